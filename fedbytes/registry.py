@@ -1,0 +1,175 @@
+"""Plug-ins found by name: a frozen dataclass whose fields are its validated configuration."""
+
+import dataclasses
+import difflib
+import importlib
+import pkgutil
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import entry_points
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+C = TypeVar("C", bound=type)
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return `"; did you mean 'x'? known: a, b"` for a word that is not among `known`."""
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]!r}?" if close else ""
+    return f"{hint} (known: {', '.join(names) or 'none'})"
+
+
+class Registry(Generic[T]):
+    """The plug-ins of one kind, by name.
+
+    Modules of `package` are imported on the first look-up, so that a new plug-in is one new
+    file there and no list to edit; packages installed beside fedbytes join through the entry
+    point group `fedbytes.<kind>s`.
+    """
+
+    def __init__(self, kind: str, base: type[T], package: str) -> None:
+        self.kind = kind
+        self.base = base
+        self.package = package
+        self._classes: dict[str, type[T]] = {}
+        self._discovered = False
+
+    def register(self, name: str) -> Callable[[C], C]:
+        """Return the decorator that files a frozen dataclass under `name`.
+
+        Raises:
+            ValueError: if the name is taken by another class, or the class is not a frozen
+                dataclass derived from the kind's base.
+        """
+
+        def file(cls: C) -> C:
+            params = getattr(cls, "__dataclass_params__", None)
+            if params is None or not params.frozen or not issubclass(cls, self.base):
+                raise ValueError(
+                    f"{self.kind} {name!r}: {cls.__name__} must be a @dataclass(frozen=True) "
+                    f"derived from {self.base.__name__}"
+                )
+            held: type | None = self._classes.get(name)
+            if held is not None and held.__qualname__ != cls.__qualname__:
+                raise ValueError(f"{self.kind} {name!r} is already registered by {held.__name__}")
+            cls.name = name  # type: ignore[attr-defined]
+            self._classes[name] = cls
+            return cls  # type: ignore[return-value]
+
+        return file
+
+    def names(self) -> list[str]:
+        """Return every registered name, sorted."""
+        self._discover()
+        return sorted(self._classes)
+
+    def get(self, name: str) -> type[T]:
+        """Return the class registered as `name`.
+
+        Raises:
+            ValueError: if there is none; the message names the nearest.
+        """
+        self._discover()
+        if name not in self._classes:
+            raise ValueError(f"unknown {self.kind} {name!r}{nearest(name, self._classes)}")
+        return self._classes[name]
+
+    def make(self, spec: str | Mapping[str, Any] | T, **fields: Any) -> T:
+        """Build a plug-in from a name and fields, from `{"name": …, **fields}`, or pass one on.
+
+        Raises:
+            ValueError: for an unknown name or field, a field of the wrong type, or a value that
+                the plug-in refuses.
+        """
+        if isinstance(spec, self.base):
+            return dataclasses.replace(spec, **fields) if fields else spec  # type: ignore[type-var]
+        if isinstance(spec, str):
+            spec = {"name": spec}
+        if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
+            raise ValueError(f"a {self.kind} is a name or {{name: …, fields}}, got {spec!r}")
+        given = {**spec, **fields}
+        name = given.pop("name")
+        cls = self.get(name)
+        known = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
+        hints = typing.get_type_hints(cls)
+        for key in given:
+            if key not in known:
+                raise ValueError(f"{self.kind} {name!r} has no field {key!r}{nearest(key, known)}")
+        missing = [
+            key
+            for key, f in known.items()
+            if key not in given
+            and f.default is dataclasses.MISSING
+            and f.default_factory is dataclasses.MISSING
+        ]
+        if missing:
+            raise ValueError(f"{self.kind} {name!r} needs {', '.join(missing)}")
+        where = f"{self.kind} {name!r}: "
+        return cls(**{k: self._convert(v, hints[k], where + k) for k, v in given.items()})
+
+    def spec(self, plugin: T) -> dict[str, Any]:
+        """Return the canonical `{"name": …, **fields}` of a plug-in, defaults included."""
+        return {"name": plugin.name, **self._plain_fields(plugin)}  # type: ignore[attr-defined]
+
+    def _plain_fields(self, plugin: T) -> dict[str, Any]:
+        return {
+            f.name: self._plain(getattr(plugin, f.name))
+            for f in dataclasses.fields(plugin)  # type: ignore[arg-type]
+            if f.init
+        }
+
+    def _plain(self, value: Any) -> Any:
+        if isinstance(value, self.base):
+            return self.spec(value)
+        return [self._plain(v) for v in value] if isinstance(value, tuple) else value
+
+    def _convert(self, value: Any, hint: Any, where: str) -> Any:
+        """Return `value` as the type `hint` names; YAML's and the shell's spellings are taken."""
+        origin, args = typing.get_origin(hint), typing.get_args(hint)
+        if origin in (typing.Union, types.UnionType):
+            if value is None and type(None) in args:
+                return None
+            options = [arg for arg in args if arg is not type(None)]
+            for option in options[:-1]:
+                try:
+                    return self._convert(value, option, where)
+                except ValueError:
+                    continue
+            return self._convert(value, options[-1], where)
+        if origin is typing.Literal:
+            if value in args:
+                return value
+            raise ValueError(f"{where} must be one of {', '.join(map(str, args))}, got {value!r}")
+        if origin is tuple and isinstance(value, list | tuple):
+            return tuple(self._convert(v, args[0], where) for v in value)
+        if isinstance(hint, type) and issubclass(hint, self.base) and not origin:
+            return self.make(value)
+        return _scalar(value, hint, where)
+
+    def _discover(self) -> None:
+        if self._discovered:
+            return
+        self._discovered = True
+        package = importlib.import_module(self.package)
+        for module in pkgutil.iter_modules(package.__path__):
+            importlib.import_module(f"{self.package}.{module.name}")
+        for point in entry_points(group=f"fedbytes.{self.kind}s"):
+            point.load()
+
+
+def _scalar(value: Any, hint: Any, where: str) -> Any:
+    """Return `value` as `hint`, one of bool, int, float and str, without losing anything."""
+    if hint is Any or (isinstance(hint, type) and type(value) is hint):
+        return value
+    try:
+        if hint is float and not isinstance(value, bool):
+            return float(value)
+        if hint is int and isinstance(value, str | float) and float(value) == int(float(value)):
+            return int(float(value))
+    except (TypeError, ValueError, OverflowError):
+        pass
+    wanted = getattr(hint, "__name__", str(hint))
+    raise ValueError(f"{where} must be of type {wanted}, got {value!r}")
