@@ -1,0 +1,24 @@
+"""Splits one column of a data set over clients, and measures how different the clients are."""
+
+from fedbytes.noniid.contract import Finding, check_partitioner
+from fedbytes.noniid.core import (
+    PARTITIONERS,
+    Partitioner,
+    make_partitioner,
+    partitioner_names,
+    partitioner_spec,
+)
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.partition import Partition
+
+__all__ = [
+    "PARTITIONERS",
+    "Factor",
+    "Finding",
+    "Partition",
+    "Partitioner",
+    "check_partitioner",
+    "make_partitioner",
+    "partitioner_names",
+    "partitioner_spec",
+]

@@ -1,0 +1,105 @@
+"""One column of a data set, checked: what a partitioner splits by."""
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Factor:
+    """A one-dimensional column of any sortable type: label, author, language, length.
+
+    Attributes:
+        values: the column as given, [examples]; not copied when it is an array already.
+    """
+
+    def __init__(self, values: Any) -> None:
+        """Check a column.
+
+        Raises:
+            ValueError: if it is not one-dimensional or has missing values (how many, and where).
+        """
+        self.values = _column(values)
+        missing = np.flatnonzero(_missing(self.values))
+        if missing.size:
+            places = ", ".join(map(str, missing[:5])) + (", ..." if missing.size > 5 else "")
+            raise ValueError(
+                f"the factor has {missing.size} missing values among {self.values.size}, at "
+                f"positions {places}; fill them or drop those examples"
+            )
+
+    def __len__(self) -> int:
+        return int(self.values.size)
+
+    @property
+    def categories(self) -> NDArray[Any]:
+        """The distinct values, sorted."""
+        return self._coded[0]
+
+    @property
+    def codes(self) -> NDArray[np.int64]:
+        """The place of each example's value in `categories`, [examples]."""
+        return self._coded[1]
+
+    @cached_property
+    def _coded(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        if self.values.dtype != object:
+            categories, codes = np.unique(self.values, return_inverse=True)
+            return categories, codes.astype(np.int64, copy=False)
+        try:
+            distinct = sorted(set(self.values.tolist()))
+        except TypeError as error:
+            kinds = sorted({type(value).__name__ for value in self.values})
+            raise ValueError(
+                f"the factor mixes types that have no order ({', '.join(kinds)}); "
+                "convert the column to one type"
+            ) from error
+        place = {value: i for i, value in enumerate(distinct)}
+        found = (place[value] for value in self.values)
+        return np.array(distinct), np.fromiter(found, np.int64, len(self))
+
+
+def _column(values: Any) -> NDArray[Any]:
+    """Return `values` as a one-dimensional array without changing any value's type."""
+    if hasattr(values, "__array__"):
+        array = np.asarray(values)
+        if np.ma.is_masked(values):
+            array = array.astype(object)
+            array[np.ma.getmaskarray(values)] = None
+    elif isinstance(values, Iterable) and not isinstance(values, str | bytes | dict):
+        # np.asarray would write the nan of ["a", nan] as text, and so hide that it is missing.
+        array = np.fromiter(values, dtype=object)
+    else:
+        raise ValueError(f"a factor is a column of values, got {type(values).__name__}")
+    if array.ndim != 1:
+        raise ValueError(f"a factor has one dimension, got shape {array.shape}")
+    if array.dtype.kind == "T":
+        array = array.astype(object)
+    if array.dtype == object:
+        nested = next((v for v in array if isinstance(v, list | tuple | dict | np.ndarray)), None)
+        if nested is not None:
+            raise ValueError(f"a factor has one dimension, got the element {nested!r}")
+    return array
+
+
+def _missing(array: NDArray[Any]) -> NDArray[np.bool_]:
+    missing: NDArray[np.bool_] = np.zeros(array.size, dtype=bool)
+    if array.dtype.kind in "fc":
+        missing = np.isnan(array)
+    elif array.dtype.kind in "mM":
+        missing = np.isnat(array)
+    elif array.dtype == object:
+        missing = np.fromiter(map(_is_missing, array), bool, array.size)
+    return missing
+
+
+def _is_missing(value: Any) -> bool:
+    """True for None, NaN, NaT and pandas.NA, without importing pandas."""
+    if value is None:
+        return True
+    try:
+        return bool(value != value)
+    except (TypeError, ValueError):  # pandas.NA is neither equal to itself nor unequal
+        return True

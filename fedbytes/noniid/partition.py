@@ -1,0 +1,213 @@
+"""Who holds what: disjoint sets of example indices, one a client."""
+
+import hashlib
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.measures import Contingency, measure
+
+Ints = NDArray[np.int64]
+_FORMAT = "fedbytes partition 1"
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Partition:
+    """A split of examples 0 ... n-1 over clients; some may be dropped, a client may be empty.
+
+    Attributes:
+        indices: the examples of each client, sorted int64 arrays; read-only.
+        dropped: the examples nobody holds, sorted int64; read-only.
+        moved: how many examples a repair moved between clients.
+    """
+
+    indices: tuple[Ints, ...]
+    dropped: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    moved: int = 0
+
+    def __post_init__(self) -> None:
+        """Check that the parts are sorted, disjoint and together everything.
+
+        Raises:
+            ValueError: if they are not; the message has the example or client at fault.
+        """
+        parts = [_integers(part) for part in (*self.indices, self.dropped)]
+        sizes = np.array([part.size for part in parts], dtype=np.int64)
+        flat = np.concatenate(parts)
+        _check(flat, sizes)
+        flat.setflags(write=False)
+        views = np.split(flat, np.cumsum(sizes)[:-1])
+        object.__setattr__(self, "indices", tuple(views[:-1]))
+        object.__setattr__(self, "dropped", views[-1])
+        object.__setattr__(self, "moved", int(self.moved))
+
+    @classmethod
+    def from_owners(cls, owners: Ints, num_clients: int, moved: int = 0) -> "Partition":
+        """Build from the client of each example, [examples]; -1 drops the example.
+
+        Raises:
+            ValueError: if an owner is neither -1 nor a client.
+        """
+        if owners.size and not -1 <= int(owners.min()) <= int(owners.max()) < num_clients:
+            raise ValueError(
+                f"owners must be in -1 ... {num_clients - 1}, got {owners.min()} ... {owners.max()}"
+            )
+        order = np.argsort(owners, kind="stable").astype(np.int64, copy=False)
+        ends = np.cumsum(np.bincount(owners + 1, minlength=num_clients + 1))
+        parts = np.split(order, ends[:-1])
+        return cls(tuple(parts[1:]), parts[0], moved)
+
+    @property
+    def num_clients(self) -> int:
+        """Clients, empty ones included."""
+        return len(self.indices)
+
+    @property
+    def num_examples(self) -> int:
+        """Examples that were split, dropped ones included."""
+        return int(self.sizes.sum()) + int(self.dropped.size)
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """Examples of each client, int64 [clients]."""
+        return np.array([part.size for part in self.indices], dtype=np.int64)
+
+    @cached_property
+    def owners(self) -> Ints:
+        """The client of each example, int64 [examples]; -1 for a dropped one."""
+        owners = np.full(self.num_examples, -1, dtype=np.int64)
+        if self.indices:
+            clients = np.arange(self.num_clients, dtype=np.int64)
+            owners[np.concatenate(self.indices)] = np.repeat(clients, self.sizes)
+        return owners
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over clients, sizes and indices as little-endian int64: the same anywhere."""
+        digest = hashlib.sha256(_FORMAT.encode())
+        head = np.array([self.num_clients, self.dropped.size], dtype=np.int64)
+        for part in (head, self.sizes, *self.indices, self.dropped):
+            digest.update(np.ascontiguousarray(part, dtype="<i8").data)
+        return digest.hexdigest()
+
+    def metrics(self, factor: Any) -> dict[str, float]:
+        """Return the heterogeneity measures of `measures.measure` for a column, [examples].
+
+        Raises:
+            ValueError: if the column is malformed or not as long as what was split.
+        """
+        return measure(self.contingency(factor))
+
+    def counts(self, factor: Any) -> tuple[NDArray[Any], Ints]:
+        """Return the sorted categories and how many each client holds, int64 [clients, categories].
+
+        Raises:
+            ValueError: if the column is malformed or not as long as what was split.
+        """
+        column = self._column(factor)
+        return column.categories, self.contingency(column).dense()
+
+    def contingency(self, factor: Any) -> Contingency:
+        """Return the counts of `counts` without their zeros, for many clients and categories."""
+        column = self._column(factor)
+        return Contingency.of(self.owners, column.codes, self.num_clients, column.categories.size)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write an .npz file that `load` reads; a reader sees the old file or the whole new one."""
+        target = Path(path)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                np.savez_compressed(
+                    file,
+                    format=np.array(_FORMAT),
+                    sizes=self.sizes,
+                    indices=np.concatenate([*self.indices, self.dropped]),
+                    moved=np.array(self.moved),
+                    fingerprint=np.array(self.fingerprint),
+                )
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> "Partition":
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: if there is no such file, it is not a partition, or it was altered.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                if str(file["format"]) != _FORMAT:
+                    raise ValueError(f"its format is {str(file['format'])!r}, not {_FORMAT!r}")
+                flat, sizes = _integers(file["indices"]), _integers(file["sizes"])
+                moved, expected = int(file["moved"]), str(file["fingerprint"])
+            parts = np.split(flat, np.cumsum(sizes))
+            partition = cls(tuple(parts[:-1]), parts[-1], moved)
+        except (OSError, KeyError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
+            raise ValueError(f"{path} is not a readable partition: {error}") from error
+        if partition.fingerprint != expected:
+            raise ValueError(
+                f"{path} was altered: its fingerprint is {partition.fingerprint[:12]}, "
+                f"it says {expected[:12]}"
+            )
+        return partition
+
+    def _column(self, factor: Any) -> Factor:
+        column = factor if isinstance(factor, Factor) else Factor(factor)
+        if len(column) != self.num_examples:
+            raise ValueError(
+                f"the factor has {len(column)} values, the partition splits {self.num_examples}"
+            )
+        return column
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Partition) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        return (
+            f"Partition({self.num_clients} clients, {self.num_examples} examples, "
+            f"{self.dropped.size} dropped, {self.moved} moved, {self.fingerprint[:12]})"
+        )
+
+
+def _integers(part: Any) -> Ints:
+    array = np.asarray(part)
+    if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
+        raise ValueError(
+            f"indices are one-dimensional integers, got {array.dtype} of shape {array.shape}"
+        )
+    return array.astype(np.int64, copy=False)
+
+
+def _check(flat: Ints, sizes: Sequence[int] | Ints) -> None:
+    """Raise unless `flat` holds 0 ... n-1 once each, sorted within each of the parts."""
+    if flat.size and (int(flat.min()) < 0 or int(flat.max()) >= flat.size):
+        raise ValueError(
+            f"the parts hold {flat.size} examples, so indices must be 0 ... {flat.size - 1}, "
+            f"got {flat.min()} ... {flat.max()}; name what nobody holds in `dropped`"
+        )
+    times = np.bincount(flat, minlength=flat.size)
+    if flat.size and int(times.max()) > 1:
+        example = int(times.argmax())
+        raise ValueError(f"example {example} is held {times[example]} times; parts are disjoint")
+    part = np.repeat(np.arange(len(sizes)), sizes)
+    falls = np.flatnonzero((np.diff(flat) < 0) & (np.diff(part) == 0))
+    if falls.size:
+        raise ValueError(f"the indices of part {part[falls[0]]} are not sorted")

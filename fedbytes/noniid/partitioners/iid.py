@@ -1,0 +1,21 @@
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.partition import Partition
+
+
+@PARTITIONERS.register("iid")
+@dataclass(frozen=True)
+class Iid(Partitioner):
+    """Shuffle all examples and deal them out; sizes differ by at most one.
+
+    The factor is used only to be measured. Which clients get the odd examples is drawn too.
+    """
+
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        owners = np.arange(len(factor), dtype=np.int64) % num_clients
+        clients = rng.permutation(num_clients)
+        return Partition.from_owners(clients[rng.permutation(owners)], num_clients)
