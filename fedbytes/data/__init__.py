@@ -1,0 +1,27 @@
+"""Data sets, tasks, tokens, and the assets they come from."""
+
+from fedbytes.data.assets import asset_digest, asset_folder, asset_names, fetch, fetch_all
+from fedbytes.data.encode import EncodedSplit, EncodedTask, encode
+from fedbytes.data.home import home
+from fedbytes.data.task import TASKS, Kind, Task, make_task
+from fedbytes.data.text_data import Split, TextData, make_split, make_text_data
+
+__all__ = [
+    "TASKS",
+    "EncodedSplit",
+    "EncodedTask",
+    "Kind",
+    "Split",
+    "Task",
+    "TextData",
+    "asset_digest",
+    "asset_folder",
+    "asset_names",
+    "encode",
+    "fetch",
+    "fetch_all",
+    "home",
+    "make_split",
+    "make_task",
+    "make_text_data",
+]

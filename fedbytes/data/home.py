@@ -1,0 +1,34 @@
+"""Where fedbytes keeps what it fetches and computes once a user: `FEDBYTES_HOME`."""
+
+import os
+from pathlib import Path
+
+import platformdirs
+
+
+def home() -> Path:
+    """Return the cache folder: `FEDBYTES_HOME`, or `fedbytes` in the user's cache folder."""
+    given = os.environ.get("FEDBYTES_HOME")
+    return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("fedbytes"))
+
+
+def folder(*parts: str) -> Path:
+    """Return a folder under `home()`, made if it is missing.
+
+    Raises:
+        ValueError: if it cannot be made or written; the message names the setting to change.
+    """
+    path = home().joinpath(*parts)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    if not os.access(path, os.W_OK):
+        raise unwritable(path, "permission denied")
+    return path
+
+
+def unwritable(path: Path, reason: object) -> ValueError:
+    """Return the error for a cache folder that cannot be written."""
+    why = getattr(reason, "strerror", None) or reason
+    return ValueError(f"cannot write to {path} ({why}); set FEDBYTES_HOME to a folder with space")

@@ -1,0 +1,60 @@
+"""What a cached folder holds, written beside the files, so that damage is noticed."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+MANIFEST = "manifest.json"
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def write_manifest(folder: Path) -> None:
+    """Record size, modification time and SHA-256 of every file in `folder`.
+
+    The manifest is written last and renamed into place: a folder without one is incomplete.
+    """
+    entries = {path.name: _entry(path) for path in sorted(folder.iterdir()) if path.is_file()}
+    entries.pop(MANIFEST, None)
+    _store(folder, entries)
+
+
+def is_whole(folder: Path, full: bool = False) -> bool:
+    """Return whether `folder` still holds what its manifest says.
+
+    A file of the recorded size and modification time is taken as unchanged; one of another
+    time is hashed again, and with `full` every file is.
+    """
+    try:
+        entries = json.loads((folder / MANIFEST).read_text())
+        touched = False
+        for name, entry in entries.items():
+            stat = (folder / name).stat()
+            if stat.st_size != entry["size"]:
+                return False
+            moved = stat.st_mtime_ns != entry["mtime_ns"]
+            if (full or moved) and sha256_of(folder / name) != entry["sha256"]:
+                return False
+            entry["mtime_ns"] = stat.st_mtime_ns
+            touched |= moved
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    if touched and os.access(folder, os.W_OK):
+        _store(folder, entries)
+    return bool(entries)
+
+
+def _entry(path: Path) -> dict[str, object]:
+    stat = path.stat()
+    return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256_of(path)}
+
+
+def _store(folder: Path, entries: dict[str, dict[str, object]]) -> None:
+    partial = folder / f".{MANIFEST}.{os.getpid()}"
+    partial.write_text(json.dumps(entries, indent=1))
+    partial.replace(folder / MANIFEST)

@@ -1,0 +1,76 @@
+"""A task: which texts, and what is learned from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from fedbytes.data.text_data import Split, TextData, make_text_data
+from fedbytes.registry import Registry
+from fedbytes.streams import stream
+
+Kind = Literal["classification", "causal-lm"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned, from which texts; one registered class a data source.
+
+    Attributes:
+        kind: `classification` of the column `label`, or `causal-lm` (next token) on the texts.
+        max_length: tokens a text is cut to, special tokens included.
+        max_train_examples: draw this many training examples, the same whatever the seed.
+        max_test_examples: the same for the test examples.
+    """
+
+    name: ClassVar[str]
+    kind: Kind = "classification"
+    max_length: int = 64
+    max_train_examples: int | None = None
+    max_test_examples: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_length < 1:
+            raise ValueError(f"max_length must be at least 1, got {self.max_length}")
+        for field in ("max_train_examples", "max_test_examples"):
+            count = getattr(self, field)
+            if count is not None and count < 1:
+                raise ValueError(f"{field} must be at least 1, got {count}")
+
+    def read(self) -> TextData:
+        """Return all texts, before any subsample; each data source has its own."""
+        raise NotImplementedError
+
+    def load(self) -> TextData:
+        """Return the texts, subsampled as asked.
+
+        Raises:
+            ValueError: if the source is missing or lacks a column.
+        """
+        data = self.read()
+        if self.max_train_examples is None and self.max_test_examples is None:
+            return data
+        train = _subsample(data.train, self.max_train_examples, 0)
+        test = _subsample(data.test, self.max_test_examples, 1)
+        return make_text_data(data.name, train, test)
+
+
+TASKS: Registry[Task] = Registry("task", Task, "fedbytes.data.tasks")
+
+
+def make_task(spec: str | Mapping[str, Any] | Task, **fields: Any) -> Task:
+    """Build a task from a name and fields, or from `{"name": …, **fields}`.
+
+    Raises:
+        ValueError: for an unknown name, a misspelt field (the message names the nearest), or a
+            value out of range.
+    """
+    return TASKS.make(spec, **fields)
+
+
+def _subsample(split: Split, count: int | None, part: int) -> Split:
+    if count is None or count >= len(split):
+        return split
+    rows = stream(0, "subsample", part).permutation(len(split))[:count]
+    return split.take(np.sort(rows).astype(np.int64))

@@ -1,0 +1,1 @@
+"""The tasks by name; a new data source is one file here."""

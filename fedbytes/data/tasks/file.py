@@ -1,0 +1,37 @@
+from dataclasses import dataclass
+
+from fedbytes.data.task import TASKS, Task
+from fedbytes.data.text_data import TextData
+from fedbytes.data.text_file import load_file
+
+
+@TASKS.register("file")
+@dataclass(frozen=True)
+class FileTask(Task):
+    """A CSV, TSV, JSON Lines or Parquet file of yours.
+
+    Attributes:
+        path: the training examples.
+        test_path: the test examples; without it `test_fraction` of `path` is held out.
+        text: name of the column with the texts.
+        label: name of the column with the labels (not read for causal-lm).
+        test_fraction: share held out, between 0 and 1.
+    """
+
+    path: str = ""
+    test_path: str | None = None
+    text: str = "text"
+    label: str = "label"
+    test_fraction: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.path:
+            raise ValueError("task 'file' needs path: a CSV, JSONL or Parquet file")
+        if not 0 < self.test_fraction < 1:
+            raise ValueError(f"test_fraction must be between 0 and 1, got {self.test_fraction}")
+
+    def read(self) -> TextData:
+        """Return the examples of the file."""
+        label = self.label if self.kind == "classification" else None
+        return load_file(self.path, self.test_path, self.text, label, self.test_fraction)

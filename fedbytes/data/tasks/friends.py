@@ -1,0 +1,17 @@
+from dataclasses import dataclass
+
+from fedbytes.data.tables import load_friends
+from fedbytes.data.task import TASKS, Kind, Task
+from fedbytes.data.text_data import TextData
+
+
+@TASKS.register("friends")
+@dataclass(frozen=True)
+class Friends(Task):
+    """Lines of the series Friends with their speakers: clients by nature."""
+
+    kind: Kind = "causal-lm"
+
+    def read(self) -> TextData:
+        """Return the lines; every tenth episode is for testing."""
+        return load_friends()

@@ -1,0 +1,49 @@
+from dataclasses import dataclass
+
+from fedbytes.data.hub import load_hub
+from fedbytes.data.task import TASKS, Task
+from fedbytes.data.text_data import TextData
+
+
+@TASKS.register("hub")
+@dataclass(frozen=True)
+class HubTask(Task):
+    """Any data set of the Hugging Face hub by id, or a local folder of that form.
+
+    Attributes:
+        hub_id: such as `ag_news`, or a folder.
+        config: the data set's configuration, where it has several.
+        train_split: name of the split to train on.
+        test_split: name of the split to test on; if it is missing, `test_fraction` is held out.
+        text: name of the column with the texts.
+        label: name of the column with the labels (not read for causal-lm).
+        test_fraction: share held out, between 0 and 1.
+    """
+
+    hub_id: str = ""
+    config: str | None = None
+    train_split: str = "train"
+    test_split: str = "test"
+    text: str = "text"
+    label: str = "label"
+    test_fraction: float = 0.2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.hub_id:
+            raise ValueError("task 'hub' needs hub_id: a data set's id or a folder")
+        if not 0 < self.test_fraction < 1:
+            raise ValueError(f"test_fraction must be between 0 and 1, got {self.test_fraction}")
+
+    def read(self) -> TextData:
+        """Return the examples of the data set."""
+        label = self.label if self.kind == "classification" else None
+        return load_hub(
+            self.hub_id,
+            self.config,
+            self.train_split,
+            self.test_split,
+            self.text,
+            label,
+            self.test_fraction,
+        )

@@ -1,0 +1,82 @@
+"""Texts with their columns, split in train and test: what every data set becomes."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Column = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Split:
+    """One part of a data set.
+
+    Attributes:
+        texts: one text an example.
+        columns: name -> one-dimensional array with one entry an example; `length` (whitespace
+            words) is always there, `label` where the data has one. Each is a factor by which
+            clients can be made to differ.
+    """
+
+    texts: list[str]
+    columns: dict[str, Column] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def take(self, rows: npt.NDArray[np.int64]) -> "Split":
+        """Return the examples at `rows`, in that order."""
+        texts = [self.texts[row] for row in rows]
+        return Split(texts, {name: column[rows] for name, column in self.columns.items()})
+
+
+@dataclass(frozen=True)
+class TextData:
+    """A data set: its name, the SHA-256 of texts and labels, and its two splits."""
+
+    name: str
+    digest: str
+    train: Split
+    test: Split
+
+
+def make_split(texts: Sequence[str], columns: Mapping[str, Sequence[Any] | Column]) -> Split:
+    """Return a split of `texts`, with the column `length` added.
+
+    Raises:
+        ValueError: if a column has another number of entries than there are texts.
+    """
+    arrays = {name: np.asarray(values) for name, values in columns.items()}
+    for name, array in arrays.items():
+        if array.shape != (len(texts),):
+            raise ValueError(f"column {name!r} has shape {array.shape} for {len(texts)} texts")
+    arrays.setdefault("length", np.array([len(text.split()) for text in texts], dtype=np.int64))
+    return Split(list(texts), arrays)
+
+
+def make_text_data(name: str, train: Split, test: Split) -> TextData:
+    """Return the data set with its content digest.
+
+    Raises:
+        ValueError: if a split is empty.
+    """
+    for part, split in (("train", train), ("test", test)):
+        if not len(split):
+            raise ValueError(f"data set {name!r} has no {part} examples")
+    return TextData(name, _digest(train, test), train, test)
+
+
+def _digest(*splits: Split) -> str:
+    digest = hashlib.sha256()
+    for split in splits:
+        labels = split.columns.get("label")
+        for texts in (split.texts, [] if labels is None else labels.tolist()):
+            digest.update(len(texts).to_bytes(8, "little"))
+            for text in texts:
+                raw = str(text).encode()
+                digest.update(len(raw).to_bytes(8, "little") + raw)
+    return digest.hexdigest()

@@ -1,0 +1,108 @@
+"""A user's own table: CSV, TSV, JSON Lines or Parquet."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fedbytes.data.text_data import Column, Split, TextData, make_split, make_text_data
+from fedbytes.registry import nearest
+from fedbytes.streams import stream
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+LONGEST_FACTOR = 200
+
+
+def load_file(
+    path: str,
+    test_path: str | None = None,
+    text: str = "text",
+    label: str | None = "label",
+    test_fraction: float = 0.2,
+) -> TextData:
+    """Return the data set in a file, or in two.
+
+    Args:
+        path: training examples; the format follows from the suffix.
+        test_path: test examples; without it a share of `path` is held out.
+        text: name of the column with the texts.
+        label: name of the column with the labels, None for language modelling. It is there as
+            column `label` afterwards, whatever its name in the file.
+        test_fraction: share held out, always the same examples of the same file.
+
+    Raises:
+        ValueError: for a missing file, an unknown suffix, a file that does not parse, or a
+            missing column; the message lists the columns there are.
+    """
+    train = to_split(_read(Path(path)), text, label, path)
+    if test_path is not None:
+        test = to_split(_read(Path(test_path)), text, label, test_path)
+    else:
+        train, test = hold_out(train, test_fraction)
+    return make_text_data(Path(path).name, train, test)
+
+
+def to_split(frame: "pd.DataFrame", text: str, label: str | None, where: str) -> Split:
+    """Return a table as a split; rows without a text or label are left out.
+
+    Raises:
+        ValueError: if the text or label column is missing.
+    """
+    names = [str(name) for name in frame.columns]
+    for wanted in [text] if label is None else [text, label]:
+        if wanted not in names:
+            raise ValueError(f"{where} has no column {wanted!r}{nearest(wanted, names)}")
+    frame = frame.dropna(subset=[text] if label is None else [text, label])
+    columns = {name: c for name in names if (c := _factor(frame[name])) is not None}
+    if label is not None:
+        columns["label"] = np.array([str(value) for value in frame[label]], dtype=np.str_)
+    return make_split([str(value) for value in frame[text]], columns)
+
+
+def hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
+    """Return (train, test): a share drawn once, the same whatever the run's seed.
+
+    Raises:
+        ValueError: if `fraction` leaves no example on one side.
+    """
+    count = round(fraction * len(split))
+    if not 0 < count < len(split):
+        raise ValueError(f"test_fraction={fraction} of {len(split)} examples leaves one side empty")
+    order = stream(0, "test split").permutation(len(split))
+    return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
+
+
+def _read(path: Path) -> "pd.DataFrame":
+    import pandas as pd
+
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}")
+    suffix = path.suffix.lower()
+    try:
+        if suffix in (".csv", ".tsv"):
+            return pd.read_csv(path, sep="\t" if suffix == ".tsv" else ",")
+        if suffix in (".jsonl", ".ndjson"):
+            return pd.read_json(path, lines=True)
+        if suffix == ".parquet":
+            return pd.read_parquet(path)
+    except Exception as error:  # each reader has its own error types
+        reason = (str(error).splitlines() or ["unreadable"])[0]
+        raise ValueError(f"{path} does not parse as {suffix[1:]}: {reason}") from error
+    raise ValueError(f"{path}: unknown suffix {suffix!r} (known: {', '.join(SUFFIXES)})")
+
+
+def _factor(values: Iterable[object]) -> Column | None:
+    """Return a column as plain numbers or short strings, or None if it is neither."""
+    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
+    if all(isinstance(value, int | float) for value in plain):
+        return np.array(plain)
+    if any(isinstance(value, list | dict | tuple | np.ndarray | bytes) for value in plain):
+        return None
+    words = ["" if value is None or value != value else str(value) for value in plain]
+    if max(map(len, words), default=0) > LONGEST_FACTOR:
+        return None
+    return np.array(words, dtype=np.str_)
