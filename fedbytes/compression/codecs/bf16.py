@@ -1,0 +1,33 @@
+# ruff: noqa: ARG002
+"""bfloat16: the upper half of a float32."""
+
+from dataclasses import dataclass
+
+from ..casts import from_bf16, to_bf16
+from ..core import CODECS, Codec, Floats, Payload, Shared
+from ..wire import Reader
+
+
+@CODECS.register("bf16")
+@dataclass(frozen=True)
+class Bf16(Codec):
+    """Each coordinate rounded to the nearest bfloat16, ties to even: 16 bits a coordinate.
+
+    Wire: bfloat16 [numel], little-endian. Values beyond the largest finite bfloat16 become it.
+    Biased (by at most 2^-9 of a value); contracts, since the error of a normal value is at most
+    2^-8 of it.
+    """
+
+    @property
+    def contracts(self) -> bool:
+        """True: the error of each normal value is at most 2^-8 of it."""
+        return True
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        return to_bf16(x).astype("<u2", copy=False)
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        reader = Reader(data, self.name)
+        bits = reader.array("<u2", shared.layout.numel, "values")
+        reader.end()
+        return from_bf16(bits)

@@ -1,0 +1,35 @@
+# ruff: noqa: ARG002
+"""No compression: the baseline that every other codec is held against."""
+
+from dataclasses import dataclass
+
+from ..core import CODECS, Codec, Floats, Payload, Shared
+from ..wire import Reader
+
+
+@CODECS.register("fp32")
+@dataclass(frozen=True)
+class Fp32(Codec):
+    """The vector as it is: exact, 32 bits a coordinate.
+
+    Wire: float32 [numel], little-endian. Unbiased; contracts (nothing is lost).
+    """
+
+    @property
+    def unbiased(self) -> bool:
+        """True: nothing is lost."""
+        return True
+
+    @property
+    def contracts(self) -> bool:
+        """True: nothing is lost."""
+        return True
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        return x.astype("<f4", copy=False)
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        reader = Reader(data, self.name)
+        values = reader.array("<f4", shared.layout.numel, "values")
+        reader.end()
+        return values.astype("=f4")

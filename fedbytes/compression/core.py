@@ -1,0 +1,271 @@
+"""The codec contract: what both ends share, what is encoded, and every check around it."""
+
+import dataclasses
+import json
+import struct
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any, ClassVar, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import xxhash
+
+from ..registry import Registry
+from ..streams import stream
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Payload: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[Any]
+
+DIGEST_BYTES = 4
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+class Layout:
+    """The ordered `name -> shape` of the tensors in a message; immutable and hashable.
+
+    Args:
+        shapes: shape of each tensor by name; order is the order in the flat vector. No tensors
+            and tensors without elements are legal.
+
+    Raises:
+        ValueError: for a negative or non-integer extent.
+    """
+
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]]) -> None:
+        items = []
+        for name, shape in shapes.items():
+            sizes = tuple(int(extent) for extent in shape)
+            if sizes != tuple(shape) or any(extent < 0 for extent in sizes):
+                raise ValueError(f"tensor {name!r}: extents must be integers >= 0, got {shape!r}")
+            items.append((str(name), sizes))
+        self._items = tuple(items)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the tensors, in order."""
+        return tuple(name for name, _ in self._items)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each tensor by name (a copy)."""
+        return dict(self._items)
+
+    @cached_property
+    def offsets(self) -> tuple[int, ...]:
+        """Where each tensor starts in the flat vector, and last where the vector ends."""
+        starts = [0]
+        for _, shape in self._items:
+            starts.append(starts[-1] + prod(shape))
+        return tuple(starts)
+
+    @property
+    def numel(self) -> int:
+        """Length of the flat vector."""
+        return self.offsets[-1]
+
+    @cached_property
+    def digest(self) -> int:
+        """64-bit xxh3 of the names and shapes as compact JSON."""
+        text = json.dumps(self._items, separators=(",", ":"), ensure_ascii=True)
+        return xxhash.xxh3_64_intdigest(text.encode())
+
+    def slices(self) -> dict[str, slice]:
+        """Return where each tensor lies in the flat vector."""
+        ends = zip(self.offsets[:-1], self.offsets[1:], strict=True)
+        return {name: slice(*pair) for name, pair in zip(self.names, ends, strict=True)}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Layout) and self._items == other._items
+
+    def __hash__(self) -> int:
+        return hash(self._items)
+
+    def __repr__(self) -> str:
+        return f"Layout({len(self._items)} tensors, {self.numel} coordinates)"
+
+
+@dataclass(frozen=True)
+class Shared:
+    """What sender and receiver both know before a message is coded.
+
+    Attributes:
+        layout: the tensors that the flat vector stands for.
+        seed: the run's seed, at least 0.
+        round: the round, at least 0.
+        sender: who encodes; the server is 0 and clients count from 1, or as the caller decides.
+        reference: the previous global update [numel] or None, for codecs that predict from it.
+    """
+
+    layout: Layout
+    seed: int = 0
+    round: int = 0
+    sender: int = 0
+    reference: torch.Tensor | None = dataclasses.field(default=None, compare=False, repr=False)
+
+    def generator(self, purpose: str) -> np.random.Generator:
+        """Return the randomness for `purpose` that both ends can reproduce."""
+        return stream(self.seed, f"codec/{purpose}", self.round, self.sender)
+
+
+class Codec(ABC):
+    """A frozen dataclass that turns an update into bytes and back.
+
+    A subclass implements `_encode` and `_decode` and says what it is by two properties.
+    `_encode` gets finite values only and must not write to them; `_decode` gets bytes that may
+    come from anywhere: it takes every size from `shared`, checks what it reads before it
+    allocates and uses all bytes (`Reader` in `wire.py` does most of that). See
+    docs/add-a-codec.md.
+    """
+
+    name: ClassVar[str]
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    """Field variants that the contract tests and the benchmark run over."""
+
+    @property
+    def unbiased(self) -> bool:
+        """Whether the mean of C(x) over the codec's randomness is x, for every x."""
+        return False
+
+    @property
+    def contracts(self) -> bool:
+        """Whether E||x - C(x)||^2 <= (1 - delta) ||x||^2 with one delta > 0 for every x.
+
+        Then error feedback stays bounded (Karimireddy et al. 2019). Vectors whose entries are
+        all below the smallest normal float32 (1.2e-38) are left out of the promise.
+        """
+        return False
+
+    @final
+    def encode(self, x: torch.Tensor, shared: Shared) -> bytes:
+        """Return the bytes that stand for x.
+
+        Args:
+            x: float32 [shared.layout.numel], contiguous, on any device; it is not changed.
+            shared: what the receiver knows as well.
+
+        Raises:
+            ValueError: for a wrong dtype or shape, or values that are NaN or infinite.
+        """
+        flat = _checked_input(x, shared.layout)
+        body = memoryview(self._encode(flat, shared)).cast("B")
+        return b"".join((body, _digest(self, body, shared)))
+
+    @final
+    def decode(self, data: bytes, shared: Shared) -> torch.Tensor:
+        """Return the float32 [shared.layout.numel] vector that `data` stands for.
+
+        Args:
+            data: what `encode` of an equal codec returned.
+            shared: equal to the sender's.
+
+        Raises:
+            ValueError: for bytes that this codec did not write under this `shared`.
+        """
+        view = memoryview(data).cast("B")
+        if len(view) < DIGEST_BYTES:
+            raise ValueError(f"{self.name} payload has {len(view)} bytes, needs {DIGEST_BYTES}")
+        body, found = view[:-DIGEST_BYTES], bytes(view[-DIGEST_BYTES:])
+        expected = _digest(self, body, shared)
+        if found != expected:
+            raise ValueError(
+                f"{self.name} payload of {len(view)} bytes has digest {found.hex()}, expected "
+                f"{expected.hex()}: it is damaged, or from another codec, layout, seed, round "
+                "or sender"
+            )
+        try:
+            y = self._decode(body, shared)
+        except ValueError:
+            raise
+        except (struct.error, ArithmeticError, LookupError, TypeError, MemoryError) as error:
+            raise ValueError(f"{self.name} payload is malformed: {error!r}") from error
+        return _checked_output(self, y, shared.layout)
+
+    @abstractmethod
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        """Return the payload for finite x [numel], which must not be written to."""
+
+    @abstractmethod
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        """Return the finite float32 [numel] vector; raise ValueError for malformed data."""
+
+
+CODECS: Registry[Codec] = Registry("codec", Codec, "fedbytes.compression.codecs")  # type: ignore[type-abstract]
+
+
+def make_codec(spec: str | Mapping[str, Any] | Codec, **fields: Any) -> Codec:
+    """Build a codec from its name and fields, or from `{"name": …, **fields}`.
+
+    Raises:
+        ValueError: for an unknown name or field, or a value that the codec refuses.
+    """
+    return CODECS.make(spec, **fields)
+
+
+def codec_names() -> list[str]:
+    """Return every registered codec's name, sorted."""
+    return CODECS.names()
+
+
+def codec_spec(codec: Codec) -> dict[str, Any]:
+    """Return the canonical `{"name": …, **fields}` of a codec, defaults included."""
+    return CODECS.spec(codec)
+
+
+def codec_id(codec: Codec) -> int:
+    """Return the uint32 that stands for a codec and all its fields in the frame."""
+    text = json.dumps(codec_spec(codec), sort_keys=True, separators=(",", ":"))
+    return xxhash.xxh3_64_intdigest(text.encode()) & 0xFFFFFFFF
+
+
+def _digest(codec: Codec, body: memoryview, shared: Shared) -> bytes:
+    """Return the 4 bytes that bind a payload to its codec and to what both ends share."""
+    state = xxhash.xxh3_64(body)
+    state.update(
+        struct.pack(
+            "<QIQQQ",
+            shared.layout.digest,
+            codec_id(codec),
+            shared.seed & 0xFFFFFFFFFFFFFFFF,
+            shared.round,
+            shared.sender,
+        )
+    )
+    return (state.intdigest() & 0xFFFFFFFF).to_bytes(DIGEST_BYTES, "little")
+
+
+def _finite(flat: Floats) -> bool:
+    # The extremes carry NaN and infinity along and, unlike isfinite, need no array.
+    return flat.size == 0 or bool(flat.max() <= _LARGEST and flat.min() >= -_LARGEST)
+
+
+def _checked_input(x: torch.Tensor, layout: Layout) -> Floats:
+    if not isinstance(x, torch.Tensor) or x.dtype != torch.float32:
+        kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
+        raise ValueError(f"encode takes a torch.float32 tensor, got {kind}; use x.float()")
+    if tuple(x.shape) != (layout.numel,):
+        raise ValueError(f"encode takes shape ({layout.numel},), got {tuple(x.shape)}")
+    if not x.is_contiguous():
+        raise ValueError(f"encode takes a contiguous vector, got stride {x.stride()}")
+    flat: Floats = x.detach().cpu().numpy()
+    if not _finite(flat):
+        nan, infinite = int(np.isnan(flat).sum()), int(np.isinf(flat).sum())
+        raise ValueError(
+            f"cannot encode {nan} NaN and {infinite} infinite values of {flat.size}; "
+            "lower the learning rate or clip the update"
+        )
+    return flat
+
+
+def _checked_output(codec: Codec, y: Floats, layout: Layout) -> torch.Tensor:
+    if y.dtype != np.float32 or y.shape != (layout.numel,):
+        raise ValueError(
+            f"{codec.name} decoded {y.dtype} {y.shape}, expected float32 ({layout.numel},)"
+        )
+    if not _finite(y):
+        raise ValueError(f"{codec.name} payload decodes to values that are not finite")
+    return torch.from_numpy(np.require(y, requirements=["C", "W"]))

@@ -1,0 +1,61 @@
+"""Loops compiled by numba when they are first needed, each beside a numpy twin of equal result."""
+
+import functools
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_numpy_only = False
+
+
+@functools.cache
+def numba_present() -> bool:
+    """Return whether numba can be imported and `FEDBYTES_NO_NUMBA` is unset."""
+    if os.environ.get("FEDBYTES_NO_NUMBA"):
+        return False
+    try:
+        import numba  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+@contextmanager
+def numpy_only() -> Iterator[None]:
+    """Run the numpy twins within the block, so that tests can compare them with the kernels."""
+    global _numpy_only
+    before, _numpy_only = _numpy_only, True
+    try:
+        yield
+    finally:
+        _numpy_only = before
+
+
+class Kernel:
+    """A loop over arrays and its numpy twin; calling it picks the one that is at hand."""
+
+    def __init__(self, loops: Callable[..., Any], twin: Callable[..., Any]) -> None:
+        self.loops = loops
+        self.twin = twin
+
+    def __call__(self, *args: Any) -> Any:
+        """Run the compiled loop, or the twin where numba is absent or switched off."""
+        if _numpy_only or not numba_present():
+            return self.twin(*args)
+        return self.compiled(*args)
+
+    @functools.cached_property
+    def compiled(self) -> Callable[..., Any]:
+        """The loop as machine code; kept on disk where a cache folder can be written."""
+        from numba import njit
+
+        try:
+            return njit(self.loops, cache=True, nogil=True, error_model="numpy")
+        except RuntimeError:  # numba found no folder that it may write to
+            return njit(self.loops, nogil=True, error_model="numpy")
+
+
+def kernel(twin: Callable[..., Any]) -> Callable[[Callable[..., Any]], Kernel]:
+    """Return the decorator that makes a loop a `Kernel`, with `twin` for where numba is not."""
+    return lambda loops: Kernel(loops, twin)
