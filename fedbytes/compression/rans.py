@@ -1,0 +1,251 @@
+"""The entropy coder: static rANS with 12-bit probabilities and interleaved lanes.
+
+Range variants of asymmetric numeral systems (Duda 2013), 32-bit states in [2^16, 2^32) that are
+refilled by 16-bit words. docs/wire.md is the normative description; the numba loops and their
+numpy twins give the same bytes. Call it once a message, not once a tensor.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .bits import Uints
+from .kernels import kernel
+from .wire import Reader, count_bytes
+
+TOTAL_BITS = 12
+TOTAL = 1 << TOTAL_BITS
+MAX_LANES = 32
+_LOW = 1 << 16
+_SYMBOLS_A_LANE = 8192
+
+Bytes = npt.NDArray[np.uint8]
+Freqs = npt.NDArray[np.uint32]
+
+
+def lanes_for(count: int) -> int:
+    """Return how many lanes a message of `count` symbols has: a power of two, at most 32."""
+    lanes = 1
+    while lanes < MAX_LANES and lanes * _SYMBOLS_A_LANE < count:
+        lanes *= 2
+    return lanes
+
+
+def normalise(counts: npt.NDArray[Any]) -> Freqs:
+    """Return frequencies that sum to 4096 and are at least 1 wherever a count is.
+
+    Args:
+        counts: integers [1 to 256 symbols], not all zero.
+    """
+    total = int(counts.sum())
+    scaled = (counts.astype(np.int64) * TOTAL + total // 2) // total
+    freqs = np.where(counts > 0, np.maximum(scaled, 1), 0)
+    # What rounding left over is taken from, or given to, where it changes least.
+    while (over := int(freqs.sum()) - TOTAL) != 0:
+        freqs[np.argmax(freqs)] -= np.sign(over)
+    return freqs.astype(np.uint32)
+
+
+def encode(symbols: Bytes, freqs: Freqs) -> bytes:
+    """Return the symbols as bytes that `decode` reads.
+
+    Args:
+        symbols: uint8 [n], each with a frequency above 0.
+        freqs: from `normalise` or `geometric_freqs`; the decoder must have the same.
+    """
+    count = symbols.size
+    if count == 0 or int(freqs.max()) == TOTAL:
+        return b""
+    lanes = lanes_for(count)
+    states = np.full(lanes, _LOW, np.uint64)
+    words = np.empty(count + 1, np.uint16)
+    start = _encode(symbols, *_encoder_tables(freqs), states, words)
+    body = words[start:]
+    return b"".join(
+        (
+            count_bytes(body.size),
+            states.astype("<u4").tobytes(),
+            body.astype("<u2", copy=False).data,
+        )
+    )
+
+
+def decode(reader: Reader, count: int, freqs: Freqs) -> Bytes:
+    """Return `count` symbols, after checking that the coder ends where it began.
+
+    Raises:
+        ValueError: if the bytes are not what `encode` writes for these frequencies.
+    """
+    if count == 0 or int(freqs.max()) == TOTAL:
+        return np.full(count, int(np.argmax(freqs)), np.uint8)
+    size = reader.count("coder words", count)
+    states = reader.array("<u4", lanes_for(count), "coder states").astype(np.uint64)
+    if int(states.min()) < _LOW:
+        raise ValueError(f"{reader.what} payload: coder state {states.min()} is below {_LOW}")
+    words = np.zeros(size + 1, np.uint16)  # one spare, so that the loop needs no branch
+    words[:size] = reader.array("<u2", size, "coder words")
+    symbols = np.empty(count, np.uint8)
+    used = _decode(_decoder_table(freqs), states, words, symbols)
+    if used != size or (states != _LOW).any():
+        raise ValueError(f"{reader.what} payload: the coded symbols are damaged")
+    return symbols
+
+
+def estimate(counts: npt.NDArray[Any], freqs: Freqs) -> int:
+    """Return about how many bytes `encode` gives for symbols with these counts."""
+    used = np.flatnonzero(counts)
+    if used.size == 0 or int(freqs.max()) == TOTAL:
+        return 0
+    # In whole 1/256 bits: the same everywhere, so that a choice by size is too.
+    cost = np.rint(256 * (TOTAL_BITS - np.log2(freqs[used]))).astype(np.int64)
+    count = int(counts.sum())
+    return int((counts[used] * cost).sum()) // 2048 + 2 * lanes_for(count) + 2
+
+
+def pack_freqs(freqs: Freqs) -> bytes:
+    """Return a frequency table as bytes: size - 1, then all but the last in Elias gamma of f + 1.
+
+    The last frequency follows from the sum. Bits are least significant first.
+    """
+    acc, place = 0, 0
+    for freq in freqs[:-1].tolist():
+        width = (freq + 1).bit_length() - 1
+        acc |= (1 | ((freq + 1) & ((1 << width) - 1)) << 1) << (place + width)
+        place += 2 * width + 1
+    return bytes([freqs.size - 1]) + acc.to_bytes((place + 7) // 8, "little")
+
+
+def read_freqs(reader: Reader, limit: int) -> Freqs:
+    """Return a frequency table of at most `limit` symbols.
+
+    Raises:
+        ValueError: for too many symbols, or frequencies that do not sum to 4096.
+    """
+    size = reader.number("B", "alphabet", 0, limit - 1) + 1
+    bits = _BitCursor(reader)
+    freqs = [bits.gamma() - 1 for _ in range(size - 1)]
+    bits.end()
+    last = TOTAL - sum(freqs)
+    if last < 0 or last > TOTAL or (last == 0 and size > 1):
+        raise ValueError(f"{reader.what} payload: frequencies sum to {sum(freqs)} of {TOTAL}")
+    return np.array([*freqs, last], np.uint32)
+
+
+class _BitCursor:
+    """Bits of a reader, least significant first."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._left = 0
+        self._byte = 0
+
+    def bit(self) -> int:
+        if self._left == 0:
+            self._byte, self._left = self._reader.take(1, "frequencies")[0], 8
+        value, self._byte = self._byte & 1, self._byte >> 1
+        self._left -= 1
+        return value
+
+    def gamma(self) -> int:
+        width = 0
+        while not self.bit():
+            width += 1
+            if width > TOTAL_BITS:
+                raise ValueError(f"{self._reader.what} payload: a frequency is above {TOTAL}")
+        return (1 << width) | sum(self.bit() << place for place in range(width))
+
+    def end(self) -> None:
+        if self._byte:
+            raise ValueError(f"{self._reader.what} payload: padding of frequencies is not zero")
+
+
+def _starts(freqs: Freqs) -> Freqs:
+    return (np.cumsum(freqs) - freqs).astype(np.uint32)
+
+
+def _encoder_tables(freqs: Freqs) -> tuple[npt.NDArray[Any], ...]:
+    """Return by symbol: the state at which to emit a word, 4096 - f, the start, and 1 / f."""
+    wide = freqs.astype(np.uint64)
+    return (
+        wide << np.uint64(20),
+        np.uint64(TOTAL) - wide,
+        _starts(freqs).astype(np.uint64),
+        1.0 / np.maximum(freqs, 1),
+    )
+
+
+def _decoder_table(freqs: Freqs) -> Freqs:
+    """Return by slot: symbol << 24 | frequency << 12 | slot - start."""
+    symbol = np.repeat(np.arange(freqs.size, dtype=np.uint32), freqs)
+    place = np.arange(TOTAL, dtype=np.uint32) - _starts(freqs)[symbol]
+    return symbol << np.uint32(24) | freqs[symbol] << np.uint32(12) | place
+
+
+def _encode_numpy(
+    symbols: Bytes, limit: Uints, gap: Uints, start: Uints, inverse: Any, states: Any, words: Any
+) -> int:
+    lanes, at = states.size, words.size
+    for begin in range((symbols.size - 1) // lanes * lanes, -1, -lanes):
+        row = symbols[begin : begin + lanes]
+        x = states[: row.size]
+        full = x >= limit[row]
+        emit = x[full].astype(np.uint16)
+        at -= emit.size
+        words[at : at + emit.size] = emit
+        x[full] >>= np.uint64(16)
+        x += ((x + 0.5) * inverse[row]).astype(np.uint64) * gap[row] + start[row]
+    return at
+
+
+def _decode_numpy(table: Freqs, states: Any, words: Any, symbols: Bytes) -> int:
+    lanes, at, last = states.size, 0, words.size - 1
+    for begin in range(0, symbols.size, lanes):
+        x = states[: min(lanes, symbols.size - begin)]
+        entry = table[x & np.uint64(TOTAL - 1)]
+        symbols[begin : begin + lanes] = entry >> np.uint32(24)
+        x >>= np.uint64(TOTAL_BITS)
+        x *= entry >> np.uint32(12) & np.uint32(0xFFF)
+        x += entry & np.uint32(0xFFF)
+        empty = np.flatnonzero(x < _LOW)
+        where = np.minimum(at + np.arange(empty.size), last)
+        x[empty] = x[empty] << np.uint64(16) | words[where]
+        at += empty.size
+    return at
+
+
+@kernel(_encode_numpy)
+def _encode(symbols, limit, gap, start, inverse, states, words):  # type: ignore[no-untyped-def]
+    mask = states.size - 1
+    at = words.size
+    for i in range(symbols.size - 1, -1, -1):
+        s = symbols[i]
+        x = states[i & mask]
+        # Always written, kept only when the state is full: no branch to mispredict.
+        words[at - 1] = np.uint16(x & np.uint64(0xFFFF))
+        if x >= limit[s]:
+            at -= 1
+            x >>= np.uint64(16)
+        # (x + 0.5) / f rounds down to x // f exactly: both are below 2^32 and f <= 4096.
+        quotient = np.uint64(np.int64((np.float64(np.int64(x)) + 0.5) * inverse[s]))
+        states[i & mask] = x + quotient * gap[s] + start[s]
+    return at
+
+
+@kernel(_decode_numpy)
+def _decode(table, states, words, symbols):  # type: ignore[no-untyped-def]
+    mask = states.size - 1
+    last = words.size - 1
+    at = 0
+    for i in range(symbols.size):
+        x = states[i & mask]
+        entry = np.uint64(table[x & np.uint64(0xFFF)])
+        symbols[i] = np.uint8(entry >> np.uint64(24))
+        x = (x >> np.uint64(12)) * (entry >> np.uint64(12) & np.uint64(0xFFF))
+        x += entry & np.uint64(0xFFF)
+        word = np.uint64(words[min(at, last)])
+        if x < np.uint64(0x10000):
+            x = x << np.uint64(16) | word
+            at += 1
+        states[i & mask] = x
+    return at
