@@ -140,6 +140,11 @@ class Codec(ABC):
         """
         return False
 
+    @property
+    def uses_reference(self) -> bool:
+        """Whether `shared.reference` changes the bytes; a new receiver then needs it too."""
+        return False
+
     @final
     def encode(self, x: torch.Tensor, shared: Shared) -> bytes:
         """Return the bytes that stand for x.
