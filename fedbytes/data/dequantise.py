@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from fedbytes.data.quiet import quiet_transformers
+
 
 def dequantise(gguf: Path) -> None:
     """Replace a GGUF file by `config.json`, `model.safetensors` (float32) and the tokenizer.
@@ -11,23 +13,23 @@ def dequantise(gguf: Path) -> None:
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-    from transformers.utils import logging
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]  # the caller shows one
     folder = gguf.parent
-    loaded = AutoModelForCausalLM.from_pretrained(
-        folder, gguf_file=gguf.name, dtype=torch.float32, local_files_only=True
-    )
-    tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=gguf.name, local_files_only=True)
-    config = loaded.config
-    config.dtype = torch.float32
-    if hasattr(config, "quantization_config"):
-        del config.quantization_config
-    with torch.device("meta"):
-        plain = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
-    plain.load_state_dict(loaded.state_dict(), assign=True)
-    plain.tie_weights()
-    plain.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
+    with quiet_transformers():
+        loaded = AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=gguf.name, dtype=torch.float32, local_files_only=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, gguf_file=gguf.name, local_files_only=True
+        )
+        config = loaded.config
+        config.dtype = torch.float32
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
+        with torch.device("meta"):
+            plain = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        plain.load_state_dict(loaded.state_dict(), assign=True)
+        plain.tie_weights()
+        plain.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
     gguf.unlink()
-    logging.enable_progress_bar()  # type: ignore[no-untyped-call]

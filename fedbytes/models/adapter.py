@@ -1,0 +1,53 @@
+"""What of a model is trained and sent: the contract and the registry."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from torch import Tensor, nn
+
+from fedbytes.registry import Registry
+
+# Draws a tensor's initial value; what it does not draw, it takes from the tensor given.
+Initial = Callable[[np.random.Generator, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Adapter(ABC):
+    """A choice of trained tensors; a frozen dataclass registered by name."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+        """Prepare a model that is nobody else's, and say what of it is trained.
+
+        Parameters may be added or marked; those of the base are shared and must not be written.
+
+        Args:
+            backbone: a shared copy of the base model.
+
+        Returns:
+            name of each trained parameter -> how its initial value is drawn.
+
+        Raises:
+            ValueError: if the model has nothing the adapter can attach to.
+        """
+
+
+ADAPTERS: Registry[Adapter] = Registry(
+    "adapter",
+    Adapter,  # type: ignore[type-abstract]
+    "fedbytes.models.adapters",
+)
+
+
+def make_adapter(spec: str | Mapping[str, Any] | Adapter, **fields: Any) -> Adapter:
+    """Build an adapter from a name and fields, or from `{"name": …, **fields}`.
+
+    Raises:
+        ValueError: for an unknown name, a misspelt field, or a value out of range.
+    """
+    return ADAPTERS.make(spec, **fields)

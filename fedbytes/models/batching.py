@@ -1,0 +1,80 @@
+"""Batches of token rows: shuffled for training, sorted by length for evaluation."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from fedbytes.data.encode import EncodedSplit
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples of a split, padded on the right to the longest of them.
+
+    Attributes:
+        tokens: int64 [batch, time].
+        mask: int64 [batch, time], 1 for tokens and 0 for padding.
+        labels: int64 [batch], or None for causal-lm.
+        rows: places of the examples in the split.
+        split: the split's name.
+    """
+
+    tokens: Tensor
+    mask: Tensor
+    labels: Tensor | None
+    rows: Rows
+    split: str
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+def make_batch(split: EncodedSplit, rows: Rows, device: torch.device) -> Batch:
+    """Return the examples at `rows` as one batch."""
+    starts, ends = split.offsets[rows], split.offsets[rows + 1]
+    lengths = ends - starts
+    mask = np.arange(int(lengths.max())) < lengths[:, None]
+    tokens = np.zeros(mask.shape, dtype=np.int64)
+    tokens[mask] = np.concatenate([split.tokens[a:b] for a, b in zip(starts, ends, strict=True)])
+    labels = None if split.labels is None else torch.from_numpy(split.labels[rows]).to(device)
+    return Batch(
+        tokens=torch.from_numpy(tokens).to(device),
+        mask=torch.from_numpy(mask.astype(np.int64)).to(device),
+        labels=labels,
+        rows=rows,
+        split=split.name,
+    )
+
+
+def shuffled(indices: Rows, batch_size: int, rng: np.random.Generator) -> Iterator[Rows]:
+    """Yield batches of `indices` for ever: epoch after epoch, shuffled anew each time.
+
+    The last batch of an epoch is smaller where the sizes do not divide.
+
+    Raises:
+        ValueError: if there are no examples, or `batch_size` is below 1.
+    """
+    if len(indices) == 0 or batch_size < 1:
+        raise ValueError(f"cannot make batches of {batch_size} from {len(indices)} examples")
+    while True:
+        order = rng.permutation(np.asarray(indices, dtype=np.int64))
+        for start in range(0, len(order), batch_size):
+            yield order[start : start + batch_size]
+
+
+def by_length(split: EncodedSplit, tokens_per_batch: int) -> Iterator[Rows]:
+    """Yield all examples, like lengths together, in batches of at most so many padded tokens."""
+    lengths = split.lengths
+    order = np.argsort(lengths, kind="stable")
+    start = 0
+    for end in range(1, len(order) + 1):
+        full = end == len(order) or (end + 1 - start) * lengths[order[end]] > tokens_per_batch
+        if full:
+            yield order[start:end]
+            start = end

@@ -1,0 +1,105 @@
+"""From a configuration to a model that can be trained."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.data.encode import EncodedTask, encode
+from fedbytes.data.task import Task, make_task
+from fedbytes.models.adapter import Adapter, Initial, make_adapter
+from fedbytes.models.base import Base, load_base, load_tokenizer
+from fedbytes.models.batching import make_batch
+from fedbytes.models.device import pick_device, pick_precision
+from fedbytes.models.layers import find_layers, lowest_trained_layer
+from fedbytes.models.network import Classifier, LanguageModel
+from fedbytes.models.prefix import Prefix
+from fedbytes.models.spec import ModelSpec, make_model_spec
+from fedbytes.models.trainable import TrainableModel
+
+
+def encode_task(
+    task: str | Mapping[str, Any] | Task, model: str | Mapping[str, Any] | ModelSpec
+) -> EncodedTask:
+    """Return a task's texts as the tokens of a model.
+
+    Raises:
+        ValueError: for a task or model that does not exist or cannot be read.
+    """
+    task = make_task(task)
+    tokenizer, digest = load_tokenizer(make_model_spec(model).name)
+    return encode(task.load(), tokenizer, digest, task.kind, task.max_length)
+
+
+def build_model(
+    model: str | Mapping[str, Any] | ModelSpec,
+    adapter: str | Mapping[str, Any] | Adapter,
+    task: EncodedTask,
+    seed: int = 0,
+    prefix_cache: bool = True,
+) -> TrainableModel:
+    """Return a model to be trained: the shared base, an adapter, and a head for the task.
+
+    Args:
+        model: name, folder or hub id, or `{"name": …, "device": …, "precision": …}`.
+        adapter: name, or `{"name": …, **fields}`.
+        task: what `encode_task` returned for the same model.
+        seed: the run's seed; the initial state is drawn from its stream `initial adapter`.
+        prefix_cache: compute the layers below the lowest trained one once, and keep them.
+
+    Raises:
+        ValueError: for a model or adapter that does not exist or does not fit the task.
+    """
+    spec, chosen = make_model_spec(model), make_adapter(adapter)
+    device = pick_device(spec.device)
+    dtype = pick_precision(spec.precision, device)
+    base = load_base(spec.name, task.kind, str(device))
+    with torch.random.fork_rng(devices=[]):  # libraries draw initial values that are not used
+        network, initial = _assemble(base, chosen, task)
+    trainable = TrainableModel(network, initial, task, base.info, device, dtype, seed)
+    depth = lowest_trained_layer(network.backbone)
+    if prefix_cache and 0 < depth <= len(find_layers(network.backbone)[1]):
+        prefix = Prefix(network.backbone, depth)
+        if _agrees(trainable, prefix):
+            trainable.use_prefix(prefix)
+    return trainable
+
+
+def _assemble(
+    base: Base, adapter: Adapter, task: EncodedTask
+) -> tuple[Classifier | LanguageModel, dict[str, Initial]]:
+    backbone = base.shared_copy()
+    trained = adapter.attach(backbone)
+    initial = {f"backbone.{name}": draw for name, draw in trained.items()}
+    if task.kind == "causal-lm":
+        if not initial:
+            raise ValueError(f"adapter {adapter.name!r} trains nothing of a causal-lm task")
+        return LanguageModel(backbone), initial
+    width = int(backbone.config.hidden_size)
+    network = Classifier(backbone, width, len(task.label_names), base.info.decoder)
+    network.head.to(next(base.model.parameters()).device)
+    initial |= {f"head.{name}": draw for name, draw in network.head.initial().items()}
+    return network, initial
+
+
+def _agrees(model: TrainableModel, prefix: Prefix) -> bool:
+    """Return whether a small batch scores the same with states injected as without.
+
+    An architecture whose layers do not fit the scheme is run whole instead.
+    """
+    rows = np.arange(min(3, len(model.task.test)))
+    batch = make_batch(model.task.test, rows, model.device)
+
+    def score() -> Tensor:
+        scores: Tensor = model.network(batch.tokens, batch.mask)
+        return scores
+
+    try:
+        with torch.inference_mode():
+            whole = score()
+            injected = prefix.run(prefix.compute(batch), score)
+    except (RuntimeError, TypeError, AttributeError, IndexError, KeyError):
+        return False
+    return torch.allclose(whole, injected, rtol=1e-4, atol=1e-4)

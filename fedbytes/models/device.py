@@ -1,0 +1,54 @@
+"""Where a model runs, and in which precision."""
+
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+
+Precision = Literal["auto", "float32", "bfloat16"]
+
+
+def pick_device(device: str = "auto") -> torch.device:
+    """Return the device asked for; `auto` is cuda, else mps, else cpu.
+
+    Raises:
+        ValueError: for a device that is unknown or not on this machine.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+        torch.empty(1, device=found)
+    except (RuntimeError, AssertionError, ValueError) as error:
+        reason = (str(error).splitlines() or ["not available"])[0]
+        raise ValueError(f"device {device!r} cannot be used: {reason}") from error
+    return found
+
+
+def pick_precision(precision: Precision, device: torch.device) -> torch.dtype:
+    """Return the type of the matrix products; `auto` is bfloat16 where the device has it.
+
+    A CPU counts as having it only with matrix units for it (AMX): emulated, it is slower.
+
+    Raises:
+        ValueError: for an unknown precision.
+    """
+    if precision not in ("auto", "float32", "bfloat16"):
+        raise ValueError(f"precision must be auto, float32 or bfloat16, got {precision!r}")
+    if precision != "auto":
+        return torch.float32 if precision == "float32" else torch.bfloat16
+    native = False
+    if device.type == "cuda":
+        native = torch.cuda.is_bf16_supported(including_emulation=False)
+    elif device.type == "cpu":
+        native = bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
+    return torch.bfloat16 if native else torch.float32
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
+    """Return the context in which matrix products run as `dtype`."""
+    if dtype == torch.float32:
+        return nullcontext()
+    return torch.autocast(device.type, dtype=dtype)

@@ -1,0 +1,104 @@
+"""A base model joined to what turns its last hidden states into a loss."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fedbytes.models.adapter import Initial
+
+INITIAL_SCALE = 10.0
+
+
+class Classifier(nn.Module):
+    """Class scores from a base model's pooled and normalised hidden state.
+
+    Encoders are pooled by the mean over tokens, decoders by their last token.
+
+    Args:
+        backbone: the base model without head.
+        hidden: width of its hidden states.
+        classes: number of classes.
+        last_token: pool by the last token.
+    """
+
+    def __init__(self, backbone: nn.Module, hidden: int, classes: int, last_token: bool) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = Head(hidden, classes)
+        self.last_token = last_token
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return class scores [batch, classes] for tokens and mask [batch, time]."""
+        states = self.backbone(input_ids=tokens, attention_mask=mask).last_hidden_state
+        return self.head(pool(states, mask, self.last_token))  # type: ignore[no-any-return]
+
+
+class Head(nn.Module):
+    """A linear layer on features of length one, with a learned scale."""
+
+    def __init__(self, hidden: int, classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(classes, hidden))
+        self.bias = nn.Parameter(torch.zeros(classes))
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def initial(self) -> dict[str, Initial]:
+        """Return how each parameter's initial value is drawn."""
+        return {"weight": _normal, "bias": _zeros, "scale": _initial_scale}
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return scores [batch, classes] for features [batch, hidden]."""
+        unit = F.normalize(features.float(), dim=-1)
+        return F.linear(unit * self.scale, self.weight, self.bias)
+
+
+def _normal(rng: np.random.Generator, like: Tensor) -> Tensor:
+    drawn = rng.standard_normal(tuple(like.shape)) / np.sqrt(like.shape[1])
+    return torch.from_numpy(drawn.astype(np.float32))
+
+
+def _zeros(_rng: np.random.Generator, like: Tensor) -> Tensor:
+    return torch.zeros(like.shape)
+
+
+def _initial_scale(_rng: np.random.Generator, like: Tensor) -> Tensor:
+    return torch.full(like.shape, INITIAL_SCALE)
+
+
+def pool(states: Tensor, mask: Tensor, last_token: bool) -> Tensor:
+    """Return one vector a text: its last token's state, or the mean over its tokens.
+
+    Args:
+        states: [batch, time, hidden].
+        mask: 1 for tokens and 0 for padding, which is on the right [batch, time].
+        last_token: which of the two.
+    """
+    if last_token:
+        rows = torch.arange(len(states), device=states.device)
+        return states[rows, mask.sum(1) - 1]
+    weights = mask.unsqueeze(1).to(states.dtype)
+    return torch.bmm(weights, states).squeeze(1) / weights.sum(2)
+
+
+class LanguageModel(nn.Module):
+    """A causal language model: scores of the next token."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return scores [batch, time, vocabulary]."""
+        output: Any = self.backbone(input_ids=tokens, attention_mask=mask)
+        return output.logits  # type: ignore[no-any-return]
+
+
+def next_token_loss(scores: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the summed negative log-likelihood of every next token, and how many there are."""
+    seen = mask[:, 1:].bool()
+    targets = tokens[:, 1:][seen]
+    nll = F.cross_entropy(scores[:, :-1][seen].float(), targets, reduction="sum")
+    return nll, seen.sum()

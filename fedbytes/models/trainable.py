@@ -1,0 +1,189 @@
+"""A base model with an adapter and a task: one vector that is trained, and what it is worth."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Literal
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fedbytes.compression.core import Layout
+from fedbytes.data.encode import EncodedSplit, EncodedTask
+from fedbytes.models.adapter import Initial
+from fedbytes.models.base import BaseInfo
+from fedbytes.models.batching import Batch, Rows, by_length, make_batch, shuffled
+from fedbytes.models.device import autocast
+from fedbytes.models.flat import bind_flat
+from fedbytes.models.metrics import accuracy, macro_f1
+from fedbytes.models.network import Classifier, LanguageModel, next_token_loss
+from fedbytes.models.prefix import Prefix, PrefixCache, open_cache
+from fedbytes.streams import stream
+
+EVALUATION_TOKENS = 2048
+SplitName = Literal["train", "test"]
+
+
+class TrainableModel:
+    """A model whose trained tensors are views into one vector; `build_model` makes it.
+
+    Its modules are always in evaluation mode: dropout would draw from a global generator.
+
+    Attributes:
+        layout: names and shapes of the trained tensors, in the vector's order.
+        flat: the trained vector, float32 [layout.numel]; `flat.grad` is set and must stay so.
+        task: the tokens it learns from.
+        info: the base model in figures.
+        device: where it runs.
+        dtype: type of its matrix products.
+        seed: what `initial_state` is drawn from.
+    """
+
+    def __init__(
+        self,
+        network: Classifier | LanguageModel,
+        initial: Mapping[str, Initial],
+        task: EncodedTask,
+        info: BaseInfo,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        seed: int = 0,
+    ) -> None:
+        self.network = network.eval()
+        self.task = task
+        self.info = info
+        self.device = device
+        self.dtype = dtype
+        self.seed = seed
+        held = dict(network.named_parameters())
+        self._start = [(draw, held[name].detach()) for name, draw in initial.items()]
+        self.flat: nn.Parameter
+        self.layout: Layout
+        self.flat, self.layout = bind_flat(
+            network, {name: _sent_name(name) for name in initial}, device
+        )
+        self._prefix: Prefix | None = None
+        self._caches: dict[str, PrefixCache | None] = {}
+        self.set_state(self.initial_state)
+
+    @property
+    def initial_state(self) -> Tensor:
+        """The vector that this model's seed stands for, on the CPU."""
+        return self.draw_initial(self.seed)
+
+    def draw_initial(self, seed: int) -> Tensor:
+        """Return the initial vector that `seed` stands for, float32 [layout.numel], on the CPU."""
+        parts = [
+            draw(stream(seed, "initial adapter", place), start).reshape(-1).float().cpu()
+            for place, (draw, start) in enumerate(self._start)
+        ]
+        return torch.cat(parts) if parts else torch.empty(0)
+
+    def get_state(self) -> Tensor:
+        """Return a copy of the trained vector."""
+        return self.flat.detach().clone()
+
+    def set_state(self, state: Tensor) -> None:
+        """Load a trained vector [layout.numel].
+
+        Raises:
+            ValueError: if it has another shape.
+        """
+        if state.shape != self.flat.shape:
+            raise ValueError(f"state has shape {tuple(state.shape)}, not {tuple(self.flat.shape)}")
+        self.flat.data.copy_(state)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Return the mean loss of a batch, over examples or over next tokens.
+
+        `backward()` adds into `flat.grad`.
+        """
+        with autocast(self.device, self.dtype):
+            scores = self._scores(batch)
+        if batch.labels is not None:
+            return F.cross_entropy(scores.float(), batch.labels)
+        nll, count = next_token_loss(scores, batch.tokens, batch.mask)
+        return nll / count.clamp(min=1)
+
+    def batches(
+        self,
+        indices: Rows,
+        batch_size: int,
+        rng: np.random.Generator,
+        split: SplitName = "train",
+    ) -> Iterator[Batch]:
+        """Yield shuffled batches of the examples at `indices` for ever, epoch after epoch.
+
+        The last batch of an epoch is smaller where the sizes do not divide.
+
+        Raises:
+            ValueError: if there are no examples, or `batch_size` is below 1.
+        """
+        data = self._split(split)
+        for rows in shuffled(indices, batch_size, rng):
+            yield make_batch(data, rows, self.device)
+
+    def evaluate(self, split: SplitName = "test") -> dict[str, float]:
+        """Return the metrics on a split.
+
+        Returns:
+            `accuracy`, `macro_f1` and `loss` for classification; `loss` (nats a token) and
+            `perplexity` for causal-lm.
+        """
+        data = self._split(split)
+        if data.labels is None:
+            return self._evaluate_tokens(data)
+        guess = np.empty(len(data), dtype=np.int64)
+        total = 0.0
+        for batch, scores in self._predict(data):
+            assert batch.labels is not None
+            total += float(F.cross_entropy(scores.double(), batch.labels, reduction="sum"))
+            guess[batch.rows] = scores.argmax(1).cpu().numpy()
+        return {
+            "accuracy": accuracy(data.labels, guess),
+            "macro_f1": macro_f1(data.labels, guess),
+            "loss": total / len(data),
+        }
+
+    def use_prefix(self, prefix: Prefix | None) -> None:
+        """Take the constant layers' states from `prefix` from now on, or compute them again."""
+        self._prefix = prefix
+        self._caches.clear()
+
+    def _evaluate_tokens(self, data: EncodedSplit) -> dict[str, float]:
+        total, count = 0.0, 0
+        for batch, scores in self._predict(data):
+            nll, targets = next_token_loss(scores, batch.tokens, batch.mask)
+            total, count = total + float(nll), count + int(targets)
+        loss = total / max(count, 1)
+        return {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
+
+    def _predict(self, data: EncodedSplit) -> Iterator[tuple[Batch, Tensor]]:
+        with torch.inference_mode(), autocast(self.device, self.dtype):
+            for rows in by_length(data, EVALUATION_TOKENS):
+                batch = make_batch(data, rows, self.device)
+                yield batch, self._scores(batch).float()
+
+    def _scores(self, batch: Batch) -> Tensor:
+        call: Callable[[], Tensor] = lambda: self.network(batch.tokens, batch.mask)  # noqa: E731
+        if self._prefix is None:
+            return call()
+        cache = self._cache(batch.split)
+        return self._prefix.run(None if cache is None else cache.gather(batch), call)
+
+    def _cache(self, split: str) -> PrefixCache | None:
+        if self._prefix is not None and split not in self._caches:
+            data = self._split(split)
+            digest = f"{self.info.digest} {self.dtype}"
+            with autocast(self.device, self.dtype):
+                self._caches[split] = open_cache(self._prefix, data, digest, self.device)
+        return self._caches[split]
+
+    def _split(self, name: str) -> EncodedSplit:
+        if name not in ("train", "test"):
+            raise ValueError(f"split must be train or test, got {name!r}")
+        return self.task.train if name == "train" else self.task.test
+
+
+def _sent_name(name: str) -> str:
+    return name.removeprefix("backbone.").replace(".default.weight", ".weight")
