@@ -1,0 +1,35 @@
+# Two commands do everything: `make demo` and `make test`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint test-slow bench help
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make demo       set up, run the quickstart sweep on real text and a real model, write its report"
+	@echo "make test       set up, then lint, types, import rules and tests"
+	@echo "make test-slow  the longer checks as well"
+	@echo "make bench      measure codecs and the round on this machine"
+
+# Done again only when what is pinned changes.
+.venv/ready: requirements.lock pyproject.toml scripts/setup.sh
+	@PYTHON="$(PYTHON)" sh scripts/setup.sh
+
+demo: .venv/ready
+	@$(BIN)/fedbytes sweep quickstart
+
+lint: .venv/ready
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+test: lint
+	@$(BIN)/python -m pytest -n 2
+
+test-slow: lint
+	@$(BIN)/python -m pytest -n 2 -m "slow or not slow"
+
+bench: .venv/ready
+	@$(BIN)/python benchmarks/overhead.py
+	@$(BIN)/fedbytes codecs

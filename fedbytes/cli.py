@@ -1,0 +1,235 @@
+"""The command line. Heavy imports wait until a command needs them, so that `--help` is quick."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from fedbytes.registry import nearest
+
+app = typer.Typer(
+    name="fedbytes",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="""Federated training of language models, measured by the bytes it communicates.
+
+    Start with [bold]fedbytes sweep quickstart[/]. A suite is a YAML file with the runs' common
+    settings and a grid; every setting can be given as [bold]key=value[/], such as
+    [bold]rounds=4[/], [bold]seed=[0,1][/] or [bold]uplink.density=0.05[/].""",
+)
+
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the suite's."),
+]
+SuiteName = Annotated[str, typer.Argument(help="A shipped suite's name, or a YAML file.")]
+Out = Annotated[Path | None, typer.Option(help="Folder of the runs. [default: runs/SUITE]")]
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option("--plugin", help="Python file with codecs or partitioners of yours. Repeatable."),
+]
+Store = Annotated[Path, typer.Argument(help="Folder with runs, as made by `fedbytes sweep`.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Worker processes. [default: one a core]")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Arithmetic threads a worker. [default: cores / workers]")
+]
+Target = Annotated[
+    float | None,
+    typer.Option(help="Metric value to measure bytes up to. [default: 98 % of fp32's final mean]"),
+]
+
+
+@app.command()
+def sweep(
+    suite: SuiteName,
+    overrides: Overrides = None,
+    out: Out = None,
+    workers: Workers = None,
+    threads: Threads = None,
+    plugin: Plugins = None,
+    retry_failed: Annotated[bool, typer.Option(help="Take up runs that failed before.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option(help="Say how many runs, bytes and minutes, and stop.")
+    ] = False,
+    report: Annotated[bool, typer.Option(help="Write the report at the end.")] = True,
+) -> None:
+    """Make every run of a suite that is not there yet, then the report.
+
+    Safe to stop and to call again: finished runs stay, interrupted ones go on.
+    """
+    from fedbytes.experiments import commands
+
+    raise typer.Exit(
+        commands.sweep(
+            suite,
+            overrides or [],
+            out=out,
+            workers=workers,
+            threads=threads,
+            plugins=plugin or [],
+            retry_failed=retry_failed,
+            dry_run=dry_run,
+            report=_write_report if report else None,
+        )
+    )
+
+
+@app.command()
+def run(
+    overrides: Overrides = None,
+    suite: Annotated[
+        str | None, typer.Option(help="Take the settings from this suite, narrowed to one run.")
+    ] = None,
+    out: Out = None,
+    threads: Threads = None,
+    plugin: Plugins = None,
+) -> None:
+    """Make one run, such as `fedbytes run uplink.name=topk uplink.density=0.05 rounds=4`."""
+    from fedbytes.experiments import commands
+
+    raise typer.Exit(
+        commands.run_one(overrides or [], suite, out=out, threads=threads, plugins=plugin or [])
+    )
+
+
+@app.command()
+def status(store: Store) -> None:
+    """Show the runs of a folder: done, failed, interrupted, and how far."""
+    from fedbytes.experiments import commands
+
+    commands.status(store)
+
+
+@app.command()
+def plot(
+    store: Store,
+    out: Annotated[Path | None, typer.Option(help="Folder. [default: STORE/figures]")] = None,
+    target: Target = None,
+) -> None:
+    """Draw every figure of a folder of runs as SVG, PDF and PNG."""
+    from fedbytes.plots.render import draw_all
+    from fedbytes.plots.tables import read_tables
+
+    folder = out or store / "figures"
+    for path in draw_all(read_tables(store), folder, target=_target(store, target)):
+        Console().print(str(path), highlight=False, soft_wrap=True)
+
+
+@app.command()
+def report(
+    store: Store,
+    out: Annotated[
+        Path | None, typer.Option(help="HTML file. [default: STORE/report.html]")
+    ] = None,
+    target: Target = None,
+) -> None:
+    """Write one HTML file with figures, tables and provenance; it opens offline."""
+    path = _write_report(store, _target(store, target), out)
+    Console().print(f"report: {path}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def partition(
+    overrides: Overrides = None,
+    suite: Annotated[str | None, typer.Option(help="Take the settings from this suite.")] = None,
+    save: Annotated[Path | None, typer.Option(help="Keep the partition in this file.")] = None,
+) -> None:
+    """Show who holds what, such as `fedbytes partition partition.alpha=0.1 seed=3`."""
+    from fedbytes.experiments import commands
+
+    commands.show_partition(overrides or [], suite, save)
+
+
+@app.command()
+def codecs(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these codecs.")
+    ] = None,
+    numel: Annotated[int, typer.Option(min=1, help="Coordinates of the test vector.")] = 1_000_000,
+    distribution: Annotated[str, typer.Option(help="`gauss`, or `t3`: Student-t, 3 degrees.")] = (
+        "gauss"
+    ),
+    plugin: Plugins = None,
+) -> None:
+    """Measure rate, distortion and speed of every codec on a synthetic vector."""
+    from fedbytes.experiments import commands
+
+    commands.measure_codecs(names or [], numel, distribution, plugin or [])
+
+
+@app.command(name="list")
+def list_(
+    kind: Annotated[
+        str | None, typer.Argument(help="codecs, partitioners, tasks, models, … [default: all]")
+    ] = None,
+) -> None:
+    """List what can be named in a configuration, with its fields and their defaults."""
+    from fedbytes.experiments import catalogue
+
+    catalogue.show(kind)
+
+
+@app.command()
+def check(
+    file: Annotated[Path, typer.Argument(help="Python file with a codec or partitioner.")],
+) -> None:
+    """Run the contract tests over the codecs and partitioners that a file registers."""
+    from fedbytes.experiments import checking
+
+    raise typer.Exit(checking.check_file(file))
+
+
+def _write_report(store: Path, target: float | None, out: Path | None = None) -> Path:
+    from fedbytes.plots.report import write_report
+    from fedbytes.plots.tables import read_tables
+
+    return write_report(read_tables(store), out or store / "report.html", target=target)
+
+
+def _target(store: Path, target: float | None) -> float | None:
+    """Return the target asked for, or the one that the store's suite was swept with."""
+    if target is not None:
+        return target
+    from fedbytes.experiments.results import stored_target
+
+    return stored_target(store)
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user is one line on standard error and exit code 2."""
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        code: Any = app(standalone_mode=False)
+    except typer.TyperException as error:
+        _refuse(_usage_message(error))
+    except (ValueError, OSError) as error:
+        if os.environ.get("FEDBYTES_TRACEBACK"):
+            raise
+        _refuse(" ".join(str(error).split()))
+    except (KeyboardInterrupt, typer.Abort):
+        sys.stderr.write("stopped; the same command goes on where this one was\n")
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage_message(error: typer.TyperException) -> str:
+    text = " ".join(getattr(error, "format_message", lambda: str(error))().split())
+    if text.startswith("No such command"):
+        word = text.split("'")[1]
+        known = [c.name or c.callback.__name__ for c in app.registered_commands if c.callback]
+        return f"there is no command {word!r}{nearest(word, known)}"
+    return text
+
+
+def _refuse(message: str) -> None:
+    sys.stderr.write(f"error: {message}\n")
+    sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,230 @@
+"""What the command line's verbs do, apart from parsing and drawing."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from fedbytes.data import fetch, make_task
+from fedbytes.experiments.config import RunConfig
+from fedbytes.experiments.estimate import estimate
+from fedbytes.experiments.live import LiveTable, bytes_text, headline, short_label
+from fedbytes.experiments.plugins import load_plugins
+from fedbytes.experiments.problem import assets_of, factor_column, split_examples
+from fedbytes.experiments.results import run_folders
+from fedbytes.experiments.store import RunFolder, read_json_lines, write_atomically
+from fedbytes.experiments.suite import Suite, load_suite
+from fedbytes.experiments.sweep import default_workers, open_store
+from fedbytes.experiments.sweep import sweep as make_runs
+
+console = Console()
+
+Report = Callable[[Path, float | None], None]
+
+
+def sweep(
+    name: str,
+    overrides: Sequence[str],
+    *,
+    out: Path | None,
+    workers: int | None,
+    threads: int | None,
+    plugins: Sequence[Path],
+    retry_failed: bool,
+    dry_run: bool,
+    report: Report | None,
+) -> int:
+    """Make a suite's runs; return the exit code: 0, or 1 when a run failed."""
+    suite = load_suite(name)
+    configs = suite.expand([*overrides, *_plugin_override(suite, plugins)])
+    if dry_run:
+        _fetch(configs)
+        _show_estimate(suite, configs, workers, threads)
+        return 0
+    store = open_store(out or Path("runs") / suite.name)
+    _fetch(configs)
+    waiting = [c for c in configs if RunFolder(store, c.id).status not in ("done", "failed")]
+    retried = [c for c in configs if retry_failed and RunFolder(store, c.id).status == "failed"]
+    skipped = sum(RunFolder(store, c.id).status == "done" for c in configs)
+    with LiveTable([*waiting, *retried], skipped, console) as table:
+        outcome = make_runs(
+            configs,
+            store,
+            workers=workers,
+            threads=threads,
+            retry_failed=retry_failed,
+            reporter=table,
+        )
+    write_atomically(
+        store / "suite.json",
+        json.dumps({"name": suite.name, "title": suite.title, "target": suite.target}) + "\n",
+    )
+    done = len(outcome.done) + len(outcome.skipped)
+    console.print(f"{done} of {len(configs)} runs are done in {store}", highlight=False)
+    for run, message in outcome.failed.items():
+        console.print(f"[red]failed[/] {run}: {escape(message)}", highlight=False, soft_wrap=True)
+    if outcome.failed:
+        console.print("`fedbytes sweep … --retry-failed` takes them up again", highlight=False)
+    if report is not None and done:
+        report(store, suite.target)
+    return 1 if outcome.failed else 0
+
+
+def run_one(
+    overrides: Sequence[str],
+    suite: str | None,
+    *,
+    out: Path | None,
+    threads: int | None,
+    plugins: Sequence[Path],
+) -> int:
+    """Make a single run in one worker; return the exit code."""
+    config = _one(overrides, suite, plugins)
+    store = open_store(out or Path("runs") / config.suite)
+    _fetch([config])
+    status = RunFolder(store, config.id).status
+    pending = [] if status == "done" else [config]
+    with LiveTable(pending, 1 - len(pending), console) as table:
+        outcome = make_runs(
+            [config],
+            store,
+            workers=1,
+            threads=threads or os.cpu_count(),
+            retry_failed=True,
+            reporter=table,
+        )
+    console.print(f"run: {store / config.id}", highlight=False, soft_wrap=True)
+    return 1 if outcome.failed else 0
+
+
+def status(store: Path) -> None:
+    """Print a table of a store's runs."""
+    table = Table("run", "what", "status", "round", "metric", "bytes", box=None)
+    counts: dict[str, int] = {}
+    for folder in run_folders(store):
+        config = folder.config()
+        rows = read_json_lines(folder.path / "rounds.jsonl")
+        last = rows[-1] if rows else {}
+        counts[folder.status] = counts.get(folder.status, 0) + 1
+        table.add_row(
+            folder.run,
+            escape(short_label(config)),
+            folder.status,
+            f"{last.get('round', 0)}/{config.rounds}",
+            headline(last),
+            bytes_text(last.get("total_bytes", 0)),
+        )
+    console.print(table)
+    console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none")
+
+
+def show_partition(overrides: Sequence[str], suite: str | None, save: Path | None) -> None:
+    """Print who holds what under a run's partition, and how different the clients are."""
+    config = _one(overrides, suite, ())
+    _fetch([config], models=False)
+    columns = make_task(config.task).load().train.columns
+    factor = factor_column(columns, config.clients.factor)
+    split = split_examples(config, factor)
+    categories, counts = split.counts(factor)
+    table = Table(title=short_label(config).partition(" · ")[2], box=None)
+    table.add_column("client", justify="right")
+    table.add_column("examples", justify="right")
+    shown = categories[:20]
+    for category in shown:
+        table.add_column(escape(str(category)), justify="right")
+    for client, row in enumerate(counts[:100]):
+        cells = [str(n) if n else "·" for n in row[: len(shown)]]
+        table.add_row(str(client), str(row.sum()), *cells)
+    console.print(table)
+    for key, value in split.metrics(factor).items():
+        console.print(f"{key}: {value:.4g}", highlight=False)
+    console.print(f"moved: {split.moved}\nfingerprint: {split.fingerprint}", highlight=False)
+    if save is not None:
+        split.save(save)
+        console.print(f"saved: {save}", highlight=False)
+
+
+def measure_codecs(
+    names: Sequence[str], numel: int, distribution: str, plugins: Sequence[Path]
+) -> None:
+    """Print rate, distortion and speed of codecs on a synthetic vector."""
+    from fedbytes.compression.bench import default_variants, measure
+    from fedbytes.compression.core import CODECS, make_codec
+    from fedbytes.federated.link import make_link
+
+    load_plugins(map(str, plugins))
+    for name in names:
+        CODECS.get(name)
+    torch.set_num_threads(1)
+    table = Table(
+        "codec", "bit / coordinate", "NMSE", "dB above 2^-2R", "NMSE of mean", "encode MB/s",
+        "decode MB/s", title=f"{numel:,} coordinates, {distribution}, one thread", box=None,
+    )  # fmt: skip
+    for spec in default_variants():
+        if names and spec["name"] not in names:
+            continue
+        row = measure(make_codec(spec), numel=numel, distribution=distribution)
+        table.add_row(
+            make_link(spec).label,
+            f"{row['bits_per_coordinate']:.3f}",
+            f"{row['nmse']:.3g}",
+            f"{row['gap_db']:.2f}",
+            f"{row['mean_nmse']:.3g}",
+            f"{row['encode_mb_s']:.0f}",
+            f"{row['decode_mb_s']:.0f}",
+        )
+    console.print(table)
+
+
+def _one(overrides: Sequence[str], suite: str | None, plugins: Sequence[Path]) -> RunConfig:
+    chosen = load_suite(suite) if suite else Suite("run")
+    configs = chosen.expand([*overrides, *_plugin_override(chosen, plugins)])
+    if len(configs) > 1:
+        axes = ", ".join(chosen.grid)
+        raise ValueError(
+            f"suite {chosen.name!r} has {len(configs)} runs; narrow it to one by giving a value "
+            f"for each of {axes}"
+        )
+    return configs[0]
+
+
+def _plugin_override(suite: Suite, plugins: Sequence[Path]) -> list[str]:
+    if not plugins:
+        return []
+    return [f"plugins={json.dumps([*suite.plugins, *map(str, plugins)])}"]
+
+
+def _fetch(configs: Sequence[RunConfig], models: bool = True) -> None:
+    """Have every asset at hand before workers start, with one progress bar on the screen."""
+    for name in sorted({name for config in configs for name in assets_of(config, models)}):
+        fetch(name, progress=sys.stderr.isatty())
+
+
+def _show_estimate(
+    suite: Suite, configs: Sequence[RunConfig], workers: int | None, threads: int | None
+) -> None:
+    count = workers or default_workers()
+    costs = estimate(configs, threads or max(1, (os.cpu_count() or 1) // count))
+    table = Table("run", "what", "up", "down", "minutes", box=None)
+    for config, cost in zip(configs, costs, strict=True):
+        table.add_row(
+            config.id,
+            escape(short_label(config)),
+            bytes_text(cost.up_bytes),
+            bytes_text(cost.down_bytes),
+            f"{cost.seconds / 60:.1f}",
+        )
+    console.print(table)
+    total = sum(cost.up_bytes + cost.down_bytes for cost in costs)
+    minutes = sum(cost.seconds for cost in costs) / 60 / min(count, len(costs))
+    console.print(
+        f"{suite.name}: {len(costs)} runs, {bytes_text(total)}, about {minutes:.0f} minutes "
+        f"with {count} workers",
+        highlight=False,
+    )

@@ -1,0 +1,146 @@
+"""Reading a store into tables: this is all that plots and papers need."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import yaml
+
+from fedbytes.experiments.store import RunFolder, read_json_lines
+
+IDENTITY = [
+    "run", "suite", "task", "model", "adapter", "algorithm", "codec", "uplink", "downlink",
+    "partition", "alpha", "heterogeneity", "seed",
+]  # fmt: skip
+MEASURED = [
+    "round", "rounds", "up_bytes", "down_bytes", "total_bytes", "train_loss", "loss", "accuracy",
+    "macro_f1", "perplexity", "seconds",
+]  # fmt: skip
+LEDGER = [
+    "run", "round", "client", "direction", "kind", "payload_bytes", "message_bytes",
+    "encode_seconds", "decode_seconds",
+]  # fmt: skip
+
+
+def run_folders(folder: str | Path) -> list[RunFolder]:
+    """Return every run below `folder`, at any depth, in the order of their ids.
+
+    Raises:
+        ValueError: if the folder does not exist.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ValueError(f"there is no folder {str(root)!r}; `fedbytes sweep` makes one")
+    found = {path.parent.name: path.parent for path in root.rglob("config.yaml")}
+    return [RunFolder(path.parent, run) for run, path in sorted(found.items())]
+
+
+def load_results(folder: str | Path) -> pd.DataFrame:
+    """Return one row per run and evaluated round, runs in any state.
+
+    Columns: `run, suite, task, model, adapter, algorithm, codec, uplink, downlink, partition,
+    alpha, heterogeneity, seed`, then `round, rounds, up_bytes, down_bytes, total_bytes`
+    (cumulative message bytes over all clients), `train_loss`, the task's metrics (`loss` and
+    `accuracy, macro_f1` or `perplexity`; NaN where a task has none) and `seconds`.
+
+    Raises:
+        ValueError: if the folder does not exist.
+    """
+    rows = []
+    for run in run_folders(folder):
+        identity = _identity(run)
+        rows += [identity | row for row in read_json_lines(run.path / "rounds.jsonl")]
+    return _table(rows, IDENTITY + MEASURED)
+
+
+def load_ledger(folder: str | Path) -> pd.DataFrame:
+    """Return one row per message of every run (columns: see `fedbytes.federated.ledger`)."""
+    tables = []
+    for run in run_folders(folder):
+        whole = run.path / "ledger.parquet"
+        for path in [whole] if whole.exists() else run.ledger_parts():
+            tables.append(pq.read_table(path).to_pandas().assign(run=run.run))
+    return pd.concat(tables, ignore_index=True)[LEDGER] if tables else _table([], LEDGER)
+
+
+def load_partitions(folder: str | Path) -> pd.DataFrame:
+    """Return who holds what: `run, client, category, examples`, a row for each that is not 0."""
+    rows: list[dict[str, Any]] = []
+    for run in run_folders(folder):
+        path = run.path / "holdings.json"
+        if path.exists():
+            held = json.loads(path.read_text(encoding="utf-8"))
+            counts = np.asarray(held["counts"])
+            for client, category in np.argwhere(counts):
+                rows.append(
+                    {
+                        "run": run.run,
+                        "client": int(client),
+                        "category": held["categories"][category],
+                        "examples": int(counts[client, category]),
+                    }
+                )
+    return _table(rows, ["run", "client", "category", "examples"])
+
+
+def load_runs(folder: str | Path) -> pd.DataFrame:
+    """Return one row a run: its identity, `status`, `error`, `config`, `summary`, `provenance`."""
+    rows = []
+    for run in run_folders(folder):
+        error = _read(run, "error.json")
+        rows.append(
+            _identity(run)
+            | {"status": run.status, "error": error.get("message", "")}
+            | {"traceback": error.get("traceback", ""), "config": _config(run)}
+            | {"provenance": _read(run, "provenance.json")}
+            | _read(run, "summary.json")
+        )
+    return _table(rows, [*IDENTITY, "status", "error", "traceback", "config", "provenance"])
+
+
+def stored_target(folder: str | Path) -> float | None:
+    """Return the target value of the suite that was swept into `folder`, if it has one."""
+    path = Path(folder) / "suite.json"
+    if not path.exists():
+        return None
+    target = json.loads(path.read_text(encoding="utf-8"))["target"]
+    return None if target is None else float(target)
+
+
+def _config(run: RunFolder) -> dict[str, Any]:
+    content = yaml.safe_load((run.path / "config.yaml").read_text(encoding="utf-8"))
+    return dict(content)
+
+
+def _identity(run: RunFolder) -> dict[str, Any]:
+    config, started = _config(run), _read(run, "provenance.json")
+    alpha = config["partition"].get("alpha")
+    labels = started.get("labels", {})
+    return {
+        "run": run.run,
+        "suite": config["suite"],
+        "task": config["task"]["name"],
+        "model": config["model"]["name"],
+        "adapter": config["adapter"]["name"],
+        "algorithm": config["algorithm"]["name"],
+        "codec": labels.get("codec", config["uplink"]["name"]),
+        "uplink": labels.get("uplink", config["uplink"]["name"]),
+        "downlink": labels.get("downlink", config["downlink"]["name"]),
+        "partition": config["partition"]["name"],
+        "alpha": float(alpha) if isinstance(alpha, int | float) else float("nan"),
+        "heterogeneity": started.get("heterogeneity", {}).get("nmi", float("nan")),
+        "seed": config["seed"],
+    }
+
+
+def _read(run: RunFolder, name: str) -> dict[str, Any]:
+    path = run.path / name
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    table = pd.DataFrame(rows)
+    return table.reindex(columns=[*columns, *(c for c in table.columns if c not in columns)])

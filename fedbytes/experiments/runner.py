@@ -1,0 +1,184 @@
+"""One run, from its configuration to its folder in the store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+from fedbytes.experiments.config import RunConfig
+from fedbytes.experiments.plugins import load_plugins
+from fedbytes.experiments.problem import assets_of, make_problem, who_holds_what
+from fedbytes.experiments.provenance import peak_memory_bytes, provenance
+from fedbytes.experiments.store import RunFolder
+from fedbytes.federated.channel import Channel
+from fedbytes.federated.clock import Clock
+from fedbytes.federated.hooks import Hooks
+from fedbytes.federated.ledger import Ledger
+from fedbytes.federated.round import RoundReport, run_round, start
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run tells while it goes on; `metrics` of the newest evaluated round."""
+
+    round: int
+    rounds: int
+    total_bytes: int
+    metrics: dict[str, float]
+
+
+def _silent(_: Progress) -> None:
+    return None
+
+
+def run(
+    config: RunConfig,
+    store: str | Path,
+    *,
+    hooks: Hooks | None = None,
+    deliver: Callable[[bytes], bytes] | None = None,
+    on_round: Callable[[Progress], None] = _silent,
+) -> RunFolder:
+    """Make a run in `store`, or finish one that was interrupted; a finished one is left alone.
+
+    A run that is taken up at its checkpoint ends as it would have ended undisturbed, bit for
+    bit, on the same machine: the number of threads that it began with is kept with it.
+
+    Args:
+        config: from `make_config`.
+        store: the folder that holds the runs.
+        hooks: code at the round's two hook points.
+        deliver: stands for the medium that bytes cross (see `Channel`).
+        on_round: called after every round.
+
+    Raises:
+        ValueError: for whatever makes the run impossible.
+    """
+    folder = RunFolder(Path(store), config.id)
+    folder.create(config)
+    with FileLock(folder.path / ".lock"):
+        if folder.status != "done":
+            _Run(config, folder, hooks, deliver).go(on_round)
+    return folder
+
+
+class _Run:
+    """A run in progress: the federation's state, the clock and the ledger."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        hooks: Hooks | None,
+        deliver: Callable[[bytes], bytes] | None,
+    ) -> None:
+        self.config, self.folder = config, folder
+        load_plugins(config.plugins)
+        self.resumed, saved = folder.load_state()
+        self.clock = Clock(saved.get("seconds"))
+        with self.clock.phase("setup"):
+            torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
+            self.problem = make_problem(config, hooks or Hooks())
+            self.state = self.resumed or start(self.problem.federation)
+        self.metrics: dict[str, float] = saved.get("metrics", {})
+        self.ledger = Ledger(**saved.get("bytes", {}))
+        self.channel = Channel(self.ledger, *([deliver] if deliver else []))
+
+    def go(self, on_round: Callable[[Progress], None]) -> None:
+        """Run the rounds that are left, and finish."""
+        if self.resumed is None:
+            self._describe()
+        while self.state.round < self.config.rounds:
+            report = run_round(self.state, self.problem.federation, self.channel, self.clock)
+            row = self._evaluate(report)
+            self._save(row)
+            on_round(Progress(report.round, self.config.rounds, self.ledger.total, self.metrics))
+        self.folder.finish(self._summary())
+
+    def _describe(self) -> None:
+        """Write down, before the first round, where the numbers will come from."""
+        problem, fed = self.problem, self.problem.federation
+        self.folder.write_json(
+            "provenance.json",
+            provenance()
+            | {
+                "device": str(problem.model.device),
+                "threads": torch.get_num_threads(),
+                "precision": str(problem.model.dtype).removeprefix("torch."),
+                "assets": assets_of(self.config),
+                "parameters": {
+                    "base": problem.model.info.parameters,
+                    "trained": fed.layout.numel,
+                },
+                "setup_bytes": problem.model.info.setup_bytes,
+                "partition": problem.partition.fingerprint,
+                "heterogeneity": problem.partition.metrics(problem.factor),
+                "labels": link_labels(fed.uplink.label, fed.downlink.label),
+            },
+        )
+        self.folder.write_json("holdings.json", who_holds_what(problem))
+        problem.partition.save(self.folder.path / "partition.npz")
+
+    def _evaluate(self, report: RoundReport) -> dict[str, Any] | None:
+        """Return the row of an evaluated round, None for one that is not."""
+        round_, rounds = report.round, self.config.rounds
+        if round_ % self.config.evaluate_every and round_ != rounds:
+            return None
+        with self.clock.phase("evaluate"):
+            self.problem.model.set_state(self.state.model)
+            self.metrics = self.problem.model.evaluate()
+        return {
+            "round": round_,
+            "rounds": rounds,
+            "up_bytes": self.ledger.up_bytes,
+            "down_bytes": self.ledger.down_bytes,
+            "total_bytes": self.ledger.total,
+            "train_loss": report.train_loss,
+            **self.metrics,
+            "seconds": sum(self.clock.seconds().values()),
+        }
+
+    def _save(self, row: dict[str, Any] | None) -> None:
+        round_ = self.state.round
+        if row is not None:
+            self.folder.append_row(row)
+        if round_ % self.config.checkpoint_every == 0 or round_ == self.config.rounds:
+            self.folder.save_state(
+                self.state,
+                self.ledger.take(),
+                {
+                    "seconds": self.clock.seconds(),
+                    "threads": torch.get_num_threads(),
+                    "bytes": {
+                        "up_bytes": self.ledger.up_bytes,
+                        "down_bytes": self.ledger.down_bytes,
+                    },
+                    "metrics": self.metrics,
+                },
+            )
+
+    def _summary(self) -> dict[str, Any]:
+        seconds = self.clock.seconds()
+        outside = sum(seconds[key] for key in ("encode", "decode", "aggregate", "other"))
+        total = sum(seconds.values())
+        return {
+            "rounds": self.state.round,
+            **self.metrics,
+            "up_bytes": self.ledger.up_bytes,
+            "down_bytes": self.ledger.down_bytes,
+            "total_bytes": self.ledger.total,
+            "setup_bytes": self.problem.model.info.setup_bytes,
+            "seconds": total,
+            **{f"seconds_{phase}": spent for phase, spent in seconds.items()},
+            "overhead_share": outside / total,
+            "peak_memory_bytes": peak_memory_bytes(),
+        }
+
+
+def link_labels(uplink: str, downlink: str) -> dict[str, str]:
+    """Return the names of both links, and one for the pair."""
+    codec = uplink if uplink == downlink else f"{uplink} up, {downlink} down"
+    return {"uplink": uplink, "downlink": downlink, "codec": codec}

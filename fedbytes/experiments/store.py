@@ -1,0 +1,134 @@
+"""The run store: one folder a run, written so that a kill loses at most the round in hand.
+
+A folder holds `config.yaml`, `provenance.json`, `partition.npz`, `rounds.jsonl`, `checkpoint/`
+(the newest state, and the ledger's rows by round), and at the end `ledger.parquet`,
+`summary.json` and, last of all, `done`. A run that failed has `error.json` instead.
+"""
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from fedbytes.experiments.config import RunConfig
+
+if TYPE_CHECKING:
+    from fedbytes.federated.state import State
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = path.with_name(f"{path.name}.{os.getpid()}.part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
+
+
+class RunFolder:
+    """The folder of one run inside a store."""
+
+    def __init__(self, store: Path, run: str) -> None:
+        self.run = run
+        self.path = store / run
+        self.checkpoints = self.path / "checkpoint"
+        self.state = self.checkpoints / "state.pt"
+
+    def create(self, config: RunConfig) -> None:
+        """Make the folder and write the configuration, if that has not been done."""
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+        write_atomically(self.path / "config.yaml", text)
+
+    def config(self) -> RunConfig:
+        """Return the run's configuration as it was written."""
+        text = (self.path / "config.yaml").read_text(encoding="utf-8")
+        return RunConfig(**yaml.safe_load(text))
+
+    @property
+    def status(self) -> str:
+        """`done`, `failed`, `interrupted` (some rounds are there) or `waiting`."""
+        if (self.path / "done").exists():
+            return "done"
+        if (self.path / "error.json").exists():
+            return "failed"
+        return "interrupted" if self.state.exists() else "waiting"
+
+    def append_row(self, row: dict[str, Any]) -> None:
+        """Append the row of an evaluated round."""
+        with (self.path / "rounds.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+
+    def save_state(
+        self, state: "State", ledger: dict[str, list[Any]], extra: dict[str, Any]
+    ) -> None:
+        """Put down the ledger's rows since the last call, then the state that follows them."""
+        part = self.checkpoints / f"ledger-{state.round:06d}.part"
+        pq.write_table(pa.table(ledger), part)
+        part.replace(part.with_suffix(".parquet"))
+        state.save(self.state, extra)
+
+    def load_state(self) -> tuple["State | None", dict[str, Any]]:
+        """Return the newest checkpoint and its extras, and forget all that came after it.
+
+        Without one everything but the configuration is forgotten.
+        """
+        if not self.state.exists():
+            self._clear()
+            return None, {}
+        from fedbytes.federated.state import State
+
+        (self.path / "error.json").unlink(missing_ok=True)
+        state, extra = State.load(self.state)
+        rounds = self.path / "rounds.jsonl"
+        kept = [row for row in read_json_lines(rounds) if row["round"] <= state.round]
+        write_atomically(rounds, "".join(json.dumps(row) + "\n" for row in kept))
+        for path in self.ledger_parts():
+            if int(path.stem.removeprefix("ledger-")) > state.round:
+                path.unlink()
+        return state, extra
+
+    def ledger_parts(self) -> list[Path]:
+        """Return the ledger's parts in the order of their rounds."""
+        return sorted(self.checkpoints.glob("ledger-*.parquet"))
+
+    def fail(self, message: str, trace: str) -> None:
+        """Record in one line why the run failed, and where."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        self.write_json("error.json", {"message": message, "traceback": trace})
+
+    @property
+    def failure(self) -> str:
+        """The one line that says why the run failed."""
+        return str(json.loads((self.path / "error.json").read_text(encoding="utf-8"))["message"])
+
+    def _clear(self) -> None:
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        self.checkpoints.mkdir(parents=True)
+        for name in ("rounds.jsonl", "error.json", "ledger.parquet", "summary.json"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def write_json(self, name: str, content: dict[str, Any]) -> None:
+        """Write `name` whole or not at all."""
+        write_atomically(self.path / name, json.dumps(content, indent=2) + "\n")
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """Join the ledger, write the summary, and last of all say that the run is done."""
+        table = pa.concat_tables(pq.read_table(path) for path in self.ledger_parts())
+        part = self.path / "ledger.parquet.part"
+        pq.write_table(table, part)
+        part.replace(self.path / "ledger.parquet")
+        self.write_json("summary.json", summary)
+        (self.path / "done").touch()
+        shutil.rmtree(self.checkpoints)
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a JSON-lines file; a last line cut off by a kill is left out."""
+    if not path.exists():
+        return []
+    lines = path.read_text(encoding="utf-8").split("\n")
+    return [json.loads(line) for line in lines[:-1]]

@@ -1,0 +1,118 @@
+"""FedAvg: local steps on each client, the mean of their deltas on the server."""
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.federated import server_optimizers
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Trained
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.model import Trainable
+from fedbytes.federated.server_optimizers import ServerState
+
+
+@ALGORITHMS.register("fedavg")
+@dataclass(frozen=True)
+class FedAvg(Algorithm):
+    """Federated averaging, weighted by examples (McMahan et al. 2017, arXiv 1602.05629).
+
+    With a server optimiser other than SGD at rate 1 it is FedAvgM or FedAdam
+    (Reddi et al. 2021, arXiv 2003.00295). A client's optimiser starts anew each round.
+    """
+
+    local_steps: int | None = None
+    """Optimiser steps a client takes in a round; give this or `local_epochs`."""
+    local_epochs: int | None = None
+    """Passes over the client's own examples in a round."""
+    batch_size: int = 16
+    optimizer: Literal["adamw", "sgd"] = "adamw"
+    learning_rate: float = 2e-3
+    weight_decay: float = 0.0
+    momentum: float = 0.0
+    """Momentum of the clients' SGD."""
+    max_grad_norm: float | None = None
+    """Clip a step's gradient to this L2 norm; None for never."""
+    server_optimizer: Literal["sgd", "adam"] = "sgd"
+    server_learning_rate: float = 1.0
+    server_momentum: float = 0.0
+
+    def __post_init__(self) -> None:
+        if (self.local_steps is None) == (self.local_epochs is None):
+            raise ValueError(
+                "give either local_steps or local_epochs, got "
+                f"local_steps={self.local_steps} and local_epochs={self.local_epochs}"
+            )
+        for key in ("local_steps", "local_epochs", "batch_size"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                raise ValueError(f"{key} must be at least 1, got {value}")
+        for key in ("learning_rate", "server_learning_rate"):
+            if not 0 < getattr(self, key) < float("inf"):
+                raise ValueError(f"{key} must be above 0, got {getattr(self, key)}")
+        for key in ("momentum", "server_momentum"):
+            if not 0 <= getattr(self, key) < 1:
+                raise ValueError(f"{key} must be in [0, 1), got {getattr(self, key)}")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
+        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm must be above 0, got {self.max_grad_norm}")
+
+    def client(
+        self,
+        model: Trainable,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Take local steps from `start`; the delta is where they end minus where they began."""
+        model.set_state(start)
+        flat, optimizer = model.flat, self._local_optimizer(model)
+        losses = []
+        for batch in islice(model.batches(indices, self.batch_size, rng), self._steps(indices)):
+            loss = model.loss(batch)
+            loss.backward()  # type: ignore[no-untyped-call]
+            if self.max_grad_norm is not None:
+                torch.nn.utils.clip_grad_norm_([flat], self.max_grad_norm)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=False)  # the gradient's parts are views into one
+            losses.append(loss.detach())
+        delta = flat.detach().to("cpu", torch.float32) - start.to("cpu")
+        return Trained(delta, float(torch.stack(losses).mean()), memory)
+
+    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+        """Average the deltas by examples and let the server's optimiser make the update."""
+        mean = weighted_mean(uploads)
+        if self.server_optimizer == "adam":
+            return server_optimizers.adam(mean, state, learning_rate=self.server_learning_rate)
+        return server_optimizers.sgd(
+            mean, state, learning_rate=self.server_learning_rate, momentum=self.server_momentum
+        )
+
+    def _steps(self, indices: np.ndarray) -> int:
+        if self.local_steps is not None:
+            return self.local_steps
+        assert self.local_epochs is not None
+        return self.local_epochs * -(-len(indices) // self.batch_size)
+
+    def _local_optimizer(self, model: Trainable) -> torch.optim.Optimizer:
+        if self.optimizer == "sgd":
+            return torch.optim.SGD(
+                [model.flat], self.learning_rate, self.momentum, weight_decay=self.weight_decay
+            )
+        return torch.optim.AdamW(
+            [model.flat], self.learning_rate, weight_decay=self.weight_decay, fused=True
+        )
+
+
+def weighted_mean(uploads: list[Upload]) -> Tensor:
+    """Return the mean delta `[numel]`, each client weighted by its number of examples."""
+    total = sum(upload.examples for upload in uploads)
+    mean = torch.zeros_like(uploads[0].delta)
+    for upload in uploads:
+        mean.add_(upload.delta, alpha=upload.examples / total)
+    return mean

@@ -1,0 +1,39 @@
+"""What the round asks of a model: one flat vector that is trained, and batches to train it on."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from torch import Tensor, nn
+
+from fedbytes.compression.core import Layout
+
+
+class Trainable(Protocol):
+    """A model whose trained parameters are views into one flat float32 vector.
+
+    `fedbytes.models.build_model` makes one from a Hugging Face model and an adapter; anything
+    else with these members can be federated just as well.
+    """
+
+    @property
+    def layout(self) -> Layout:
+        """Names and shapes of the trained tensors, in the order of the vector."""
+
+    @property
+    def flat(self) -> nn.Parameter:
+        """The trained vector, float32 `[layout.numel]`; `flat.grad` collects its gradient."""
+
+    def draw_initial(self, seed: int) -> Tensor:
+        """Return the initial vector that `seed` stands for; the same on both ends."""
+
+    def set_state(self, state: Tensor) -> None:
+        """Load a vector into the model."""
+
+    def loss(self, batch: Any) -> Tensor:
+        """Return the mean training loss of a batch, a scalar with a graph."""
+
+    def batches(
+        self, indices: np.ndarray, batch_size: int, rng: np.random.Generator
+    ) -> Iterator[Any]:
+        """Yield shuffled batches of the training examples at `indices`, epoch after epoch."""

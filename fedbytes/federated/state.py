@@ -1,0 +1,64 @@
+"""Everything that one round hands to the next; saved and loaded, a run goes on as if never cut."""
+
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fedbytes.compression.feedback import ResidualGuard
+
+
+@dataclass
+class State:
+    """The state of a federation after `round` rounds.
+
+    `model` is the vector that every client holds that has received all updates; `synced[c]` says
+    how many of them client `c` has (-1: it has never been reached). `updates` are the payloads
+    of the newest updates, oldest first, for clients that missed them; older ones are dropped as
+    soon as sending them all would cost more than a whole state.
+    """
+
+    model: Tensor
+    synced: list[int]
+    round: int = 0
+    server: dict[str, Tensor] = field(default_factory=dict)
+    updates: list[bytes] = field(default_factory=list)
+    previous: Tensor | None = None
+    """The model before the newest update."""
+    reference: Tensor | None = None
+    """The newest update as clients decoded it; `reference_before` is the one before that."""
+    reference_before: Tensor | None = None
+    down_residual: Tensor | None = None
+    up_residuals: dict[int, Tensor] = field(default_factory=dict)
+    client_memory: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    guards: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """What the guard against a diverging residual keeps of each sender (the server is -1)."""
+
+    def guard(self, sender: int, update: Tensor, residual: Tensor) -> None:
+        """Check that the sender's error feedback stays bounded.
+
+        Raises:
+            DivergedError: if it does not.
+        """
+        guard = ResidualGuard(**self.guards.get(sender, {}))
+        guard.check(update, residual)
+        self.guards[sender] = asdict(guard)
+
+    def save(self, path: Path, extra: dict[str, Any]) -> None:
+        """Write the state and `extra` (plain values) to `path`, whole or not at all."""
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            torch.save(self.__dict__ | {"extra": extra}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> tuple["State", dict[str, Any]]:
+        """Read what `save` wrote: the state and `extra`."""
+        saved = torch.load(path, map_location="cpu", weights_only=True)
+        extra = saved.pop("extra")
+        return cls(**saved), extra

@@ -1,0 +1,148 @@
+"""The ledger tells the truth: every byte that crosses is in it, and is enough to follow the run."""
+
+import struct
+
+import numpy as np
+import pytest
+import torch
+
+from fedbytes.compression.core import Shared, make_codec
+from fedbytes.compression.frame import HEADER_BYTES, Frame
+from fedbytes.federated.channel import KIND_IDS, SERVER
+from fedbytes.federated.link import make_link
+
+TOPK = {"name": "topk", "density": 0.1, "error_feedback": True}
+
+
+def rows(run, **fields):
+    return [e for e in run.ledger.entries if all(getattr(e, k) == v for k, v in fields.items())]
+
+
+@pytest.mark.parametrize("initial", ["full", "seed"])
+@pytest.mark.parametrize("broadcast", ["unicast", "multicast"])
+@pytest.mark.parametrize("spec", ["fp32", TOPK, {"name": "int", "bits": 4}], ids=str)
+def test_message_bytes_are_the_bytes_handed_over(make_run, spec, broadcast, initial):
+    link = make_link(spec)
+    fields = {"uplink": link, "downlink": link, "broadcast": broadcast, "initial": initial}
+    run = make_run(5, clients_per_round=3, **fields).go(3)
+    assert sum(e.message_bytes for e in run.ledger.entries) == sum(map(len, run.crossed))
+    assert run.ledger.total == sum(map(len, run.crossed))
+    assert len(run.ledger.entries) == len(run.crossed)
+    for entry in run.ledger.entries:
+        assert entry.message_bytes == entry.payload_bytes + HEADER_BYTES
+
+
+class StrictClient:
+    """Knows the layout, the codec and its own number, and otherwise only what it is sent."""
+
+    def __init__(self, fed):
+        self.fed, self.model, self.codec = fed, None, fed.downlink.codec
+        self.reference = None
+
+    def receive(self, data):
+        frame = Frame.unpack(data)
+        shared = Shared(self.fed.layout, seed=self.fed.seed, round=frame.round, sender=SERVER)
+        if frame.kind == KIND_IDS["seed"]:
+            self.model = self.fed.model.draw_initial(struct.unpack("<Q", frame.payload)[0])
+        elif frame.kind == KIND_IDS["state"]:
+            self.model = make_codec("fp32").decode(frame.payload, shared)
+        elif frame.kind == KIND_IDS["update"]:
+            self.model = self.model + self.codec.decode(frame.payload, shared)
+
+
+@pytest.mark.parametrize("initial", ["full", "seed"])
+@pytest.mark.parametrize("spec", ["fp32", TOPK, {"name": "int", "bits": 2}], ids=str)
+def test_a_client_that_knows_only_its_messages_holds_the_servers_model(make_run, spec, initial):
+    link = make_link(spec)
+    run = make_run(6, clients_per_round=2, downlink=link, initial=initial)
+    clients = [StrictClient(run.fed) for _ in range(6)]
+    for _ in range(8):
+        before, first = run.state.model, len(run.crossed)
+        entries = len(run.ledger.entries)
+        run.go(1)
+        taught = set()
+        new = zip(run.ledger.entries[entries:], run.crossed[first:], strict=True)
+        for entry, data in new:
+            if entry.direction == "down":
+                clients[entry.client].receive(data)
+                taught.add(entry.client)
+        assert len(taught) == 2
+        for client in taught:
+            assert torch.equal(clients[client].model, before)
+
+
+def test_a_client_that_missed_rounds_is_sent_the_cheaper_way(make_run):
+    # Two of twelve a round: a client returns after about six rounds. Updates at 10 % density
+    # are far below a whole state; at fp32 two of them are already above it.
+    sparse = make_run(12, clients_per_round=2, downlink=make_link(TOPK)).go(16)
+    dense = make_run(12, clients_per_round=2).go(16)
+    whole = 4 * sparse.fed.layout.numel
+    caught_up = rows(sparse, kind="catch-up")
+    assert caught_up
+    assert all(e.payload_bytes < whole / 2 for e in caught_up)
+    assert all(e.payload_bytes >= whole for e in rows(dense, kind="catch-up"))
+    assert rows(dense, kind="catch-up")
+    # Never dearer than a whole state, however much was missed.
+    for run in (sparse, dense):
+        for round_ in range(2, 17):
+            for client in range(12):
+                sent = rows(run, round=round_, client=client, direction="down")
+                if sent and sent[0].kind != "state":
+                    assert sum(e.message_bytes for e in sent) <= whole + 60
+
+
+def test_the_initial_state_is_priced(make_run):
+    full, seed = make_run(4).go(1), make_run(4, initial="seed").go(1)
+    run_numel = full.fed.layout.numel
+    assert [e.payload_bytes for e in rows(full, kind="state")] == [4 * run_numel + 4] * 4
+    assert [e.payload_bytes for e in rows(seed, kind="seed")] == [8] * 4
+    assert torch.equal(full.state.model, seed.state.model)
+
+
+def test_multicast_prices_a_broadcast_once(make_run):
+    unicast, multicast = make_run(4).go(3), make_run(4, broadcast="multicast").go(3)
+    assert multicast.ledger.down_bytes * 4 == unicast.ledger.down_bytes
+    assert multicast.ledger.up_bytes == unicast.ledger.up_bytes
+
+
+def test_metrics_that_clients_send_are_priced(make_run):
+    run = make_run(3).go(2)
+    metrics = rows(run, kind="metrics")
+    assert len(metrics) == 6
+    assert all(e.direction == "up" and e.payload_bytes == 12 for e in metrics)
+
+
+@pytest.mark.parametrize("where", ["header", "payload"])
+def test_a_damaged_message_stops_the_round(make_run, where):
+    run = make_run(2)
+
+    def damage(data):
+        broken = bytearray(data)
+        broken[2 if where == "header" else -1] ^= 1
+        return bytes(broken)
+
+    run.channel.deliver = damage
+    with pytest.raises(ValueError, match=r"frame (version|digest)"):
+        run.go(1)
+
+
+def test_error_feedback_needs_a_codec_that_contracts():
+    with pytest.raises(ValueError, match="does not contract"):
+        make_link({"name": "int", "bits": 2, "rounding": "stochastic", "error_feedback": True})
+    with pytest.raises(ValueError, match="error_feedback must be true or false"):
+        make_link({"name": "fp32", "error_feedback": "yes"})
+
+
+def test_residuals_make_up_for_what_was_lost(make_run):
+    # With feedback the sum of what the server decoded follows the sum of the deltas.
+    sums = {}
+    for feedback in (False, True):
+        link = make_link({"name": "topk", "density": 0.05, "error_feedback": feedback})
+        run = make_run(1, uplink=link)
+        exact = make_run(1)
+        start = run.state.model
+        run.go(40)
+        exact.go(40)
+        goal = exact.state.model - start
+        sums[feedback] = float(np.linalg.norm((run.state.model - start - goal).numpy()))
+    assert sums[True] < 0.7 * sums[False]

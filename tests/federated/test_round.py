@@ -1,0 +1,162 @@
+"""The round: what it computes, with bytes in between or without."""
+
+import numpy as np
+import pytest
+import torch
+
+from fedbytes.compression.feedback import DivergedError
+from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.hooks import Hooks
+from fedbytes.federated.link import make_link
+from fedbytes.streams import stream
+
+LINKS = [
+    "fp32",
+    {"name": "bf16"},
+    {"name": "int", "bits": 4},
+    {"name": "topk", "density": 0.2, "error_feedback": True},
+    {"name": "ecsq", "bits": 2, "error_feedback": True},
+]
+
+
+def test_one_client_with_lossless_links_is_plain_local_training(make_run):
+    run = make_run(clients=1, algorithm=make_algorithm("fedavg", local_steps=5)).go(1)
+    model, state = run.fed.model, run.fed.model.draw_initial(0)
+    model.set_state(state)
+    optimizer = torch.optim.AdamW([model.flat], lr=2e-3, weight_decay=0.0)
+    batches = model.batches(run.fed.parts[0], 16, stream(0, "batches", 1, 0))
+    for _ in range(5):
+        optimizer.zero_grad()
+        model.loss(next(batches)).backward()
+        optimizer.step()
+    torch.testing.assert_close(run.state.model, model.flat.detach())
+
+
+def test_the_mean_is_weighted_by_examples(make_run):
+    sizes = [200, 40]
+    parts = [np.arange(200), np.arange(200, 240)]
+    deltas = {}
+
+    def keep(delta, context):
+        deltas[context.client] = delta
+        return delta
+
+    run = make_run(2, parts=parts, hooks=Hooks(after_client=(keep,)))
+    before = run.state.model
+    run.go(1)
+    mean = (sizes[0] * deltas[0] + sizes[1] * deltas[1]) / sum(sizes)
+    torch.testing.assert_close(run.state.model, before + mean)
+
+
+@pytest.mark.parametrize("spec", LINKS, ids=str)
+def test_training_learns_through_every_link(make_run, spec):
+    run = make_run(4, uplink=make_link(spec), downlink=make_link(spec))
+    run.fed.model.set_state(run.state.model)
+    before = run.fed.model.accuracy()
+    run.go(30)
+    run.fed.model.set_state(run.state.model)
+    assert run.fed.model.accuracy() > max(before + 0.3, 0.85)
+
+
+@pytest.mark.parametrize("spec", LINKS, ids=str)
+def test_same_seed_same_bits_and_another_seed_others(make_run, spec):
+    def final(seed):
+        link = make_link(spec)
+        return make_run(4, seed=seed, uplink=link, downlink=link, clients_per_round=2).go(4)
+
+    first, again, other = final(0), final(0), final(1)
+    assert torch.equal(first.state.model, again.state.model)
+    assert first.crossed == again.crossed
+    assert not torch.equal(first.state.model, other.state.model)
+
+
+def test_runs_that_differ_in_codec_share_clients_and_start(make_run):
+    runs = [make_run(6, clients_per_round=2, uplink=make_link(spec)).go(3) for spec in LINKS]
+    clients = [[e.client for e in r.ledger.entries if e.kind == "delta"] for r in runs]
+    assert all(c == clients[0] for c in clients)
+    assert len({tuple(clients[0][i : i + 2]) for i in range(0, 6, 2)}) > 1
+
+
+def test_hooks_are_applied_in_order_and_can_drop_an_upload(make_run):
+    seen = []
+    hooks = Hooks(
+        after_client=(lambda d, c: d * 0 + 1, lambda d, c: d * 3),
+        before_aggregate=(lambda us, c: (seen.append(len(us)), us[:1])[1],),
+    )
+    run = make_run(3, hooks=hooks)
+    before = run.state.model
+    run.go(1)
+    torch.testing.assert_close(run.state.model, before + 3)
+    assert seen == [3]
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [({"server_momentum": 0.9}, "velocity"), ({"server_optimizer": "adam"}, "second")],
+)
+def test_server_optimisers_keep_explicit_state(make_run, fields, what):
+    algorithm = make_algorithm("fedavg", local_steps=2, server_learning_rate=0.1, **fields)
+    run = make_run(3, algorithm=algorithm).go(2)
+    assert run.state.server[what].abs().sum() > 0
+
+
+def test_a_saved_state_goes_on_bit_for_bit(make_run, tmp_path):
+    link = make_link({"name": "topk", "density": 0.1, "error_feedback": True})
+    fields = {"uplink": link, "downlink": link, "clients_per_round": 2}
+    fields["algorithm"] = make_algorithm("fedavg", local_steps=2, server_momentum=0.5)
+    whole = make_run(5, **fields).go(6)
+    cut = make_run(5, **fields).go(3)
+    cut.state.save(tmp_path / "state.pt", {"note": 7})
+    loaded, extra = type(cut.state).load(tmp_path / "state.pt")
+    assert extra == {"note": 7}
+    cut.state = loaded
+    cut.go(3)
+    assert torch.equal(whole.state.model, cut.state.model)
+    assert whole.crossed == cut.crossed
+
+
+def test_error_feedback_that_diverges_is_noticed(make_run, monkeypatch):
+    # Half the model's step, sent as its opposite: no contraction, whatever the codec claims.
+    from fedbytes.compression.core import make_codec
+    from fedbytes.federated.link import Link
+
+    codec = make_codec("fp32")
+    real = type(codec)._decode
+    monkeypatch.setattr(type(codec), "_decode", lambda self, d, s: -3 * real(self, d, s))
+    run = make_run(2, downlink=Link(codec, error_feedback=True))
+    with pytest.raises(DivergedError, match="residual norm"):
+        run.go(60)
+
+
+def test_a_delta_that_is_not_finite_is_an_error_that_says_so(make_run):
+    run = make_run(2, hooks=Hooks(after_client=(lambda d, c: d / 0,)))
+    with pytest.raises(ValueError, match="NaN"):
+        run.go(1)
+
+
+@pytest.mark.parametrize("count", [0, 5])
+def test_more_clients_than_hold_examples_are_refused(make_run, count):
+    with pytest.raises(ValueError, match=f"clients_per_round .* got {count}"):
+        make_run(4, clients_per_round=count)
+
+
+def test_clients_without_examples_are_never_sampled(make_run):
+    parts = [np.arange(10), np.empty(0, np.int64), np.arange(10, 30)]
+    run = make_run(3, parts=parts, clients_per_round=2).go(3)
+    assert {e.client for e in run.ledger.entries} == {0, 2}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({}, "either local_steps or local_epochs"),
+        ({"local_steps": 1, "local_epochs": 1}, "either local_steps or local_epochs"),
+        ({"local_steps": 0}, "local_steps must be at least 1, got 0"),
+        ({"local_steps": 1, "learning_rate": -1.0}, "learning_rate must be above 0, got -1.0"),
+        ({"local_steps": 1, "momentum": 1.0}, "momentum"),
+        ({"local_stps": 1}, "did you mean 'local_steps'"),
+    ],
+)
+def test_fedavg_refuses_what_cannot_be(fields, message):
+    with pytest.raises(ValueError, match=message):
+        make_algorithm("fedavg", **fields)
