@@ -1,0 +1,87 @@
+"""The metric against what was sent, and against rounds."""
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from fedbytes.plots.study import Study, study
+from fedbytes.plots.style import Look, bytes_axis, legend, looks, note, panels, styled
+from fedbytes.plots.tables import Tables
+
+
+def draw_against_bytes(
+    tables: Tables, metric: str | None = None, baseline: str | None = None
+) -> Figure:
+    """Draw the metric against cumulative message bytes, both directions, all clients."""
+    return _draw(study(tables, metric, baseline), "bytes")
+
+
+def draw_against_rounds(
+    tables: Tables, metric: str | None = None, baseline: str | None = None
+) -> Figure:
+    """Draw the metric against rounds: what compression costs when bytes are free."""
+    return _draw(study(tables, metric, baseline), "round")
+
+
+@styled
+def _draw(chosen: Study, across: str) -> Figure:
+    figure, axes = panels([s.title for s in chosen.settings], columns=2, sharey=True)
+    look = looks(chosen.codecs, chosen.baseline)
+    extent: list[float] = []
+    for axis, setting in zip(axes, chosen.settings, strict=True):
+        for codec in reversed(chosen.present(setting)):  # the baseline is drawn on top
+            curve = chosen.curve(setting, codec)
+            if across == "bytes":
+                curve = curve[curve["bytes"] > 0]
+            _line(axis, curve, across, look[codec], codec, chosen.metric.scale)
+            extent += [*curve[across].iloc[[0, -1]]] if len(curve) else []
+    for axis in axes:
+        if across == "bytes" and extent:
+            bytes_axis(axis, min(extent), max(extent))
+        else:
+            axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+        axis.set_xlabel("Bytes sent, both ways, all clients" if across == "bytes" else "Round")
+        axis.label_outer(remove_inner_ticks=False)
+        axis.xaxis.set_tick_params(labelbottom=True)
+    figure.supylabel(chosen.metric.label)
+    legend(figure, [look[codec].handle(codec) for codec in chosen.codecs])
+    note(figure, _how(chosen))
+    return figure
+
+
+def _line(
+    axis: Axes, curve: pd.DataFrame, across: str, look: Look, codec: str, scale: float
+) -> None:
+    x = curve[across].to_numpy(dtype=float)
+    mean, low, high = (
+        np.where(np.isfinite(values), values * scale, np.nan)
+        for values in (curve[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))
+    )
+    axis.plot(
+        x,
+        mean,
+        color=look.color,
+        marker=look.marker,
+        linestyle=look.linestyle,
+        label=codec,
+        markevery=0.06,
+        gid=f"curve {codec}",
+    )
+    # Where a run ends is what it bought: that point always has its marker.
+    axis.plot(x[-1:], mean[-1:], color=look.color, marker=look.marker, gid=f"end {codec}")
+    axis.fill_between(x, low, high, color=look.color, alpha=0.15, linewidth=0)
+
+
+def _how(chosen: Study) -> str:
+    seeds = {
+        int(count)
+        for setting in chosen.settings
+        for count in setting.rows.groupby("codec")["seed"].nunique()
+    }
+    few, many = min(seeds), max(seeds)
+    if many == 1:
+        return "One seed: no interval."
+    count = str(many) if few == many else f"{few} to {many}"
+    return f"Lines: mean over {count} seeds at equal rounds. Bands: 95 % t interval."

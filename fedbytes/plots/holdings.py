@@ -1,0 +1,155 @@
+"""Who holds what: the clients of a partition and their categories."""
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from fedbytes.plots.study import study
+from fedbytes.plots.style import COLOURS, INK, WIDTH, legend, note, panels, styled
+from fedbytes.plots.tables import NothingToDrawError, Tables
+
+BUBBLES = 30  # clients; more are drawn as stacked bars
+ROWS = 20  # categories with a row of bubbles
+STACKS = 8  # categories with a colour of their own
+
+
+@styled
+def draw(tables: Tables, metric: str | None = None, seed: int | None = None) -> Figure:
+    """Draw one partition of each setting: bubbles for few clients, stacked bars for many.
+
+    Args:
+        tables: the store's tables.
+        metric: see `study`.
+        seed: whose partition to draw; by default the smallest that there is.
+
+    Raises:
+        NothingToDrawError: if no partition is stored.
+    """
+    chosen = study(tables, metric)
+    tables_by_title: dict[str, pd.DataFrame] = {}
+    seeds = set()
+    for setting in chosen.settings:
+        rows = setting.rows[setting.rows["run"].isin(tables.partitions["run"])]
+        rows = rows if seed is None else rows[rows["seed"] == seed]
+        if not rows.empty:
+            first = rows.sort_values(["seed", "run"]).iloc[0]
+            held = tables.partitions[tables.partitions["run"] == first["run"]]
+            tables_by_title[setting.title] = _counts(held)
+            seeds.add(int(first["seed"]))
+    if not tables_by_title:
+        raise NothingToDrawError("the store has no partition to draw")
+    clients = max(len(counts) for counts in tables_by_title.values())
+    figure = (_bubbles if clients <= BUBBLES else _stacks)(tables_by_title)
+    note(figure, f"Partition of seed {', '.join(map(str, sorted(seeds)))}.")
+    return figure
+
+
+def _counts(held: pd.DataFrame) -> pd.DataFrame:
+    """Return examples by client (rows, none left out) and category (most frequent first)."""
+    counts = held.pivot_table(
+        index="client", columns="category", values="examples", aggfunc="sum", fill_value=0
+    )
+    counts = counts.reindex(range(int(held["client"].max()) + 1), fill_value=0)
+    totals = counts.sum().sort_values(ascending=False, kind="stable")
+    return counts[totals[totals > 0].index]
+
+
+def _gathered(counts: pd.DataFrame, most: int) -> pd.DataFrame:
+    """Return the most frequent categories, and the others as one."""
+    if counts.shape[1] <= most:
+        named = counts
+    else:
+        named = counts.iloc[:, : most - 1].copy()
+        named[f"{counts.shape[1] - most + 1} others"] = counts.iloc[:, most - 1 :].sum(axis=1)
+    return named.rename(columns=lambda name: _short(str(name)))
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= 20 else f"{name[:19]}…"
+
+
+def _bubbles(tables: dict[str, pd.DataFrame]) -> Figure:
+    shown = {title: _gathered(counts, ROWS) for title, counts in tables.items()}
+    rows = max(counts.shape[1] for counts in shown.values())
+    figure, axes = panels(list(shown), columns=2, sharey=_same_columns(shown))
+    down = -(-len(axes) // 2)
+    figure.set_size_inches(WIDTH, 1.0 + down * (0.8 + 0.2 * rows))
+    largest = max(int(counts.to_numpy().max()) for counts in shown.values())
+    widest = max(len(counts) for counts in shown.values())
+    area = min(230.0, (WIDTH * 72 * 0.36 / widest) ** 2)
+    for axis, counts in zip(axes, shown.values(), strict=True):
+        values = counts.to_numpy()
+        client, category = np.nonzero(values)
+        axis.scatter(
+            client,
+            category,
+            s=np.maximum(values[client, category] / largest * area, 1.5),
+            color=COLOURS[0],
+            alpha=0.85,
+            linewidths=0,
+        )
+        axis.set_yticks(range(counts.shape[1]), counts.columns)
+        axis.set_ylim(counts.shape[1] - 0.4, -0.6)
+        axis.set_xlim(-0.7, len(counts) - 0.3)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+        axis.set_xlabel("Client")
+    keys = sorted({_round_number(largest * part) for part in (0.05, 0.25, 1.0)})
+    legend(
+        figure,
+        [
+            Line2D(
+                [],
+                [],
+                linestyle="none",
+                marker="o",
+                color=COLOURS[0],
+                markeredgewidth=0,
+                markersize=float(np.sqrt(key / largest * area)),
+                label=f"{key:,} examples",
+            )
+            for key in keys
+        ],
+    )
+    return figure
+
+
+def _same_columns(tables: dict[str, pd.DataFrame]) -> bool:
+    return len({tuple(counts.columns) for counts in tables.values()}) == 1
+
+
+def _round_number(value: float) -> int:
+    power = 10 ** int(np.log10(max(value, 1)))
+    return int(max(1, value // power * power))
+
+
+def _stacks(tables: dict[str, pd.DataFrame]) -> Figure:
+    figure, axes = panels(list(tables), height=2.4, columns=1)
+    kept = _gathered(next(iter(tables.values())), STACKS).columns
+    if any(set(_gathered(c, STACKS).columns) != set(kept) for c in tables.values()):
+        raise NothingToDrawError("the partitions have different categories; draw them one by one")
+    ramp = colormaps["viridis"](np.linspace(0.02, 0.98, len(kept)))
+    for axis, counts in zip(axes, tables.values(), strict=True):
+        _stack(axis, _gathered(counts, STACKS)[kept], ramp)
+    legend(figure, [Patch(facecolor=ramp[i], label=name) for i, name in enumerate(kept)])
+    figure.supylabel("Examples")
+    return figure
+
+
+def _stack(axis: Axes, counts: pd.DataFrame, ramp: np.ndarray) -> None:
+    """Draw one filled step curve a category: far lighter than a rectangle each."""
+    order = np.argsort(-counts.sum(axis=1).to_numpy(), kind="stable")
+    tops = np.cumsum(counts.to_numpy()[order], axis=1)
+    edges = np.arange(len(counts) + 1)
+    below = np.zeros(len(counts))
+    for i in range(counts.shape[1]):
+        axis.stairs(tops[:, i], edges, baseline=below, fill=True, color=ramp[i], linewidth=0)
+        below = tops[:, i]
+    axis.stairs(below, edges, color=INK, linewidth=0.5)
+    axis.set_xlim(0, len(counts))
+    axis.set_ylim(0, None)
+    axis.set_xlabel("Clients, the largest first")

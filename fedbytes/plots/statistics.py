@@ -1,0 +1,54 @@
+"""Means over seeds with their 95 % intervals, and differences paired by seed."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import exp, inf, isfinite, log, nan, sqrt
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its interval over `n` seeds; `low` and `high` are NaN if n < 2."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+    @property
+    def half(self) -> float:
+        """Half the width of the interval; NaN if n < 2."""
+        return (self.high - self.low) / 2
+
+
+def t_interval(values: Iterable[float]) -> Interval:
+    """Return the mean and Student's t interval of independent values; NaN ones are left out."""
+    kept = np.array([value for value in values if value == value], dtype=np.float64)
+    if kept.size == 0:
+        return Interval(nan, nan, nan, 0)
+    mean = float(kept.mean())
+    if kept.size == 1 or not isfinite(mean):
+        return Interval(mean, nan, nan, int(kept.size))
+    quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, kept.size - 1))
+    half = quantile * float(kept.std(ddof=1)) / sqrt(kept.size)
+    return Interval(mean, mean - half, mean + half, int(kept.size))
+
+
+def geometric_interval(values: Iterable[float]) -> Interval:
+    """Return the geometric mean and its interval, which is Student's on the logarithms.
+
+    It suits bytes and ratios: the geometric mean of ratios is the ratio of geometric means.
+    """
+    found = t_interval(log(value) for value in values if 0 < value < inf)
+    return Interval(exp(found.mean), exp(found.low), exp(found.high), found.n)
+
+
+def paired(values: dict[int, float], reference: dict[int, float]) -> list[tuple[int, float, float]]:
+    """Return (seed, value, reference) for the seeds that both have, sorted; NaN is not had."""
+    shared = sorted(seed for seed in values if seed in reference)
+    pairs = [(seed, values[seed], reference[seed]) for seed in shared]
+    return [pair for pair in pairs if pair[1] == pair[1] and pair[2] == pair[2]]

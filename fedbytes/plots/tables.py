@@ -1,0 +1,79 @@
+"""What the figures are drawn from: the store's tables, and nothing else."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+
+class NothingToDrawError(ValueError):
+    """The tables lack what a figure shows; the message says what, and how to get it."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tables:
+    """The tables of a result store.
+
+    Attributes:
+        results: a row per run and evaluated round: run, suite, task, model, adapter, algorithm,
+            codec, uplink, downlink, partition, alpha, heterogeneity, seed, round, rounds,
+            up_bytes, down_bytes, total_bytes (cumulative message bytes over all clients), the
+            task's metrics, seconds.
+        ledger: message bytes by run, direction and kind: payload_bytes, message_bytes.
+        partitions: examples by run, client and category.
+        runs: a row a run: status, error, config, seconds by phase, provenance.
+    """
+
+    results: pd.DataFrame
+    ledger: pd.DataFrame
+    partitions: pd.DataFrame
+    runs: pd.DataFrame
+
+    def finished(self) -> pd.DataFrame:
+        """Return the results that figures and tables average: those of finished runs.
+
+        A run that stopped half way would shift a mean where it stops. If no run is finished,
+        what there is is shown.
+
+        Raises:
+            NothingToDrawError: if no round was evaluated.
+        """
+        if self.results.empty:
+            raise NothingToDrawError("no evaluated round is stored yet; run a sweep first")
+        if "status" not in self.runs.columns:
+            return self.results
+        done = self.runs.loc[self.runs["status"] == "done", "run"]
+        chosen = self.results[self.results["run"].isin(done)]
+        return self.results if chosen.empty else chosen
+
+    def failed(self) -> pd.DataFrame:
+        """Return the rows of `runs` that failed."""
+        if "status" not in self.runs.columns:
+            return self.runs.iloc[:0]
+        return self.runs[self.runs["status"] == "failed"]
+
+
+def as_dict(value: Any) -> dict[str, Any]:
+    """Return a mapping, or a JSON text of one, as a dict; anything else is empty."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, str):
+        try:
+            found = json.loads(value)
+        except json.JSONDecodeError:
+            return {}
+        return found if isinstance(found, dict) else {}
+    return {}
+
+
+def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as dotted keys; lists become text, so that all values hash."""
+    flat: dict[str, Any] = {}
+    for key, item in value.items():
+        if isinstance(item, Mapping):
+            flat.update(flatten(item, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = item if isinstance(item, str | int | float) else str(item)
+    return flat
