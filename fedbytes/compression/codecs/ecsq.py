@@ -1,0 +1,138 @@
+"""Entropy-coded scalar quantisation: one step for the whole message, symbols coded by rANS."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from ..core import CODECS, Codec, Floats, Payload, Shared
+from ..rate import meet_rate
+from ..scaling import EXPONENTS, energy, normalise, restore, round_step
+from ..uniform import CLASSES, Quantised, levels, quantise, unpack
+from ..wire import Reader
+
+_NEAREST_LIMIT = 2.0  # step / rms below which nearest rounding contracts for every vector
+_DITHER_LIMIT = math.sqrt(12)
+_DITHER_BITS = 1.5  # from this rate on, the step stays below the limit by itself
+_WORST = 1 - 1 / 256  # share of the energy that nearest rounding at a rate may lose
+
+
+@CODECS.register("ecsq")
+@dataclass(frozen=True)
+class Ecsq(Codec):
+    """A uniform quantiser whose symbols are entropy-coded (Gish and Pierce 1968).
+
+    One step serves all tensors: at a given rate that is what minimises the total error. Nearest
+    moves the levels ±1, ±2 and beyond to their cells' means. Dither adds noise that both ends
+    know before rounding and subtracts it after (Ziv 1985).
+
+    Wire (docs/wire.md): nothing for no coordinates; else a byte 0 for a zero vector, or 1,
+    exponent int16, step float32, for nearest the shifts int8 [3], the token frequencies, the
+    coded tokens, raw bits.
+
+    Dither is unbiased. Nearest contracts for step < 2, since the error is at most step^2 / 4 of
+    the energy; for bits always, since the step is reduced where more than 255/256 would be lost.
+    Dither contracts for step < sqrt(12), and for bits >= 1.5, where the step is below that.
+
+    Attributes:
+        bits: target rate per coordinate, all bytes included, 0.05 to 16; met within 2 % from
+            about 100,000 coordinates on, if the vector has that much entropy. Give this or step.
+        step: quantiser step as a multiple of the vector's root mean square.
+        rounding: "nearest" or "dither".
+    """
+
+    bits: float | None = None
+    step: float | None = None
+    rounding: Literal["nearest", "dither"] = "nearest"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"bits": 0.5},
+        {"bits": 1.0},
+        {"bits": 2.0},
+        {"bits": 8.0},
+        {"step": 1.0},
+        {"step": 4.0},
+        {"bits": 1.0, "rounding": "dither"},
+        {"bits": 2.0, "rounding": "dither"},
+        {"step": 0.5, "rounding": "dither"},
+    )
+
+    def __post_init__(self) -> None:
+        if (self.bits is None) == (self.step is None):
+            raise ValueError(
+                f"ecsq: give bits (target rate) or step (multiple of the rms), and not both; "
+                f"got bits={self.bits}, step={self.step}"
+            )
+        if self.bits is not None and not 0.05 <= self.bits <= 16:
+            raise ValueError(f"ecsq: bits must be from 0.05 to 16, got {self.bits}")
+        if self.step is not None and not 2.0**-12 <= self.step <= 64:
+            raise ValueError(f"ecsq: step must be from 2^-12 to 64, got {self.step}")
+        if self.rounding not in ("nearest", "dither"):
+            raise ValueError(f"ecsq: rounding is 'nearest' or 'dither', got {self.rounding!r}")
+
+    @property
+    def unbiased(self) -> bool:
+        """True for dither."""
+        return self.rounding == "dither"
+
+    @property
+    def contracts(self) -> bool:
+        """True where step and rounding bound the error below the energy."""
+        if self.bits is not None:
+            return self.rounding == "nearest" or self.bits >= _DITHER_BITS
+        limit = _NEAREST_LIMIT if self.rounding == "nearest" else _DITHER_LIMIT
+        return (self.step or 0) < limit
+
+    def _noise(self, shared: Shared) -> Floats | None:
+        if self.rounding == "nearest":
+            return None
+        noise = shared.generator("ecsq").random(shared.layout.numel, np.float32)
+        noise -= np.float32(0.5)
+        return noise
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        if not x.any():
+            return b"\0" if x.size else b""
+        scaled, exponent = normalise(x)
+        step, coded = self._quantise(scaled, self._noise(shared))
+        shifts = coded.shifts if self.rounding == "nearest" else np.empty(0, np.int8)
+        head = b"\1" + exponent.to_bytes(2, "little", signed=True)
+        return b"".join((head, np.array(step, "<f4").tobytes(), shifts.tobytes(), coded.pack()))
+
+    def _quantise(self, x: Floats, noise: Floats | None) -> tuple[float, Quantised]:
+        total = energy(x)
+        rms = math.sqrt(total / x.size)
+        if self.step is not None:
+            step = round_step(self.step * rms)
+            return step, quantise(x, step, noise)
+        bits = float(self.bits or 0)
+        overhead = 11 + (CLASSES if noise is None else 0)
+        step, coded = meet_rate(x, bits, rms, overhead, noise)
+        if noise is None:
+            bound = 0.25 * step * step * x.size
+            if min(bound, total - coded.kept * step * step) > _WORST * total:
+                step = round_step(0.95 * _NEAREST_LIMIT * rms)
+                coded = quantise(x, step)
+        elif self.contracts and step > 0.95 * _DITHER_LIMIT * rms:
+            step = round_step(0.95 * _DITHER_LIMIT * rms)
+            coded = quantise(x, step, noise)
+        return step, coded
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        numel = shared.layout.numel
+        reader = Reader(data, self.name)
+        if numel == 0 or reader.number("B", "form", 0, 1) == 0:
+            reader.end()
+            return np.zeros(numel, np.float32)
+        exponent = reader.number("h", "exponent", *EXPONENTS)
+        step = float(reader.number("f", "step", 2.0**-100, 2.0**100))
+        noise = self._noise(shared)
+        shifts = reader.array("i1", CLASSES if noise is None else 0, "shifts")
+        tokens, numbers = unpack(reader, numel)
+        reader.end()
+        if noise is None:
+            return restore(levels(tokens, numbers, step, shifts), exponent)
+        whole = levels(tokens, numbers, 1.0, [0] * CLASSES)
+        whole -= noise
+        whole *= np.float32(step)
+        return restore(whole, exponent)

@@ -1,0 +1,44 @@
+"""Vectors of extreme magnitude brought near 1 by a power of two, which is exact and undone."""
+
+import math
+
+import numpy as np
+
+from .core import Floats
+
+EXPONENTS = (-149, 128)
+_LARGEST = float(np.finfo(np.float32).max)
+_EASY = 60
+
+
+def normalise(x: Floats) -> tuple[Floats, int]:
+    """Return x * 2^-e and e, where e is 0 unless x's largest magnitude is beyond 2^±60."""
+    top = max(float(x.max()), -float(x.min())) if x.size else 0.0
+    exponent = math.frexp(top)[1]
+    if abs(exponent) <= _EASY:
+        return x, 0
+    return np.ldexp(x.astype(np.float64), -exponent).astype(np.float32), exponent
+
+
+def restore(y: Floats, exponent: int) -> Floats:
+    """Return y * 2^e, kept within float32's finite range."""
+    if exponent == 0:
+        return y
+    wide = np.ldexp(y.astype(np.float64), exponent)
+    return np.clip(wide, -_LARGEST, _LARGEST).astype(np.float32)
+
+
+def energy(x: Floats) -> float:
+    """Return the sum of squares in double precision, without a double copy of x."""
+    chunk = 1 << 14
+    total = 0.0
+    for start in range(0, x.size, chunk):
+        part = x[start : start + chunk].astype(np.float64)
+        total += float(np.dot(part, part))
+    return total
+
+
+def round_step(step: float) -> float:
+    """Return a positive step rounded to 12 bits, so that its last bits depend on no platform."""
+    mantissa, exponent = math.frexp(step)
+    return math.ldexp(round(mantissa * 4096) / 4096, exponent)
