@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from fedbytes.plots.study import Study, study
-from fedbytes.plots.style import Look, bytes_axis, legend, looks, note, panels, styled
+from fedbytes.plots.style import Look, bytes_axis, label_bottom, legend, looks, note, panels, styled
 from fedbytes.plots.tables import Tables
 
 
@@ -42,9 +42,7 @@ def _draw(chosen: Study, across: str) -> Figure:
             bytes_axis(axis, min(extent), max(extent))
         else:
             axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
-        axis.set_xlabel("Bytes sent, both ways, all clients" if across == "bytes" else "Round")
-        axis.label_outer(remove_inner_ticks=False)
-        axis.xaxis.set_tick_params(labelbottom=True)
+    label_bottom(axes, "Bytes sent, both ways, all clients" if across == "bytes" else "Round")
     figure.supylabel(chosen.metric.label)
     legend(figure, [look[codec].handle(codec) for codec in chosen.codecs])
     note(figure, _how(chosen))

@@ -1,5 +1,7 @@
 """Who holds what: the clients of a partition and their categories."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib import colormaps
@@ -8,10 +10,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from fedbytes.plots.study import study
 from fedbytes.plots.style import COLOURS, INK, WIDTH, legend, note, panels, styled
-from fedbytes.plots.tables import NothingToDrawError, Tables
+from fedbytes.plots.tables import NothingToDrawError, Tables, as_dict
 
 BUBBLES = 30  # clients; more are drawn as stacked bars
 ROWS = 20  # categories with a row of bubbles
@@ -39,7 +42,7 @@ def draw(tables: Tables, metric: str | None = None, seed: int | None = None) -> 
         if not rows.empty:
             first = rows.sort_values(["seed", "run"]).iloc[0]
             held = tables.partitions[tables.partitions["run"] == first["run"]]
-            tables_by_title[setting.title] = _counts(held)
+            tables_by_title[setting.title] = _counts(held, _clients(tables, str(first["run"])))
             seeds.add(int(first["seed"]))
     if not tables_by_title:
         raise NothingToDrawError("the store has no partition to draw")
@@ -49,12 +52,21 @@ def draw(tables: Tables, metric: str | None = None, seed: int | None = None) -> 
     return figure
 
 
-def _counts(held: pd.DataFrame) -> pd.DataFrame:
-    """Return examples by client (rows, none left out) and category (most frequent first)."""
+def _clients(tables: Tables, run: str) -> int:
+    """Return how many clients a run's configuration has, 0 if it is not stored."""
+    if "config" not in tables.runs:
+        return 0
+    config = tables.runs.loc[tables.runs["run"] == run, "config"]
+    partition = as_dict(as_dict(config.iloc[0]).get("partition")) if len(config) else {}
+    return int(partition.get("num_clients") or 0)
+
+
+def _counts(held: pd.DataFrame, clients: int) -> pd.DataFrame:
+    """Return examples by client (rows, empty ones too) and category (most frequent first)."""
     counts = held.pivot_table(
         index="client", columns="category", values="examples", aggfunc="sum", fill_value=0
     )
-    counts = counts.reindex(range(int(held["client"].max()) + 1), fill_value=0)
+    counts = counts.reindex(range(max(clients, int(held["client"].max()) + 1)), fill_value=0)
     totals = counts.sum().sort_values(ascending=False, kind="stable")
     return counts[totals[totals > 0].index]
 
@@ -70,7 +82,8 @@ def _gathered(counts: pd.DataFrame, most: int) -> pd.DataFrame:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 20 else f"{name[:19]}…"
+    """Cut a long name in its middle: names often differ at their ends."""
+    return name if len(name) <= 24 else f"{name[:12]}…{name[-11:]}"
 
 
 def _bubbles(tables: dict[str, pd.DataFrame]) -> Figure:
@@ -129,21 +142,27 @@ def _round_number(value: float) -> int:
 
 def _stacks(tables: dict[str, pd.DataFrame]) -> Figure:
     figure, axes = panels(list(tables), height=2.4, columns=1)
-    kept = _gathered(next(iter(tables.values())), STACKS).columns
-    if any(set(_gathered(c, STACKS).columns) != set(kept) for c in tables.values()):
-        raise NothingToDrawError("the partitions have different categories; draw them one by one")
-    ramp = colormaps["viridis"](np.linspace(0.02, 0.98, len(kept)))
+    totals = pd.concat([counts.sum() for counts in tables.values()], axis=1).sum(axis=1)
+    kept = list(totals.sort_values(ascending=False, kind="stable").index)
+    others = kept[STACKS - 1 :] if len(kept) > STACKS else []
+    kept = kept[: len(kept) - len(others)]
+    names = [_short(str(name)) for name in kept] + [f"{len(others)} others"] * bool(others)
+    ramp = colormaps["viridis"](np.linspace(0.02, 0.98, len(names)))
     for axis, counts in zip(axes, tables.values(), strict=True):
-        _stack(axis, _gathered(counts, STACKS)[kept], ramp)
-    legend(figure, [Patch(facecolor=ramp[i], label=name) for i, name in enumerate(kept)])
+        full = counts.reindex(columns=[*kept, *others], fill_value=0)
+        parts = full[kept].to_numpy()
+        if others:
+            parts = np.column_stack([parts, full[others].sum(axis=1)])
+        _stack(axis, parts, ramp)
+    legend(figure, [Patch(facecolor=ramp[i], label=name) for i, name in enumerate(names)])
     figure.supylabel("Examples")
     return figure
 
 
-def _stack(axis: Axes, counts: pd.DataFrame, ramp: np.ndarray) -> None:
-    """Draw one filled step curve a category: far lighter than a rectangle each."""
-    order = np.argsort(-counts.sum(axis=1).to_numpy(), kind="stable")
-    tops = np.cumsum(counts.to_numpy()[order], axis=1)
+def _stack(axis: Axes, counts: NDArray[Any], ramp: NDArray[Any]) -> None:
+    """Draw [clients, categories] as one filled step curve a category: lighter than rectangles."""
+    order = np.argsort(-counts.sum(axis=1), kind="stable")
+    tops = np.cumsum(counts[order], axis=1)
     edges = np.arange(len(counts) + 1)
     below = np.zeros(len(counts))
     for i in range(counts.shape[1]):

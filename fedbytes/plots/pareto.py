@@ -14,6 +14,7 @@ from fedbytes.plots.style import (
     PAPER,
     Look,
     bytes_axis,
+    label_bottom,
     legend,
     looks,
     note,
@@ -49,9 +50,7 @@ def draw(tables: Tables, metric: str | None = None, baseline: str | None = None)
     for axis, setting in zip(axes, chosen.settings, strict=True):
         _panel(axis, chosen, setting, look)
         bytes_axis(axis, min(spent), max(spent))
-        axis.set_xlabel("Total bytes, both ways, all clients")
-        axis.label_outer(remove_inner_ticks=False)
-        axis.xaxis.set_tick_params(labelbottom=True)
+    label_bottom(axes, "Total bytes, both ways, all clients")
     figure.supylabel(f"Final {chosen.metric.label[0].lower()}{chosen.metric.label[1:]}")
     line = Line2D([], [], color=INK, linewidth=0.9, linestyle=(0, (4, 2)), label="Pareto front")
     handles = [look[codec].handle(codec) for codec in chosen.codecs]

@@ -15,9 +15,10 @@ from fedbytes.plots.tables import NothingToDrawError, Tables
 
 @dataclass(frozen=True, eq=False)
 class Drawing:
-    """A figure, its file name, and the sentence that a report prints below it."""
+    """A figure of a metric, its file name, and the sentence that a report prints with it."""
 
     name: str
+    metric: str
     title: str
     caption: str
     figure: Figure
@@ -49,7 +50,7 @@ def drawings(
                 figure = draw()
             except NothingToDrawError:
                 continue
-            yield Drawing(name + suffix, title, caption, figure)
+            yield Drawing(name + suffix, chosen, title, caption, figure)
 
 
 def draw_all(

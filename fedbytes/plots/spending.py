@@ -25,7 +25,7 @@ PARTS = {
     "up: updates": ("#0072b2", ""),
     "up: metrics": ("#004c77", "...."),
     "down: updates": ("#e69f00", ""),
-    "down: first state": ("#d55e00", "xxxx"),
+    "down: whole state": ("#d55e00", "xxxx"),
     "down: catch-up": ("#56b4e9", "////"),
     "framing": ("#dcdcdc", ""),
 }
@@ -42,7 +42,7 @@ def spending(ledger: pd.DataFrame) -> pd.DataFrame:
         or (
             "up: updates"
             if way == "up"
-            else "down: first state"
+            else "down: whole state"
             if kind in ("state", "seed")
             else "down: updates"
         )

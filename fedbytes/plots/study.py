@@ -23,24 +23,26 @@ class Metric:
         label: what an axis says.
         scale: what values are multiplied by to be shown.
         rises: True if higher is better.
+        decimals: of a value as it is printed.
     """
 
     name: str
     label: str
     scale: float
     rises: bool
+    decimals: int = 3
 
     def show(self, value: float) -> str:
         """Return a value as it is printed, without its unit."""
-        return "–" if isnan(value) else f"{value * self.scale:.{1 if self.scale == 100 else 3}f}"
+        return "–" if isnan(value) else f"{value * self.scale:.{self.decimals}f}"
 
 
 METRICS = {
     metric.name: metric
     for metric in (
-        Metric("accuracy", "Test accuracy (%)", 100, True),
-        Metric("macro_f1", "Test macro-F1 (%)", 100, True),
-        Metric("perplexity", "Test perplexity", 1, False),
+        Metric("accuracy", "Test accuracy (%)", 100, True, 1),
+        Metric("macro_f1", "Test macro-F1 (%)", 100, True, 1),
+        Metric("perplexity", "Test perplexity", 1, False, 2),
         Metric("loss", "Test loss (nats)", 1, False),
         Metric("train_loss", "Training loss (nats)", 1, False),
     )

@@ -86,9 +86,15 @@ def panels(
     return figure, axes[: len(titles)]
 
 
+def label_bottom(axes: Sequence[Axes], label: str, columns: int = 2) -> None:
+    """Name the x axis of the lowest panel of each column."""
+    for axis in axes[-columns:]:
+        axis.set_xlabel(label)
+
+
 def legend(figure: Figure, handles: Sequence[Any], title: str | None = None) -> None:
     """Put one legend above the panels, in as many columns as fit."""
-    inches = [0.065 * len(str(handle.get_label())) + 0.75 for handle in handles]
+    inches = [0.065 * len(str(handle.get_label())) + 0.65 for handle in handles]
     columns = next(n for n in range(len(inches), 0, -1) if n == 1 or _wide(inches, n) < WIDTH)
     figure.legend(handles=list(handles), loc="outside upper center", ncols=columns, title=title)
 
@@ -155,9 +161,12 @@ def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         "png": {"Software": None},
     }
-    paths = []
+    paths = {suffix: target / f"{name}.{suffix}" for suffix in nameless}
+    engine = figure.get_layout_engine()
+    if engine is not None:  # lay out once, not once a format
+        engine.execute(figure)
+        figure.set_layout_engine("none")
     for suffix, metadata in nameless.items():
-        path = target / f"{name}.{suffix}"
-        figure.savefig(path, metadata=metadata)
-        paths.append(path)
-    return paths
+        figure.savefig(paths[suffix], metadata=metadata)
+    figure.set_layout_engine(engine)
+    return list(paths.values())

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fedbytes.plots.differences import differences
 from fedbytes.plots.statistics import t_interval
-from fedbytes.plots.study import Metric, Setting, Study, study
+from fedbytes.plots.study import METRICS, Metric, Setting, Study, study
 from fedbytes.plots.style import format_bytes
 from fedbytes.plots.tables import Tables
 from fedbytes.plots.target import default_target, reach
@@ -110,10 +110,11 @@ def summary_text(frame: pd.DataFrame) -> pd.DataFrame:
         ),
         "To baseline": lambda row: _signed(row.difference, row.difference_half, metric),
         "Total": lambda row: format_bytes(row.total_bytes),
+        "Target": lambda row: ("≥ " if metric.rises else "≤ ") + metric.show(row.target),
         "To target": lambda row: _reached(row),
         "Ratio": lambda row: _ratio(row),
         "Seconds": lambda row: f"{row.seconds:.0f}" if isfinite(row.seconds) else "–",
-        "Overhead": lambda row: f"{row.overhead:.1%}" if isfinite(row.overhead) else "–",
+        "Overhead": lambda row: f"{row.overhead * 100:.1f} %" if isfinite(row.overhead) else "–",
     }
     rows = list(frame.itertuples())
     shown = pd.DataFrame({name: [show(row) for row in rows] for name, show in columns.items()})
@@ -167,8 +168,6 @@ def _latex_row(cells: Any) -> str:
 
 
 def _metric(frame: pd.DataFrame) -> Metric:
-    from fedbytes.plots.study import METRICS
-
     name = str(frame["metric"].iloc[0])
     return METRICS.get(name) or Metric(name, name, 1, True)
 
@@ -195,5 +194,5 @@ def _reached(row: Any) -> str:
 def _ratio(row: Any) -> str:
     if not isfinite(row.ratio):
         return "–"
-    spread = f" ({row.ratio_low:.3g} to {row.ratio_high:.3g})" if isfinite(row.ratio_low) else ""
-    return f"{row.ratio:.3g}{spread}"
+    spread = f" ({row.ratio_low:.3g} to {row.ratio_high:.3g})"
+    return f"{row.ratio:.3g}" + (spread if row.ratio_low < row.ratio_high else "")
