@@ -86,8 +86,8 @@ def _dequantise_numpy(
     y *= np.repeat(peaks, block)[: codes.size]
 
 
-# The loops below repeat the search for the peak: a shared helper would be compiled on its own
-# and would keep numba from fusing and vectorising them.
+# The loops spell out int32 and slices because numba vectorises them only then; the search for the
+# peak is repeated because a shared helper would be compiled, and cached, on its own.
 
 
 @kernel(_nearest_numpy)
@@ -95,13 +95,15 @@ def _nearest(x, bits, block, divisor, peaks, codes):  # type: ignore[no-untyped-
     high = np.float32(-divisor - 1 if divisor < 0 else divisor)
     low = np.float32(-abs(divisor))
     for b in range(peaks.size):
-        start = b * block
-        stop = min(start + block, x.size)
+        part, pattern = x[b * block : b * block + block], bits[b * block : b * block + block]
+        out = codes[b * block : b * block + block]
         largest = np.int32(0)  # of the magnitudes' bit patterns, which sort like the values
         positive = np.int32(0)
-        for i in range(start, stop):
-            largest = max(largest, bits[i] & np.int32(0x7FFFFFFF))
-            positive = max(positive, bits[i])
+        for i in range(pattern.size):
+            value = pattern[i]
+            magnitude = np.int32(value & np.int32(0x7FFFFFFF))
+            largest = magnitude if magnitude > largest else largest
+            positive = value if value > positive else positive
         peak = np.int32(largest).view(np.float32)
         boost = _BOOST if peak < _TINY else np.float32(1)
         if divisor < 0 and positive != largest:
@@ -110,9 +112,11 @@ def _nearest(x, bits, block, divisor, peaks, codes):  # type: ignore[no-untyped-
         inverse = np.float32(0)
         if peak != 0:
             inverse = np.float32(divisor) / (peak * boost)
-        for i in range(start, stop):
-            code = np.rint(x[i] * boost * inverse)
-            codes[i] = np.int8(min(max(code, low), high))
+        for i in range(part.size):
+            code = np.rint(part[i] * boost * inverse)
+            code = low if code < low else code
+            code = high if code > high else code
+            out[i] = np.int8(np.int32(code))
 
 
 @kernel(_stochastic_numpy)
@@ -120,13 +124,15 @@ def _stochastic(x, bits, noise, block, divisor, peaks, codes):  # type: ignore[n
     high = np.float32(-divisor - 1 if divisor < 0 else divisor)
     low = np.float32(-abs(divisor))
     for b in range(peaks.size):
-        start = b * block
-        stop = min(start + block, x.size)
+        part, pattern = x[b * block : b * block + block], bits[b * block : b * block + block]
+        out, dither = codes[b * block : b * block + block], noise[b * block : b * block + block]
         largest = np.int32(0)
         positive = np.int32(0)
-        for i in range(start, stop):
-            largest = max(largest, bits[i] & np.int32(0x7FFFFFFF))
-            positive = max(positive, bits[i])
+        for i in range(pattern.size):
+            value = pattern[i]
+            magnitude = np.int32(value & np.int32(0x7FFFFFFF))
+            largest = magnitude if magnitude > largest else largest
+            positive = value if value > positive else positive
         peak = np.int32(largest).view(np.float32)
         boost = _BOOST if peak < _TINY else np.float32(1)
         if divisor < 0 and positive != largest:
@@ -135,14 +141,17 @@ def _stochastic(x, bits, noise, block, divisor, peaks, codes):  # type: ignore[n
         inverse = np.float32(0)
         if peak != 0:
             inverse = np.float32(divisor) / (peak * boost)
-        for i in range(start, stop):
-            code = np.floor(x[i] * boost * inverse + noise[i])
-            codes[i] = np.int8(min(max(code, low), high))
+        for i in range(part.size):
+            code = np.floor(part[i] * boost * inverse + dither[i])
+            code = low if code < low else code
+            code = high if code > high else code
+            out[i] = np.int8(np.int32(code))
 
 
 @kernel(_dequantise_numpy)
 def _dequantise(peaks, codes, block, divisor, y):  # type: ignore[no-untyped-def]
     for b in range(peaks.size):
         peak = peaks[b]
-        for i in range(b * block, min(b * block + block, codes.size)):
-            y[i] = np.float32(codes[i]) / divisor * peak
+        part, out = codes[b * block : b * block + block], y[b * block : b * block + block]
+        for i in range(part.size):
+            out[i] = np.float32(part[i]) / divisor * peak

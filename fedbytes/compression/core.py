@@ -157,8 +157,8 @@ class Codec(ABC):
             ValueError: for a wrong dtype or shape, or values that are NaN or infinite.
         """
         flat = _checked_input(x, shared.layout)
-        body = memoryview(self._encode(flat, shared)).cast("B")
-        return b"".join((body, _digest(self, body, shared)))
+        body = memoryview(self._encode(flat, shared)).cast("B")  # type: ignore[arg-type]
+        return seal(self, body, shared)
 
     @final
     def decode(self, data: bytes, shared: Shared) -> torch.Tensor:
@@ -227,7 +227,12 @@ def codec_id(codec: Codec) -> int:
     return xxhash.xxh3_64_intdigest(text.encode()) & 0xFFFFFFFF
 
 
-def _digest(codec: Codec, body: memoryview, shared: Shared) -> bytes:
+def seal(codec: Codec, body: bytes | memoryview, shared: Shared) -> bytes:
+    """Return a payload with the digest that `Codec.decode` looks for after it."""
+    return b"".join((body, _digest(codec, body, shared)))
+
+
+def _digest(codec: Codec, body: bytes | memoryview, shared: Shared) -> bytes:
     """Return the 4 bytes that bind a payload to its codec and to what both ends share."""
     state = xxhash.xxh3_64(body)
     state.update(

@@ -84,7 +84,10 @@ class Frame:
         for name, value, want in zip(names, fields, wanted, strict=True):
             if want is not None:
                 _expect(name, value, want)
-        return Frame(*fields, payload=bytes(payload))
+        found_kind, found_codec, found_layout, found_round, found_sender = fields
+        return Frame(
+            found_kind, found_codec, found_layout, found_round, found_sender, bytes(payload)
+        )
 
     def _head(self) -> str:
         return (

@@ -50,10 +50,12 @@ class Kernel:
         """The loop as machine code; kept on disk where a cache folder can be written."""
         from numba import njit
 
+        compiled: Callable[..., Any]
         try:
-            return njit(self.loops, cache=True, nogil=True, error_model="numpy")
+            compiled = njit(self.loops, cache=True, nogil=True, error_model="numpy")
         except RuntimeError:  # numba found no folder that it may write to
-            return njit(self.loops, nogil=True, error_model="numpy")
+            compiled = njit(self.loops, nogil=True, error_model="numpy")
+        return compiled
 
 
 def kernel(twin: Callable[..., Any]) -> Callable[[Callable[..., Any]], Kernel]:

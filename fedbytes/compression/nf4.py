@@ -72,7 +72,8 @@ def dequantise_scales(mean: np.float32, tops: Floats, codes: npt.NDArray[np.uint
     """Return the scales that `quantise_scales` coded; finite."""
     rest = dynamic_map()[codes] * np.repeat(tops, SCALE_GROUP)[: codes.size]
     with np.errstate(over="ignore"):
-        return np.clip(rest + mean, -_LARGEST, _LARGEST)
+        scales: Floats = np.clip(rest + mean, -_LARGEST, _LARGEST)
+    return scales
 
 
 @functools.cache
@@ -128,27 +129,36 @@ def _dequantise_numpy(
 @kernel(_quantise_numpy)
 def _quantise(x, bits, block, bounds, largest, codes):  # type: ignore[no-untyped-def]
     for b in range(largest.size):
-        start = b * block
-        stop = min(start + block, x.size)
+        part, pattern = x[b * block : b * block + block], bits[b * block : b * block + block]
+        out = codes[b * block : b * block + block]
         top = np.int32(0)
-        for i in range(start, stop):
-            top = max(top, bits[i] & np.int32(0x7FFFFFFF))
+        for i in range(pattern.size):
+            magnitude = np.int32(pattern[i] & np.int32(0x7FFFFFFF))
+            top = magnitude if magnitude > top else top
         peak = np.int32(top).view(np.float32)
         largest[b] = peak
-        safe = max(peak, _SMALLEST)
-        inverse = np.float32(1) / safe
-        whole = stop - start == block  # bitsandbytes divides in a short last block
-        for i in range(start, stop):
-            scaled = x[i] * inverse if whole else x[i] / safe
-            code = np.uint8(0)
-            for j in range(15):
-                code += np.uint8(scaled > bounds[j])
-            codes[i] = code
+        safe = peak if peak > _SMALLEST else _SMALLEST
+        if part.size == block:
+            inverse = np.float32(1) / safe
+            for i in range(part.size):
+                scaled = part[i] * inverse
+                code = np.uint8(0)
+                for j in range(15):
+                    code += np.uint8(scaled > bounds[j])
+                out[i] = code
+        else:  # bitsandbytes divides in a short last block
+            for i in range(part.size):
+                scaled = part[i] / safe
+                code = np.uint8(0)
+                for j in range(15):
+                    code += np.uint8(scaled > bounds[j])
+                out[i] = code
 
 
 @kernel(_dequantise_numpy)
 def _dequantise(largest, codes, block, table, y):  # type: ignore[no-untyped-def]
     for b in range(largest.size):
         peak = largest[b]
-        for i in range(b * block, min(b * block + block, codes.size)):
-            y[i] = table[codes[i]] * peak
+        part, out = codes[b * block : b * block + block], y[b * block : b * block + block]
+        for i in range(part.size):
+            out[i] = table[part[i]] * peak

@@ -179,13 +179,14 @@ def _decoder_table(freqs: Freqs) -> Freqs:
     """Return by slot: symbol << 24 | frequency << 12 | slot - start."""
     symbol = np.repeat(np.arange(freqs.size, dtype=np.uint32), freqs)
     place = np.arange(TOTAL, dtype=np.uint32) - _starts(freqs)[symbol]
-    return symbol << np.uint32(24) | freqs[symbol] << np.uint32(12) | place
+    table: Freqs = symbol << np.uint32(24) | freqs[symbol] << np.uint32(12) | place
+    return table
 
 
 def _encode_numpy(
     symbols: Bytes, limit: Uints, gap: Uints, start: Uints, inverse: Any, states: Any, words: Any
 ) -> int:
-    lanes, at = states.size, words.size
+    lanes, at = states.size, int(words.size)
     for begin in range((symbols.size - 1) // lanes * lanes, -1, -lanes):
         row = symbols[begin : begin + lanes]
         x = states[: row.size]
@@ -214,6 +215,9 @@ def _decode_numpy(table: Freqs, states: Any, words: Any, symbols: Bytes) -> int:
     return at
 
 
+# No branches on the data: they would be mispredicted at every other word.
+
+
 @kernel(_encode_numpy)
 def _encode(symbols, limit, gap, start, inverse, states, words):  # type: ignore[no-untyped-def]
     mask = states.size - 1
@@ -221,12 +225,11 @@ def _encode(symbols, limit, gap, start, inverse, states, words):  # type: ignore
     for i in range(symbols.size - 1, -1, -1):
         s = symbols[i]
         x = states[i & mask]
-        # Always written, kept only when the state is full: no branch to mispredict.
-        words[at - 1] = np.uint16(x & np.uint64(0xFFFF))
-        if x >= limit[s]:
-            at -= 1
-            x >>= np.uint64(16)
-        # (x + 0.5) / f rounds down to x // f exactly: both are below 2^32 and f <= 4096.
+        words[at - 1] = np.uint16(x)  # kept only if the state is full
+        full = np.int64(x >= limit[s])
+        at -= full
+        x = x >> np.uint64(full << 4)
+        # (x + 0.5) / f rounds down to x // f exactly: x is below 2^32 and f at most 4096.
         quotient = np.uint64(np.int64((np.float64(np.int64(x)) + 0.5) * inverse[s]))
         states[i & mask] = x + quotient * gap[s] + start[s]
     return at
@@ -239,13 +242,13 @@ def _decode(table, states, words, symbols):  # type: ignore[no-untyped-def]
     at = 0
     for i in range(symbols.size):
         x = states[i & mask]
-        entry = np.uint64(table[x & np.uint64(0xFFF)])
-        symbols[i] = np.uint8(entry >> np.uint64(24))
-        x = (x >> np.uint64(12)) * (entry >> np.uint64(12) & np.uint64(0xFFF))
-        x += entry & np.uint64(0xFFF)
+        entry = table[x & np.uint64(0xFFF)]
+        symbols[i] = entry >> np.uint32(24)
+        x = (x >> np.uint64(12)) * np.uint64((entry >> np.uint32(12)) & np.uint32(0xFFF))
+        x += np.uint64(entry & np.uint32(0xFFF))
         word = np.uint64(words[min(at, last)])
-        if x < np.uint64(0x10000):
-            x = x << np.uint64(16) | word
-            at += 1
+        empty = x < np.uint64(0x10000)
+        x = (x << np.uint64(16) | word) if empty else x
+        at += 1 if empty else 0
         states[i & mask] = x
     return at

@@ -9,6 +9,7 @@ from .core import Floats
 EXPONENTS = (-149, 128)
 _LARGEST = float(np.finfo(np.float32).max)
 _EASY = 60
+_CHUNK = 1 << 14  # what is widened to double at a time
 
 
 def normalise(x: Floats) -> tuple[Floats, int]:
@@ -21,19 +22,20 @@ def normalise(x: Floats) -> tuple[Floats, int]:
 
 
 def restore(y: Floats, exponent: int) -> Floats:
-    """Return y * 2^e, kept within float32's finite range."""
+    """Return y * 2^e in place, kept within float32's finite range."""
     if exponent == 0:
         return y
-    wide = np.ldexp(y.astype(np.float64), exponent)
-    return np.clip(wide, -_LARGEST, _LARGEST).astype(np.float32)
+    for start in range(0, y.size, _CHUNK):
+        wide = np.ldexp(y[start : start + _CHUNK].astype(np.float64), exponent)
+        y[start : start + _CHUNK] = np.clip(wide, -_LARGEST, _LARGEST)
+    return y
 
 
 def energy(x: Floats) -> float:
     """Return the sum of squares in double precision, without a double copy of x."""
-    chunk = 1 << 14
     total = 0.0
-    for start in range(0, x.size, chunk):
-        part = x[start : start + chunk].astype(np.float64)
+    for start in range(0, x.size, _CHUNK):
+        part = x[start : start + _CHUNK].astype(np.float64)
         total += float(np.dot(part, part))
     return total
 

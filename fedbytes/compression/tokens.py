@@ -1,7 +1,5 @@
 """Unbounded integers as one of at most 256 tokens plus raw low bits, for the entropy coder."""
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
@@ -49,19 +47,21 @@ def split(numbers: Numbers) -> tuple[Bytes, bytes]:
 
     The raw bits stand grouped by width, narrow first, each group in order and packed.
     """
-    if numbers.size == 0 or int(numbers.max()) < DIRECT:
-        return numbers.astype(np.uint8), b""
-    bases, widths = _ranges()
-    large = np.flatnonzero(numbers >= DIRECT)
-    values = numbers[large]
     tokens = numbers.astype(np.uint8)
-    found = np.searchsorted(bases, values, side="right") - 1
-    tokens[large] = found
-    raw = (values - bases[found]).astype(np.uint32)
-    groups = widths[found]
-    return tokens, b"".join(
-        pack_bits(raw[groups == w], w) for w in range(32) if (groups == w).any()
-    )
+    large = np.flatnonzero(numbers >= DIRECT)
+    if large.size == 0:
+        return tokens, b""
+    values = numbers[large]
+    tops = np.frexp(values.astype(np.float64))[1].astype(np.uint32) - np.uint32(1)
+    widths = tops - np.uint32(_MANTISSA_BITS)
+    mantissas = (values >> widths) & np.uint32((1 << _MANTISSA_BITS) - 1)
+    octaves = (tops - np.uint32(DIRECT_BITS)) << np.uint32(_MANTISSA_BITS)
+    tokens[large] = DIRECT + octaves + mantissas
+    parts = [
+        pack_bits(values[widths == width] & np.uint32((1 << width) - 1), width)
+        for width in np.flatnonzero(np.bincount(widths)).tolist()
+    ]
+    return tokens, b"".join(parts)
 
 
 def join(tokens: Bytes, reader: Reader, limit: int) -> Numbers:
@@ -71,24 +71,19 @@ def join(tokens: Bytes, reader: Reader, limit: int) -> Numbers:
         ValueError: if a number is above `limit`, or the raw bits are not whole.
     """
     numbers = tokens.astype(np.uint32)
-    if tokens.size and int(tokens.max()) >= DIRECT:
-        if int(tokens.max()) > token_of(limit):
-            raise ValueError(f"{reader.what} payload: token {tokens.max()} is beyond {limit}")
-        bases, widths = _ranges()
-        groups = widths[tokens]
-        for width in np.flatnonzero(np.bincount(groups)).tolist():
-            where = np.flatnonzero(groups == width) if width else np.empty(0, np.int64)
+    large = np.flatnonzero(tokens >= DIRECT)
+    if large.size:
+        values = tokens[large]
+        if int(values.max()) > token_of(limit):
+            raise ValueError(f"{reader.what} payload: token {values.max()} is beyond {limit}")
+        pairs = [token_range(token) for token in range(256 - 4)]
+        bases = np.array([base for base, _ in pairs], np.uint64)[values].astype(np.uint32)
+        widths = np.array([width for _, width in pairs], np.uint8)[values]
+        for width in np.flatnonzero(np.bincount(widths)).tolist():
+            where = np.flatnonzero(widths == width)
             packed = reader.take(packed_bytes(where.size, width), "raw bits")
-            numbers[where] = bases[tokens[where]] + unpack_bits(packed, where.size, width)
+            bases[where] |= unpack_bits(packed, where.size, width)
+        numbers[large] = bases
     if numbers.size and int(numbers.max()) > limit:
         raise ValueError(f"{reader.what} payload: number {numbers.max()} is beyond {limit}")
     return numbers
-
-
-def _ranges() -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Return the smallest number and the raw width of each token that a uint32 can have."""
-    pairs = [token_range(token) for token in range(token_of(2**32 - 1) + 1)]
-    return (
-        np.array([base for base, _ in pairs], np.uint32),
-        np.array([width for _, width in pairs], np.uint8),
-    )

@@ -28,15 +28,11 @@ class Quantised:
         tokens: uint8 [n], for the entropy coder.
         raw: the raw bits of tokens at or above 128.
         counts: how often each token occurs.
-        shifts: int8 [3], how far |q| = 1, 2, 3+ is moved, in 1/256 of a step.
-        kept: sum of squares, in steps, that the levels take off the vector's; a lower bound.
     """
 
     tokens: Bytes
     raw: bytes
     counts: npt.NDArray[np.int64]
-    shifts: npt.NDArray[np.int8]
-    kept: float
 
     def size(self) -> int:
         """Return about how many bytes `pack` gives."""
@@ -53,47 +49,52 @@ def quantise(x: Floats, step: float, noise: Floats | None = None) -> Quantised:
     """Return round(x / step + noise) of float32 x [n], n > 0, |x| / step below 2^22."""
     inverse = np.float32(1.0 / step)
     tokens = np.empty(x.size, np.uint8)
-    sums = np.zeros((2, CLASSES), np.int64)
     dither = np.empty(0, np.float32) if noise is None else noise
-    largest = _quantise(x, dither, inverse, tokens, sums)
+    largest = _tokens(x, dither, inverse, tokens)
     raw = b""
     if largest >= DIRECT:
         scaled = x * inverse
         if noise is not None:
             scaled += noise
-        tokens, raw = split(zigzag(np.rint(scaled).astype(np.int32)))
+        large = np.flatnonzero(np.abs(scaled) > DIRECT // 2 - 1)
+        tokens[large], raw = split(zigzag(np.rint(scaled[large]).astype(np.int32)))
+    return Quantised(tokens, raw, histogram(tokens))
+
+
+def centroids(x: Floats, step: float) -> tuple[npt.NDArray[np.int8], float]:
+    """Return how far to move |q| = 1, 2, 3+, in 1/256 of a step, and what the levels keep.
+
+    The second is a lower bound, in squared steps, of how much of x's sum of squares is gone from
+    the error once x is rounded to the moved levels.
+    """
+    sums = np.zeros((2, CLASSES), np.int64)
+    _classes(x, np.float32(1.0 / step), sums)
     members, offsets = sums
-    means = offsets / float(_FIXED) / np.maximum(members, 1)
-    shifts = np.rint(means * _SHIFT_STEPS).astype(np.int8)
-    level = np.arange(1, CLASSES + 1) + shifts / _SHIFT_STEPS
-    # Class 3+ counts as if at its lower edge.
-    place = np.where(np.arange(CLASSES) < CLASSES - 1, level - shifts / _SHIFT_STEPS + means, 2.5)
-    level = np.minimum(level, place)
-    kept = float((members * (2 * place * level - level**2)).sum())
-    return Quantised(tokens, raw, histogram(tokens), shifts, kept)
+    moves = offsets / float(_FIXED) / np.maximum(members, 1)
+    shifts = np.rint(moves * _SHIFT_STEPS).astype(np.int8)
+    means = np.arange(1, CLASSES + 1) + moves
+    levels_used = means - moves + shifts / _SHIFT_STEPS
+    gains = 2 * means * levels_used - levels_used**2
+    gains[-1] = CLASSES * (CLASSES - 1)  # each |q| keeps at least q^2 - |q| when not moved
+    return shifts, float((members * gains).sum())
 
 
-def unpack(reader: Reader, count: int) -> tuple[Bytes, npt.NDArray[np.uint32] | None]:
-    """Return the tokens, and the numbers they stand for where a token needs raw bits.
+def unpack(reader: Reader, count: int, step: float, shifts: Any) -> Floats:
+    """Return sign(q) (|q| + shift of its class / 256) step, rounded once, for each coordinate.
 
     Raises:
         ValueError: if the bytes are not what `Quantised.pack` writes for `count` coordinates.
     """
     freqs = rans.read_freqs(reader, token_of(_NUMBER_LIMIT) + 1)
     tokens = rans.decode(reader, count, freqs)
-    if freqs.size <= DIRECT:
-        return tokens, None
-    return tokens, join(tokens, reader, _NUMBER_LIMIT)
-
-
-def levels(
-    tokens: Bytes, numbers: npt.NDArray[np.uint32] | None, step: float, shifts: Any
-) -> Floats:
-    """Return sign(q) (|q| + shift of its class / 256) step, rounded once, for each coordinate."""
-    if numbers is None:
-        q = unzigzag(np.arange(DIRECT, dtype=np.uint32))
-        return np.take(_values(q, step, shifts), tokens)
-    return _values(unzigzag(numbers), step, shifts)
+    table = np.zeros(256, np.float32)
+    table[:DIRECT] = _values(unzigzag(np.arange(DIRECT, dtype=np.uint32)), step, shifts)
+    y = np.empty(count, np.float32)
+    _look_up(table, tokens, y)
+    if freqs.size > DIRECT:
+        large = np.flatnonzero(tokens >= DIRECT)
+        y[large] = _values(unzigzag(join(tokens[large], reader, _NUMBER_LIMIT)), step, shifts)
+    return y
 
 
 def _values(q: npt.NDArray[np.int32], step: float, shifts: Any) -> Floats:
@@ -106,56 +107,78 @@ def histogram(tokens: Bytes) -> npt.NDArray[np.int64]:
     """Return how often each token occurs, up to the largest that does."""
     counts = np.zeros((4, 256), np.int64)
     _histogram(tokens, counts)
-    total = counts.sum(axis=0)
+    total: npt.NDArray[np.int64] = counts.sum(axis=0)
     return total[: np.flatnonzero(total)[-1] + 1]
 
 
-def _quantise_numpy(x: Floats, noise: Floats, inverse: Any, tokens: Bytes, sums: Any) -> int:
+def _tokens_numpy(x: Floats, noise: Floats, inverse: Any, tokens: Bytes) -> int:
     scaled = x * inverse
     if noise.size:
         scaled += noise
-    q = np.rint(scaled)
-    size = np.abs(q)
-    offset = ((np.abs(scaled) - size) * _FIXED).astype(np.int32)
-    for place in range(CLASSES):
-        inside = size == place + 1 if place < CLASSES - 1 else size >= CLASSES
-        sums[0, place] += np.count_nonzero(inside)
-        sums[1, place] += offset[inside].sum(dtype=np.int64)
-    numbers = zigzag(q.astype(np.int32))
-    tokens[:] = numbers
+    numbers = zigzag(np.rint(scaled).astype(np.int32))
+    tokens[:] = numbers.astype(np.uint8)
     return int(numbers.max())
+
+
+def _classes_numpy(x: Floats, inverse: Any, sums: npt.NDArray[np.int64]) -> None:
+    size = np.abs(x * inverse)
+    level = np.rint(size)
+    offset = ((size - level) * _FIXED).astype(np.int32)
+    for place, inside in enumerate((level == 1, level == 2, level > 2)):
+        sums[0, place] = np.count_nonzero(inside)
+        sums[1, place] = offset[inside].sum(dtype=np.int64)
 
 
 def _histogram_numpy(tokens: Bytes, counts: npt.NDArray[np.int64]) -> None:
     counts[0] += np.bincount(tokens, minlength=256)
 
 
-@kernel(_quantise_numpy)
-def _quantise(x, noise, inverse, tokens, sums):  # type: ignore[no-untyped-def]
+def _look_up_numpy(table: Floats, tokens: Bytes, y: Floats) -> None:
+    np.take(table, tokens, out=y, mode="clip")
+
+
+@kernel(_tokens_numpy)
+def _tokens(x, noise, inverse, tokens):  # type: ignore[no-untyped-def]
+    largest = np.int32(0)
     dithered = noise.size > 0
-    largest = np.uint32(0)
-    n1, n2, n3 = np.int64(0), np.int64(0), np.int64(0)
-    s1, s2, s3 = np.int64(0), np.int64(0), np.int64(0)
-    for i in range(x.size):
-        scaled = x[i] * inverse
-        if dithered:
-            scaled += noise[i]
-        rounded = np.rint(scaled)
-        q = np.int32(rounded)
-        size = abs(q)
-        number = np.uint32((q << np.int32(1)) ^ (q >> np.int32(31)))
-        tokens[i] = np.uint8(number)
-        largest = max(largest, number)
-        offset = np.int64(np.int32((abs(scaled) - abs(rounded)) * _FIXED))
-        n1 += size == 1
-        n2 += size == 2
-        n3 += size > 2
-        s1 += offset if size == 1 else 0
-        s2 += offset if size == 2 else 0
-        s3 += offset if size > 2 else 0
-    sums[0, 0], sums[0, 1], sums[0, 2] = n1, n2, n3
-    sums[1, 0], sums[1, 1], sums[1, 2] = s1, s2, s3
-    return np.int64(largest)
+    for start in range(0, x.size, 1024):
+        part, out = x[start : start + 1024], tokens[start : start + 1024]
+        dither = noise[start : start + 1024]
+        for i in range(part.size):
+            scaled = part[i] * inverse
+            if dithered:
+                scaled += dither[i]
+            q = np.int32(np.rint(scaled))
+            number = np.int32(np.int32(q << np.int32(1)) ^ np.int32(q >> np.int32(31)))
+            out[i] = np.uint8(number)
+            largest = number if number > largest else largest
+    return largest
+
+
+@kernel(_classes_numpy)
+def _classes(x, inverse, sums):  # type: ignore[no-untyped-def]
+    # Fixed point, so that the order of addition is free and the result the same everywhere.
+    one, two = np.float32(1), np.float32(2)
+    for start in range(0, x.size, 1024):
+        part = x[start : start + 1024]
+        n1, n2, n3 = 0, 0, 0
+        s1, s2, s3 = np.int64(0), np.int64(0), np.int64(0)
+        for i in range(part.size):
+            size = abs(part[i] * inverse)
+            level = np.rint(size)
+            offset = np.int32((size - level) * _FIXED)
+            n1 += 1 if level == one else 0
+            s1 += offset if level == one else np.int32(0)
+            n2 += 1 if level == two else 0
+            s2 += offset if level == two else np.int32(0)
+            n3 += 1 if level > two else 0
+            s3 += offset if level > two else np.int32(0)
+        sums[0, 0] += n1
+        sums[0, 1] += n2
+        sums[0, 2] += n3
+        sums[1, 0] += s1
+        sums[1, 1] += s2
+        sums[1, 2] += s3
 
 
 @kernel(_histogram_numpy)
@@ -169,3 +192,9 @@ def _histogram(tokens, counts):  # type: ignore[no-untyped-def]
         counts[3, tokens[i + 3]] += 1
     for i in range(whole, tokens.size):
         counts[0, tokens[i]] += 1
+
+
+@kernel(_look_up_numpy)
+def _look_up(table, tokens, y):  # type: ignore[no-untyped-def]
+    for i in range(tokens.size):
+        y[i] = table[tokens[i]]

@@ -77,7 +77,8 @@ def _places(
     widths = np.diff(edges)
     places = np.where(widths > 0, (means - edges[:-1]) / np.where(widths > 0, widths, 1), 0)
     places[counts == 0] = 0
-    return np.rint(np.clip(places, 0, 1) * _PLACES).astype(np.uint8).tobytes()
+    steps: npt.NDArray[np.uint8] = np.rint(np.clip(places, 0, 1) * _PLACES).astype(np.uint8)
+    return steps.tobytes()
 
 
 def _levels(reader: Reader, bits: int) -> Floats:

@@ -6,15 +6,17 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..core import CODECS, Codec, Floats, Payload, Shared
+from ..core import CODECS, DIGEST_BYTES, Codec, Floats, Payload, Shared
 from ..rate import meet_rate
 from ..scaling import EXPONENTS, energy, normalise, restore, round_step
-from ..uniform import CLASSES, Quantised, levels, quantise, unpack
+from ..uniform import CLASSES, Quantised, centroids, quantise, unpack
 from ..wire import Reader
 
 _NEAREST_LIMIT = 2.0  # step / rms below which nearest rounding contracts for every vector
 _DITHER_LIMIT = math.sqrt(12)
 _DITHER_BITS = 1.5  # from this rate on, the step stays below the limit by itself
+_FIXED_BYTES = 1 + 2 + 4 + DIGEST_BYTES  # form, exponent, step, digest
+_STILL = (0,) * CLASSES
 _WORST = 1 - 1 / 256  # share of the energy that nearest rounding at a rate may lose
 
 
@@ -91,29 +93,31 @@ class Ecsq(Codec):
         return noise
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        if not x.any():
-            return b"\0" if x.size else b""
         scaled, exponent = normalise(x)
-        step, coded = self._quantise(scaled, self._noise(shared))
-        shifts = coded.shifts if self.rounding == "nearest" else np.empty(0, np.int8)
-        head = b"\1" + exponent.to_bytes(2, "little", signed=True)
-        return b"".join((head, np.array(step, "<f4").tobytes(), shifts.tobytes(), coded.pack()))
-
-    def _quantise(self, x: Floats, noise: Floats | None) -> tuple[float, Quantised]:
-        total = energy(x)
-        rms = math.sqrt(total / x.size)
-        if self.step is not None:
-            step = round_step(self.step * rms)
-            return step, quantise(x, step, noise)
-        bits = float(self.bits or 0)
-        overhead = 11 + (CLASSES if noise is None else 0)
-        step, coded = meet_rate(x, bits, rms, overhead, noise)
+        total = energy(scaled)
+        if total == 0:
+            return b"\0" if x.size else b""
+        noise = self._noise(shared)
+        step, coded = self._quantise(scaled, total, noise)
+        shifts = b""
         if noise is None:
-            bound = 0.25 * step * step * x.size
-            if min(bound, total - coded.kept * step * step) > _WORST * total:
-                step = round_step(0.95 * _NEAREST_LIMIT * rms)
-                coded = quantise(x, step)
-        elif self.contracts and step > 0.95 * _DITHER_LIMIT * rms:
+            moves, kept = centroids(scaled, step)
+            bound = min(0.25 * step * step * x.size, total - kept * step * step)
+            if self.bits is not None and bound > _WORST * total:
+                step = round_step(0.95 * _NEAREST_LIMIT * math.sqrt(total / x.size))
+                coded, (moves, _) = quantise(scaled, step), centroids(scaled, step)
+            shifts = moves.tobytes()
+        head = b"\1" + exponent.to_bytes(2, "little", signed=True)
+        return b"".join((head, np.array(step, "<f4").tobytes(), shifts, coded.pack()))
+
+    def _quantise(self, x: Floats, total: float, noise: Floats | None) -> tuple[float, Quantised]:
+        rms = math.sqrt(total / x.size)
+        if self.bits is None:
+            step = round_step((self.step or 0) * rms)
+            return step, quantise(x, step, noise)
+        overhead = _FIXED_BYTES + (CLASSES if noise is None else 0)
+        step, coded = meet_rate(x, self.bits, rms, overhead, noise)
+        if noise is not None and self.contracts and step > 0.95 * _DITHER_LIMIT * rms:
             step = round_step(0.95 * _DITHER_LIMIT * rms)
             coded = quantise(x, step, noise)
         return step, coded
@@ -128,11 +132,11 @@ class Ecsq(Codec):
         step = float(reader.number("f", "step", 2.0**-100, 2.0**100))
         noise = self._noise(shared)
         shifts = reader.array("i1", CLASSES if noise is None else 0, "shifts")
-        tokens, numbers = unpack(reader, numel)
+        y = unpack(
+            reader, numel, step if noise is None else 1.0, shifts if noise is None else _STILL
+        )
         reader.end()
-        if noise is None:
-            return restore(levels(tokens, numbers, step, shifts), exponent)
-        whole = levels(tokens, numbers, 1.0, [0] * CLASSES)
-        whole -= noise
-        whole *= np.float32(step)
-        return restore(whole, exponent)
+        if noise is not None:
+            y -= noise
+            y *= np.float32(step)
+        return restore(y, exponent)

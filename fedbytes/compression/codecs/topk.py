@@ -1,4 +1,5 @@
-"""Top-k: the coordinates of largest magnitude, their places entropy-coded, their values in few bits."""
+# ruff: noqa: ARG002
+"""Top-k: the coordinates of largest magnitude, places entropy-coded, values in few bits."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
