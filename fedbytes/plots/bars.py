@@ -81,7 +81,7 @@ def _bars(axis: Axes, items: list[Reach], look: dict[str, Look], baseline: str |
             left=left,
             height=0.62,
             linewidth=1.2,
-            gid=f"bar {item.codec}",
+            label=item.codec,
             **_fill(item, look[item.codec].color),
         )
         tip = end

@@ -65,10 +65,9 @@ def _line(
         linestyle=look.linestyle,
         label=codec,
         markevery=0.06,
-        gid=f"curve {codec}",
     )
     # Where a run ends is what it bought: that point always has its marker.
-    axis.plot(x[-1:], mean[-1:], color=look.color, marker=look.marker, gid=f"end {codec}")
+    axis.plot(x[-1:], mean[-1:], color=look.color, marker=look.marker, label=f"_{codec} end")
     axis.fill_between(x, low, high, color=look.color, alpha=0.15, linewidth=0)
 
 

@@ -84,7 +84,7 @@ def _panel(axis: Axes, chosen: Study, setting: Setting, look: dict[str, Look]) -
         linewidth=0.9,
         linestyle=(0, (4, 2)),
         drawstyle="steps-post",
-        gid="front",
+        label="Pareto front",
         zorder=1.5,
     )
     for i, codec in enumerate(codecs):

@@ -210,8 +210,8 @@ def _told_apart(
     confused = flat[flat.index.isin(twins["run"])]
     ours = [str(key) for key in flat if str(key).split(".")[0] not in _NOT_SETTING]
     differ = [key for key in ours if confused[key].nunique(dropna=False) > 1]
-    renamed = flat[differ].astype(str)
-    return rows.join(renamed, on="run", rsuffix=" "), differ
+    told = flat[differ].astype(str).add_prefix("config.")  # a field may be named like a column
+    return rows.join(told, on="run"), list(told.columns)
 
 
 def _refuse_twins(part: pd.DataFrame) -> None:

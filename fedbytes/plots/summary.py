@@ -158,6 +158,7 @@ _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "±": r"$\pm$", "α": r"$\alpha$", "−": "$-$", "–": "--", "×": r"$\times$",
+    "≥": r"$\geq$", "≤": r"$\leq$", "…": r"\dots{}",
 }  # fmt: skip
 
 

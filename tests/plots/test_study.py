@@ -1,0 +1,100 @@
+"""Sorting results into settings, codecs and a baseline."""
+
+import pandas as pd
+import pytest
+from synthetic import build, by_hand, without
+
+from fedbytes.plots.study import metrics_in, study
+from fedbytes.plots.tables import NothingToDrawError, Tables
+
+
+def test_settings_codecs_and_baseline(tables):
+    chosen = study(tables)
+    assert [setting.keys["alpha"] for setting in chosen.settings] == [0.1, 1.0]
+    assert chosen.settings[0].title == "dirichlet, α = 0.1, NMI 0.43"
+    assert chosen.codecs == ("fp32", "nf4", "ecsq 1.1 bit + EF", "topk 1 % 4 bit + EF")
+    assert chosen.baseline == "fp32"
+    assert chosen.metric.name == "accuracy"
+
+
+def test_another_baseline(tables):
+    chosen = study(tables, baseline="nf4")
+    assert chosen.baseline == "nf4"
+    assert chosen.codecs[0] == "nf4"
+    assert study(tables, baseline="unheard of").baseline is None
+
+
+def test_curve_is_the_mean_at_equal_rounds():
+    chosen = study(by_hand({("a", 0): [(10, 0.2), (20, 0.4)], ("a", 1): [(12, 0.4), (24, 0.8)]}))
+    curve = chosen.curve(chosen.settings[0], "a")
+    assert curve["bytes"].tolist() == [11.0, 22.0]
+    assert curve["mean"].tolist() == pytest.approx([0.3, 0.6])
+    assert curve["n"].tolist() == [2, 2]
+
+
+def test_a_round_that_one_seed_lacks_is_no_mean():
+    chosen = study(by_hand({("a", 0): [(10, 0.2), (20, 0.4)], ("a", 1): [(12, 0.4)]}))
+    assert chosen.curve(chosen.settings[0], "a")["round"].tolist() == [1]
+
+
+def test_unfinished_runs_shift_no_mean(tables):
+    runs = tables.runs.copy()
+    victim = "reuters-r8-0.1-nf4-1"
+    runs.loc[runs["run"] == victim, "status"] = "interrupted"
+    chosen = study(Tables(tables.results, tables.ledger, tables.partitions, runs))
+    assert victim not in set(pd.concat([s.rows for s in chosen.settings])["run"])
+
+
+def test_if_nothing_is_finished_what_there_is_is_shown(tables):
+    runs = tables.runs.assign(status="running")
+    chosen = study(Tables(tables.results, tables.ledger, tables.partitions, runs))
+    assert len(chosen.codecs) == 4
+
+
+def test_classification_and_language_modelling_do_not_mix():
+    one, other = build(), build(task="20newsgroups", lm=True, alphas=(0.5,))
+    both = Tables(
+        *(
+            pd.concat([getattr(one, name), getattr(other, name)], ignore_index=True)
+            for name in ("results", "ledger", "partitions", "runs")
+        )
+    )
+    assert [metric.name for metric in metrics_in(both)] == ["accuracy", "perplexity"]
+    assert len(study(both, "accuracy").settings) == 2
+    (setting,) = study(both, "perplexity").settings
+    assert setting.keys["task"] == "20newsgroups"
+
+
+def test_a_field_that_no_column_shows_makes_settings_of_its_own():
+    one = build(alphas=(0.1,), seeds=(0,))
+    parts = []
+    for rate in (0.001, 0.01):
+        runs = one.runs.copy()
+        runs["config"] = [
+            {**config, "algorithm": {"name": "fedavg", "learning_rate": rate}}
+            for config in runs["config"]
+        ]
+        frames = [frame.copy() for frame in (one.results, one.ledger, one.partitions, runs)]
+        for frame in frames:
+            frame["run"] = frame["run"] + f"-{rate}"
+        parts.append(frames)
+    merged = Tables(*(pd.concat(frames, ignore_index=True) for frames in zip(*parts, strict=True)))
+    titles = [setting.title for setting in study(merged).settings]
+    assert len(titles) == 2
+    assert "learning_rate = 0.001" in titles[0]
+    assert "learning_rate = 0.01" in titles[1]
+
+
+def test_twins_are_refused(tables):
+    twins = tables.results.assign(run=tables.results["run"] + "-copy")
+    results = pd.concat([tables.results, twins], ignore_index=True)
+    runs = pd.concat([tables.runs, tables.runs.assign(run=tables.runs["run"] + "-copy")])
+    with pytest.raises(ValueError, match="same setting, codec"):
+        study(Tables(results, tables.ledger, tables.partitions, runs))
+
+
+def test_nothing_to_draw(tables):
+    with pytest.raises(NothingToDrawError, match="run a sweep first"):
+        study(without(tables, set(tables.results["run"])))
+    with pytest.raises(NothingToDrawError, match="'bleu'"):
+        study(tables, "bleu")

@@ -1,0 +1,98 @@
+"""The summary table, as numbers and as text."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from synthetic import build, by_hand, without
+
+from fedbytes.plots.summary import summary, summary_text, to_csv, to_latex, to_markdown
+
+
+def test_numbers(tables):
+    frame = summary(tables)
+    assert len(frame) == 8
+    row = frame[(frame["codec"] == "nf4") & (frame["setting"].str.contains("0.1"))].iloc[0]
+    last = tables.results.query("codec == 'nf4' and alpha == 0.1 and round == 12")
+    base = tables.results.query("codec == 'fp32' and alpha == 0.1 and round == 12")
+    assert row["value"] == pytest.approx(last["accuracy"].mean())
+    interval = stats.ttest_1samp(last["accuracy"], 0).confidence_interval(0.95)
+    assert row["value_half"] == pytest.approx((interval.high - interval.low) / 2)
+    gaps = last["accuracy"].to_numpy() - base["accuracy"].to_numpy()
+    assert row["difference"] == pytest.approx(gaps.mean())
+    assert row["total_bytes"] == pytest.approx(last["total_bytes"].mean())
+    assert row["seconds"] == pytest.approx(41.2)  # set-up is left out
+    assert row["overhead"] == pytest.approx(1.2 / 41.2)
+    assert (row["seeds"], row["reached"]) == (3, 3)
+
+
+def test_text(tables):
+    shown = summary_text(summary(tables))
+    assert "Final test accuracy (%)" in shown
+    row = shown.iloc[1]
+    assert row["Codec"] == "nf4"
+    assert row["Final test accuracy (%)"].endswith("(n = 3)")
+    assert row["To baseline"].startswith("−0.")
+    assert row["Total"] == "3.96 MB"
+    assert row["Overhead"] == "2.9 %"
+    assert shown.iloc[3]["To target"] == "not reached"
+    assert shown.iloc[0]["Ratio"] == "1"
+
+
+def test_one_seed_says_so_and_has_no_interval():
+    shown = summary_text(summary(build(seeds=(0,), rounds=3)))
+    assert shown["Final test accuracy (%)"].str.fullmatch(r"[\d.]+ \(n = 1\)").all()
+
+
+def test_without_baseline_its_columns_go():
+    shown = summary_text(summary(build(codecs=["nf4"], rounds=3)))
+    assert "Ratio" not in shown
+    assert "To baseline" not in shown
+
+
+def test_without_seconds_their_columns_go():
+    shown = summary_text(summary(by_hand({("fp32", 0): [(100, 0.9)]})))
+    assert "Seconds" not in shown
+    assert "Overhead" not in shown
+
+
+def test_a_failed_run_is_not_averaged(tables):
+    frame = summary(without(tables, ["reuters-r8-0.1-nf4-1"]))
+    assert frame.set_index(["codec", "heterogeneity"]).sort_index()["seeds"].min() == 2
+
+
+def test_perplexity():
+    frame = summary(build(lm=True, rounds=3, seeds=(0, 1)))
+    assert set(frame["metric"]) == {"perplexity"}
+    assert summary_text(frame)["Target"].str.startswith("≤").all()
+
+
+def test_csv_is_lossless(tables):
+    frame = summary(tables)
+    again = pd.read_csv(io.StringIO(to_csv(frame)))
+    pd.testing.assert_frame_equal(again, frame)
+
+
+def test_markdown_has_equal_columns(tables):
+    rows = to_markdown(summary(tables)).splitlines()
+    assert len(rows) == 2 + 8
+    assert len({row.count(" | ") for row in rows}) == 1
+
+
+def test_latex_escapes_and_rules():
+    made = by_hand({("fp32", 0): [(100, 0.9)], ("a_b & 50 % #1 {x}", 0): [(10, 0.8)]})
+    text = to_latex(summary(made))
+    assert r"a\_b \& 50 \% \#1 \{x\}" in text
+    for word in (r"\toprule", r"\midrule", r"\bottomrule", r"\end{tabular}"):
+        assert word in text
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert len({line.replace(r"\&", "").count("&") for line in body}) == 1
+    assert text.isascii()
+
+
+def test_given_target_is_used(tables):
+    frame = summary(tables, target=0.5)
+    assert np.allclose(frame["target"], 0.5)
+    assert (frame["reached"] == 3).all()

@@ -1,0 +1,98 @@
+"""Bytes to target and paired differences, by hand."""
+
+from math import isnan
+
+import numpy as np
+import pytest
+from scipy import stats
+from synthetic import by_hand
+
+from fedbytes.plots.differences import differences
+from fedbytes.plots.study import study
+from fedbytes.plots.target import bytes_to_target, default_target, reach
+
+RUNS = {
+    ("fp32", 0): [(100, 0.5), (200, 0.90), (300, 0.95)],
+    ("fp32", 1): [(100, 0.6), (200, 0.94), (300, 0.96)],
+    ("small", 0): [(10, 0.4), (20, 0.7), (30, 0.91)],
+    ("small", 1): [(10, 0.4), (20, 0.92), (30, 0.88)],
+    ("tiny", 0): [(1, 0.1), (2, 0.2), (3, 0.3)],
+    ("tiny", 1): [(1, 0.1), (2, 0.2), (3, 0.9)],
+}
+
+
+def test_first_evaluated_round_past_the_target():
+    chosen = study(by_hand(RUNS))
+    setting = chosen.settings[0]
+    assert bytes_to_target(chosen, setting, "fp32", 0.9) == {0: 200.0, 1: 200.0}
+    # Falling below again does not undo it.
+    assert bytes_to_target(chosen, setting, "small", 0.9) == {0: 30.0, 1: 20.0}
+    tiny = bytes_to_target(chosen, setting, "tiny", 0.9)
+    assert isnan(tiny[0])
+    assert tiny[1] == 3.0
+
+
+def test_ratio_is_paired_by_seed_and_geometric():
+    chosen = study(by_hand(RUNS))
+    fp32, small, tiny = reach(chosen, chosen.settings[0], 0.9)
+    assert (fp32.codec, small.codec, tiny.codec) == ("fp32", "small", "tiny")
+    assert fp32.ratio.mean == 1.0
+    assert small.bytes.mean == pytest.approx(np.sqrt(30 * 20))
+    assert small.ratio.mean == pytest.approx(np.sqrt(200 / 30 * 200 / 20))
+    logs = stats.ttest_1samp(np.log([200 / 30, 200 / 20]), 0).confidence_interval(0.95)
+    assert (small.ratio.low, small.ratio.high) == pytest.approx(tuple(np.exp(logs)))
+    assert (tiny.reached, tiny.seeds, tiny.ratio.n) == (1, 2, 1)
+    assert tiny.spent == 3.0
+
+
+def test_default_target():
+    chosen = study(by_hand(RUNS))
+    value, words = default_target(chosen, chosen.settings[0])
+    assert value == pytest.approx(0.98 * (0.95 + 0.96) / 2)
+    assert "fp32" in words
+
+
+def test_perplexity_falls_to_its_target():
+    runs = {
+        ("fp32", 0): [(100, 30.0), (200, 12.0), (300, 10.0)],
+        ("small", 0): [(10, 40.0), (20, 11.0), (30, 10.1)],
+    }
+    chosen = study(by_hand(runs, "perplexity"))
+    setting = chosen.settings[0]
+    assert not chosen.metric.rises
+    assert default_target(chosen, setting)[0] == pytest.approx(10.0 / 0.98)
+    assert bytes_to_target(chosen, setting, "small", 11.5) == {0: 20.0}
+    assert [item.ratio.mean for item in reach(chosen, setting, 11.5)] == [1.0, 15.0]
+
+
+def test_without_a_baseline_the_best_codec_sets_the_target():
+    runs = {key: points for key, points in RUNS.items() if key[0] != "fp32"}
+    chosen = study(by_hand(runs))
+    assert chosen.baseline is None
+    value, words = default_target(chosen, chosen.settings[0])
+    assert value == pytest.approx(0.98 * (0.91 + 0.88) / 2)
+    assert "small" in words
+    assert all(item.ratio.n == 0 for item in reach(chosen, chosen.settings[0], 0.9))
+    assert differences(chosen, chosen.settings[0]) == []
+
+
+def test_paired_difference_is_scipys_paired_t_test():
+    rng = np.random.default_rng(0)
+    base = rng.normal(0.9, 0.05, 6)
+    own = base - 0.01 + rng.normal(0, 0.002, 6)
+    runs = {("fp32", s): [(100, base[s])] for s in range(6)}
+    runs |= {("small", s): [(10, own[s])] for s in range(6)}
+    chosen = study(by_hand(runs))
+    (found,) = differences(chosen, chosen.settings[0])
+    expected = stats.ttest_rel(own, base).confidence_interval(0.95)
+    assert (found.metric.low, found.metric.high) == pytest.approx(tuple(expected))
+    assert found.metric.n == 6
+
+
+def test_only_seeds_that_both_have_are_paired():
+    runs = {key: points for key, points in RUNS.items() if key != ("fp32", 1)}
+    chosen = study(by_hand(runs))
+    small = differences(chosen, chosen.settings[0], target=0.9)[0]
+    assert small.metrics == (pytest.approx(0.91 - 0.95),)
+    assert small.ratios == (pytest.approx(200 / 30),)
+    assert isnan(small.metric.low)
