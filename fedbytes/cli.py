@@ -74,7 +74,7 @@ def sweep(
             plugins=plugin or [],
             retry_failed=retry_failed,
             dry_run=dry_run,
-            report=_write_report if report else None,
+            report=_conclude if report else None,
         )
     )
 
@@ -113,7 +113,7 @@ def plot(
 ) -> None:
     """Draw every figure of a folder of runs as SVG, PDF and PNG."""
     from fedbytes.plots.render import draw_all
-    from fedbytes.plots.tables import read_tables
+    from fedbytes.plots.store import read_tables
 
     folder = out or store / "figures"
     for path in draw_all(read_tables(store), folder, target=_target(store, target)):
@@ -123,9 +123,7 @@ def plot(
 @app.command()
 def report(
     store: Store,
-    out: Annotated[
-        Path | None, typer.Option(help="HTML file. [default: STORE/report.html]")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="File. [default: STORE/report.html]")] = None,
     target: Target = None,
 ) -> None:
     """Write one HTML file with figures, tables and provenance; it opens offline."""
@@ -184,11 +182,30 @@ def check(
     raise typer.Exit(checking.check_file(file))
 
 
-def _write_report(store: Path, target: float | None, out: Path | None = None) -> Path:
-    from fedbytes.plots.report import write_report
-    from fedbytes.plots.tables import read_tables
+def _conclude(store: Path, target: float | None) -> None:
+    """Print a sweep's summary, and say where its report is."""
+    from rich.table import Table
 
-    return write_report(read_tables(store), out or store / "report.html", target=target)
+    from fedbytes.plots.store import read_tables
+    from fedbytes.plots.summary import summary, summary_text
+
+    text = summary_text(summary(read_tables(store), target=target))
+    table = Table(*map(str, text.columns), box=None)
+    for row in text.itertuples(index=False):
+        table.add_row(*map(str, row))
+    console = Console()
+    console.print(table)
+    path = _write_report(store, target)
+    console.print(f"report: {path.resolve()}", highlight=False, soft_wrap=True)
+
+
+def _write_report(store: Path, target: float | None, out: Path | None = None) -> Path:
+    from fedbytes.experiments.results import stored_title
+    from fedbytes.plots.report import write_report
+    from fedbytes.plots.store import read_tables
+
+    path = out or store / "report.html"
+    return write_report(read_tables(store), path, title=stored_title(store), target=target)
 
 
 def _target(store: Path, target: float | None) -> float | None:

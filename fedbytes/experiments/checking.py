@@ -29,7 +29,9 @@ def check_file(file: Path) -> int:
     console, failed = Console(), 0
     for name in new_codecs:
         for fields in CODECS.get(name).examples:
-            findings = check_codec(make_codec({"name": name, **fields}), plugins=[file])
+            findings = check_codec(
+                make_codec({"name": name, **fields}), fresh_process=True, source=file
+            )
             failed += _print(console, f"codec {name} {fields or ''}", findings)
     for name in new_partitioners:
         for fields in PARTITIONERS.get(name).examples:

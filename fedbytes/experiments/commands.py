@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from fedbytes.data import fetch, make_task
+from fedbytes.experiments import preflight
 from fedbytes.experiments.config import RunConfig
 from fedbytes.experiments.estimate import estimate
 from fedbytes.experiments.live import LiveTable, bytes_text, headline, short_label
@@ -43,12 +44,13 @@ def sweep(
     """Make a suite's runs; return the exit code: 0, or 1 when a run failed."""
     suite = load_suite(name)
     configs = suite.expand([*overrides, *_plugin_override(suite, plugins)])
-    if dry_run:
-        _fetch(configs)
+    store = None if dry_run else open_store(out or Path("runs") / suite.name)
+    _fetch(configs)
+    pending = [c for c in configs if store is None or RunFolder(store, c.id).status != "done"]
+    preflight.check(pending)
+    if store is None:
         _show_estimate(suite, configs, workers, threads)
         return 0
-    store = open_store(out or Path("runs") / suite.name)
-    _fetch(configs)
     waiting = [c for c in configs if RunFolder(store, c.id).status not in ("done", "failed")]
     retried = [c for c in configs if retry_failed and RunFolder(store, c.id).status == "failed"]
     skipped = sum(RunFolder(store, c.id).status == "done" for c in configs)
@@ -88,6 +90,7 @@ def run_one(
     config = _one(overrides, suite, plugins)
     store = open_store(out or Path("runs") / config.suite)
     _fetch([config])
+    preflight.check([config])
     status = RunFolder(store, config.id).status
     pending = [] if status == "done" else [config]
     with LiveTable(pending, 1 - len(pending), console) as table:

@@ -80,7 +80,7 @@ class RunConfig(BaseModel):
                     raise ValueError(f"give either codec or {link}, not both")
                 fields[link] = both
         for key, value in fields.items():
-            if cls.model_fields[key].annotation is Spec and isinstance(value, str):
+            if cls.model_fields[key].annotation == Spec and isinstance(value, str):
                 fields[key] = {"name": value}
         return fields
 

@@ -16,7 +16,7 @@ from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.experiments.config import RunConfig
 from fedbytes.experiments.problem import Problem, make_problem
 from fedbytes.federated.hooks import Hooks
-from fedbytes.federated.link import Link
+from fedbytes.federated.link import Link, make_link
 from fedbytes.federated.messages import METRICS_BYTES, SEED_BYTES
 from fedbytes.federated.round import Federation, sample_clients
 from fedbytes.streams import stream
@@ -76,7 +76,7 @@ def _measure(problem: Problem) -> _Pace:
 def _bytes(fed: Federation, rounds: int) -> tuple[int, int]:
     up_message = _message_bytes(fed.uplink, fed) + METRICS_BYTES + HEADER_BYTES
     update = _message_bytes(fed.downlink, fed)
-    whole = 4 * fed.layout.numel + HEADER_BYTES
+    whole = _message_bytes(make_link("fp32"), fed)
     first = SEED_BYTES + HEADER_BYTES if fed.initial == "seed" else whole
     synced: dict[int, int] = {}
     up = down = 0

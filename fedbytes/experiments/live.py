@@ -3,6 +3,7 @@
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -111,7 +112,9 @@ class LiveTable:
     def _line(self, config: RunConfig, event: Event) -> str:
         left = f"({self.left} left)"
         if isinstance(event, Failed):
-            return f"[red]failed[/] {config.id} {short_label(config)}: {event.message} {left}"
+            return (
+                f"[red]failed[/] {config.id} {short_label(config)}: {escape(event.message)} {left}"
+            )
         last = self.last.get(config.id)
         result = f"{headline(last.metrics)}, {bytes_text(last.total_bytes)}" if last else ""
         return f"[green]done[/] {config.id} {short_label(config)}: {result} {left}"

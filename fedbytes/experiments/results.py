@@ -103,11 +103,19 @@ def load_runs(folder: str | Path) -> pd.DataFrame:
 
 def stored_target(folder: str | Path) -> float | None:
     """Return the target value of the suite that was swept into `folder`, if it has one."""
-    path = Path(folder) / "suite.json"
-    if not path.exists():
-        return None
-    target = json.loads(path.read_text(encoding="utf-8"))["target"]
+    target = _stored_suite(folder).get("target")
     return None if target is None else float(target)
+
+
+def stored_title(folder: str | Path) -> str:
+    """Return the title of the suite that was swept into `folder`, or the folder's name."""
+    suite = _stored_suite(folder)
+    return str(suite.get("title") or suite.get("name") or Path(folder).resolve().name)
+
+
+def _stored_suite(folder: str | Path) -> dict[str, Any]:
+    path = Path(folder) / "suite.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
 def _config(run: RunFolder) -> dict[str, Any]:

@@ -152,10 +152,7 @@ class _Run:
                 {
                     "seconds": self.clock.seconds(),
                     "threads": torch.get_num_threads(),
-                    "bytes": {
-                        "up_bytes": self.ledger.up_bytes,
-                        "down_bytes": self.ledger.down_bytes,
-                    },
+                    "bytes": self.ledger.totals,
                     "metrics": self.metrics,
                 },
             )

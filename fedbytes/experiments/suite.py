@@ -108,8 +108,8 @@ def _make_suite(content: Any, path: Path) -> Suite:
         if not isinstance(values, list):
             raise ValueError(f"suite {path}: grid.{key} must be a list of values, got {values!r}")
     plugins = tuple(str(path.parent / plugin) for plugin in content.get("plugins", ()))
-    known = {"name": path.stem, "variants": [{}]} | content
-    return Suite(**known | {"plugins": plugins})
+    fields: dict[str, Any] = {"name": path.stem, "variants": [{}]} | content
+    return Suite(**fields | {"plugins": plugins})
 
 
 def parse_override(text: str) -> tuple[str, Any]:

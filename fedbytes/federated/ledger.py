@@ -46,6 +46,11 @@ class Ledger:
         return entry
 
     @property
+    def totals(self) -> dict[str, int]:
+        """The running totals, to begin another ledger with."""
+        return {"up_bytes": self.up_bytes, "down_bytes": self.down_bytes}
+
+    @property
     def total(self) -> int:
         """Message bytes of the whole run so far, both directions."""
         return self.up_bytes + self.down_bytes

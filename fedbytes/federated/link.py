@@ -43,7 +43,7 @@ class Link:
     @property
     def label(self) -> str:
         """A short name for legends: the codec and its fields that are not at their default."""
-        defaults = {f.name: f.default for f in fields(self.codec)}
+        defaults = {f.name: f.default for f in fields(self.codec)}  # type: ignore[arg-type]
         words = [self.codec.name]
         for key, value in codec_spec(self.codec).items():
             if key != "name" and value != defaults[key]:

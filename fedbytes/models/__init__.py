@@ -4,7 +4,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fedbytes.models.adapter import ADAPTERS, Adapter, make_adapter
-    from fedbytes.models.base import NAMED, Base, BaseInfo, load_base, load_tokenizer
+    from fedbytes.models.base import (
+        NAMED,
+        Base,
+        BaseInfo,
+        forget_bases,
+        load_base,
+        load_tokenizer,
+    )
     from fedbytes.models.batching import Batch
     from fedbytes.models.build import build_model, encode_task
     from fedbytes.models.spec import ModelSpec, make_model_spec
@@ -21,6 +28,7 @@ __all__ = [
     "TrainableModel",
     "build_model",
     "encode_task",
+    "forget_bases",
     "load_base",
     "load_tokenizer",
     "make_adapter",
@@ -29,7 +37,7 @@ __all__ = [
 
 _HOMES = {
     "adapter": ("ADAPTERS", "Adapter", "make_adapter"),
-    "base": ("NAMED", "Base", "BaseInfo", "load_base", "load_tokenizer"),
+    "base": ("NAMED", "Base", "BaseInfo", "forget_bases", "load_base", "load_tokenizer"),
     "batching": ("Batch",),
     "build": ("build_model", "encode_task"),
     "spec": ("ModelSpec", "make_model_spec"),

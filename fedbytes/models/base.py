@@ -71,6 +71,11 @@ def load_base(name: str, kind: Kind = "classification", device: str = "cpu") -> 
     return _load(name, kind, str(device))
 
 
+def forget_bases() -> None:
+    """Give the memory of all loaded base models back, once nothing uses them any more."""
+    _load.cache_clear()
+
+
 def load_tokenizer(name: str) -> tuple[Tokenizer, str]:
     """Return a model's tokenizer and the digest of its content, once a process.
 

@@ -1,0 +1,47 @@
+"""What can be known to go wrong before the first round, found before a worker starts."""
+
+import gc
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from fedbytes.data import EncodedTask
+from fedbytes.experiments.config import RunConfig
+from fedbytes.experiments.problem import factor_column, split_examples
+from fedbytes.models import build_model, encode_task, forget_bases
+
+
+def check(configs: Sequence[RunConfig]) -> None:
+    """Encode each task's texts, build each model with its adapter, and make each split.
+
+    Tokens are kept for the workers; models are not.
+
+    Raises:
+        ValueError: for a file, column, model, device or adapter target that is not there, or a
+            split that cannot be made.
+    """
+    tasks: dict[str, EncodedTask] = {}
+    models: set[str] = set()
+    for config in configs:
+        key = json.dumps([config.task, config.model], sort_keys=True)
+        if key not in tasks:
+            tasks[key] = encode_task(config.task, config.model)
+        adapted = json.dumps([key, config.adapter], sort_keys=True)
+        if adapted not in models:
+            models.add(adapted)
+            build_model(config.model, config.adapter, tasks[key], prefix_cache=False)
+        _check_split(config, tasks[key])
+    forget_bases()
+    gc.collect()
+
+
+def _check_split(config: RunConfig, task: EncodedTask) -> None:
+    split = config.clients
+    partition = split_examples(config, factor_column(task.train.columns, split.factor))
+    holders, wanted = int(np.count_nonzero(partition.sizes)), config.clients_per_round or 1
+    if wanted > holders:
+        raise ValueError(
+            f"clients_per_round is {wanted}, but only {holders} of {split.num_clients} clients "
+            "hold examples under this partition; raise partition.alpha or partition.min_size"
+        )

@@ -1,0 +1,43 @@
+"""What tests of several rooms share: texts, a configuration and a sweep small enough to run."""
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fedbytes.streams import stream
+
+WORDS = {
+    "sport": ["goal", "match", "team", "coach", "league"],
+    "money": ["bank", "stock", "trade", "price", "share"],
+    "weather": ["rain", "wind", "cloud", "storm", "sun"],
+}
+
+
+@pytest.fixture(scope="session")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CSV of 240 short texts in three classes that words tell apart."""
+    path = tmp_path_factory.mktemp("texts") / "texts.csv"
+    rng = stream(0, "test texts")
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["text", "label"])
+        for i in range(240):
+            label = list(WORDS)[i % 3]
+            writer.writerow([" ".join(rng.choice(WORDS[label], 6)), label])
+    return path
+
+
+@pytest.fixture
+def settings(texts: Path) -> dict[str, Any]:
+    """The settings of a run of about a second, on a tiny random model."""
+    return {
+        "task": {"name": "file", "path": str(texts), "max_length": 32},
+        "model": {"name": "tiny-bert"},
+        "adapter": {"name": "lora", "rank": 2},
+        "partition": {"name": "dirichlet", "alpha": 1.0, "num_clients": 4},
+        "algorithm": {"name": "fedavg", "local_steps": 2, "batch_size": 8, "learning_rate": 0.01},
+        "rounds": 4,
+        "clients_per_round": 2,
+    }

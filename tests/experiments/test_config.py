@@ -1,0 +1,69 @@
+import pytest
+
+from fedbytes.experiments.config import make_config
+
+
+def test_defaults_are_filled_in_and_do_not_change_the_id(settings):
+    plain = make_config(settings)
+    spelled = make_config(settings | {"uplink": {"name": "fp32", "error_feedback": False}})
+    assert plain.id == spelled.id
+    assert plain.algorithm["server_optimizer"] == "sgd"
+    assert plain.partition["num_clients"] == 4
+
+
+def test_canonical_settings_are_their_own_canonical_form(settings):
+    config = make_config(settings | {"codec": {"name": "topk", "density": 0.1}})
+    assert make_config(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"rounds": 5}, {"uplink": "bf16"}, {"model": "tiny-llama"}, {"initial": "seed"}],
+    ids=str,
+)
+def test_what_decides_the_result_decides_the_id(settings, change):
+    assert make_config(settings).id != make_config(settings | change).id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"suite": "x"}, {"checkpoint_every": 2}, {"model": {"name": "tiny-bert", "device": "cpu"}}],
+    ids=str,
+)
+def test_where_it_runs_does_not(settings, change):
+    assert make_config(settings).id == make_config(settings | change).id
+
+
+def test_codec_stands_for_both_links(settings):
+    both = make_config(settings | {"codec": "bf16"})
+    assert both == make_config(settings | {"uplink": "bf16", "downlink": "bf16"})
+    with pytest.raises(ValueError, match="either codec or uplink"):
+        make_config(settings | {"codec": "bf16", "uplink": "fp32"})
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"ronds": 3}, "'ronds'; did you mean 'rounds'"),
+        ({"rounds": 0}, "rounds: .* got 0"),
+        ({"rounds": "many"}, "rounds: .* got 'many'"),
+        ({"uplink": {"name": "topk", "densty": 0.1}}, "uplink: .*did you mean 'density'"),
+        ({"uplink": "topq"}, "uplink: unknown codec 'topq'; did you mean 'topk'"),
+        ({"partition": {"name": "dirichlet", "alpha": 0}}, "partition: .*alpha"),
+        ({"partition": {"name": "dirichlet", "alpha": -1.0}}, "partition: .*alpha"),
+        ({"partition": {"name": "dirichlet", "alpha": float("nan")}}, "partition: .*alpha"),
+        ({"partition": {"name": "dirichlt"}}, "did you mean 'dirichlet'"),
+        ({"partition": {"name": "iid", "num_clients": 0}}, "num_clients: .*got 0"),
+        ({"clients_per_round": 9}, "clients_per_round is 9, but there are only 4"),
+        ({"algorithm": {"name": "fedavg", "local_step": 4}}, "did you mean 'local_steps'"),
+        ({"task": {"name": "reuters-r9"}}, "task: .*did you mean 'reuters-r8'"),
+        ({"adapter": {"name": "lora", "rank": 0}}, "adapter: .*rank"),
+        ({"plugins": ["no/such/file.py"]}, "plugin file 'no/such/file.py' does not exist"),
+        ({"initial": "none"}, "initial: .*'full' or 'seed'"),
+    ],
+    ids=lambda x: str(x)[:40],
+)
+def test_bad_settings_are_refused_by_name(settings, change, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        make_config(settings | change)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,215 @@
+"""The command line as a user meets it: in a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+
+def fedbytes(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "fedbytes.cli", *map(str, words)],
+        env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "160"} | env,
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+
+
+@pytest.fixture
+def words(settings, tmp_path):
+    """The tiny run as `key=value` words."""
+    (tmp_path / "out").mkdir()
+    settings = settings | {"rounds": 1}
+    return [f"{key}={yaml.safe_dump(value, default_flow_style=True).strip()}".removesuffix("\n...")
+            for key, value in settings.items()]  # fmt: skip
+
+
+def test_run_status_plot_report(words, tmp_path):
+    store = tmp_path / "store"
+    made = fedbytes("run", *words, "--out", store)
+    assert made.returncode == 0, made.stderr
+    status = fedbytes("status", store)
+    assert "1 done" in status.stdout
+    assert fedbytes("plot", store).returncode == 0
+    assert list((store / "figures").glob("*.svg"))
+    report = fedbytes("report", store)
+    assert report.returncode == 0
+    assert (store / "report.html").stat().st_size > 10_000
+
+
+def test_partition_shows_and_saves(words, tmp_path):
+    saved = tmp_path / "split.npz"
+    shown = fedbytes("partition", *words, "partition.alpha=0.1", "--save", saved)
+    assert shown.returncode == 0, shown.stderr
+    assert "nmi" in shown.stdout
+    assert saved.exists()
+
+
+def test_list_names_every_codec():
+    from fedbytes.compression.core import codec_names
+
+    shown = fedbytes("list", "codecs").stdout
+    assert all(name in shown for name in codec_names())
+
+
+def test_codecs_measures():
+    shown = fedbytes("codecs", "fp32", "int", "--numel", "2000")
+    assert shown.returncode == 0, shown.stderr
+    assert "32.0" in shown.stdout
+    assert "topk" not in shown.stdout
+
+
+def test_dry_run_says_how_much_and_makes_nothing(words, tmp_path):
+    settings = dict(word.split("=", 1) for word in words)
+    suite = {"base": {key: yaml.safe_load(value) for key, value in settings.items()}}
+    path = tmp_path / "dry.yaml"
+    path.write_text(yaml.safe_dump(suite | {"grid": {"seed": [0, 1]}}))
+    shown = fedbytes("sweep", path, "--dry-run", "--out", tmp_path / "no")
+    assert shown.returncode == 0, shown.stderr
+    assert "2 runs" in shown.stdout
+    assert not (tmp_path / "no").exists()
+
+
+def test_dry_run_foretells_the_bytes(words, tmp_path):
+    from fedbytes.experiments import load_results
+
+    words = [*words, "rounds=6", "codec={name: int, bits: 4}"]
+    suite = tmp_path / "one.yaml"
+    suite.write_text("base: {}")
+    from fedbytes.experiments.estimate import estimate
+    from fedbytes.experiments.suite import load_suite
+
+    (config,) = load_suite(str(suite)).expand(words)
+    (cost,) = estimate([config], threads=1)
+    assert fedbytes("sweep", suite, *words, "--out", tmp_path / "o").returncode == 0
+    last = load_results(tmp_path / "o").iloc[-1]
+    assert cost.up_bytes == last.up_bytes
+    assert cost.down_bytes == last.down_bytes
+
+
+BAD = [
+    (["rouns=3"], "did you mean 'rounds'"),
+    (["uplink.name=topq"], "did you mean 'topk'"),
+    (["uplink={name: topk, densty: 0.1}"], "did you mean 'density'"),
+    (["partition.alpha=0"], "alpha"),
+    (["partition.alpha=-1"], "alpha"),
+    (["partition.num_clients=4000"], "num_clients=4000 is more than the 192 examples"),
+    (["task.label=topic"], "no column 'topic'"),
+    (["task.path=no/such.csv"], "no/such.csv"),
+    (["model.name=no/such/folder"], "no/such/folder"),
+    (["model.device=cuda:99"], "cuda:99"),
+    (["partition.factor=author"], "no column 'author'"),
+    (["adapter={name: lora, targets: [nope]}"], "nope"),
+    (["rounds"], "expected key=value"),
+]
+
+
+@pytest.mark.parametrize(("extra", "message"), BAD, ids=lambda x: str(x)[:40])
+def test_bad_settings_are_one_line_and_exit_code_2(words, tmp_path, extra, message):
+    out = tmp_path / "out"
+    done = fedbytes("run", *words, *extra, "--out", out)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert done.stderr.startswith("error: ")
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert not list(out.glob("*/config.yaml"))
+
+
+def test_other_mistakes_are_one_line_and_exit_code_2(words, tmp_path):
+    file = tmp_path / "file"
+    file.touch()
+    empty = tmp_path / "empty.yaml"
+    empty.write_text("grid: {seed: []}")
+    for command, message in [
+        (["run", *words, "--out", file / "below"], "cannot write to"),
+        (["sweep", empty], "expands to no run"),
+        (["sweep", "quickstrat"], "did you mean 'quickstart'"),
+        (["swep", "quickstart"], "did you mean 'sweep'"),
+        (["sweep", "quickstart", "--wokers", "2"], "--wokers"),
+        (["status", tmp_path / "none"], "there is no folder"),
+        (["report", tmp_path / "out"], "there is no run"),
+        (["list", "codec"], "did you mean 'codecs'"),
+        (["codecs", "topq"], "did you mean 'topk'"),
+        (["check", tmp_path / "none.py"], "does not exist"),
+        (["check", empty], "not a Python file"),
+    ]:
+        done = fedbytes(*command)
+        assert done.returncode == 2, (command, done.stdout, done.stderr)
+        assert message in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_help_is_there_for_every_verb():
+    for verb in "sweep run status plot report partition codecs list check".split():
+        assert "Usage" in fedbytes(verb, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    "command", ["import fedbytes", "import fedbytes.cli, fedbytes.experiments"]
+)
+def test_importing_does_not_load_torch(command):
+    code = (
+        f"{command}; import sys; assert not {{'torch', 'transformers', 'numba'}} & set(sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+def test_help_does_not_load_torch(tmp_path):
+    code = (
+        "import sys\nsys.argv = ['fedbytes', '--help']\nimport fedbytes.cli\n"
+        "try:\n    fedbytes.cli.main()\nexcept SystemExit as end:\n    assert not end.code\n"
+        "assert not {'torch', 'pandas', 'numba', 'matplotlib'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_check_runs_the_contract_over_a_users_file(tmp_path):
+    good, bad = tmp_path / "good.py", tmp_path / "bad.py"
+    good.write_text(PLUGIN.format(name="halved", scale="1.0"))
+    bad.write_text(PLUGIN.format(name="doubled", scale="float('nan')"))
+    passed, failed = fedbytes("check", good), fedbytes("check", bad)
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert "all properties hold" in passed.stdout
+    assert failed.returncode == 1
+    assert "fails" in failed.stdout
+
+
+PLUGIN = """
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedbytes.compression.core import CODECS, Codec
+
+
+@CODECS.register("{name}")
+@dataclass(frozen=True)
+class Mine(Codec):
+    @property
+    def contracts(self):
+        return True
+
+    def _encode(self, x, shared):
+        return x.astype("<f4").tobytes()
+
+    def _decode(self, data, shared):
+        if len(data) != 4 * shared.layout.numel:
+            raise ValueError("wrong length")
+        return np.frombuffer(data, "<f4").astype(np.float32) * np.float32({scale})
+"""
+
+
+def test_traceback_is_there_for_who_asks(tmp_path):
+    done = fedbytes("status", tmp_path / "none", FEDBYTES_TRACEBACK="1")
+    assert "Traceback" in done.stderr
+
+
+def test_the_module_and_the_script_are_one():
+    script = Path(sys.executable).parent / "fedbytes"
+    done = subprocess.run([script, "list", "suites"], capture_output=True, text=True)
+    assert "quickstart" in done.stdout
