@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fedbytes.plots.render import draw_all, drawings
     from fedbytes.plots.report import write_report
-    from fedbytes.plots.summary import summary, to_csv, to_latex, to_markdown
+    from fedbytes.plots.summary import to_csv, to_latex, to_markdown
     from fedbytes.plots.tables import NothingToDrawError, Tables
 
 __all__ = [
@@ -14,19 +14,18 @@ __all__ = [
     "Tables",
     "draw_all",
     "drawings",
-    "summary",
     "to_csv",
     "to_latex",
     "to_markdown",
     "write_report",
 ]
 
+# `summary` is left out: the module of that name would hide the function once it is imported.
 _HOME = {
     "NothingToDrawError": "tables",
     "Tables": "tables",
     "draw_all": "render",
     "drawings": "render",
-    "summary": "summary",
     "to_csv": "summary",
     "to_latex": "summary",
     "to_markdown": "summary",

@@ -237,7 +237,9 @@ def _shared(values: list[str]) -> str:
         return values[0]
     if len(counts) > 4:
         return f"{min(values)} … {max(values)} ({len(counts)} values)"
-    return "; ".join(f"{value} ({count} runs)" for value, count in counts.most_common())
+    return "; ".join(
+        f"{value} ({count} of {len(values)} runs)" for value, count in counts.most_common()
+    )
 
 
 def _write(path: Path, page: str) -> Path:

@@ -31,6 +31,16 @@ DASHES: tuple[Any, ...] = (
     "-",
     (0, (1, 2.5)),
 )
+# Ticks of a byte axis, dense to sparse: places in a decade, then every second, fourth … decade.
+_STEPS: tuple[tuple[float, ...], ...] = (
+    (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+    (1, 1.5, 2, 3, 5, 7),
+    (1, 2, 5),
+    (1, 3),
+    (1,),
+    (1e-2,),
+    (1e-4,),
+)
 _SHEET = Path(__file__).with_name("fedbytes.mplstyle")
 
 
@@ -128,11 +138,8 @@ def bytes_axis(axes: Axes, low: float, high: float, most: int = 5) -> None:
     low, high = low / 1.3, high * 1.3
     axes.set_xlim(low, high)
     axis = axes.xaxis
-    ticks = next(
-        ticks
-        for steps in ((1, 2, 5), (1, 3), (1,), (1e-2,), (1e-4,))
-        if len(ticks := _ticks(low, high, steps)) <= most or steps == (1e-4,)
-    )
+    choices = (_ticks(low, high, steps) for steps in _STEPS)
+    ticks = next((ticks for ticks in choices if len(ticks) <= most), [])
     axis.set_major_locator(FixedLocator(ticks))
     axis.set_minor_locator(NullLocator())
     axis.set_major_formatter(FuncFormatter(format_bytes))

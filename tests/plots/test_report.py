@@ -131,4 +131,4 @@ def test_odd_provenance(tmp_path):
     made = build(alphas=(0.1,), seeds=(0, 1), rounds=1, codecs=["fp32"])
     made.runs["provenance"] = [{"commit": "a", "gpu": None}, '{"commit": "b"}']
     words = Page(write_report(made, tmp_path / "r.html").read_text()).words
-    assert "a (1 runs); b (1 runs)" in words
+    assert "a (1 of 2 runs); b (1 of 2 runs)" in words

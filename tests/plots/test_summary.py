@@ -8,7 +8,15 @@ import pytest
 from scipy import stats
 from synthetic import build, by_hand, without
 
+from fedbytes import plots
 from fedbytes.plots.summary import summary, summary_text, to_csv, to_latex, to_markdown
+
+
+def test_public_names_are_functions_and_classes_even_after_their_modules_are_imported():
+    assert plots.__all__ == sorted(plots.__all__, key=lambda name: (name[0].islower(), name))
+    assert all(callable(getattr(plots, name)) for name in plots.__all__)
+    with pytest.raises(AttributeError, match="nothing"):
+        plots.nothing  # noqa: B018
 
 
 def test_numbers(tables):
