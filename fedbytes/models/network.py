@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 from fedbytes.models.adapter import Initial
 
-INITIAL_SCALE = 10.0
+# Features of length one need large weights. With the factor here, weights and scale are of order
+# one, so that Adam's steps are of the right size and no single value stands out in a message.
+FEATURE_SCALE = 100.0
 
 
 class Classifier(nn.Module):
@@ -47,25 +49,20 @@ class Head(nn.Module):
 
     def initial(self) -> dict[str, Initial]:
         """Return how each parameter's initial value is drawn."""
-        return {"weight": _normal, "bias": _zeros, "scale": _initial_scale}
+        return {"weight": _zeros, "bias": _zeros, "scale": _ones}
 
     def forward(self, features: Tensor) -> Tensor:
         """Return scores [batch, classes] for features [batch, hidden]."""
         unit = F.normalize(features.float(), dim=-1)
-        return F.linear(unit * self.scale, self.weight, self.bias)
-
-
-def _normal(rng: np.random.Generator, like: Tensor) -> Tensor:
-    drawn = rng.standard_normal(tuple(like.shape)) / np.sqrt(like.shape[1])
-    return torch.from_numpy(drawn.astype(np.float32))
+        return F.linear(unit * (FEATURE_SCALE * self.scale), self.weight, self.bias)
 
 
 def _zeros(_rng: np.random.Generator, like: Tensor) -> Tensor:
     return torch.zeros(like.shape)
 
 
-def _initial_scale(_rng: np.random.Generator, like: Tensor) -> Tensor:
-    return torch.full(like.shape, INITIAL_SCALE)
+def _ones(_rng: np.random.Generator, like: Tensor) -> Tensor:
+    return torch.ones(like.shape)
 
 
 def pool(states: Tensor, mask: Tensor, last_token: bool) -> Tensor:

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import numpy as np
@@ -5,6 +6,17 @@ import pytest
 
 from fedbytes.data import EncodedTask, encode, make_split, make_text_data
 from fedbytes.models.tiny import byte_tokenizer
+
+USERS_HOME = os.environ.get("FEDBYTES_HOME")
+
+
+@pytest.fixture
+def users_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The user's own cache folder, so that real assets are fetched once for all sessions."""
+    if USERS_HOME is None:
+        monkeypatch.delenv("FEDBYTES_HOME")
+    else:
+        monkeypatch.setenv("FEDBYTES_HOME", USERS_HOME)
 
 
 @pytest.fixture(scope="session", autouse=True)
