@@ -45,36 +45,43 @@ class Quantised:
         return rans.pack_freqs(freqs) + rans.encode(self.tokens, freqs) + self.raw
 
 
-def quantise(x: Floats, step: float, noise: Floats | None = None) -> Quantised:
-    """Return round(x / step + noise) of float32 x [n], n > 0, |x| / step below 2^22."""
-    inverse = np.float32(1.0 / step)
+def quantise(x: Floats, step: float, noise: Floats | None = None, dead: float = 0.0) -> Quantised:
+    """Return x [n > 0] rounded to multiples of step, |x| / step below 2^22.
+
+    Args:
+        x: float32 [n].
+        step: the quantiser's step.
+        noise: float32 [n] dither in steps, added before rounding, or None.
+        dead: how far, in steps, the thresholds are moved away from zero.
+    """
+    inverse, shift = np.float32(1.0 / step), np.float32(dead)
     tokens = np.empty(x.size, np.uint8)
     dither = np.empty(0, np.float32) if noise is None else noise
-    largest = _tokens(x, dither, inverse, tokens)
+    largest = _tokens(x, dither, inverse, shift, tokens)
     raw = b""
     if largest >= DIRECT:
         scaled = x * inverse
         if noise is not None:
             scaled += noise
         large = np.flatnonzero(np.abs(scaled) > DIRECT // 2 - 1)
-        tokens[large], raw = split(zigzag(np.rint(scaled[large]).astype(np.int32)))
+        tokens[large], raw = split(_numbers(scaled[large], shift))
     return Quantised(tokens, raw, histogram(tokens))
 
 
-def centroids(x: Floats, step: float) -> tuple[npt.NDArray[np.int8], float]:
+def centroids(x: Floats, step: float, dead: float = 0.0) -> tuple[npt.NDArray[np.int8], float]:
     """Return how far to move |q| = 1, 2, 3+, in 1/256 of a step, and what the levels keep.
 
     The second is a lower bound, in squared steps, of how much of x's sum of squares is gone from
     the error once x is rounded to the moved levels.
     """
     sums = np.zeros((2, CLASSES), np.int64)
-    _classes(x, np.float32(1.0 / step), sums)
+    _classes(x, np.float32(1.0 / step), np.float32(dead), sums)
     members, offsets = sums
     moves = offsets / float(_FIXED) / np.maximum(members, 1)
-    shifts = np.rint(moves * _SHIFT_STEPS).astype(np.int8)
-    means = np.arange(1, CLASSES + 1) + moves
-    levels_used = means - moves + shifts / _SHIFT_STEPS
-    gains = 2 * means * levels_used - levels_used**2
+    shifts = np.clip(np.rint(moves * _SHIFT_STEPS), -128, 127).astype(np.int8)
+    base = np.arange(1, CLASSES + 1)
+    means, used = base + moves, base + shifts / _SHIFT_STEPS
+    gains = 2 * means * used - used**2
     gains[-1] = CLASSES * (CLASSES - 1)  # each |q| keeps at least q^2 - |q| when not moved
     return shifts, float((members * gains).sum())
 
@@ -111,18 +118,23 @@ def histogram(tokens: Bytes) -> npt.NDArray[np.int64]:
     return total[: np.flatnonzero(total)[-1] + 1]
 
 
-def _tokens_numpy(x: Floats, noise: Floats, inverse: Any, tokens: Bytes) -> int:
+def _numbers(scaled: Floats, dead: Any) -> npt.NDArray[np.uint32]:
+    levels = np.rint(np.abs(scaled) - dead)
+    return zigzag(np.copysign(levels, scaled).astype(np.int32))
+
+
+def _tokens_numpy(x: Floats, noise: Floats, inverse: Any, dead: Any, tokens: Bytes) -> int:
     scaled = x * inverse
     if noise.size:
         scaled += noise
-    numbers = zigzag(np.rint(scaled).astype(np.int32))
+    numbers = _numbers(scaled, dead)
     tokens[:] = numbers.astype(np.uint8)
     return int(numbers.max())
 
 
-def _classes_numpy(x: Floats, inverse: Any, sums: npt.NDArray[np.int64]) -> None:
+def _classes_numpy(x: Floats, inverse: Any, dead: Any, sums: npt.NDArray[np.int64]) -> None:
     size = np.abs(x * inverse)
-    level = np.rint(size)
+    level = np.rint(size - dead)
     offset = ((size - level) * _FIXED).astype(np.int32)
     for place, inside in enumerate((level == 1, level == 2, level > 2)):
         sums[0, place] = np.count_nonzero(inside)
@@ -138,7 +150,7 @@ def _look_up_numpy(table: Floats, tokens: Bytes, y: Floats) -> None:
 
 
 @kernel(_tokens_numpy)
-def _tokens(x, noise, inverse, tokens):  # type: ignore[no-untyped-def]
+def _tokens(x, noise, inverse, dead, tokens):  # type: ignore[no-untyped-def]
     largest = np.int32(0)
     dithered = noise.size > 0
     for start in range(0, x.size, 1024):
@@ -148,7 +160,8 @@ def _tokens(x, noise, inverse, tokens):  # type: ignore[no-untyped-def]
             scaled = part[i] * inverse
             if dithered:
                 scaled += dither[i]
-            q = np.int32(np.rint(scaled))
+            level = np.int32(np.rint(abs(scaled) - dead))
+            q = level if scaled > 0 else np.int32(-level)
             number = np.int32(np.int32(q << np.int32(1)) ^ np.int32(q >> np.int32(31)))
             out[i] = np.uint8(number)
             largest = number if number > largest else largest
@@ -156,7 +169,7 @@ def _tokens(x, noise, inverse, tokens):  # type: ignore[no-untyped-def]
 
 
 @kernel(_classes_numpy)
-def _classes(x, inverse, sums):  # type: ignore[no-untyped-def]
+def _classes(x, inverse, dead, sums):  # type: ignore[no-untyped-def]
     # Fixed point, so that the order of addition is free and the result the same everywhere.
     one, two = np.float32(1), np.float32(2)
     for start in range(0, x.size, 1024):
@@ -165,7 +178,7 @@ def _classes(x, inverse, sums):  # type: ignore[no-untyped-def]
         s1, s2, s3 = np.int64(0), np.int64(0), np.int64(0)
         for i in range(part.size):
             size = abs(part[i] * inverse)
-            level = np.rint(size)
+            level = np.rint(size - dead)
             offset = np.int32((size - level) * _FIXED)
             n1 += 1 if level == one else 0
             s1 += offset if level == one else np.int32(0)

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from ..core import CODECS, DIGEST_BYTES, Codec, Floats, Payload, Shared
-from ..rate import meet_rate
+from ..rate import Met, meet_rate
 from ..scaling import EXPONENTS, energy, normalise, restore, round_step
-from ..uniform import CLASSES, Quantised, centroids, quantise, unpack
+from ..uniform import CLASSES, centroids, quantise, unpack
 from ..wire import Reader
 
 _NEAREST_LIMIT = 2.0  # step / rms below which nearest rounding contracts for every vector
@@ -26,7 +27,8 @@ class Ecsq(Codec):
     """A uniform quantiser whose symbols are entropy-coded (Gish and Pierce 1968).
 
     One step serves all tensors: at a given rate that is what minimises the total error. Nearest
-    moves the levels ±1, ±2 and beyond to their cells' means. Dither adds noise that both ends
+    moves the levels ±1, ±2 and beyond to their cells' means, and for bits widens the cell of zero
+    where that pays. Dither adds noise that both ends
     know before rounding and subtracts it after (Ziv 1985).
 
     Wire (docs/wire.md): nothing for no coordinates; else a byte 0 for a zero vector, or 1,
@@ -98,29 +100,33 @@ class Ecsq(Codec):
         if total == 0:
             return b"\0" if x.size else b""
         noise = self._noise(shared)
-        step, coded = self._quantise(scaled, total, noise)
+        met = self._quantise(scaled, total, noise)
         shifts = b""
         if noise is None:
-            moves, kept = centroids(scaled, step)
-            bound = min(0.25 * step * step * x.size, total - kept * step * step)
-            if self.bits is not None and bound > _WORST * total:
-                step = round_step(0.95 * _NEAREST_LIMIT * math.sqrt(total / x.size))
-                coded, (moves, _) = quantise(scaled, step), centroids(scaled, step)
+            met, moves = self._contracting(scaled, total, met)
             shifts = moves.tobytes()
         head = b"\1" + exponent.to_bytes(2, "little", signed=True)
-        return b"".join((head, np.array(step, "<f4").tobytes(), shifts, coded.pack()))
+        return b"".join((head, np.array(met.step, "<f4").tobytes(), shifts, met.coded.pack()))
 
-    def _quantise(self, x: Floats, total: float, noise: Floats | None) -> tuple[float, Quantised]:
+    def _quantise(self, x: Floats, total: float, noise: Floats | None) -> Met:
         rms = math.sqrt(total / x.size)
         if self.bits is None:
-            step = round_step((self.step or 0) * rms)
-            return step, quantise(x, step, noise)
+            return _at(x, (self.step or 0) * rms, noise)
         overhead = _FIXED_BYTES + (CLASSES if noise is None else 0)
-        step, coded = meet_rate(x, self.bits, rms, overhead, noise)
-        if noise is not None and self.contracts and step > 0.95 * _DITHER_LIMIT * rms:
-            step = round_step(0.95 * _DITHER_LIMIT * rms)
-            coded = quantise(x, step, noise)
-        return step, coded
+        met = meet_rate(x, self.bits, rms, overhead, noise)
+        if noise is not None and self.contracts and met.step > 0.95 * _DITHER_LIMIT * rms:
+            return _at(x, 0.95 * _DITHER_LIMIT * rms, noise)
+        return met
+
+    def _contracting(self, x: Floats, total: float, met: Met) -> tuple[Met, npt.NDArray[np.int8]]:
+        """Return the levels' shifts too, and a smaller step where too little would be kept."""
+        shifts, kept = centroids(x, met.step, met.dead)
+        square = met.step * met.step
+        lost = min((0.5 + met.dead) ** 2 * square * x.size, total - kept * square)
+        if self.bits is None or lost <= _WORST * total:
+            return met, shifts
+        met = _at(x, 0.95 * _NEAREST_LIMIT * math.sqrt(total / x.size), None)
+        return met, centroids(x, met.step)[0]
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
@@ -140,3 +146,8 @@ class Ecsq(Codec):
             y -= noise
             y *= np.float32(step)
         return restore(y, exponent)
+
+
+def _at(x: Floats, step: float, noise: Floats | None) -> Met:
+    step = round_step(step)
+    return Met(step, 0.0, quantise(x, step, noise))

@@ -1,0 +1,88 @@
+"""The entropy coder: exact, near the entropy, the same from both implementations, and safe."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fedbytes.compression import rans
+from fedbytes.compression.kernels import numpy_only
+from fedbytes.compression.wire import Reader
+
+
+def _reader(data: bytes) -> Reader:
+    return Reader(memoryview(data), "test")
+
+
+def _draw(count: int, symbols: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(seed)
+    shares = generator.dirichlet(np.full(symbols, 0.3))
+    drawn = generator.choice(symbols, count, p=shares).astype(np.uint8)
+    return drawn, rans.normalise(np.bincount(drawn))
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 31, 32, 33, 8193, 70_001])
+@pytest.mark.parametrize("symbols", [1, 2, 7, 256])
+def test_kernels_and_numpy_write_and_read_the_same(count: int, symbols: int) -> None:
+    drawn, freqs = _draw(count, symbols, count + symbols)
+    data = rans.encode(drawn, freqs)
+    with numpy_only():
+        assert rans.encode(drawn, freqs) == data
+        assert np.array_equal(rans.decode(_reader(data), count, freqs), drawn)
+    reader = _reader(data)
+    assert np.array_equal(rans.decode(reader, count, freqs), drawn)
+    reader.end()
+
+
+def test_cost_is_within_two_hundredths_of_the_entropy() -> None:
+    q = np.rint(np.random.default_rng(0).standard_normal(300_000) / 2).astype(int)
+    symbols = np.where(q < 0, -2 * q - 1, 2 * q).astype(np.uint8)
+    shares = np.bincount(symbols) / symbols.size
+    entropy = -(shares * np.log2(shares)).sum()
+    freqs = rans.normalise(np.bincount(symbols))
+    data = rans.encode(symbols, freqs)
+    assert 8 * (len(data) + len(rans.pack_freqs(freqs))) / symbols.size < entropy + 0.005
+    assert abs(rans.estimate(np.bincount(symbols), freqs) - len(data)) < 0.005 * len(data)
+
+
+@given(st.lists(st.integers(0, 10**6), min_size=1, max_size=256).filter(lambda c: c[-1] > 0))
+def test_frequencies_sum_up_and_travel(counts: list[int]) -> None:
+    freqs = rans.normalise(np.array(counts))
+    assert int(freqs.sum()) == rans.TOTAL
+    assert all((freq > 0) == (count > 0) for freq, count in zip(freqs, counts, strict=True))
+    reader = _reader(rans.pack_freqs(freqs))
+    assert np.array_equal(rans.read_freqs(reader, 256), freqs)
+    reader.end()
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=120), st.integers(0, 2000))
+def test_any_bytes_are_refused_or_decode_to_the_right_size(data: bytes, count: int) -> None:
+    reader = _reader(data)
+    try:
+        freqs = rans.read_freqs(reader, 40)
+        symbols = rans.decode(reader, count, freqs)
+    except ValueError:
+        return
+    assert symbols.size == count
+    assert count == 0 or int(symbols.max()) < freqs.size
+
+
+def test_every_flip_in_the_words_is_noticed_or_changes_nothing_in_size() -> None:
+    drawn, freqs = _draw(500, 7, 3)
+    data = rans.encode(drawn, freqs)
+    noticed = 0
+    for place in range(8 * len(data)):
+        flipped = bytearray(data)
+        flipped[place // 8] ^= 1 << place % 8
+        try:
+            rans.decode(_reader(bytes(flipped)), 500, freqs)
+        except ValueError:
+            noticed += 1
+    assert noticed > 0.99 * 8 * len(data)  # the state must end where the encoder began
+
+
+def test_more_words_than_symbols_are_refused_before_they_are_read() -> None:
+    freqs = rans.normalise(np.array([1, 1]))
+    with pytest.raises(ValueError, match="coder words is 11, allowed 0 to 10"):
+        rans.decode(_reader(b"\x0b" + b"\xff" * 100), 10, freqs)
