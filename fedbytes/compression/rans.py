@@ -60,7 +60,7 @@ def encode(symbols: Bytes, freqs: Freqs) -> bytes:
     lanes = lanes_for(count)
     states = np.full(lanes, _LOW, np.uint64)
     words = np.empty(count + 1, np.uint16)
-    start = _encode(symbols, *_encoder_tables(freqs), states, words)
+    start = int(_encode(symbols, *_encoder_tables(freqs), states, words))
     body = words[start:]
     return b"".join(
         (
@@ -220,15 +220,17 @@ def _decode_numpy(table: Freqs, states: Any, words: Any, symbols: Bytes) -> int:
 
 @kernel(_encode_numpy)
 def _encode(symbols, limit, gap, start, inverse, states, words):  # type: ignore[no-untyped-def]
-    mask = states.size - 1
-    at = words.size
-    for i in range(symbols.size - 1, -1, -1):
+    # Unsigned throughout: signed indices would be checked for wrapping around.
+    mask, one = np.uint64(states.size - 1), np.uint64(1)
+    at = np.uint64(words.size)
+    for back in range(symbols.size):
+        i = np.uint64(symbols.size - 1 - back)
         s = symbols[i]
         x = states[i & mask]
-        words[at - 1] = np.uint16(x)  # kept only if the state is full
-        full = np.int64(x >= limit[s])
+        words[at - one] = np.uint16(x)  # kept only if the state is full
+        full = np.uint64(x >= limit[s])
         at -= full
-        x = x >> np.uint64(full << 4)
+        x = x >> (full << np.uint64(4))
         # (x + 0.5) / f rounds down to x // f exactly: x is below 2^32 and f at most 4096.
         quotient = np.uint64(np.int64((np.float64(np.int64(x)) + 0.5) * inverse[s]))
         states[i & mask] = x + quotient * gap[s] + start[s]
@@ -237,10 +239,10 @@ def _encode(symbols, limit, gap, start, inverse, states, words):  # type: ignore
 
 @kernel(_decode_numpy)
 def _decode(table, states, words, symbols):  # type: ignore[no-untyped-def]
-    mask = states.size - 1
-    last = words.size - 1
-    at = 0
-    for i in range(symbols.size):
+    mask, last = np.uint64(states.size - 1), np.uint64(words.size - 1)
+    at = np.uint64(0)
+    for place in range(symbols.size):
+        i = np.uint64(place)
         x = states[i & mask]
         entry = table[x & np.uint64(0xFFF)]
         symbols[i] = entry >> np.uint32(24)
@@ -249,6 +251,6 @@ def _decode(table, states, words, symbols):  # type: ignore[no-untyped-def]
         word = np.uint64(words[min(at, last)])
         empty = x < np.uint64(0x10000)
         x = (x << np.uint64(16) | word) if empty else x
-        at += 1 if empty else 0
+        at += np.uint64(empty)
         states[i & mask] = x
     return at

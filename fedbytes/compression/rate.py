@@ -13,6 +13,7 @@ from .uniform import MAX_LEVEL, Quantised, quantise
 _SAMPLE = 1 << 15
 _TOLERANCE = 0.003  # of the rate
 _DEAD_ZONES = (0.0, 0.06, 0.12)
+_DEAD_ZONE_BITS = 2.5  # they gain nothing above
 _LOW_SHARE = 0.5  # of the rate must be left to the symbols, however short the vector
 
 
@@ -58,8 +59,8 @@ def meet_rate(
     start = min(max(math.log2(rms) + 2.05 - bits, low), high)
     found = _solve(sampled, budget, start, low, high)
     place, dead = found.place, 0.0
-    if noise is None and found.met:
-        dead, fewer = _dead_zone(picked, _step(place))
+    if noise is None and found.met and bits <= _DEAD_ZONE_BITS:
+        dead, fewer = _dead_zone(np.ascontiguousarray(picked[::4]), _step(place))
         place -= fewer / found.slope
     return _confirm(x, bits, overhead, noise, dead, replace(found, place=place), (low, high))
 

@@ -60,11 +60,11 @@ def quantise(x: Floats, step: float, noise: Floats | None = None, dead: float = 
     largest = _tokens(x, dither, inverse, shift, tokens)
     raw = b""
     if largest >= DIRECT:
-        scaled = x * inverse
+        large = np.flatnonzero(tokens >= DIRECT)
+        scaled = x[large] * inverse
         if noise is not None:
-            scaled += noise
-        large = np.flatnonzero(np.abs(scaled) > DIRECT // 2 - 1)
-        tokens[large], raw = split(_numbers(scaled[large], shift))
+            scaled += noise[large]
+        tokens[large], raw = split(_numbers(scaled, shift))
     return Quantised(tokens, raw, histogram(tokens))
 
 
@@ -128,7 +128,7 @@ def _tokens_numpy(x: Floats, noise: Floats, inverse: Any, dead: Any, tokens: Byt
     if noise.size:
         scaled += noise
     numbers = _numbers(scaled, dead)
-    tokens[:] = numbers.astype(np.uint8)
+    tokens[:] = np.minimum(numbers, 255)
     return int(numbers.max())
 
 
@@ -163,7 +163,7 @@ def _tokens(x, noise, inverse, dead, tokens):  # type: ignore[no-untyped-def]
             level = np.int32(np.rint(abs(scaled) - dead))
             q = level if scaled > 0 else np.int32(-level)
             number = np.int32(np.int32(q << np.int32(1)) ^ np.int32(q >> np.int32(31)))
-            out[i] = np.uint8(number)
+            out[i] = np.uint8(number if number < np.int32(255) else np.int32(255))
             largest = number if number > largest else largest
     return largest
 

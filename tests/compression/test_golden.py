@@ -1,0 +1,63 @@
+"""Bytes on the wire stay what they are: vectors kept in golden/ decode and encode alike.
+
+A new codec or variant gets its file from `FEDBYTES_WRITE_GOLDEN=1 pytest <this file>`; files that
+exist are never rewritten.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from fedbytes.compression import Layout, Shared, codec_id, default_variants, make_codec
+from fedbytes.compression.kernels import numpy_only
+
+FOLDER = Path(__file__).parent / "golden"
+SHAPES = {"lora_a": (8, 10), "none": (0, 3), "lora_b": (15, 7), "bias": (16,)}
+VARIANTS = default_variants()
+
+
+def _input() -> torch.Tensor:
+    return torch.from_numpy(np.frombuffer(bytes.fromhex(_text("input.hex")), "<f4").copy())
+
+
+def _text(name: str) -> str:
+    return (FOLDER / name).read_text().strip()
+
+
+def _shared() -> Shared:
+    return Shared(Layout(SHAPES), seed=7, round=3, sender=2)
+
+
+def _path(spec: dict) -> Path:
+    return FOLDER / f"{spec['name']}-{codec_id(make_codec(spec)):08x}.json"
+
+
+def _write(spec: dict) -> None:
+    codec = make_codec(spec)
+    data = codec.encode(_input(), _shared())
+    y = codec.decode(data, _shared()).numpy().astype("<f4")
+    golden = {"spec": spec, "data": data.hex(), "decoded": y.tobytes().hex()}
+    _path(spec).write_text(json.dumps(golden, indent=1) + "\n")
+
+
+@pytest.mark.parametrize("spec", VARIANTS, ids=str)
+def test_bytes_are_what_they_were(spec: dict) -> None:
+    if os.environ.get("FEDBYTES_WRITE_GOLDEN") and not _path(spec).exists():
+        _write(spec)
+    golden = json.loads(_path(spec).read_text())
+    assert golden["spec"] == spec
+    codec, data = make_codec(spec), bytes.fromhex(golden["data"])
+    decoded = np.frombuffer(bytes.fromhex(golden["decoded"]), "<f4")
+    assert np.array_equal(codec.decode(data, _shared()).numpy(), decoded)
+    assert codec.encode(_input(), _shared()) == data
+    with numpy_only():
+        assert np.array_equal(codec.decode(data, _shared()).numpy(), decoded)
+        assert codec.encode(_input(), _shared()) == data
+
+
+def test_the_layout_digest_is_what_it_was() -> None:
+    assert f"{Layout(SHAPES).digest:016x}" == _text("layout.hex")
