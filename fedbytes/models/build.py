@@ -85,21 +85,22 @@ def _assemble(
 
 
 def _agrees(model: TrainableModel, prefix: Prefix) -> bool:
-    """Return whether a small batch scores the same with states injected as without.
+    """Return whether a small batch has the same last states with states injected as without.
 
     An architecture whose layers do not fit the scheme is run whole instead.
     """
     rows = np.arange(min(3, len(model.task.test)))
     batch = make_batch(model.task.test, rows, model.device)
 
-    def score() -> Tensor:
-        scores: Tensor = model.network(batch.tokens, batch.mask)
-        return scores
+    def last_states() -> Tensor:  # not the head's scores, which are zero at first
+        output: Any = model.network.backbone(input_ids=batch.tokens, attention_mask=batch.mask)
+        states: Tensor = output[0]
+        return states
 
     try:
         with torch.inference_mode():
-            whole = score()
-            injected = prefix.run(prefix.compute(batch), score)
-    except (RuntimeError, TypeError, AttributeError, IndexError, KeyError):
+            whole = last_states()
+            injected = prefix.run(prefix.compute(batch), last_states)
+    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError):
         return False
     return torch.allclose(whole, injected, rtol=1e-4, atol=1e-4)

@@ -24,6 +24,8 @@ TOKENS_PER_BATCH = 2048
 DEFAULT_BYTES = 6 << 30
 SPARE_BYTES = 1 << 30
 
+Report = Callable[[str, int, int], None]
+
 
 class _EnoughError(Exception):
     """Carries the hidden states out of a forward pass that need not go on."""
@@ -48,7 +50,7 @@ class Prefix:
         self.depth = depth
         self._states: Tensor | None = None
         self._recording = False
-        self._tuple = False
+        self._others: int | None = None  # members of a layer's output beside the states
         layers = find_layers(backbone)[1]
         for layer in layers[: depth - 1]:
             layer.forward = self._passing(layer.forward)
@@ -67,15 +69,15 @@ class Prefix:
             if self._states is not None:
                 return self._as_output(self._states)
             output = original(hidden_states, *args, **options)
-            self._tuple = isinstance(output, tuple)
+            self._others = len(output) - 1 if isinstance(output, tuple) else None
             if self._recording:
-                raise _EnoughError(output[0] if self._tuple else output)
+                raise _EnoughError(output if self._others is None else output[0])
             return output
 
         return forward
 
     def _as_output(self, states: Tensor) -> Any:
-        return (states,) if self._tuple else states
+        return states if self._others is None else (states, *[None] * self._others)
 
     def compute(self, batch: Batch) -> Tensor:
         """Return the hidden states after the constant layers, [batch, time, hidden]."""
@@ -127,9 +129,20 @@ def cache_limit() -> int:
 
 
 def open_cache(
-    prefix: Prefix, split: EncodedSplit, base_digest: str, device: torch.device
+    prefix: Prefix,
+    split: EncodedSplit,
+    base_digest: str,
+    device: torch.device,
+    report: Report | None = None,
 ) -> PrefixCache | None:
     """Return the split's hidden states, computed now if no process has before.
+
+    Args:
+        prefix: the constant layers.
+        split: the tokens.
+        base_digest: names the weights and the precision.
+        device: where the layers are run.
+        report: called as `report(split name, tokens done, all tokens)` while they are run.
 
     Returns:
         the cache, or None if it would take more than `cache_limit()` or the disk has left.
@@ -148,7 +161,7 @@ def open_cache(
             if not is_whole(target):
                 if not _make_room(root, needed):
                     return None
-                _fill(target, prefix, split, shape, device)
+                _fill(target, prefix, split, shape, device, report)
             os.utime(target)
             states = np.load(target / "states.npy", mmap_mode="r")
     except OSError as error:
@@ -162,8 +175,9 @@ def _fill(
     split: EncodedSplit,
     shape: tuple[int, int],
     device: torch.device,
+    report: Report | None,
 ) -> None:
-    offsets = np.asarray(split.offsets)
+    offsets, done = np.asarray(split.offsets), 0
     with staged(target) as staging, torch.inference_mode():
         states = np.lib.format.open_memmap(
             staging / "states.npy", mode="w+", dtype=np.float32, shape=shape
@@ -173,6 +187,9 @@ def _fill(
             for place, row in enumerate(rows):
                 start, end = offsets[row], offsets[row + 1]
                 states[start:end] = found[place, : end - start]
+            done += int(split.lengths[rows].sum())
+            if report is not None:
+                report(split.name, done, shape[0])
         states.flush()
 
 

@@ -17,7 +17,7 @@ from fedbytes.models.device import autocast
 from fedbytes.models.flat import bind_flat
 from fedbytes.models.metrics import accuracy, macro_f1
 from fedbytes.models.network import Classifier, LanguageModel, next_token_loss
-from fedbytes.models.prefix import Prefix, PrefixCache, open_cache
+from fedbytes.models.prefix import Prefix, PrefixCache, Report, open_cache
 from fedbytes.streams import stream
 
 EVALUATION_TOKENS = 2048
@@ -145,6 +145,21 @@ class TrainableModel:
             "loss": total / len(data),
         }
 
+    def prepare(self, report: Report | None = None) -> None:
+        """Compute the constant layers' states of both splits now, unless they are on disk.
+
+        Otherwise each split's are computed when it is first used. It can take minutes, once.
+
+        Args:
+            report: called as `report(split name, tokens done, all tokens)` meanwhile.
+
+        Raises:
+            ValueError: if the cache folder cannot be written.
+        """
+        if self._prefix is not None:
+            for split in ("train", "test"):
+                self._cache(split, report)
+
     def use_prefix(self, prefix: Prefix | None) -> None:
         """Take the constant layers' states from `prefix` from now on, or compute them again."""
         self._prefix = prefix
@@ -171,12 +186,12 @@ class TrainableModel:
         cache = self._cache(batch.split)
         return self._prefix.run(None if cache is None else cache.gather(batch), call)
 
-    def _cache(self, split: str) -> PrefixCache | None:
+    def _cache(self, split: str, report: Report | None = None) -> PrefixCache | None:
         if self._prefix is not None and split not in self._caches:
             data = self._split(split)
             digest = f"{self.info.digest} {self.dtype}"
             with autocast(self.device, self.dtype):
-                self._caches[split] = open_cache(self._prefix, data, digest, self.device)
+                self._caches[split] = open_cache(self._prefix, data, digest, self.device, report)
         return self._caches[split]
 
     def _split(self, name: str) -> EncodedSplit:

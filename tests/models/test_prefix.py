@@ -3,10 +3,12 @@ import os
 import numpy as np
 import pytest
 import torch
+import transformers
 
 from fedbytes.data.manifest import is_whole
 from fedbytes.models import build_model
 from fedbytes.models.batching import make_batch
+from fedbytes.models.tiny import SIZES
 
 CPU = torch.device("cpu")
 ADAPTERS = [
@@ -101,3 +103,51 @@ def test_a_damaged_cache_is_computed_again(colours, tmp_path, monkeypatch):
     os.truncate(file, 500)
     assert not is_whole(file.parent)
     assert build_model("tiny-llama", {"name": "lora", "layers": 1}, colours).evaluate() == good
+
+
+def test_preparing_computes_both_splits_and_says_how_far_it_is(colours, tmp_path, monkeypatch):
+    monkeypatch.setenv("FEDBYTES_HOME", str(tmp_path))
+    model = build_model("tiny-bert", {"name": "lora", "layers": 1}, colours)
+    seen = []
+    model.prepare(lambda *where: seen.append(where))
+    assert {split for split, _, _ in seen} == {"train", "test"}
+    assert seen[-1] == ("test", len(colours.test.tokens), len(colours.test.tokens))
+    assert len(list(tmp_path.glob("prefix/*/states.npy"))) == 2
+    seen.clear()
+    build_model("tiny-bert", {"name": "lora", "layers": 1}, colours).prepare(
+        lambda *where: seen.append(where)
+    )
+    assert not seen
+
+
+FOREIGN = {
+    "AlbertConfig": {"embedding_size": 16, "num_attention_heads": 4},  # one layer, used thrice
+    "DebertaV2Config": {"num_attention_heads": 4, "relative_attention": True},  # layers give pairs
+    "DistilBertConfig": {"dim": 32, "hidden_dim": 64, "n_layers": 3, "n_heads": 4},
+    "GPT2Config": {"n_embd": 32, "n_layer": 3, "n_head": 4, "bos_token_id": 1, "eos_token_id": 2},
+    "Gemma3TextConfig": {  # what a layer is given depends on its place
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "head_dim": 8,
+        "sliding_window": 6,
+        "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+    },
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_other_architectures_give_the_same_with_the_cache_or_go_without(colours, tmp_path, kind):
+    sizes = {"vocab_size": 260} if "n_layer" in str(FOREIGN[kind]) else SIZES
+    config = getattr(transformers, kind)(**sizes, **FOREIGN[kind])
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        transformers.AutoModel.from_config(config).save_pretrained(tmp_path)
+    layers = "all" if kind == "AlbertConfig" else 1
+    whole, short = pair(str(tmp_path), {"name": "lora", "layers": layers}, colours)
+    assert (short._prefix is None) == (kind == "AlbertConfig")
+    state = whole.get_state() + 0.1 * torch.linspace(-1, 1, whole.layout.numel)
+    for model in (whole, short):
+        model.set_state(state)
+        model.loss(make_batch(colours.train, np.array([3, 0, 11, 5]), CPU)).backward()
+    assert whole.evaluate() == pytest.approx(short.evaluate(), rel=1e-5)
+    torch.testing.assert_close(whole.flat.grad, short.flat.grad, rtol=1e-3, atol=1e-4)

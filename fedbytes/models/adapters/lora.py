@@ -12,6 +12,18 @@ from fedbytes.models.adapter import ADAPTERS, Adapter, Initial
 from fedbytes.models.layers import find_layers
 from fedbytes.registry import nearest
 
+# What architectures call the linear layers of attention's query and value, or of all three.
+ATTENTION = (
+    ("query", "value"),
+    ("q_proj", "v_proj"),
+    ("q_lin", "v_lin"),
+    ("query_proj", "value_proj"),
+    ("query_key_value",),
+    ("c_attn",),
+    ("Wqkv",),
+    ("qkv_proj",),
+)
+
 
 @ADAPTERS.register("lora")
 @dataclass(frozen=True)
@@ -21,7 +33,8 @@ class Lora(Adapter):
     Attributes:
         rank: columns of each pair of factors.
         alpha: scaling; the update is multiplied by alpha / rank. None means 2 * rank.
-        targets: `auto` (attention's query and value), `all-linear`, or names of linear layers.
+        targets: `auto` (attention's query and value; all linear layers where those are not
+            found), `all-linear`, or names of linear layers.
         layers: `all`, the number of top layers, or the layers' places counted from 0.
     """
 
@@ -70,16 +83,18 @@ class Lora(Adapter):
 
     def _modules(self, backbone: nn.Module) -> list[str]:
         """Return the full names of the linear layers that get factors."""
+        from transformers.pytorch_utils import Conv1D
+
         prefix, layers = find_layers(backbone)
         wanted = self._places(len(layers))
         linear: dict[str, list[str]] = {}
         for name, module in backbone.named_modules():
             inside = re.match(rf"{re.escape(prefix)}\.(\d+)\.", name) if prefix else None
-            if isinstance(module, nn.Linear) and (not prefix or inside):
+            if isinstance(module, nn.Linear | Conv1D) and (not prefix or inside):
                 if inside and int(inside[1]) not in wanted:
                     continue
                 linear.setdefault(name.rsplit(".", 1)[-1], []).append(name)
-        names = list(linear) if self.targets == "all-linear" else self._target_names(backbone)
+        names = self._target_names(set(linear))
         for name in names:
             if name not in linear:
                 raise ValueError(
@@ -87,15 +102,12 @@ class Lora(Adapter):
                 )
         return [full for name in names for full in linear[name]]
 
-    def _target_names(self, backbone: Any) -> list[str]:
-        if self.targets != "auto":
-            return [self.targets] if isinstance(self.targets, str) else list(self.targets)
-        from peft.utils.constants import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as KNOWN
-
-        kind = backbone.config.model_type
-        if kind not in KNOWN:
-            raise ValueError(f"lora has no targets of its own for {kind!r} models; give targets")
-        return list(KNOWN[kind])
+    def _target_names(self, linear: set[str]) -> list[str]:
+        if self.targets == "all-linear":
+            return sorted(linear)
+        if self.targets == "auto":
+            return next((list(pair) for pair in ATTENTION if linear >= set(pair)), sorted(linear))
+        return [self.targets] if isinstance(self.targets, str) else list(self.targets)
 
     def _places(self, count: int) -> set[int]:
         if self.layers == "all":
