@@ -1,6 +1,8 @@
 """The contract tests over a user's own file."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -9,6 +11,22 @@ from fedbytes.compression.contract import check_codec
 from fedbytes.compression.core import CODECS, make_codec
 from fedbytes.experiments.plugins import load_plugins
 from fedbytes.noniid import PARTITIONERS, check_partitioner, make_partitioner
+
+
+class Finding(Protocol):
+    """What either room's contract check found."""
+
+    @property
+    def property(self) -> str:
+        """The property that was checked."""
+
+    @property
+    def passed(self) -> bool:
+        """Whether it holds."""
+
+    @property
+    def message(self) -> str:
+        """What was tried, or what went wrong."""
 
 
 def check_file(file: Path) -> int:
@@ -41,7 +59,7 @@ def check_file(file: Path) -> int:
     return 1 if failed else 0
 
 
-def _print(console: Console, title: str, findings: list) -> int:  # type: ignore[type-arg]
+def _print(console: Console, title: str, findings: Sequence[Finding]) -> int:
     console.print(f"[bold]{escape(title)}[/]", highlight=False)
     for finding in findings:
         mark = "[green]holds[/]" if finding.passed else "[red]fails[/]"

@@ -111,7 +111,7 @@ def status(store: Path) -> None:
     table = Table("run", "what", "status", "round", "metric", "bytes", box=None)
     counts: dict[str, int] = {}
     for folder in run_folders(store):
-        config = folder.config()
+        config = RunConfig(**folder.settings())
         rows = read_json_lines(folder.path / "rounds.jsonl")
         last = rows[-1] if rows else {}
         counts[folder.status] = counts.get(folder.status, 0) + 1

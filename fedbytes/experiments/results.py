@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
-import yaml
 
 from fedbytes.experiments.store import RunFolder, read_json_lines
 
@@ -94,7 +93,7 @@ def load_runs(folder: str | Path) -> pd.DataFrame:
         rows.append(
             _identity(run)
             | {"status": run.status, "error": error.get("message", "")}
-            | {"traceback": error.get("traceback", ""), "config": _config(run)}
+            | {"traceback": error.get("traceback", ""), "config": run.settings()}
             | {"provenance": _read(run, "provenance.json")}
             | _read(run, "summary.json")
         )
@@ -118,13 +117,8 @@ def _stored_suite(folder: str | Path) -> dict[str, Any]:
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
 
 
-def _config(run: RunFolder) -> dict[str, Any]:
-    content = yaml.safe_load((run.path / "config.yaml").read_text(encoding="utf-8"))
-    return dict(content)
-
-
 def _identity(run: RunFolder) -> dict[str, Any]:
-    config, started = _config(run), _read(run, "provenance.json")
+    config, started = run.settings(), _read(run, "provenance.json")
     alpha = config["partition"].get("alpha")
     labels = started.get("labels", {})
     return {

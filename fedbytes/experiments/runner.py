@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 
+from fedbytes.experiments.checkpoint import load_checkpoint, save_checkpoint
 from fedbytes.experiments.config import RunConfig
 from fedbytes.experiments.plugins import load_plugins
 from fedbytes.experiments.problem import assets_of, make_problem, who_holds_what
@@ -58,7 +59,7 @@ def run(
         ValueError: for whatever makes the run impossible.
     """
     folder = RunFolder(Path(store), config.id)
-    folder.create(config)
+    folder.create(config.model_dump(mode="json"))
     with FileLock(folder.path / ".lock"):
         if folder.status != "done":
             _Run(config, folder, hooks, deliver).go(on_round)
@@ -77,7 +78,7 @@ class _Run:
     ) -> None:
         self.config, self.folder = config, folder
         load_plugins(config.plugins)
-        self.resumed, saved = folder.load_state()
+        self.resumed, saved = load_checkpoint(folder)
         self.clock = Clock(saved.get("seconds"))
         with self.clock.phase("setup"):
             torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
@@ -146,16 +147,12 @@ class _Run:
         if row is not None:
             self.folder.append_row(row)
         if round_ % self.config.checkpoint_every == 0 or round_ == self.config.rounds:
-            self.folder.save_state(
-                self.state,
-                self.ledger.take(),
-                {
-                    "seconds": self.clock.seconds(),
-                    "threads": torch.get_num_threads(),
-                    "bytes": self.ledger.totals,
-                    "metrics": self.metrics,
-                },
-            )
+            extra = {
+                "seconds": self.clock.seconds(),
+                "threads": torch.get_num_threads(),
+                "metrics": self.metrics,
+            }
+            save_checkpoint(self.folder, self.state, self.ledger, extra)
 
     def _summary(self) -> dict[str, Any]:
         seconds = self.clock.seconds()

@@ -9,16 +9,11 @@ import json
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
-
-from fedbytes.experiments.config import RunConfig
-
-if TYPE_CHECKING:
-    from fedbytes.federated.state import State
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -37,16 +32,15 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoint"
         self.state = self.checkpoints / "state.pt"
 
-    def create(self, config: RunConfig) -> None:
-        """Make the folder and write the configuration, if that has not been done."""
-        self.checkpoints.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    def create(self, settings: dict[str, Any]) -> None:
+        """Make the folder, and write the configuration into it."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        text = yaml.safe_dump(settings, sort_keys=False)
         write_atomically(self.path / "config.yaml", text)
 
-    def config(self) -> RunConfig:
+    def settings(self) -> dict[str, Any]:
         """Return the run's configuration as it was written."""
-        text = (self.path / "config.yaml").read_text(encoding="utf-8")
-        return RunConfig(**yaml.safe_load(text))
+        return dict(yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8")))
 
     @property
     def status(self) -> str:
@@ -62,34 +56,28 @@ class RunFolder:
         with (self.path / "rounds.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
-    def save_state(
-        self, state: "State", ledger: dict[str, list[Any]], extra: dict[str, Any]
-    ) -> None:
-        """Put down the ledger's rows since the last call, then the state that follows them."""
-        part = self.checkpoints / f"ledger-{state.round:06d}.part"
-        pq.write_table(pa.table(ledger), part)
-        part.replace(part.with_suffix(".parquet"))
-        state.save(self.state, extra)
-
-    def load_state(self) -> tuple["State | None", dict[str, Any]]:
-        """Return the newest checkpoint and its extras, and forget all that came after it.
-
-        Without one everything but the configuration is forgotten.
-        """
-        if not self.state.exists():
-            self._clear()
-            return None, {}
-        from fedbytes.federated.state import State
-
+    def rewind(self, round_: int) -> None:
+        """Forget a failure, and whatever was written after the checkpoint of `round_`."""
         (self.path / "error.json").unlink(missing_ok=True)
-        state, extra = State.load(self.state)
         rounds = self.path / "rounds.jsonl"
-        kept = [row for row in read_json_lines(rounds) if row["round"] <= state.round]
+        kept = [row for row in read_json_lines(rounds) if row["round"] <= round_]
         write_atomically(rounds, "".join(json.dumps(row) + "\n" for row in kept))
         for path in self.ledger_parts():
-            if int(path.stem.removeprefix("ledger-")) > state.round:
+            if int(path.stem.removeprefix("ledger-")) > round_:
                 path.unlink()
-        return state, extra
+
+    def clear(self) -> None:
+        """Forget everything but the configuration."""
+        shutil.rmtree(self.checkpoints, ignore_errors=True)
+        self.checkpoints.mkdir(parents=True)
+        for name in ("rounds.jsonl", "error.json", "ledger.parquet", "summary.json"):
+            (self.path / name).unlink(missing_ok=True)
+
+    def append_ledger(self, round_: int, rows: dict[str, list[Any]]) -> None:
+        """Put down the ledger's rows since the last call, up to `round_`."""
+        part = self.checkpoints / f"ledger-{round_:06d}.part"
+        pq.write_table(pa.table(rows), part)
+        part.replace(part.with_suffix(".parquet"))
 
     def ledger_parts(self) -> list[Path]:
         """Return the ledger's parts in the order of their rounds."""
@@ -104,12 +92,6 @@ class RunFolder:
     def failure(self) -> str:
         """The one line that says why the run failed."""
         return str(json.loads((self.path / "error.json").read_text(encoding="utf-8"))["message"])
-
-    def _clear(self) -> None:
-        shutil.rmtree(self.checkpoints, ignore_errors=True)
-        self.checkpoints.mkdir(parents=True)
-        for name in ("rounds.jsonl", "error.json", "ledger.parquet", "summary.json"):
-            (self.path / name).unlink(missing_ok=True)
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write `name` whole or not at all."""

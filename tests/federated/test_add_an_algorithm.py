@@ -1,0 +1,22 @@
+"""The algorithm in docs/add-an-algorithm.md is run as it stands there."""
+
+import re
+from pathlib import Path
+
+import torch
+
+from fedbytes.federated.algorithm import make_algorithm
+
+DOC = Path(__file__).parents[2] / "docs" / "add-an-algorithm.md"
+
+
+def test_the_documented_algorithm_trains_and_is_fedavg_without_its_term(make_run):
+    (code,) = re.findall(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.S)
+    exec(compile(code, str(DOC), "exec"), {"__name__": "documented"})
+    fields = {"local_steps": 3, "learning_rate": 0.1}
+    none, some = (make_algorithm("my-fedprox", mu=mu, **fields) for mu in (0.0, 5.0))
+    plain = make_algorithm("fedavg", optimizer="sgd", **fields)
+    finals = [make_run(3, algorithm=a).go(5).state.model for a in (plain, none, some)]
+    start = make_run(3).state.model
+    torch.testing.assert_close(finals[0], finals[1])
+    assert torch.dist(finals[2], start) < 0.9 * torch.dist(finals[1], start)
