@@ -4,13 +4,14 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from torch import Tensor
 
 from fedbytes.data.encode import EncodedSplit
@@ -198,10 +199,20 @@ def _make_room(root: Path, needed: int) -> bool:
     limit = cache_limit()
     if needed > limit:
         return False
-    caches = sorted(
-        (p for p in root.iterdir() if p.name[0] != "."), key=lambda p: p.stat().st_mtime
-    )
-    sizes = {cache: (cache / "states.npy").stat().st_size for cache in caches}
-    while caches and sum(sizes[cache] for cache in caches) + needed > limit:
-        shutil.rmtree(caches.pop(0), ignore_errors=True)
+    caches = []
+    for cache in root.glob("[!.]*/states.npy"):
+        with suppress(FileNotFoundError):  # another process makes room as well
+            used = cache.parent.stat().st_mtime_ns
+            caches.append((used, cache.stat().st_size, cache.parent))
+    caches.sort()
+    total = sum(size for _, size, _ in caches)
+    for _, size, cache in caches:
+        if total + needed <= limit:
+            break
+        # A cache that is being opened is left alone; one that is open stays readable.
+        with suppress(Timeout), FileLock(root / f".{cache.name}.lock", timeout=0):
+            shutil.rmtree(cache, ignore_errors=True)
+            total -= size
+    if total + needed > limit:
+        return False
     return shutil.disk_usage(root).free > needed + SPARE_BYTES
