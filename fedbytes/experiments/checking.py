@@ -1,8 +1,7 @@
 """The contract tests over a user's own file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Protocol
 
 from rich.console import Console
 from rich.markup import escape
@@ -11,22 +10,6 @@ from fedbytes.compression.contract import check_codec
 from fedbytes.compression.core import CODECS, make_codec
 from fedbytes.experiments.plugins import load_plugins
 from fedbytes.noniid import PARTITIONERS, check_partitioner, make_partitioner
-
-
-class Finding(Protocol):
-    """What either room's contract check found."""
-
-    @property
-    def property(self) -> str:
-        """The property that was checked."""
-
-    @property
-    def passed(self) -> bool:
-        """Whether it holds."""
-
-    @property
-    def message(self) -> str:
-        """What was tried, or what went wrong."""
 
 
 def check_file(file: Path) -> int:
@@ -47,21 +30,25 @@ def check_file(file: Path) -> int:
     console, failed = Console(), 0
     for name in new_codecs:
         for fields in CODECS.get(name).examples:
-            findings = check_codec(
-                make_codec({"name": name, **fields}), fresh_process=True, source=file
-            )
-            failed += _print(console, f"codec {name} {fields or ''}", findings)
+            codec = make_codec({"name": name, **fields})
+            found = check_codec(codec, fresh_process=True, source=file)
+            rows = [(f.passed, f.property, f.message) for f in found]
+            failed += _print(console, f"codec {name} {fields or ''}", rows)
     for name in new_partitioners:
         for fields in PARTITIONERS.get(name).examples:
-            findings = check_partitioner(make_partitioner({"name": name, **fields}))
-            failed += _print(console, f"partitioner {name} {fields or ''}", findings)
+            checked = check_partitioner(make_partitioner({"name": name, **fields}))
+            rows = [(f.passed, f.property, f.message) for f in checked]
+            failed += _print(console, f"partitioner {name} {fields or ''}", rows)
     console.print(f"{failed} findings" if failed else "all properties hold")
     return 1 if failed else 0
 
 
-def _print(console: Console, title: str, findings: Sequence[Finding]) -> int:
+def _print(console: Console, title: str, rows: Iterable[tuple[bool, str, str]]) -> int:
+    """Print what was found of one plug-in; return how many properties fail."""
     console.print(f"[bold]{escape(title)}[/]", highlight=False)
-    for finding in findings:
-        mark = "[green]holds[/]" if finding.passed else "[red]fails[/]"
-        console.print(f"  {mark} {escape(finding.property)}  {escape(finding.message)}")
-    return sum(not finding.passed for finding in findings)
+    failed = 0
+    for passed, name, message in rows:
+        mark = "[green]holds[/]" if passed else "[red]fails[/]"
+        console.print(f"  {mark} {escape(name)}  {escape(message)}", highlight=False)
+        failed += not passed
+    return failed
