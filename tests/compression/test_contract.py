@@ -16,8 +16,8 @@ from fedbytes.compression import (
     make_codec,
     measure,
 )
-from fedbytes.compression.contract import decode_elsewhere
 from fedbytes.compression.core import Floats, Payload, Shared
+from fedbytes.compression.elsewhere import decode_elsewhere
 from fedbytes.compression.vectors import draw, edge_cases, layout_of
 
 VARIANTS = default_variants()
