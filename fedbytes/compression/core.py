@@ -107,6 +107,18 @@ class Shared:
     sender: int = 0
     reference: torch.Tensor | None = dataclasses.field(default=None, compare=False, repr=False)
 
+    def __post_init__(self) -> None:
+        if min(self.seed, self.round, self.sender) < 0:
+            raise ValueError(
+                f"seed, round and sender must be at least 0, got seed={self.seed}, "
+                f"round={self.round}, sender={self.sender}"
+            )
+        if self.reference is not None and tuple(self.reference.shape) != (self.layout.numel,):
+            raise ValueError(
+                f"reference must have shape ({self.layout.numel},), "
+                f"got {tuple(self.reference.shape)}"
+            )
+
     def generator(self, purpose: str) -> np.random.Generator:
         """Return the randomness for `purpose` that both ends can reproduce."""
         return stream(self.seed, f"codec/{purpose}", self.round, self.sender)
@@ -249,8 +261,11 @@ def _digest(codec: Codec, body: bytes | memoryview, shared: Shared) -> bytes:
 
 
 def _finite(flat: Floats) -> bool:
-    # The extremes carry NaN and infinity along and, unlike isfinite, need no array.
-    return flat.size == 0 or bool(flat.max() <= _LARGEST and flat.min() >= -_LARGEST)
+    # One pass in most cases: a sum of squares that is finite has finite terms only.
+    with np.errstate(all="ignore"):
+        if flat.size == 0 or np.isfinite(np.dot(flat, flat)):
+            return True
+    return bool(flat.max() <= _LARGEST and flat.min() >= -_LARGEST)
 
 
 def _checked_input(x: torch.Tensor, layout: Layout) -> Floats:

@@ -59,6 +59,13 @@ def test_shared_randomness_depends_on_seed_purpose_round_and_sender() -> None:
     assert base not in {other.random() for other in others}
 
 
+def test_shared_refuses_what_cannot_be() -> None:
+    with pytest.raises(ValueError, match="round=-1"):
+        Shared(Layout({}), round=-1)
+    with pytest.raises(ValueError, match=r"shape \(3,\), got \(4,\)"):
+        Shared(Layout({"a": (3,)}), reference=torch.zeros(4))
+
+
 def test_nan_and_infinity_are_counted_in_the_error() -> None:
     x = torch.tensor([1.0, float("nan"), float("inf"), float("-inf"), float("nan")])
     with pytest.raises(ValueError, match="2 NaN and 2 infinite values of 5"):
