@@ -43,7 +43,7 @@ def build_model(
     """Return a model to be trained: the shared base, an adapter, and a head for the task.
 
     Args:
-        model: name, folder or hub id, or `{"name": …, "device": …, "precision": …}`.
+        model: name, folder or hub id, or `{"name": …, **fields of ModelSpec}`.
         adapter: name, or `{"name": …, **fields}`.
         task: what `encode_task` returned for the same model.
         seed: the run's seed; the initial state is drawn from its stream `initial adapter`.
@@ -57,7 +57,7 @@ def build_model(
     dtype = pick_precision(spec.precision, device)
     base = load_base(spec.name, task.kind, str(device))
     with torch.random.fork_rng(devices=[]):  # libraries draw initial values that are not used
-        network, initial = _assemble(base, chosen, task)
+        network, initial = _assemble(base, chosen, task, spec)
     trainable = TrainableModel(network, initial, task, base.info, device, dtype, seed)
     depth = lowest_trained_layer(network.backbone)
     if prefix_cache and 0 < depth <= len(find_layers(network.backbone)[1]):
@@ -68,7 +68,7 @@ def build_model(
 
 
 def _assemble(
-    base: Base, adapter: Adapter, task: EncodedTask
+    base: Base, adapter: Adapter, task: EncodedTask, spec: ModelSpec
 ) -> tuple[Classifier | LanguageModel, dict[str, Initial]]:
     backbone = base.shared_copy()
     trained = adapter.attach(backbone)
@@ -78,7 +78,8 @@ def _assemble(
             raise ValueError(f"adapter {adapter.name!r} trains nothing of a causal-lm task")
         return LanguageModel(backbone), initial
     width = int(backbone.config.hidden_size)
-    network = Classifier(backbone, width, len(task.label_names), base.info.decoder)
+    last_token = spec.pooling == "last" or (spec.pooling == "auto" and base.info.decoder)
+    network = Classifier(backbone, width, len(task.label_names), last_token)
     network.head.to(next(base.model.parameters()).device)
     initial |= {f"head.{name}": draw for name, draw in network.head.initial().items()}
     return network, initial

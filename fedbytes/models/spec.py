@@ -3,10 +3,12 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from fedbytes.models.device import Precision
 from fedbytes.registry import nearest
+
+CHOICES = {"precision": ("auto", "float32", "bfloat16"), "pooling": ("auto", "mean", "last")}
 
 
 @dataclass(frozen=True)
@@ -17,11 +19,14 @@ class ModelSpec:
         name: `minilm`, `smollm2-135m`, `tiny-llama`, `tiny-bert`, a folder, or a hub id.
         device: `auto` (cuda, else mps, else cpu), or a device by name.
         precision: `auto` (bfloat16 where the device has it), `float32` or `bfloat16`.
+        pooling: how a text's states become one for classification: `mean` over its tokens, its
+            `last` token, or `auto` (mean for encoders, last for decoders).
     """
 
     name: str
     device: str = "auto"
     precision: Precision = "auto"
+    pooling: Literal["auto", "mean", "last"] = "auto"
 
 
 def make_model_spec(spec: str | Mapping[str, Any] | ModelSpec) -> ModelSpec:
@@ -41,6 +46,7 @@ def make_model_spec(spec: str | Mapping[str, Any] | ModelSpec) -> ModelSpec:
             raise ValueError(f"model {key} must be of type str, got {value!r}")
     if not given.get("name"):
         raise ValueError("model needs name: one of ours, a folder, or a hub id")
-    if given.get("precision", "auto") not in ("auto", "float32", "bfloat16"):
-        raise ValueError(f"precision must be auto, float32 or bfloat16, got {given['precision']!r}")
+    for key, options in CHOICES.items():
+        if given.get(key, "auto") not in options:
+            raise ValueError(f"{key} must be one of {', '.join(options)}, got {given[key]!r}")
     return ModelSpec(**given)

@@ -80,7 +80,7 @@ def test_model_spec_refuses_misspelt_fields():
         make_model_spec({"name": "minilm", "devcie": "cpu"})
     with pytest.raises(ValueError, match="model needs name"):
         make_model_spec({})
-    with pytest.raises(ValueError, match="precision must be auto"):
+    with pytest.raises(ValueError, match="precision must be one of auto"):
         make_model_spec({"name": "minilm", "precision": "int8"})
 
 

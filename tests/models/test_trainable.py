@@ -194,3 +194,19 @@ def test_language_model_loss_is_the_mean_over_next_tokens(colour_texts):
     assert set(found) == {"loss", "perplexity"}
     assert found["perplexity"] == pytest.approx(np.exp(found["loss"]))
     assert found["loss"] == pytest.approx(np.log(260), rel=0.1)
+
+
+def test_pooling_takes_the_last_token_or_the_mean(colours):
+    features = {}
+    batch = make_batch(colours.train, np.arange(5), CPU)
+    for pooling in ("last", "mean", "auto"):
+        model = build_model({"name": "tiny-llama", "pooling": pooling}, "head", colours)
+        model.network.head = torch.nn.Identity()
+        features[pooling] = model.network(batch.tokens, batch.mask)
+    states = model.network.backbone(input_ids=batch.tokens, attention_mask=batch.mask)[0]
+    for row, length in enumerate(colours.train.lengths[:5]):
+        torch.testing.assert_close(features["last"][row], states[row, length - 1])
+        torch.testing.assert_close(features["mean"][row], states[row, :length].mean(0))
+    assert torch.equal(features["auto"], features["last"])
+    with pytest.raises(ValueError, match="pooling must be one of auto, mean, last, got 'cls'"):
+        build_model({"name": "tiny-llama", "pooling": "cls"}, "head", colours)
