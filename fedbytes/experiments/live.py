@@ -15,7 +15,7 @@ from rich.progress import (
 )
 
 from fedbytes.experiments.config import RunConfig
-from fedbytes.experiments.worker import Advanced, Event, Failed
+from fedbytes.experiments.events import Advanced, Event, Failed, Preparing
 
 
 def short_label(config: RunConfig) -> str:
@@ -94,6 +94,10 @@ class LiveTable:
     def told(self, config: RunConfig, event: Event) -> None:
         """Move a run's bar, or print the line of a run that has ended."""
         task = self.tasks[config.id]
+        if isinstance(event, Preparing):
+            share = event.done / max(event.total, 1)
+            self.bars.update(task, metric=f"running frozen layers once, {event.split} {share:.0%}")
+            return
         if isinstance(event, Advanced):
             self.last[config.id] = event
             text = f"{headline(event.metrics)} {bytes_text(event.total_bytes)}"

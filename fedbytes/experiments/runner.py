@@ -1,7 +1,6 @@
 """One run, from its configuration to its folder in the store."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ from filelock import FileLock
 
 from fedbytes.experiments.checkpoint import load_checkpoint, save_checkpoint
 from fedbytes.experiments.config import RunConfig
+from fedbytes.experiments.events import Advanced, Event, Preparing
 from fedbytes.experiments.plugins import load_plugins
 from fedbytes.experiments.problem import assets_of, make_problem, who_holds_what
 from fedbytes.experiments.provenance import peak_memory_bytes, provenance
@@ -20,18 +20,10 @@ from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.ledger import Ledger
 from fedbytes.federated.round import RoundReport, run_round, start
 
-
-@dataclass(frozen=True)
-class Progress:
-    """What a run tells while it goes on; `metrics` of the newest evaluated round."""
-
-    round: int
-    rounds: int
-    total_bytes: int
-    metrics: dict[str, float]
+Tell = Callable[[Event], None]
 
 
-def _silent(_: Progress) -> None:
+def _silent(_: Event) -> None:
     return None
 
 
@@ -41,7 +33,7 @@ def run(
     *,
     hooks: Hooks | None = None,
     deliver: Callable[[bytes], bytes] | None = None,
-    on_round: Callable[[Progress], None] = _silent,
+    tell: Tell = _silent,
 ) -> RunFolder:
     """Make a run in `store`, or finish one that was interrupted; a finished one is left alone.
 
@@ -53,7 +45,7 @@ def run(
         store: the folder that holds the runs.
         hooks: code at the round's two hook points.
         deliver: stands for the medium that bytes cross (see `Channel`).
-        on_round: called after every round.
+        tell: called with `Preparing` and `Advanced` events.
 
     Raises:
         ValueError: for whatever makes the run impossible.
@@ -62,7 +54,7 @@ def run(
     folder.create(config.model_dump(mode="json"))
     with FileLock(folder.path / ".lock"):
         if folder.status != "done":
-            _Run(config, folder, hooks, deliver).go(on_round)
+            _Run(config, folder, hooks, deliver, tell).go()
     return folder
 
 
@@ -75,20 +67,22 @@ class _Run:
         folder: RunFolder,
         hooks: Hooks | None,
         deliver: Callable[[bytes], bytes] | None,
+        tell: Tell,
     ) -> None:
-        self.config, self.folder = config, folder
+        self.config, self.folder, self.tell = config, folder, tell
         load_plugins(config.plugins)
         self.resumed, saved = load_checkpoint(folder)
         self.clock = Clock(saved.get("seconds"))
         with self.clock.phase("setup"):
             torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
             self.problem = make_problem(config, hooks or Hooks())
+            self.problem.model.prepare(lambda *progress: tell(Preparing(*progress)))
             self.state = self.resumed or start(self.problem.federation)
         self.metrics: dict[str, float] = saved.get("metrics", {})
         self.ledger = Ledger(**saved.get("bytes", {}))
         self.channel = Channel(self.ledger, *([deliver] if deliver else []))
 
-    def go(self, on_round: Callable[[Progress], None]) -> None:
+    def go(self) -> None:
         """Run the rounds that are left, and finish."""
         if self.resumed is None:
             self._describe()
@@ -96,7 +90,7 @@ class _Run:
             report = run_round(self.state, self.problem.federation, self.channel, self.clock)
             row = self._evaluate(report)
             self._save(row)
-            on_round(Progress(report.round, self.config.rounds, self.ledger.total, self.metrics))
+            self.tell(Advanced(report.round, self.ledger.total, self.metrics))
         self.folder.finish(self._summary())
 
     def _describe(self) -> None:

@@ -12,8 +12,9 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 
 from fedbytes.experiments.config import RunConfig
+from fedbytes.experiments.events import Advanced, Event, Failed, Preparing
 from fedbytes.experiments.store import RunFolder
-from fedbytes.experiments.worker import Advanced, Event, Failed, work
+from fedbytes.experiments.worker import work
 
 
 class Reporter(Protocol):
@@ -23,7 +24,7 @@ class Reporter(Protocol):
         """A run has been handed to a worker."""
 
     def told(self, config: RunConfig, event: Event) -> None:
-        """A run has advanced, finished or failed."""
+        """A run is being prepared, has advanced, is finished, or has failed."""
 
 
 @dataclass
@@ -156,7 +157,7 @@ class _Pool:
                     config = worker.config
                     assert config is not None
                     self.reporter.told(config, event)
-                    if isinstance(event, Advanced):
+                    if isinstance(event, Advanced | Preparing):
                         continue
                     if isinstance(event, Failed):
                         outcome.failed[config.id] = event.message

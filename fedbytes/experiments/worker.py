@@ -3,37 +3,13 @@
 import os
 import threading
 import traceback
-from dataclasses import dataclass
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
 from fedbytes.experiments.config import RunConfig
+from fedbytes.experiments.events import Failed, Finished
 from fedbytes.experiments.store import RunFolder
-
-
-@dataclass(frozen=True)
-class Advanced:
-    """A round has been finished."""
-
-    round: int
-    total_bytes: int
-    metrics: dict[str, float]
-
-
-@dataclass(frozen=True)
-class Finished:
-    """The run is done."""
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The run failed; `message` is one line, the folder has the traceback."""
-
-    message: str
-
-
-Event = Advanced | Finished | Failed
 
 
 def work(connection: Connection, store: Path, threads: int) -> None:
@@ -41,15 +17,12 @@ def work(connection: Connection, store: Path, threads: int) -> None:
     threading.Thread(target=_die_with_parent, daemon=True).start()
     import torch
 
-    from fedbytes.experiments.runner import Progress, run
-
-    def tell(progress: Progress) -> None:
-        connection.send(Advanced(progress.round, progress.total_bytes, progress.metrics))
+    from fedbytes.experiments.runner import run
 
     while (config := connection.recv()) is not None:
         torch.set_num_threads(threads)
         try:
-            run(config, store, on_round=tell)
+            run(config, store, tell=connection.send)
         except Exception as error:
             connection.send(Failed(record_failure(config, store, error)))
         else:

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from fedbytes.experiments.config import make_config
+from fedbytes.experiments.events import Advanced
 from fedbytes.experiments.results import load_ledger, load_partitions, load_results, load_runs
 from fedbytes.experiments.runner import run
 from fedbytes.noniid import Partition
@@ -19,8 +20,8 @@ class CutError(Exception):
 
 
 def cut_at(round_):
-    def stop(progress):
-        if progress.round == round_:
+    def stop(event):
+        if isinstance(event, Advanced) and event.round == round_:
             raise CutError
 
     return stop
@@ -79,7 +80,7 @@ def test_a_run_that_was_cut_ends_as_if_it_had_not_been(config, tmp_path, rounds)
     run(config, tmp_path / "whole")
     for round_ in rounds:
         with pytest.raises(CutError):
-            run(config, tmp_path / "cut", on_round=cut_at(round_))
+            run(config, tmp_path / "cut", tell=cut_at(round_))
     run(config, tmp_path / "cut")
     for load in (load_results, load_ledger):
         whole, cut = load(tmp_path / "whole"), load(tmp_path / "cut")
@@ -93,7 +94,7 @@ def test_rows_after_the_last_checkpoint_are_made_again(settings, tmp_path):
     config = make_config(settings | {"rounds": 5, "checkpoint_every": 2})
     run(config, tmp_path / "whole")
     with pytest.raises(CutError):
-        run(config, tmp_path / "cut", on_round=cut_at(3))
+        run(config, tmp_path / "cut", tell=cut_at(3))
     run(config, tmp_path / "cut")
     whole = load_results(tmp_path / "whole").drop(columns=TIMES)
     cut = load_results(tmp_path / "cut").drop(columns=TIMES)
@@ -104,7 +105,7 @@ def test_rows_after_the_last_checkpoint_are_made_again(settings, tmp_path):
 def test_a_finished_run_is_left_alone(config, tmp_path):
     folder = run(config, tmp_path)
     before = (folder.path / "done").stat().st_mtime_ns
-    run(config, tmp_path, on_round=cut_at(1))
+    run(config, tmp_path, tell=cut_at(1))
     assert (folder.path / "done").stat().st_mtime_ns == before
 
 
