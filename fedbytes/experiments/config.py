@@ -41,7 +41,7 @@ class RunConfig(BaseModel):
     """The suite that the run belongs to; not a part of its identity."""
     task: Spec = {"name": "reuters-r8", "max_length": 32}
     model: Spec = {"name": "minilm"}
-    adapter: Spec = {"name": "lora", "rank": 8, "layers": 2}
+    adapter: Spec = {"name": "lora", "rank": 8, "layers": 1}
     partition: Spec = {"name": "dirichlet", "alpha": 1.0, "num_clients": 10}
     algorithm: Spec = {"name": "fedavg", "local_steps": 4}
     uplink: Spec = {"name": "fp32"}
