@@ -18,7 +18,7 @@ from .vectors import draw, edge_cases, layout_of
 
 _DRAWS = 256
 _FALSE_ALARM = 1e-7  # chance that one statistical comparison fails a correct codec
-_BYTES_A_COORDINATE = 16
+_BYTES_A_COORDINATE = 20
 _BYTES_IN_ANY_CASE = 1 << 18
 
 

@@ -8,12 +8,16 @@ import numpy as np
 
 from .core import Floats
 from .scaling import round_step
+from .tokens import DIRECT_BITS, ranges
 from .uniform import MAX_LEVEL, Quantised, quantise
 
 _SAMPLE = 1 << 15
-_TOLERANCE = 0.003  # of the rate
+_TOLERANCE = 0.002  # of the rate
 _DEAD_ZONES = (0.0, 0.06, 0.12)
 _DEAD_ZONE_BITS = 2.5  # they gain nothing above
+_DEAD_ZONE_GAIN = 0.003  # bits a coordinate; less is noise of the sample
+_SECANTS = 8  # secant steps before the bracket is halved
+_NEAR = 0.02  # share of the rate; a solution farther off is one side of a jump
 _LOW_SHARE = 0.5  # of the rate must be left to the symbols, however short the vector
 
 
@@ -60,8 +64,8 @@ def meet_rate(
     found = _solve(sampled, budget, start, low, high)
     place, dead = found.place, 0.0
     if noise is None and found.met and bits <= _DEAD_ZONE_BITS:
-        dead, fewer = _dead_zone(np.ascontiguousarray(picked[::4]), _step(place))
-        place -= fewer / found.slope
+        dead, fewer = _dead_zone(np.ascontiguousarray(picked[::4]), _step(place), bits)
+        place = min(max(place - min(fewer / found.slope, 0.5), low), high)
     return _confirm(x, bits, overhead, noise, dead, replace(found, place=place), (low, high))
 
 
@@ -75,30 +79,37 @@ def _confirm(
     limits: tuple[float, float],
 ) -> Met:
     """Quantise all of x, and move the step a little where the sample misjudged the rate."""
-    place = found.place
+    place, slope = found.place, found.slope
+    before: tuple[float, float] | None = None
     for _ in range(5):
         coded = quantise(x, _step(place), noise, dead)
         met = Met(_step(place), dead, coded)
         rate = 8 * (coded.size() + overhead) / x.size
         if not found.met or x.size <= _SAMPLE or abs(rate - bits) <= _TOLERANCE * bits:
             break
-        place = min(max(place + (rate - bits) / found.slope, limits[0]), limits[1])
+        slope = _slope(before, (place, rate), slope)
+        before = (place, rate)
+        place = min(max(place + (rate - bits) / slope, limits[0]), limits[1])
     return met
 
 
-def _dead_zone(x: Floats, step: float) -> tuple[float, float]:
+def _dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float]:
     """Return the best of a few dead zones, and how many bits a coordinate it saves.
 
-    Best is least distortion at equal rate, half a bit being worth a factor of 2 in distortion.
-    It helps peaked distributions at low rates.
+    Best is least distortion at equal rate. Half a bit is worth a factor of 2 in distortion at
+    high rates, and more of the rate at low ones, where an entropy-coded quantiser is flatter.
+    Dead zones help peaked distributions at low rates.
     """
     rates, costs = [], []
+    worth = 0.5 + 0.06 / bits
     for dead in _DEAD_ZONES:
         rate = _symbol_bits(quantise(x, step, None, dead))
         distortion = max(_distortion(x, step, dead), 1e-300)
         rates.append(rate)
-        costs.append(rate + 0.5 * math.log2(distortion))
-    best = min(range(len(costs)), key=lambda i: (round(costs[i], 6), i))
+        costs.append(rate + worth * math.log2(distortion))
+    best = min(range(len(costs)), key=lambda i: round(costs[i], 6))
+    if costs[best] > costs[0] - _DEAD_ZONE_GAIN:
+        best = 0
     return _DEAD_ZONES[best], rates[0] - rates[best]
 
 
@@ -120,8 +131,9 @@ def _step(place: float) -> float:
 
 def _symbol_bits(coded: Quantised) -> float:
     """Return the entropy of the tokens and their raw bits, per coordinate."""
-    shares = coded.counts[coded.counts > 0] / coded.tokens.size
-    return 8 * len(coded.raw) / coded.tokens.size - float((shares * np.log2(shares)).sum())
+    shares = coded.counts / coded.tokens.size
+    raw = float((shares * ranges(DIRECT_BITS)[1][: shares.size]).sum())
+    return raw - float((shares * np.log2(np.maximum(shares, 1e-300))).sum())
 
 
 @dataclass(frozen=True)
@@ -136,20 +148,29 @@ class _Solution:
 def _solve(
     rate: Callable[[float], float], goal: float, start: float, low: float, high: float
 ) -> _Solution:
-    """Return where the falling function `rate` is `goal`: secant steps within a bracket."""
+    """Return where the falling function `rate` is `goal`: secant steps, then halving a bracket."""
     place, slope = start, 1.0
     before: tuple[float, float] | None = None
-    for _ in range(30):
+    for tried in range(30):
         value = rate(place)
         if abs(value - goal) <= _TOLERANCE / 2 * goal:
             return _Solution(place, slope, True)
-        if before is not None and place != before[0]:
-            slope = min(max((before[1] - value) / (place - before[0]), 0.2), 2.0)
+        slope = _slope(before, (place, value), slope)
         before = (place, value)
         low, high = (place, high) if value > goal else (low, place)
         if high - low < 1e-3:
             break
         place += min(max((value - goal) / slope, -2.0), 2.0)
-        if not low < place < high:
+        if tried > _SECANTS or not low < place < high:
             place = (low + high) / 2
-    return _Solution(high, slope, False)
+    return _Solution(high, slope, abs(value - goal) <= _NEAR * goal)
+
+
+def _slope(before: tuple[float, float] | None, now: tuple[float, float], otherwise: float) -> float:
+    """Return how much the rate falls from one (place, rate) to another, per doubling of the step.
+
+    About 1 where the step is small, and the share of the coordinates that are not zero elsewhere.
+    """
+    if before is None or before[0] == now[0]:
+        return otherwise
+    return min(max((before[1] - now[1]) / (now[0] - before[0]), 0.01), 2.0)

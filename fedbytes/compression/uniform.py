@@ -1,5 +1,6 @@
 """The uniform quantiser as tokens for the entropy coder, with levels moved to the cells' means."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,17 @@ from . import rans
 from .core import Floats
 from .kernels import kernel
 from .rans import Bytes
-from .tokens import DIRECT, join, split, token_of, unzigzag, zigzag
+from .tokens import (
+    DIRECT,
+    DIRECT_BITS,
+    join,
+    large_tokens,
+    ranges,
+    split,
+    token_of,
+    unzigzag,
+    zigzag,
+)
 from .wire import Reader
 
 MAX_LEVEL = 1 << 22  # |q| beyond this would be finer than float32
@@ -18,6 +29,8 @@ CLASSES = 3  # |q| = 1, 2, and 3 or more are moved apart
 _NUMBER_LIMIT = 2 * MAX_LEVEL + 2
 _FIXED = np.float32(1 << 20)
 _SHIFT_STEPS = 256
+_CHUNK = 1 << 14
+_DIRECT_CHOICES = (3, 4, 5, 6, 7)
 
 
 @dataclass(frozen=True)
@@ -25,24 +38,49 @@ class Quantised:
     """A vector as symbols.
 
     Attributes:
-        tokens: uint8 [n], for the entropy coder.
-        raw: the raw bits of tokens at or above 128.
-        counts: how often each token occurs.
+        tokens: uint8 [n]: the zigzagged level below 128, else 128 or more.
+        large: the levels of the latter, zigzagged, in order.
+        counts: how often each of `split`'s tokens occurs.
     """
 
     tokens: Bytes
-    raw: bytes
+    large: npt.NDArray[np.uint32]
     counts: npt.NDArray[np.int64]
 
     def size(self) -> int:
         """Return about how many bytes `pack` gives."""
-        freqs = rans.normalise(self.counts)
-        return len(rans.pack_freqs(freqs)) + rans.estimate(self.counts, freqs) + len(self.raw)
+        return min(size for size, _ in map(self._size, _DIRECT_CHOICES))
 
     def pack(self) -> bytes:
-        """Return frequencies, coded tokens and raw bits."""
-        freqs = rans.normalise(self.counts)
-        return rans.pack_freqs(freqs) + rans.encode(self.tokens, freqs) + self.raw
+        """Return the width of direct tokens, frequencies, coded tokens and raw bits."""
+        direct = min((self._size(direct)[0], -direct) for direct in _DIRECT_CHOICES)[1] * -1
+        freqs = self._size(direct)[1]
+        tokens, raw = self.tokens, b""
+        where = np.flatnonzero(tokens >= 1 << direct)
+        if where.size:
+            tokens = tokens.copy()
+            numbers = tokens[where].astype(np.uint32)
+            numbers[numbers >= DIRECT] = self.large
+            tokens[where], raw = split(numbers, direct)
+        return b"".join((bytes([direct]), rans.pack_freqs(freqs), rans.encode(tokens, freqs), raw))
+
+    def _size(self, direct: int) -> tuple[int, rans.Freqs]:
+        """Return the bytes and the frequencies if tokens below 2^direct are direct.
+
+        Rare symbols cost the others at least 1/4096 each; sharing tokens spares them that.
+        """
+        fewer = _coarser(direct)[: self.counts.size]
+        counts = np.bincount(fewer, weights=self.counts).astype(np.int64)
+        freqs = rans.normalise(counts)
+        raw = int((counts * ranges(direct)[1][: counts.size]).sum()) // 8
+        return 1 + len(rans.pack_freqs(freqs)) + rans.estimate(counts, freqs) + raw, freqs
+
+
+@functools.cache
+def _coarser(direct: int) -> Bytes:
+    """Return which token of fewer direct ones holds each token of 128 direct ones."""
+    lows = ranges(DIRECT_BITS)[0].tolist()
+    return np.array([token_of(low, direct) for low in lows], np.uint8)
 
 
 def quantise(x: Floats, step: float, noise: Floats | None = None, dead: float = 0.0) -> Quantised:
@@ -58,14 +96,17 @@ def quantise(x: Floats, step: float, noise: Floats | None = None, dead: float = 
     tokens = np.empty(x.size, np.uint8)
     dither = np.empty(0, np.float32) if noise is None else noise
     largest = _tokens(x, dither, inverse, shift, tokens)
-    raw = b""
-    if largest >= DIRECT:
-        large = np.flatnonzero(tokens >= DIRECT)
-        scaled = x[large] * inverse
-        if noise is not None:
-            scaled += noise[large]
-        tokens[large], raw = split(_numbers(scaled, shift))
-    return Quantised(tokens, raw, histogram(tokens))
+    counts = histogram(tokens)
+    if largest < DIRECT:
+        return Quantised(tokens, np.empty(0, np.uint32), counts)
+    where = np.flatnonzero(tokens >= DIRECT)
+    scaled = x[where] * inverse
+    if noise is not None:
+        scaled += noise[where]
+    large = _numbers(scaled, shift)
+    found = np.bincount(large_tokens(large))
+    found[:DIRECT] = counts[:DIRECT]
+    return Quantised(tokens, large, found)
 
 
 def centroids(x: Floats, step: float, dead: float = 0.0) -> tuple[npt.NDArray[np.int8], float]:
@@ -92,16 +133,28 @@ def unpack(reader: Reader, count: int, step: float, shifts: Any) -> Floats:
     Raises:
         ValueError: if the bytes are not what `Quantised.pack` writes for `count` coordinates.
     """
-    freqs = rans.read_freqs(reader, token_of(_NUMBER_LIMIT) + 1)
+    direct = reader.number("B", "direct bits", _DIRECT_CHOICES[0], _DIRECT_CHOICES[-1])
+    freqs = rans.read_freqs(reader, token_of(_NUMBER_LIMIT, direct) + 1)
     tokens = rans.decode(reader, count, freqs)
     table = np.zeros(256, np.float32)
-    table[:DIRECT] = _values(unzigzag(np.arange(DIRECT, dtype=np.uint32)), step, shifts)
+    plain = np.arange(1 << direct, dtype=np.uint32)
+    table[: plain.size] = _values(unzigzag(plain), step, shifts)
+    large = tokens >= plain.size if freqs.size > plain.size else None
+    values = None if large is None else join(tokens[large], reader, _NUMBER_LIMIT, direct)
     y = np.empty(count, np.float32)
     _look_up(table, tokens, y)
-    if freqs.size > DIRECT:
-        large = np.flatnonzero(tokens >= DIRECT)
-        y[large] = _values(unzigzag(join(tokens[large], reader, _NUMBER_LIMIT)), step, shifts)
+    if large is not None and values is not None:
+        y[large] = _values_in_place(values, step, shifts)
     return y
+
+
+def _values_in_place(numbers: npt.NDArray[np.uint32], step: float, shifts: Any) -> Floats:
+    """Return the levels of zigzagged numbers in the numbers' own memory, by small pieces."""
+    values = numbers.view(np.float32)
+    for start in range(0, numbers.size, _CHUNK):
+        piece = unzigzag(numbers[start : start + _CHUNK])
+        values[start : start + _CHUNK] = _values(piece, step, shifts)
+    return values
 
 
 def _values(q: npt.NDArray[np.int32], step: float, shifts: Any) -> Floats:

@@ -79,13 +79,13 @@ class Body:
         assert set(states) == {65536}
         return out
 
-    def tokens(self, symbols: list[int]) -> list[int]:
-        numbers = list(symbols)
-        widths = [(s - 128) // 4 + 5 if s >= 128 else 0 for s in symbols]
+    def tokens(self, symbols: list[int], direct: int = 7) -> list[int]:
+        numbers, base = list(symbols), 2**direct
+        widths = [(s - base) // 4 + direct - 2 if s >= base else 0 for s in symbols]
         for width in sorted(set(widths) - {0}):
             where = [place for place, w in enumerate(widths) if w == width]
             for place, raw in zip(where, self.packed(len(where), width), strict=True):
-                numbers[place] = (4 + (symbols[place] - 128) % 4 << width) + raw
+                numbers[place] = (4 + (symbols[place] - base) % 4 << width) + raw
         return numbers
 
 
@@ -94,8 +94,9 @@ def ecsq(body: Body, spec: dict) -> list[float]:
         return [0.0] * NUMEL
     exponent, step = body.numbers("hf")
     shifts = (0, *body.numbers("3b"))
+    (direct,) = body.take(1)
     freqs = body.frequencies()
-    numbers = body.tokens(body.symbols(NUMEL, freqs))
+    numbers = body.tokens(body.symbols(NUMEL, freqs), direct)
     out = []
     for u in numbers:
         q = -(u + 1) // 2 if u % 2 else u // 2
