@@ -144,7 +144,17 @@ def test_other_mistakes_are_one_line_and_exit_code_2(words, tmp_path):
 
 
 def test_help_is_there_for_every_verb():
-    for verb in "sweep run status plot report partition codecs list check".split():
+    for verb in [
+        "sweep",
+        "run",
+        "status",
+        "plot",
+        "report",
+        "partition",
+        "codecs",
+        "list",
+        "check",
+    ]:
         assert "Usage" in fedbytes(verb, "--help").stdout
 
 

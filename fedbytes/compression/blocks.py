@@ -1,4 +1,3 @@
-# ruff: noqa: ARG001 (a kernel and its twin take the same arguments)
 """Blocks of coordinates on a uniform grid scaled by the block's peak, as numba loops or numpy."""
 
 import numpy as np

@@ -103,7 +103,7 @@ def _linspace(parts: int) -> Floats:
 
 def _quantise_numpy(
     x: Floats,
-    bits: npt.NDArray[np.int32],  # noqa: ARG001 (the loop's argument)
+    bits: npt.NDArray[np.int32],
     block: int,
     bounds: Floats,
     largest: Floats,

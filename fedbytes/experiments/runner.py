@@ -12,7 +12,11 @@ from fedbytes.experiments.config import RunConfig
 from fedbytes.experiments.events import Advanced, Event, Preparing
 from fedbytes.experiments.plugins import load_plugins
 from fedbytes.experiments.problem import assets_of, make_problem, who_holds_what
-from fedbytes.experiments.provenance import peak_memory_bytes, provenance
+from fedbytes.experiments.provenance import (
+    forget_peak_memory,
+    peak_memory_bytes,
+    provenance,
+)
 from fedbytes.experiments.store import RunFolder
 from fedbytes.federated.channel import Channel
 from fedbytes.federated.clock import Clock
@@ -70,6 +74,7 @@ class _Run:
         tell: Tell,
     ) -> None:
         self.config, self.folder, self.tell = config, folder, tell
+        forget_peak_memory()
         load_plugins(config.plugins)
         self.resumed, saved = load_checkpoint(folder)
         self.clock = Clock(saved.get("seconds"))

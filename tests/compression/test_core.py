@@ -129,7 +129,6 @@ def test_an_input_that_needs_gradients_is_taken() -> None:
         ("int", {"block": 100}, "got 100"),
         ("nf4", {"block": 65}, "got 65"),
         ("sign", {"block": -1}, "got -1"),
-        ("ecsq", {}, "bits=None, step=None"),
         ("ecsq", {"bits": 2.0, "step": 1.0}, "not both"),
         ("ecsq", {"bits": 0}, "got 0"),
         ("ecsq", {"step": -1.0}, "got -1.0"),

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002
 """bfloat16: the upper half of a float32."""
 
 from dataclasses import dataclass

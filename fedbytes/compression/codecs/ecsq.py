@@ -13,6 +13,7 @@ from ..scaling import EXPONENTS, energy, normalise, restore, round_step
 from ..uniform import CLASSES, centroids, quantise, unpack
 from ..wire import Reader
 
+DEFAULT_BITS = 2.0
 _NEAREST_LIMIT = 2.0  # step / rms below which nearest rounding contracts for every vector
 _DITHER_LIMIT = math.sqrt(12)
 _DITHER_BITS = 1.5  # from this rate on, the step stays below the limit by itself
@@ -41,7 +42,8 @@ class Ecsq(Codec):
 
     Attributes:
         bits: target rate per coordinate, all bytes included, 0.05 to 16; met within 2 % from
-            about 100,000 coordinates on, if the vector has that much entropy. Give this or step.
+            about 100,000 coordinates on, if the vector has that much entropy. Give this or step;
+            2 without either.
         step: quantiser step as a multiple of the vector's root mean square.
         rounding: "nearest" or "dither".
     """
@@ -62,7 +64,9 @@ class Ecsq(Codec):
     )
 
     def __post_init__(self) -> None:
-        if (self.bits is None) == (self.step is None):
+        if self.bits is None and self.step is None:
+            object.__setattr__(self, "bits", DEFAULT_BITS)
+        if self.bits is not None and self.step is not None:
             raise ValueError(
                 f"ecsq: give bits (target rate) or step (multiple of the rms), and not both; "
                 f"got bits={self.bits}, step={self.step}"

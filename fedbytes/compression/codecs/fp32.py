@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002
 """No compression: the baseline that every other codec is held against."""
 
 from dataclasses import dataclass

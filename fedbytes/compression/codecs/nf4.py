@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002
 """NormalFloat 4: sixteen levels at the quantiles of a normal distribution, one scale a block."""
 
 from dataclasses import dataclass

@@ -1,4 +1,3 @@
-# ruff: noqa: ARG002
 """Top-k: the coordinates of largest magnitude, places entropy-coded, values in few bits."""
 
 from dataclasses import dataclass
