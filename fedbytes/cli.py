@@ -111,12 +111,13 @@ def plot(
     out: Annotated[Path | None, typer.Option(help="Folder. [default: STORE/figures]")] = None,
     target: Target = None,
 ) -> None:
-    """Draw every figure of a folder of runs as SVG, PDF and PNG."""
+    """Draw every figure of a folder of runs as SVG, PDF and PNG, with the data beside them."""
     from fedbytes.plots.render import draw_all
-    from fedbytes.plots.store import read_tables
+    from fedbytes.plots.store import read_tables, write_data
 
-    folder = out or store / "figures"
-    for path in draw_all(read_tables(store), folder, target=_target(store, target)):
+    folder, tables = out or store / "figures", read_tables(store)
+    paths = draw_all(tables, folder, target=_target(store, target))
+    for path in [*paths, *write_data(tables, folder)]:
         Console().print(str(path), highlight=False, soft_wrap=True)
 
 

@@ -1,6 +1,8 @@
-"""From a store's folder to the tables that figures are drawn from."""
+"""From a store's folder to the tables that figures are drawn from, and to files beside them."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 from fedbytes.experiments.results import (
     load_ledger,
@@ -26,3 +28,24 @@ def read_tables(folder: str | Path) -> Tables:
         partitions=load_partitions(folder),
         runs=runs,
     )
+
+
+def write_data(tables: Tables, folder: str | Path) -> list[Path]:
+    """Write the rows behind the figures, and where they come from.
+
+    Returns:
+        the paths of `results.csv` (a row per run and evaluated round) and `provenance.json`
+        (what all runs have in common, and lists of what differs between them).
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    results, origin = target / "results.csv", target / "provenance.json"
+    tables.results.to_csv(results, index=False, float_format="%.6g")
+    records = [record for record in tables.runs["provenance"] if record]
+    common: dict[str, Any] = {"runs": tables.runs["run"].tolist()}
+    for key in records[0] if records else ():
+        values = {json.dumps(record.get(key), sort_keys=True) for record in records}
+        found = [json.loads(value) for value in sorted(values)]
+        common[key] = found[0] if len(found) == 1 else found
+    origin.write_text(json.dumps(common, indent=2) + "\n", encoding="utf-8")
+    return [results, origin]
