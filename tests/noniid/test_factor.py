@@ -22,7 +22,7 @@ from fedbytes.noniid import Factor, make_partitioner
         pd.Series(["b", "a", "b"], dtype="string", index=[5, 6, 7]),
         (x for x in "bab"),
     ],
-    ids=str,
+    ids=lambda values: type(values).__name__,
 )
 def test_codes_follow_the_sorted_categories(values):
     factor = Factor(values)
