@@ -185,17 +185,12 @@ def check(
 
 def _conclude(store: Path, target: float | None) -> None:
     """Print a sweep's summary, and say where its report is."""
-    from rich.table import Table
-
     from fedbytes.plots.store import read_tables
-    from fedbytes.plots.summary import summary, summary_text
+    from fedbytes.plots.terminal import summary_tables
 
-    text = summary_text(summary(read_tables(store), target=target))
-    table = Table(*map(str, text.columns), box=None)
-    for row in text.itertuples(index=False):
-        table.add_row(*map(str, row))
     console = Console()
-    console.print(table)
+    for table in summary_tables(read_tables(store), target):
+        console.print(table)
     path = _write_report(store, target)
     console.print(f"report: {path.resolve()}", highlight=False, soft_wrap=True)
 

@@ -54,6 +54,8 @@ def sweep(
     waiting = [c for c in configs if RunFolder(store, c.id).status not in ("done", "failed")]
     retried = [c for c in configs if retry_failed and RunFolder(store, c.id).status == "failed"]
     skipped = sum(RunFolder(store, c.id).status == "done" for c in configs)
+    count = len(waiting) + len(retried)
+    console.print(f"{count} of {len(configs)} runs to make in {store}", highlight=False)
     with LiveTable([*waiting, *retried], skipped, console) as table:
         outcome = make_runs(
             configs,

@@ -37,6 +37,7 @@ def _draw(chosen: Study, across: str) -> Figure:
                 curve = curve[curve["bytes"] > 0]
             _line(axis, curve, across, look[codec], codec, chosen.metric.scale)
             extent += [*curve[across].iloc[[0, -1]]] if len(curve) else []
+    _frame(axes)
     for axis in axes:
         if across == "bytes" and extent:
             bytes_axis(axis, min(extent), max(extent))
@@ -47,6 +48,17 @@ def _draw(chosen: Study, across: str) -> Figure:
     legend(figure, [look[codec].handle(codec) for codec in chosen.codecs])
     note(figure, _how(chosen))
     return figure
+
+
+def _frame(axes: list[Axes]) -> None:
+    """Fit the frame to the lines; a band of few seeds can be wider than what is to be seen."""
+    heights = [np.asarray(line.get_ydata(), dtype=float) for axis in axes for line in axis.lines]
+    seen = np.concatenate(heights) if heights else np.empty(0)
+    seen = seen[np.isfinite(seen)]
+    if len(seen):
+        margin = 0.3 * max(np.ptp(seen), 1e-3 * abs(seen.max()), 1e-12)
+        low, high = axes[0].get_ylim()
+        axes[0].set_ylim(max(low, seen.min() - margin), min(high, seen.max() + margin))
 
 
 def _line(
@@ -81,4 +93,5 @@ def _how(chosen: Study) -> str:
     if many == 1:
         return "One seed: no interval."
     count = str(many) if few == many else f"{few} to {many}"
-    return f"Lines: mean over {count} seeds at equal rounds. Bands: 95 % t interval."
+    lines = f"Lines: mean over {count} seeds at equal rounds."
+    return f"{lines} Bands: 95 % t interval; the frame fits the lines."
