@@ -37,7 +37,7 @@ def _draw(chosen: Study, across: str) -> Figure:
                 curve = curve[curve["bytes"] > 0]
             _line(axis, curve, across, look[codec], codec, chosen.metric.scale)
             extent += [*curve[across].iloc[[0, -1]]] if len(curve) else []
-    _frame(axes)
+    _frame(axes, 100.0 if chosen.metric.scale == 100 else np.inf)
     for axis in axes:
         if across == "bytes" and extent:
             bytes_axis(axis, min(extent), max(extent))
@@ -50,7 +50,7 @@ def _draw(chosen: Study, across: str) -> Figure:
     return figure
 
 
-def _frame(axes: list[Axes]) -> None:
+def _frame(axes: list[Axes], ceiling: float) -> None:
     """Fit the frame to the lines; a band of few seeds can be wider than what is to be seen."""
     heights = [np.asarray(line.get_ydata(), dtype=float) for axis in axes for line in axis.lines]
     seen = np.concatenate(heights) if heights else np.empty(0)
@@ -58,7 +58,7 @@ def _frame(axes: list[Axes]) -> None:
     if len(seen):
         margin = 0.3 * max(np.ptp(seen), 1e-3 * abs(seen.max()), 1e-12)
         low, high = axes[0].get_ylim()
-        axes[0].set_ylim(max(low, seen.min() - margin), min(high, seen.max() + margin))
+        axes[0].set_ylim(max(low, seen.min() - margin), min(high, seen.max() + margin, ceiling))
 
 
 def _line(

@@ -37,7 +37,7 @@ def _table(setting: str, rows: pd.DataFrame) -> Table:
     columns = [name for name in _COLUMNS if name in rows.columns]
     for name in columns:
         left = name == "Codec"
-        table.add_column(Text(name), justify="left" if left else "right", no_wrap=left)
+        table.add_column(Text(name), justify="left" if left else "right", overflow="fold")
     for row in rows[columns].itertuples(index=False):
         table.add_row(*(Text(str(cell)) for cell in row))
     return table
