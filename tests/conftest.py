@@ -1,6 +1,7 @@
 """What tests of several rooms share: texts, a configuration and a sweep small enough to run."""
 
 import csv
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,15 @@ WORDS = {
     "money": ["bank", "stock", "trade", "price", "share"],
     "weather": ["rain", "wind", "cloud", "storm", "sun"],
 }
+
+
+@pytest.fixture(scope="session", autouse=True)
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache folder of the tests' own; rooms that need real assets say so in their conftest."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEDBYTES_HOME", str(folder))
+        yield folder
 
 
 @pytest.fixture(scope="session")

@@ -39,7 +39,7 @@ class RunConfig(BaseModel):
 
     suite: str = "run"
     """The suite that the run belongs to; not a part of its identity."""
-    task: Spec = {"name": "reuters-r8", "max_length": 32}
+    task: Spec = {"name": "reuters-r8", "max_length": 24}
     model: Spec = {"name": "minilm"}
     adapter: Spec = {"name": "lora", "rank": 8, "layers": 1}
     partition: Spec = {"name": "dirichlet", "alpha": 1.0, "num_clients": 10}

@@ -135,6 +135,7 @@ def open_cache(
     base_digest: str,
     device: torch.device,
     report: Report | None = None,
+    wait: bool = True,
 ) -> PrefixCache | None:
     """Return the split's hidden states, computed now if no process has before.
 
@@ -144,12 +145,14 @@ def open_cache(
         base_digest: names the weights and the precision.
         device: where the layers are run.
         report: called as `report(split name, tokens done, all tokens)` while they are run.
+        wait: whether to wait for another process that is computing them.
 
     Returns:
         the cache, or None if it would take more than `cache_limit()` or the disk has left.
 
     Raises:
         ValueError: if the cache folder cannot be written.
+        filelock.Timeout: if another process is computing them and `wait` is false.
     """
     shape = (len(split.tokens), int(prefix.backbone.config.hidden_size))
     needed = 4 * shape[0] * shape[1]
@@ -158,13 +161,15 @@ def open_cache(
     root = folder("prefix")
     target = root / name
     try:
-        with FileLock(root / f".{name}.lock"):
+        with FileLock(root / f".{name}.lock", timeout=-1 if wait else 0):
             if not is_whole(target):
                 if not _make_room(root, needed):
                     return None
                 _fill(target, prefix, split, shape, device, report)
             os.utime(target)
             states = np.load(target / "states.npy", mmap_mode="r")
+    except Timeout:
+        raise
     except OSError as error:
         raise unwritable(root, error) from error
     return PrefixCache(states, split)

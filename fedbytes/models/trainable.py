@@ -1,11 +1,13 @@
 """A base model with an adapter and a task: one vector that is trained, and what it is worth."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from typing import Literal
 
 import numpy as np
 import torch
 import torch.nn.functional as F
+from filelock import Timeout
 from torch import Tensor, nn
 
 from fedbytes.compression.core import Layout
@@ -156,9 +158,13 @@ class TrainableModel:
         Raises:
             ValueError: if the cache folder cannot be written.
         """
-        if self._prefix is not None:
-            for split in ("train", "test"):
-                self._cache(split, report)
+        if self._prefix is None:
+            return
+        for split in ("train", "test"):  # two processes share the work: each takes what is free
+            with suppress(Timeout):
+                self._cache(split, report, wait=False)
+        for split in ("train", "test"):
+            self._cache(split, report)
 
     def use_prefix(self, prefix: Prefix | None) -> None:
         """Take the constant layers' states from `prefix` from now on, or compute them again."""
@@ -186,12 +192,16 @@ class TrainableModel:
         cache = self._cache(batch.split)
         return self._prefix.run(None if cache is None else cache.gather(batch), call)
 
-    def _cache(self, split: str, report: Report | None = None) -> PrefixCache | None:
+    def _cache(
+        self, split: str, report: Report | None = None, wait: bool = True
+    ) -> PrefixCache | None:
         if self._prefix is not None and split not in self._caches:
             data = self._split(split)
             digest = f"{self.info.digest} {self.dtype}"
             with autocast(self.device, self.dtype):
-                self._caches[split] = open_cache(self._prefix, data, digest, self.device, report)
+                self._caches[split] = open_cache(
+                    self._prefix, data, digest, self.device, report, wait
+                )
         return self._caches[split]
 
     def _split(self, name: str) -> EncodedSplit:

@@ -1,9 +1,13 @@
 import os
+import shutil
+import time
+from threading import Thread
 
 import numpy as np
 import pytest
 import torch
 import transformers
+from filelock import FileLock
 
 from fedbytes.data.manifest import is_whole
 from fedbytes.models import build_model
@@ -133,6 +137,31 @@ FOREIGN = {
         "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
     },
 }
+
+
+def test_a_split_that_another_process_computes_is_left_to_it(colours, tmp_path, monkeypatch):
+    monkeypatch.setenv("FEDBYTES_HOME", str(tmp_path))
+    model = build_model("tiny-bert", {"name": "lora", "layers": 1}, colours)
+    order = []
+    model.prepare(lambda split, *_: order.append(split))
+    train = order[0]
+    folder = max((tmp_path / "prefix").glob("*/states.npy"), key=lambda p: p.stat().st_size).parent
+    shutil.rmtree(tmp_path / "prefix")
+    folder.parent.mkdir()
+
+    # As if another process were at the train split.
+    with FileLock(folder.parent / f".{folder.name}.lock"):
+        again = build_model("tiny-bert", {"name": "lora", "layers": 1}, colours)
+        seen = []
+        waiting = Thread(target=again.prepare, args=(lambda split, *_: seen.append(split),))
+        waiting.start()
+        deadline = time.monotonic() + 30
+        while "test" not in seen and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert seen
+        assert train not in seen
+    waiting.join()
+    assert train in seen
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
