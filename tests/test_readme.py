@@ -23,3 +23,8 @@ def test_links_of_all_documents_lead_somewhere():
         for link in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
             if "://" not in link:
                 assert (page.parent / link).exists(), f"{page.name}: {link}"
+
+
+def test_the_table_is_that_of_the_committed_run():
+    summary = (ROOT / "docs/results/quickstart/summary.md").read_text(encoding="utf-8")
+    assert summary in README

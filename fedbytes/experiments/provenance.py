@@ -23,7 +23,7 @@ def provenance() -> dict[str, Any]:
         **_commit(Path(fedbytes.__file__).parent),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
-        "platform": platform.platform(),
+        "platform": f"{platform.system()} {platform.machine()}",
         "processor": _processor(),
         "cores": os.cpu_count(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
