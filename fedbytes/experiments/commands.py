@@ -111,6 +111,7 @@ def run_one(
 def status(store: Path) -> None:
     """Print a table of a store's runs."""
     table = Table("run", "what", "status", "round", "metric", "bytes", box=None)
+    table.columns[0].no_wrap = True
     counts: dict[str, int] = {}
     for folder in run_folders(store):
         config = RunConfig(**folder.settings())
@@ -167,10 +168,11 @@ def measure_codecs(
     for name in names:
         CODECS.get(name)
     torch.set_num_threads(1)
-    table = Table(
-        "codec", "bit / coordinate", "NMSE", "dB above 2^-2R", "NMSE of mean", "encode MB/s",
-        "decode MB/s", title=f"{numel:,} coordinates, {distribution}, one thread", box=None,
-    )  # fmt: skip
+    title = f"{numel:,} coordinates, {distribution}, one thread; dB above the Gaussian limit 2^-2R"
+    table = Table(title=title, title_justify="left", box=None)
+    table.add_column("codec", no_wrap=True)
+    for name in ("bit", "NMSE", "dB", "NMSE of mean", "enc MB/s", "dec MB/s"):
+        table.add_column(name, justify="right")
     for spec in default_variants():
         if names and spec["name"] not in names:
             continue
@@ -178,9 +180,9 @@ def measure_codecs(
         table.add_row(
             make_link(spec).label,
             f"{row['bits_per_coordinate']:.3f}",
-            f"{row['nmse']:.3g}",
+            f"{row['nmse']:.2g}",
             f"{row['gap_db']:.2f}",
-            f"{row['mean_nmse']:.3g}",
+            f"{row['mean_nmse']:.2g}",
             f"{row['encode_mb_s']:.0f}",
             f"{row['decode_mb_s']:.0f}",
         )

@@ -36,13 +36,15 @@ def bring_up_to_date(
     clock: Clock,
 ) -> Tensor:
     """Send each of `clients` what it lacks; return the vector `[numel]` that they then hold."""
-    with clock.phase("encode"):
-        sender = _Sender(state, fed, round_)
-    encode_seconds = clock.last
+    sender = _Sender(state, fed, round_)
     heard: set[int] = set()
     held = state.model
+    encode_seconds = state.encode_seconds
     for client in clients:
-        for kind, frame in sender.plan(client):
+        with clock.phase("encode"):
+            plan = sender.plan(client)
+        encode_seconds += clock.last
+        for kind, frame in plan:
             if fed.broadcast == "multicast" and id(frame) in heard:
                 continue
             heard.add(id(frame))
@@ -54,7 +56,7 @@ def bring_up_to_date(
                 kind=kind,
                 encode_seconds=encode_seconds,
             )
-            encode_seconds = 0.0  # a broadcast is encoded once
+            encode_seconds = 0.0  # encoded once, whoever else receives it
             with clock.phase("decode"):
                 model = sender.receive(received)
             entry.decode_seconds = clock.last

@@ -144,6 +144,7 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
     shared = fed.shared(round_, SERVER, state.reference)
     with clock.phase("encode"):
         data, residual = fed.downlink.encode(update, state.down_residual, shared)
+    state.encode_seconds = clock.last
     if residual is not None:
         state.guard(-1, update, residual)
         state.down_residual = residual

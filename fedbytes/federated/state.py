@@ -34,6 +34,8 @@ class State:
     down_residual: Tensor | None = None
     up_residuals: dict[int, Tensor] = field(default_factory=dict)
     client_memory: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    encode_seconds: float = 0.0
+    """What encoding the newest update took; the ledger books it where it is first sent."""
     guards: dict[int, dict[str, Any]] = field(default_factory=dict)
     """What the guard against a diverging residual keeps of each sender (the server is -1)."""
 

@@ -146,3 +146,16 @@ def test_residuals_make_up_for_what_was_lost(make_run):
         goal = exact.state.model - start
         sums[feedback] = float(np.linalg.norm((run.state.model - start - goal).numpy()))
     assert sums[True] < 0.7 * sums[False]
+
+
+def test_encoding_seconds_of_the_ledger_are_those_of_the_clock(make_run):
+    from fedbytes.federated.clock import Clock
+    from fedbytes.federated.round import run_round
+
+    run, clock = make_run(4, downlink=make_link(TOPK), uplink=make_link(TOPK)), Clock()
+    for _ in range(3):
+        run_round(run.state, run.fed, run.channel, clock)
+    booked = sum(e.encode_seconds for e in run.ledger.entries)
+    # The newest update has been encoded and will be booked when it is sent.
+    assert booked + run.state.encode_seconds == pytest.approx(clock.seconds()["encode"])
+    assert sum(e.decode_seconds for e in run.ledger.entries) <= clock.seconds()["decode"]
