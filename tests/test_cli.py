@@ -49,11 +49,15 @@ def test_partition_shows_and_saves(words, tmp_path):
     assert saved.exists()
 
 
-def test_list_names_every_codec():
+def test_list_names_all_that_there_is():
     from fedbytes.compression.core import codec_names
+    from fedbytes.noniid import partitioner_names
 
-    shown = fedbytes("list", "codecs").stdout
-    assert all(name in shown for name in codec_names())
+    done = fedbytes("list")
+    assert done.returncode == 0, done.stderr
+    known = [*codec_names(), *partitioner_names(), "fedavg", "lora", "reuters-r8", "smollm2-135m"]
+    assert [name for name in [*known, "quickstart"] if name not in done.stdout] == []
+    assert "fedavg" not in fedbytes("list", "codecs").stdout
 
 
 def test_codecs_measures():

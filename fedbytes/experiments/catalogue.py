@@ -46,9 +46,9 @@ def _entries(kind: str) -> dict[str, str]:
     if kind == "suites":
         return {name: load_suite(name).title for name in shipped_suites()}
     if kind == "models":
-        from fedbytes.models import model_names
+        from fedbytes.models import NAMED
 
-        return dict(model_names())
+        return NAMED | {"FOLDER": "made by save_pretrained", "OWNER/NAME": "from the hub"}
     registry = _registries()[kind]
     return {name: _describe(registry.get(name)) for name in registry.names()}
 

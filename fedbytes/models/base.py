@@ -23,7 +23,12 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 M = TypeVar("M", bound=nn.Module)
-NAMED = ("minilm", "smollm2-135m", *TINY)
+NAMED = {
+    "minilm": "all-MiniLM-L6-v2, a sentence encoder of 22.6 M parameters",
+    "smollm2-135m": "SmolLM2-135M-Instruct, a causal language model of 134.5 M parameters",
+    "tiny-bert": "a random encoder, for tests",
+    "tiny-llama": "a random causal language model, for tests",
+}
 
 
 @dataclass(frozen=True)
