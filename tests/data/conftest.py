@@ -9,6 +9,9 @@ from fedbytes.data import catalogue, fetch
 from fedbytes.data.catalogue import Asset, Wheel
 from fedbytes.data.manifest import sha256_of
 
+# Read before any fixture puts a folder of the tests' own there.
+USERS_OWN = {key: os.environ.get(key) for key in ("FEDBYTES_HOME", "FEDBYTES_ASSETS")}
+
 
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -48,11 +51,10 @@ def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture(scope="session")
 def real_asset() -> Callable[[str], Path]:
     """A function that fetches a named asset into the user's own cache, once for all sessions."""
-    kept = {key: os.environ.get(key) for key in ("FEDBYTES_HOME", "FEDBYTES_ASSETS")}
 
     def get(name: str) -> Path:
         with pytest.MonkeyPatch.context() as patch:
-            for key, value in kept.items():
+            for key, value in USERS_OWN.items():
                 if value is None:
                     patch.delenv(key, raising=False)
                 else:
