@@ -99,6 +99,8 @@ class Shared:
         round: the round, at least 0.
         sender: who encodes; the server is 0 and clients count from 1, or as the caller decides.
         reference: the previous global update [numel] or None, for codecs that predict from it.
+        place: which of the round's senders this one is, 0 for the first; None takes `sender`.
+            Both ends can draw the round's senders from the seed, so that it need not travel.
     """
 
     layout: Layout
@@ -106,12 +108,13 @@ class Shared:
     round: int = 0
     sender: int = 0
     reference: torch.Tensor | None = dataclasses.field(default=None, compare=False, repr=False)
+    place: int | None = None
 
     def __post_init__(self) -> None:
-        if min(self.seed, self.round, self.sender) < 0:
+        if min(self.seed, self.round, self.sender, self.place or 0) < 0:
             raise ValueError(
-                f"seed, round and sender must be at least 0, got seed={self.seed}, "
-                f"round={self.round}, sender={self.sender}"
+                f"seed, round, sender and place must be at least 0, got seed={self.seed}, "
+                f"round={self.round}, sender={self.sender}, place={self.place}"
             )
         if self.reference is not None and tuple(self.reference.shape) != (self.layout.numel,):
             raise ValueError(
@@ -122,6 +125,14 @@ class Shared:
     def generator(self, purpose: str) -> np.random.Generator:
         """Return the randomness for `purpose` that both ends can reproduce."""
         return stream(self.seed, f"codec/{purpose}", self.round, self.sender)
+
+    def common_generator(self, purpose: str) -> np.random.Generator:
+        """Return the randomness for `purpose` that all senders of the round share.
+
+        Codecs whose senders act together (correlated dither, sums of codes) draw from it; each
+        sender's part in it follows from `place`.
+        """
+        return stream(self.seed, f"codec-common/{purpose}", self.round)
 
 
 class Codec(ABC):

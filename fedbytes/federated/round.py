@@ -59,9 +59,18 @@ class Federation:
         """The tensors that are trained and sent."""
         return self.model.layout
 
-    def shared(self, round_: int, sender: int, reference: Tensor | None) -> Shared:
+    def shared(
+        self, round_: int, sender: int, reference: Tensor | None, place: int | None = None
+    ) -> Shared:
         """Return what both ends know of the message that `sender` makes in `round_`."""
-        return Shared(self.layout, seed=self.seed, round=round_, sender=sender, reference=reference)
+        return Shared(
+            self.layout,
+            seed=self.seed,
+            round=round_,
+            sender=sender,
+            reference=reference,
+            place=place,
+        )
 
 
 @dataclass(frozen=True)
@@ -97,7 +106,7 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
     held = bring_up_to_date(state, fed, clients, round_, channel, clock)
 
     uploads, losses = [], []
-    for client in clients:
+    for place, client in enumerate(clients):
         # Local training on the client's own part.
         with clock.phase("train"):
             rng = stream(fed.seed, "batches", round_, client)
@@ -110,7 +119,7 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
             delta = after_client(delta, Context(fed.seed, round_, client))
 
         # Error feedback and uplink codec on the client; the server decodes what arrived.
-        shared = fed.shared(round_, client, state.reference)
+        shared = fed.shared(round_, client, state.reference, place)
         with clock.phase("encode"):
             residual = state.up_residuals.get(client)
             data, residual = fed.uplink.encode(delta, residual, shared)

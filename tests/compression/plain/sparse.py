@@ -1,0 +1,85 @@
+"""docs/wire/sparse.md in plain Python."""
+
+import math
+import struct
+
+import numpy as np
+
+from plain.core import NUMEL, Bits, Body
+
+
+def geometric(k: int, n: int, largest: int) -> list[int]:
+    def power(base: float, exponent: int) -> float:
+        result = 1.0
+        while exponent:
+            result = result * base if exponent % 2 else result
+            base, exponent = base * base, exponent // 2
+        return result
+
+    top = largest.bit_length() - 1
+    last = largest if largest < 128 else 128 + 4 * (top - 7) + (largest >> top - 2) % 4
+    reached, masses = 1.0, []
+    for token in range(last + 1):
+        width = 1 if token < 128 else 2 ** ((token - 128) // 4 + 5)
+        after = reached * power(1 - k / n, width)
+        masses.append(max(1, math.floor((reached - after) * 2.0**40)))
+        reached = after
+    total = sum(masses)
+    freqs = [max(1, (4096 * mass + total // 2) // total) for mass in masses]
+    while sum(freqs) != 4096:
+        freqs[freqs.index(max(freqs))] += 1 if sum(freqs) < 4096 else -1
+    return freqs
+
+
+def topk(body: Body, spec: dict) -> list[float]:
+    k, out = body.count(), [0.0] * NUMEL
+    indices = list(range(k))
+    if 0 < k < NUMEL:
+        (method,) = body.take(1)
+        if method == 0:
+            (width,) = body.take(1)
+            unary, gaps = Bits(body.take(body.count())), []
+            for _ in range(k):
+                gaps.append(0)
+                while not unary.take(1):
+                    gaps[-1] += 1
+            rest = body.packed(k, width)
+            gaps = [(high << width) + low for high, low in zip(gaps, rest, strict=True)]
+        elif method == 1:
+            kept = body.packed(NUMEL, 1)
+            gaps = []
+            indices = [place for place in range(NUMEL) if kept[place]]
+        else:
+            freqs = geometric(k, NUMEL, body.count()) if method == 2 else body.frequencies()
+            gaps = body.tokens(body.symbols(k, freqs))
+        if gaps:
+            indices = [sum(gaps[: place + 1]) + place for place in range(k)]
+    for index, value in zip(indices, values(body, k, spec["bits"]), strict=True):
+        out[index] = value
+    return out
+
+
+def values(body: Body, k: int, bits: int) -> list[float]:
+    if bits == 32:
+        return list(body.numbers(f"{k}f"))
+    if bits == 16:
+        return [struct.unpack("<f", b"\0\0" + body.take(2))[0] for _ in range(k)]
+    if bits == 1:
+        (mean,) = body.numbers("f")
+        return [-mean if sign else mean for sign in body.packed(k, 1)]
+    low, high = body.numbers("ff")
+    cells = 2 ** (bits - 1)
+    places = [p / 255 for p in body.take(cells)] if bits <= 4 else [0.5] * cells
+    ratio = high / low
+    for _ in range(bits - 1):
+        ratio = math.sqrt(ratio)
+    edges = [low]
+    for _ in range(cells):
+        edges.append(edges[-1] * ratio)
+    edges[-1] = high
+    levels = [min(edges[j] + (edges[j + 1] - edges[j]) * places[j], high) for j in range(cells)]
+    levels = [float(np.float32(level)) for level in levels]
+    return [levels[c // 2] * (-1 if c % 2 else 1) for c in body.packed(k, bits)]
+
+
+DECODERS = {"topk": topk}
