@@ -164,6 +164,11 @@ class Codec(ABC):
         return False
 
     @property
+    def sparse(self) -> bool:
+        """Whether a decoded zero means that the coordinate was not sent."""
+        return False
+
+    @property
     def uses_reference(self) -> bool:
         """Whether `shared.reference` changes the bytes; a new receiver then needs it too."""
         return False

@@ -50,6 +50,11 @@ class TopK(Codec):
         """True, with delta of about density."""
         return True
 
+    @property
+    def sparse(self) -> bool:
+        """True."""
+        return True
+
     def _most(self, numel: int) -> int:
         return min(numel, max(1, round(self.density * numel)))
 
