@@ -8,8 +8,10 @@ from fedbytes.noniid.core import (
     partitioner_names,
     partitioner_spec,
 )
+from fedbytes.noniid.distances import pairwise_distances
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.text import hashed_words, unigram_measures, unigram_table
 
 __all__ = [
     "PARTITIONERS",
@@ -18,7 +20,11 @@ __all__ = [
     "Partition",
     "Partitioner",
     "check_partitioner",
+    "hashed_words",
     "make_partitioner",
+    "pairwise_distances",
     "partitioner_names",
     "partitioner_spec",
+    "unigram_measures",
+    "unigram_table",
 ]

@@ -1,78 +1,38 @@
 """How different the clients of a partition are, measured rather than assumed from alpha."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, eq=False)
-class Contingency:
-    """How many examples of each category each client holds; only what is not zero is stored.
-
-    Attributes:
-        clients, categories, counts: one entry a pair that occurs, ordered by client and category.
-        num_clients, num_categories: the size of the whole table, empty clients included.
-    """
-
-    clients: Ints
-    categories: Ints
-    counts: Ints
-    num_clients: int
-    num_categories: int
-
-    @classmethod
-    def of(cls, owners: Ints, codes: Ints, num_clients: int, num_categories: int) -> "Contingency":
-        """Count pairs; `owners` is the client of each example, -1 where nobody holds it."""
-        held = owners >= 0
-        keys, counts = np.unique(
-            owners[held] * num_categories + codes[held] if num_categories else owners[held],
-            return_counts=True,
-        )
-        clients, categories = np.divmod(keys, max(num_categories, 1))
-        return cls(clients, categories, counts.astype(np.int64), num_clients, num_categories)
-
-    @property
-    def sizes(self) -> Ints:
-        """Examples of each client, [clients]."""
-        return _sums(self.clients, self.counts, self.num_clients)
-
-    @property
-    def mix(self) -> Floats:
-        """Share of each category over all clients together, [categories]."""
-        totals = _sums(self.categories, self.counts, self.num_categories)
-        return totals / max(int(totals.sum()), 1)
-
-    @property
-    def shares(self) -> Floats:
-        """Share of the entry's category within its client, [entries]."""
-        shares: Floats = self.counts / self.sizes[self.clients]
-        return shares
-
-    def dense(self) -> Ints:
-        """The whole table, [clients, categories]."""
-        table = np.zeros((self.num_clients, self.num_categories), dtype=np.int64)
-        table[self.clients, self.categories] = self.counts
-        return table
+from fedbytes.noniid.contingency import Contingency, Floats, Ints
+from fedbytes.noniid.distances import mean_distance
 
 
 def nmi(table: Contingency) -> float:
     """Return the mutual information of factor and client over the factor's entropy, in [0, 1].
 
     It is 0 when every client has the same mix, and 1 when the client tells the category. It
-    equals the size-weighted Jensen-Shannon divergence of the clients' mixes over the entropy of
-    the global mix. A factor of one category has nothing to tell, and gives 0. Small clients
-    raise it a little even under an IID split, since a small sample never has the exact mix.
+    equals `jensen_shannon` over the entropy of the global mix. A factor of one category has
+    nothing to tell, and gives 0. Small clients raise it a little even under an IID split, since
+    a small sample never has the exact mix.
     """
     entropy = _entropy(table.mix)
     if entropy <= 0.0:
         return 0.0
-    weights = table.counts / table.counts.sum()
-    information = float(np.sum(weights * np.log(table.shares / table.mix[table.categories])))
-    return min(max(information / entropy, 0.0), 1.0)
+    return min(max(_information(table) / entropy, 0.0), 1.0)
+
+
+def jensen_shannon(table: Contingency) -> float:
+    """Return the size-weighted Jensen-Shannon divergence of all clients' mixes, in bits.
+
+    It is the entropy of the global mix minus the mean entropy within a client, which is the
+    mutual information of factor and client; at most log2 of the number of categories.
+    """
+    return max(_information(table) / float(np.log(2.0)), 0.0)
+
+
+def label_entropy(table: Contingency) -> Floats:
+    """Return the entropy of each client's mix in nats, [clients]; 0 for an empty client."""
+    terms = -table.shares * np.log(table.shares)
+    return np.maximum(np.bincount(table.clients, terms, table.num_clients), 0.0)
 
 
 def effective_classes(table: Contingency) -> Floats:
@@ -80,9 +40,7 @@ def effective_classes(table: Contingency) -> Floats:
 
     It is the number of equally frequent categories that would be as diverse.
     """
-    terms = -table.shares * np.log(table.shares)
-    entropy = np.bincount(table.clients, terms, table.num_clients)
-    return np.where(table.sizes > 0, np.exp(entropy), 0.0)
+    return np.where(table.sizes > 0, np.exp(label_entropy(table)), 0.0)
 
 
 def total_variation(table: Contingency) -> Floats:
@@ -95,6 +53,17 @@ def total_variation(table: Contingency) -> Floats:
     # that a client lacks never has a positive one.
     excess = np.maximum(table.shares - table.mix[table.categories], 0.0)
     return np.bincount(table.clients, excess, table.num_clients).astype(np.float64)
+
+
+def hellinger(table: Contingency) -> Floats:
+    """Return each client's Hellinger distance to the global mix, [clients], in [0, 1].
+
+    The root of 1 minus the sum of sqrt(p q). It is 0 for an empty client.
+    """
+    overlap = np.bincount(
+        table.clients, np.sqrt(table.shares * table.mix[table.categories]), table.num_clients
+    )
+    return np.where(table.sizes > 0, np.sqrt(np.clip(1.0 - overlap, 0.0, 1.0)), 0.0)
 
 
 def gini(sizes: Ints) -> float:
@@ -130,18 +99,25 @@ def measure(table: Contingency) -> dict[str, float]:
     return {
         "nmi": nmi(table),
         "effective_classes": mean(effective_classes(table)),
+        "label_entropy": mean(label_entropy(table)),
         "total_variation": mean(total_variation(table)),
+        "hellinger": mean(hellinger(table)),
+        "jensen_shannon": jensen_shannon(table),
+        "pairwise_jensen_shannon": mean_distance(table),
         "size_gini": gini(sizes),
         "effective_clients": effective_clients(sizes),
         "empty_clients": float(empty),
     }
 
 
+def _information(table: Contingency) -> float:
+    """Return the mutual information of factor and client in nats; 0 if nothing is held."""
+    if table.counts.size == 0:
+        return 0.0
+    weights = table.counts / table.counts.sum()
+    return float(np.sum(weights * np.log(table.shares / table.mix[table.categories])))
+
+
 def _entropy(shares: Floats) -> float:
     positive = shares[shares > 0.0]
     return float(-np.sum(positive * np.log(positive)))
-
-
-def _sums(keys: Ints, counts: Ints, size: int) -> Ints:
-    # Floats hold counts exactly up to 2**53.
-    return np.bincount(keys, counts, size).astype(np.int64)

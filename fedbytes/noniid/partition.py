@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.factor import Factor
-from fedbytes.noniid.measures import Contingency, measure
+from fedbytes.noniid.measures import measure
 
 Ints = NDArray[np.int64]
 _FORMAT = "fedbytes partition 1"
