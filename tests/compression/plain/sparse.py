@@ -31,32 +31,34 @@ def geometric(k: int, n: int, largest: int) -> list[int]:
     return freqs
 
 
-def topk(body: Body, spec: dict) -> list[float]:
+def sparse(body: Body, spec: dict) -> list[float]:
     k, out = body.count(), [0.0] * NUMEL
-    indices = list(range(k))
-    if 0 < k < NUMEL:
-        (method,) = body.take(1)
-        if method == 0:
-            (width,) = body.take(1)
-            unary, gaps = Bits(body.take(body.count())), []
-            for _ in range(k):
-                gaps.append(0)
-                while not unary.take(1):
-                    gaps[-1] += 1
-            rest = body.packed(k, width)
-            gaps = [(high << width) + low for high, low in zip(gaps, rest, strict=True)]
-        elif method == 1:
-            kept = body.packed(NUMEL, 1)
-            gaps = []
-            indices = [place for place in range(NUMEL) if kept[place]]
-        else:
-            freqs = geometric(k, NUMEL, body.count()) if method == 2 else body.frequencies()
-            gaps = body.tokens(body.symbols(k, freqs))
-        if gaps:
-            indices = [sum(gaps[: place + 1]) + place for place in range(k)]
-    for index, value in zip(indices, values(body, k, spec["bits"]), strict=True):
+    kept = indices(body, k, NUMEL)
+    for index, value in zip(kept, values(body, k, spec.get("bits", 1)), strict=True):
         out[index] = value
     return out
+
+
+def indices(body: Body, k: int, n: int) -> list[int]:
+    if k in (0, n):
+        return list(range(k))
+    (method,) = body.take(1)
+    if method == 0:
+        (width,) = body.take(1)
+        unary, gaps = Bits(body.take(body.count())), []
+        for _ in range(k):
+            gaps.append(0)
+            while not unary.take(1):
+                gaps[-1] += 1
+        rest = body.packed(k, width)
+        gaps = [(high << width) + low for high, low in zip(gaps, rest, strict=True)]
+    elif method == 1:
+        kept = body.packed(n, 1)
+        return [place for place in range(n) if kept[place]]
+    else:
+        freqs = geometric(k, n, body.count()) if method == 2 else body.frequencies()
+        gaps = body.tokens(body.symbols(k, freqs))
+    return [sum(gaps[: place + 1]) + place for place in range(k)]
 
 
 def values(body: Body, k: int, bits: int) -> list[float]:
@@ -64,6 +66,8 @@ def values(body: Body, k: int, bits: int) -> list[float]:
         return list(body.numbers(f"{k}f"))
     if bits == 16:
         return [struct.unpack("<f", b"\0\0" + body.take(2))[0] for _ in range(k)]
+    if k == 0:
+        return []
     if bits == 1:
         (mean,) = body.numbers("f")
         return [-mean if sign else mean for sign in body.packed(k, 1)]
@@ -82,4 +86,4 @@ def values(body: Body, k: int, bits: int) -> list[float]:
     return [levels[c // 2] * (-1 if c % 2 else 1) for c in body.packed(k, bits)]
 
 
-DECODERS = {"topk": topk}
+DECODERS = {"topk": sparse, "stc": sparse, "threshold": sparse}

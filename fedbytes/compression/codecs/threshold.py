@@ -1,0 +1,53 @@
+"""Hard threshold: every coordinate beyond a multiple of the root mean square."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core import CODECS, Floats, Shared
+from ..indices import Indices
+from ..scaling import energy, round_step
+from ..sparse import SparseCodec, at_least, check_bits
+
+
+@CODECS.register("threshold")
+@dataclass(frozen=True)
+class Threshold(SparseCodec):
+    """The coordinates of magnitude threshold * rms and more (Strom 2015).
+
+    How many there are follows the vector: none are spent where all is small, more where error
+    feedback has gathered energy (Sahu, Dutta et al. 2021, arXiv 2108.00951). Where nothing
+    reaches the threshold, the coordinates of largest magnitude are kept.
+
+    Wire: `SparseCodec`, at most numel coordinates. Biased. Contracts: the largest coordinate is
+    always kept.
+
+    Attributes:
+        threshold: least magnitude that is kept, as a multiple of the root mean square, above 0.
+        bits: bits a kept value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
+    """
+
+    threshold: float = 3.0
+    bits: int = 8
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"threshold": 3.0, "bits": 8},
+        {"threshold": 1.0, "bits": 2},
+    )
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold < math.inf:
+            raise ValueError(f"threshold: threshold must be above 0, got {self.threshold}")
+        check_bits("threshold", self.bits)
+
+    def _most(self, shared: Shared) -> int:
+        return shared.layout.numel
+
+    def _select(self, x: Floats, shared: Shared) -> Indices:
+        if x.size == 0:
+            return np.arange(0)
+        # Rounded, so that the last bits of a sum depend on no platform.
+        cutoff = round_step(self.threshold * math.sqrt(energy(x) / x.size))
+        top = max(float(x.max()), -float(x.min()))
+        return at_least(x, min(cutoff, top))

@@ -1,0 +1,105 @@
+"""Sparse vectors as bytes, and what codecs that keep some coordinates have in common."""
+
+from abc import abstractmethod
+
+import numpy as np
+
+from .core import Codec, Floats, Payload, Shared
+from .indices import Indices, pack_indices, read_indices
+from .values import WIDTHS, pack_values, read_values
+from .wire import Reader, count_bytes
+
+
+def pack_sparse(x: Floats, kept: Indices, bits: int) -> bytes:
+    """Return how many coordinates are kept, which, and their values in `bits` each.
+
+    Args:
+        x: float32 [n].
+        kept: ascending indices into x, none of a zero.
+        bits: one of `WIDTHS`.
+    """
+    return b"".join(
+        (count_bytes(kept.size), pack_indices(kept, x.size), pack_values(x[kept], bits))
+    )
+
+
+def read_sparse(reader: Reader, most: int, n: int, bits: int) -> Floats:
+    """Return the float32 [n] vector that `pack_sparse` wrote, of at most `most` coordinates.
+
+    Raises:
+        ValueError: if the bytes cannot be that.
+    """
+    k = reader.count("kept", most)
+    kept = read_indices(reader, k, n)
+    y = np.zeros(n, np.float32)
+    y[kept] = read_values(reader, k, bits)
+    return y
+
+
+def at_least(x: Floats, cutoff: float) -> Indices:
+    """Return the ascending indices of the coordinates of magnitude `cutoff` and more, zeros never.
+
+    Args:
+        x: float32 [n].
+        cutoff: rounded to float32 before the comparison.
+    """
+    # Magnitudes' bit patterns sort like the magnitudes.
+    lowest = max(int(np.float32(cutoff).view(np.int32)), 1)
+    return np.flatnonzero((x.view(np.int32) & np.int32(0x7FFFFFFF)) >= lowest)
+
+
+def share_of(density: float, numel: int) -> int:
+    """Return density * numel rounded half to even, at least 1 if there are any coordinates."""
+    return min(numel, max(1, round(density * numel)))
+
+
+def check_density(name: str, density: float) -> None:
+    """Raise a ValueError unless density is in (0, 1]."""
+    if not 0 < density <= 1:
+        raise ValueError(f"{name}: density must be in (0, 1], got {density}")
+
+
+def check_bits(name: str, bits: int) -> None:
+    """Raise a ValueError unless kept values can have that many bits."""
+    if bits not in WIDTHS:
+        raise ValueError(f"{name}: bits must be one of {WIDTHS}, got {bits}")
+
+
+class SparseCodec(Codec):
+    """A codec that sends some coordinates; a subclass says which, and how many there may be.
+
+    Wire: the number of kept coordinates as LEB128, their indices (`indices.py`), their values
+    (`values.py`). Zeros are never sent, since a zero that is not sent is exact.
+
+    It contracts if the largest coordinate is always among the kept: values are read back on their
+    own side of zero, near themselves.
+    """
+
+    bits: int
+
+    @property
+    def contracts(self) -> bool:
+        """True: the largest coordinate is always kept."""
+        return True
+
+    @property
+    def sparse(self) -> bool:
+        """True: what is not sent is zero."""
+        return True
+
+    @abstractmethod
+    def _select(self, x: Floats, shared: Shared) -> Indices:
+        """Return the ascending indices of the kept coordinates, none of a zero."""
+
+    @abstractmethod
+    def _most(self, shared: Shared) -> int:
+        """Return how many coordinates may be kept at most."""
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        return pack_sparse(x, self._select(x, shared), self.bits)
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        reader = Reader(data, self.name)
+        y = read_sparse(reader, self._most(shared), shared.layout.numel, self.bits)
+        reader.end()
+        return y
