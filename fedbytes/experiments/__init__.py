@@ -1,7 +1,7 @@
 """Configurations, suites, sweeps and the run store.
 
-`load_results`, `load_ledger`, `load_partitions` and `load_runs` read a store into pandas tables;
-they need neither torch nor a model.
+`load_results`, `load_deltas`, `load_ledger`, `load_partitions` and `load_runs` read a store into
+pandas tables; they need neither torch nor a model.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from fedbytes.experiments.config import RunConfig, make_config
     from fedbytes.experiments.results import (
+        load_deltas,
         load_ledger,
         load_partitions,
         load_results,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "RunConfig": "config",
     "make_config": "config",
+    "load_deltas": "results",
     "load_ledger": "results",
     "load_partitions": "results",
     "load_results": "results",
@@ -34,6 +36,7 @@ _HOMES = {
 __all__ = [
     "RunConfig",
     "Suite",
+    "load_deltas",
     "load_ledger",
     "load_partitions",
     "load_results",

@@ -16,8 +16,10 @@ IDENTITY = [
 ]  # fmt: skip
 MEASURED = [
     "round", "rounds", "up_bytes", "down_bytes", "total_bytes", "train_loss", "loss", "accuracy",
-    "macro_f1", "perplexity", "seconds",
+    "macro_f1", "perplexity", "delta_cosine", "delta_diversity", "delta_norm", "delta_mean_norm",
+    "seconds",
 ]  # fmt: skip
+DELTAS = ["run", "round", "delta_cosine", "delta_diversity", "delta_norm", "delta_mean_norm"]
 LEDGER = [
     "run", "round", "client", "direction", "kind", "payload_bytes", "message_bytes",
     "encode_seconds", "decode_seconds",
@@ -43,7 +45,9 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     Columns: `run, suite, task, model, adapter, algorithm, codec, uplink, downlink, partition,
     alpha, heterogeneity, seed`, then `round, rounds, up_bytes, down_bytes, total_bytes`
     (cumulative message bytes over all clients), `train_loss`, the task's metrics (`loss` and
-    `accuracy, macro_f1` or `perplexity`; NaN where a task has none) and `seconds`.
+    `accuracy, macro_f1` or `perplexity`; NaN where a task has none), how far the round's clients
+    agree (`delta_cosine, delta_diversity, delta_norm, delta_mean_norm`, see `load_deltas`) and
+    `seconds`.
 
     Raises:
         ValueError: if the folder does not exist.
@@ -53,6 +57,21 @@ def load_results(folder: str | Path) -> pd.DataFrame:
         identity = _identity(run)
         rows += [identity | row for row in read_json_lines(run.path / "rounds.jsonl")]
     return _table(rows, IDENTITY + MEASURED)
+
+
+def load_deltas(folder: str | Path) -> pd.DataFrame:
+    """Return one row per run and round, evaluated or not: how far its clients agree.
+
+    `delta_cosine` is the mean cosine of two clients' deltas as the server decoded them,
+    `delta_diversity` the sum of their squared norms over the squared norm of their sum,
+    `delta_norm` their mean norm and `delta_mean_norm` the norm of their mean.
+    """
+    rows = [
+        {"run": run.run} | row
+        for run in run_folders(folder)
+        for row in read_json_lines(run.path / "deltas.jsonl")
+    ]
+    return _table(rows, DELTAS)
 
 
 def load_ledger(folder: str | Path) -> pd.DataFrame:

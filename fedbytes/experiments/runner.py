@@ -94,6 +94,7 @@ class _Run:
         while self.state.round < self.config.rounds:
             report = run_round(self.state, self.problem.federation, self.channel, self.clock)
             row = self._evaluate(report)
+            self.folder.append_row({"round": report.round, **report.agreement}, "deltas.jsonl")
             self._save(row)
             self.tell(Advanced(report.round, self.ledger.total, self.metrics))
         self.folder.finish(self._summary())
@@ -138,6 +139,7 @@ class _Run:
             "total_bytes": self.ledger.total,
             "train_loss": report.train_loss,
             **self.metrics,
+            **report.agreement,
             "seconds": sum(self.clock.seconds().values()),
         }
 

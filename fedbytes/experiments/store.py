@@ -1,8 +1,9 @@
 """The run store: one folder a run, written so that a kill loses at most the round in hand.
 
-A folder holds `config.yaml`, `provenance.json`, `partition.npz`, `rounds.jsonl`, `checkpoint/`
-(the newest state, and the ledger's rows by round), and at the end `ledger.parquet`,
-`summary.json` and, last of all, `done`. A run that failed has `error.json` instead.
+A folder holds `config.yaml`, `provenance.json`, `partition.npz`, `rounds.jsonl` (a row an
+evaluated round), `deltas.jsonl` (a row a round: how far its clients agree), `checkpoint/` (the
+newest state, and the ledger's rows by round), and at the end `ledger.parquet`, `summary.json`
+and, last of all, `done`. A run that failed has `error.json` instead.
 """
 
 import json
@@ -51,17 +52,17 @@ class RunFolder:
             return "failed"
         return "interrupted" if self.state.exists() else "waiting"
 
-    def append_row(self, row: dict[str, Any]) -> None:
-        """Append the row of an evaluated round."""
-        with (self.path / "rounds.jsonl").open("a", encoding="utf-8") as file:
+    def append_row(self, row: dict[str, Any], name: str = "rounds.jsonl") -> None:
+        """Append the row of a round: of an evaluated one, or of any to `deltas.jsonl`."""
+        with (self.path / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def rewind(self, round_: int) -> None:
         """Forget a failure, and whatever was written after the checkpoint of `round_`."""
         (self.path / "error.json").unlink(missing_ok=True)
-        rounds = self.path / "rounds.jsonl"
-        kept = [row for row in read_json_lines(rounds) if row["round"] <= round_]
-        write_atomically(rounds, "".join(json.dumps(row) + "\n" for row in kept))
+        for name in ("rounds.jsonl", "deltas.jsonl"):
+            kept = [row for row in read_json_lines(self.path / name) if row["round"] <= round_]
+            write_atomically(self.path / name, "".join(json.dumps(row) + "\n" for row in kept))
         for path in self.ledger_parts():
             if int(path.stem.removeprefix("ledger-")) > round_:
                 path.unlink()
@@ -70,7 +71,13 @@ class RunFolder:
         """Forget everything but the configuration."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.checkpoints.mkdir(parents=True)
-        for name in ("rounds.jsonl", "error.json", "ledger.parquet", "summary.json"):
+        for name in (
+            "rounds.jsonl",
+            "deltas.jsonl",
+            "error.json",
+            "ledger.parquet",
+            "summary.json",
+        ):
             (self.path / name).unlink(missing_ok=True)
 
     def append_ledger(self, round_: int, rows: dict[str, list[Any]]) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from fedbytes.compression.core import Layout, Shared
+from fedbytes.federated.agreement import agreement
 from fedbytes.federated.algorithm import Algorithm
 from fedbytes.federated.broadcast import bring_up_to_date, remember_update
 from fedbytes.federated.channel import SERVER, Channel
@@ -75,11 +76,15 @@ class Federation:
 
 @dataclass(frozen=True)
 class RoundReport:
-    """What the server learned in a round: who took part, and their mean training loss."""
+    """What the server learned in a round: who took part, and their mean training loss.
+
+    `agreement` is the geometry of the deltas that it decoded (see `agreement.agreement`).
+    """
 
     round: int
     clients: list[int]
     train_loss: float
+    agreement: dict[str, float]
 
 
 def start(fed: Federation) -> State:
@@ -145,6 +150,7 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
     # The server aggregates, and its optimiser makes the global update.
     with clock.phase("aggregate"):
         train_loss = float(np.average(losses, weights=[u.examples for u in uploads]))
+        agreed = agreement(uploads)
         for before_aggregate in fed.hooks.before_aggregate:
             uploads = before_aggregate(uploads, Context(fed.seed, round_, -1))
         update, state.server = fed.algorithm.server(uploads, state.server)
@@ -163,4 +169,4 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
     state.previous, state.model = state.model, state.model + decoded
     state.reference_before, state.reference = state.reference, decoded
     state.round = round_
-    return RoundReport(round_, clients, train_loss)
+    return RoundReport(round_, clients, train_loss, agreed)

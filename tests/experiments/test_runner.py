@@ -8,7 +8,13 @@ import pytest
 
 from fedbytes.experiments.config import make_config
 from fedbytes.experiments.events import Advanced
-from fedbytes.experiments.results import load_ledger, load_partitions, load_results, load_runs
+from fedbytes.experiments.results import (
+    load_deltas,
+    load_ledger,
+    load_partitions,
+    load_results,
+    load_runs,
+)
 from fedbytes.experiments.runner import run
 from fedbytes.noniid import Partition
 
@@ -82,7 +88,7 @@ def test_a_run_that_was_cut_ends_as_if_it_had_not_been(config, tmp_path, rounds)
         with pytest.raises(CutError):
             run(config, tmp_path / "cut", tell=cut_at(round_))
     run(config, tmp_path / "cut")
-    for load in (load_results, load_ledger):
+    for load in (load_results, load_ledger, load_deltas):
         whole, cut = load(tmp_path / "whole"), load(tmp_path / "cut")
         times = [c for c in whole.columns if c.endswith("seconds")]
         pd.testing.assert_frame_equal(
@@ -112,6 +118,16 @@ def test_a_finished_run_is_left_alone(config, tmp_path):
 def test_evaluation_can_be_sparse_and_the_last_round_is_always_in(settings, tmp_path):
     run(make_config(settings | {"rounds": 5, "evaluate_every": 2}), tmp_path)
     assert load_results(tmp_path)["round"].tolist() == [2, 4, 5]
+
+
+def test_how_far_clients_agree_is_stored_every_round(settings, tmp_path):
+    run(make_config(settings | {"rounds": 5, "evaluate_every": 2}), tmp_path)
+    deltas, results = load_deltas(tmp_path), load_results(tmp_path)
+    assert deltas["round"].tolist() == [1, 2, 3, 4, 5]
+    assert deltas.notna().all(axis=None)
+    both = results.merge(deltas, on="round", suffixes=("", "_again"))
+    for name in ("delta_cosine", "delta_diversity", "delta_norm", "delta_mean_norm"):
+        assert both[name].tolist() == both[f"{name}_again"].tolist()
 
 
 def test_codecs_share_partition_clients_batches_and_start(settings, tmp_path):
