@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
+U = TypeVar("U")
 C = TypeVar("C", bound=type)
 
 
@@ -31,11 +32,17 @@ class Registry(Generic[T]):
     """
 
     def __init__(self, kind: str, base: type[T], package: str) -> None:
+        _BY_BASE[base] = self
         self.kind = kind
         self.base = base
         self.package = package
         self._classes: dict[str, type[T]] = {}
         self._discovered = False
+
+    @staticmethod
+    def of(cls: type) -> "Registry[Any] | None":
+        """Return the registry whose plug-ins `cls` is one of, or None."""
+        return next((_BY_BASE[base] for base in cls.__mro__ if base in _BY_BASE), None)
 
     def register(self, name: str) -> Callable[[C], C]:
         """Return the decorator that files a frozen dataclass under `name`.
@@ -92,12 +99,15 @@ class Registry(Generic[T]):
             raise ValueError(f"a {self.kind} is a name or {{name: …, fields}}, got {spec!r}")
         given = {**spec, **fields}
         name = given.pop("name")
-        cls = self.get(name)
+        return self._build(self.get(name), given, f"{self.kind} {name!r}")
+
+    def _build(self, cls: type[U], given: Mapping[str, Any], what: str) -> U:
+        """Return the dataclass `cls` with the fields that are given, each checked."""
         known = {f.name: f for f in dataclasses.fields(cls) if f.init}  # type: ignore[arg-type]
         hints = typing.get_type_hints(cls)
         for key in given:
             if key not in known:
-                raise ValueError(f"{self.kind} {name!r} has no field {key!r}{nearest(key, known)}")
+                raise ValueError(f"{what} has no field {key!r}{nearest(key, known)}")
         missing = [
             key
             for key, f in known.items()
@@ -106,24 +116,26 @@ class Registry(Generic[T]):
             and f.default_factory is dataclasses.MISSING
         ]
         if missing:
-            raise ValueError(f"{self.kind} {name!r} needs {', '.join(missing)}")
-        where = f"{self.kind} {name!r}: "
-        return cls(**{k: self._convert(v, hints[k], where + k) for k, v in given.items()})
+            raise ValueError(f"{what} needs {', '.join(missing)}")
+        return cls(**{k: self._convert(v, hints[k], f"{what}: {k}") for k, v in given.items()})
 
     def spec(self, plugin: T) -> dict[str, Any]:
         """Return the canonical `{"name": …, **fields}` of a plug-in, defaults included."""
         return {"name": plugin.name, **self._plain_fields(plugin)}  # type: ignore[attr-defined]
 
-    def _plain_fields(self, plugin: T) -> dict[str, Any]:
+    def _plain_fields(self, plugin: Any) -> dict[str, Any]:
         return {
             f.name: self._plain(getattr(plugin, f.name))
-            for f in dataclasses.fields(plugin)  # type: ignore[arg-type]
+            for f in dataclasses.fields(plugin)
             if f.init
         }
 
     def _plain(self, value: Any) -> Any:
-        if isinstance(value, self.base):
-            return self.spec(value)
+        owner = Registry.of(type(value))
+        if owner is not None:
+            return owner.spec(value)
+        if dataclasses.is_dataclass(value):
+            return self._plain_fields(value)
         return [self._plain(v) for v in value] if isinstance(value, tuple) else value
 
     def _convert(self, value: Any, hint: Any, where: str) -> Any:
@@ -145,9 +157,18 @@ class Registry(Generic[T]):
             raise ValueError(f"{where} must be one of {', '.join(map(str, args))}, got {value!r}")
         if origin is tuple and isinstance(value, list | tuple):
             return tuple(self._convert(v, args[0], where) for v in value)
-        if isinstance(hint, type) and issubclass(hint, self.base) and not origin:
-            return self.make(value)
+        owner = Registry.of(hint) if isinstance(hint, type) and not origin else None
+        if owner is not None:
+            return owner.make(value)
+        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+            return value if isinstance(value, hint) else self._nested(value, hint, where)
         return _scalar(value, hint, where)
+
+    def _nested(self, value: Any, hint: type[U], where: str) -> U:
+        if not isinstance(value, Mapping):
+            names = ", ".join(f.name for f in dataclasses.fields(hint))  # type: ignore[arg-type]
+            raise ValueError(f"{where} must be a mapping of {names}, got {value!r}")
+        return self._build(hint, value, where)
 
     def _discover(self) -> None:
         if self._discovered:
@@ -158,6 +179,10 @@ class Registry(Generic[T]):
             importlib.import_module(f"{self.package}.{module.name}")
         for point in entry_points(group=f"fedbytes.{self.kind}s"):
             point.load()
+
+
+_BY_BASE: dict[type, Registry[Any]] = {}
+"""Every registry by the base class of its plug-ins: a field so annotated takes a specification."""
 
 
 def _scalar(value: Any, hint: Any, where: str) -> Any:

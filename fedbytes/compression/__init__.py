@@ -16,8 +16,9 @@ if TYPE_CHECKING:
         codec_spec,
         make_codec,
     )
-    from .feedback import DivergedError, ResidualGuard, encode_with_feedback
+    from .feedback import DivergedError, ResidualGuard
     from .frame import HEADER_BYTES, Frame
+    from .memory import Memory, encode_with_feedback
 
 _HOME = {
     "bench": ("default_variants", "measure"),
@@ -32,8 +33,9 @@ _HOME = {
         "codec_spec",
         "make_codec",
     ),
-    "feedback": ("DivergedError", "ResidualGuard", "encode_with_feedback"),
+    "feedback": ("DivergedError", "ResidualGuard"),
     "frame": ("HEADER_BYTES", "Frame"),
+    "memory": ("Memory", "encode_with_feedback"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -45,6 +47,7 @@ __all__ = [
     "Finding",
     "Frame",
     "Layout",
+    "Memory",
     "ResidualGuard",
     "Shared",
     "check_codec",

@@ -1,40 +1,11 @@
-"""Error feedback: what a codec lost this round is added to the next update of the same sender."""
+"""What keeps error feedback bounded: codecs that contract, and a guard that sees divergence."""
 
 import math
 from dataclasses import dataclass
 
 import torch
 
-from .core import Codec, Shared, codec_spec
-
-
-def encode_with_feedback(
-    codec: Codec, x: torch.Tensor, residual: torch.Tensor | None, shared: Shared
-) -> tuple[bytes, torch.Tensor, torch.Tensor]:
-    """Encode x plus the sender's residual, and return what was lost as the next residual.
-
-    EF14 of Seide et al. 2014 (1-bit SGD). The state is the residual tensor alone: keep it per
-    sender and checkpoint it. Neither x nor the residual is changed.
-
-    Args:
-        codec: a codec that contracts.
-        x: float32 [numel], this round's update.
-        residual: float32 [numel] from the last call, or None at first.
-        shared: what both ends know.
-
-    Returns:
-        The bytes, the vector that the receiver decodes, and the new residual.
-
-    Raises:
-        ValueError: if the codec does not contract, or the sum is not finite.
-    """
-    require_contracting(codec)
-    if residual is not None and residual.shape != x.shape:
-        raise ValueError(f"residual has shape {tuple(residual.shape)}, x {tuple(x.shape)}")
-    target = x if residual is None else x + residual.to(x.device)
-    data = codec.encode(target, shared)
-    decoded = codec.decode(data, shared).to(x.device)
-    return data, decoded, target - decoded
+from .core import Codec, codec_spec
 
 
 def require_contracting(codec: Codec) -> None:

@@ -32,7 +32,8 @@ class PartitionConfig(BaseModel):
 class RunConfig(BaseModel):
     """Everything that decides a run's result. The defaults are a small run of the quickstart.
 
-    `codec` is a short way to give `uplink` and `downlink` the same value.
+    `codec` is a short way to give `uplink` and `downlink` the same value; a `momentum` in it, which
+    is of clients' updates, goes to the uplink alone.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -79,6 +80,8 @@ class RunConfig(BaseModel):
                 if link in fields:
                     raise ValueError(f"give either codec or {link}, not both")
                 fields[link] = both
+            if isinstance(both, Mapping) and "momentum" in both:  # it is of clients' updates
+                fields["downlink"] = {k: v for k, v in both.items() if k != "momentum"}
         for key, value in fields.items():
             if cls.model_fields[key].annotation == Spec and isinstance(value, str):
                 fields[key] = {"name": value}
@@ -146,7 +149,7 @@ def _canonical_specs() -> dict[str, Callable[[RunConfig], Spec]]:
         "partition": lambda c: partitioner_spec(make_partitioner(c.partitioner_spec)),
         "algorithm": lambda c: ALGORITHMS.spec(make_algorithm(c.algorithm)),
         "uplink": lambda c: make_link(c.uplink).spec,
-        "downlink": lambda c: make_link(c.downlink).spec,
+        "downlink": lambda c: make_link(c.downlink).for_model.spec,
     }
 
 

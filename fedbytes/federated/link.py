@@ -1,18 +1,24 @@
-"""One direction of the traffic: a codec, with or without error feedback around it."""
+"""One direction of the traffic: a codec, and what the sender keeps around it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
 from fedbytes.compression.core import Codec, Shared, codec_spec, make_codec
-from fedbytes.compression.feedback import encode_with_feedback, require_contracting
+from fedbytes.compression.feedback import require_contracting
+from fedbytes.compression.label import short_label
+from fedbytes.compression.memory import Feedback, Held, Memory, Sent
+
+_FEEDBACK: dict[Any, Feedback] = {False: "none", True: "ef14", "ef14": "ef14", "ef21": "ef21"}
+NO_MEMORY = Memory()
+_MARKS = {"none": "", "ef14": " +EF", "ef21": " +EF21"}
 
 
 @dataclass(frozen=True)
 class Link:
-    """A codec for one direction; `error_feedback` keeps what it lost for the next message.
+    """A codec for one direction, and the sender's memory around it.
 
     Raises:
         ValueError: if error feedback is asked of a codec that does not contract: the residual
@@ -20,39 +26,64 @@ class Link:
     """
 
     codec: Codec
-    error_feedback: bool = False
+    memory: Memory = NO_MEMORY
 
     def __post_init__(self) -> None:
-        if self.error_feedback:
+        if self.memory.feedback != "none":
             require_contracting(self.codec)
 
-    def encode(
-        self, x: Tensor, residual: Tensor | None, shared: Shared
-    ) -> tuple[bytes, Tensor | None]:
-        """Return the payload for `x` `[numel]` and the sender's next residual (None without)."""
-        if not self.error_feedback:
-            return self.codec.encode(x, shared), None
-        data, _, kept = encode_with_feedback(self.codec, x, residual, shared)
-        return data, kept
+    def encode(self, x: Tensor, held: Held, shared: Shared) -> Sent:
+        """Return the payload for `x` `[numel]` and what the sender keeps for the next one."""
+        return self.memory.encode(self.codec, x, held, shared)
+
+    def receive(self, decoded: Tensor, estimate: Tensor | None) -> Tensor:
+        """Return the value that a decoded message stands for, by the receiver's last one."""
+        return self.memory.receive(decoded, estimate)
+
+    @property
+    def estimates(self) -> bool:
+        """Whether the receiver has to keep each sender's last value."""
+        return self.memory.feedback == "ef21"
+
+    @property
+    def for_model(self) -> "Link":
+        """This link as the downlink: receivers hold a model that what is sent moves.
+
+        EF21 of the model (EF21-P, Gruntkowska et al. 2023) sends what their model lacks, which is
+        the newest update plus what earlier messages lost: EF14 of the updates.
+
+        Raises:
+            ValueError: for momentum, which is of a client's own updates.
+        """
+        if self.memory.momentum:
+            raise ValueError(
+                f"momentum={self.memory.momentum:g} is for clients' updates: give it to uplink "
+                "alone; the server's is algorithm.server_momentum"
+            )
+        if not self.estimates:
+            return self
+        return replace(self, memory=Memory("ef14"))
 
     @property
     def spec(self) -> dict[str, Any]:
         """The canonical configuration, defaults included."""
-        return codec_spec(self.codec) | {"error_feedback": self.error_feedback}
+        feedback: Any = self.memory.feedback
+        given = {"error_feedback": {"none": False, "ef14": True}.get(feedback, feedback)}
+        # Left out at its default, so that runs made before there was momentum keep their ids.
+        momentum = {"momentum": self.memory.momentum} if self.memory.momentum else {}
+        return codec_spec(self.codec) | given | momentum
 
     @property
     def label(self) -> str:
-        """A short name for legends: the codec and its fields that are not at their default."""
-        defaults = {f.name: f.default for f in fields(self.codec)}  # type: ignore[arg-type]
-        words = [self.codec.name]
-        for key, value in codec_spec(self.codec).items():
-            if key != "name" and value != defaults[key]:
-                words.append(f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}")
-        return " ".join(words) + (" +EF" if self.error_feedback else "")
+        """A short name for legends: the codec, its fields not at their default, the memory."""
+        momentum = f" momentum={self.memory.momentum:g}" if self.memory.momentum else ""
+        return short_label(self.codec) + _MARKS[self.memory.feedback] + momentum
 
 
 def make_link(spec: str | Mapping[str, Any]) -> Link:
-    """Build a link from a codec's specification, with `error_feedback` beside its fields.
+    """Build a link from a codec's specification, with the memory's two fields beside its own.
+
+    `error_feedback` is true or `"ef14"`, `"ef21"`, or false; `momentum` is in [0, 1).
 
     Raises:
         ValueError: for an unknown codec or field, or error feedback that cannot work.
@@ -62,7 +93,9 @@ def make_link(spec: str | Mapping[str, Any]) -> Link:
     if not isinstance(spec, Mapping):
         raise ValueError(f"a codec is a name or {{name: …, fields}}, got {spec!r}")
     given = dict(spec)
-    feedback = given.pop("error_feedback", False)
-    if not isinstance(feedback, bool):
-        raise ValueError(f"error_feedback must be true or false, got {feedback!r}")
-    return Link(make_codec(given), feedback)
+    feedback, momentum = given.pop("error_feedback", False), given.pop("momentum", 0.0)
+    if not isinstance(feedback, bool | str) or feedback not in _FEEDBACK:
+        raise ValueError(f"error_feedback must be true or false, ef14 or ef21, got {feedback!r}")
+    if not isinstance(momentum, int | float) or isinstance(momentum, bool):
+        raise ValueError(f"momentum must be a number in [0, 1), got {momentum!r}")
+    return Link(make_codec(given), Memory(_FEEDBACK[feedback], float(momentum)))

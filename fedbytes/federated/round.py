@@ -126,12 +126,10 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
         # Error feedback and uplink codec on the client; the server decodes what arrived.
         shared = fed.shared(round_, client, state.reference, place)
         with clock.phase("encode"):
-            residual = state.up_residuals.get(client)
-            data, residual = fed.uplink.encode(delta, residual, shared)
-            frame = frame_vector("delta", fed.uplink.codec, shared, data)
-        if residual is not None:
-            state.guard(client, delta, residual)
-            state.up_residuals[client] = residual
+            sent = fed.uplink.encode(delta, state.up_memories.get(client, {}), shared)
+            frame = frame_vector("delta", fed.uplink.codec, shared, sent.data)
+        state.guard(client, delta, sent)
+        state.up_memories[client] = sent.held
         received, entry = channel.send(
             frame,
             round=round_,
@@ -142,6 +140,9 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
         )
         with clock.phase("decode"):
             decoded = open_vector(received, fed.uplink.codec, shared)
+            decoded = fed.uplink.receive(decoded, state.up_estimates.get(client))
+        if fed.uplink.estimates:
+            state.up_estimates[client] = decoded
         entry.decode_seconds = clock.last
         examples, loss = send_metrics(channel, shared, len(fed.parts[client]), trained.loss)
         uploads.append(Upload(client, decoded, examples))
@@ -158,14 +159,13 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
     # Downlink codec. The model moves by what clients will decode, so both ends stay the same.
     shared = fed.shared(round_, SERVER, state.reference)
     with clock.phase("encode"):
-        data, residual = fed.downlink.encode(update, state.down_residual, shared)
+        sent = fed.downlink.for_model.encode(update, state.down_memory, shared)
     state.encode_seconds = clock.last
-    if residual is not None:
-        state.guard(-1, update, residual)
-        state.down_residual = residual
+    state.guard(-1, update, sent)
+    state.down_memory = sent.held
     with clock.phase("decode"):
-        decoded = fed.downlink.codec.decode(data, shared)
-    remember_update(state, fed.layout.numel, data)
+        decoded = fed.downlink.codec.decode(sent.data, shared)
+    remember_update(state, fed.layout.numel, sent.data)
     state.previous, state.model = state.model, state.model + decoded
     state.reference_before, state.reference = state.reference, decoded
     state.round = round_

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.feedback import ResidualGuard
+from fedbytes.compression.memory import Held, Sent
 
 
 @dataclass
@@ -31,22 +32,27 @@ class State:
     reference: Tensor | None = None
     """The newest update as clients decoded it; `reference_before` is the one before that."""
     reference_before: Tensor | None = None
-    down_residual: Tensor | None = None
-    up_residuals: dict[int, Tensor] = field(default_factory=dict)
+    down_memory: Held = field(default_factory=dict)
+    up_memories: dict[int, Held] = field(default_factory=dict)
+    """What a sender keeps around its codec: the server, and each client."""
+    up_estimates: dict[int, Tensor] = field(default_factory=dict)
+    """What the server keeps of each client where the uplink sends differences (EF21)."""
     client_memory: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     encode_seconds: float = 0.0
     """What encoding the newest update took; the ledger books it where it is first sent."""
     guards: dict[int, dict[str, Any]] = field(default_factory=dict)
     """What the guard against a diverging residual keeps of each sender (the server is -1)."""
 
-    def guard(self, sender: int, update: Tensor, residual: Tensor) -> None:
-        """Check that the sender's error feedback stays bounded.
+    def guard(self, sender: int, update: Tensor, sent: Sent) -> None:
+        """Check that the sender's error feedback stays bounded, where it has any.
 
         Raises:
             DivergedError: if it does not.
         """
+        if sent.lost is None:
+            return
         guard = ResidualGuard(**self.guards.get(sender, {}))
-        guard.check(update, residual)
+        guard.check(update, sent.lost)
         self.guards[sender] = asdict(guard)
 
     def save(self, path: Path, extra: dict[str, Any]) -> None:

@@ -131,6 +131,57 @@ def test_error_feedback_needs_a_codec_that_contracts():
         make_link({"name": "int", "bits": 2, "rounding": "stochastic", "error_feedback": True})
     with pytest.raises(ValueError, match="error_feedback must be true or false"):
         make_link({"name": "fp32", "error_feedback": "yes"})
+    with pytest.raises(ValueError, match="momentum must be a number"):
+        make_link({"name": "fp32", "momentum": "much"})
+
+
+def test_the_labels_of_links_tell_their_memories_apart():
+    spec = {"name": "topk", "density": 0.1}
+    labels = [
+        make_link(spec | memory).label
+        for memory in (
+            {},
+            {"error_feedback": True},
+            {"error_feedback": "ef21"},
+            {"error_feedback": "ef14", "momentum": 0.9},
+        )
+    ]
+    assert labels[1:] == [f"{labels[0]}{end}" for end in (" +EF", " +EF21", " +EF momentum=0.9")]
+
+
+def test_a_downlink_has_no_momentum_and_its_ef21_is_that_of_the_model():
+    link = make_link({"name": "topk", "error_feedback": "ef21"})
+    assert link.for_model == make_link({"name": "topk", "error_feedback": True})
+    with pytest.raises(ValueError, match=r"momentum=0.5 .* uplink alone"):
+        make_link({"name": "topk", "momentum": 0.5}).for_model  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [{"error_feedback": "ef21"}, {"error_feedback": True, "momentum": 0.5}],
+    ids=str,
+)
+def test_a_memory_survives_a_checkpoint_and_the_server_holds_what_clients_told(
+    make_run, tmp_path, memory
+):
+    link = make_link({"name": "topk", "density": 0.1} | memory)
+    fields = {"uplink": link, "clients_per_round": 2}
+    whole = make_run(5, **fields).go(6)
+    cut = make_run(5, **fields).go(3)
+    cut.state.save(tmp_path / "state.pt", {})
+    cut.state, _ = type(cut.state).load(tmp_path / "state.pt")
+    cut.go(3)
+    assert torch.equal(whole.state.model, cut.state.model)
+    assert whole.crossed == cut.crossed
+    for client, estimate in whole.state.up_estimates.items():
+        assert torch.equal(estimate, whole.state.up_memories[client]["estimate"])
+    assert bool(whole.state.up_estimates) == link.estimates
+
+
+def test_ef21_over_a_lossless_codec_is_no_memory_at_all(make_run):
+    plain = make_run(3).go(4)
+    told = make_run(3, uplink=make_link({"name": "fp32", "error_feedback": "ef21"})).go(4)
+    torch.testing.assert_close(told.state.model, plain.state.model, rtol=0, atol=1e-5)
 
 
 def test_residuals_make_up_for_what_was_lost(make_run):

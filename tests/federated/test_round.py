@@ -118,12 +118,13 @@ def test_a_saved_state_goes_on_bit_for_bit(make_run, tmp_path):
 def test_error_feedback_that_diverges_is_noticed(make_run, monkeypatch):
     # Half the model's step, sent as its opposite: no contraction, whatever the codec claims.
     from fedbytes.compression.core import make_codec
+    from fedbytes.compression.memory import Memory
     from fedbytes.federated.link import Link
 
     codec = make_codec("fp32")
     real = type(codec)._decode
     monkeypatch.setattr(type(codec), "_decode", lambda self, d, s: -3 * real(self, d, s))
-    run = make_run(2, downlink=Link(codec, error_feedback=True))
+    run = make_run(2, downlink=Link(codec, Memory("ef14")))
     with pytest.raises(DivergedError, match="error feedback diverges"):
         run.go(60)
 
