@@ -48,6 +48,19 @@ def at_least(x: Floats, cutoff: float) -> Indices:
     return np.flatnonzero((x.view(np.int32) & np.int32(0x7FFFFFFF)) >= lowest)
 
 
+def drawn(generator: np.random.Generator, n: int, k: int) -> Indices:
+    """Return k of n indices, ascending, each set of k as likely as any other.
+
+    They are those whose random uint32 is smallest; ties go to the lower index.
+    """
+    if k >= n:
+        return np.arange(n)
+    keys = generator.integers(0, 1 << 32, n, np.uint32)
+    edge = np.partition(keys, k - 1)[k - 1]
+    below, tied = np.flatnonzero(keys < edge), np.flatnonzero(keys == edge)
+    return np.sort(np.concatenate((below, tied[: k - below.size])))
+
+
 def share_of(density: float, numel: int) -> int:
     """Return density * numel rounded half to even, at least 1 if there are any coordinates."""
     return min(numel, max(1, round(density * numel)))

@@ -1,8 +1,18 @@
 """The common parts of docs/wire.md, read in plain Python."""
 
+import hashlib
 import struct
 
+import numpy as np
+
 NUMEL = 201
+SEED, ROUND, SENDER = 7, 3, 2
+
+
+def generator(purpose: str) -> np.random.Generator:
+    word = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "little")
+    keys = (word, ROUND) if purpose.startswith("codec-common/") else (word, ROUND, SENDER)
+    return np.random.default_rng(np.random.SeedSequence(SEED, spawn_key=keys))
 
 
 class Bits:

@@ -5,7 +5,7 @@ import struct
 
 import numpy as np
 
-from plain.core import NUMEL, Bits, Body
+from plain.core import NUMEL, Bits, Body, generator
 
 
 def geometric(k: int, n: int, largest: int) -> list[int]:
@@ -86,4 +86,46 @@ def values(body: Body, k: int, bits: int) -> list[float]:
     return [levels[c // 2] * (-1 if c % 2 else 1) for c in body.packed(k, bits)]
 
 
-DECODERS = {"topk": sparse, "stc": sparse, "threshold": sparse}
+def chunked(body: Body, spec: dict) -> list[float]:
+    size = min(spec["chunk"], NUMEL)
+    starts = range(0, NUMEL, size)
+    sizes = [min(size, NUMEL - start) for start in starts]
+    budgets = [min(spec["k"] or max(1, round((spec["density"] or 0) * c)), c) for c in sizes]
+    kept = []
+    if body.take(1) == b"\0":
+        kept = indices(body, body.count(), NUMEL)
+    else:
+        whole = NUMEL // size
+        ranks = []
+        for part in (range(whole), range(whole, len(sizes))):
+            if part:
+                ways = math.comb(sizes[part[0]], budgets[part[0]])
+                ranks += body.packed(len(part), (ways - 1).bit_length())
+        for start, c, k, rank in zip(starts, sizes, budgets, ranks, strict=True):
+            members = []
+            for i in range(k, 0, -1):
+                members.append(max(place for place in range(c) if math.comb(place, i) <= rank))
+                rank -= math.comb(members[-1], i)
+            kept += [start + place for place in reversed(members)]
+    out = [0.0] * NUMEL
+    for index, value in zip(kept, values(body, len(kept), spec["bits"]), strict=True):
+        out[index] = value
+    return out
+
+
+def random(body: Body, spec: dict) -> list[float]:
+    size = max(1, round(spec["density"] * NUMEL))
+    keys = generator("codec/randk").integers(0, 2**32, NUMEL, np.uint32).tolist()
+    drawn = sorted(sorted(range(NUMEL), key=lambda place: (keys[place], place))[:size])
+    k, out = body.count(), [0.0] * NUMEL
+    kept = indices(body, k, size)
+    for index, value in zip(kept, values(body, k, spec["bits"]), strict=True):
+        out[drawn[index]] = value * (NUMEL / size if spec["scale"] else 1)
+    return out
+
+
+DECODERS = {
+    **dict.fromkeys(("topk", "stc", "threshold", "dgc"), sparse),
+    "chunked_topk": chunked,
+    "randk": random,
+}

@@ -1,0 +1,119 @@
+"""The largest coordinates of each chunk of a vector, and their places as bytes."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from .bits import pack_bits, packed_bytes, unpack_bits
+from .combinations import rank_bits, rank_sets, unrank_sets
+from .core import Floats
+from .indices import Indices, pack_indices, read_indices
+from .select import largest
+from .wire import Reader, count_bytes
+
+_GAPS, _SETS = range(2)
+_PIECE = 1 << 18  # coordinates worked on at a time
+
+
+class Chunks:
+    """A vector of n coordinates in chunks, each with a budget of how many may be kept.
+
+    Args:
+        n: coordinates.
+        chunk: coordinates a chunk; the last may be shorter.
+        budget: how many may be kept in a chunk of a given size.
+    """
+
+    def __init__(self, n: int, chunk: int, budget: Callable[[int], int]) -> None:
+        self.n = n
+        chunk = min(chunk, n) or 1
+        whole, rest = divmod(n, chunk)
+        runs = ((0, whole, chunk), (whole * chunk, 1, rest))
+        self._runs = [(start, number, size, budget(size)) for start, number, size in runs if size]
+        self._runs = [run for run in self._runs if run[1]]
+        self.most = sum(number * k for _, number, _, k in self._runs)
+
+    def largest(self, x: Floats) -> Indices:
+        """Return the ascending indices of each chunk's largest magnitudes, zeros never.
+
+        Ties go to the lower index.
+        """
+        parts = [_largest_in_rows(x, *run) for run in self._runs]
+        return np.concatenate(parts) if parts else np.arange(0)
+
+    def pack(self, kept: Indices) -> bytes:
+        """Return the places of `kept`, by the gaps between them or as a set a chunk.
+
+        Sets only where each chunk keeps as many as it may.
+        """
+        gaps = count_bytes(kept.size) + pack_indices(kept, self.n)
+        size = self._sets_bytes()
+        if kept.size < self.most or size is None or size >= len(gaps):
+            return bytes([_GAPS]) + gaps
+        parts, at = [bytes([_SETS])], 0
+        for start, number, size, k in self._runs:
+            places = kept[at : at + number * k] - start
+            at += number * k
+            ranks = rank_sets(places.reshape(number, k) % size, size)
+            parts.append(pack_bits(ranks, rank_bits(size, k) or 0))
+        return b"".join(parts)
+
+    def read(self, reader: Reader) -> Indices:
+        """Return the indices that `pack` wrote; ValueError if the bytes cannot be that."""
+        known = self._sets_bytes() is not None
+        if reader.number("B", "place code", _GAPS, _SETS if known else _GAPS) == _GAPS:
+            return read_indices(reader, reader.count("kept", self.most), self.n)
+        parts = list(self._read_sets(reader))
+        return np.concatenate(parts) if parts else np.arange(0)
+
+    def _read_sets(self, reader: Reader) -> Iterator[Indices]:
+        for start, number, size, k in self._runs:
+            width = rank_bits(size, k) or 0
+            packed = reader.take(packed_bytes(number, width), "sets")
+            ranks = unpack_bits(packed, number, width).astype(np.uint64)
+            if int(ranks.max()) >= math.comb(size, k):
+                raise ValueError(
+                    f"{reader.what} payload: set {ranks.max()} of {size} does not exist"
+                )
+            starts = start + size * np.arange(number)
+            yield (unrank_sets(ranks, size, k) + starts[:, None]).ravel()
+
+    def _sets_bytes(self) -> int | None:
+        """Return how many bytes the sets take, or None where they have no numbers."""
+        total = 0
+        for _, number, size, k in self._runs:
+            width = rank_bits(size, k)
+            if width is None:
+                return None
+            total += packed_bytes(number, width)
+        return total
+
+
+def _largest_in_rows(x: Floats, start: int, number: int, size: int, k: int) -> Indices:
+    if number == 1:
+        return start + largest(x[start : start + size], k)
+    rows = x[start : start + number * size].reshape(number, size)
+    step = max(1, _PIECE // size)
+    parts = []
+    for first in range(0, number, step):
+        mask = _largest_mask(rows[first : first + step], k)
+        parts.append(np.flatnonzero(mask) + (start + first * size))
+    return np.concatenate(parts)
+
+
+def _largest_mask(rows: Floats, k: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
+    """Return where each row's k largest magnitudes are."""
+    # Magnitudes' bit patterns sort like the magnitudes.
+    magnitudes = rows.view(np.int32) & np.int32(0x7FFFFFFF)
+    if k >= rows.shape[1]:
+        return magnitudes > 0
+    place = rows.shape[1] - k
+    edge = np.partition(magnitudes, place, axis=1)[:, place, None]
+    mask = magnitudes >= np.maximum(edge, 1)
+    over = np.flatnonzero(np.count_nonzero(mask, axis=1) > k)
+    if over.size:
+        tied = magnitudes[over] == edge[over]
+        allowed = k - np.count_nonzero(magnitudes[over] > edge[over], axis=1)
+        mask[over] &= ~tied | (np.cumsum(tied, axis=1, dtype=np.int32) <= allowed[:, None])
+    return mask

@@ -1,0 +1,81 @@
+"""Random-k: coordinates drawn from the shared seed, whose places are free."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core import CODECS, Codec, Floats, Payload, Shared
+from ..indices import Indices
+from ..sparse import check_bits, check_density, drawn, pack_sparse, read_sparse, share_of
+from ..wire import Reader
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@CODECS.register("randk")
+@dataclass(frozen=True)
+class RandK(Codec):
+    """k = density * numel coordinates drawn at random, anew each round and sender.
+
+    Konečný et al. 2016 (random mask); Stich et al. 2018. Both ends draw the same k coordinates
+    from the shared seed: those whose random uint32 is smallest. Only the values travel, and which
+    of the k are zeros, where some are.
+
+    Wire: of the k drawn values, in order: how many are not zero, which, their values
+    (`sparse.py`); nothing for "which" if all are. The decoder multiplies by n / k where `scale`.
+
+    Unbiased with scale at 32 bits (narrower values are rounded to nearest). Contracts without
+    scale: E||x - C(x)||^2 = (1 - k / n) ||x||^2.
+
+    Attributes:
+        density: share of the coordinates that is drawn, in (0, 1].
+        bits: bits a value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
+        scale: multiply by n / k, which makes it unbiased and multiplies the error.
+    """
+
+    density: float = 0.01
+    bits: int = 8
+    scale: bool = False
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"density": 0.1, "bits": 8},
+        {"density": 0.1, "bits": 32, "scale": True},
+    )
+
+    def __post_init__(self) -> None:
+        check_density("randk", self.density)
+        check_bits("randk", self.bits)
+
+    @property
+    def unbiased(self) -> bool:
+        """True for scaled float32 values."""
+        return self.scale and self.bits == 32
+
+    @property
+    def contracts(self) -> bool:
+        """True without scale, with delta of about density."""
+        return not self.scale
+
+    @property
+    def sparse(self) -> bool:
+        """True: what is not drawn is zero."""
+        return True
+
+    def _drawn(self, shared: Shared) -> Indices:
+        numel = shared.layout.numel
+        return drawn(shared.generator("randk"), numel, share_of(self.density, numel))
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        values = x[self._drawn(shared)]
+        return pack_sparse(values, np.flatnonzero(values), self.bits)
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        kept, reader = self._drawn(shared), Reader(data, self.name)
+        values = read_sparse(reader, kept.size, kept.size, self.bits)
+        reader.end()
+        y = np.zeros(shared.layout.numel, np.float32)
+        if self.scale and kept.size:
+            wide = values.astype(np.float64) * (y.size / kept.size)
+            values = np.clip(wide, -_LARGEST, _LARGEST).astype(np.float32)
+        y[kept] = values
+        return y
