@@ -21,15 +21,26 @@ class Partitioner(ABC):
     Attributes:
         name: the registered name.
         examples: fields of configurations that the contract tests run, one dict each.
+        default_factor: the column that a configuration splits by if it names none; `text` for
+            the texts themselves, None for the label or else the data's natural column.
     """
 
     name: ClassVar[str]
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    default_factor: ClassVar[str | None] = None
 
     @property
     def required_clients(self) -> int | None:
         """The only number of clients that this configuration can split over, or None if any."""
         return None
+
+    def resolve(self, factor: Any) -> tuple["Partitioner", Any]:
+        """Return the partitioner that splits, and the column that it splits by.
+
+        Another pair than this one and `factor` where a column is made first, of which the
+        partition is then measured: clusters of texts.
+        """
+        return self, factor
 
     def __call__(self, factor: Any, num_clients: int = 10, seed: int = 0) -> Partition:
         """Split the examples of a column over clients.

@@ -1,0 +1,93 @@
+"""Clusters of texts: found, the same again, and split by any other partitioner."""
+
+import numpy as np
+import pytest
+
+from fedbytes.noniid import Partition, make_partitioner, partitioner_spec
+from fedbytes.noniid.clustering import k_means
+from fedbytes.noniid.embedding import tfidf_svd
+
+WORDS = {
+    "sport": ["goal", "team", "match", "player", "coach", "league", "season", "score"],
+    "money": ["stock", "bank", "price", "market", "share", "profit", "trade", "rate"],
+    "weather": ["rain", "wind", "cloud", "storm", "sun", "snow", "heat", "frost"],
+}
+
+
+@pytest.fixture(scope="module")
+def topics():
+    return np.random.default_rng(0).choice(list(WORDS), size=300)
+
+
+@pytest.fixture(scope="module")
+def texts(topics):
+    rng = np.random.default_rng(1)
+    return [" ".join([*rng.choice(WORDS[topic], 6), "the", "and"]) for topic in topics]
+
+
+def agree(codes, topics):
+    return Partition.from_owners(codes, int(codes.max()) + 1).metrics(topics)["nmi"]
+
+
+def test_texts_of_a_topic_lie_together(texts, topics):
+    points = tfidf_svd(texts, dim=8)
+    assert points.shape == (300, 8)
+    assert np.allclose(np.linalg.norm(points, axis=1), 1.0)
+    same = topics[:, None] == topics[None, :]
+    cosines = points @ points.T
+    assert cosines[same].mean() > cosines[~same].mean() + 0.3
+
+
+def test_clusters_find_topics(texts, topics):
+    codes = make_partitioner("clusters", num_clusters=3).clusters(texts)
+    assert agree(codes, topics) > 0.95
+    assert np.all(np.diff(np.bincount(codes)) <= 0)  # the largest first
+
+
+def test_then_decides_the_split(texts):
+    clusters = make_partitioner("clusters", num_clusters=3)
+    codes = clusters.clusters(texts)
+    for then in ({"name": "iid"}, {"name": "dirichlet", "alpha": 0.05}):
+        both = make_partitioner("clusters", num_clusters=3, then=then)
+        assert both(texts, 5, seed=2) == make_partitioner(then)(codes, 5, seed=2)
+        assert make_partitioner(partitioner_spec(both)) == both
+
+
+def test_the_seed_moves_holders_and_not_clusters(texts):
+    split = make_partitioner("clusters", num_clusters=3, then={"name": "dirichlet", "alpha": 0.1})
+    first, second = split.resolve(texts)[1], split.resolve(list(texts))[1]
+    assert np.array_equal(first, second)
+    assert split(texts, 5, seed=0) != split(texts, 5, seed=1)
+
+
+def test_embeddings_stand_in_for_texts(topics):
+    rng = np.random.default_rng(2)
+    centres = {topic: rng.normal(size=16) for topic in WORDS}
+    points = np.array([centres[topic] + 0.05 * rng.normal(size=16) for topic in topics])
+    split = make_partitioner("clusters", num_clusters=3, features="minilm")
+    assert agree(split.clusters(points.astype(np.float32)), topics) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="'minilm' needs the texts' embeddings"):
+        split(list(topics), 5)
+    points[7, 3] = np.nan
+    with pytest.raises(ValueError, match="1 of 300 points are not finite, first 7"):
+        split(points, 5)
+
+
+def test_fewer_distinct_texts_than_clusters():
+    codes = make_partitioner("clusters", num_clusters=10).clusters(["a b", "a b", "c d", "c d"])
+    assert codes[0] == codes[1] != codes[2] == codes[3]
+    assert set(make_partitioner("clusters").clusters(["", "", ""])) == {0}
+
+
+def test_k_means_is_as_good_as_its_best_start():
+    rng = np.random.default_rng(3)
+    points = np.concatenate([rng.normal(c, 0.1, size=(40, 2)) for c in range(6)])
+    assert agree(k_means(points, 6), np.repeat(np.arange(6), 40)) > 0.99
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_refuses(count):
+    with pytest.raises(ValueError, match=f"got {count}"):
+        make_partitioner("clusters", num_clusters=count)
+    with pytest.raises(ValueError, match=f"got {count}"):
+        tfidf_svd(["a"], dim=count)
