@@ -71,7 +71,12 @@ def test_topk_at_five_percent_in_four_bits_is_below_half_a_bit() -> None:
     [
         ({"name": "int", "bits": 8}, 8.126, 1e-4),
         ({"name": "int", "bits": 4}, 4.126, 0.0125),
+        ({"name": "int", "bits": 3}, 3.126, 0.055),
         ({"name": "int", "bits": 2}, 2.126, 0.21),
+        ({"name": "fp16"}, 16.001, 1e-7),
+        ({"name": "fp8"}, 8.064, 8e-4),
+        ({"name": "fp8", "format": "e5m2"}, 8.064, 3e-3),
+        ({"name": "fp4"}, 4.501, 0.015),
         ({"name": "nf4"}, 4.501, 0.0086),
         ({"name": "nf4", "double_quant": True}, 4.127, 0.0087),
         ({"name": "sign"}, 1.001, 0.364),

@@ -1,4 +1,4 @@
-"""Block-wise integers: one scale a block, 8, 4 or 2 bits a coordinate."""
+"""Block-wise integers: one scale a block, 8, 4, 3 or 2 bits a coordinate."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -29,17 +29,18 @@ class Int(Codec):
     the peak is exact (delta >= 1/block). Stochastic contracts while block < 4 (L-1)^2.
 
     Attributes:
-        bits: bits a coordinate, 8, 4 or 2.
+        bits: bits a coordinate, 8, 4, 3 or 2.
         block: coordinates a scale, a multiple of 8.
         rounding: "nearest" or "stochastic".
     """
 
-    bits: Literal[8, 4, 2] = 8
+    bits: Literal[8, 4, 3, 2] = 8
     block: int = 256
     rounding: Literal["nearest", "stochastic"] = "nearest"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"bits": 8},
         {"bits": 4},
+        {"bits": 3},
         {"bits": 2},
         {"bits": 8, "rounding": "stochastic"},
         {"bits": 4, "rounding": "stochastic", "block": 64},
@@ -47,8 +48,8 @@ class Int(Codec):
     )
 
     def __post_init__(self) -> None:
-        if self.bits not in (8, 4, 2):
-            raise ValueError(f"int: bits must be 8, 4 or 2, got {self.bits}")
+        if self.bits not in (8, 4, 3, 2):
+            raise ValueError(f"int: bits must be 8, 4, 3 or 2, got {self.bits}")
         if self.block < 8 or self.block % 8:
             raise ValueError(f"int: block must be a positive multiple of 8, got {self.block}")
         if self.rounding not in ("nearest", "stochastic"):

@@ -5,6 +5,8 @@ import struct
 
 import numpy as np
 
+SHAPES = ((8, 10), (0, 3), (15, 7), (16,))
+SIZES = (80, 0, 105, 16)
 NUMEL = 201
 SEED, ROUND, SENDER = 7, 3, 2
 

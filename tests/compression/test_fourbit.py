@@ -1,0 +1,70 @@
+"""NF4 and FP4 have bitsandbytes' values."""
+
+import numpy as np
+import pytest
+import torch
+
+from fedbytes.compression import Layout, Shared, dynamic8, make_codec
+from fedbytes.compression.vectors import draw
+
+bnb = pytest.importorskip("bitsandbytes.functional")
+
+KINDS = ("nf4", "fp4")
+
+
+def _ours(x: torch.Tensor, kind: str, block: int, double_quant: bool) -> torch.Tensor:
+    codec = make_codec(kind, block=block, double_quant=double_quant)
+    shared = Shared(Layout({"x": (x.numel(),)}))
+    return codec.decode(codec.encode(x, shared), shared)
+
+
+def _theirs(
+    x: torch.Tensor, kind: str, block: int, double_quant: bool, mean: float | None = None
+) -> torch.Tensor:
+    """Return bitsandbytes' values; `mean`, if given, replaces the mean that it takes off scales."""
+    packed, state = bnb.quantize_4bit(x, blocksize=block, quant_type=kind)
+    if double_quant:
+        offset = state.absmax.mean() if mean is None else torch.tensor(mean)
+        codes, inner = bnb.quantize_blockwise(state.absmax - offset, blocksize=256)
+        state.absmax = bnb.dequantize_blockwise(codes, inner) + offset
+    return bnb.dequantize_4bit(packed, state).reshape(-1)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("numel", "block", "distribution"),
+    [(1, 64, "gauss"), (65, 64, "t3"), (16401, 64, "gauss"), (6400, 256, "t3"), (9000, 32, "lora")],
+)
+def test_values_are_the_same(kind: str, numel: int, block: int, distribution: str) -> None:
+    x = torch.from_numpy(draw(distribution, numel, np.random.default_rng(numel)))
+    assert torch.equal(_ours(x, kind, block, False), _theirs(x, kind, block, False))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("numel", [65, 100_001, 1_000_000])
+def test_double_quantised_values_are_the_same_given_the_mean(kind: str, numel: int) -> None:
+    x = torch.from_numpy(draw("gauss", numel, np.random.default_rng(numel)))
+    scales = bnb.quantize_4bit(x, blocksize=64, quant_type=kind)[1].absmax
+    mean = float(scales.double().mean().float())
+    assert torch.equal(_ours(x, kind, 64, True), _theirs(x, kind, 64, True, mean))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_double_quantised_values_are_the_same_where_the_mean_is_exact(kind: str) -> None:
+    # Scales are multiples of 1/256, so that float32 sums them without rounding in any order.
+    generator = np.random.default_rng(0)
+    x = np.rint(generator.standard_normal(64 * 1024) * 256).astype(np.float32) / 256
+    given = torch.from_numpy(x)
+    packed, state = bnb.quantize_4bit(given, quant_type=kind, compress_statistics=True)
+    theirs = bnb.dequantize_4bit(packed, state).reshape(-1)
+    assert torch.equal(_ours(given, kind, 64, True), theirs)
+
+
+def test_the_dynamic_map_is_the_same() -> None:
+    assert np.array_equal(dynamic8.dynamic_map(), bnb.create_dynamic_map().numpy())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_table_is_the_same(kind: str) -> None:
+    theirs = np.sort(bnb.get_4bit_type(kind, device="cpu").numpy())
+    assert np.array_equal(make_codec(kind).table, theirs)
