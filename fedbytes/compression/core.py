@@ -184,9 +184,12 @@ class Codec(ABC):
         Raises:
             ValueError: for a wrong dtype or shape, or values that are NaN or infinite.
         """
-        flat = _checked_input(x, shared.layout)
-        body = memoryview(self._encode(flat, shared)).cast("B")  # type: ignore[arg-type]
-        return seal(self, body, shared)
+        return seal(self, self.body(_checked_input(x, shared.layout), shared), shared)
+
+    @final
+    def body(self, x: Floats, shared: Shared) -> memoryview:
+        """Return the payload of a checked x without its digest, for codecs made of others."""
+        return memoryview(self._encode(x, shared)).cast("B")  # type: ignore[arg-type]
 
     @final
     def decode(self, data: bytes, shared: Shared) -> torch.Tensor:

@@ -1,0 +1,84 @@
+"""Composition: transforms in a row, then a codec for what is left."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from ..core import CODECS, Codec, Floats, Layout, Payload, Shared
+from ..transform import Transform
+from ..wire import Reader
+
+
+@CODECS.register("chain")
+@dataclass(frozen=True)
+class Chain(Codec):
+    """Transform, then sparsify, then quantise, then code: parts put together in configuration.
+
+    Wire: the side bytes of each transform in order, then the bytes of the codec over the vector
+    that the last one gave. The first transform sees the message's layout and reference; what
+    follows sees one tensor `x` of the length that is left, and no reference.
+
+    Unbiased, contracts or sparse where the codec and every transform keep it.
+
+    Attributes:
+        transforms: at least one, applied in order: `normalise`, `rotate`, `keep`, `draw`.
+        codec: codes what they give.
+    """
+
+    transforms: tuple[Transform, ...]
+    codec: Codec
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"transforms": [{"name": "keep", "density": 0.1}], "codec": {"name": "int", "bits": 4}},
+        {"transforms": ["normalise", "rotate"], "codec": {"name": "ecsq", "bits": 1.0}},
+    )
+
+    def __post_init__(self) -> None:
+        if not self.transforms:
+            raise ValueError("chain: give at least one transform, or name the codec alone")
+
+    @property
+    def unbiased(self) -> bool:
+        """Whether the codec is and every transform keeps it."""
+        return self.codec.unbiased and all(t.unbiased for t in self.transforms)
+
+    @property
+    def contracts(self) -> bool:
+        """Whether the codec does and every transform keeps it."""
+        return self.codec.contracts and all(t.contracts for t in self.transforms)
+
+    @property
+    def sparse(self) -> bool:
+        """Whether every transform sends zeros for what it leaves out, and mixes nothing."""
+        return all(t.sparse for t in self.transforms)
+
+    @property
+    def uses_reference(self) -> bool:
+        """False: transforms and codec are given none but the first's, which none here uses."""
+        return False
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        sides = []
+        for transform in self.transforms:
+            step = transform.forward(x, shared)
+            x, shared = step.vector, _after(shared, step.vector.size)
+            sides.append(step.side)
+        return b"".join([*sides, self.codec.body(x, shared)])
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        reader = Reader(data, self.name)
+        steps = list(self._read(reader, shared))
+        last = _after(steps[-1][2], steps[-1][3])
+        y = self.codec._decode(reader.rest(), last)
+        for transform, side, before, _ in reversed(steps):
+            y = transform.backward(y, side, before)
+        return y
+
+    def _read(self, reader: Reader, shared: Shared) -> Iterator[tuple[Transform, Any, Shared, int]]:
+        for transform in self.transforms:
+            size, side = transform.read(reader, shared)
+            yield transform, side, shared, size
+            shared = _after(shared, size)
+
+
+def _after(shared: Shared, size: int) -> Shared:
+    return replace(shared, layout=Layout({"x": (size,)}), reference=None)

@@ -1,0 +1,1 @@
+"""One transform a file; each registers itself when the registry first looks here."""

@@ -1,0 +1,57 @@
+"""Keep the largest coordinates."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core import Floats, Shared
+from ..indices import Indices, pack_indices, read_indices
+from ..select import largest
+from ..sparse import check_density, share_of
+from ..transform import TRANSFORMS, Transform, Transformed
+from ..wire import Reader, count_bytes
+
+
+@TRANSFORMS.register("keep")
+@dataclass(frozen=True)
+class Keep(Transform):
+    """The density * n coordinates of largest magnitude go on; the others decode to zero.
+
+    Aji and Heafield 2017. Wire: k as a count, at most max(1, round(density * n)); the indices.
+    Contracts: what is dropped is smallest. Biased.
+
+    Attributes:
+        density: share of the coordinates that is kept, in (0, 1].
+    """
+
+    density: float = 0.01
+
+    def __post_init__(self) -> None:
+        check_density("keep", self.density)
+
+    @property
+    def contracts(self) -> bool:
+        """True, with delta of about density times the codec's."""
+        return True
+
+    @property
+    def sparse(self) -> bool:
+        """True."""
+        return True
+
+    def forward(self, x: Floats, shared: Shared) -> Transformed:
+        """Return the kept values, their number and places."""
+        kept = largest(x, share_of(self.density, x.size))
+        return Transformed(count_bytes(kept.size) + pack_indices(kept, x.size), x[kept])
+
+    def read(self, reader: Reader, shared: Shared) -> tuple[int, Indices]:
+        """Return how many are kept, and where."""
+        numel = shared.layout.numel
+        k = reader.count("kept", share_of(self.density, numel))
+        return k, read_indices(reader, k, numel)
+
+    def backward(self, y: Floats, side: Indices, shared: Shared) -> Floats:
+        """Return the values in their places, and zeros."""
+        x = np.zeros(shared.layout.numel, np.float32)
+        x[side] = y
+        return x

@@ -1,0 +1,72 @@
+"""Bring tensors to one scale."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core import Floats, Layout, Shared
+from ..transform import TRANSFORMS, Transform, Transformed
+from ..wire import Reader
+
+_LARGEST = float(np.finfo(np.float32).max)
+_CHUNK = 1 << 14
+
+
+@TRANSFORMS.register("normalise")
+@dataclass(frozen=True)
+class Normalise(Transform):
+    """Each tensor is divided by its root mean square, which is sent.
+
+    Then a codec of one step spends as much on a tensor of small updates as on one of large ones:
+    worse for the total error, better where small tensors matter more than their size. Wire:
+    float32 for each tensor that is not empty, 0 for one of zeros.
+
+    Unbiased; does not contract: the error of a large tensor may outgrow a small one's energy.
+    """
+
+    @property
+    def unbiased(self) -> bool:
+        """True: the scale does not depend on the codec's randomness."""
+        return True
+
+    def forward(self, x: Floats, shared: Shared) -> Transformed:
+        """Return the tensors at root mean square 1, and what they were."""
+        y, scales = np.empty_like(x), []
+        for part in _parts(shared.layout):
+            scales.append(_rms(x[part]))
+            with np.errstate(all="ignore"):
+                y[part] = x[part] / scales[-1] if scales[-1] else 0
+        return Transformed(np.array(scales, "<f4").tobytes(), y)
+
+    def read(self, reader: Reader, shared: Shared) -> tuple[int, Floats]:
+        """Return the length, which stays, and the scales."""
+        scales = reader.floats(len(_parts(shared.layout)), "scales")
+        if scales.size and scales.min() < 0:
+            raise ValueError(f"{reader.what} payload: scale {scales.min()} is below 0")
+        return shared.layout.numel, scales
+
+    def backward(self, y: Floats, side: Floats, shared: Shared) -> Floats:
+        """Return the tensors at their scales, within float32's finite range."""
+        for part, scale in zip(_parts(shared.layout), side.tolist(), strict=True):
+            for start in range(part.start, part.stop, _CHUNK):
+                piece = slice(start, min(start + _CHUNK, part.stop))
+                y[piece] = np.clip(y[piece].astype(np.float64) * scale, -_LARGEST, _LARGEST)
+        return y
+
+
+def _parts(layout: Layout) -> list[slice]:
+    return [part for part in layout.slices().values() if part.stop > part.start]
+
+
+def _rms(x: Floats) -> np.float32:
+    """Return the root mean square, rounded so that its last bits depend on no platform."""
+    top = float(np.abs(x).max())
+    if top == 0:
+        return np.float32(0)
+    total = sum(
+        float(np.square(x[i : i + _CHUNK].astype(np.float64) / top).sum())
+        for i in range(0, x.size, _CHUNK)
+    )
+    bits = np.float32(top * (total / x.size) ** 0.5).view(np.uint32) + np.uint32(1 << 11)
+    rounded = np.uint32(bits & np.uint32(0xFFFFF000)).view(np.float32)
+    return rounded if 0 < rounded <= _LARGEST else np.float32(top)
