@@ -49,6 +49,13 @@ def scale_groups(x: Floats, factors: Floats, sizes: Sizes, out: Floats) -> Float
     return out
 
 
+def pick_levels(bits: npt.NDArray[Any], zero: Floats, one: Floats, sizes: Sizes) -> Floats:
+    """Return for each coordinate the group's level for its bit (uint8 [n], 0 or 1)."""
+    y = np.empty(bits.size, np.float32)
+    _pick(bits, zero, one, np.cumsum(sizes), y)
+    return y
+
+
 def _peaks_numpy(bits: npt.NDArray[np.int32], ends: Sizes, peaks: npt.NDArray[np.int32]) -> None:
     if ends.size:
         starts = np.append(0, ends[:-1])
@@ -73,6 +80,13 @@ def _scale_numpy(x: Floats, factors: Floats, ends: Sizes, out: Floats) -> None:
         for factor, end in zip(factors, ends.tolist(), strict=True):
             np.multiply(x[start:end], factor, out=out[start:end])
             start = end
+
+
+def _pick_numpy(bits: npt.NDArray[Any], zero: Floats, one: Floats, ends: Sizes, y: Floats) -> None:
+    start = 0
+    for group, end in enumerate(ends.tolist()):
+        y[start:end] = np.where(bits[start:end], one[group], zero[group])
+        start = end
 
 
 @kernel(_peaks_numpy)
@@ -112,4 +126,15 @@ def _scale(x: Any, factors: Any, ends: Any, out: Any) -> None:
         factor = factors[group]
         for i in range(part.size):
             into[i] = part[i] * factor
+        start = ends[group]
+
+
+@kernel(_pick_numpy)
+def _pick(bits: Any, zero: Any, one: Any, ends: Any, y: Any) -> None:
+    start = 0
+    for group in range(ends.size):
+        part, into = bits[start : ends[group]], y[start : ends[group]]
+        first, second = zero[group], one[group]
+        for i in range(part.size):
+            into[i] = second if part[i] else first
         start = ends[group]

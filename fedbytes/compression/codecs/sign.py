@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
 from ..bits import pack_bits, packed_bytes, unpack_bits
-from ..core import CODECS, Codec, Floats, Layout, Payload, Shared
+from ..core import CODECS, Codec, Floats, Payload, Shared
+from ..groups import group_sizes, group_sums
 from ..wire import Reader
 
 
@@ -37,23 +37,15 @@ class Sign(Codec):
         """True, with delta >= 1 / (largest group)."""
         return True
 
-    def _sizes(self, layout: Layout) -> npt.NDArray[np.int64]:
-        """Return the coordinates of each group, none empty."""
-        if self.block:
-            starts = np.arange(0, layout.numel, self.block)
-            return np.minimum(layout.numel - starts, self.block)
-        sizes = np.diff(np.array(layout.offsets))
-        return sizes[sizes > 0]
-
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        sizes = self._sizes(shared.layout)
+        sizes = group_sizes(shared.layout, self.block)
         if sizes.size == 0:
             return b""
-        sums = np.add.reduceat(np.abs(x), np.cumsum(sizes) - sizes, dtype=np.float64)
+        sums = group_sums(np.abs(x), sizes, 1)
         return (sums / sizes).astype("<f4").tobytes() + pack_bits(np.signbit(x), 1)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
-        sizes = self._sizes(shared.layout)
+        sizes = group_sizes(shared.layout, self.block)
         numel = shared.layout.numel
         reader = Reader(data, self.name)
         scales = reader.floats(sizes.size, "scales")

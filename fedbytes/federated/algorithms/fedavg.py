@@ -85,13 +85,17 @@ class FedAvg(Algorithm):
         return Trained(delta, float(torch.stack(losses).mean()), memory)
 
     def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
-        """Average the deltas by examples and let the server's optimiser make the update."""
-        mean = weighted_mean(uploads)
+        """Aggregate the deltas and let the server's optimiser make the update."""
+        mean = self.aggregate(uploads)
         if self.server_optimizer == "adam":
             return server_optimizers.adam(mean, state, learning_rate=self.server_learning_rate)
         return server_optimizers.sgd(
             mean, state, learning_rate=self.server_learning_rate, momentum=self.server_momentum
         )
+
+    def aggregate(self, uploads: list[Upload]) -> Tensor:
+        """Return what the clients say together `[numel]`: their mean, weighted by examples."""
+        return weighted_mean(uploads)
 
     def _steps(self, indices: np.ndarray) -> int:
         if self.local_steps is not None:

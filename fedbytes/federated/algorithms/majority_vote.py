@@ -1,0 +1,36 @@
+"""Majority vote: each client votes with the signs of its delta, the server counts."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fedbytes.federated.algorithm import ALGORITHMS
+from fedbytes.federated.algorithms.fedavg import FedAvg
+from fedbytes.federated.hooks import Upload
+
+
+@ALGORITHMS.register("majority_vote")
+@dataclass(frozen=True)
+class MajorityVote(FedAvg):
+    """FedAvg whose mean is replaced by signSGD's majority vote (Bernstein et al. 2019, 1810.05291).
+
+    Made for uplinks that send signs: `signsgd` (then `server_learning_rate` is the whole step) or
+    `sign`, which sends magnitudes beside them. Any other codec works as well. A client has one
+    vote, whatever the number of its examples. To send the vote itself back in one bit a coordinate
+    take a downlink of `sign`; ties, which are zero, are then sent as positive.
+    """
+
+    def aggregate(self, uploads: list[Upload]) -> Tensor:
+        """Return the sign that most clients sent times the mean of the clients' magnitudes.
+
+        A coordinate of exactly zero abstains, and a tie gives zero. The magnitude is the mean over
+        all clients, voters for the other side too: with `sign` that of their scales, with
+        `signsgd` 1.
+        """
+        votes = torch.zeros_like(uploads[0].delta)
+        magnitude = torch.zeros_like(votes)
+        for upload in uploads:
+            votes.add_(upload.delta.sign())
+            magnitude.add_(upload.delta.abs())
+        return votes.sign_().mul_(magnitude.div_(len(uploads)))
