@@ -111,7 +111,8 @@ def _dequantise_numpy(
     largest: Floats, codes: npt.NDArray[np.uint8], block: int, table: Floats, y: Floats
 ) -> None:
     y[:] = table[codes]
-    y *= np.repeat(largest, block)[: y.size]
+    with np.errstate(over="ignore"):
+        y *= np.repeat(largest, block)[: y.size]
 
 
 @kernel(_quantise_numpy)

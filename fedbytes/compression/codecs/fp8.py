@@ -1,5 +1,6 @@
 """8-bit floats, with a power of two as each block's scale."""
 
+import functools
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -8,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from ..core import CODECS, Codec, Floats, Payload, Shared
+from ..fourbit import dequantise
 from ..groups import group_peaks, group_sizes, scale_groups
 from ..wire import Reader
 
@@ -79,15 +81,22 @@ class Fp8(Codec):
         sizes = group_sizes(shared.layout, self.block)
         reader = Reader(data, self.name)
         codes = reader.array("u1", sizes.size, "scales").astype(np.int32)
-        floats = reader.array("u1", shared.layout.numel, "values").copy()
+        floats = reader.array("u1", shared.layout.numel, "values")
         reader.end()
         if floats.size and int((floats & np.uint8(0x7F)).max()) > _LAST[self.format]:
             raise ValueError("fp8 payload: a float is infinite or NaN")
-        y: Floats = torch.from_numpy(floats).view(_DTYPES[self.format]).float().numpy()
-        scale_groups(y, _powers(codes - _BIASES[self.format]), sizes, y)
+        scales = _powers(codes - _BIASES[self.format])
+        y = dequantise(scales, floats, self.block, _table(self.format))
         if codes.max(initial=0) >= _HIGH:
             np.clip(y, -_LARGEST, _LARGEST, out=y)
         return y
+
+
+@functools.cache
+def _table(form: str) -> Floats:
+    """Return the value of each byte."""
+    every = torch.arange(256, dtype=torch.uint8).view(_DTYPES[form])
+    return every.float().numpy()
 
 
 def _powers(exponents: npt.NDArray[np.int32]) -> Floats:
