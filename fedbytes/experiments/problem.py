@@ -1,5 +1,6 @@
 """From a configuration to what the round needs: texts, a model, and who holds what."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,13 +8,12 @@ import numpy as np
 
 from fedbytes.data import EncodedTask, asset_digest, asset_names, make_task
 from fedbytes.experiments.config import RunConfig
-from fedbytes.experiments.holding import Holding, split_examples
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.link import make_link
 from fedbytes.federated.round import Federation
 from fedbytes.models import TrainableModel, build_model, encode_task
-from fedbytes.noniid import Partition
+from fedbytes.noniid import Partition, make_partitioner
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class Problem:
     federation: Federation
     model: TrainableModel
     task: EncodedTask
-    holding: Holding
+    partition: Partition
+    factor: np.ndarray
 
 
 def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
@@ -34,8 +35,8 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
     """
     task = encode_task(make_task(config.task), config.model)
     model = build_model(config.model, config.adapter, task, seed=config.seed)
-    holding = split_examples(config, task.train.columns)
-    partition = holding.partition
+    factor = factor_column(task.train.columns, config.clients.factor)
+    partition = split_examples(config, factor)
     federation = Federation(
         model=model,
         parts=partition.indices,
@@ -48,13 +49,36 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
         broadcast=config.broadcast,
         hooks=hooks,
     )
-    return Problem(federation, model, task, holding)
+    return Problem(federation, model, task, partition, factor)
+
+
+def factor_column(columns: Mapping[str, np.ndarray], name: str | None) -> np.ndarray:
+    """Return the column that a split follows: the label where there is one, or the named one.
+
+    Raises:
+        ValueError: if there is no such column; the message lists those that exist.
+    """
+    if name is None:
+        name = next((key for key in ("label", "speaker") if key in columns), None)
+    if name is None or name not in columns:
+        known = ", ".join(columns) or "none"
+        raise ValueError(f"partition.factor: there is no column {name!r} (known: {known})")
+    return columns[name]
+
+
+def split_examples(config: RunConfig, factor: np.ndarray) -> Partition:
+    """Return who holds which of the training examples.
+
+    Raises:
+        ValueError: if the split cannot be made.
+    """
+    partitioner = make_partitioner(config.partitioner_spec)
+    return partitioner(factor, num_clients=config.clients.num_clients, seed=config.seed)
 
 
 def who_holds_what(problem: Problem) -> dict[str, Any]:
     """Return the categories of the factor and the examples of each that every client holds."""
-    holding = problem.holding
-    categories, counts = holding.partition.counts(holding.factor)
+    categories, counts = problem.partition.counts(problem.factor)
     return {"categories": [str(c) for c in categories], "counts": counts.tolist()}
 
 
@@ -65,6 +89,5 @@ def _holders(partition: Partition) -> int:
 def assets_of(config: RunConfig, model: bool = True) -> dict[str, str]:
     """Return the named assets that a run needs, each with its digest."""
     names = [config.task["name"], *([config.model["name"]] if model else [])]
-    names += [str(config.partition["features"])] if "features" in config.partition else []
     known = asset_names()
     return {name: asset_digest(name) for name in names if name in known}

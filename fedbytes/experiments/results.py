@@ -138,8 +138,7 @@ def _stored_suite(folder: str | Path) -> dict[str, Any]:
 
 def _identity(run: RunFolder) -> dict[str, Any]:
     config, started = run.settings(), _read(run, "provenance.json")
-    split = config["partition"]
-    alpha = split.get("alpha", (split.get("then") or {}).get("alpha"))
+    alpha = config["partition"].get("alpha")
     labels = started.get("labels", {})
     return {
         "run": run.run,

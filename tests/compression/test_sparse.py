@@ -8,14 +8,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fedbytes.compression import Layout, Shared, codec_names, make_codec
+from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.chunks import Chunks
 from fedbytes.compression.combinations import rank_bits, rank_sets, unrank_sets
 from fedbytes.compression.sparse import drawn
 from fedbytes.compression.vectors import draw
 from fedbytes.compression.wire import Reader
 
-SPARSE = [name for name in codec_names() if make_codec(name).sparse]
+SPARSE = ["topk", "stc", "threshold", "chunked_topk", "randk", "dgc"]
 MILLION = 1_000_000
 
 
@@ -25,7 +25,7 @@ def _decode(spec: dict, x: np.ndarray, **shared: int) -> np.ndarray:
 
 
 def test_the_sparse_codecs_say_so_and_others_do_not() -> None:
-    assert {"topk", "stc", "threshold", "chunked_topk", "randk", "dgc"} <= set(SPARSE)
+    assert all(make_codec(name).sparse for name in SPARSE)
     assert not make_codec("fp32").sparse
     assert not make_codec("ecsq").sparse
 
@@ -131,6 +131,13 @@ def test_randk_draws_k_of_n_evenly_and_apart_for_each_sender() -> None:
     assert np.array_equal(first[first != 0], x[first != 0])
     scaled = _decode({**spec, "scale": True}, x, sender=1)
     assert np.allclose(scaled, 10 * first)
+
+
+@pytest.mark.parametrize(("n", "k"), [(10, 3), (1000, 999), (5000, 1), (100_000, 10_000), (7, 7)])
+def test_the_drawn_coordinates_are_those_of_smallest_key(n: int, k: int) -> None:
+    keys = np.random.default_rng(5).integers(0, 1 << 32, n, np.uint32)
+    expected = np.sort(np.argsort(keys, kind="stable")[:k])
+    assert np.array_equal(drawn(np.random.default_rng(5), n, k), expected)
 
 
 def test_randk_pays_for_values_alone() -> None:

@@ -7,14 +7,14 @@ import numpy as np
 from plain.core import NUMEL, Body
 
 
-def ecsq(body: Body, spec: dict) -> list[float]:
+def ecsq(body: Body, spec: dict, numel: int = NUMEL) -> list[float]:
     if body.take(1) == b"\0":
-        return [0.0] * NUMEL
+        return [0.0] * numel
     exponent, step = body.numbers("hf")
     shifts = (0, *body.numbers("3b"))
     (direct,) = body.take(1)
     freqs = body.frequencies()
-    numbers = body.tokens(body.symbols(NUMEL, freqs), direct)
+    numbers = body.tokens(body.symbols(numel, freqs), direct)
     out = []
     for u in numbers:
         q = -(u + 1) // 2 if u % 2 else u // 2
