@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from plain.core import NUMEL, SIZES, Body
+from plain.core import NUMEL, SENDER, SIZES, Body, generator
 
 
 def symbols(body: Body) -> list[int]:
@@ -33,4 +33,18 @@ def natural(body: Body, spec: dict) -> list[float]:
     return [(-1) ** signs.pop(0) * 2.0 ** (s + base - 128) if s else 0.0 for s in found]
 
 
-DECODERS = {"qsgd": grids, "terngrad": grids, "natural": natural}
+def correlated(body: Body, spec: dict) -> list[float]:
+    if body.take(1) == b"\0":
+        return [0.0] * NUMEL
+    exponent, step = body.numbers("hf")
+    reverse = int(f"{SENDER:024b}"[::-1], 2)
+    out = []
+    noise = generator("codec-common/correlated").random(NUMEL, np.float32).tolist()
+    for q, r in zip(symbols(body), noise, strict=True):
+        v = (int(2**24 * r) + reverse) % 2**24 / 2**24 - 0.5
+        value = np.float32(np.float32(q) - np.float32(abs(v))) * np.float32(step)
+        out.append(float(-value if v < 0 else value) * 2.0**exponent)
+    return out
+
+
+DECODERS = {"qsgd": grids, "terngrad": grids, "natural": natural, "correlated": correlated}

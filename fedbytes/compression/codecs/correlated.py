@@ -1,0 +1,107 @@
+"""Correlated quantisation: dither spread evenly over the clients of a round."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ..core import CODECS, DIGEST_BYTES, Codec, Floats, Payload, Shared
+from ..dither import common_dither, fold, unfold
+from ..rate import meet_rate
+from ..scaling import EXPONENTS, energy, normalise, restore, round_step
+from ..uniform import CLASSES, Quantised, quantise, unpack
+from ..wire import Reader
+
+DEFAULT_BITS = 2.0
+_LIMIT = math.sqrt(12)  # step / rms below which the error is below the energy
+_CONTRACTING_BITS = 1.0  # from this rate on, the step is kept below the limit
+_OVERHEAD = 1 + 2 + 4 + DIGEST_BYTES  # form, exponent, step, digest
+_STILL = (0,) * CLASSES
+
+
+@CODECS.register("correlated")
+@dataclass(frozen=True)
+class Correlated(Codec):
+    """A uniform quantiser whose dither is stratified over the round's clients.
+
+    Suresh et al. 2022 (arXiv 2203.04925), with the dither subtracted by the receiver and symbols
+    entropy-coded. The dither of the client at `Shared.place` p is common noise plus the radical
+    inverse of p, modulo 1. Where clients agree their rounding errors cancel: at 1.3 bit and 64
+    clients of correlation 0.9 the mean's error is a quarter below that of independent dither, and
+    nothing is lost where they do not. One client by itself has `ecsq`'s dithered quantiser.
+
+    Each client's step follows from its own vector. A step common to all would serve the mean
+    better only where norms differ by more than about a half, and then would give up the rate.
+
+    Wire (docs/wire/classic.md): nothing for no coordinates; a byte 0 for a zero vector, or 1,
+    exponent int16, step float32, token frequencies, coded tokens, raw bits.
+
+    Unbiased for each client, whoever else takes part. Contracts for step < sqrt(12), and for
+    bits >= 1, where the step is kept below that.
+
+    Attributes:
+        bits: target rate per coordinate, all bytes included, 0.05 to 16. Give this or step; 2
+            without either.
+        step: quantiser step as a multiple of the vector's root mean square.
+    """
+
+    bits: float | None = None
+    step: float | None = None
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"bits": 1.0}, {"bits": 2.0}, {"step": 4.0})
+
+    def __post_init__(self) -> None:
+        if self.bits is None and self.step is None:
+            object.__setattr__(self, "bits", DEFAULT_BITS)
+        if self.bits is not None and self.step is not None:
+            raise ValueError(
+                f"correlated: give bits (target rate) or step (multiple of the rms), and not both; "
+                f"got bits={self.bits}, step={self.step}"
+            )
+        if self.bits is not None and not 0.05 <= self.bits <= 16:
+            raise ValueError(f"correlated: bits must be from 0.05 to 16, got {self.bits}")
+        if self.step is not None and not 2.0**-12 <= self.step <= 64:
+            raise ValueError(f"correlated: step must be from 2^-12 to 64, got {self.step}")
+
+    @property
+    def unbiased(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def contracts(self) -> bool:
+        """True where the step is bounded below sqrt(12) times the root mean square."""
+        if self.bits is not None:
+            return self.bits >= _CONTRACTING_BITS
+        return (self.step or 0) < _LIMIT
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        scaled, exponent = normalise(x)
+        total = energy(scaled)
+        if total == 0:
+            return b"\0" if x.size else b""
+        dither = common_dither(shared, self.name)
+        folded = fold(scaled, dither)
+        step, coded = self._quantise(folded, math.sqrt(total / x.size), np.abs(dither, out=dither))
+        head = b"\1" + exponent.to_bytes(2, "little", signed=True)
+        return b"".join((head, np.array(step, "<f4").tobytes(), coded.pack()))
+
+    def _quantise(self, x: Floats, rms: float, noise: Floats) -> tuple[float, Quantised]:
+        step = round_step((self.step or 0.95 * _LIMIT) * rms)
+        if self.bits is not None:
+            met = meet_rate(x, self.bits, rms, _OVERHEAD, noise)
+            if not self.contracts or met.step <= step:
+                return met.step, met.coded
+        return step, quantise(x, step, noise)
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        numel = shared.layout.numel
+        reader = Reader(data, self.name)
+        if numel == 0 or reader.number("B", "form", 0, 1) == 0:
+            reader.end()
+            return np.zeros(numel, np.float32)
+        exponent = reader.number("h", "exponent", *EXPONENTS)
+        step = float(reader.number("f", "step", 2.0**-100, 2.0**100))
+        y = unpack(reader, numel, 1.0, _STILL)
+        reader.end()
+        return restore(unfold(y, common_dither(shared, self.name), step), exponent)

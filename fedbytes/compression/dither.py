@@ -1,0 +1,53 @@
+"""Dither that both ends know: drawn in common by a round's senders, and folded to one sign.
+
+Adding uniform noise v in [-0.5, 0.5) before rounding and subtracting it after makes the error
+uniform and independent of the vector (subtractive dither, Schuchman 1964). Given v the symbols
+are skewed, towards +1 for v > 0 and -1 for v < 0; an entropy coder that does not know it pays
+for that. Mirroring the coordinates with v < 0 makes all skew the same way, which the plain
+frequencies of the symbols then hold: 0.14 bit a coordinate less at 1.2 bit on a Gaussian.
+"""
+
+import numpy as np
+
+from .core import Floats, Shared
+
+_BITS = 24
+_MASK = (1 << _BITS) - 1
+_SIGN = np.uint32(0x80000000)
+_CHUNK = 1 << 14
+
+
+def common_dither(shared: Shared, purpose: str) -> Floats:
+    """Return this sender's part of the round's dither, float32 [numel], uniform in [-0.5, 0.5).
+
+    Sender p adds the radical inverse of p in base 2 (van der Corput 1935) to noise that all
+    share, modulo 1. So any 2^m senders whose places differ in the last m bits are spaced evenly
+    at each coordinate, consecutive ones among them, while each by itself is uniform.
+    """
+    noise = shared.common_generator(purpose).random(shared.layout.numel, np.float32)
+    place = shared.sender if shared.place is None else shared.place
+    shift = np.int32(int(f"{place & _MASK:0{_BITS}b}"[::-1], 2))
+    for start in range(0, noise.size, _CHUNK):
+        part = noise[start : start + _CHUNK]
+        turned = ((part * np.float32(1 << _BITS)).astype(np.int32) + shift) & np.int32(_MASK)
+        part[:] = turned
+        part *= np.float32(2.0**-_BITS)
+        part -= np.float32(0.5)
+    return noise
+
+
+def fold(x: Floats, dither: Floats) -> Floats:
+    """Return x with the sign turned where the dither is negative."""
+    turned = dither.view(np.uint32) & _SIGN
+    turned ^= x.view(np.uint32)
+    return turned.view(np.float32)
+
+
+def unfold(y: Floats, dither: Floats, step: float) -> Floats:
+    """Return (y - |dither|) * step with signs turned back, in y's memory."""
+    for start in range(0, y.size, _CHUNK):
+        part, noise = y[start : start + _CHUNK], dither[start : start + _CHUNK]
+        part -= np.abs(noise)
+        part *= np.float32(step)
+        part.view(np.uint32)[:] ^= noise.view(np.uint32) & _SIGN
+    return y
