@@ -30,6 +30,10 @@ class Chain(Codec):
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"transforms": [{"name": "keep", "density": 0.1}], "codec": {"name": "int", "bits": 4}},
         {"transforms": ["normalise", "rotate"], "codec": {"name": "ecsq", "bits": 1.0}},
+        {
+            "transforms": [{"name": "draw", "density": 0.25}, "rotate"],
+            "codec": {"name": "ecsq", "bits": 2.0, "rounding": "dither"},
+        },
     )
 
     def __post_init__(self) -> None:

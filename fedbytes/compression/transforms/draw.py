@@ -1,0 +1,66 @@
+"""Draw coordinates at random; both ends know which."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..core import Floats, Shared
+from ..indices import Indices
+from ..sparse import check_density, drawn, share_of
+from ..transform import TRANSFORMS, Transform, Transformed
+from ..wire import Reader
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+@TRANSFORMS.register("draw")
+@dataclass(frozen=True)
+class Draw(Transform):
+    """A random share of the coordinates goes on, and is scaled up by 1 / share when it is back.
+
+    Konečný et al. 2016. The places follow from the shared seed and cost nothing. Unbiased; does
+    not contract below density 1, since what is drawn is scaled up.
+
+    Attributes:
+        density: share of the coordinates, in (0, 1]; at least one is drawn.
+    """
+
+    density: float = 0.1
+
+    def __post_init__(self) -> None:
+        check_density("draw", self.density)
+
+    @property
+    def unbiased(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def contracts(self) -> bool:
+        """True only where everything is drawn."""
+        return self.density == 1
+
+    @property
+    def sparse(self) -> bool:
+        """True."""
+        return True
+
+    def _places(self, shared: Shared) -> Indices:
+        numel = shared.layout.numel
+        return drawn(shared.generator("draw"), numel, share_of(self.density, numel))
+
+    def forward(self, x: Floats, shared: Shared) -> Transformed:
+        """Return the drawn coordinates."""
+        return Transformed(b"", x[self._places(shared)])
+
+    def read(self, reader: Reader, shared: Shared) -> tuple[int, Indices]:
+        """Return how many are drawn, and where."""
+        places = self._places(shared)
+        return places.size, places
+
+    def backward(self, y: Floats, side: Indices, shared: Shared) -> Floats:
+        """Return the values scaled up in their places, and zeros."""
+        x = np.zeros(shared.layout.numel, np.float32)
+        wide = y.astype(np.float64) * (x.size / max(side.size, 1))
+        x[side] = np.clip(wide, -_LARGEST, _LARGEST)
+        return x
