@@ -154,11 +154,25 @@ def codecs(
         "gauss"
     ),
     plugin: Plugins = None,
+    bench: Annotated[
+        bool, typer.Option(help="Sweep each codec's rates, both distributions, means and memory.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="With --bench: folder for tables and figures.")
+    ] = None,
 ) -> None:
-    """Measure rate, distortion and speed of every codec on a synthetic vector."""
-    from fedbytes.experiments import commands
+    """Measure rate, distortion and speed of every codec on synthetic vectors."""
+    from fedbytes.experiments import codec_commands
 
-    commands.measure_codecs(names or [], numel, distribution, plugin or [])
+    if not bench:
+        codec_commands.measure_codecs(names or [], numel, distribution, plugin or [])
+        return
+    rates, means = codec_commands.survey_codecs(names or [], numel, plugin or [])
+    if out is not None:
+        from fedbytes.plots.codecs import write_survey
+
+        for path in write_survey(rates, means, out):
+            Console().print(str(path), highlight=False, soft_wrap=True)
 
 
 @app.command(name="list")

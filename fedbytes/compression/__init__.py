@@ -4,7 +4,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .bench import default_variants, measure
+    from .bench import default_variants, measure, measure_mean
     from .contract import Finding, check_codec
     from .core import (
         CODECS,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .memory import Memory, encode_with_feedback
 
 _HOME = {
-    "bench": ("default_variants", "measure"),
+    "bench": ("default_variants", "measure", "measure_mean"),
     "contract": ("Finding", "check_codec"),
     "core": (
         "CODECS",
@@ -58,6 +58,7 @@ __all__ = [
     "encode_with_feedback",
     "make_codec",
     "measure",
+    "measure_mean",
 ]
 
 

@@ -1,13 +1,14 @@
-"""Rate, distortion and speed of a codec, from the bytes that it really writes."""
+"""Rate, distortion, speed and memory of a codec, from the bytes that it really writes."""
 
 import math
 import time
+import tracemalloc
 from typing import Any
 
 import numpy as np
 import torch
 
-from .core import CODECS, Codec, Layout, Shared, codec_names, codec_spec, make_codec
+from .core import CODECS, Codec, Floats, Layout, Shared, codec_names, codec_spec, make_codec
 from .vectors import draw
 
 _CLIENTS = 8
@@ -42,11 +43,11 @@ def measure(
     Returns:
         bits_per_coordinate (all bytes of `encode`), nmse, gap_db above the Gaussian bound 2^-2R,
         mean_nmse (of the mean of 8 clients whose vectors correlate by 0.5), encode_mb_s and
-        decode_mb_s (of float32).
+        decode_mb_s (of float32), encode_memory and decode_memory (bytes a coordinate that are
+        allocated at most beside the input, the result included).
     """
-    generator = np.random.default_rng(seed)
     layout = Layout({"x": (numel,)})
-    x = torch.from_numpy(draw(distribution, numel, generator))
+    x = torch.from_numpy(draw(distribution, numel, np.random.default_rng(seed)))
     shared = Shared(layout, seed=seed)
     data = codec.encode(x, shared)
     y = codec.decode(data, shared)
@@ -59,33 +60,67 @@ def measure(
         end = time.perf_counter()
         encode_seconds = min(encode_seconds, middle - start)
         decode_seconds = min(decode_seconds, end - middle)
+    encode_memory, decode_memory = _memory(codec, x, data, shared)
     bits = 8 * len(data) / numel
     nmse = _nmse(y.numpy(), x.numpy())
     return {
         "bits_per_coordinate": bits,
         "nmse": nmse,
         "gap_db": 10 * math.log10(nmse) + 20 * bits * math.log10(2) if nmse > 0 else -math.inf,
-        "mean_nmse": _mean_nmse(codec, layout, distribution, generator),
+        "mean_nmse": measure_mean(codec, _CLIENTS, _CORRELATION, numel, distribution, seed),
         "encode_mb_s": 4e-6 * numel / encode_seconds,
         "decode_mb_s": 4e-6 * numel / decode_seconds,
+        "encode_memory": encode_memory / numel,
+        "decode_memory": decode_memory / numel,
     }
 
 
-def _mean_nmse(
-    codec: Codec, layout: Layout, distribution: str, generator: np.random.Generator
+def measure_mean(
+    codec: Codec,
+    clients: int,
+    correlation: float,
+    numel: int,
+    distribution: str = "gauss",
+    seed: int = 0,
 ) -> float:
-    common = draw(distribution, layout.numel, generator)
-    true, decoded = np.zeros(layout.numel), np.zeros(layout.numel)
-    for client in range(_CLIENTS):
-        own = draw(distribution, layout.numel, generator)
-        mix = math.sqrt(_CORRELATION) * common + math.sqrt(1 - _CORRELATION) * own
+    """Return the NMSE of the mean of what `clients` senders encode in one round.
+
+    Args:
+        codec: what each of them uses.
+        clients: how many there are.
+        correlation: of any two senders' vectors, in [0, 1].
+        numel: coordinates.
+        distribution: as in `measure`.
+        seed: of the vectors.
+    """
+    generator, layout = np.random.default_rng(seed + 1), Layout({"x": (numel,)})
+    common = draw(distribution, numel, generator)
+    true, decoded = np.zeros(numel), np.zeros(numel)
+    for client in range(clients):
+        own = draw(distribution, numel, generator)
+        mix = math.sqrt(correlation) * common + math.sqrt(1 - correlation) * own
         x = torch.from_numpy(mix.astype(np.float32))
-        shared = Shared(layout, sender=client)
+        shared = Shared(layout, seed=seed, sender=client, place=client)
         true += x.numpy()
         decoded += codec.decode(codec.encode(x, shared), shared).numpy()
     return _nmse(decoded, true)
 
 
-def _nmse(y: np.ndarray[Any, Any], x: np.ndarray[Any, Any]) -> float:
+def _memory(codec: Codec, x: torch.Tensor, data: bytes, shared: Shared) -> tuple[int, int]:
+    """Return the most bytes that encoding and decoding hold at a time."""
+    peaks = []
+    tracemalloc.start()
+    try:
+        for call in (lambda: codec.encode(x, shared), lambda: codec.decode(data, shared)):
+            base = tracemalloc.get_traced_memory()[0]
+            tracemalloc.reset_peak()
+            call()
+            peaks.append(tracemalloc.get_traced_memory()[1] - base)
+    finally:
+        tracemalloc.stop()
+    return peaks[0], peaks[1]
+
+
+def _nmse(y: Floats | np.ndarray[Any, Any], x: Floats | np.ndarray[Any, Any]) -> float:
     wide = x.astype(np.float64)
     return float(((y - wide) ** 2).sum() / max(float((wide**2).sum()), 1e-300))

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import torch
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -16,7 +15,6 @@ from fedbytes.experiments import preflight
 from fedbytes.experiments.config import RunConfig
 from fedbytes.experiments.estimate import estimate
 from fedbytes.experiments.live import LiveTable, bytes_text, headline, short_label
-from fedbytes.experiments.plugins import load_plugins
 from fedbytes.experiments.problem import assets_of, factor_column, split_examples
 from fedbytes.experiments.results import run_folders
 from fedbytes.experiments.store import RunFolder, read_json_lines, write_atomically
@@ -154,39 +152,6 @@ def show_partition(overrides: Sequence[str], suite: str | None, save: Path | Non
     if save is not None:
         split.save(save)
         console.print(f"saved: {save}", highlight=False)
-
-
-def measure_codecs(
-    names: Sequence[str], numel: int, distribution: str, plugins: Sequence[Path]
-) -> None:
-    """Print rate, distortion and speed of codecs on a synthetic vector."""
-    from fedbytes.compression.bench import default_variants, measure
-    from fedbytes.compression.core import CODECS, make_codec
-    from fedbytes.federated.link import make_link
-
-    load_plugins(map(str, plugins))
-    for name in names:
-        CODECS.get(name)
-    torch.set_num_threads(1)
-    title = f"{numel:,} coordinates, {distribution}, one thread; dB above the Gaussian limit 2^-2R"
-    table = Table(title=title, title_justify="left", box=None)
-    table.add_column("codec", no_wrap=True)
-    for name in ("bit", "NMSE", "dB", "NMSE of mean", "enc MB/s", "dec MB/s"):
-        table.add_column(name, justify="right")
-    for spec in default_variants():
-        if names and spec["name"] not in names:
-            continue
-        row = measure(make_codec(spec), numel=numel, distribution=distribution)
-        table.add_row(
-            make_link(spec).label,
-            f"{row['bits_per_coordinate']:.3f}",
-            f"{row['nmse']:.2g}",
-            f"{row['gap_db']:.2f}",
-            f"{row['mean_nmse']:.2g}",
-            f"{row['encode_mb_s']:.0f}",
-            f"{row['decode_mb_s']:.0f}",
-        )
-    console.print(table)
 
 
 def _one(overrides: Sequence[str], suite: str | None, plugins: Sequence[Path]) -> RunConfig:
