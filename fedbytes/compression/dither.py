@@ -10,6 +10,7 @@ frequencies of the symbols then hold: 0.14 bit a coordinate less at 1.2 bit on a
 import numpy as np
 
 from .core import Floats, Shared
+from .kernels import kernel
 
 _BITS = 24
 _MASK = (1 << _BITS) - 1
@@ -27,12 +28,7 @@ def common_dither(shared: Shared, purpose: str) -> Floats:
     noise = shared.common_generator(purpose).random(shared.layout.numel, np.float32)
     place = shared.sender if shared.place is None else shared.place
     shift = np.int32(int(f"{place & _MASK:0{_BITS}b}"[::-1], 2))
-    for start in range(0, noise.size, _CHUNK):
-        part = noise[start : start + _CHUNK]
-        turned = ((part * np.float32(1 << _BITS)).astype(np.int32) + shift) & np.int32(_MASK)
-        part[:] = turned
-        part *= np.float32(2.0**-_BITS)
-        part -= np.float32(0.5)
+    _turn(noise, shift)
     return noise
 
 
@@ -45,9 +41,38 @@ def fold(x: Floats, dither: Floats) -> Floats:
 
 def unfold(y: Floats, dither: Floats, step: float) -> Floats:
     """Return (y - |dither|) * step with signs turned back, in y's memory."""
+    _unfold(y, dither, np.float32(step))
+    return y
+
+
+def _turn_numpy(noise: Floats, shift: np.int32) -> None:
+    for start in range(0, noise.size, _CHUNK):
+        part = noise[start : start + _CHUNK]
+        turned = ((part * np.float32(1 << _BITS)).astype(np.int32) + shift) & np.int32(_MASK)
+        part[:] = turned
+        part *= np.float32(2.0**-_BITS)
+        part -= np.float32(0.5)
+
+
+def _unfold_numpy(y: Floats, dither: Floats, step: np.float32) -> None:
     for start in range(0, y.size, _CHUNK):
         part, noise = y[start : start + _CHUNK], dither[start : start + _CHUNK]
         part -= np.abs(noise)
-        part *= np.float32(step)
+        part *= step
         part.view(np.uint32)[:] ^= noise.view(np.uint32) & _SIGN
-    return y
+
+
+@kernel(_turn_numpy)
+def _turn(noise, shift):  # type: ignore[no-untyped-def]
+    scale, unit, half = np.float32(16777216), np.float32(2.0**-24), np.float32(0.5)
+    for i in range(noise.size):
+        turned = np.int32(np.int32(noise[i] * scale) + shift) & np.int32(0xFFFFFF)
+        noise[i] = np.float32(np.int32(turned)) * unit - half
+
+
+@kernel(_unfold_numpy)
+def _unfold(y, dither, step):  # type: ignore[no-untyped-def]
+    for i in range(y.size):
+        noise = dither[i]
+        value = (y[i] - abs(noise)) * step
+        y[i] = -value if noise < 0 else value

@@ -6,13 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import rans
-from ..bits import pack_bits, packed_bytes, unpack_bits
+from ..bits import Uints, pack_bits, packed_bytes, unpack_bits
 from ..core import CODECS, Codec, Floats, Payload, Shared
 from ..kernels import kernel
 from ..uniform import histogram
 from ..wire import Reader
 
 _MANTISSA = 23
+_CHUNK = 1 << 14
 _TOP = 254  # the largest exponent field of a finite float32
 
 
@@ -70,15 +71,18 @@ class Natural(Codec):
         freqs = rans.read_freqs(reader, _TOP - base + 2)
         symbols = rans.decode(reader, numel, freqs)
         kept = int(np.count_nonzero(symbols))
-        signs = unpack_bits(reader.take(packed_bytes(kept, 1), "signs"), kept, 1)
+        signs: Uints = unpack_bits(reader.take(packed_bytes(kept, 1), "signs"), kept, 1)
         reader.end()
         table = np.arange(base - 1, base + freqs.size - 1, dtype=np.uint32) << np.uint32(_MANTISSA)
         table[0] = 0
         y = table[symbols]
-        if kept == numel:
-            y |= np.left_shift(signs, 31, dtype=np.uint32)
-        else:
-            y[symbols > 0] |= np.left_shift(signs, 31, dtype=np.uint32)
+        if kept < numel:
+            every = np.zeros(numel, np.uint8)
+            every[symbols > 0] = signs
+            signs = every
+        for start in range(0, numel, _CHUNK):
+            part = signs[start : start + _CHUNK]
+            y[start : start + _CHUNK] |= np.left_shift(part, 31, dtype=np.uint32)
         return y.view(np.float32)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..bits import pack_bits, packed_bytes, unpack_bits
 from ..core import CODECS, Codec, Floats, Payload, Shared
-from ..groups import group_sizes, group_sums
+from ..groups import group_sizes, group_sums, pick_levels
 from ..wire import Reader
 
 
@@ -51,7 +51,4 @@ class Sign(Codec):
         scales = reader.floats(sizes.size, "scales")
         packed = reader.take(packed_bytes(numel, 1), "signs")
         reader.end()
-        y = np.repeat(scales, sizes)
-        signs = np.left_shift(unpack_bits(packed, numel, 1), 31, dtype=np.uint32)
-        y.view(np.uint32)[:] |= signs
-        return y
+        return pick_levels(unpack_bits(packed, numel, 1), scales, -scales, sizes)
