@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from fedbytes.plots import bars, curves, differences, holdings, pareto, spending
+from fedbytes.plots import bars, curves, differences, heterogeneity, holdings, pareto, spending
 from fedbytes.plots.study import metrics_in
 from fedbytes.plots.style import save
 from fedbytes.plots.summary import summary, to_csv, to_latex, to_markdown
@@ -80,7 +80,26 @@ def draw_all(
             path = target_folder / f"summary{suffix}.{ending}"
             path.write_text(text, encoding="utf-8")
             paths.append(path)
+        paths += _write_slopes(tables, target_folder, chosen, suffix, target, baseline)
     return paths
+
+
+def _write_slopes(
+    tables: Tables,
+    folder: Path,
+    metric: str,
+    suffix: str,
+    target: float | None,
+    baseline: str | None,
+) -> list[Path]:
+    """Write the lines of the figure `heterogeneity` as a table, if there is that figure."""
+    try:
+        frame = heterogeneity.slopes(heterogeneity.points(tables, metric, target, baseline))
+    except NothingToDrawError:
+        return []
+    path = folder / f"heterogeneity{suffix}.csv"
+    frame.to_csv(path, index=False, float_format="%.5g")
+    return [path]
 
 
 def _figures(
@@ -114,6 +133,14 @@ def _figures(
             "Runs of one seed share data, clients, initial weights and batches, so they are "
             "compared with each other before they are averaged.",
             lambda: differences.draw(tables, metric, target, baseline),
+        ),
+        (
+            "heterogeneity",
+            "What clients that differ cost",
+            "Final value and bytes to the target against the measured heterogeneity of each run's "
+            "own partition. A slope of the paired difference says whether a codec loses more "
+            "where data differ more.",
+            lambda: heterogeneity.draw(tables, metric, target, baseline),
         ),
         (
             "rounds",

@@ -52,3 +52,57 @@ def paired(values: dict[int, float], reference: dict[int, float]) -> list[tuple[
     shared = sorted(seed for seed in values if seed in reference)
     pairs = [(seed, values[seed], reference[seed]) for seed in shared]
     return [pair for pair in pairs if pair[1] == pair[1] and pair[2] == pair[2]]
+
+
+@dataclass(frozen=True)
+class Line:
+    """A least-squares line through `n` points, with Student's intervals.
+
+    Attributes:
+        slope: per unit of x, with its interval.
+        p_value: of a slope of 0.
+        centre, spread, noise: mean of x, sum of squares of x around it, residual deviation.
+    """
+
+    slope: Interval
+    intercept: float
+    p_value: float
+    centre: float
+    spread: float
+    noise: float
+
+    @property
+    def n(self) -> int:
+        """How many points."""
+        return self.slope.n
+
+    def at(self, x: float) -> Interval:
+        """Return the line's mean at x, with its interval."""
+        mean = self.intercept + self.slope.mean * x
+        error = self.noise * sqrt(1 / self.n + (x - self.centre) ** 2 / self.spread)
+        half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, self.n - 2)) * error
+        return Interval(mean, mean - half, mean + half, self.n)
+
+
+def fit_line(x: Iterable[float], y: Iterable[float]) -> Line | None:
+    """Return the line of least squares; None below three points or if x never differs.
+
+    Points with a value that is not finite are left out. The intervals take the points as
+    independent and equally noisy.
+    """
+    pairs = [(a, b) for a, b in zip(x, y, strict=True) if isfinite(a) and isfinite(b)]
+    if len(pairs) < 3 or len({a for a, _ in pairs}) < 2:
+        return None
+    xs, ys = np.array(pairs, dtype=np.float64).T
+    found = stats.linregress(xs, ys)
+    slope, count = float(found.slope), len(pairs)
+    half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 2)) * float(found.stderr)
+    residuals = ys - float(found.intercept) - slope * xs
+    return Line(
+        slope=Interval(slope, slope - half, slope + half, count),
+        intercept=float(found.intercept),
+        p_value=float(found.pvalue),
+        centre=float(xs.mean()),
+        spread=float(np.sum((xs - xs.mean()) ** 2)),
+        noise=sqrt(float(np.sum(residuals**2)) / (count - 2)),
+    )

@@ -207,10 +207,14 @@ def _told_apart(
         return rows, []
     configs = runs.set_index("run")["config"]
     flat = pd.DataFrame({run: flatten(as_dict(configs.get(run))) for run in one["run"]}).T
-    confused = flat[flat.index.isin(twins["run"])]
     ours = [str(key) for key in flat if str(key).split(".")[0] not in _NOT_SETTING]
-    differ = [key for key in ours if confused[key].nunique(dropna=False) > 1]
-    told = flat[differ].astype(str).add_prefix("config.")  # a field may be named like a column
+    differ = set()
+    for _, group in twins.groupby([*columns, "codec", "seed"], dropna=False):
+        # Only what differs among twins: a field that one scheme has and another lacks does not.
+        confused = flat.loc[group["run"], ours]
+        differ |= {key for key in ours if confused[key].nunique(dropna=False) > 1}
+    chosen = [key for key in ours if key in differ]
+    told = flat[chosen].astype(str).add_prefix("config.")  # a field may be named like a column
     return rows.join(told, on="run"), list(told.columns)
 
 
@@ -228,8 +232,8 @@ def _refuse_twins(part: pd.DataFrame) -> None:
 def _title(keys: dict[str, Hashable], heterogeneity: float) -> str:
     words = []
     for key, value in keys.items():
-        if isinstance(value, float) and isnan(value):
-            continue
+        if value == "nan" or (isinstance(value, float) and isnan(value)):
+            continue  # the scheme has no such field
         if key == "alpha":
             words.append(f"α = {value:g}")
         elif key in _SETTING:

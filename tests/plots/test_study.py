@@ -98,3 +98,23 @@ def test_nothing_to_draw(tables):
         study(without(tables, set(tables.results["run"])))
     with pytest.raises(NothingToDrawError, match="'bleu'"):
         study(tables, "bleu")
+
+
+def test_schemes_with_fields_of_their_own_are_told_apart():
+    from fedbytes.plots.tables import Tables
+
+    made = build(alphas=(0.1, 1.0, 2.0), seeds=(0, 1), rounds=1)
+    results, runs = made.results.copy(), made.runs.copy()
+    specs = {0.1: ("classes", {"classes": 1}), 1.0: ("classes", {"classes": 2}), 2.0: ("iid", {})}
+    for alpha, (name, fields) in specs.items():
+        rows = results["alpha"] == alpha
+        results.loc[rows, "partition"] = name
+        for i in runs.index[runs["run"].isin(results.loc[rows, "run"])]:
+            runs.at[i, "config"] = {**runs.at[i, "config"], "partition": {"name": name, **fields}}
+    results["alpha"] = float("nan")
+    titles = [s.title for s in study(Tables(results, made.ledger, made.partitions, runs)).settings]
+    assert [title.split(", NMI")[0] for title in titles] == [
+        "classes, classes = 1",
+        "classes, classes = 2",
+        "iid",
+    ]

@@ -1,0 +1,115 @@
+"""Final metric and bytes against measured heterogeneity."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.text import Text
+from synthetic import build
+
+from fedbytes.plots import heterogeneity
+from fedbytes.plots.render import draw_all, drawings
+from fedbytes.plots.statistics import fit_line
+from fedbytes.plots.tables import NothingToDrawError, Tables
+
+ALPHAS = (0.03, 0.1, 0.3, 1.0, 10.0)
+
+
+def worse_where_data_differ(loss_by_codec, seeds=(0, 1, 2)) -> Tables:
+    """Return tables where a codec loses so much accuracy for each unit of NMI."""
+    tables = build(alphas=ALPHAS, seeds=seeds, rounds=4)
+    results = tables.results.copy()
+    lost = results["codec"].map(loss_by_codec).fillna(0.0) * results["heterogeneity"]
+    results["accuracy"] -= lost
+    return Tables(results, tables.ledger, tables.partitions, tables.runs)
+
+
+@pytest.fixture(scope="module")
+def tables():
+    return worse_where_data_differ({"topk 1 % 4 bit + EF": 0.5})
+
+
+def test_slopes_find_the_codec_that_loses_more(tables):
+    frame = heterogeneity.points(tables)
+    assert len(frame) == len(ALPHAS) * 4 * 3
+    found = heterogeneity.slopes(frame, scale=100).set_index(["codec", "quantity"])
+    worse = found.loc[("topk 1 % 4 bit + EF", "difference")]
+    assert worse["low"] < -5.0 < worse["high"]  # 0.5 for a unit is 5 points for a tenth
+    assert worse["p_value"] < 1e-3
+    assert worse["n"] == 15
+    even = found.loc[("ecsq 1.1 bit + EF", "difference")]
+    assert even["low"] < 0 < even["high"]
+    assert ("fp32", "difference") not in found.index
+
+
+def test_points_are_paired_by_seed_and_setting(tables):
+    frame = heterogeneity.points(tables).set_index(["setting", "codec", "seed"])
+    for (setting, _, seed), row in frame.iterrows():
+        base = frame.loc[(setting, "fp32", seed)]
+        assert row["nmi"] == base["nmi"]
+        assert row["difference"] == pytest.approx(row["value"] - base["value"])
+        assert row["ratio"] == pytest.approx(base["bytes"] / row["bytes"], nan_ok=True)
+
+
+def test_the_figure_says_the_slope(tables):
+    figure = heterogeneity.draw(tables)
+    figure.draw_without_rendering()
+    said = "\n".join(text.get_text() for text in figure.findobj(Text))
+    assert "points for each 0.1 of NMI" in said
+    assert "n = 15" in said
+    assert "Measured heterogeneity (NMI)" in said
+    assert len(figure.axes) == 4
+
+
+def test_words_are_inside(tables):
+    figure = heterogeneity.draw(tables)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    renderer = FigureCanvasAgg(figure).get_renderer()
+    figure.draw(renderer)
+    for text in figure.findobj(Text):
+        if text.get_text() and text.get_visible():
+            assert text.get_fontsize() >= 8
+    labels = [text for a in figure.axes for text in (a.title, a.xaxis.label, a.yaxis.label)]
+    for text in (figure._supxlabel, *(text for text in labels if text.get_text())):
+        box = text.get_window_extent(renderer)
+        assert box.x0 > -1
+        assert box.x1 < figure.bbox.width + 1
+        assert box.y0 > -1
+        assert box.y1 < figure.bbox.height + 1
+
+
+def test_two_settings_are_nothing_to_draw():
+    with pytest.raises(NothingToDrawError):
+        heterogeneity.draw(build(alphas=(0.1, 1.0), rounds=2))
+    assert "heterogeneity" not in {drawing.name for drawing in drawings(build(rounds=2))}
+
+
+def test_without_a_baseline_there_is_one_column():
+    made = build(alphas=ALPHAS, codecs=["nf4", "ecsq 1.1 bit + EF"], rounds=3)
+    assert len(heterogeneity.draw(made).axes) == 2
+
+
+def test_plot_writes_figure_and_slopes(tables, tmp_path):
+    names = {path.name for path in draw_all(tables, tmp_path)}
+    assert {"heterogeneity.svg", "heterogeneity.csv"} <= names
+    written = pd.read_csv(tmp_path / "heterogeneity.csv")
+    assert {"codec", "quantity", "slope", "low", "high", "p_value", "n"} == set(written.columns)
+
+
+def test_a_line_against_its_definition():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(400):
+        x = rng.random(12)
+        line = fit_line(x, 2 + 3 * x + rng.normal(0, 0.5, 12))
+        covered += line.slope.low < 3 < line.slope.high
+    assert 0.92 < covered / 400 < 0.98
+    straight = fit_line([0, 1, 2], [1, 3, 5])
+    assert straight.slope.mean == pytest.approx(2)
+    assert straight.at(4).mean == pytest.approx(9)
+
+
+def test_no_line_through_too_little():
+    assert fit_line([0, 1], [1, 2]) is None
+    assert fit_line([1, 1, 1], [1, 2, 3]) is None
+    assert fit_line([0, 1, np.nan], [1, 2, 3]) is None
