@@ -46,7 +46,7 @@ def measure(
         decode_mb_s (of float32), encode_memory and decode_memory (bytes a coordinate that are
         allocated at most beside the input, the result included).
     """
-    layout = Layout({"x": (numel,)})
+    layout = _layout(numel)
     x = torch.from_numpy(draw(distribution, numel, np.random.default_rng(seed)))
     shared = Shared(layout, seed=seed)
     data = codec.encode(x, shared)
@@ -93,7 +93,7 @@ def measure_mean(
         distribution: as in `measure`.
         seed: of the vectors.
     """
-    generator, layout = np.random.default_rng(seed + 1), Layout({"x": (numel,)})
+    generator, layout = np.random.default_rng(seed + 1), _layout(numel)
     common = draw(distribution, numel, generator)
     true, decoded = np.zeros(numel), np.zeros(numel)
     for client in range(clients):
@@ -104,6 +104,12 @@ def measure_mean(
         true += x.numpy()
         decoded += codec.decode(codec.encode(x, shared), shared).numpy()
     return _nmse(decoded, true)
+
+
+def _layout(numel: int) -> Layout:
+    """Return one matrix, as square as the number of its coordinates lets it be."""
+    rows = next((side for side in range(math.isqrt(numel), 0, -1) if numel % side == 0), 0)
+    return Layout({"x": (rows, numel // max(rows, 1))})
 
 
 def _memory(codec: Codec, x: torch.Tensor, data: bytes, shared: Shared) -> tuple[int, int]:

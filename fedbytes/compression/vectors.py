@@ -6,9 +6,11 @@ from .core import Floats, Layout
 
 
 def layout_of(numel: int) -> Layout:
-    """Return a layout of `numel` coordinates in three tensors, one of them empty."""
+    """Return a layout of `numel` coordinates: a vector, an empty tensor, two adapter matrices."""
     first = numel // 3
-    return Layout({"a": (first,), "none": (0, 4), "b": (numel - first,)})
+    rows = (numel - first) // 16
+    sides = {"lora_A": (8, rows), "lora_B": (rows, 8), "rest": (numel - first - 16 * rows,)}
+    return Layout({"bias": (first,), "none": (0, 4), **sides})
 
 
 def draw(distribution: str, numel: int, generator: np.random.Generator) -> Floats:
