@@ -47,7 +47,7 @@ def test_the_residual_of_a_contracting_codec_settles(spec: dict) -> None:
 
 def test_a_codec_that_does_not_contract_is_refused_with_the_remedy() -> None:
     x = torch.ones(1000)
-    for fields in ({"step": 4.0}, {"step": 2.0}, {"bits": 1.0, "rounding": "dither"}):
+    for fields in ({"step": 4.0}, {"step": 2.0}, {"bits": 0.9, "rounding": "dither"}):
         with pytest.raises(ValueError, match="smaller step"):
             encode_with_feedback(make_codec("ecsq", **fields), x, None, Shared(LAYOUT))
 

@@ -36,9 +36,11 @@ def test_ecsq_on_heavy_tails(bits: float, limit: float) -> None:
     assert nmse * (sample**2).mean() / 3 < limit
 
 
-def test_ecsq_with_dither_meets_its_rate() -> None:
-    rate, _ = _measure({"name": "ecsq", "bits": 2.0, "rounding": "dither"}, "gauss")
-    assert abs(rate / 2 - 1) < 0.02
+@pytest.mark.parametrize(("bits", "limit"), [(1.0, 0.66), (2.0, 0.102), (4.0, 0.0058)])
+def test_ecsq_with_dither_meets_its_rate(bits: float, limit: float) -> None:
+    rate, nmse = _measure({"name": "ecsq", "bits": bits, "rounding": "dither"}, "gauss")
+    assert abs(rate / bits - 1) < 0.02
+    assert nmse < limit
 
 
 def test_ecsq_wins_bytes_on_a_vector_that_has_little_entropy() -> None:

@@ -15,11 +15,7 @@ MODULES = [importlib.import_module(f"plain.{m.name}") for m in pkgutil.iter_modu
 DECODERS = {
     name: decoder for module in MODULES for name, decoder in getattr(module, "DECODERS", {}).items()
 }
-FILES = [
-    path
-    for path in sorted(FOLDER.glob("*.json"))
-    if path.name.split("-")[0] in DECODERS and "dither" not in path.read_text()
-]
+FILES = [path for path in sorted(FOLDER.glob("*.json")) if path.name.split("-")[0] in DECODERS]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import CODECS, DIGEST_BYTES, Codec, Floats, Payload, Shared
+from ..dither import fold, unfold
 from ..rate import Met, meet_rate
 from ..scaling import EXPONENTS, energy, normalise, restore, round_step
 from ..uniform import CLASSES, centroids, quantise, unpack
@@ -16,7 +17,7 @@ from ..wire import Reader
 DEFAULT_BITS = 2.0
 _NEAREST_LIMIT = 2.0  # step / rms below which nearest rounding contracts for every vector
 _DITHER_LIMIT = math.sqrt(12)
-_DITHER_BITS = 1.5  # from this rate on, the step stays below the limit by itself
+_DITHER_BITS = 1.0  # from this rate on, the step stays below the limit by itself
 _FIXED_BYTES = 1 + 2 + 4 + DIGEST_BYTES  # form, exponent, step, digest
 _STILL = (0,) * CLASSES
 _WORST = 1 - 1 / 256  # share of the energy that nearest rounding at a rate may lose
@@ -30,7 +31,8 @@ class Ecsq(Codec):
     One step serves all tensors: at a given rate that is what minimises the total error. Nearest
     moves the levels ±1, ±2 and beyond to their cells' means, and for bits widens the cell of zero
     where that pays. Dither adds noise that both ends
-    know before rounding and subtracts it after (Ziv 1985).
+    know before rounding and subtracts it after (Ziv 1985); coordinates are mirrored where it is
+    negative, so that the frequencies of the symbols know its skew (`dither.py`).
 
     Wire (docs/wire.md): nothing for no coordinates; else a byte 0 for a zero vector, or 1,
     exponent int16, step float32, for nearest the shifts int8 [3], the token frequencies, the
@@ -38,7 +40,7 @@ class Ecsq(Codec):
 
     Dither is unbiased. Nearest contracts for step < 2, since the error is at most step^2 / 4 of
     the energy; for bits always, since the step is reduced where more than 255/256 would be lost.
-    Dither contracts for step < sqrt(12), and for bits >= 1.5, where the step is below that.
+    Dither contracts for step < sqrt(12), and for bits >= 1, where the step is kept below that.
 
     Attributes:
         bits: target rate per coordinate, all bytes included, 0.05 to 16; met within 2 % from
@@ -104,6 +106,9 @@ class Ecsq(Codec):
         if total == 0:
             return b"\0" if x.size else b""
         noise = self._noise(shared)
+        if noise is not None:
+            scaled = fold(scaled, noise)
+            np.abs(noise, out=noise)
         met = self._quantise(scaled, total, noise)
         shifts = b""
         if noise is None:
@@ -146,10 +151,7 @@ class Ecsq(Codec):
             reader, numel, step if noise is None else 1.0, shifts if noise is None else _STILL
         )
         reader.end()
-        if noise is not None:
-            y -= noise
-            y *= np.float32(step)
-        return restore(y, exponent)
+        return restore(y if noise is None else unfold(y, noise, step), exponent)
 
 
 def _at(x: Floats, step: float, noise: Floats | None) -> Met:
