@@ -46,9 +46,17 @@ def measure(
         decode_mb_s (of float32), encode_memory and decode_memory (bytes a coordinate that are
         allocated at most beside the input, the result included).
     """
-    layout = _layout(numel)
     x = torch.from_numpy(draw(distribution, numel, np.random.default_rng(seed)))
-    shared = Shared(layout, seed=seed)
+    found = measure_vector(codec, x, Shared(_layout(numel), seed=seed), repeats)
+    mean = measure_mean(codec, _CLIENTS, _CORRELATION, numel, distribution, seed)
+    return found | {"mean_nmse": mean}
+
+
+def measure_vector(
+    codec: Codec, x: torch.Tensor, shared: Shared, repeats: int = 5
+) -> dict[str, float]:
+    """Measure one codec on a vector [numel]; returns what `measure` does, but for the mean."""
+    numel = shared.layout.numel
     data = codec.encode(x, shared)
     y = codec.decode(data, shared)
     encode_seconds, decode_seconds = math.inf, math.inf
@@ -67,7 +75,6 @@ def measure(
         "bits_per_coordinate": bits,
         "nmse": nmse,
         "gap_db": 10 * math.log10(nmse) + 20 * bits * math.log10(2) if nmse > 0 else -math.inf,
-        "mean_nmse": measure_mean(codec, _CLIENTS, _CORRELATION, numel, distribution, seed),
         "encode_mb_s": 4e-6 * numel / encode_seconds,
         "decode_mb_s": 4e-6 * numel / decode_seconds,
         "encode_memory": encode_memory / numel,

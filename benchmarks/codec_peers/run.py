@@ -1,0 +1,180 @@
+"""Our codecs beside the peers': the same vectors, true serialised bytes, distortion, speed.
+
+    python benchmarks/codec_peers/run.py [--out docs/results/codecs] [--repeats 5]
+
+It makes an environment of its own for the peers below the user's cache folder (about 1.3 GB, once,
+from the package index), measures everything on one thread of the same machine, prints one table,
+and with --out writes it as Markdown and CSV, with one rate-distortion figure.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import venv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from fedbytes.compression import Layout, Shared, make_codec
+from fedbytes.compression.bench import measure_vector
+from fedbytes.compression.label import short_label
+from fedbytes.compression.vectors import draw
+from fedbytes.data.home import folder
+from fedbytes.experiments.provenance import provenance
+from fedbytes.plots.rates import draw_rates
+from fedbytes.plots.style import save
+
+HERE = Path(__file__).parent
+MILLION, TENSORS, SHAPE = 1_000_000, 240, (16, 256)
+VECTORS = {
+    "gauss": "Gaussian",
+    "t3": "Student-t, 3 degrees of freedom",
+    "lora": "Gaussian, 240 tensors of 16 x 256",
+}
+OURS: tuple[dict[str, Any], ...] = (
+    {"name": "int", "bits": 8},
+    {"name": "int", "bits": 4},
+    {"name": "nf4"},
+    {"name": "nf4", "double_quant": True},
+    *({"name": "ecsq", "bits": bits} for bits in (0.5, 1.0, 2.0, 4.0, 8.0)),
+    *({"name": "tcq", "bits": bits} for bits in (1.0, 2.0, 4.0)),
+    *({"name": "eden", "bits": bits} for bits in (1, 2, 4)),
+    {"name": "qsgd"},
+    {"name": "topk", "density": 0.01},
+    {"name": "topk", "density": 0.1, "bits": 8},
+    {"name": "powersgd", "rank": 4},
+)
+
+
+def main() -> None:
+    options = _options()
+    torch.set_num_threads(1)
+    vectors = {name: _vector(name) for name in VECTORS}
+    found = _peers(vectors, options.repeats)
+    rows = pd.DataFrame([*_ours(vectors, options.repeats), *found["rows"]])
+    rows["numel"] = rows["vector"].map({name: x.size for name, x in vectors.items()})
+    rows["bits_handed"] = 8 * rows["handed_bytes"] / rows["numel"]
+    rows["bits_packed"] = 8 * rows["packed_bytes"] / rows["numel"]
+    text = _markdown(rows)
+    print(text)
+    if options.out:
+        _write(rows, text, found["versions"], options.out)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--out", type=Path, help="folder for table, rows and figure")
+    parser.add_argument("--repeats", type=int, default=5, help="timed repetitions; fastest counts")
+    return parser.parse_args()
+
+
+def _vector(name: str) -> np.ndarray:
+    generator = np.random.default_rng(list(VECTORS).index(name))
+    size = TENSORS * SHAPE[0] * SHAPE[1] if name == "lora" else MILLION
+    return draw("t3" if name == "t3" else "gauss", size, generator)
+
+
+def _layout(name: str, numel: int) -> Layout:
+    if name == "lora":
+        return Layout({f"layer.{i}": SHAPE for i in range(TENSORS)})
+    return Layout({"x": (1000, numel // 1000)})
+
+
+def _ours(vectors: dict[str, np.ndarray], repeats: int) -> list[dict[str, Any]]:
+    rows = []
+    for name, vector in vectors.items():
+        for spec in OURS:
+            codec, shared = make_codec(spec), Shared(_layout(name, vector.size))
+            found = measure_vector(codec, torch.from_numpy(vector), shared, repeats)
+            size = found["bits_per_coordinate"] * vector.size / 8
+            rows.append(
+                {
+                    "peer": "fedbytes",
+                    "setting": short_label(codec),
+                    "vector": name,
+                    "handed_bytes": size,
+                    "packed_bytes": size,
+                    **{key: found[key] for key in ("nmse", "encode_mb_s", "decode_mb_s")},
+                }
+            )
+    return rows
+
+
+def _peers(vectors: dict[str, np.ndarray], repeats: int) -> dict[str, Any]:
+    python = _environment()
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / "vectors.npz"
+        np.savez(path, **vectors)
+        threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        done = subprocess.run(
+            [python, "worker.py", path, str(repeats)],
+            cwd=HERE,
+            env=os.environ | threads,
+            stdout=subprocess.PIPE,
+            check=True,
+        )
+    found: dict[str, Any] = json.loads(done.stdout.decode().rpartition("\n")[2])
+    return found
+
+
+def _environment() -> Path:
+    """Return the interpreter of the peers' environment, which is made if it is not there."""
+    home = folder("benchmarks") / "codec-peers"
+    python, ready = home / "bin" / "python", home / "ready"
+    wanted = (HERE / "requirements.txt").read_text()
+    if ready.exists() and ready.read_text() == wanted:
+        return python
+    print(f"installing the peers into {home} ...", file=sys.stderr)
+    venv.create(home, with_pip=True, clear=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "-r", HERE / "requirements.txt"], check=True)
+    subprocess.run([*pip, "--no-deps", "fedlab==1.3.0"], check=True)
+    ready.write_text(wanted)
+    return python
+
+
+def _markdown(rows: pd.DataFrame) -> str:
+    lines = []
+    columns = ("Who", "Setting", "Bits handed over", "Bits packed", "NMSE", "Encode, MB/s")
+    head = "| " + " | ".join((*columns, "Decode, MB/s")) + " |"
+    for name, title in VECTORS.items():
+        lines += [f"### {title}", "", head, "|" + " --- |" * (len(columns) + 1)]
+        for row in rows[rows["vector"] == name].to_dict("records"):
+            start = f"| {row['peer']} | {row['setting']} | "
+            if isinstance(row.get("fault"), str):
+                lines.append(f"{start}{row['fault']} | | | | |")
+                continue
+            lines.append(
+                f"{start}{row['bits_handed']:.3f} | {row['bits_packed']:.3f} | {row['nmse']:.3g} | "
+                f"{row['encode_mb_s']:.0f} | {row['decode_mb_s']:.0f} |"
+            )
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _write(rows: pd.DataFrame, text: str, versions: dict[str, str], out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "peers.md").write_text(text, encoding="utf-8")
+    rows.to_csv(out / "peers.csv", index=False, float_format="%.6g")
+    origin = provenance() | {"peers": versions}
+    (out / "peers-provenance.json").write_text(json.dumps(origin, indent=1) + "\n")
+    drawn = rows[rows["vector"] != "lora"].rename(
+        columns={"vector": "distribution", "bits_handed": "bits_per_coordinate"}
+    )
+    lines = {"ecsq", "tcq", "topk", "eden", "nf4", "int"}
+    first = drawn["setting"].str.split().str[0]
+    mine = drawn["peer"] == "fedbytes"
+    drawn["series"] = np.where(mine, "fedbytes " + first, drawn["peer"])
+    drawn = drawn[~mine | first.isin(lines)]
+    note = "Bits are what is handed to the transport, containers and wide indices included."
+    save(draw_rates(drawn, series="series", note_text=note), out, "peers")
+
+
+if __name__ == "__main__":
+    main()
