@@ -132,6 +132,15 @@ def test_an_input_that_needs_gradients_is_taken() -> None:
         ("ecsq", {"bits": 2.0, "step": 1.0}, "not both"),
         ("ecsq", {"bits": 0}, "got 0"),
         ("ecsq", {"step": -1.0}, "got -1.0"),
+        ("int", {"bits": 5}, "one of 8, 4, 3, 2, got 5"),
+        ("fp8", {"format": "e3m4"}, "one of e4m3, e5m2, got 'e3m4'"),
+        ("fp8", {"block": 0}, "got 0"),
+        ("fp4", {"block": 48}, "got 48"),
+        ("onebit", {"group": "row"}, "one of tensor, column, got 'row'"),
+        ("qsgd", {"levels": 0}, "got 0"),
+        ("qsgd", {"bucket": 0}, "got 0"),
+        ("terngrad", {"clip": -1.0}, "got -1.0"),
+        ("correlated", {"bits": 32}, "got 32"),
     ],
 )
 def test_wrong_fields_are_named(name: str, fields: dict, message: str) -> None:

@@ -101,11 +101,25 @@ def test_a_message_over_240_tensors_costs_no_more_than_one_tensor() -> None:
         assert len(codec.encode(x, many)) == len(codec.encode(x, one))
 
 
-@pytest.mark.parametrize("name", ["int", "nf4", "ecsq"])
-def test_numpy_alone_writes_the_same_bytes(name: str) -> None:
-    fields = {"ecsq": {"bits": 1.3}}.get(name, {})
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "int"},
+        {"name": "nf4"},
+        {"name": "fp8"},
+        {"name": "sign"},
+        {"name": "onebit", "group": "column"},
+        {"name": "qsgd", "levels": 127},
+        {"name": "terngrad", "clip": 2.5},
+        {"name": "natural"},
+        {"name": "ecsq", "bits": 1.3},
+        {"name": "correlated", "bits": 1.3},
+    ],
+    ids=str,
+)
+def test_numpy_alone_writes_the_same_bytes(spec: dict) -> None:
     x = torch.from_numpy(draw("t3", 30_011, np.random.default_rng(0)))
-    codec, shared = make_codec(name, **fields), Shared(Layout({"x": (30_011,)}))
+    codec, shared = make_codec(spec), Shared(Layout({"x": (300, 100), "y": (11,)}))
     data = codec.encode(x, shared)
     y = codec.decode(data, shared)
     with numpy_only():

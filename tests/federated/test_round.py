@@ -16,6 +16,7 @@ LINKS = [
     {"name": "int", "bits": 4},
     {"name": "topk", "density": 0.2, "error_feedback": True},
     {"name": "ecsq", "bits": 2, "error_feedback": True},
+    {"name": "correlated", "bits": 1.5},
 ]
 
 
