@@ -68,3 +68,16 @@ def test_the_dynamic_map_is_the_same() -> None:
 def test_the_table_is_the_same(kind: str) -> None:
     theirs = np.sort(bnb.get_4bit_type(kind, device="cpu").numpy())
     assert np.array_equal(make_codec(kind).table, theirs)
+
+
+@pytest.mark.parametrize(("block", "contracts"), [(256, True), (4096, False)])
+def test_scales_in_8_bits_can_drown_large_blocks_that_are_almost_zero(
+    block: int, contracts: bool
+) -> None:
+    # Half of the blocks hold a 2 each; one holds a 9; the rest is tiny, and its scales are
+    # coded to a hundredth of the 9 that they share a group with.
+    x = np.zeros((512, block), np.float32)
+    x[:256, 0], x[256, 0], x[257:] = 2, 8.944272, 1e-9
+    given = torch.from_numpy(x.ravel())
+    lost = float(((_ours(given, "nf4", block, True) - given) ** 2).sum() / (given**2).sum())
+    assert (lost < 1) == contracts == make_codec("nf4", block=block, double_quant=True).contracts

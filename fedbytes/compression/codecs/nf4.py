@@ -41,7 +41,7 @@ class Nf4(FourBit):
     fields: `FourBit`.
 
     Biased. Contracts: zero and both peaks are levels, so the error is at most about 0.12 of
-    the energy, 0.27 with double_quant, which contracts for blocks up to 256.
+    the energy, 0.3 with double_quant, which contracts for blocks up to 256.
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"double_quant": True})
