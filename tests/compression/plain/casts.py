@@ -18,12 +18,12 @@ TABLES = {
 LARGEST = np.finfo(np.float32).max
 
 
-def fp32(body: Body, spec: dict) -> list[float]:
-    return list(body.numbers(f"{NUMEL}f"))
+def fp32(body: Body, spec: dict, numel: int = NUMEL) -> list[float]:
+    return list(body.numbers(f"{numel}f"))
 
 
-def bf16(body: Body, spec: dict) -> list[float]:
-    return [struct.unpack("<f", b"\0\0" + body.take(2))[0] for _ in range(NUMEL)]
+def bf16(body: Body, spec: dict, numel: int = NUMEL) -> list[float]:
+    return [struct.unpack("<f", b"\0\0" + body.take(2))[0] for _ in range(numel)]
 
 
 def fp16(body: Body, spec: dict) -> list[float]:
@@ -43,11 +43,11 @@ def fp8(body: Body, spec: dict) -> list[float]:
     return out
 
 
-def blocks(body: Body, spec: dict) -> list[float]:
+def blocks(body: Body, spec: dict, numel: int = NUMEL) -> list[float]:
     bits, size = spec["bits"], spec["block"]
     divisor = -(2 ** (bits - 1)) if spec["rounding"] == "nearest" else 2 ** (bits - 1) - 1
-    peaks = body.numbers(f"{-(-NUMEL // size)}f")
-    codes = [c - (c >> bits - 1 << bits) for c in body.packed(NUMEL, bits)]
+    peaks = body.numbers(f"{-(-numel // size)}f")
+    codes = [c - (c >> bits - 1 << bits) for c in body.packed(numel, bits)]
     return [
         float(np.float32(np.float32(code) / np.float32(divisor)) * np.float32(peaks[i // size]))
         for i, code in enumerate(codes)

@@ -4,14 +4,15 @@ import math
 
 import numpy as np
 
-from plain.core import SHAPES, Body
+from plain.casts import bf16, blocks, fp32
+from plain.core import NUMEL, SHAPES, Body, generator
 from plain.entropy import ecsq
 
 
 def inner(body: Body, spec: dict, numel: int) -> list[float]:
-    if spec["name"] == "fp32":
-        return list(body.numbers(f"{numel}f"))
-    return {"ecsq": ecsq}[spec["name"]](body, spec, numel)
+    return {"fp32": fp32, "bf16": bf16, "int": blocks, "ecsq": ecsq}[spec["name"]](
+        body, spec, numel
+    )
 
 
 def powersgd(body: Body, spec: dict) -> list[float]:
@@ -47,4 +48,27 @@ def product(left: list[float], right: list[float], m: int, n: int) -> list[float
     return [float(value) for value in y]
 
 
-DECODERS = {"powersgd": powersgd}
+def sketch(body: Body, spec: dict) -> list[float]:
+    rows, (exponent,) = spec["rows"], body.numbers("h")
+    columns = spec["columns"] or max(1, math.floor(spec["density"] * NUMEL / rows))
+    table = inner(body, spec["values"], rows * columns)
+    words = generator("codec-common/sketch").integers(0, 2**32, (NUMEL, rows), np.uint32).tolist()
+    out = []
+    for mine in words:
+        found = [
+            (-1) ** (word % 2) * float(table[row * columns + (word // 2) * columns // 2**31])
+            for row, word in enumerate(mine)
+        ]
+        found.sort()
+        out.append(float(np.float32((found[(rows - 1) // 2] + found[rows // 2]) / 2)))
+    if spec["extract"] < 1:
+        kept = max(1, round(spec["extract"] * NUMEL))
+        order = sorted(range(NUMEL), key=lambda place: (-abs(out[place]), place))[:kept]
+        out = [value if place in order else 0.0 for place, value in enumerate(out)]
+    if spec["shrink"]:
+        gain = np.float32(1 / (1 + (NUMEL - 1) / columns))
+        out = [float(np.float32(value) * gain) for value in out]
+    return [value * 2.0**exponent for value in out]
+
+
+DECODERS = {"powersgd": powersgd, "sketch": sketch}
