@@ -1,10 +1,13 @@
 """docs/wire/rotated.md in plain Python."""
 
 import math
+import struct
 
 import numpy as np
 
+from fedbytes.compression.codecs.quicfl import _TABLES as ENTRIES
 from plain.core import NUMEL, Body, generator
+from plain.sparse import indices
 
 P = 128  # the largest power of two that is at most NUMEL
 SCALE = np.float32(math.sqrt(1 / P))
@@ -66,4 +69,25 @@ def eden(body: Body, spec: dict) -> list[float]:
     return [float(v) * 2.0**exponent for v in rotate_back(y, random)]
 
 
-DECODERS = {"drive": eden, "eden": eden}
+def quicfl(body: Body, spec: dict) -> list[float]:
+    (exponent,) = body.numbers("h")
+    scales = body.numbers("2f")
+    codes = body.packed(NUMEL, spec["bits"])
+    k = body.count()
+    places = indices(body, k, NUMEL)
+    values = [struct.unpack("<f", b"\0\0" + body.take(2))[0] for _ in range(k)]
+    size, columns = 128 >> spec["bits"], 1 << spec["bits"]
+    half = [ENTRIES[spec["bits"]][i : i + columns] for i in range(0, 64, columns)]
+    table = [*half, *[[-entry for entry in row[::-1]] for row in half[::-1]]]
+    raw = generator("codec/quicfl/rows").bit_generator.random_raw((NUMEL + 7) // 8).tolist()
+    rows = [byte % size for word in raw for byte in word.to_bytes(8, "little")]
+    y = [
+        np.float32(table[rows[i]][code] / 4096) * np.float32(scales[i >= NUMEL - P])
+        for i, code in enumerate(codes)
+    ]
+    for place, value in zip(places, values, strict=True):
+        y[place] = np.float32(value)
+    return [float(v) * 2.0**exponent for v in rotate_back(y, generator("codec/quicfl"))]
+
+
+DECODERS = {"drive": eden, "eden": eden, "quicfl": quicfl}
