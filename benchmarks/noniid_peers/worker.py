@@ -1,6 +1,6 @@
 """Runs inside one library's environment: splits labels with it, and looks for known faults.
 
-`noniid_peers.py` starts it with a job as JSON on standard input and reads JSON from its standard
+`run.py` starts it with a job as JSON on standard input and reads JSON from its standard
 output. Nothing of fedbytes is imported unless it is the library in question.
 """
 

@@ -1,13 +1,13 @@
 """fedbytes.noniid beside flwr-datasets and FedLab: success, seconds, memory, faults.
 
-    python benchmarks/noniid_peers.py [--out docs/results/noniid-peers] [--quick]
+    python benchmarks/noniid_peers/run.py [--out docs/results/noniid-peers] [--quick]
 
-Peers are installed, in the versions below, into an environment of their own in the cache folder.
-Each library splits the same labels in a process of its own, one after another, on one thread.
+It makes an environment of its own for the peers below the user's cache folder, once, from the
+package index. Each library splits the same labels in a process of its own, one after another, on
+one thread.
 """
 
 import argparse
-import hashlib
 import json
 import os
 import subprocess
@@ -22,12 +22,7 @@ from fedbytes.data.home import folder
 from fedbytes.experiments.provenance import provenance
 
 PEERS = {"flwr-datasets": "0.6.1", "fedlab": "1.3.0"}
-# FedLab names torchvision and scikit-learn, which its partitioners do not use, and an open range
-# of torch, which would be gigabytes of GPU libraries.
-PINS = ("flwr-datasets==0.6.1", "datasets==4.8.5", "numpy==2.4.6", "pandas==3.1.1")
-PINS_ALONE = ("fedlab==1.3.0",)
-PINS_TORCH = ("torch==2.13.0",)
-WORKER = Path(__file__).with_name("noniid_peers_worker.py")
+HERE = Path(__file__).parent
 LIBRARIES = ("fedbytes", *PEERS)
 
 SMALL = {"samples": 5_000, "classes": 10, "clients": 100, "alpha": 0.1, "min_size": 10}
@@ -35,29 +30,29 @@ MIDDLE = {"samples": 1_000_000, "classes": 10, "clients": 1_000, "alpha": 0.5, "
 LARGE = {"samples": 10_000_000, "classes": 10, "clients": 100_000, "alpha": 0.5, "min_size": 0}
 
 
-def environment() -> str:
-    """Return the Python of the peers' environment, made now if it is not there yet."""
-    pins = [*PINS, *PINS_ALONE, *PINS_TORCH]
-    digest = hashlib.sha256(json.dumps([sys.version, pins]).encode()).hexdigest()[:12]
-    root = folder("peers") / digest
-    python, ready = root / "bin" / "python", root / "ready"
-    if not ready.exists():
-        print(f"installing {', '.join(pins)}", file=sys.stderr)
-        venv.create(root, with_pip=True, clear=True)
-        for words in (PINS_TORCH, PINS, ("--no-deps", *PINS_ALONE)):
-            command = [str(python), "-m", "pip", "install", "--quiet", *words]
-            subprocess.run(command, check=True, stdout=sys.stderr)
-        ready.touch()
-    return str(python)
+def environment() -> Path:
+    """Return the interpreter of the peers' environment, which is made if it is not there."""
+    home = folder("benchmarks") / "noniid-peers"
+    python, ready = home / "bin" / "python", home / "ready"
+    wanted = (HERE / "requirements.txt").read_text()
+    if ready.exists() and ready.read_text() == wanted:
+        return python
+    print(f"installing the peers into {home} ...", file=sys.stderr)
+    venv.create(home, with_pip=True, clear=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, "-r", HERE / "requirements.txt"], check=True)
+    subprocess.run([*pip, "--no-deps", f"fedlab=={PEERS['fedlab']}"], check=True)
+    ready.write_text(wanted)
+    return python
 
 
-def work(library: str, job: dict[str, Any], python: str, seconds: int) -> dict[str, Any]:
+def work(library: str, job: dict[str, Any], python: Path, seconds: int) -> dict[str, Any]:
     """Run a job in a fresh process of the library's environment."""
-    interpreter = sys.executable if library == "fedbytes" else python
+    interpreter = Path(sys.executable) if library == "fedbytes" else python
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     try:
         done = subprocess.run(
-            [interpreter, str(WORKER)],
+            [interpreter, HERE / "worker.py"],
             input=json.dumps(job | {"library": library}),
             env=os.environ | threads,
             capture_output=True,
@@ -71,7 +66,7 @@ def work(library: str, job: dict[str, Any], python: str, seconds: int) -> dict[s
     return dict(json.loads(done.stdout))
 
 
-def measure(python: str, quick: bool) -> pd.DataFrame:
+def measure(python: Path, quick: bool) -> pd.DataFrame:
     """Return a row a library and question, in words."""
     rows = []
     for library in LIBRARIES:
@@ -125,12 +120,12 @@ def main() -> None:
     text = table(rows, versions)
     print(text)
     given.out.mkdir(parents=True, exist_ok=True)
-    command = "python benchmarks/noniid_peers.py" + (" --quick" if given.quick else "")
+    command = "python benchmarks/noniid_peers/run.py" + (" --quick" if given.quick else "")
     (given.out / "README.md").write_text(
         f"# Splitting beside the peers\n\n`{command}`, one thread.\n\n{text}", encoding="utf-8"
     )
     rows.to_csv(given.out / "answers.csv", index=False)
-    record = origin | {"peers": [*PINS, *PINS_ALONE, *PINS_TORCH], "command": command}
+    record = origin | {"peers": PEERS, "command": command}
     (given.out / "provenance.json").write_text(json.dumps(record, indent=2) + "\n")
 
 
