@@ -3,12 +3,15 @@
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from fedbytes.registry import nearest
+
+if TYPE_CHECKING:
+    from fedbytes.experiments.partitions import Shown
 
 app = typer.Typer(
     name="fedbytes",
@@ -134,14 +137,33 @@ def report(
 
 @app.command()
 def partition(
-    overrides: Overrides = None,
-    suite: Annotated[str | None, typer.Option(help="Take the settings from this suite.")] = None,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SUITE] [KEY=VALUE]...",
+            help="A suite's name or file, and settings that replace its own.",
+        ),
+    ] = None,
+    suite: Annotated[str | None, typer.Option(help="The suite, if it is not the first word.")] = (
+        None
+    ),
+    figures: Annotated[
+        Path | None, typer.Option("--figures", "--out", help="Draw into this folder.")
+    ] = None,
     save: Annotated[Path | None, typer.Option(help="Keep the partition in this file.")] = None,
 ) -> None:
-    """Show who holds what, such as `fedbytes partition partition.alpha=0.1 seed=3`."""
-    from fedbytes.experiments import commands
+    """Show who holds what, such as `fedbytes partition quickstart partition.alpha=0.1 seed=3`."""
+    from fedbytes.experiments.commands import console, fetch_assets
+    from fedbytes.experiments.partitions import show_partitions
 
-    commands.show_partition(overrides or [], suite, save)
+    show_partitions(
+        words or [],
+        suite=suite,
+        save=save,
+        draw=None if figures is None else lambda shown: _draw_partitions(shown, figures),
+        fetch_assets=lambda configs: fetch_assets(configs, models=False),
+        console=console,
+    )
 
 
 @app.command()
@@ -195,6 +217,26 @@ def check(
     from fedbytes.experiments import checking
 
     raise typer.Exit(checking.check_file(file))
+
+
+def _draw_partitions(shown: "list[Shown]", folder: Path) -> list[Path]:
+    """Draw what `fedbytes partition` shows: plots take plain data."""
+    from fedbytes.plots.splits import SplitView, draw_splits
+
+    views = [
+        SplitView(
+            title=item.title,
+            spec=item.spec,
+            seed=item.seed,
+            counts=item.counts,
+            sizes=item.partition.sizes,
+            nmi=item.measures["nmi"],
+            clients=item.clients,
+            distances=item.distances,
+        )
+        for item in shown
+    ]
+    return draw_splits(views, folder)
 
 
 def _conclude(store: Path, target: float | None) -> None:

@@ -49,6 +49,30 @@ def test_partition_shows_and_saves(words, tmp_path):
     assert saved.exists()
 
 
+def test_partition_takes_a_suite_and_draws(words, tmp_path):
+    settings = {key: yaml.safe_load(value) for key, value in (w.split("=", 1) for w in words)}
+    suite = tmp_path / "splits.yaml"
+    grid = {"partition.alpha": [0.1, 1.0], "seed": [0, 1], "codec": ["fp32", "nf4"]}
+    suite.write_text(yaml.safe_dump({"base": settings, "grid": grid}))
+    shown = fedbytes("partition", suite, "--figures", tmp_path / "drawn")
+    assert shown.returncode == 0, shown.stderr
+    assert "dirichlet α=0.1      2" in shown.stdout  # two seeds, whatever the codec
+    assert {path.stem for path in (tmp_path / "drawn").glob("*.png")} == {
+        "bars", "bubbles", "distances", "sizes", "strength",
+    }  # fmt: skip
+    refused = fedbytes("partition", suite, "--save", tmp_path / "split.npz")
+    assert refused.returncode == 2
+    assert "these are 4" in refused.stderr
+
+
+def test_texts_are_a_factor(words, tmp_path):
+    split = "partition={name: clusters, num_clusters: 3, num_clients: 4}"
+    shown = fedbytes("partition", *words, split, "partition.then={name: dirichlet, alpha: 0.1}")
+    assert shown.returncode == 0, shown.stderr
+    assert "label_nmi" in shown.stdout
+    assert "word_js" in shown.stdout
+
+
 def test_list_names_all_that_there_is():
     from fedbytes.compression.core import codec_names
     from fedbytes.noniid import partitioner_names

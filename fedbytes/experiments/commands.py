@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from fedbytes.data import fetch, make_task
+from fedbytes.data import fetch
 from fedbytes.experiments import preflight
 from fedbytes.experiments.config import RunConfig
 from fedbytes.experiments.estimate import estimate
 from fedbytes.experiments.live import LiveTable, bytes_text, headline, short_label
-from fedbytes.experiments.problem import assets_of, factor_column, split_examples
+from fedbytes.experiments.problem import assets_of
 from fedbytes.experiments.results import run_folders
 from fedbytes.experiments.store import RunFolder, read_json_lines, write_atomically
 from fedbytes.experiments.suite import Suite, load_suite
@@ -43,7 +43,7 @@ def sweep(
     suite = load_suite(name)
     configs = suite.expand([*overrides, *_plugin_override(suite, plugins)])
     store = None if dry_run else open_store(out or Path("runs") / suite.name)
-    _fetch(configs)
+    fetch_assets(configs)
     pending = [c for c in configs if store is None or RunFolder(store, c.id).status != "done"]
     preflight.check(pending)
     if store is None:
@@ -89,7 +89,7 @@ def run_one(
     """Make a single run in one worker; return the exit code."""
     config = _one(overrides, suite, plugins)
     store = open_store(out or Path("runs") / config.suite)
-    _fetch([config])
+    fetch_assets([config])
     preflight.check([config])
     status = RunFolder(store, config.id).status
     pending = [] if status == "done" else [config]
@@ -128,32 +128,6 @@ def status(store: Path) -> None:
     console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none")
 
 
-def show_partition(overrides: Sequence[str], suite: str | None, save: Path | None) -> None:
-    """Print who holds what under a run's partition, and how different the clients are."""
-    config = _one(overrides, suite, ())
-    _fetch([config], models=False)
-    columns = make_task(config.task).load().train.columns
-    factor = factor_column(columns, config.clients.factor)
-    split = split_examples(config, factor)
-    categories, counts = split.counts(factor)
-    table = Table(title=short_label(config).partition(" · ")[2], box=None)
-    table.add_column("client", justify="right")
-    table.add_column("examples", justify="right")
-    shown = categories[:20]
-    for category in shown:
-        table.add_column(escape(str(category)), justify="right")
-    for client, row in enumerate(counts[:100]):
-        cells = [str(n) if n else "·" for n in row[: len(shown)]]
-        table.add_row(str(client), str(row.sum()), *cells)
-    console.print(table)
-    for key, value in split.metrics(factor).items():
-        console.print(f"{key}: {value:.4g}", highlight=False)
-    console.print(f"moved: {split.moved}\nfingerprint: {split.fingerprint}", highlight=False)
-    if save is not None:
-        split.save(save)
-        console.print(f"saved: {save}", highlight=False)
-
-
 def _one(overrides: Sequence[str], suite: str | None, plugins: Sequence[Path]) -> RunConfig:
     chosen = load_suite(suite) if suite else Suite("run")
     configs = chosen.expand([*overrides, *_plugin_override(chosen, plugins)])
@@ -172,7 +146,7 @@ def _plugin_override(suite: Suite, plugins: Sequence[Path]) -> list[str]:
     return [f"plugins={json.dumps([*suite.plugins, *map(str, plugins)])}"]
 
 
-def _fetch(configs: Sequence[RunConfig], models: bool = True) -> None:
+def fetch_assets(configs: Sequence[RunConfig], models: bool = True) -> None:
     """Have every asset at hand before workers start, with one progress bar on the screen."""
     for name in sorted({name for config in configs for name in assets_of(config, models)}):
         fetch(name, progress=sys.stderr.isatty())

@@ -20,13 +20,12 @@ from fedbytes.experiments.events import Advanced, Event, Failed, Preparing
 
 def short_label(config: RunConfig) -> str:
     """Return a few words that tell a run from the others of its suite."""
+    from fedbytes.experiments.labels import partition_label
     from fedbytes.experiments.runner import link_labels
     from fedbytes.federated.link import make_link
 
     links = link_labels(make_link(config.uplink).label, make_link(config.downlink).label)
-    alpha = config.partition.get("alpha")
-    split = config.partition["name"] + ("" if alpha is None else f" α={alpha:g}")
-    return f"{links['codec']} · {split} · seed {config.seed}"
+    return f"{links['codec']} · {partition_label(config.partition)} · seed {config.seed}"
 
 
 def headline(metrics: dict[str, float]) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from fedbytes.data import EncodedTask
 from fedbytes.experiments.config import RunConfig
-from fedbytes.experiments.problem import factor_column, split_examples
+from fedbytes.experiments.holding import split_examples
 from fedbytes.models import build_model, encode_task, forget_bases
 
 
@@ -38,7 +38,7 @@ def check(configs: Sequence[RunConfig]) -> None:
 
 def _check_split(config: RunConfig, task: EncodedTask) -> None:
     split = config.clients
-    partition = split_examples(config, factor_column(task.train.columns, split.factor))
+    partition = split_examples(config, task.train.columns).partition
     holders, wanted = int(np.count_nonzero(partition.sizes)), config.clients_per_round or 1
     if wanted > holders:
         raise ValueError(

@@ -1,6 +1,5 @@
 """From a configuration to what the round needs: texts, a model, and who holds what."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,12 +7,13 @@ import numpy as np
 
 from fedbytes.data import EncodedTask, asset_digest, asset_names, make_task
 from fedbytes.experiments.config import RunConfig
+from fedbytes.experiments.holding import Holding, split_examples
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.link import make_link
 from fedbytes.federated.round import Federation
 from fedbytes.models import TrainableModel, build_model, encode_task
-from fedbytes.noniid import Partition, make_partitioner
+from fedbytes.noniid import Partition
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Problem:
     federation: Federation
     model: TrainableModel
     task: EncodedTask
-    partition: Partition
-    factor: np.ndarray
+    holding: Holding
 
 
 def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
@@ -35,8 +34,8 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
     """
     task = encode_task(make_task(config.task), config.model)
     model = build_model(config.model, config.adapter, task, seed=config.seed)
-    factor = factor_column(task.train.columns, config.clients.factor)
-    partition = split_examples(config, factor)
+    holding = split_examples(config, task.train.columns)
+    partition = holding.partition
     federation = Federation(
         model=model,
         parts=partition.indices,
@@ -49,36 +48,13 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
         broadcast=config.broadcast,
         hooks=hooks,
     )
-    return Problem(federation, model, task, partition, factor)
-
-
-def factor_column(columns: Mapping[str, np.ndarray], name: str | None) -> np.ndarray:
-    """Return the column that a split follows: the label where there is one, or the named one.
-
-    Raises:
-        ValueError: if there is no such column; the message lists those that exist.
-    """
-    if name is None:
-        name = next((key for key in ("label", "speaker") if key in columns), None)
-    if name is None or name not in columns:
-        known = ", ".join(columns) or "none"
-        raise ValueError(f"partition.factor: there is no column {name!r} (known: {known})")
-    return columns[name]
-
-
-def split_examples(config: RunConfig, factor: np.ndarray) -> Partition:
-    """Return who holds which of the training examples.
-
-    Raises:
-        ValueError: if the split cannot be made.
-    """
-    partitioner = make_partitioner(config.partitioner_spec)
-    return partitioner(factor, num_clients=config.clients.num_clients, seed=config.seed)
+    return Problem(federation, model, task, holding)
 
 
 def who_holds_what(problem: Problem) -> dict[str, Any]:
     """Return the categories of the factor and the examples of each that every client holds."""
-    categories, counts = problem.partition.counts(problem.factor)
+    holding = problem.holding
+    categories, counts = holding.partition.counts(holding.factor)
     return {"categories": [str(c) for c in categories], "counts": counts.tolist()}
 
 
@@ -89,5 +65,6 @@ def _holders(partition: Partition) -> int:
 def assets_of(config: RunConfig, model: bool = True) -> dict[str, str]:
     """Return the named assets that a run needs, each with its digest."""
     names = [config.task["name"], *([config.model["name"]] if model else [])]
+    names += [str(config.partition["features"])] if "features" in config.partition else []
     known = asset_names()
     return {name: asset_digest(name) for name in names if name in known}

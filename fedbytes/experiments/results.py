@@ -138,7 +138,8 @@ def _stored_suite(folder: str | Path) -> dict[str, Any]:
 
 def _identity(run: RunFolder) -> dict[str, Any]:
     config, started = run.settings(), _read(run, "provenance.json")
-    alpha = config["partition"].get("alpha")
+    split = config["partition"]
+    alpha = split.get("alpha", (split.get("then") or {}).get("alpha"))
     labels = started.get("labels", {})
     return {
         "run": run.run,

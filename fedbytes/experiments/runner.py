@@ -10,6 +10,7 @@ from filelock import FileLock
 from fedbytes.experiments.checkpoint import load_checkpoint, save_checkpoint
 from fedbytes.experiments.config import RunConfig
 from fedbytes.experiments.events import Advanced, Event, Preparing
+from fedbytes.experiments.holding import measures
 from fedbytes.experiments.plugins import load_plugins
 from fedbytes.experiments.problem import assets_of, make_problem, who_holds_what
 from fedbytes.experiments.provenance import (
@@ -23,6 +24,7 @@ from fedbytes.federated.clock import Clock
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.ledger import Ledger
 from fedbytes.federated.round import RoundReport, run_round, start
+from fedbytes.noniid import unigram_measures
 
 Tell = Callable[[Event], None]
 
@@ -102,6 +104,7 @@ class _Run:
     def _describe(self) -> None:
         """Write down, before the first round, where the numbers will come from."""
         problem, fed = self.problem, self.problem.federation
+        train = problem.task.train
         self.folder.write_json(
             "provenance.json",
             provenance()
@@ -115,13 +118,14 @@ class _Run:
                     "trained": fed.layout.numel,
                 },
                 "setup_bytes": problem.model.info.setup_bytes,
-                "partition": problem.partition.fingerprint,
-                "heterogeneity": problem.partition.metrics(problem.factor),
+                "partition": problem.holding.partition.fingerprint,
+                "heterogeneity": measures(problem.holding, train.columns)
+                | unigram_measures(problem.holding.partition, train.tokens, train.offsets),
                 "labels": link_labels(fed.uplink.label, fed.downlink.label),
             },
         )
         self.folder.write_json("holdings.json", who_holds_what(problem))
-        problem.partition.save(self.folder.path / "partition.npz")
+        problem.holding.partition.save(self.folder.path / "partition.npz")
 
     def _evaluate(self, report: RoundReport) -> dict[str, Any] | None:
         """Return the row of an evaluated round, None for one that is not."""

@@ -13,9 +13,19 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from fedbytes.plots.study import study
-from fedbytes.plots.style import COLOURS, INK, WIDTH, legend, note, panels, styled
+from fedbytes.plots.style import (
+    COLOURS,
+    INK,
+    WIDTH,
+    label_bottom,
+    legend,
+    note,
+    panels,
+    styled,
+)
 from fedbytes.plots.tables import NothingToDrawError, Tables, as_dict
 
+CLIENTS_LABEL = "Clients, the largest first"
 BUBBLES = 30  # clients; more are drawn as stacked bars
 ROWS = 20  # categories with a row of bubbles
 STACKS = 8  # categories with a colour of their own
@@ -47,7 +57,7 @@ def draw(tables: Tables, metric: str | None = None, seed: int | None = None) -> 
     if not tables_by_title:
         raise NothingToDrawError("the store has no partition to draw")
     clients = max(len(counts) for counts in tables_by_title.values())
-    figure = (_bubbles if clients <= BUBBLES else _stacks)(tables_by_title)
+    figure = (draw_bubbles if clients <= BUBBLES else draw_stacks)(tables_by_title)
     note(figure, f"Partition of seed {', '.join(map(str, sorted(seeds)))}.")
     return figure
 
@@ -86,7 +96,11 @@ def _short(name: str) -> str:
     return name if len(name) <= 24 else f"{name[:12]}…{name[-11:]}"
 
 
-def _bubbles(tables: dict[str, pd.DataFrame]) -> Figure:
+def draw_bubbles(tables: dict[str, pd.DataFrame]) -> Figure:
+    """Draw a bubble for each client and category, one panel a title; for few clients.
+
+    Tables are examples by client (rows) and category (columns, most frequent first).
+    """
     shown = {title: _gathered(counts, ROWS) for title, counts in tables.items()}
     rows = max(counts.shape[1] for counts in shown.values())
     figure, axes = panels(list(shown), columns=2, sharey=_same_columns(shown))
@@ -140,8 +154,12 @@ def _round_number(value: float) -> int:
     return int(max(1, value // power * power))
 
 
-def _stacks(tables: dict[str, pd.DataFrame]) -> Figure:
-    figure, axes = panels(list(tables), height=2.4, columns=1)
+def draw_stacks(tables: dict[str, pd.DataFrame], columns: int = 1) -> Figure:
+    """Draw a stacked bar for each client, one panel a title; tables as for `draw_bubbles`.
+
+    Few clients stand in their order, with their numbers; many are sorted by size.
+    """
+    figure, axes = panels(list(tables), height=2.4 if columns == 1 else 1.9, columns=columns)
     totals = pd.concat([counts.sum() for counts in tables.values()], axis=1).sum(axis=1)
     kept = list(totals.sort_values(ascending=False, kind="stable").index)
     others = kept[STACKS - 1 :] if len(kept) > STACKS else []
@@ -156,11 +174,19 @@ def _stacks(tables: dict[str, pd.DataFrame]) -> Figure:
         _stack(axis, parts, ramp)
     legend(figure, [Patch(facecolor=ramp[i], label=name) for i, name in enumerate(names)])
     figure.supylabel("Examples")
+    label_bottom(axes, CLIENTS_LABEL if _many(tables) else "Client", columns)
     return figure
 
 
+def _many(tables: dict[str, pd.DataFrame]) -> bool:
+    return max(len(counts) for counts in tables.values()) > BUBBLES
+
+
 def _stack(axis: Axes, counts: NDArray[Any], ramp: NDArray[Any]) -> None:
-    """Draw [clients, categories] as one filled step curve a category: lighter than rectangles."""
+    """Draw [clients, categories]: bars if few, else a filled step curve a category, lighter."""
+    if len(counts) <= BUBBLES:
+        _bars(axis, counts, ramp)
+        return
     order = np.argsort(-counts.sum(axis=1), kind="stable")
     tops = np.cumsum(counts[order], axis=1)
     edges = np.arange(len(counts) + 1)
@@ -171,4 +197,13 @@ def _stack(axis: Axes, counts: NDArray[Any], ramp: NDArray[Any]) -> None:
     axis.stairs(below, edges, color=INK, linewidth=0.5)
     axis.set_xlim(0, len(counts))
     axis.set_ylim(0, None)
-    axis.set_xlabel("Clients, the largest first")
+
+
+def _bars(axis: Axes, counts: NDArray[Any], ramp: NDArray[Any]) -> None:
+    below = np.zeros(len(counts))
+    for i in range(counts.shape[1]):
+        axis.bar(range(len(counts)), counts[:, i], 0.86, bottom=below, color=ramp[i], linewidth=0)
+        below = below + counts[:, i]
+    axis.set_xlim(-0.7, len(counts) - 0.3)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
+    axis.grid(False, axis="x")
