@@ -73,7 +73,7 @@ def measure(python: Path, quick: bool) -> pd.DataFrame:
         seeds = 10 if quick else 100 if library == "fedbytes" else 20
         found = work(library, {"kind": "seeds", "seeds": seeds, "limit": 5, **SMALL}, python, 600)
         title = "5,000 samples, 100 clients of at least 10, α = 0.1"
-        rows.append([library, f"{title}: seeds that succeed", f"{found.get('done')} of {seeds}"])
+        rows.append([library, f"{title}: seeds that succeed", f"{found.get('done', 0)} of {seeds}"])
         rows.append([library, f"{title}: seconds", _seconds(found)])
         for title, size in (
             ("1 M samples, 1,000 clients, α = 0.5", MIDDLE),
@@ -87,7 +87,7 @@ def measure(python: Path, quick: bool) -> pd.DataFrame:
             extra = found.get("extra_bytes", 0) / 1e6
             memory = f"{extra:.0f} MB" if found.get("done") else "–"
             rows.append([library, f"{title}: memory beyond the labels", memory])
-        faults = work(library, {"kind": "faults", "limit": 60}, python, 600)
+        faults = work(library, {"kind": "faults", "limit": 120}, python, 900)
         rows += [[library, name, words] for name, words in faults.items()]
     return pd.DataFrame(rows, columns=["library", "question", "answer"])
 
