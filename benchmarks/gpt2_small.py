@@ -45,9 +45,7 @@ def _tokenizer(texts: list[str]) -> PreTrainedTokenizerFast:
     )
 
 
-def _pretrain(
-    tokenizer: PreTrainedTokenizerFast, texts: list[str], steps: int
-) -> GPT2LMHeadModel:
+def _pretrain(tokenizer: PreTrainedTokenizerFast, texts: list[str], steps: int) -> GPT2LMHeadModel:
     torch.manual_seed(0)
     rng = np.random.default_rng(0)
     ids = np.concatenate([[*row, 0] for row in tokenizer(texts)["input_ids"]])

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from . import rans
 from .bits import pack_bits, packed_bytes, unpack_bits
 from .kernels import kernel
-from .rans import Bytes, Freqs
+from .rans import _LOW, Bytes, Freqs, _encoder_tables
+from .rans import _encode as _encode_loop
 from .tokens import join, ranges, split, token_of
 from .wire import Reader, count_bytes
 
@@ -24,7 +25,9 @@ MAX_LEVEL = 1 << 22
 MAX_TOKEN = token_of(MAX_LEVEL, DIRECT)
 _ODDS_BITS = 5
 _ODDS = tuple(2.0 ** (j // 2) * (1.0, 1.4142135623730951)[j % 2] for j in range(-10, 22))
-_BETWEEN = tuple(2.0 ** (j // 2) * (1.189207115002721, 1.681792830507429)[j % 2] for j in range(-10, 21))
+_BETWEEN = tuple(
+    2.0 ** (j // 2) * (1.189207115002721, 1.681792830507429)[j % 2] for j in range(-10, 21)
+)
 _MASS = float(1 << 40)
 
 Ints = npt.NDArray[np.int32]
@@ -66,18 +69,28 @@ def count(magnitudes: Any, contexts: Bytes, used: Bytes) -> npt.NDArray[np.int64
     return counts.reshape(used.size, width)
 
 
+def tokens_of(q: Ints) -> Bytes:
+    """Return the tokens of the integers' magnitudes."""
+    return split(np.abs(q).astype(np.uint32), DIRECT)[0]
+
+
 def fit(used: Bytes, counts: npt.NDArray[np.int64]) -> Tables:
     """Return the tables that suit the counts [c, tokens]."""
     return Tables(used, tuple(map(_fit, counts)))
 
 
+def prices(freqs: Any) -> npt.NDArray[np.int64]:
+    """Return what symbols of these frequencies cost, in 1/256 bit; the same everywhere."""
+    cost: npt.NDArray[np.int64] = np.rint(256 * (rans.TOTAL_BITS - np.log2(freqs))).astype(np.int64)
+    return cost
+
+
 def estimate(tables: Tables, counts: npt.NDArray[np.int64]) -> float:
     """Return about how many bytes `pack` gives."""
-    bits = 8.0 * len(tables.pack())
+    bits, raw = 8.0 * len(tables.pack()), 256 * ranges(DIRECT)[1].astype(np.int64)
     for row, freqs in zip(counts, tables.freqs, strict=True):
         tokens = np.flatnonzero(row)
-        price = 12 - np.log2(freqs[2 * tokens])
-        bits += float((row[tokens] * (price + ranges(DIRECT)[1][tokens])).sum())
+        bits += int((row[tokens] * (prices(freqs[2 * tokens]) + raw[tokens])).sum()) / 256
     return bits / 8 + 2 * rans.lanes_for(int(counts.sum())) + 3
 
 
@@ -162,11 +175,11 @@ def _read_tables(reader: Reader, used: Bytes) -> Tables:
 def _encode(symbols: npt.NDArray[np.uint16], freqs: Freqs) -> bytes:
     """Return rANS of symbols numbered through all tables; `rans.encode` but for the tables."""
     lanes = rans.lanes_for(symbols.size)
-    states = np.full(lanes, rans.LOW, np.uint64)
+    states = np.full(lanes, _LOW, np.uint64)
     words = np.empty(symbols.size + 1, np.uint16)
-    parts = [rans.encoder_tables(row) for row in freqs]
+    parts = [_encoder_tables(row) for row in freqs]
     tables = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
-    start = int(rans.encode_loop(symbols, *tables, states, words))
+    start = int(_encode_loop(symbols, *tables, states, words))
     body = words[start:].astype("<u2", copy=False)
     return b"".join((count_bytes(body.size), states.astype("<u4").tobytes(), body.tobytes()))
 
@@ -174,8 +187,8 @@ def _encode(symbols: npt.NDArray[np.uint16], freqs: Freqs) -> bytes:
 def _decode(reader: Reader, places: Bytes, freqs: Freqs) -> Bytes:
     size = reader.count("coder words", places.size)
     states = reader.array("<u4", rans.lanes_for(places.size), "coder states").astype(np.uint64)
-    if int(states.min()) < rans.LOW:
-        raise ValueError(f"{reader.what} payload: coder state {states.min()} is below {rans.LOW}")
+    if int(states.min()) < _LOW:
+        raise ValueError(f"{reader.what} payload: coder state {states.min()} is below {_LOW}")
     words = np.zeros(size + 1, np.uint16)
     words[:size] = reader.array("<u2", size, "coder words")
     every = np.arange(freqs.shape[1], dtype=np.uint8)
@@ -183,7 +196,7 @@ def _decode(reader: Reader, places: Bytes, freqs: Freqs) -> Bytes:
     starts = (np.cumsum(freqs, axis=1, dtype=np.uint32) - freqs).astype(np.uint32)
     symbols = np.empty(places.size, np.uint8)
     used = _decode_loop(slots, freqs, starts, places, states, words, symbols)
-    if used != size or (states != rans.LOW).any():
+    if used != size or (states != _LOW).any():
         raise ValueError(f"{reader.what} payload: the coded symbols are damaged")
     return symbols
 
@@ -201,7 +214,7 @@ def _decode_numpy(
         x >>= np.uint64(rans.TOTAL_BITS)
         x *= freqs[place, symbol]
         x += slot - starts[place, symbol]
-        empty = np.flatnonzero(x < rans.LOW)
+        empty = np.flatnonzero(x < _LOW)
         where = np.minimum(at + np.arange(empty.size), last)
         x[empty] = x[empty] << np.uint64(16) | words[where]
         at += empty.size

@@ -1,0 +1,223 @@
+"""The encoder's part of `lora_klt`: components and rows quantised with one step for everything."""
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from . import contexts
+from .components import add, leading, octave, row_step
+from .contexts import Ints
+from .core import Floats
+from .geometry import Geometry, exact_gram, integers
+from .jacobi import Doubles
+from .klt_wire import (
+    SHIFT_STEPS,
+    Energies,
+    Group,
+    Levels,
+    context,
+    groups_of,
+    has_shifts,
+    row_class,
+    still,
+)
+from .rans import Bytes
+from .scaling import energy
+
+_WORTH = 0.25  # squared steps a coordinate of y from which on a component pays for itself
+_DEAD = 0.1  # how far, in steps, thresholds above the first lie from the middle
+_FIRST = 0.65  # where the first threshold lies until the price of a level is known
+_PRICE = 0.13  # squared steps that a bit is worth
+_FIRSTS = (0.5, 1.2)
+_CONTEXTS = 64
+_BITS = 15
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What is learned of each context from one quantisation for the next: levels and thresholds."""
+
+    levels: Levels = field(default_factory=still)
+    firsts: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(_CONTEXTS, _FIRST))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A working vector quantised with one step.
+
+    Attributes:
+        step: the step.
+        habits: the levels and thresholds that were used.
+        energies: of components and rows.
+        q: all integers in the message's order.
+        places: their contexts.
+        error: the sum of squared errors.
+        size: about how many bytes it takes.
+        learned: habits for the next trial at about this step.
+        gains: for each (plane, row) that is not silent, the squared error that it saves and how
+            many of its integers are not 0.
+    """
+
+    step: float
+    habits: Habits
+    energies: Energies
+    q: Ints
+    places: Bytes
+    error: float
+    size: float
+    learned: Habits
+    gains: dict[tuple[int, int], tuple[float, int]]
+
+    def pack(self, shape: Geometry) -> bytes:
+        """Return energies, levels and integers as bytes."""
+        used = np.unique(self.places)
+        return b"".join(
+            (
+                self.energies.pack(shape),
+                self.habits.levels.pack(used),
+                contexts.pack(self.q, self.places, used),
+            )
+        )
+
+
+class Quantiser:
+    """Quantises one working vector again and again, until the step suits."""
+
+    def __init__(self, shape: Geometry, work: Floats) -> None:
+        self.shape, self.work = shape, work
+        self.groups = groups_of(shape)
+        self.energy = energy(work)
+        self._stacks = [leading(group.within(work)) for group in self.groups[: len(shape.stacks)]]
+
+    def try_step(
+        self, step: float, habits: Habits, silent: frozenset[tuple[int, int]] = frozenset()
+    ) -> Trial:
+        """Return the vector quantised with a step; `silent` are (plane, row) to leave out."""
+        run = _Run(step, habits, silent)
+        rest = self.work.copy()
+        components = []
+        for place, group in enumerate(self.groups):
+            matrix = group.within(rest)
+            found = self._stacks[place] if place < len(self._stacks) else leading(matrix)
+            components.append(run.components(group, matrix, *found))
+        rows = [
+            run.rows(number, plane.within(rest), 2 if plane.pair >= 0 else 3)
+            for number, plane in enumerate(self.shape.planes)
+        ]
+        energies = Energies(components, rows)
+        return run.finish(self.shape, energies)
+
+
+class _Run:
+    """One pass over everything, with the integers and what is learned from them."""
+
+    def __init__(self, step: float, habits: Habits, silent: frozenset[tuple[int, int]]) -> None:
+        self.step, self.habits, self.silent = step, habits, silent
+        self.gains: dict[tuple[int, int], tuple[float, int]] = {}
+        self.parts: list[Ints] = []
+        self.error = 0.0
+        self.sums = np.zeros((_CONTEXTS, 2, 2))  # by context and level: members, offsets
+
+    def components(
+        self, group: Group, matrix: Floats, vectors: Doubles, energies: Doubles
+    ) -> list[int]:
+        """Take the components that pay out of the matrix, and return their codes."""
+        columns = group.columns
+        ratios = energies / columns / self.step**2
+        count = int(np.count_nonzero(ratios >= _WORTH))
+        codes = [octave(float(ratio)) for ratio in ratios[:count]]
+        if not codes:
+            return []
+        steps = np.array([row_step(code, columns) for code in codes])
+        u = np.rint(vectors[:, :count].T / steps[:, None])
+        kept = u.any(axis=1)
+        u, steps = u[kept], steps[kept]
+        codes = [code for code, keep in zip(codes, kept.tolist(), strict=True) if keep]
+        whole, exponent = integers(matrix, _BITS)
+        inner = exact_gram(u) * steps[:, None] * steps
+        products = np.ldexp(u @ whole, -exponent) * steps[:, None]
+        y = np.empty((len(codes), columns), np.float32)
+        for j, code in enumerate(codes):
+            for i in range(j):  # what the earlier ones took is not there any more
+                products[j] -= inner[j, i] * y[i].astype(np.float64)
+            self.parts.append(u[j].astype(np.int32))
+            y[j] = self._quantise((products[j] / inner[j, j]).astype(np.float32), context(1, code))
+        add(np.ascontiguousarray((u * steps[:, None]).T.astype(np.float32)), -y, matrix)
+        return codes
+
+    def rows(self, number: int, matrix: Floats, kind: int) -> list[int]:
+        """Quantise the rows of a plane, and return their classes."""
+        return [self._row((number, place), row, kind) for place, row in enumerate(matrix)]
+
+    def _row(self, name: tuple[int, int], row: Floats, kind: int) -> int:
+        whole, exponent = integers(row, _BITS)
+        energy = float(np.ldexp((whole * whole).sum(), -2 * exponent))
+        code = octave(energy / row.size / self.step**2) if energy else -99
+        place = context(kind, code)
+        quiet = float(np.abs(row).max()) < self.habits.firsts[place] * self.step
+        if quiet or name in self.silent:
+            self.error += energy
+            return 0
+        decoded = self._quantise(row, place)
+        if not self.parts[-1].any():
+            self.parts.pop()
+            self.error += energy
+            return 0
+        error = self._squares(row - decoded)
+        self.error += error
+        self.gains[name] = energy - error, int(np.count_nonzero(decoded))
+        return row_class(code)
+
+    def _squares(self, error: Floats) -> float:
+        """Return the sum of squares, in whole 2^-24 squared steps: the same in any order."""
+        whole = np.rint(error.astype(np.float64) * (4096 / self.step))
+        return float((whole * whole).sum()) * (self.step / 4096) ** 2
+
+    def _quantise(self, x: Floats, place: int) -> Floats:
+        """Keep the integers of x, and return what they are decoded to."""
+        size = np.abs(x) * np.float32(1.0 / self.step)
+        level = np.rint(np.maximum(size - np.float32(_DEAD), np.float32(0)))
+        first = size >= np.float32(self.habits.firsts[place])
+        level = np.where(first, np.maximum(level, np.float32(1)), np.float32(0))
+        for member, inside in enumerate((level == 1, level > 1)):
+            offsets = np.rint((size[inside] - level[inside]) * np.float32(4096)).astype(np.int64)
+            self.sums[place, member] += offsets.size, offsets.sum() / 4096
+        q = np.copysign(level, x).astype(np.int32)
+        self.parts.append(q)
+        return self.habits.levels.values(q, place, self.step)
+
+    def finish(self, shape: Geometry, energies: Energies) -> Trial:
+        """Return the trial with its size and what was learned."""
+        q = np.concatenate([*self.parts, np.empty(0, np.int32)])
+        places = energies.contexts(shape)
+        used = np.unique(places)
+        magnitudes = contexts.tokens_of(q)
+        counts = contexts.count(magnitudes, places, used)
+        tables = contexts.fit(used, counts)
+        size = len(energies.pack(shape)) + len(self.habits.levels.pack(used))
+        return Trial(
+            step=self.step,
+            habits=self.habits,
+            energies=energies,
+            q=q,
+            places=places,
+            error=self.error,
+            size=size + contexts.estimate(tables, counts),
+            learned=self._learn(used, tables),
+            gains=self.gains,
+        )
+
+    def _learn(self, used: Bytes, tables: contexts.Tables) -> Habits:
+        members, offsets = self.sums[..., 0], self.sums[..., 1]
+        means = offsets / np.maximum(members, 1) * SHIFT_STEPS
+        half = SHIFT_STEPS // 2
+        moves = np.clip(np.rint(means), -half, half - 1).astype(np.int64)
+        firsts = self.habits.firsts.copy()
+        for place, row in zip(used.tolist(), tables.freqs, strict=True):
+            if has_shifts(place) and np.count_nonzero(row) > 2:
+                zero, one_more = contexts.prices(row[[0, 2]]).tolist()
+                price = (one_more - zero) / 256
+                one = 1.0 + moves[place, 0] / SHIFT_STEPS
+                firsts[place] = np.clip((one * one + _PRICE * price) / (2 * one), *_FIRSTS)
+        return replace(self.habits, levels=Levels(moves), firsts=firsts)
