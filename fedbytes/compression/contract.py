@@ -14,7 +14,7 @@ import torch
 
 from .core import DIGEST_BYTES, Codec, Floats, Shared, codec_spec, make_codec, seal
 from .elsewhere import decode_elsewhere
-from .vectors import draw, edge_cases, layout_of
+from .vectors import draw, draw_lora, edge_cases, layout_of
 
 _DRAWS = 256
 _FALSE_ALARM = 1e-7  # chance that one statistical comparison fails a correct codec
@@ -54,6 +54,7 @@ def check_codec(
         ("refuses bad input", lambda: _check_bad_input(codec)),
         ("damage is refused", lambda: _check_damage(codec, seed)),
         ("hostile payloads", lambda: _check_hostile(codec, seed)),
+        ("LoRA pairs and references", lambda: _check_lora(codec, seed)),
     ]
     if codec.unbiased:
         checks.append(("unbiased", lambda: _check_unbiased(codec, seed)))
@@ -148,6 +149,30 @@ def _check_damage(codec: Codec, seed: int) -> str:
         _refused(codec, data, other, "of another layout")
         tried += len(bad) + 1
     return f"{tried} payloads"
+
+
+def _check_lora(codec: Codec, seed: int) -> str:
+    """Code an adapter's update with every kind of reference, also degenerate; damage a payload."""
+    generator = np.random.default_rng(seed)
+    layout, x, reference = draw_lora(generator)
+    references = {
+        "none": None,
+        "related": reference,
+        "zero": np.zeros_like(x),
+        "all equal": np.ones_like(x),
+        "huge": np.copysign(np.finfo(np.float32).max, reference),
+        "subnormal": np.copysign(np.float32(1e-45), reference),
+    }
+    for name, known in references.items():
+        given = None if known is None else torch.from_numpy(known)
+        shared = Shared(layout, seed=seed, round=1, sender=1, reference=given)
+        data = codec.encode(torch.from_numpy(x), shared)
+        y = codec.decode(data, shared)
+        _require(torch.equal(codec.decode(data, shared), y), f"{name}: decoded otherwise")
+        for _ in range(20):
+            piece = _mutate(data[:-DIGEST_BYTES], generator)
+            _sound(codec, seal(codec, piece, shared), shared)
+    return ", ".join(references)
 
 
 def _refused(codec: Codec, data: bytes, shared: Shared, what: str) -> None:

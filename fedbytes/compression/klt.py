@@ -55,6 +55,7 @@ class Trial:
         error: the sum of squared errors.
         size: about how many bytes it takes.
         learned: habits for the next trial at about this step.
+        silent: (plane, row) that were left out.
         gains: for each (plane, row) that is not silent, the squared error that it saves and how
             many of its integers are not 0.
     """
@@ -67,6 +68,7 @@ class Trial:
     error: float
     size: float
     learned: Habits
+    silent: frozenset[tuple[int, int]]
     gains: dict[tuple[int, int], tuple[float, int]]
 
     def pack(self, shape: Geometry) -> bytes:
@@ -205,6 +207,7 @@ class _Run:
             error=self.error,
             size=size + contexts.estimate(tables, counts),
             learned=self._learn(used, tables),
+            silent=self.silent,
             gains=self.gains,
         )
 

@@ -1,6 +1,7 @@
 """The step at which a message of `lora_klt` has the wanted size."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
@@ -59,9 +60,16 @@ def meet_size(quantiser: Quantiser, size: float) -> Trial:
         before = place, gap
         place += min(max(gap / slope, -2.0), 2.0)
     assert best is not None
-    if finer and best.size < size * (1 - _NEAR):
-        best = _better(best, _thinned(quantiser, finer, size), size)
-    return best
+    if finer and abs(best.size / size - 1) > _NEAR:
+        best = _better(best, _thinned(quantiser, _settled(quantiser, finer), size), size)
+    return _better(best, _settled(quantiser, best), size)
+
+
+def _settled(quantiser: Quantiser, trial: Trial) -> Trial:
+    """Return the trial again with the levels that it taught, if it then errs less."""
+    habits = replace(trial.habits, levels=trial.learned.levels)
+    again = quantiser.try_step(trial.step, habits, trial.silent)
+    return again if again.error < trial.error else trial
 
 
 def _thinned(quantiser: Quantiser, trial: Trial, size: float) -> Trial:
@@ -87,4 +95,6 @@ def _better(best: Trial | None, trial: Trial, size: float) -> Trial:
     fits, fitted = trial.size <= size * _OVER, best.size <= size * _OVER
     if fits != fitted:
         return trial if fits else best
+    if fits and min(trial.size, best.size) > size * (1 - _NEAR):
+        return trial if trial.error < best.error else best
     return trial if (trial.size > best.size) == fits else best

@@ -39,6 +39,34 @@ def draw(distribution: str, numel: int, generator: np.random.Generator) -> Float
     raise ValueError(f"unknown distribution {distribution!r} (known: gauss, lora, sparse, t3)")
 
 
+def draw_lora(
+    generator: np.random.Generator, rank: int = 4, width: int = 40, pairs: int = 3
+) -> tuple[Layout, Floats, Floats]:
+    """Return an adapter's layout, an update and an earlier one with the same few directions.
+
+    The A of all pairs share column directions, as where layers read one stream; a matrix and a
+    vector that are no pair stand after them.
+    """
+    shapes: dict[str, tuple[int, ...]] = {}
+    for pair in range(pairs):
+        shapes[f"{pair}.lora_A.weight"] = (rank, width)
+        shapes[f"{pair}.lora_B.weight"] = (width + 8 * pair, rank)
+    layout = Layout(shapes | {"head.weight": (5, width), "head.bias": (5,)})
+    stream = generator.standard_normal((2, width))
+    vectors: list[list[Floats]] = [[], []]
+    for name, shape in layout.shapes.items():
+        directions = generator.standard_normal(shape[0] if "lora_A" in name else rank)
+        for parts in vectors:
+            rest = generator.standard_normal(shape)
+            if "lora_A" in name:
+                rest = 0.1 * rest + np.outer(directions, generator.standard_normal(2) @ stream)
+            elif "lora_B" in name:
+                rest = 0.1 * rest + np.outer(generator.standard_normal(shape[0]), directions)
+            parts.append(np.ravel(rest).astype(np.float32))
+    update, earlier = (np.concatenate(parts) for parts in vectors)
+    return layout, update, earlier
+
+
 def edge_cases(generator: np.random.Generator) -> dict[str, Floats]:
     """Return vectors that have broken codecs: empty, zeros, all equal, extreme, odd lengths."""
     normal = generator.standard_normal(1000, np.float32)

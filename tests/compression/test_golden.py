@@ -12,11 +12,25 @@ import numpy as np
 import pytest
 import torch
 
-from fedbytes.compression import Layout, Shared, codec_id, default_variants, make_codec
+from fedbytes.compression import (
+    Layout,
+    Shared,
+    codec_id,
+    default_variants,
+    make_codec,
+)
 from fedbytes.compression.kernels import numpy_only
 
 FOLDER = Path(__file__).parent / "golden"
 SHAPES = {"lora_a": (8, 10), "none": (0, 3), "lora_b": (15, 7), "bias": (16,)}
+PAIRS = {  # for files that say so: with a reference too
+    "q.lora_A": (4, 9),
+    "q.lora_B": (10, 4),
+    "v.lora_A": (4, 9),
+    "v.lora_B": (6, 4),
+    "head": (5, 11),
+    "bias": (10,),
+}
 VARIANTS = default_variants()
 
 
@@ -28,7 +42,10 @@ def _text(name: str) -> str:
     return (FOLDER / name).read_text().strip()
 
 
-def _shared() -> Shared:
+def _shared(paired: bool) -> Shared:
+    if paired:
+        earlier = torch.roll(_input(), 1)
+        return Shared(Layout(PAIRS), seed=7, round=3, sender=2, reference=earlier)
     return Shared(Layout(SHAPES), seed=7, round=3, sender=2)
 
 
@@ -38,9 +55,12 @@ def _path(spec: dict) -> Path:
 
 def _write(spec: dict) -> None:
     codec = make_codec(spec)
-    data = codec.encode(_input(), _shared())
-    y = codec.decode(data, _shared()).numpy().astype("<f4")
+    shared = _shared(codec.uses_reference)
+    data = codec.encode(_input(), shared)
+    y = codec.decode(data, shared).numpy().astype("<f4")
     golden = {"spec": spec, "data": data.hex(), "decoded": y.tobytes().hex()}
+    if codec.uses_reference:
+        golden["paired"] = True
     _path(spec).write_text(json.dumps(golden, indent=1) + "\n")
 
 
@@ -51,12 +71,13 @@ def test_bytes_are_what_they_were(spec: dict) -> None:
     golden = json.loads(_path(spec).read_text())
     assert golden["spec"] == spec
     codec, data = make_codec(spec), bytes.fromhex(golden["data"])
+    shared = _shared(golden.get("paired", False))
     decoded = np.frombuffer(bytes.fromhex(golden["decoded"]), "<f4")
-    assert np.array_equal(codec.decode(data, _shared()).numpy(), decoded)
-    assert codec.encode(_input(), _shared()) == data
+    assert np.array_equal(codec.decode(data, shared).numpy(), decoded)
+    assert codec.encode(_input(), shared) == data
     with numpy_only():
-        assert np.array_equal(codec.decode(data, _shared()).numpy(), decoded)
-        assert codec.encode(_input(), _shared()) == data
+        assert np.array_equal(codec.decode(data, shared).numpy(), decoded)
+        assert codec.encode(_input(), shared) == data
 
 
 def test_the_layout_digest_is_what_it_was() -> None:
