@@ -17,6 +17,8 @@ LINKS = [
     {"name": "topk", "density": 0.2, "error_feedback": True},
     {"name": "ecsq", "bits": 2, "error_feedback": True},
     {"name": "correlated", "bits": 1.5},
+    {"name": "chunked_topk", "density": 0.1, "error_feedback": True},
+    {"name": "powersgd", "rank": 2, "error_feedback": True},
 ]
 
 
