@@ -64,7 +64,14 @@ class Suite:
         return list(runs.values())
 
 
-_LIST_FIELDS = {"plugins", "partition.alpha", "adapter.layers", "adapter.targets"}
+_LIST_FIELDS = {
+    "plugins",
+    "partition.alpha",
+    "partition.matrix",
+    "partition.sizes",
+    "adapter.layers",
+    "adapter.targets",
+}
 """Fields that are lists themselves, so that a list is one value and not an axis."""
 
 

@@ -54,6 +54,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
     yield "takes categories of one example each", _all_distinct
     yield "measures are finite and in range", _measures
     yield "refuses a malformed factor", _refuses_factor
+    yield "takes more clients than examples", _few_examples
     yield "refuses an impossible number of clients", _refuses_clients
     yield "its spec rebuilds it", _spec
     yield "survives saving and loading", _copies
@@ -74,24 +75,29 @@ def _need(holds: bool, message: str) -> None:
         raise _BrokenError(message)
 
 
-def _labels(clients: int) -> NDArray[np.int64]:
+def _labels(partitioner: Partitioner, clients: int) -> NDArray[np.int64]:
     """Unequal classes with negative labels and gaps, enough for every client."""
     rng = stream(0, "contract")
-    classes = np.array([-7, 0, 3, 4, 100])
-    return rng.choice(classes, size=60 * clients + 1, p=[0.5, 0.2, 0.15, 0.1, 0.05])
+    number = partitioner.required_categories or 5
+    classes = np.concatenate([[-7, 0, 3, 4, 100], 200 + 2 * np.arange(number)])[:number]
+    weights = 1.0 / (1.0 + np.arange(number))
+    labels = rng.choice(classes, size=60 * clients + number, p=weights / weights.sum())
+    labels[:number] = classes
+    return labels
 
 
 def _any_type(partitioner: Partitioner, clients: int) -> None:
-    labels = _labels(clients)
+    labels = _labels(partitioner, clients)
     columns: dict[str, Any] = {
         "negative integers with gaps": labels,
         "strings": np.array([f"class {label}" for label in labels]),
         "a list of strings": [f"class {label}" for label in labels],
         "objects": np.array([str(label) for label in labels], dtype=object),
-        "bools": labels > 0,
         "floats": labels / 3.0,
-        "unsigned bytes": (labels + 7).astype(np.uint8),
+        "unsigned": (labels + 7).astype(np.uint16),
     }
+    if partitioner.required_categories in (None, 2):
+        columns["bools"] = labels > 0
     for kind, column in columns.items():
         split = partitioner(column, clients, seed=1)
         _need(isinstance(split, Partition), f"{kind}: returned {type(split).__name__}")
@@ -99,7 +105,7 @@ def _any_type(partitioner: Partitioner, clients: int) -> None:
 
 
 def _covers(partitioner: Partitioner, clients: int) -> None:
-    labels = _labels(clients)
+    labels = _labels(partitioner, clients)
     split = partitioner(labels, clients, seed=2)
     together = np.sort(np.concatenate([*split.indices, split.dropped]))
     _need(np.array_equal(together, np.arange(labels.size)), "the parts are not 0 ... n-1 once each")
@@ -107,12 +113,12 @@ def _covers(partitioner: Partitioner, clients: int) -> None:
 
 
 def _client_count(partitioner: Partitioner, clients: int) -> None:
-    split = partitioner(_labels(clients), clients, seed=3)
+    split = partitioner(_labels(partitioner, clients), clients, seed=3)
     _need(split.num_clients == clients, f"{split.num_clients} clients of {clients}")
 
 
 def _deterministic(partitioner: Partitioner, clients: int) -> None:
-    labels = _labels(clients)
+    labels = _labels(partitioner, clients)
     first = partitioner(labels, clients, seed=4)
     _need(first == partitioner(labels, clients, seed=4), "two calls with one seed differ")
     again = copy.deepcopy(partitioner)(labels.copy(), clients, seed=4)
@@ -120,7 +126,7 @@ def _deterministic(partitioner: Partitioner, clients: int) -> None:
 
 
 def _no_side_effects(partitioner: Partitioner, clients: int) -> None:
-    labels = _labels(clients)
+    labels = _labels(partitioner, clients)
     before, state = labels.copy(), _global_state()
     partitioner(labels, clients, seed=5)
     _need(np.array_equal(labels, before), "the caller's column was changed")
@@ -133,19 +139,23 @@ def _global_state() -> tuple[Any, ...]:
 
 
 def _one_category(partitioner: Partitioner, clients: int) -> None:
+    if partitioner.required_categories not in (None, 1):
+        return
     labels = np.zeros(20 * clients, dtype=np.int64)
     split = partitioner(labels, clients, seed=6)
     _need(split.metrics(labels)["nmi"] == 0.0, "one category has nothing to tell: NMI must be 0")
 
 
 def _all_distinct(partitioner: Partitioner, clients: int) -> None:
+    if partitioner.required_categories is not None:
+        return
     labels = np.arange(20 * clients)
     split = partitioner(labels, clients, seed=7)
     _need(split.num_examples == labels.size, f"{split.num_examples} of {labels.size}")
 
 
 def _measures(partitioner: Partitioner, clients: int) -> None:
-    labels = _labels(clients)
+    labels = _labels(partitioner, clients)
     measured = partitioner(labels, clients, seed=8).metrics(labels)
     _need(all(np.isfinite(list(measured.values()))), f"not finite: {measured}")
     for name in ("nmi", "total_variation", "size_gini"):
@@ -153,17 +163,27 @@ def _measures(partitioner: Partitioner, clients: int) -> None:
 
 
 def _refuses_factor(partitioner: Partitioner, clients: int) -> None:
-    labels = _labels(clients).astype(float)
+    labels = _labels(partitioner, clients).astype(float)
     hole = labels.copy()
     hole[3] = np.nan
     _refuses(lambda: partitioner(hole, clients), "a missing value")
     _refuses(lambda: partitioner(np.stack([labels, labels]), clients), "two dimensions")
 
 
+def _few_examples(partitioner: Partitioner, clients: int) -> None:
+    labels = np.arange(partitioner.required_categories or max(clients - 1, 1))
+    many = clients if partitioner.required_clients else labels.size + 3
+    try:
+        split = partitioner(labels, many)
+    except ValueError:  # sizes that are asked for, and there are not so many examples
+        return
+    _need(split.num_clients == many, f"{split.num_clients} clients of {many}")
+    _need(split.num_examples == labels.size, f"{split.num_examples} of {labels.size}")
+
+
 def _refuses_clients(partitioner: Partitioner, clients: int) -> None:
-    labels = _labels(clients)
+    labels = _labels(partitioner, clients)
     _refuses(lambda: partitioner(labels, 0), "num_clients=0")
-    _refuses(lambda: partitioner(labels, labels.size + 1), "more clients than examples")
 
 
 def _refuses(call: Callable[[], object], what: str) -> None:
@@ -180,7 +200,7 @@ def _spec(partitioner: Partitioner, _clients: int) -> None:
 
 
 def _copies(partitioner: Partitioner, clients: int) -> None:
-    split = partitioner(_labels(clients), clients, seed=9)
+    split = partitioner(_labels(partitioner, clients), clients, seed=9)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "split.npz"
         split.save(path)

@@ -8,7 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.paired import follow
 from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.target import Strength, reach
+from fedbytes.noniid.units import units_of
 from fedbytes.registry import Registry
 from fedbytes.streams import stream
 
@@ -23,11 +26,13 @@ class Partitioner(ABC):
         examples: fields of configurations that the contract tests run, one dict each.
         default_factor: the column that a configuration splits by if it names none; `text` for
             the texts themselves, None for the label or else the data's natural column.
+        strength: the field that a `target` stands for, in schemes that have one.
     """
 
     name: ClassVar[str]
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     default_factor: ClassVar[str | None] = None
+    strength: ClassVar[Strength | None] = None
 
     @property
     def required_clients(self) -> int | None:
@@ -42,23 +47,83 @@ class Partitioner(ABC):
         """
         return self, factor
 
-    def __call__(self, factor: Any, num_clients: int = 10, seed: int = 0) -> Partition:
+    @property
+    def required_categories(self) -> int | None:
+        """The only number of categories that this configuration can split, or None if any."""
+        return None
+
+    def __call__(
+        self, factor: Any, num_clients: int = 10, seed: int = 0, groups: Any = None
+    ) -> Partition:
         """Split the examples of a column over clients.
 
         Args:
             factor: one value an example, [examples]: any sortable type, none missing.
-            num_clients: at least 1, at most the number of examples.
+            num_clients: at least 1. There may be more clients than examples; some are empty then.
             seed: opens the stream `"partition"`; the same seed gives the same partition.
+            groups: a second column, [examples]; examples of one group stay together. The groups
+                are what is split then, each by its most frequent value, and what fields such as
+                `min_size` and `Partition.moved` count.
 
         Raises:
             ValueError: if an argument is malformed or the configuration does not fit it.
         """
         column = Factor(factor)
-        clients = _client_count(num_clients, len(column), self.required_clients)
-        partition = self._assign(column, clients, stream(seed, "partition"))
-        if partition.num_examples != len(column):
+        if not len(column):
+            raise ValueError("the factor has no values: there is nothing to split")
+        clients = _client_count(num_clients, self.required_clients)
+        rng = stream(seed, "partition")
+        if groups is None:
+            partition = self.assign(column, clients, rng)
+        else:
+            units, unit = units_of(column, groups)
+            split = self.assign(units, clients, rng)
+            partition = Partition.from_owners(split.owners[unit], clients, split.moved)
+            partition.found.update(split.found)
+        partition.remember(column)
+        return partition
+
+    def split(
+        self, train: Any, test: Any, num_clients: int = 10, seed: int = 0
+    ) -> tuple[Partition, Partition]:
+        """Split training and test data by the same draw.
+
+        The training part is what calling the partitioner gives. The test part gives each client
+        the share of every category that it holds of the training data.
+
+        Args:
+            train: the column in the training data, [examples].
+            test: the same column in the test data, [examples].
+            num_clients: as for a call.
+            seed: as for a call.
+
+        Raises:
+            ValueError: as for a call.
+        """
+        partition = self(train, num_clients, seed)
+        column = Factor(test)
+        paired = follow(partition, Factor(train), column, stream(seed, "partition", 1))
+        paired.remember(column)
+        return partition, paired
+
+    def assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        """Split a checked column; what a partitioner that holds another one calls.
+
+        Raises:
+            ValueError: if the configuration does not fit the column.
+        """
+        required = self.required_categories
+        if required is not None and factor.categories.size != required:
             raise ValueError(
-                f"partitioner {self.name!r} split {partition.num_examples} of {len(column)} "
+                f"the factor has {factor.categories.size} categories, but partitioner "
+                f"{self.name!r} is configured for {required}"
+            )
+        if getattr(self, "target", None) is not None:
+            return reach(self, factor, num_clients, rng)
+        partition = self._assign(factor, num_clients, rng)
+        if partition.num_examples != len(factor):
+            raise ValueError(
+                f"partitioner {self.name!r} split {partition.num_examples} of {len(factor)} "
                 "examples; name what nobody holds in `dropped`"
             )
         return partition
@@ -94,17 +159,13 @@ def partitioner_spec(partitioner: Partitioner) -> dict[str, Any]:
     return PARTITIONERS.spec(partitioner)
 
 
-def _client_count(num_clients: int, num_examples: int, required: int | None) -> int:
+def _client_count(num_clients: int, required: int | None) -> int:
     try:
         clients = operator.index(num_clients)
     except TypeError as error:
         raise ValueError(f"num_clients must be a whole number, got {num_clients!r}") from error
     if clients < 1:
         raise ValueError(f"num_clients must be at least 1, got {clients}")
-    if clients > num_examples:
-        raise ValueError(
-            f"num_clients={clients} is more than the {num_examples} examples; use fewer clients"
-        )
     if required is not None and clients != required:
         raise ValueError(
             f"num_clients={clients}, but this partitioner is configured for {required} clients"

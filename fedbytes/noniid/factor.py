@@ -1,5 +1,6 @@
 """One column of a data set, checked: what a partitioner splits by."""
 
+import hashlib
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -42,6 +43,30 @@ class Factor:
     def codes(self) -> NDArray[np.int64]:
         """The place of each example's value in `categories`, [examples]."""
         return self._coded[1]
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over all values; the same for equal columns of any type and platform."""
+        digest = hashlib.sha256(b"fedbytes factor 1")
+        for text in map(str, self.categories.tolist()):
+            data = text.encode("utf-8", "surrogatepass")
+            digest.update(len(data).to_bytes(8, "little") + data)
+        digest.update(np.ascontiguousarray(self.codes, dtype="<i8").data)
+        return digest.hexdigest()
+
+    def take(self, places: NDArray[np.int64]) -> "Factor":
+        """Return the column of some examples; categories that none of them has are left out."""
+        return self.with_codes(self.codes[places], self.categories)
+
+    @classmethod
+    def with_codes(cls, codes: NDArray[np.int64], categories: NDArray[Any]) -> "Factor":
+        """Return the column that has `categories[code]` for each code, without sorting again."""
+        kept = np.bincount(codes, minlength=categories.size) > 0
+        place = np.cumsum(kept) - 1
+        column = cls.__new__(cls)
+        column.values = categories[codes]
+        column.__dict__["_coded"] = categories[kept], place[codes].astype(np.int64, copy=False)
+        return column
 
     @cached_property
     def _coded(self) -> tuple[NDArray[Any], NDArray[np.int64]]:

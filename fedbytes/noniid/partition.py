@@ -1,6 +1,7 @@
 """Who holds what: disjoint sets of example indices, one a client."""
 
 import hashlib
+import json
 import os
 import tempfile
 import zipfile
@@ -29,11 +30,16 @@ class Partition:
         indices: the examples of each client, sorted int64 arrays; read-only.
         dropped: the examples nobody holds, sorted int64; read-only.
         moved: how many examples a repair moved between clients.
+        found: what a partitioner solved for, such as alpha and the NMI it gave; no part of what
+            makes two partitions equal.
+        factor_digest: the digest of the column that was split, "" if unknown; likewise.
     """
 
     indices: tuple[Ints, ...]
     dropped: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     moved: int = 0
+    found: dict[str, float] = field(default_factory=dict)
+    factor_digest: str = ""
 
     def __post_init__(self) -> None:
         """Check that the parts are sorted, disjoint and together everything.
@@ -100,6 +106,27 @@ class Partition:
             digest.update(np.ascontiguousarray(part, dtype="<i8").data)
         return digest.hexdigest()
 
+    def remember(self, factor: Factor) -> None:
+        """Note which column was split, so that a saved partition is known to be for these data."""
+        object.__setattr__(self, "factor_digest", factor.digest)
+
+    def check_fits(self, factor: Factor, what: str = "the partition") -> None:
+        """Refuse a column that is not the one that was split.
+
+        Raises:
+            ValueError: if its length or, where that is known, its content is another.
+        """
+        if len(factor) != self.num_examples:
+            raise ValueError(
+                f"{what} is for other data: it splits {self.num_examples} examples, "
+                f"the factor has {len(factor)}"
+            )
+        if self.factor_digest and self.factor_digest != factor.digest:
+            raise ValueError(
+                f"{what} is for other data: it split a column of digest "
+                f"{self.factor_digest[:12]}, the factor's is {factor.digest[:12]}"
+            )
+
     def metrics(self, factor: Any) -> dict[str, float]:
         """Return the heterogeneity measures of `measures.measure` for a column, [examples].
 
@@ -135,6 +162,8 @@ class Partition:
                     indices=np.concatenate([*self.indices, self.dropped]),
                     moved=np.array(self.moved),
                     fingerprint=np.array(self.fingerprint),
+                    factor=np.array(self.factor_digest),
+                    found=np.array(json.dumps(self.found, sort_keys=True)),
                 )
                 file.flush()
                 os.fsync(file.fileno())
@@ -156,8 +185,11 @@ class Partition:
                     raise ValueError(f"its format is {str(file['format'])!r}, not {_FORMAT!r}")
                 flat, sizes = _integers(file["indices"]), _integers(file["sizes"])
                 moved, expected = int(file["moved"]), str(file["fingerprint"])
+                # Files of the first version have neither.
+                digest = str(file["factor"]) if "factor" in file else ""
+                found = dict(json.loads(str(file["found"]))) if "found" in file else {}
             parts = np.split(flat, np.cumsum(sizes))
-            partition = cls(tuple(parts[:-1]), parts[-1], moved)
+            partition = cls(tuple(parts[:-1]), parts[-1], moved, found, digest)
         except (OSError, KeyError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} is not a readable partition: {error}") from error
         if partition.fingerprint != expected:

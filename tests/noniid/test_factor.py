@@ -71,7 +71,7 @@ def test_types_without_an_order():
 
 @pytest.mark.parametrize(
     ("clients", "message"),
-    [(0, "at least 1, got 0"), (-3, "got -3"), (5, "5 is more than the 4"), (1.5, "whole number")],
+    [(0, "at least 1, got 0"), (-3, "got -3"), (1.5, "whole number")],
 )
 def test_impossible_numbers_of_clients(clients, message):
     for name in ("iid", "dirichlet"):

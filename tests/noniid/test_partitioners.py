@@ -216,6 +216,8 @@ def test_spelling_of_a_number_does_not_change_the_spec():
         "alpha": 1.0,
         "min_size": 0,
         "on_small": "raise",
+        "balance": False,
+        "target": None,
     }
     assert make_partitioner("dirichlet", alpha=1) == make_partitioner("dirichlet", alpha="1.0")
 

@@ -46,7 +46,9 @@ class Clusters(Partitioner):
         """What `then` requires."""
         return self.then.required_clients
 
-    def __call__(self, factor: Any, num_clients: int = 10, seed: int = 0) -> Partition:
+    def __call__(
+        self, factor: Any, num_clients: int = 10, seed: int = 0, groups: Any = None
+    ) -> Partition:
         """Split texts [examples], or embeddings [examples, dim], over clients.
 
         Raises:
@@ -54,7 +56,7 @@ class Clusters(Partitioner):
                 asks for embeddings, or whatever `then` refuses.
         """
         splitter, column = self.resolve(factor)
-        return splitter(column, num_clients, seed)
+        return splitter(column, num_clients, seed, groups)
 
     def resolve(self, factor: Any) -> tuple[Partitioner, Any]:
         """Return `then` and the cluster of each example, int64 [examples]."""

@@ -1,4 +1,3 @@
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -6,10 +5,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.dealing import category_sizes
+from fedbytes.noniid.draws import check_alpha, dirichlet
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.repair import OnSmall, settle
+from fedbytes.noniid.repair import OnSmall, check_small, settle
 from fedbytes.noniid.rounding import largest_remainder
+from fedbytes.noniid.target import Strength, Target, choose
 
 
 @PARTITIONERS.register("dirichlet")
@@ -23,15 +25,22 @@ class Dirichlet(Partitioner):
 
     Attributes:
         alpha: concentration; small is skewed, large is even. One number, or one for each client.
+            0.5 if neither it nor a target is given.
         min_size: the fewest examples a client may have; 0 asks for nothing.
         on_small: what to do if a client has fewer: refuse (`raise`), move the fewest examples
             that are needed from larger clients (`repair`), or keep the draw (`allow`).
+        balance: leave a client out of the classes that follow once it holds an equal share of all
+            examples, so that sizes come close to each other and mixes differ more.
+        target: the heterogeneity to reach, `{"nmi": 0.3}`, instead of an alpha.
     """
 
-    alpha: tuple[float, ...] | float = 0.5
+    alpha: tuple[float, ...] | float | None = None
     min_size: int = 0
     on_small: OnSmall = "raise"
+    balance: bool = False
+    target: Target | None = None
 
+    strength: ClassVar[Strength | None] = Strength("alpha", even=1e4, skewed=1e-4, log=True)
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"alpha": 0.1},
         {"alpha": 1e-5},
@@ -39,28 +48,14 @@ class Dirichlet(Partitioner):
         {"alpha": 0.1, "min_size": 1, "on_small": "repair"},
         {"alpha": 0.1, "min_size": 5, "on_small": "allow"},
         {"alpha": [0.0, 0.1, 1.0, 10.0]},
+        {"alpha": 0.1, "balance": True},
     )
 
     def __post_init__(self) -> None:
-        if isinstance(self.alpha, tuple | list):
-            vector = tuple(float(a) for a in self.alpha)
-            if (
-                not vector
-                or not all(math.isfinite(a) and a >= 0 for a in vector)
-                or not any(vector)
-            ):
-                raise ValueError(
-                    f"a vector alpha is finite, at least 0 and not 0 everywhere, got {vector}"
-                )
-            object.__setattr__(self, "alpha", vector)
-        else:
-            object.__setattr__(self, "alpha", float(self.alpha))
-            if not (math.isfinite(self.alpha) and self.alpha > 0):
-                raise ValueError(f"alpha must be finite and greater than 0, got {self.alpha}")
-        if self.min_size < 0:
-            raise ValueError(f"min_size must be at least 0, got {self.min_size}")
-        if self.on_small not in ("raise", "repair", "allow"):
-            raise ValueError(f"on_small must be raise, repair or allow, got {self.on_small!r}")
+        choose(self, default=0.5)
+        if self.alpha is not None:
+            object.__setattr__(self, "alpha", check_alpha(self.alpha))
+        check_small(self.min_size, self.on_small)
 
     @property
     def required_clients(self) -> int | None:
@@ -71,22 +66,23 @@ class Dirichlet(Partitioner):
         alpha = np.broadcast_to(np.asarray(self.alpha, dtype=np.float64), (num_clients,))
         clients = np.arange(num_clients, dtype=np.int64)
         by_class = np.argsort(factor.codes, kind="stable")
-        ends = np.cumsum(np.bincount(factor.codes, minlength=factor.categories.size))
-        owners = np.empty(len(factor), dtype=np.int64)
-        for members in np.split(by_class, ends[:-1]):
-            counts = largest_remainder(_shares(alpha, rng), members.size, rng)
-            owners[rng.permutation(members)] = np.repeat(clients, counts)
+        members = np.split(by_class, np.cumsum(category_sizes(factor))[:-1])
+        sizes, owners = np.zeros(num_clients), np.empty(len(factor), dtype=np.int64)
+        # Balanced, the last class goes to whoever has room, so the order of classes is drawn.
+        for k in rng.permutation(len(members)) if self.balance else range(len(members)):
+            open_alpha = _with_room(alpha, sizes, len(factor)) if self.balance else alpha
+            counts = largest_remainder(dirichlet(open_alpha, rng), members[k].size, rng)
+            owners[rng.permutation(members[k])] = np.repeat(clients, counts)
+            sizes += counts
         return settle(owners, num_clients, self.min_size, self.on_small, rng)
 
 
-def _shares(alpha: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    """Return one draw of Dir(alpha), [clients]; clients of alpha 0 have no share."""
-    shares = np.zeros(alpha.size)
-    positive = alpha > 0
-    draw = rng.dirichlet(alpha[positive])
-    if not np.all(np.isfinite(draw)):  # alpha beyond what floats carry: draw from the limit
-        mean = alpha[positive] / alpha.max()
-        mean /= mean.sum()
-        draw = mean if alpha.max() > 1.0 else rng.multinomial(1, mean).astype(np.float64)
-    shares[positive] = draw
-    return shares
+def _with_room(
+    alpha: NDArray[np.float64], sizes: NDArray[np.float64], total: int
+) -> NDArray[np.float64]:
+    """Return alpha with 0 for clients that hold an equal share already, as Dir's parameter.
+
+    Some shares of a Dirichlet draw, scaled to sum to one, are a draw for their own alphas.
+    """
+    room = (sizes * alpha.size < total) & (alpha > 0)
+    return np.where(room, alpha, 0.0) if room.any() else alpha

@@ -1,0 +1,94 @@
+"""Clients of given sizes that draw their examples by a mix of their own, without replacement."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedbytes.noniid.contingency import Contingency
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Split = Callable[[Floats, int], Ints]
+
+
+def fill(
+    mix: Callable[[int], Floats],
+    sizes: Ints,
+    available: Ints,
+    split: Split,
+    rng: np.random.Generator,
+) -> Contingency:
+    """Return the counts when clients, in random order, take their size of what is left.
+
+    A category that runs out is left out of a client's mix from then on, as Hsu et al. 2019
+    (arXiv:1909.06335) do; a client whose mix has nothing left takes in proportion to what there
+    is. Every pass but a client's last uses up a category, so there are at most as many passes as
+    categories and clients together.
+
+    Args:
+        mix: from a client to non-negative weights of the categories, [categories].
+        sizes: examples of each client, [clients]; they sum to at most `available`.
+        available: examples of each category, [categories].
+        split: from shares that sum to one and a number to whole numbers that sum to it.
+        rng: draws the order of the clients.
+    """
+    left = available.copy()
+    entries: list[tuple[Ints, Ints]] = []
+    order = rng.permutation(sizes.size)
+    for client in order:
+        taken = _take(mix(int(client)), int(sizes[client]), left, split)
+        left -= taken
+        held = np.flatnonzero(taken)
+        entries.append((held, taken[held]))
+    lengths = [held.size for held, _ in entries]
+    clients = np.repeat(order, lengths)
+    nothing = np.zeros(0, dtype=np.int64)
+    categories = np.concatenate([held for held, _ in entries] or [nothing])
+    counts = np.concatenate([taken for _, taken in entries] or [nothing])
+    return Contingency(clients, categories, counts, sizes.size, available.size)
+
+
+def _take(weights: Floats, size: int, left: Ints, split: Split) -> Ints:
+    taken = np.zeros_like(left)
+    for _ in range(left.size + 1):
+        wanted = size - int(taken.sum())
+        if wanted == 0:
+            break
+        room = left - taken
+        open_weights = np.where(room > 0, weights, 0.0)
+        total = float(open_weights.sum())
+        if not total > 1e-280:
+            open_weights = room.astype(np.float64)
+            total = float(open_weights.sum())
+        taken += np.minimum(split(open_weights / total, wanted), room)
+    return taken
+
+
+def multinomial(rng: np.random.Generator) -> Split:
+    """Return the split that draws each example's category independently."""
+    return lambda shares, number: rng.multinomial(number, shares).astype(np.int64, copy=False)
+
+
+def fit_margins(table: Contingency, sizes: Ints, totals: Ints, passes: int = 60) -> Floats:
+    """Return weights of the table's entries whose sums come close to both margins.
+
+    Iterative proportional fitting: it keeps the odds ratios, so who holds relatively more of what
+    stays as it is, while client i ends with `sizes[i]` and category k with `totals[k]`. Where
+    zeros make both impossible it stops after `passes`, with the clients' sums right.
+    """
+    weights = table.counts.astype(np.float64)
+    for _ in range(passes):
+        weights *= _ratio(totals, table.categories, weights)
+        row = _ratio(sizes, table.clients, weights)
+        weights *= row
+        if weights.size == 0 or float(np.abs(row - 1.0).max()) < 1e-6:
+            break
+    return weights
+
+
+def _ratio(wanted: Ints, keys: Ints, weights: Floats) -> Floats:
+    sums = np.bincount(keys, weights, wanted.size)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio: Floats = np.where(sums > 0.0, wanted / sums, 0.0)[keys]
+    return ratio

@@ -1,0 +1,57 @@
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.dealing import deal, share_among
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.holders import Assignment, assign_classes, check_per_client
+from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.repair import OnSmall, check_small, settle
+
+
+@PARTITIONERS.register("classes")
+@dataclass(frozen=True)
+class Classes(Partitioner):
+    """Each client holds so many classes; a class is shared equally among its clients.
+
+    The label-count skew of NIID-Bench (Li et al. 2021, arXiv:2102.02079), also called
+    pathological. Classes that no client holds are dropped, so 3 clients of 1 class out of 10 drop
+    most of the data.
+
+    Attributes:
+        classes_per_client: distinct classes of a client; all of them where there are fewer.
+        assignment: `balanced` gives every class the same number of clients, up to one; `random`
+            draws each client's classes uniformly, and may leave classes to nobody.
+        min_size: the fewest examples a client may have; 0 asks for nothing.
+        on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
+    """
+
+    classes_per_client: int = 2
+    assignment: Assignment = "balanced"
+    min_size: int = 0
+    on_small: OnSmall = "raise"
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"classes_per_client": 2},
+        {"classes_per_client": 1, "assignment": "random"},
+    )
+
+    def __post_init__(self) -> None:
+        check_per_client(self.classes_per_client)
+        check_small(self.min_size, self.on_small)
+
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        holders = assign_classes(
+            num_clients, factor.categories.size, self.classes_per_client, self.assignment, rng
+        )
+        table = share_among(
+            factor,
+            holders,
+            num_clients,
+            lambda _, members: np.full(members.size, 1 / members.size),
+            rng,
+        )
+        owners = deal(factor, table, rng)
+        return settle(owners, num_clients, self.min_size, self.on_small, rng)

@@ -1,0 +1,74 @@
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.dealing import category_sizes, deal
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.filling import fill, fit_margins
+from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.rounding import largest_remainder
+
+
+@PARTITIONERS.register("compose")
+@dataclass(frozen=True)
+class Compose(Partitioner):
+    """Mixes by one partitioner, sizes by another: label skew × quantity skew.
+
+    The table of client and category that `mixes` draws is fitted to the sizes that `sizes` draws
+    and to the number of examples of each category (iterative proportional fitting, which keeps
+    the odds ratios), and then dealt out by largest remainder. Sizes are met exactly. Mixes are
+    met as far as the examples there are allow: a client of one class that is to be larger than
+    the class takes others too.
+
+    With `groups` in the call, groups such as authors stay together, which is label skew ×
+    quantity skew × natural ids.
+
+    Attributes:
+        mixes: the partitioner whose mixes are taken, such as `dirichlet`.
+        sizes: the partitioner whose sizes are taken, such as `quantity`.
+    """
+
+    mixes: Partitioner
+    sizes: Partitioner
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"mixes": {"name": "dirichlet", "alpha": 0.3}, "sizes": {"name": "quantity"}},
+        {
+            "mixes": "classes",
+            "sizes": {"name": "quantity", "scheme": "explicit", "sizes": [9, 0, 20, 30]},
+        },
+    )
+
+    @property
+    def required_clients(self) -> int | None:
+        """What either partitioner requires."""
+        return self.sizes.required_clients or self.mixes.required_clients
+
+    @property
+    def required_categories(self) -> int | None:
+        """What either partitioner requires."""
+        return self.mixes.required_categories or self.sizes.required_categories
+
+    def __post_init__(self) -> None:
+        both = (self.sizes.required_clients, self.mixes.required_clients)
+        if None not in both and both[0] != both[1]:
+            raise ValueError(f"sizes is configured for {both[0]} clients, mixes for {both[1]}")
+
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        sizes = self.sizes.assign(factor, num_clients, rng).sizes
+        totals = category_sizes(factor)
+        table = self.mixes.assign(factor, num_clients, rng).contingency(factor)
+        weights = fit_margins(table, sizes, totals)
+        ends = np.searchsorted(table.clients, np.arange(num_clients + 1))
+
+        def mix(client: int) -> NDArray[np.float64]:
+            row = np.zeros(totals.size)
+            mine = slice(ends[client], ends[client + 1])
+            row[table.categories[mine]] = weights[mine]
+            return row
+
+        filled = fill(mix, sizes, totals, lambda p, n: largest_remainder(p, n, rng), rng)
+        return Partition.from_owners(deal(factor, filled, rng), num_clients)

@@ -1,0 +1,80 @@
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.dealing import category_sizes, deal
+from fedbytes.noniid.draws import Sizes, check_alpha, check_sizes, client_sizes, dirichlet
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.filling import fill, multinomial
+from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.target import Strength, Target, choose
+
+
+@PARTITIONERS.register("dirichlet_client")
+@dataclass(frozen=True)
+class DirichletClient(Partitioner):
+    """For each client, draw its class mix from Dir(alpha * prior): label skew at chosen sizes.
+
+    Per client over classes, Hsu et al. 2019 (arXiv:1909.06335): a client's examples are drawn
+    from its mix without replacement, and a class that runs out is left out of the mix. Clients
+    draw in random order; the last ones take what is left, so their mixes follow their draw less.
+    The prior is scaled to mean 1, so that over equally frequent classes this is Dir(alpha, ...,
+    alpha), as implementations have it; the alpha of the paper's formula is the sum, that is, the
+    number of classes times as much.
+
+    Attributes:
+        alpha: concentration; small is skewed, large is like the prior. One number, or one for
+            each class in sorted order, which replaces the prior. 0.5 if neither it nor a target
+            is given.
+        prior: the classes' frequencies in the `data`, or `uniform`.
+        sizes: `equal`, `log-normal`, or the number of examples of each client.
+        sigma: the standard deviation of the logarithm of log-normal sizes.
+        target: the heterogeneity to reach, `{"nmi": 0.3}`, instead of an alpha.
+    """
+
+    alpha: tuple[float, ...] | float | None = None
+    prior: Literal["data", "uniform"] = "data"
+    sizes: tuple[int, ...] | Sizes = "equal"
+    sigma: float = 1.0
+    target: Target | None = None
+
+    strength: ClassVar[Strength | None] = Strength("alpha", even=1e4, skewed=1e-4, log=True)
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"alpha": 0.1},
+        {"alpha": 1e-5, "sizes": "log-normal"},
+        {"alpha": 1e6, "prior": "uniform"},
+        {"alpha": 1.0, "sizes": [0, 10, 20, 30]},
+    )
+
+    def __post_init__(self) -> None:
+        choose(self, default=0.5)
+        if self.alpha is not None:
+            object.__setattr__(self, "alpha", check_alpha(self.alpha))
+        check_sizes(self.sizes)
+        if not 0.0 <= self.sigma < float("inf"):
+            raise ValueError(f"sigma must be finite and at least 0, got {self.sigma}")
+
+    @property
+    def required_clients(self) -> int | None:
+        """How many sizes are given; None if none are."""
+        return len(self.sizes) if isinstance(self.sizes, tuple) else None
+
+    @property
+    def required_categories(self) -> int | None:
+        """The length of a vector alpha; None for one number."""
+        return len(self.alpha) if isinstance(self.alpha, tuple) else None
+
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        available = category_sizes(factor)
+        weight = available / max(available.mean(), 1e-300) if available.size else available
+        if self.prior == "uniform":
+            weight = np.ones(available.size)
+        alpha = np.asarray(self.alpha, dtype=np.float64)
+        if alpha.ndim == 0:
+            # A class that occurs keeps some weight however small alpha is.
+            alpha = np.maximum(alpha * weight, 1e-300)
+        sizes = client_sizes(self.sizes, self.sigma, len(factor), num_clients, rng)
+        table = fill(lambda _: dirichlet(alpha, rng), sizes, available, multinomial(rng), rng)
+        return Partition.from_owners(deal(factor, table, rng), num_clients)

@@ -1,0 +1,70 @@
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.dealing import deal, share_among
+from fedbytes.noniid.draws import check_alpha, dirichlet
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.holders import Assignment, assign_classes, check_per_client
+from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.repair import OnSmall, check_small, settle
+from fedbytes.noniid.target import Strength, Target, choose
+
+
+@PARTITIONERS.register("extended_dirichlet")
+@dataclass(frozen=True)
+class ExtendedDirichlet(Partitioner):
+    """Each client holds so many classes; a class is shared among its clients by Dir(alpha).
+
+    Li and Lyu 2023 (arXiv:2311.03154): first which classes, then how much of each. With all
+    classes it is `dirichlet`, and with a large alpha `classes`. Classes that no client holds are
+    dropped.
+
+    Attributes:
+        classes_per_client: distinct classes of a client; all of them where there are fewer.
+        alpha: concentration of the shares of a class among its clients. 0.5 if neither it nor a
+            target is given.
+        assignment: `balanced` gives every class the same number of clients, up to one; `random`
+            draws each client's classes uniformly, and may leave classes to nobody.
+        min_size: the fewest examples a client may have; 0 asks for nothing.
+        on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
+        target: the heterogeneity to reach, `{"nmi": 0.3}`, instead of an alpha. The number of
+            classes a client bounds it from below.
+    """
+
+    classes_per_client: int = 2
+    alpha: float | None = None
+    assignment: Assignment = "balanced"
+    min_size: int = 0
+    on_small: OnSmall = "raise"
+    target: Target | None = None
+
+    strength: ClassVar[Strength | None] = Strength("alpha", even=1e4, skewed=1e-4, log=True)
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"classes_per_client": 2, "alpha": 0.1},
+        {"classes_per_client": 3, "alpha": 1e-5, "assignment": "random"},
+    )
+
+    def __post_init__(self) -> None:
+        choose(self, default=0.5)
+        if self.alpha is not None:
+            object.__setattr__(self, "alpha", check_alpha(self.alpha))
+        check_per_client(self.classes_per_client)
+        check_small(self.min_size, self.on_small)
+
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        holders = assign_classes(
+            num_clients, factor.categories.size, self.classes_per_client, self.assignment, rng
+        )
+        alpha = float(self.alpha or 0.0)
+        table = share_among(
+            factor,
+            holders,
+            num_clients,
+            lambda _, members: dirichlet(np.full(members.size, alpha), rng),
+            rng,
+        )
+        owners = deal(factor, table, rng)
+        return settle(owners, num_clients, self.min_size, self.on_small, rng)

@@ -1,0 +1,49 @@
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.partition import Partition
+
+
+@PARTITIONERS.register("file")
+@dataclass(frozen=True)
+class File(Partitioner):
+    """A partition that was saved, for the data that it was saved for; the seed has no part in it.
+
+    Attributes:
+        path: what `Partition.save` or `fedbytes partition --save` wrote.
+        fingerprint: the saved partition's, or its first digits; where it is given, a file with
+            another one is refused.
+    """
+
+    path: str
+    fingerprint: str = ""
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # a file is for one data set
+
+    @cached_property
+    def _saved(self) -> Partition:
+        saved = Partition.load(self.path)
+        if not saved.fingerprint.startswith(self.fingerprint):
+            raise ValueError(
+                f"{self.path} has fingerprint {saved.fingerprint[:12]}, not {self.fingerprint}"
+            )
+        return saved
+
+    @property
+    def required_clients(self) -> int | None:
+        """How many clients the file has."""
+        return self._saved.num_clients
+
+    def _assign(
+        self,
+        factor: Factor,
+        num_clients: int,  # noqa: ARG002 - `required_clients` has checked it
+        rng: np.random.Generator,  # noqa: ARG002 - nothing is drawn
+    ) -> Partition:
+        self._saved.check_fits(factor, self.path)
+        return self._saved

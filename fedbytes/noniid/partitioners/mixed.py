@@ -1,0 +1,62 @@
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.dealing import deal, share_among
+from fedbytes.noniid.draws import check_alpha, dirichlet
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.holders import assign_classes, check_per_client
+from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.repair import OnSmall, check_small, settle
+
+
+@PARTITIONERS.register("mixed")
+@dataclass(frozen=True)
+class Mixed(Partitioner):
+    """Two classes a client, the first by its number, and a class shared by Dir(alpha).
+
+    The mixed skew of NIID-Bench (Li et al. 2021, arXiv:2102.02079): client i holds class i modulo
+    the number of classes, and more classes drawn among those that the fewest clients hold so far.
+    So it works, and no class is left out, for any number of clients from that of the classes on;
+    with fewer, classes that no client holds are dropped.
+
+    Attributes:
+        alpha: concentration of the shares of a class among its clients.
+        classes_per_client: distinct classes of a client; all of them where there are fewer.
+        min_size: the fewest examples a client may have; 0 asks for nothing.
+        on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
+    """
+
+    alpha: float = 0.5
+    classes_per_client: int = 2
+    min_size: int = 0
+    on_small: OnSmall = "raise"
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"alpha": 0.5},)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", check_alpha(self.alpha))
+        check_per_client(self.classes_per_client)
+        check_small(self.min_size, self.on_small)
+
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        num_classes = factor.categories.size
+        holders = assign_classes(
+            num_clients,
+            num_classes,
+            self.classes_per_client,
+            "balanced",
+            rng,
+            first=np.arange(num_clients) % num_classes,
+        )
+        table = share_among(
+            factor,
+            holders,
+            num_clients,
+            lambda _, members: dirichlet(np.full(members.size, self.alpha), rng),
+            rng,
+        )
+        owners = deal(factor, table, rng)
+        return settle(owners, num_clients, self.min_size, self.on_small, rng)

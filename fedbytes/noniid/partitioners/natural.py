@@ -1,0 +1,112 @@
+import heapq
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.dealing import category_sizes, shuffled_members
+from fedbytes.noniid.draws import equal_sizes
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.partition import Partition
+
+Ints = NDArray[np.int64]
+
+
+@PARTITIONERS.register("natural")
+@dataclass(frozen=True)
+class Natural(Partitioner):
+    """Clients by nature: the factor is an id, such as an author, and its examples stay together.
+
+    In this order: ids of more than `max_size` examples are split into equal pieces; pieces below
+    `min_size` are merged, the smallest two first; where there are more pieces than clients, they
+    are grouped or dropped. Pieces that are as many as the clients, or fewer, are the clients in
+    the ids' order; clients beyond them are empty.
+
+    Attributes:
+        max_size: the most examples of a piece; none if not given.
+        min_size: the fewest examples of a client that holds anything.
+        others: what becomes of more pieces than clients: `group` them, or keep the largest and
+            `drop` the others.
+        grouping: `balanced` gives the largest piece to the smallest client so far, and goes on so;
+            `random` gives clients equally many pieces.
+    """
+
+    max_size: int | None = None
+    min_size: int = 0
+    others: Literal["group", "drop"] = "group"
+    grouping: Literal["balanced", "random"] = "balanced"
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {},
+        {"max_size": 20, "min_size": 3, "grouping": "random"},
+        {"others": "drop"},
+    )
+
+    def __post_init__(self) -> None:
+        if self.max_size is not None and self.max_size < 1:
+            raise ValueError(f"max_size must be at least 1, got {self.max_size}")
+        if self.min_size < 0:
+            raise ValueError(f"min_size must be at least 0, got {self.min_size}")
+        if self.max_size is not None and self.min_size > self.max_size:
+            raise ValueError(f"min_size={self.min_size} is more than max_size={self.max_size}")
+
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        pieces, sizes = self._pieces(factor, rng)
+        merged = _merge_small(sizes, self.min_size)
+        sizes = np.bincount(merged, sizes).astype(np.int64)
+        client = self._clients(sizes, num_clients, rng)
+        return Partition.from_owners(client[merged[pieces]], num_clients)
+
+    def _pieces(self, factor: Factor, rng: np.random.Generator) -> tuple[Ints, Ints]:
+        """Return the piece of each example, and the examples of each piece."""
+        sizes = category_sizes(factor)
+        if self.max_size is None or not (sizes > self.max_size).any():
+            return factor.codes, sizes
+        number = -(-sizes // self.max_size)
+        parts = [
+            equal_sizes(int(size), int(n), rng) if n > 1 else np.array([size])
+            for size, n in zip(sizes, number, strict=True)
+        ]
+        piece_sizes = np.concatenate(parts).astype(np.int64)
+        pieces = np.empty(len(factor), dtype=np.int64)
+        pieces[shuffled_members(factor, rng)] = np.repeat(np.arange(piece_sizes.size), piece_sizes)
+        return pieces, piece_sizes
+
+    def _clients(self, sizes: Ints, num_clients: int, rng: np.random.Generator) -> Ints:
+        """Return the client of each piece, -1 for none."""
+        if sizes.size <= num_clients:
+            return np.arange(sizes.size)
+        largest = np.argsort(-sizes, kind="stable")
+        client = np.full(sizes.size, -1, dtype=np.int64)
+        if self.others == "drop":
+            client[np.sort(largest[:num_clients])] = np.arange(num_clients)
+        elif self.grouping == "random":
+            client[rng.permutation(sizes.size)] = np.arange(sizes.size) % num_clients
+        else:
+            loads = [(0, i) for i in range(num_clients)]
+            for piece in largest.tolist():
+                load, lightest = loads[0]
+                client[piece] = lightest
+                heapq.heapreplace(loads, (load + int(sizes[piece]), lightest))
+        return client
+
+
+def _merge_small(sizes: Ints, min_size: int) -> Ints:
+    """Return the merged piece of each piece; pieces are merged until none is below `min_size`."""
+    if 0 < int(sizes.sum()) < min_size:
+        raise ValueError(
+            f"min_size={min_size} is more than the {int(sizes.sum())} examples there are"
+        )
+    into = np.arange(sizes.size)
+    heap = [(int(size), place) for place, size in enumerate(sizes)]
+    heapq.heapify(heap)
+    while len(heap) > 1 and heap[0][0] < min_size:
+        small, place = heapq.heappop(heap)
+        size, other = heap[0]
+        into[max(place, other)] = min(place, other)
+        heapq.heapreplace(heap, (size + small, min(place, other)))
+    while (into[into] != into).any():  # halves the length of the chains each time
+        into = into[into]
+    return np.unique(into, return_inverse=True)[1].astype(np.int64, copy=False)

@@ -1,0 +1,64 @@
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.dealing import deal, share_among
+from fedbytes.noniid.draws import log_normal, pareto
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.holders import assign_classes, check_per_client
+from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.repair import OnSmall, check_small, settle
+
+
+@PARTITIONERS.register("power_law")
+@dataclass(frozen=True)
+class PowerLaw(Partitioner):
+    """Few classes a client, and shares of a class with a heavy tail: a few clients hold most.
+
+    FedProx (Li et al. 2018, arXiv:1812.06127) calls its sizes a power law and draws them from a
+    log-normal of sigma 2, which is the default here; `exponent` makes them a power law in fact.
+    The paper's MNIST has 2 classes a client.
+
+    Attributes:
+        classes_per_client: distinct classes of a client; all of them where there are fewer.
+        sigma: the standard deviation of the logarithm of log-normal shares.
+        exponent: if given, shares are Pareto instead: the chance of a share above s falls as
+            s ** -exponent. Smaller is heavier.
+        min_size: the fewest examples a client may have; 0 asks for nothing.
+        on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
+    """
+
+    classes_per_client: int = 2
+    sigma: float = 2.0
+    exponent: float | None = None
+    min_size: int = 0
+    on_small: OnSmall = "raise"
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"sigma": 2.0},
+        {"exponent": 1.5, "classes_per_client": 5, "min_size": 2, "on_small": "repair"},
+    )
+
+    def __post_init__(self) -> None:
+        check_per_client(self.classes_per_client)
+        check_small(self.min_size, self.on_small)
+        if not 0.0 <= self.sigma < float("inf"):
+            raise ValueError(f"sigma must be finite and at least 0, got {self.sigma}")
+        if self.exponent is not None and not 0.0 < self.exponent < float("inf"):
+            raise ValueError(f"exponent must be finite and greater than 0, got {self.exponent}")
+
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        holders = assign_classes(
+            num_clients, factor.categories.size, self.classes_per_client, "balanced", rng
+        )
+
+        def weigh(_: int, members: NDArray[np.int64]) -> NDArray[np.float64]:
+            if self.exponent is not None:
+                return pareto(members.size, self.exponent, rng)
+            return log_normal(members.size, self.sigma, rng)
+
+        owners = deal(factor, share_among(factor, holders, num_clients, weigh, rng), rng)
+        return settle(owners, num_clients, self.min_size, self.on_small, rng)

@@ -1,0 +1,54 @@
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.dealing import category_sizes
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.partition import Partition
+
+
+@PARTITIONERS.register("quantile")
+@dataclass(frozen=True)
+class Quantile(Partitioner):
+    """Bin an ordered column, such as a length or a date, and split by the bins.
+
+    Bins hold about equally many examples; equal values are in one bin, so there may be fewer.
+    `resolve` gives the bins, by which a run measures its partition; `Partition.metrics` of the
+    column itself would see single values.
+
+    Attributes:
+        then: what splits the bins.
+        quantiles: how many bins.
+    """
+
+    then: Partitioner
+    quantiles: int = 10
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"then": {"name": "dirichlet", "alpha": 0.1}, "quantiles": 4},
+    )
+
+    def __post_init__(self) -> None:
+        if self.quantiles < 1:
+            raise ValueError(f"quantiles must be at least 1, got {self.quantiles}")
+
+    @property
+    def required_clients(self) -> int | None:
+        """What the inner partitioner requires."""
+        return self.then.required_clients
+
+    def resolve(self, factor: Any) -> tuple[Partitioner, Any]:
+        """Return `then` and the bin of each example, which is what the split is measured by."""
+        return self.then.resolve(self._bins(Factor(factor)).values)
+
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        return self.then.assign(self._bins(factor), num_clients, rng)
+
+    def _bins(self, factor: Factor) -> Factor:
+        sizes = category_sizes(factor)
+        # A value's bin is that of the middle of its run in the sorted column.
+        middle = 2 * np.cumsum(sizes) - sizes
+        bins = np.minimum(middle * self.quantiles // (2 * max(len(factor), 1)), self.quantiles - 1)
+        return Factor.with_codes(bins[factor.codes], np.arange(self.quantiles))

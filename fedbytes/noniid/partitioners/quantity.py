@@ -1,0 +1,101 @@
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.dealing import cut
+from fedbytes.noniid.draws import (
+    check_alpha,
+    check_sizes,
+    client_sizes,
+    dirichlet,
+    log_normal,
+    normalised,
+)
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.repair import OnSmall, check_small, settle
+from fedbytes.noniid.rounding import largest_remainder
+
+Scheme = Literal["dirichlet", "log-normal", "linear", "square", "exponential", "explicit"]
+
+
+@PARTITIONERS.register("quantity")
+@dataclass(frozen=True)
+class Quantity(Partitioner):
+    """Unequal sizes of the same mix: the examples are shuffled and cut by the scheme's sizes.
+
+    The quantity skew of NIID-Bench (Li et al. 2021, arXiv:2102.02079) is `dirichlet`. The factor
+    is used only to be measured.
+
+    Attributes:
+        scheme: the sizes are one draw of Dir(alpha) (`dirichlet`), of independent log-normals
+            (`log-normal`), or for client i in proportion to i + 1 (`linear`), (i + 1)²
+            (`square`) or e^i (`exponential`), or `explicit`.
+        alpha: concentration for `dirichlet`; small is unequal. One number, or one for each client.
+        sigma: the standard deviation of the logarithm for `log-normal`.
+        sizes: for `explicit`: the number of examples of each client. What they leave is dropped.
+        min_size: the fewest examples a client may have; 0 asks for nothing.
+        on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
+    """
+
+    scheme: Scheme = "dirichlet"
+    alpha: tuple[float, ...] | float = 0.5
+    sigma: float = 1.0
+    sizes: tuple[int, ...] | None = None
+    min_size: int = 0
+    on_small: OnSmall = "raise"
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"scheme": "dirichlet", "alpha": 0.1, "min_size": 1, "on_small": "repair"},
+        {"scheme": "log-normal"},
+        {"scheme": "linear"},
+        {"scheme": "square"},
+        {"scheme": "exponential"},
+        {"scheme": "explicit", "sizes": [40, 20, 10, 0]},
+    )
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "alpha", check_alpha(self.alpha))
+        if not 0.0 <= self.sigma < float("inf"):
+            raise ValueError(f"sigma must be finite and at least 0, got {self.sigma}")
+        if (self.scheme == "explicit") != (self.sizes is not None):
+            raise ValueError(
+                f"sizes go with scheme explicit and with it alone, got scheme {self.scheme!r} "
+                f"and sizes {self.sizes}"
+            )
+        check_sizes(self.sizes if self.sizes is not None else "equal")
+        check_small(self.min_size, self.on_small)
+
+    @property
+    def required_clients(self) -> int | None:
+        """How many sizes, or alphas where they are used, are given; None if none are."""
+        if self.sizes is not None:
+            return len(self.sizes)
+        vector = self.scheme == "dirichlet" and isinstance(self.alpha, tuple)
+        return len(self.alpha) if vector and isinstance(self.alpha, tuple) else None
+
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        total = len(factor)
+        if self.sizes is not None:
+            sizes = client_sizes(self.sizes, self.sigma, total, num_clients, rng)
+        else:
+            sizes = largest_remainder(self._shares(num_clients, rng), total, rng)
+        owners = cut(rng.permutation(total), sizes)
+        return settle(owners, num_clients, self.min_size, self.on_small, rng)
+
+    def _shares(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+        rank = np.arange(1.0, count + 1.0)
+        if self.scheme == "dirichlet":
+            return dirichlet(np.broadcast_to(np.asarray(self.alpha, np.float64), (count,)), rng)
+        if self.scheme == "log-normal":
+            return log_normal(count, self.sigma, rng)
+        if self.scheme == "exponential":
+            # Counted down from the largest, so that nothing overflows; a product rounds the same
+            # everywhere, exp does not.
+            return normalised(
+                np.cumprod(np.append(1.0, np.full(count - 1, 0.36787944117144233)))[::-1]
+            )
+        return normalised(rank if self.scheme == "linear" else rank * rank)

@@ -1,0 +1,41 @@
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.dealing import shuffled_members
+from fedbytes.noniid.draws import equal_sizes
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.partition import Partition
+
+
+@PARTITIONERS.register("shards")
+@dataclass(frozen=True)
+class Shards(Partitioner):
+    """Sort by class, cut into equal shards, and give each client so many of them at random.
+
+    McMahan et al. 2017 (arXiv:1602.05629). Examples are shuffled within a class. Shards differ by
+    at most one example in size, and none is left over.
+
+    Attributes:
+        shards_per_client: shards of each client.
+    """
+
+    shards_per_client: int = 2
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"shards_per_client": 2},
+        {"shards_per_client": 5},
+    )
+
+    def __post_init__(self) -> None:
+        if self.shards_per_client < 1:
+            raise ValueError(f"shards_per_client must be at least 1, got {self.shards_per_client}")
+
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        clients = np.repeat(np.arange(num_clients), self.shards_per_client)
+        sizes = equal_sizes(len(factor), clients.size, rng)
+        owners = np.empty(len(factor), dtype=np.int64)
+        owners[shuffled_members(factor, rng)] = np.repeat(rng.permutation(clients), sizes)
+        return Partition.from_owners(owners, num_clients)

@@ -1,0 +1,63 @@
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.noniid.core import PARTITIONERS, Partitioner
+from fedbytes.noniid.dealing import deal, share_among
+from fedbytes.noniid.draws import normalised
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.matrix import Matrix, make_matrix, read_matrix
+from fedbytes.noniid.partition import Partition
+
+
+@PARTITIONERS.register("transfer")
+@dataclass(frozen=True)
+class Transfer(Partitioner):
+    """Split as another federation is: each class goes to the clients as its own did there.
+
+    Attributes:
+        matrix: counts or weights of the other federation, a row a client and a column a category;
+            or the path of an .npz, .csv or .json file of them (`noniid.matrix`). A run's
+            `holdings.json` is one. Where the file names its categories and they are the factor's,
+            columns go by name, and otherwise by order.
+    """
+
+    matrix: tuple[tuple[float, ...], ...] | str
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"matrix": [[5, 0, 1, 0, 2], [0, 3, 1, 1, 2], [0, 0, 0, 0, 0], [1, 1, 1, 9, 0]]},
+    )
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.matrix, str):
+            make_matrix(self.matrix, None, "matrix")
+
+    @cached_property
+    def _matrix(self) -> Matrix:
+        if isinstance(self.matrix, str):
+            return read_matrix(self.matrix)
+        return make_matrix(self.matrix, None, "matrix")
+
+    @property
+    def required_clients(self) -> int | None:
+        """The rows of the matrix."""
+        return int(self._matrix.weights.shape[0])
+
+    @property
+    def required_categories(self) -> int | None:
+        """The columns of the matrix."""
+        return int(self._matrix.weights.shape[1])
+
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        weights = self._matrix.columns_for(factor)
+        categories, clients = np.nonzero(weights.T > 0)
+        table = share_among(
+            factor,
+            (clients, categories),
+            num_clients,
+            lambda category, members: normalised(weights[members, category]),
+            rng,
+        )
+        return Partition.from_owners(deal(factor, table, rng), num_clients)
