@@ -167,7 +167,9 @@ def _refuses_factor(partitioner: Partitioner, clients: int) -> None:
     hole = labels.copy()
     hole[3] = np.nan
     _refuses(lambda: partitioner(hole, clients), "a missing value")
-    _refuses(lambda: partitioner(np.stack([labels, labels]), clients), "two dimensions")
+    # Of whole numbers: a partitioner may take a table of floats as embeddings.
+    table = np.stack([labels, labels]).astype(np.int64)
+    _refuses(lambda: partitioner(table, clients), "two dimensions")
 
 
 def _few_examples(partitioner: Partitioner, clients: int) -> None:
