@@ -125,7 +125,10 @@ BAD = [
     (["uplink={name: topk, densty: 0.1}"], "did you mean 'density'"),
     (["partition.alpha=0"], "alpha"),
     (["partition.alpha=-1"], "alpha"),
-    (["partition.num_clients=4000"], "num_clients=4000 is more than the 192 examples"),
+    (
+        ["partition={name: dirichlet, num_clients: 4000, min_size: 1, on_small: repair}"],
+        "need 4000 examples",
+    ),
     (["task.label=topic"], "no column 'topic'"),
     (["task.path=no/such.csv"], "no/such.csv"),
     (["model.name=no/such/folder"], "no/such/folder"),
