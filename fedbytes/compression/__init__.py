@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .feedback import DivergedError, ResidualGuard
     from .frame import HEADER_BYTES, Frame
     from .memory import Memory, encode_with_feedback
+    from .sums import decode_sum, sum_payloads
 
 _HOME = {
     "bench": ("default_variants", "measure", "measure_mean"),
@@ -36,6 +37,7 @@ _HOME = {
     "feedback": ("DivergedError", "ResidualGuard"),
     "frame": ("HEADER_BYTES", "Frame"),
     "memory": ("Memory", "encode_with_feedback"),
+    "sums": ("decode_sum", "sum_payloads"),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -54,11 +56,13 @@ __all__ = [
     "codec_id",
     "codec_names",
     "codec_spec",
+    "decode_sum",
     "default_variants",
     "encode_with_feedback",
     "make_codec",
     "measure",
     "measure_mean",
+    "sum_payloads",
 ]
 
 

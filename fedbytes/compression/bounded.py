@@ -109,9 +109,14 @@ def _quantise(y, borders, factors, lows, widths, limit, rows, noise, codes, beyo
                 passed[i] = 0
             for j in range(lows.shape[0]):
                 low, width = lows[j], widths[j]
-                for i in range(part.size):
-                    step = low[row[i]] + own[i] * width[row[i]]
-                    passed[i] += np.int32(part[i] * factor > step)
+                if low.size == 1:  # spares the look-up
+                    first, span = low[0], width[0]
+                    for i in range(part.size):
+                        passed[i] += np.int32(part[i] * factor > first + own[i] * span)
+                else:
+                    for i in range(part.size):
+                        step = low[row[i]] + own[i] * width[row[i]]
+                        passed[i] += np.int32(part[i] * factor > step)
             for i in range(part.size):
                 out[i] = np.uint8(passed[i])
                 far[i] = np.uint8(abs(part[i] * factor) > limit)

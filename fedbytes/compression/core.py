@@ -202,17 +202,7 @@ class Codec(ABC):
         Raises:
             ValueError: for bytes that this codec did not write under this `shared`.
         """
-        view = memoryview(data).cast("B")
-        if len(view) < DIGEST_BYTES:
-            raise ValueError(f"{self.name} payload has {len(view)} bytes, needs {DIGEST_BYTES}")
-        body, found = view[:-DIGEST_BYTES], bytes(view[-DIGEST_BYTES:])
-        expected = _digest(self, body, shared)
-        if found != expected:
-            raise ValueError(
-                f"{self.name} payload of {len(view)} bytes has digest {found.hex()}, expected "
-                f"{expected.hex()}: it is damaged, or from another codec, layout, seed, round "
-                "or sender"
-            )
+        body = unseal(self, data, shared)
         try:
             y = self._decode(body, shared)
         except ValueError:
@@ -261,6 +251,22 @@ def codec_id(codec: Codec) -> int:
 def seal(codec: Codec, body: bytes | memoryview, shared: Shared) -> bytes:
     """Return a payload with the digest that `Codec.decode` looks for after it."""
     return b"".join((body, _digest(codec, body, shared)))
+
+
+def unseal(codec: Codec, data: bytes, shared: Shared) -> memoryview:
+    """Return a payload without its digest; ValueError if the digest is not the expected one."""
+    view = memoryview(data).cast("B")
+    if len(view) < DIGEST_BYTES:
+        raise ValueError(f"{codec.name} payload has {len(view)} bytes, needs {DIGEST_BYTES}")
+    body, found = view[:-DIGEST_BYTES], bytes(view[-DIGEST_BYTES:])
+    expected = _digest(codec, body, shared)
+    if found != expected:
+        raise ValueError(
+            f"{codec.name} payload of {len(view)} bytes has digest {found.hex()}, expected "
+            f"{expected.hex()}: it is damaged, or from another codec, layout, seed, round "
+            "or sender"
+        )
+    return body
 
 
 def _digest(codec: Codec, body: bytes | memoryview, shared: Shared) -> bytes:

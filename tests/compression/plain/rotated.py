@@ -18,6 +18,10 @@ LEVELS = {
     3: [2008, 6193, 11009, 17629],
     4: [1052, 3179, 5380, 7720, 10291, 13255, 16949, 22385],
 }
+THC_TABLES = {
+    (4, 30): [-30, -22, -18, -14, -10, -6, -4, -2, 2, 4, 6, 10, 14, 18, 22, 30],
+    (2, 12): [-12, -2, 2, 12],
+}
 
 
 def hadamard(z: list[np.float32]) -> list[np.float32]:
@@ -90,4 +94,18 @@ def quicfl(body: Body, spec: dict) -> list[float]:
     return [float(v) * 2.0**exponent for v in rotate_back(y, generator("codec/quicfl"))]
 
 
-DECODERS = {"drive": eden, "eden": eden, "quicfl": quicfl}
+def thc(body: Body, spec: dict) -> list[float]:
+    (exponent,) = body.numbers("h")
+    units = [
+        (8 + (code - 1) % 8) * 2.0 ** ((code - 1) // 8 - 120) if code else 0.0
+        for code in body.numbers("2H")
+    ]
+    table = THC_TABLES[spec["bits"], spec["granularity"]]
+    y = [
+        np.float32(table[code] * units[i >= NUMEL - P])
+        for i, code in enumerate(body.packed(NUMEL, spec["bits"]))
+    ]
+    return [float(v) * 2.0**exponent for v in rotate_back(y, generator("codec-common/thc"))]
+
+
+DECODERS = {"drive": eden, "eden": eden, "quicfl": quicfl, "thc": thc}
