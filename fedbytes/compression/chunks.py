@@ -4,16 +4,21 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from .bits import pack_bits, packed_bytes, unpack_bits
 from .combinations import rank_bits, rank_sets, unrank_sets
 from .core import Floats
 from .indices import Indices, pack_indices, read_indices
+from .kernels import kernel
 from .select import largest
 from .wire import Reader, count_bytes
 
 _GAPS, _SETS = range(2)
 _PIECE = 1 << 18  # coordinates worked on at a time
+_MAGNITUDE = np.int32(0x7FFFFFFF)
+
+Mask = npt.NDArray[np.bool_]
 
 
 class Chunks:
@@ -102,18 +107,68 @@ def _largest_in_rows(x: Floats, start: int, number: int, size: int, k: int) -> I
     return np.concatenate(parts)
 
 
-def _largest_mask(rows: Floats, k: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Return where each row's k largest magnitudes are."""
-    # Magnitudes' bit patterns sort like the magnitudes.
-    magnitudes = rows.view(np.int32) & np.int32(0x7FFFFFFF)
+def _largest_mask(rows: Floats, k: int) -> Mask:
+    """Return where each row's k largest magnitudes are, zeros left out."""
+    bits = rows.view(np.int32)  # without the sign they sort like the magnitudes
     if k >= rows.shape[1]:
-        return magnitudes > 0
-    place = rows.shape[1] - k
+        return bits & _MAGNITUDE > 0
+    mask = np.empty(rows.shape, np.bool_)
+    _mark_largest(bits, k, mask)
+    return mask
+
+
+def _mark_largest_numpy(bits: npt.NDArray[np.int32], k: int, mask: Mask) -> None:
+    magnitudes = bits & _MAGNITUDE
+    place = bits.shape[1] - k
     edge = np.partition(magnitudes, place, axis=1)[:, place, None]
-    mask = magnitudes >= np.maximum(edge, 1)
+    np.greater_equal(magnitudes, np.maximum(edge, 1), out=mask)
     over = np.flatnonzero(np.count_nonzero(mask, axis=1) > k)
     if over.size:
         tied = magnitudes[over] == edge[over]
         allowed = k - np.count_nonzero(magnitudes[over] > edge[over], axis=1)
         mask[over] &= ~tied | (np.cumsum(tied, axis=1, dtype=np.int32) <= allowed[:, None])
-    return mask
+
+
+@kernel(_mark_largest_numpy)
+def _mark_largest(bits, k, mask):  # type: ignore[no-untyped-def]
+    # The k-th largest by histograms of the distance to the largest, each finer than the last.
+    bins = 256 if bits.shape[1] > 256 else 32
+    pool, counts = np.empty(bits.shape[1], np.int32), np.empty(bins + 1, np.int64)
+    for r in range(bits.shape[0]):
+        row, out = bits[r], mask[r]
+        top = np.int32(0)
+        for i in range(row.size):
+            pool[i] = row[i] & np.int32(0x7FFFFFFF)
+            top = max(top, pool[i])
+        low, high = np.int64(0), np.int64(top)
+        held, need, finest = row.size, k, 17 if bins == 256 else 20  # four octaves at first
+        while low < high:
+            shift = 0
+            while shift < finest and (high - low) >> shift >= bins:
+                shift += 1
+            finest = 31
+            counts[:] = 0
+            for i in range(held):
+                counts[min((high - pool[i]) >> shift, bins)] += 1
+            step = 0
+            while counts[step] < need:
+                need -= counts[step]
+                step += 1
+            high -= step << shift
+            if step < bins:
+                low = max(low, high - (1 << shift) + 1)
+            kept = 0
+            for i in range(held):
+                value = pool[i]
+                pool[kept] = value
+                kept += 1 if low <= value <= high else 0
+            held = kept
+        edge = max(high, 1)
+        for i in range(row.size):
+            out[i] = (row[i] & np.int32(0x7FFFFFFF)) >= edge
+        last = row.size
+        while high > 0 and held > need:  # of equals the first
+            last -= 1
+            if (row[last] & np.int32(0x7FFFFFFF)) == edge:
+                out[last] = False
+                held -= 1

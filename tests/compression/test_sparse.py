@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.chunks import Chunks
 from fedbytes.compression.combinations import rank_bits, rank_sets, unrank_sets
+from fedbytes.compression.kernels import numpy_only
 from fedbytes.compression.sparse import drawn
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.vectors import draw, edge_cases
 from fedbytes.compression.wire import Reader
 
 SPARSE = ["topk", "stc", "threshold", "chunked_topk", "randk", "dgc"]
@@ -78,6 +79,23 @@ def test_chunked_topk_takes_ties_from_the_front_and_no_zeros() -> None:
     x = np.array([2, -2, 2, 2, 0, 0, 1, 0, 3, 3], np.float32)
     y = _decode({"name": "chunked_topk", "chunk": 4, "k": 2, "bits": 32}, x)
     assert y.tolist() == [2, -2, 0, 0, 0, 0, 1, 0, 3, 3]
+
+
+@pytest.mark.parametrize("size", [3, 64, 700])
+def test_numpy_alone_finds_the_same_largest_of_each_chunk(size: int) -> None:
+    generator = np.random.default_rng(0)
+    cases = [np.resize(x, 7 * size) for x in edge_cases(generator).values() if x.size]
+    cases.append(generator.integers(-3, 4, 50 * size).astype(np.float32))  # many ties
+    for x in cases:
+        for k in {1, 2, size // 2, size - 1, size}:
+            chunks = Chunks(x.size, size, lambda _, k=k: k)
+            found = chunks.largest(x)
+            with numpy_only():
+                assert np.array_equal(chunks.largest(x), found)
+            rows = x.reshape(-1, size)
+            expected = np.argsort(-np.abs(rows), axis=1, kind="stable")[:, :k]
+            expected = np.sort((expected + size * np.arange(rows.shape[0])[:, None]).ravel())
+            assert np.array_equal(found, expected[x[expected] != 0])
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,9 @@ _LEAST = 0.5  # share of k below which the sample misjudged the threshold
 @CODECS.register("dgc")
 @dataclass(frozen=True)
 class Dgc(SparseCodec):
-    """The codec of Deep Gradient Compression (Lin et al. 2018, arXiv 1712.01887).
+    """Top-k by a sampled threshold, at a density that warms up: DGC (Lin et al. 2018).
+
+    The codec of Deep Gradient Compression, arXiv 1712.01887.
 
     The threshold is the k-th largest magnitude of the whole, estimated on a sample (the paper's
     sampled top-k). Where it lets more than k pass, the k largest of those are selected again (the
