@@ -42,8 +42,11 @@ Threads = Annotated[
     int | None, typer.Option(min=1, help="Arithmetic threads a worker. [default: cores / workers]")
 ]
 Target = Annotated[
-    float | None,
-    typer.Option(help="Metric value to measure bytes up to. [default: 98 % of fp32's final mean]"),
+    str | None,
+    typer.Option(
+        help="Metric value to measure bytes up to, or baseline-0.005. "
+        "[default: 98 % of fp32's final mean]"
+    ),
 ]
 
 
@@ -239,7 +242,7 @@ def _draw_partitions(shown: "list[Shown]", folder: Path) -> list[Path]:
     return draw_splits(views, folder)
 
 
-def _conclude(store: Path, target: float | None) -> None:
+def _conclude(store: Path, target: str | float | None) -> None:
     """Print a sweep's summary, and say where its report is."""
     from fedbytes.plots.store import read_tables
     from fedbytes.plots.terminal import summary_tables
@@ -251,7 +254,7 @@ def _conclude(store: Path, target: float | None) -> None:
     console.print(f"report: {path.resolve()}", highlight=False, soft_wrap=True)
 
 
-def _write_report(store: Path, target: float | None, out: Path | None = None) -> Path:
+def _write_report(store: Path, target: str | float | None, out: Path | None = None) -> Path:
     from fedbytes.experiments.results import stored_title
     from fedbytes.plots.report import write_report
     from fedbytes.plots.store import read_tables
@@ -260,13 +263,12 @@ def _write_report(store: Path, target: float | None, out: Path | None = None) ->
     return write_report(read_tables(store), path, title=stored_title(store), target=target)
 
 
-def _target(store: Path, target: float | None) -> float | None:
+def _target(store: Path, target: str | None) -> str | float | None:
     """Return the target asked for, or the one that the store's suite was swept with."""
-    if target is not None:
-        return target
     from fedbytes.experiments.results import stored_target
+    from fedbytes.experiments.target import parse_target
 
-    return stored_target(store)
+    return parse_target(stored_target(store) if target is None else target)
 
 
 def main() -> None:

@@ -24,7 +24,7 @@ from fedbytes.experiments.sweep import sweep as make_runs
 
 console = Console()
 
-Report = Callable[[Path, float | None], None]
+Report = Callable[[Path, float | str | None], None]
 
 
 def sweep(

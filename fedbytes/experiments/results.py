@@ -119,10 +119,10 @@ def load_runs(folder: str | Path) -> pd.DataFrame:
     return _table(rows, [*IDENTITY, "status", "error", "traceback", "config", "provenance"])
 
 
-def stored_target(folder: str | Path) -> float | None:
-    """Return the target value of the suite that was swept into `folder`, if it has one."""
-    target = _stored_suite(folder).get("target")
-    return None if target is None else float(target)
+def stored_target(folder: str | Path) -> float | str | None:
+    """Return the target of the suite that was swept into `folder`, as it was written, if any."""
+    target: float | str | None = _stored_suite(folder).get("target")
+    return target
 
 
 def stored_title(folder: str | Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from fedbytes.experiments.config import RunConfig, make_config
+from fedbytes.experiments.target import Target, parse_target
 from fedbytes.registry import nearest
 
 _KEYS = ("name", "title", "description", "plugins", "target", "base", "grid", "variants")
@@ -21,14 +22,15 @@ class Suite:
     """A sweep: the runs are the product of `variants` and the axes of `grid`, over `base`.
 
     `grid` maps a dotted key to its values. `variants` is one more axis whose values set several
-    keys at once. `target` is the metric value that figures measure bytes up to.
+    keys at once. `target` is the metric value that figures measure bytes up to, or
+    `baseline-0.005` for so much below the baseline's final mean.
     """
 
     name: str
     title: str = ""
     description: str = ""
     plugins: tuple[str, ...] = ()
-    target: float | None = None
+    target: Target = None
     base: Mapping[str, Any] = field(default_factory=dict)
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     variants: Sequence[Mapping[str, Any]] = ({},)
@@ -116,7 +118,11 @@ def _make_suite(content: Any, path: Path) -> Suite:
             raise ValueError(f"suite {path}: grid.{key} must be a list of values, got {values!r}")
     plugins = tuple(str(path.parent / plugin) for plugin in content.get("plugins", ()))
     fields: dict[str, Any] = {"name": path.stem, "variants": [{}]} | content
-    return Suite(**fields | {"plugins": plugins})
+    try:
+        target = parse_target(content.get("target"))
+    except ValueError as error:
+        raise ValueError(f"suite {path}: {error}") from None
+    return Suite(**fields | {"plugins": plugins, "target": target})
 
 
 def parse_override(text: str) -> tuple[str, Any]:

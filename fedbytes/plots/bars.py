@@ -6,6 +6,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from fedbytes.experiments.target import Target
 from fedbytes.plots.study import Metric, study
 from fedbytes.plots.style import (
     INK,
@@ -20,14 +21,14 @@ from fedbytes.plots.style import (
     styled,
 )
 from fedbytes.plots.tables import Tables
-from fedbytes.plots.target import Reach, default_target, reach
+from fedbytes.plots.target import Reach, reach, resolve
 
 
 @styled
 def draw(
     tables: Tables,
     metric: str | None = None,
-    target: float | None = None,
+    target: Target = None,
     baseline: str | None = None,
 ) -> Figure:
     """Draw the bytes that each codec needs to reach the target, and its ratio to the baseline.
@@ -40,10 +41,7 @@ def draw(
         baseline: see `study`.
     """
     chosen = study(tables, metric, baseline)
-    goals = [
-        (target, "given") if target is not None else default_target(chosen, setting)
-        for setting in chosen.settings
-    ]
+    goals = [resolve(chosen, setting, target) for setting in chosen.settings]
     found = [reach(chosen, s, goal) for s, (goal, _) in zip(chosen.settings, goals, strict=True)]
     figure, axes = panels([""] * len(goals), columns=1, sharex=True)
     figure.set_size_inches(WIDTH, 0.65 + len(axes) * (0.62 + 0.27 * len(chosen.codecs)))

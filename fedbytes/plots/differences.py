@@ -7,11 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
+from fedbytes.experiments.target import Target
 from fedbytes.plots.statistics import Interval, geometric_interval, paired, t_interval
 from fedbytes.plots.study import Setting, Study, study
 from fedbytes.plots.style import GRID, INK, WIDTH, Look, looks, note, panels, styled
 from fedbytes.plots.tables import NothingToDrawError, Tables
-from fedbytes.plots.target import bytes_to_target, default_target
+from fedbytes.plots.target import bytes_to_target, resolve
 
 
 @dataclass(frozen=True)
@@ -31,13 +32,13 @@ class Difference:
     ratios: tuple[float, ...]
 
 
-def differences(chosen: Study, setting: Setting, target: float | None = None) -> list[Difference]:
+def differences(chosen: Study, setting: Setting, target: Target = None) -> list[Difference]:
     """Return each codec of a setting against the baseline; nothing if there is none."""
     base = chosen.baseline
     if base is None or base not in chosen.present(setting):
         return []
     final = chosen.final(setting)
-    goal = default_target(chosen, setting)[0] if target is None else target
+    goal = resolve(chosen, setting, target)[0]
     values, needed = (
         chosen.by_seed(final, base, "value"),
         bytes_to_target(chosen, setting, base, goal),
@@ -59,7 +60,7 @@ def differences(chosen: Study, setting: Setting, target: float | None = None) ->
 def draw(
     tables: Tables,
     metric: str | None = None,
-    target: float | None = None,
+    target: Target = None,
     baseline: str | None = None,
 ) -> Figure:
     """Draw each codec's paired difference in the final metric and its ratio of bytes to target.

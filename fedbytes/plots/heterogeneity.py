@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from fedbytes.experiments.target import Target
 from fedbytes.plots.statistics import Line, fit_line
 from fedbytes.plots.study import Setting, Study, study
 from fedbytes.plots.style import (
@@ -23,7 +24,7 @@ from fedbytes.plots.style import (
     styled,
 )
 from fedbytes.plots.tables import NothingToDrawError, Tables
-from fedbytes.plots.target import bytes_to_target, default_target
+from fedbytes.plots.target import bytes_to_target, resolve
 
 SETTINGS, SPREAD = 3, 0.05  # the least that a line over heterogeneity is worth drawing for
 STEP = 0.1  # slopes are told per so much NMI
@@ -32,7 +33,7 @@ STEP = 0.1  # slopes are told per so much NMI
 def points(
     tables: Tables,
     metric: str | None = None,
-    target: float | None = None,
+    target: Target = None,
     baseline: str | None = None,
 ) -> pd.DataFrame:
     """Return a row a run: heterogeneity, how it ended, and how it compares with the baseline.
@@ -83,7 +84,7 @@ def slopes(frame: pd.DataFrame, scale: float = 1.0) -> pd.DataFrame:
 def draw(
     tables: Tables,
     metric: str | None = None,
-    target: float | None = None,
+    target: Target = None,
     baseline: str | None = None,
 ) -> Figure:
     """Draw final metric and bytes to target, and both compared with the baseline, against NMI.
@@ -127,7 +128,7 @@ def _titles(chosen: Study, paired: bool) -> list[str]:
     ]
 
 
-def _points(chosen: Study, target: float | None) -> pd.DataFrame:
+def _points(chosen: Study, target: Target) -> pd.DataFrame:
     settings = [s for s in chosen.settings if isfinite(s.heterogeneity)]
     families = {tuple(_family(setting)) for setting in settings}
     levels = [setting.heterogeneity for setting in settings]
@@ -143,9 +144,9 @@ def _family(setting: Setting) -> list[str]:
     return [str(setting.keys.get(k)) for k in ("task", "model", "adapter", "algorithm")]
 
 
-def _rows(chosen: Study, setting: Setting, target: float | None) -> list[dict[str, object]]:
+def _rows(chosen: Study, setting: Setting, target: Target) -> list[dict[str, object]]:
     final, base = chosen.final(setting), chosen.baseline or ""
-    goal = default_target(chosen, setting)[0] if target is None else target
+    goal = resolve(chosen, setting, target)[0]
     reference = chosen.by_seed(final, base, "value")
     base_bytes = bytes_to_target(chosen, setting, base, goal)
     rows: list[dict[str, object]] = []

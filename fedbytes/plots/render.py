@@ -6,6 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from fedbytes.experiments.target import Target
 from fedbytes.plots import bars, curves, differences, heterogeneity, holdings, pareto, spending
 from fedbytes.plots.study import metrics_in
 from fedbytes.plots.style import save
@@ -27,7 +28,7 @@ class Drawing:
 def drawings(
     tables: Tables,
     metric: str | None = None,
-    target: float | None = None,
+    target: Target = None,
     baseline: str | None = None,
 ) -> Iterator[Drawing]:
     """Yield every figure that the tables have data for.
@@ -57,7 +58,7 @@ def draw_all(
     tables: Tables,
     folder: str | Path,
     metric: str | None = None,
-    target: float | None = None,
+    target: Target = None,
     baseline: str | None = None,
 ) -> list[Path]:
     """Write every figure as SVG, PDF and PNG, and the summary as Markdown, LaTeX and CSV.
@@ -89,7 +90,7 @@ def _write_slopes(
     folder: Path,
     metric: str,
     suffix: str,
-    target: float | None,
+    target: Target,
     baseline: str | None,
 ) -> list[Path]:
     """Write the lines of the figure `heterogeneity` as a table, if there is that figure."""
@@ -103,7 +104,7 @@ def _write_slopes(
 
 
 def _figures(
-    tables: Tables, metric: str, target: float | None, baseline: str | None
+    tables: Tables, metric: str, target: Target, baseline: str | None
 ) -> list[tuple[str, str, str, Callable[[], Figure]]]:
     word = metric.replace("_", "-")
     return [

@@ -14,6 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from fedbytes.experiments.target import Target
 from fedbytes.plots.render import Drawing, drawings
 from fedbytes.plots.study import METRICS, Metric, metrics_in
 from fedbytes.plots.style import COLOURS, GRID, INK, PAPER, format_bytes, styled
@@ -56,7 +57,7 @@ def write_report(
     path: str | Path,
     title: str = "fedbytes",
     metric: str | None = None,
-    target: float | None = None,
+    target: Target = None,
     baseline: str | None = None,
 ) -> Path:
     """Write one self-contained HTML file; without a finished round it says so.
@@ -90,7 +91,7 @@ def write_report(
 
 
 def _sections(
-    tables: Tables, metric: str | None, target: float | None, baseline: str | None
+    tables: Tables, metric: str | None, target: Target, baseline: str | None
 ) -> list[Section]:
     try:
         metrics = [metric] if metric else [found.name for found in metrics_in(tables)]

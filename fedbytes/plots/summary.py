@@ -7,12 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from fedbytes.experiments.target import Target
 from fedbytes.plots.differences import differences
 from fedbytes.plots.statistics import t_interval
 from fedbytes.plots.study import METRICS, Metric, Setting, Study, study
 from fedbytes.plots.style import format_bytes
 from fedbytes.plots.tables import Tables
-from fedbytes.plots.target import default_target, reach
+from fedbytes.plots.target import reach, resolve
 
 PHASES = ("train", "evaluate", "encode", "decode", "aggregate", "other")
 
@@ -20,7 +21,7 @@ PHASES = ("train", "evaluate", "encode", "decode", "aggregate", "other")
 def summary(
     tables: Tables,
     metric: str | None = None,
-    target: float | None = None,
+    target: Target = None,
     baseline: str | None = None,
 ) -> pd.DataFrame:
     """Return a row per setting and codec, in raw units.
@@ -48,9 +49,9 @@ def summary(
 
 
 def _rows(
-    chosen: Study, setting: Setting, target: float | None, spent: pd.DataFrame
+    chosen: Study, setting: Setting, target: Target, spent: pd.DataFrame
 ) -> list[dict[str, Any]]:
-    goal = default_target(chosen, setting)[0] if target is None else target
+    goal = resolve(chosen, setting, target)[0]
     gaps = {found.codec: found.metric for found in differences(chosen, setting, goal)}
     final = chosen.final(setting).join(spent, on="run")
     rows = []

@@ -6,6 +6,7 @@ from math import isfinite, nan
 
 import pandas as pd
 
+from fedbytes.experiments.target import RELATIVE, Target
 from fedbytes.plots.statistics import Interval, geometric_interval, paired
 from fedbytes.plots.study import Setting, Study
 
@@ -33,22 +34,37 @@ class Reach:
     spent: float
 
 
-def default_target(study: Study, setting: Setting) -> tuple[float, str]:
-    """Return 98 % of the baseline's final mean, and words that say so.
+def resolve(study: Study, setting: Setting, target: Target) -> tuple[float, str]:
+    """Return the value that `target` stands for in a setting, and words that say what it is.
 
-    For a metric that falls, such as perplexity, it is the final mean over 0.98. Without a
-    baseline it is taken from the best codec.
+    By default it is 98 % of the baseline's final mean; for a metric that falls, such as
+    perplexity, the final mean over 0.98. Without a baseline it is taken from the best codec.
     """
+    if isinstance(target, int | float):
+        return float(target), "given"
+    source, value = _final_mean(study, setting)
+    if target is not None:
+        found = RELATIVE.fullmatch(target)
+        if found is None:
+            raise ValueError(f"target {target!r} is not what parse_target returns")
+        sign, size = found.groups()
+        scale = study.metric.scale
+        words = f"{source}'s final mean {sign.replace('-', '−')} {float(size) * scale:g}"
+        return value + float(sign + size), words
+    if study.metric.rises:
+        return value * FRACTION, f"98 % of {source}'s final mean"
+    return value / FRACTION, f"{source}'s final mean / 0.98"
+
+
+def _final_mean(study: Study, setting: Setting) -> tuple[str, float]:
+    """Return the baseline, or the best codec where there is none, and its final mean."""
     means = study.final(setting).groupby("codec")["value"].mean()
     final = {str(codec): float(value) for codec, value in means.items()}
     source = study.baseline
     if source is None or not isfinite(final.get(source, nan)):
         finite = {codec: value for codec, value in final.items() if isfinite(value)} or final
         source = (max if study.metric.rises else min)(finite, key=finite.__getitem__)
-    value = final[source]
-    if study.metric.rises:
-        return value * FRACTION, f"98 % of {source}'s final mean"
-    return value / FRACTION, f"{source}'s final mean / 0.98"
+    return source, final[source]
 
 
 def bytes_to_target(study: Study, setting: Setting, codec: str, target: float) -> dict[int, float]:

@@ -7,6 +7,7 @@ import pandas as pd
 from rich.table import Table
 from rich.text import Text
 
+from fedbytes.experiments.target import Target
 from fedbytes.plots.summary import summary, summary_text
 from fedbytes.plots.tables import Tables
 
@@ -14,7 +15,7 @@ _COLUMNS = ("Codec", "Final", "To baseline", "Total", "To target", "Ratio", "Ove
 _SEEDS = re.compile(r" \((n = \d+)\)")
 
 
-def summary_tables(tables: Tables, target: float | None = None) -> Iterator[Table]:
+def summary_tables(tables: Tables, target: Target = None) -> Iterator[Table]:
     """Yield one table a setting; what all its rows share stands in the title.
 
     Raises:

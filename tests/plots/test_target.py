@@ -7,9 +7,10 @@ import pytest
 from scipy import stats
 from synthetic import by_hand
 
+from fedbytes.experiments.target import parse_target
 from fedbytes.plots.differences import differences
 from fedbytes.plots.study import study
-from fedbytes.plots.target import bytes_to_target, default_target, reach
+from fedbytes.plots.target import bytes_to_target, reach, resolve
 
 RUNS = {
     ("fp32", 0): [(100, 0.5), (200, 0.90), (300, 0.95)],
@@ -47,7 +48,7 @@ def test_ratio_is_paired_by_seed_and_geometric():
 
 def test_default_target():
     chosen = study(by_hand(RUNS))
-    value, words = default_target(chosen, chosen.settings[0])
+    value, words = resolve(chosen, chosen.settings[0], None)
     assert value == pytest.approx(0.98 * (0.95 + 0.96) / 2)
     assert "fp32" in words
 
@@ -60,7 +61,7 @@ def test_perplexity_falls_to_its_target():
     chosen = study(by_hand(runs, "perplexity"))
     setting = chosen.settings[0]
     assert not chosen.metric.rises
-    assert default_target(chosen, setting)[0] == pytest.approx(10.0 / 0.98)
+    assert resolve(chosen, setting, None)[0] == pytest.approx(10.0 / 0.98)
     assert bytes_to_target(chosen, setting, "small", 11.5) == {0: 20.0}
     assert [item.ratio.mean for item in reach(chosen, setting, 11.5)] == [1.0, 15.0]
 
@@ -69,7 +70,7 @@ def test_without_a_baseline_the_best_codec_sets_the_target():
     runs = {key: points for key, points in RUNS.items() if key[0] != "fp32"}
     chosen = study(by_hand(runs))
     assert chosen.baseline is None
-    value, words = default_target(chosen, chosen.settings[0])
+    value, words = resolve(chosen, chosen.settings[0], None)
     assert value == pytest.approx(0.98 * (0.91 + 0.88) / 2)
     assert "small" in words
     assert all(item.ratio.n == 0 for item in reach(chosen, chosen.settings[0], 0.9))
@@ -96,3 +97,22 @@ def test_only_seeds_that_both_have_are_paired():
     assert small.metrics == (pytest.approx(0.91 - 0.95),)
     assert small.ratios == (pytest.approx(200 / 30),)
     assert isnan(small.metric.low)
+
+
+def test_a_target_relative_to_the_baseline():
+    chosen = study(by_hand(RUNS))
+    setting = chosen.settings[0]
+    mean = resolve(chosen, setting, None)[0] / 0.98
+    value, words = resolve(chosen, setting, "baseline-0.005")
+    assert value == pytest.approx(mean - 0.005)
+    assert words == "fp32's final mean − 0.5"
+    assert resolve(chosen, setting, "baseline + 0.01")[0] == pytest.approx(mean + 0.01)
+    assert resolve(chosen, setting, 0.9) == (0.9, "given")
+
+
+def test_targets_as_they_are_written():
+    assert parse_target(None) is None
+    assert parse_target("0.92") == 0.92
+    assert parse_target(" baseline-0.005") == "baseline-0.005"
+    with pytest.raises(ValueError, match=r"number, or baseline-0.005 .* got 'basline-1'"):
+        parse_target("basline-1")
