@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fedbytes.data.quiet import quiet_logger
 from fedbytes.models.adapter import ADAPTERS, Adapter, Initial
 from fedbytes.models.layers import find_layers
 from fedbytes.registry import nearest
@@ -61,7 +62,8 @@ class Lora(Adapter):
         Raises:
             ValueError: if a target or layer does not exist; the message lists those that do.
         """
-        from peft import LoraConfig, inject_adapter_in_model
+        with quiet_logger("bitsandbytes"):  # which peft imports where it is installed
+            from peft import LoraConfig, inject_adapter_in_model
 
         config = LoraConfig(
             r=self.rank,
