@@ -61,7 +61,7 @@ def meet_rate(
         return _symbol_bits(quantise(picked, _step(place), dither))
 
     start = min(max(math.log2(rms) + 2.05 - bits, low), high)
-    found = _solve(sampled, budget, start, low, high)
+    found = solve(sampled, budget, start, low, high)
     place, dead = found.place, 0.0
     if noise is None and found.met and bits <= _DEAD_ZONE_BITS:
         dead, fewer = _dead_zone(np.ascontiguousarray(picked[::4]), _step(place), bits)
@@ -75,7 +75,7 @@ def _confirm(
     overhead: int,
     noise: Floats | None,
     dead: float,
-    found: "_Solution",
+    found: "Solution",
     limits: tuple[float, float],
 ) -> Met:
     """Quantise all of x, and move the step a little where the sample misjudged the rate."""
@@ -137,7 +137,7 @@ def _symbol_bits(coded: Quantised) -> float:
 
 
 @dataclass(frozen=True)
-class _Solution:
+class Solution:
     """log2 of a step, how many bits a doubling of it saves there, and whether the rate is met."""
 
     place: float
@@ -145,16 +145,24 @@ class _Solution:
     met: bool
 
 
-def _solve(
+def solve(
     rate: Callable[[float], float], goal: float, start: float, low: float, high: float
-) -> _Solution:
-    """Return where the falling function `rate` is `goal`: secant steps, then halving a bracket."""
+) -> Solution:
+    """Return where the falling function `rate` is `goal`: secant steps, then halving a bracket.
+
+    Args:
+        rate: bits a coordinate at a place, the log2 of a step.
+        goal: bits a coordinate.
+        start: a place.
+        low: the least place.
+        high: the largest.
+    """
     place, slope = start, 1.0
     before: tuple[float, float] | None = None
     for tried in range(30):
         value = rate(place)
         if abs(value - goal) <= _TOLERANCE / 2 * goal:
-            return _Solution(place, slope, True)
+            return Solution(place, slope, True)
         slope = _slope(before, (place, value), slope)
         before = (place, value)
         low, high = (place, high) if value > goal else (low, place)
@@ -163,7 +171,7 @@ def _solve(
         place += min(max((value - goal) / slope, -2.0), 2.0)
         if tried > _SECANTS or not low < place < high:
             place = (low + high) / 2
-    return _Solution(high, slope, abs(value - goal) <= _NEAR * goal)
+    return Solution(high, slope, abs(value - goal) <= _NEAR * goal)
 
 
 def _slope(before: tuple[float, float] | None, now: tuple[float, float], otherwise: float) -> float:

@@ -11,6 +11,7 @@ from ..core import CODECS, DIGEST_BYTES, Codec, Floats, Payload, Shared
 from ..dither import fold, unfold
 from ..rate import Met, meet_rate
 from ..scaling import EXPONENTS, energy, normalise, restore, round_step
+from ..unbiased import Quantiser, pack_unbiased, read_unbiased, scale_bytes
 from ..uniform import CLASSES, centroids, quantise, unpack
 from ..wire import Reader
 
@@ -18,7 +19,11 @@ DEFAULT_BITS = 2.0
 _NEAREST_LIMIT = 2.0  # step / rms below which nearest rounding contracts for every vector
 _DITHER_LIMIT = math.sqrt(12)
 _DITHER_BITS = 1.0  # from this rate on, the step stays below the limit by itself
+_UNBIASED_BITS = 1.0  # from this rate on the error of unbiased rounding is below the energy
+_UNBIASED_STEP = 1.5
+_FINE_STEP = 0.45  # of the rms: leaves an error of at most 5 %
 _FIXED_BYTES = 1 + 2 + 4 + DIGEST_BYTES  # form, exponent, step, digest
+_STEPS = (2.0**-100, 2.0**100)
 _STILL = (0,) * CLASSES
 _WORST = 1 - 1 / 256  # share of the energy that nearest rounding at a rate may lose
 
@@ -32,27 +37,36 @@ class Ecsq(Codec):
     moves the levels ±1, ±2 and beyond to their cells' means, and for bits widens the cell of zero
     where that pays. Dither adds noise that both ends
     know before rounding and subtracts it after (Ziv 1985); coordinates are mirrored where it is
-    negative, so that the frequencies of the symbols know its skew (`dither.py`).
+    negative, so that the frequencies of the symbols know its skew (`dither.py`). Unbiased rotates
+    the vector at random, rounds as nearest does, and scales as EDEN does (`unbiased.py`).
+
+    Which unbiased one? NMSE at 1 M coordinates at 0.5 / 1 / 2 / 4 bits, unbiased against dither:
+    Gaussian 1.62 / 0.54 / 0.098 / 0.0056 against 4.4 / 0.65 / 0.100 / 0.0057, Student-t(3), which
+    the rotation makes Gaussian, the same against 3.2 / 0.51 / 0.071 / 0.0038. So unbiased at low
+    rates, dither from 1 bit on where tails are heavy; dither is also exactly unbiased.
 
     Wire (docs/wire.md): nothing for no coordinates; else a byte 0 for a zero vector, or 1,
-    exponent int16, step float32, for nearest the shifts int8 [3], the token frequencies, the
-    coded tokens, raw bits.
+    exponent int16, for unbiased the groups' scales, step float32, but for dither the shifts
+    int8 [3], the token frequencies, the coded tokens, raw bits.
 
-    Dither is unbiased. Nearest contracts for step < 2, since the error is at most step^2 / 4 of
-    the energy; for bits always, since the step is reduced where more than 255/256 would be lost.
-    Dither contracts for step < sqrt(12), and for bits >= 1, where the step is kept below that.
+    Dither is unbiased, and so is unbiased as far as the rotation is uniform, which its two
+    rounds are from some hundred coordinates on. Nearest contracts for step < 2, since the error is
+    at most step^2 / 4 of the energy; for bits always, since the step is reduced where more than
+    255/256 would be lost. Dither contracts for step < sqrt(12), and for bits >= 1, where the step
+    is kept below that. Unbiased contracts for step <= 1.5 and bits >= 1: a finer step is taken if
+    the error were above 255/256 of the energy.
 
     Attributes:
         bits: target rate per coordinate, all bytes included, 0.05 to 16; met within 2 % from
             about 100,000 coordinates on, if the vector has that much entropy. Give this or step;
             2 without either.
         step: quantiser step as a multiple of the vector's root mean square.
-        rounding: "nearest" or "dither".
+        rounding: "nearest", "dither" or "unbiased".
     """
 
     bits: float | None = None
     step: float | None = None
-    rounding: Literal["nearest", "dither"] = "nearest"
+    rounding: Literal["nearest", "dither", "unbiased"] = "nearest"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"bits": 0.5},
         {"bits": 1.0},
@@ -63,6 +77,7 @@ class Ecsq(Codec):
         {"bits": 1.0, "rounding": "dither"},
         {"bits": 2.0, "rounding": "dither"},
         {"step": 0.5, "rounding": "dither"},
+        {"bits": 1.0, "rounding": "unbiased"},
     )
 
     def __post_init__(self) -> None:
@@ -77,24 +92,29 @@ class Ecsq(Codec):
             raise ValueError(f"ecsq: bits must be from 0.05 to 16, got {self.bits}")
         if self.step is not None and not 2.0**-12 <= self.step <= 64:
             raise ValueError(f"ecsq: step must be from 2^-12 to 64, got {self.step}")
-        if self.rounding not in ("nearest", "dither"):
-            raise ValueError(f"ecsq: rounding is 'nearest' or 'dither', got {self.rounding!r}")
+        if self.rounding not in ("nearest", "dither", "unbiased"):
+            raise ValueError(
+                f"ecsq: rounding is 'nearest', 'dither' or 'unbiased', got {self.rounding!r}"
+            )
 
     @property
     def unbiased(self) -> bool:
-        """True for dither."""
-        return self.rounding == "dither"
+        """True for dither, and for unbiased as far as the rotation is uniform."""
+        return self.rounding != "nearest"
 
     @property
     def contracts(self) -> bool:
         """True where step and rounding bound the error below the energy."""
         if self.bits is not None:
-            return self.rounding == "nearest" or self.bits >= _DITHER_BITS
-        limit = _NEAREST_LIMIT if self.rounding == "nearest" else _DITHER_LIMIT
-        return (self.step or 0) < limit
+            least = {"nearest": 0.0, "dither": _DITHER_BITS, "unbiased": _UNBIASED_BITS}
+            return self.bits >= least[self.rounding]
+        step = self.step or 0
+        if self.rounding == "unbiased":
+            return step <= _UNBIASED_STEP
+        return step < (_NEAREST_LIMIT if self.rounding == "nearest" else _DITHER_LIMIT)
 
     def _noise(self, shared: Shared) -> Floats | None:
-        if self.rounding == "nearest":
+        if self.rounding != "dither":
             return None
         noise = shared.generator("ecsq").random(shared.layout.numel, np.float32)
         noise -= np.float32(0.5)
@@ -105,23 +125,46 @@ class Ecsq(Codec):
         total = energy(scaled)
         if total == 0:
             return b"\0" if x.size else b""
+        head = b"\1" + exponent.to_bytes(2, "little", signed=True)
+        if self.rounding == "unbiased":
+            return head + self._encode_unbiased(scaled, total, shared)
         noise = self._noise(shared)
         if noise is not None:
             scaled = fold(scaled, noise)
             np.abs(noise, out=noise)
-        met = self._quantise(scaled, total, noise)
+        return head + self._pack(scaled, total, noise)
+
+    def _encode_unbiased(self, x: Floats, total: float, shared: Shared) -> bytes:
+        rms = math.sqrt(total / x.size)
+        coarse = (self.step or 0) if self.bits is None else 2.0 ** (2.05 - self.bits)
+        quantiser = Quantiser(
+            self._pack_rotated,
+            lambda reader: _unpack(reader, x.size),
+            round_step(coarse * rms),
+        )
+        return pack_unbiased(x, shared.generator("ecsq"), quantiser, self.contracts)
+
+    def _pack_rotated(self, x: Floats, fine: bool) -> bytes:
+        total = energy(x)
+        if not fine:
+            return self._pack(x, total, None)
+        met = _at(x, _FINE_STEP * math.sqrt(total / x.size), None)
+        return _join(met, centroids(x, met.step)[0].tobytes())
+
+    def _pack(self, x: Floats, total: float, noise: Floats | None) -> bytes:
+        met = self._quantise(x, total, noise)
         shifts = b""
         if noise is None:
-            met, moves = self._contracting(scaled, total, met)
+            met, moves = self._contracting(x, total, met)
             shifts = moves.tobytes()
-        head = b"\1" + exponent.to_bytes(2, "little", signed=True)
-        return b"".join((head, np.array(met.step, "<f4").tobytes(), shifts, met.coded.pack()))
+        return _join(met, shifts)
 
     def _quantise(self, x: Floats, total: float, noise: Floats | None) -> Met:
         rms = math.sqrt(total / x.size)
         if self.bits is None:
             return _at(x, (self.step or 0) * rms, noise)
         overhead = _FIXED_BYTES + (CLASSES if noise is None else 0)
+        overhead += scale_bytes(x.size) if self.rounding == "unbiased" else 0
         met = meet_rate(x, self.bits, rms, overhead, noise)
         if noise is not None and self.contracts and met.step > 0.95 * _DITHER_LIMIT * rms:
             return _at(x, 0.95 * _DITHER_LIMIT * rms, noise)
@@ -144,16 +187,28 @@ class Ecsq(Codec):
             reader.end()
             return np.zeros(numel, np.float32)
         exponent = reader.number("h", "exponent", *EXPONENTS)
-        step = float(reader.number("f", "step", 2.0**-100, 2.0**100))
         noise = self._noise(shared)
-        shifts = reader.array("i1", CLASSES if noise is None else 0, "shifts")
-        y = unpack(
-            reader, numel, step if noise is None else 1.0, shifts if noise is None else _STILL
-        )
+        if self.rounding == "unbiased":
+            generator = shared.generator("ecsq")
+            y = read_unbiased(reader, numel, generator, lambda r: _unpack(r, numel))
+        elif noise is None:
+            y = _unpack(reader, numel)
+        else:
+            step = float(reader.number("f", "step", *_STEPS))
+            y = unfold(unpack(reader, numel, 1.0, _STILL), noise, step)
         reader.end()
-        return restore(y if noise is None else unfold(y, noise, step), exponent)
+        return restore(y, exponent)
 
 
 def _at(x: Floats, step: float, noise: Floats | None) -> Met:
     step = round_step(step)
     return Met(step, 0.0, quantise(x, step, noise))
+
+
+def _join(met: Met, shifts: bytes) -> bytes:
+    return b"".join((np.array(met.step, "<f4").tobytes(), shifts, met.coded.pack()))
+
+
+def _unpack(reader: Reader, numel: int) -> Floats:
+    step = float(reader.number("f", "step", *_STEPS))
+    return unpack(reader, numel, step, reader.array("i1", CLASSES, "shifts"))
