@@ -35,15 +35,18 @@ def fill(
     """
     left = available.copy()
     entries: list[tuple[Ints, Ints]] = []
+    nothing = np.zeros(0, dtype=np.int64)
     order = rng.permutation(sizes.size)
     for client in order:
+        if sizes[client] == 0:
+            entries.append((nothing, nothing))
+            continue
         taken = _take(mix(int(client)), int(sizes[client]), left, split)
         left -= taken
         held = np.flatnonzero(taken)
         entries.append((held, taken[held]))
     lengths = [held.size for held, _ in entries]
     clients = np.repeat(order, lengths)
-    nothing = np.zeros(0, dtype=np.int64)
     categories = np.concatenate([held for held, _ in entries] or [nothing])
     counts = np.concatenate([taken for _, taken in entries] or [nothing])
     return Contingency(clients, categories, counts, sizes.size, available.size)
@@ -68,27 +71,3 @@ def _take(weights: Floats, size: int, left: Ints, split: Split) -> Ints:
 def multinomial(rng: np.random.Generator) -> Split:
     """Return the split that draws each example's category independently."""
     return lambda shares, number: rng.multinomial(number, shares).astype(np.int64, copy=False)
-
-
-def fit_margins(table: Contingency, sizes: Ints, totals: Ints, passes: int = 60) -> Floats:
-    """Return weights of the table's entries whose sums come close to both margins.
-
-    Iterative proportional fitting: it keeps the odds ratios, so who holds relatively more of what
-    stays as it is, while client i ends with `sizes[i]` and category k with `totals[k]`. Where
-    zeros make both impossible it stops after `passes`, with the clients' sums right.
-    """
-    weights = table.counts.astype(np.float64)
-    for _ in range(passes):
-        weights *= _ratio(totals, table.categories, weights)
-        row = _ratio(sizes, table.clients, weights)
-        weights *= row
-        if weights.size == 0 or float(np.abs(row - 1.0).max()) < 1e-6:
-            break
-    return weights
-
-
-def _ratio(wanted: Ints, keys: Ints, weights: Floats) -> Floats:
-    sums = np.bincount(keys, weights, wanted.size)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: Floats = np.where(sums > 0.0, wanted / sums, 0.0)[keys]
-    return ratio

@@ -3,6 +3,7 @@
 import copy
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
     from fedbytes.noniid.core import Partitioner
 
 _CLOSE = 0.002
-_MOST_TRIES = 40
+_BISECTIONS = 12
+_NEIGHBOURS = 28
+_STEP = 0.0007
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,9 +51,13 @@ class Strength:
     skewed: float
     log: bool = False
 
-    def between(self, one: float, other: float) -> float:
-        """Return the middle of two values of the field."""
-        return math.sqrt(one) * math.sqrt(other) if self.log else (one + other) / 2.0
+    def at(self, place: float) -> float:
+        """Return the value at a place between `even` (0) and `skewed` (1), to 6 digits."""
+        if self.log:
+            value = self.even * (self.skewed / self.even) ** place
+        else:
+            value = self.even + (self.skewed - self.even) * place
+        return float(f"{value:.6g}")
 
 
 def choose(partitioner: Any, default: float) -> None:
@@ -73,56 +80,58 @@ def reach(
     """Return the partition whose NMI is nearest the target's; `found` says what was found.
 
     Each strength is tried with the same random stream, so the strength that is found, given
-    itself, makes the same partition. A draw is noisy in its strength, so that bisection need not
-    come arbitrarily close: it ends within 0.002, or after 40 tries with the nearest.
+    itself, makes the same partition. A draw is noisy in its strength: bisection finds where the
+    target is crossed, and then strengths around that are tried. It ends within 0.002 of the
+    target, or with the nearest of at most 42 tries.
 
     Raises:
         ValueError: if the target is out of the range that the scheme reaches for these data.
     """
-    strength, target = partitioner.strength, getattr(partitioner, "target")  # noqa: B009
-    assert strength is not None  # whoever has a target has a strength
-    wanted = float(target.nmi)
+    strength, wanted = partitioner.strength, float(getattr(partitioner, "target").nmi)  # noqa: B009
+    if strength is None:
+        raise ValueError(f"partitioner {partitioner.name!r} has a target and no strength")
+    best: list[Partition] = []
 
-    def attempt(value: float) -> Partition:
+    def attempt(place: float) -> float:
+        value = strength.at(place)
         changed: Any = {strength.field: value, "target": None}
         plain: Partitioner = dataclasses.replace(partitioner, **changed)  # type: ignore[type-var]
         split = plain.assign(factor, num_clients, copy.deepcopy(rng))
-        split.found.update({strength.field: value, "nmi": nmi(split.contingency(factor))})
-        return split
+        reached = nmi(split.contingency(factor))
+        split.found.update({strength.field: value, "nmi": reached})
+        if not best or abs(reached - wanted) < abs(best[0].found["nmi"] - wanted):
+            best[:] = [split]
+        return reached
 
-    even, skewed = strength.even, strength.skewed
-    best = attempt(even)
-    if best.found["nmi"] > wanted + _CLOSE:
-        raise ValueError(_unreachable(wanted, best.found["nmi"], None, num_clients))
-    highest = best.found["nmi"]
-    for tries in range(_MOST_TRIES):
-        value = strength.between(even, skewed) if tries else skewed
-        try:
-            split = attempt(value)
-        except ValueError:  # so skewed that min_size cannot be kept
-            skewed = value
-            continue
-        highest = max(highest, split.found["nmi"])
-        if abs(split.found["nmi"] - wanted) < abs(best.found["nmi"] - wanted):
-            best = split
-        if abs(best.found["nmi"] - wanted) <= _CLOSE:
-            break
-        if split.found["nmi"] < wanted:
-            if not tries:
-                break
-            even = value
-        else:
-            skewed = value
-    if highest < wanted - _CLOSE:
+    def missed() -> bool:
+        return abs(best[0].found["nmi"] - wanted) > _CLOSE
+
+    lowest = attempt(0.0)
+    highest = lowest if lowest >= wanted else _or_inf(attempt, 1.0)
+    if missed() and not lowest < wanted < highest:
         raise ValueError(
-            _unreachable(wanted, attempt(strength.even).found["nmi"], highest, num_clients)
+            f"target nmi={wanted} is out of reach: over {num_clients} clients of these data and "
+            f"with this seed, {partitioner.name} gives "
+            + (f"{lowest:.3f} ... {highest:.3f}" if highest < wanted else f"at least {lowest:.3f}")
         )
-    return best
+    even, skewed = 0.0, 1.0
+    for _ in range(_BISECTIONS):
+        if missed():
+            middle = (even + skewed) / 2.0
+            if _or_inf(attempt, middle) < wanted:
+                even = middle
+            else:
+                skewed = middle
+    for step in range(1, _NEIGHBOURS + 1):
+        away = (step + 1) // 2 * _STEP * (1 if step % 2 else -1)
+        if missed() and 0.0 < even + away < 1.0:
+            _or_inf(attempt, even + away)
+    return best[0]
 
 
-def _unreachable(wanted: float, low: float, high: float | None, num_clients: int) -> str:
-    reached = f"at least {low:.3f}" if high is None else f"{low:.3f} ... {high:.3f}"
-    return (
-        f"target nmi={wanted} is out of reach: over {num_clients} clients of these data and with "
-        f"this seed the scheme gives {reached}"
-    )
+def _or_inf(attempt: Callable[[float], float], place: float) -> float:
+    """Return the NMI at a place, infinity where it is too skewed for `min_size`."""
+    try:
+        return attempt(place)
+    except ValueError:
+        return math.inf

@@ -2,12 +2,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.core import PARTITIONERS, Partitioner
 from fedbytes.noniid.dealing import category_sizes, deal
 from fedbytes.noniid.factor import Factor
-from fedbytes.noniid.filling import fill, fit_margins
+from fedbytes.noniid.filling import fill
+from fedbytes.noniid.fitting import fit
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.rounding import largest_remainder
 
@@ -19,7 +20,7 @@ class Compose(Partitioner):
 
     The table of client and category that `mixes` draws is fitted to the sizes that `sizes` draws
     and to the number of examples of each category (iterative proportional fitting, which keeps
-    the odds ratios), and then dealt out by largest remainder. Sizes are met exactly. Mixes are
+    the odds ratios), and then rounded by largest remainder. Sizes are met exactly. Mixes are
     met as far as the examples there are allow: a client of one class that is to be larger than
     the class takes others too.
 
@@ -61,14 +62,17 @@ class Compose(Partitioner):
         sizes = self.sizes.assign(factor, num_clients, rng).sizes
         totals = category_sizes(factor)
         table = self.mixes.assign(factor, num_clients, rng).contingency(factor)
-        weights = fit_margins(table, sizes, totals)
-        ends = np.searchsorted(table.clients, np.arange(num_clients + 1))
-
-        def mix(client: int) -> NDArray[np.float64]:
-            row = np.zeros(totals.size)
-            mine = slice(ends[client], ends[client + 1])
-            row[table.categories[mine]] = weights[mine]
-            return row
-
-        filled = fill(mix, sizes, totals, lambda p, n: largest_remainder(p, n, rng), rng)
-        return Partition.from_owners(deal(factor, filled, rng), num_clients)
+        fitted = fit(table, sizes, totals, rng)
+        # Clients that the fit leaves short, their classes being used up, take what is left.
+        short = sizes - fitted.sizes
+        left = totals - np.bincount(fitted.categories, fitted.counts, totals.size).astype(np.int64)
+        weights = left.astype(np.float64)
+        rest = fill(lambda _: weights, short, left, lambda p, n: largest_remainder(p, n, rng), rng)
+        both = Contingency(
+            np.concatenate([fitted.clients, rest.clients]),
+            np.concatenate([fitted.categories, rest.categories]),
+            np.concatenate([fitted.counts, rest.counts]),
+            num_clients,
+            totals.size,
+        )
+        return Partition.from_owners(deal(factor, both, rng), num_clients)
