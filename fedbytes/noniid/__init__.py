@@ -10,6 +10,7 @@ from fedbytes.noniid.core import (
 )
 from fedbytes.noniid.distances import pairwise_distances
 from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.flower import from_flwr, to_flwr
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.text import hashed_words, unigram_measures, unigram_table
 
@@ -20,6 +21,7 @@ __all__ = [
     "Partition",
     "Partitioner",
     "check_partitioner",
+    "from_flwr",
     "hashed_words",
     "make_partitioner",
     "pairwise_distances",
