@@ -27,6 +27,8 @@ class PartitionConfig(BaseModel):
     num_clients: int = Field(10, ge=1)
     factor: str | None = None
     """The column that the split follows; the label, or the task's natural one, by default."""
+    groups: str | None = None
+    """A column, such as an author, the examples of one value of which stay together."""
 
 
 class RunConfig(BaseModel):
@@ -95,7 +97,7 @@ class RunConfig(BaseModel):
     @property
     def partitioner_spec(self) -> Spec:
         """What `make_partitioner` takes."""
-        ours = {"num_clients", "factor"}
+        ours = {"num_clients", "factor", "groups"}
         return {key: value for key, value in self.partition.items() if key not in ours}
 
     @property
@@ -119,6 +121,8 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
     split = _validate(PartitionConfig, config.partition)
     canonical = {key: _within(key, make, config) for key, make in _canonical_specs().items()}
     canonical["partition"] |= {"num_clients": split.num_clients, "factor": split.factor}
+    if split.groups is not None:
+        canonical["partition"]["groups"] = split.groups
     if config.clients_per_round is not None and config.clients_per_round > split.num_clients:
         raise ValueError(
             f"clients_per_round is {config.clients_per_round}, but there are only "

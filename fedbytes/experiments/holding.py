@@ -44,11 +44,14 @@ def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Hold
     else:
         texts = np.array(make_task(config.task).load().train.texts, dtype=object)
         splitter, column = partitioner.resolve(texts)
-    clients = config.clients.num_clients
-    return Holding(splitter(column, num_clients=clients, seed=config.seed), column)
+    clients, together = config.clients.num_clients, config.clients.groups
+    groups = None if together is None else factor_column(columns, together, "groups")
+    return Holding(splitter(column, clients, config.seed, groups), column)
 
 
-def factor_column(columns: Mapping[str, np.ndarray], name: str | None) -> np.ndarray:
+def factor_column(
+    columns: Mapping[str, np.ndarray], name: str | None, field: str = "factor"
+) -> np.ndarray:
     """Return the column that a split follows: the label where there is one, or the named one.
 
     Raises:
@@ -58,7 +61,7 @@ def factor_column(columns: Mapping[str, np.ndarray], name: str | None) -> np.nda
         name = next((key for key in ("label", "speaker") if key in columns), None)
     if name is None or name not in columns:
         known = ", ".join([*columns, TEXT])
-        raise ValueError(f"partition.factor: there is no column {name!r} (known: {known})")
+        raise ValueError(f"partition.{field}: there is no column {name!r} (known: {known})")
     return columns[name]
 
 

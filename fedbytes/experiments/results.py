@@ -139,7 +139,9 @@ def _stored_suite(folder: str | Path) -> dict[str, Any]:
 def _identity(run: RunFolder) -> dict[str, Any]:
     config, started = run.settings(), _read(run, "provenance.json")
     split = config["partition"]
-    alpha = split.get("alpha", (split.get("then") or {}).get("alpha"))
+    alpha = started.get("found", {}).get("alpha")  # of a split with a target
+    for part in (split, split.get("then") or {}):
+        alpha = part.get("alpha") if alpha is None else alpha
     labels = started.get("labels", {})
     return {
         "run": run.run,

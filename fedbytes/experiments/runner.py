@@ -119,6 +119,8 @@ class _Run:
                 },
                 "setup_bytes": problem.model.info.setup_bytes,
                 "partition": problem.holding.partition.fingerprint,
+                "moved": problem.holding.partition.moved,
+                "found": problem.holding.partition.found,
                 "heterogeneity": measures(problem.holding, train.columns)
                 | unigram_measures(problem.holding.partition, train.tokens, train.offsets),
                 "labels": link_labels(fed.uplink.label, fed.downlink.label),

@@ -27,6 +27,7 @@ __all__ = [
     "pairwise_distances",
     "partitioner_names",
     "partitioner_spec",
+    "to_flwr",
     "unigram_measures",
     "unigram_table",
 ]
