@@ -11,8 +11,12 @@ from .contexts import Ints
 from .core import Floats
 from .geometry import Geometry, exact_gram, integers
 from .jacobi import Doubles
+from .klt_round import offset_steps, round_run
 from .klt_wire import (
+    COLUMN_PART,
+    LOWEST,
     SHIFT_STEPS,
+    SILENT,
     Energies,
     Group,
     Levels,
@@ -20,18 +24,18 @@ from .klt_wire import (
     groups_of,
     has_shifts,
     row_class,
+    row_kind,
     still,
 )
 from .rans import Bytes
 from .scaling import energy
 
 _WORTH = 0.25  # squared steps a coordinate of y from which on a component pays for itself
-_DEAD = 0.1  # how far, in steps, thresholds above the first lie from the middle
 _FIRST = 0.65  # where the first threshold lies until the price of a level is known
 _PRICE = 0.13  # squared steps that a bit is worth
 _FIRSTS = (0.5, 1.2)
 _CONTEXTS = 64
-_BITS = 15
+_BITS = 17
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,13 @@ class Quantiser:
         self.shape, self.work = shape, work
         self.groups = groups_of(shape)
         self.energy = energy(work)
-        self._stacks = [leading(group.within(work)) for group in self.groups[: len(shape.stacks)]]
+        inside = sum(rows * columns for _, rows, columns in shape.stacks)
+        first = len(shape.stacks)  # groups before are stacks; the A in them change with the step
+        self._found = {
+            place: leading(group.within(work))
+            for place, group in enumerate(self.groups)
+            if place < first or group.start >= inside
+        }
 
     def try_step(
         self, step: float, habits: Habits, silent: frozenset[tuple[int, int]] = frozenset()
@@ -101,10 +111,10 @@ class Quantiser:
         components = []
         for place, group in enumerate(self.groups):
             matrix = group.within(rest)
-            found = self._stacks[place] if place < len(self._stacks) else leading(matrix)
+            found = self._found.get(place) or leading(matrix)
             components.append(run.components(group, matrix, *found))
         rows = [
-            run.rows(number, plane.within(rest), 2 if plane.pair >= 0 else 3)
+            run.rows(number, plane.within(rest), row_kind(plane))
             for number, plane in enumerate(self.shape.planes)
         ]
         energies = Energies(components, rows)
@@ -119,7 +129,7 @@ class _Run:
         self.gains: dict[tuple[int, int], tuple[float, int]] = {}
         self.parts: list[Ints] = []
         self.error = 0.0
-        self.sums = np.zeros((_CONTEXTS, 2, 2))  # by context and level: members, offsets
+        self.sums = np.zeros((_CONTEXTS, 2, 2), np.int64)  # by context, as `round_run` adds
 
     def components(
         self, group: Group, matrix: Floats, vectors: Doubles, energies: Doubles
@@ -144,50 +154,47 @@ class _Run:
             for i in range(j):  # what the earlier ones took is not there any more
                 products[j] -= inner[j, i] * y[i].astype(np.float64)
             self.parts.append(u[j].astype(np.int32))
-            y[j] = self._quantise((products[j] / inner[j, j]).astype(np.float32), context(1, code))
+            fitted = (products[j] / inner[j, j]).astype(np.float32)
+            y[j] = self._quantise(fitted, context(COLUMN_PART, code))[0]
         add(np.ascontiguousarray((u * steps[:, None]).T.astype(np.float32)), -y, matrix)
         return codes
 
     def rows(self, number: int, matrix: Floats, kind: int) -> list[int]:
         """Quantise the rows of a plane, and return their classes."""
-        return [self._row((number, place), row, kind) for place, row in enumerate(matrix)]
+        whole, exponent = integers(matrix, _BITS)
+        energies = np.ldexp((whole * whole).sum(axis=1), -2 * exponent)
+        peaks = np.abs(matrix).max(axis=1)
+        return [
+            self._row((number, i), matrix[i], float(energies[i]), float(peaks[i]), kind)
+            for i in range(matrix.shape[0])
+        ]
 
-    def _row(self, name: tuple[int, int], row: Floats, kind: int) -> int:
-        whole, exponent = integers(row, _BITS)
-        energy = float(np.ldexp((whole * whole).sum(), -2 * exponent))
-        code = octave(energy / row.size / self.step**2) if energy else -99
+    def _row(
+        self, name: tuple[int, int], row: Floats, energy: float, peak: float, kind: int
+    ) -> int:
+        code = octave(energy / row.size / self.step**2) if energy else LOWEST
         place = context(kind, code)
-        quiet = float(np.abs(row).max()) < self.habits.firsts[place] * self.step
+        quiet = peak < self.habits.firsts[place] * self.step
         if quiet or name in self.silent:
             self.error += energy
-            return 0
-        decoded = self._quantise(row, place)
-        if not self.parts[-1].any():
+            return SILENT
+        decoded, error = self._quantise(row, place)
+        nonzero = int(np.count_nonzero(decoded))
+        if not nonzero:
             self.parts.pop()
             self.error += energy
-            return 0
-        error = self._squares(row - decoded)
+            return SILENT
         self.error += error
-        self.gains[name] = energy - error, int(np.count_nonzero(decoded))
+        self.gains[name] = energy - error, nonzero
         return row_class(code)
 
-    def _squares(self, error: Floats) -> float:
-        """Return the sum of squares, in whole 2^-24 squared steps: the same in any order."""
-        whole = np.rint(error.astype(np.float64) * (4096 / self.step))
-        return float((whole * whole).sum()) * (self.step / 4096) ** 2
-
-    def _quantise(self, x: Floats, place: int) -> Floats:
-        """Keep the integers of x, and return what they are decoded to."""
-        size = np.abs(x) * np.float32(1.0 / self.step)
-        level = np.rint(np.maximum(size - np.float32(_DEAD), np.float32(0)))
-        first = size >= np.float32(self.habits.firsts[place])
-        level = np.where(first, np.maximum(level, np.float32(1)), np.float32(0))
-        for member, inside in enumerate((level == 1, level > 1)):
-            offsets = np.rint((size[inside] - level[inside]) * np.float32(4096)).astype(np.int64)
-            self.sums[place, member] += offsets.size, offsets.sum() / 4096
-        q = np.copysign(level, x).astype(np.int32)
+    def _quantise(self, x: Floats, place: int) -> tuple[Floats, float]:
+        """Keep the integers of x; return what they are decoded to, and the squared error."""
+        moves = self.habits.levels.moves[place] / SHIFT_STEPS
+        first = self.habits.firsts[place]
+        q, decoded, error = round_run(x, self.step, first, moves, self.sums[place])
         self.parts.append(q)
-        return self.habits.levels.values(q, place, self.step)
+        return decoded, error
 
     def finish(self, shape: Geometry, energies: Energies) -> Trial:
         """Return the trial with its size and what was learned."""
@@ -212,8 +219,7 @@ class _Run:
         )
 
     def _learn(self, used: Bytes, tables: contexts.Tables) -> Habits:
-        members, offsets = self.sums[..., 0], self.sums[..., 1]
-        means = offsets / np.maximum(members, 1) * SHIFT_STEPS
+        means = offset_steps(self.sums) * SHIFT_STEPS
         half = SHIFT_STEPS // 2
         moves = np.clip(np.rint(means), -half, half - 1).astype(np.int64)
         firsts = self.habits.firsts.copy()

@@ -16,7 +16,7 @@ from .bits import pack_bits, packed_bytes, unpack_bits
 from .components import add, most_components, octave, row_step
 from .contexts import Ints
 from .core import Floats
-from .geometry import Geometry
+from .geometry import Geometry, Plane
 from .rans import Bytes
 from .wire import Reader
 
@@ -24,7 +24,7 @@ LOWEST, HIGHEST = -6, 9
 SILENT = 0
 _CODES = HIGHEST - LOWEST + 1
 _LIMIT = 80  # of a component's code
-_ROW_PART, _COLUMN_PART, _PAIRED_ROW, _PLAIN_ROW = range(4)
+_ROW_PART, COLUMN_PART, _PAIRED_ROW, _PLAIN_ROW = range(4)
 _SHIFT_BITS = 5
 SHIFT_STEPS = 32
 
@@ -75,9 +75,9 @@ class Energies:
                 step = row_step(code, group.columns)
                 part = octave(1.0 / (group.rows * step * step))
                 yield context(_ROW_PART, part), group.rows
-                yield context(_COLUMN_PART, code), group.columns
+                yield context(COLUMN_PART, code), group.columns
         for plane, row_codes in zip(shape.planes, self.rows, strict=True):
-            kind = _PAIRED_ROW if plane.pair >= 0 else _PLAIN_ROW
+            kind = row_kind(plane)
             for code in row_codes:
                 if code != SILENT:
                     yield kind * _CODES + code - 1, plane.columns
@@ -105,6 +105,11 @@ class Energies:
 def context(kind: int, code: int) -> int:
     """Return the context of integers of one kind whose mean square is about 2^code."""
     return kind * _CODES + min(max(code, LOWEST), HIGHEST) - LOWEST
+
+
+def row_kind(plane: Plane) -> int:
+    """Return the kind of context that a plane's rows have."""
+    return _PAIRED_ROW if plane.pair >= 0 else _PLAIN_ROW
 
 
 def has_shifts(context_: int) -> bool:
