@@ -48,7 +48,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
         "kept_rounds": (2, 5, 10),
     },
     "smollm2": {
-        "task": {"name": "20newsgroups", "max_length": 32, "max_train_examples": 1000},
+        "task": {"name": "20newsgroups", "max_length": 24, "max_train_examples": 400},
         "model": {"name": "smollm2-135m", "pooling": "mean"},
         "adapter": {"name": "lora", "layers": 4},
         "algorithm": {"local_steps": 12, "batch_size": 4, "learning_rate": 1e-3},

@@ -75,6 +75,11 @@ class Trial:
     silent: frozenset[tuple[int, int]]
     gains: dict[tuple[int, int], tuple[float, int]]
 
+    @property
+    def worth(self) -> float:
+        """What its bytes are worth as squared error."""
+        return _PRICE * self.step**2 * 8 * self.size
+
     def pack(self, shape: Geometry) -> bytes:
         """Return energies, levels and integers as bytes."""
         used = np.unique(self.places)

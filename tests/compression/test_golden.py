@@ -24,11 +24,11 @@ from fedbytes.compression.kernels import numpy_only
 FOLDER = Path(__file__).parent / "golden"
 SHAPES = {"lora_a": (8, 10), "none": (0, 3), "lora_b": (15, 7), "bias": (16,)}
 PAIRS = {  # for files that say so: with a reference too
-    "q.lora_A": (4, 9),
-    "q.lora_B": (10, 4),
-    "v.lora_A": (4, 9),
-    "v.lora_B": (6, 4),
-    "head": (5, 11),
+    "q.lora_A": (4, 40),
+    "q.lora_B": (40, 4),
+    "v.lora_A": (4, 40),
+    "v.lora_B": (24, 4),
+    "head": (5, 40),
     "bias": (10,),
 }
 VARIANTS = default_variants()
@@ -38,13 +38,25 @@ def _input() -> torch.Tensor:
     return torch.from_numpy(np.frombuffer(bytes.fromhex(_text("input.hex")), "<f4").copy())
 
 
+def _vector(paired: bool) -> torch.Tensor:
+    """Return the input; for pairs with a low-rank part in each matrix, as adapters have it."""
+    x = _input().numpy()
+    if paired:
+        x = np.resize(x, Layout(PAIRS).numel).clip(-1, 1)
+        for name, part in Layout(PAIRS).slices().items():
+            rows, columns = (np.arange(extent) for extent in (*PAIRS[name], 1)[:2])
+            low_rank = np.outer(7 * rows % 11 - 5, 5 * columns % 13 - 6)
+            x[part] += low_rank.ravel().astype(np.float32)
+    return torch.from_numpy(x)
+
+
 def _text(name: str) -> str:
     return (FOLDER / name).read_text().strip()
 
 
 def _shared(paired: bool) -> Shared:
     if paired:
-        earlier = torch.roll(_input(), 1)
+        earlier = torch.from_numpy(np.roll(np.resize(_input(), Layout(PAIRS).numel), 1))
         return Shared(Layout(PAIRS), seed=7, round=3, sender=2, reference=earlier)
     return Shared(Layout(SHAPES), seed=7, round=3, sender=2)
 
@@ -56,7 +68,7 @@ def _path(spec: dict) -> Path:
 def _write(spec: dict) -> None:
     codec = make_codec(spec)
     shared = _shared(codec.uses_reference)
-    data = codec.encode(_input(), shared)
+    data = codec.encode(_vector(codec.uses_reference), shared)
     y = codec.decode(data, shared).numpy().astype("<f4")
     golden = {"spec": spec, "data": data.hex(), "decoded": y.tobytes().hex()}
     if codec.uses_reference:
@@ -71,13 +83,14 @@ def test_bytes_are_what_they_were(spec: dict) -> None:
     golden = json.loads(_path(spec).read_text())
     assert golden["spec"] == spec
     codec, data = make_codec(spec), bytes.fromhex(golden["data"])
-    shared = _shared(golden.get("paired", False))
+    paired = golden.get("paired", False)
+    shared, x = _shared(paired), _vector(paired)
     decoded = np.frombuffer(bytes.fromhex(golden["decoded"]), "<f4")
     assert np.array_equal(codec.decode(data, shared).numpy(), decoded)
-    assert codec.encode(_input(), shared) == data
+    assert codec.encode(x, shared) == data
     with numpy_only():
         assert np.array_equal(codec.decode(data, shared).numpy(), decoded)
-        assert codec.encode(_input(), shared) == data
+        assert codec.encode(x, shared) == data
 
 
 def test_the_layout_digest_is_what_it_was() -> None:

@@ -57,8 +57,8 @@ class LoraKlt(Codec):
     basis: Literal["own", "reference"] = "own"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"bits": 0.5},
-        {"bits": 1.2, "basis": "reference", "ratio": 1.25},
         {"step": 0.5},
+        {"step": 0.25, "basis": "reference", "ratio": 1.25},
     )
 
     def __post_init__(self) -> None:
@@ -120,8 +120,10 @@ class LoraKlt(Codec):
         return meet_size(quantiser, self.bits * numel / 8 - _FIXED_BYTES)
 
     def _choose(self, tried: list[tuple[int, Trial]], numel: int) -> tuple[int, Trial]:
-        """Return the form that errs least among those that meet the rate."""
-        limit = _OVER * numel * (self.bits or math.inf) / 8
+        """Return the form that errs least of those that meet the rate, or for its size."""
+        if self.bits is None:
+            return min(tried, key=lambda pair: pair[1].error + pair[1].worth)
+        limit = _OVER * numel * self.bits / 8
         fitting = [pair for pair in tried if pair[1].size <= limit]
         return min(fitting or tried, key=lambda pair: pair[1].error)
 

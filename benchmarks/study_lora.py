@@ -1,0 +1,185 @@
+"""How far `lora_klt` goes on real LoRA deltas, beside other codecs: a table and figures.
+
+    python benchmarks/study_lora.py measure FOLDER OUT   # every capture of lora_deltas.py
+    python benchmarks/study_lora.py draw OUT             # figures and table from OUT/measured.csv
+
+Every figure is len(bytes) of what `encode` returned, and the error of what `decode` made of it.
+"""
+
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+
+from fedbytes.compression import Layout, Shared, make_codec
+
+RATES = (0.25, 0.5, 1.2)
+TARGETS = {0.25: (0.25, 0.15), 0.5: (0.18, 0.09), 1.2: (0.07, 0.03)}  # at least, aim
+CODECS: list[dict[str, Any]] = [
+    *[{"name": "lora_klt", "bits": bits} for bits in (*RATES, 2.0)],
+    *[{"name": "lora_klt", "bits": bits, "basis": "reference"} for bits in RATES],
+    *[{"name": "ecsq", "bits": bits} for bits in (*RATES, 2.0)],
+    *[{"name": "eden", "bits": bits} for bits in (*RATES, 2.0)],
+    *[{"name": "topk", "density": density, "bits": 4} for density in (0.03, 0.06, 0.15)],
+    {"name": "nf4"},
+]
+LABELS = {"own": "lora_klt", "reference": "lora_klt, basis reference"}
+COLOURS = {
+    "lora_klt": "#0072b2",
+    "lora_klt, basis reference": "#56b4e9",
+    "ecsq": "#d55e00",
+    "eden": "#009e73",
+    "topk": "#cc79a7",
+    "nf4": "#000000",
+}
+ALPHAS = ("0.1", "1", "iid")
+FAMILY_NAMES = {
+    "minilm": "MiniLM (BERT)",
+    "gpt2": "GPT-2, small, pretrained here",
+    "smollm2": "SmolLM2-135M (Llama)",
+}
+
+
+def measure(folder: Path, out: Path) -> None:
+    """Write OUT/measured.csv: a row for every captured delta and codec."""
+    rows: list[dict[str, Any]] = []
+    for path in sorted(folder.glob("*-r*-*.npz")):
+        family, rank, alpha = path.stem.split("-")
+        known = {"family": family, "rank": int(rank[1:]), "alpha": alpha.removeprefix("a")}
+        with np.load(path) as kept:
+            layout = Layout({n: tuple(s) for n, s in json.loads(str(kept["layout"])).items()})
+            arrays = {name: kept[name] for name in kept.files if "/" in name}
+        for name, x in arrays.items():
+            round_, who = name.split("/")
+            if who == "reference":
+                continue
+            shared = Shared(
+                layout,
+                round=int(round_.removeprefix("round")),
+                reference=torch.from_numpy(arrays[f"{round_}/reference"]),
+            )
+            rows += [
+                known | {"round": shared.round, "sender": who} | _one(spec, x, shared)
+                for spec in CODECS
+            ]
+        print(path.stem, flush=True)
+    out.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows).to_csv(out / "measured.csv", index=False, float_format="%.6g")
+
+
+def _one(spec: dict[str, Any], x: np.ndarray, shared: Shared) -> dict[str, Any]:
+    codec, given = make_codec(spec), torch.from_numpy(x)
+    start = time.perf_counter()
+    data = codec.encode(given, shared)
+    middle = time.perf_counter()
+    y = codec.decode(data, shared).numpy()
+    end = time.perf_counter()
+    wide = x.astype(np.float64)
+    return {
+        "codec": LABELS[codec.basis] if spec["name"] == "lora_klt" else spec["name"],
+        "asked": spec.get("bits") if spec["name"] != "topk" else None,
+        "numel": x.size,
+        "bytes": len(data),
+        "bits": 8 * len(data) / x.size,
+        "nmse": float(((y - wide) ** 2).sum() / (wide**2).sum()),
+        "kurtosis": float((wide**4).mean() / (wide**2).mean() ** 2),
+        "encode_seconds": middle - start,
+        "decode_seconds": end - middle,
+    }
+
+
+def draw(out: Path) -> None:
+    """Draw OUT/<family>.png and .svg, and write OUT/table.md."""
+    found = pd.read_csv(out / "measured.csv", dtype={"alpha": str})
+    uplink = found[found.sender != "update"]
+    for family, part in uplink.groupby("family"):
+        _figure(out, str(family), part)
+    (out / "table.md").write_text(_table(found))
+
+
+def _figure(out: Path, family: str, part: pd.DataFrame) -> None:
+    ranks = sorted(part["rank"].unique())
+    alphas = [alpha for alpha in ALPHAS if alpha in set(part.alpha)]
+    size = (2.4 * len(ranks) + 1, 2.1 * len(alphas) + 1)
+    figure, grid = plt.subplots(
+        len(alphas), len(ranks), figsize=size, sharex=True, sharey=True, squeeze=False
+    )
+    for line, alpha in zip(grid, alphas, strict=True):
+        for axes, rank in zip(line, ranks, strict=True):
+            _panel(axes, part[(part.alpha == alpha) & (part["rank"] == rank)])
+            name = "iid" if alpha == "iid" else f"α = {alpha}"
+            axes.set_title(f"rank {rank}, {name}", fontsize=8)
+    for axes in grid[-1]:
+        axes.set_xlabel("bits a coordinate, all bytes", fontsize=8)
+    for axes in grid[:, 0]:
+        axes.set_ylabel("NMSE", fontsize=8)
+    handles, labels = max(
+        (axes.get_legend_handles_labels() for axes in grid.flat), key=lambda pair: len(pair[1])
+    )
+    figure.legend(handles, labels, loc="upper center", ncol=4, fontsize=7, frameon=False)
+    figure.suptitle(FAMILY_NAMES[family], fontsize=10, y=1.02)
+    figure.tight_layout(rect=(0, 0, 1, 0.93))
+    for kind in ("png", "svg"):
+        figure.savefig(out / f"{family}.{kind}", dpi=130, bbox_inches="tight")
+    plt.close(figure)
+
+
+def _panel(axes: Any, part: pd.DataFrame) -> None:
+    rates = np.linspace(0.05, 5, 100)
+    axes.plot(rates, 4.0**-rates, color="0.6", lw=0.8, ls=":", label="Gaussian D(R), i.i.d.")
+    for codec, colour in COLOURS.items():
+        rows = part[part.codec == codec]
+        if rows.empty:
+            continue
+        key = rows.asked.fillna(rows.bits.round(1))
+        means = rows.groupby(key)[["bits", "nmse"]].agg({"bits": "mean", "nmse": _geometric})
+        axes.plot(means.bits, means.nmse, color=colour, marker="o", ms=3, lw=1.2, label=codec)
+    for rate, (least, aim) in TARGETS.items():
+        axes.plot([rate, rate], [least, aim], color="0.3", lw=3, alpha=0.35)
+    axes.set(xscale="log", yscale="log", xlim=(0.15, 6), ylim=(3e-4, 1.1))
+    axes.grid(alpha=0.25, lw=0.5)
+    axes.tick_params(labelsize=7)
+
+
+def _geometric(values: pd.Series) -> float:
+    return float(np.exp(np.log(values).mean()))
+
+
+def _table(found: pd.DataFrame) -> str:
+    ours = found[found.codec.str.startswith("lora_klt") | (found.codec == "ecsq")]
+    ours = ours[ours.asked.isin(RATES)]
+    lines = [
+        "NMSE (geometric mean over the captured deltas) at 0.25 / 0.5 / 1.2 bit, all bytes.",
+        "",
+        "| family | rank | α | lora_klt | basis reference | ecsq | lora_klt, global update |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    order = {family: place for place, family in enumerate(FAMILY_NAMES)}
+    groups = sorted(ours.groupby(["family", "rank", "alpha"]), key=lambda g: (order[g[0][0]], g[0]))
+    for (family, rank, alpha), part in groups:
+        up, down = part[part.sender != "update"], part[part.sender == "update"]
+        cells = [
+            _rates(up[up.codec == LABELS["own"]]),
+            _rates(up[up.codec == LABELS["reference"]]),
+            _rates(up[up.codec == "ecsq"]),
+            _rates(down[down.codec == LABELS["own"]]),
+        ]
+        lines.append(f"| {family} | {rank} | {alpha} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def _rates(part: pd.DataFrame) -> str:
+    return " / ".join(f"{_geometric(part[part.asked == rate].nmse):.3f}" for rate in RATES)
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "measure":
+        measure(Path(sys.argv[2]), Path(sys.argv[3]))
+    else:
+        draw(Path(sys.argv[2]))
