@@ -7,27 +7,28 @@ from typing import Any
 from fedbytes.noniid import PARTITIONERS
 
 _GREEK = {"alpha": "α", "sigma": "σ"}
+_ALWAYS = ("alpha", "classes_per_client", "shards_per_client")
 _BESIDE = ("num_clients", "factor")  # of every partition, and not its partitioner's
 
 
 def partition_label(spec: Mapping[str, Any]) -> str:
     """Return a partitioner's name and the fields that make it what it is: `dirichlet α=0.1`.
 
-    Fields are left out where they have their default; alpha never is.
+    Fields are left out where they have their default; what a scheme is known by never is.
     """
     name = str(spec["name"])
+    words, inner = [name], []
     defaults = {f.name: f.default for f in dataclasses.fields(PARTITIONERS.get(name))}  # type: ignore[arg-type]
-    words = [name]
     for key, value in spec.items():
         if key == "name" or (key in _BESIDE and key not in defaults):
             continue
         if isinstance(value, Mapping) and "name" in value:
-            words.append(f"{key} {partition_label(value)}")
+            inner.append(f"{key} {partition_label(value)}")
         elif isinstance(value, list) and value and isinstance(value[0], Mapping):
-            words.append(f"{key} " + " + ".join(partition_label(part) for part in value))
-        elif value is not None and (key == "alpha" or value != _plain(defaults.get(key))):
+            inner.append(f"{key} " + " + ".join(partition_label(part) for part in value))
+        elif value is not None and (key in _ALWAYS or value != _plain(defaults.get(key))):
             words.append(f"{_GREEK.get(key, key)}={_text(value)}")
-    return " ".join(words)
+    return " ".join(words + inner)
 
 
 def _plain(value: Any) -> Any:

@@ -157,12 +157,17 @@ def _print_whole(shown: Shown, console: Console) -> None:
     table = Table(title=escape(title), title_justify="left", box=None)
     table.add_column("client", justify="right")
     table.add_column("examples", justify="right")
-    names, rows = shown.counts.columns[:_CATEGORIES], shown.counts.to_numpy()
+    totals = shown.counts.sum().sort_values(ascending=False, kind="stable")
+    kept = shown.counts[totals[totals > 0].index]
+    if kept.shape[1] <= _CATEGORIES:  # few categories stand in their own order
+        kept = shown.counts.loc[:, shown.counts.any()]
+    names, rows = kept.columns[:_CATEGORIES], kept.to_numpy()
     for name in names:
         table.add_column(escape(name), justify="right")
+    sizes = shown.partition.sizes
     for client, row in enumerate(rows[:_CLIENTS]):
         cells = [str(count) if count else "·" for count in row[: len(names)]]
-        table.add_row(str(client), str(row.sum()), *cells)
+        table.add_row(str(client), str(sizes[client]), *cells)
     console.print(table)
     left = [
         f"{len(rows) - _CLIENTS} more clients" if len(rows) > _CLIENTS else "",

@@ -96,19 +96,20 @@ def _short(name: str) -> str:
     return name if len(name) <= 24 else f"{name[:12]}…{name[-11:]}"
 
 
-def draw_bubbles(tables: dict[str, pd.DataFrame]) -> Figure:
+def draw_bubbles(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figure:
     """Draw a bubble for each client and category, one panel a title; for few clients.
 
     Tables are examples by client (rows) and category (columns, most frequent first).
     """
     shown = {title: _gathered(counts, ROWS) for title, counts in tables.items()}
     rows = max(counts.shape[1] for counts in shown.values())
-    figure, axes = panels(list(shown), columns=2, sharey=_same_columns(shown))
-    down = -(-len(axes) // 2)
-    figure.set_size_inches(WIDTH, 1.0 + down * (0.8 + 0.2 * rows))
+    figure, axes = panels(list(shown), columns=columns, sharey=_same_columns(shown))
+    down = -(-len(axes) // columns)
+    lines = max(title.count("\n") for title in shown)
+    figure.set_size_inches(WIDTH, 1.0 + down * (0.8 + 0.15 * lines + 0.2 * rows))
     largest = max(int(counts.to_numpy().max()) for counts in shown.values())
     widest = max(len(counts) for counts in shown.values())
-    area = min(230.0, (WIDTH * 72 * 0.36 / widest) ** 2)
+    area = min(230.0, (WIDTH * 72 * 0.72 / columns / widest) ** 2)
     for axis, counts in zip(axes, shown.values(), strict=True):
         values = counts.to_numpy()
         client, category = np.nonzero(values)
@@ -159,7 +160,9 @@ def draw_stacks(tables: dict[str, pd.DataFrame], columns: int = 1) -> Figure:
 
     Few clients stand in their order, with their numbers; many are sorted by size.
     """
-    figure, axes = panels(list(tables), height=2.4 if columns == 1 else 1.9, columns=columns)
+    lines = max(title.count("\n") for title in tables)
+    height = (2.4 if columns == 1 else 1.7) + 0.15 * lines
+    figure, axes = panels(list(tables), height=height, columns=columns)
     totals = pd.concat([counts.sum() for counts in tables.values()], axis=1).sum(axis=1)
     kept = list(totals.sort_values(ascending=False, kind="stable").index)
     others = kept[STACKS - 1 :] if len(kept) > STACKS else []

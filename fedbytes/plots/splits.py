@@ -1,5 +1,6 @@
 """Partitions before any training: who holds what, how far apart, how large, how strong."""
 
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
 from fedbytes.plots.holdings import BUBBLES, draw_bubbles, draw_stacks
-from fedbytes.plots.strength import draw_strength, strengths
+from fedbytes.plots.strength import draw_strength, field_name, strengths
 from fedbytes.plots.style import (
     COLOURS,
     DASHES,
@@ -21,9 +22,10 @@ from fedbytes.plots.style import (
     save,
     styled,
 )
-from fedbytes.plots.tables import NothingToDrawError
+from fedbytes.plots.tables import NothingToDrawError, flatten
 
 ROWS = 20  # categories with a row of cells of their own
+LETTERS = 78  # of a bold title across the whole figure
 PANELS = 15  # configurations in one figure
 
 
@@ -77,16 +79,15 @@ def draw_splits(views: Sequence[SplitView], folder: str | Path) -> list[Path]:
 @styled
 def draw_bars(views: Sequence[SplitView]) -> Figure:
     """Draw a stacked bar a client: its examples by category."""
-    return draw_stacks({_title(view): _ordered(view.counts) for view in views}, _columns(views))
+    return draw_stacks(_tables(views), _columns(views))
 
 
 @styled
 def draw_cells(views: Sequence[SplitView]) -> Figure:
     """Draw who holds which category: bubbles for few clients, cells of an image for many."""
-    tables = {_title(view): _ordered(view.counts) for view in views}
+    tables, columns = _tables(views), _columns(views)
     if max(len(counts) for counts in tables.values()) <= BUBBLES:
-        return draw_bubbles(tables)
-    columns = _columns(views)
+        return draw_bubbles(tables, max(2, columns))
     rows = min(ROWS, max(counts.shape[1] for counts in tables.values()))
     height = 0.7 + 0.13 * rows
     figure, axes = panels(list(tables), height=height, columns=columns)
@@ -111,7 +112,8 @@ def draw_cells(views: Sequence[SplitView]) -> Figure:
 def draw_distances(views: Sequence[SplitView]) -> Figure:
     """Draw how far every two clients are from each other, like clients together."""
     columns = min(3, len(views))
-    figure, axes = panels([_title(view) for view in views], height=2.5, columns=columns)
+    titles = _titles(views, LETTERS // columns)
+    figure, axes = panels(titles, height=2.5, columns=columns)
     for axis, view in zip(axes, views, strict=True):
         order = _by_favourite(_ordered(view.counts).to_numpy()[view.clients])
         held = view.sizes[view.clients[order]] > 0
@@ -134,12 +136,16 @@ def draw_sizes(views: Sequence[SplitView]) -> Figure:
     for view in views:
         schemes.setdefault(str(view.spec["name"]), []).append(view)
     columns = min(3, len(schemes))
-    figure, axes = panels(list(schemes), height=2.2, columns=columns, sharey=True)
-    for axis, (name, group) in zip(axes, schemes.items(), strict=True):
+    titles = [
+        textwrap.fill(name if len(group) > 1 else group[0].title, LETTERS // columns)
+        for name, group in schemes.items()
+    ]
+    figure, axes = panels(titles, height=2.2, columns=columns, sharey=True)
+    for axis, group in zip(axes, schemes.values(), strict=True):
         for place, view in enumerate(group):
             ordered = np.sort(view.sizes)[::-1]
             edges = np.arange(ordered.size + 1) / ordered.size
-            label = view.title.removeprefix(name).strip() or view.title
+            label = _knob(view, group) or view.title
             axis.stairs(
                 ordered,
                 edges,
@@ -150,20 +156,46 @@ def draw_sizes(views: Sequence[SplitView]) -> Figure:
             )
         axis.set_xlim(0, 1)
         axis.set_ylim(0, None)
+        axis.xaxis.set_major_locator(FixedLocator([0.25, 0.5, 0.75]))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x * 100:g} %"))
-        if len(group) > 1 or len(schemes) == 1:
-            axis.legend(fontsize=8, handlelength=1.6)
+        if len(group) > 1:
+            axis.legend(fontsize=8, handlelength=1.6).set_in_layout(False)
     label_bottom(axes, "Clients, the largest first", columns)
     axes[0].set_ylabel("Examples")
     return figure
 
 
-def _title(view: SplitView) -> str:
-    return f"{view.title}\nNMI {view.nmi:.2f}"
+def _titles(views: Sequence[SplitView], width: int) -> list[str]:
+    """Return a title a view, in lines of at most `width` letters: scheme, knob, measured NMI."""
+    found = []
+    for view in views:
+        knob = _knob(view, views)
+        words = f"{view.spec['name']}, {knob}" if knob else view.title
+        found.append(textwrap.fill(words, width) + f"\nNMI {view.nmi:.2f}")
+    return found
+
+
+def _knob(view: SplitView, views: Sequence[SplitView]) -> str:
+    """Return the fields in which a view differs from the others of its scheme, in words."""
+    specs = [flatten(other.spec) for other in views if other.spec["name"] == view.spec["name"]]
+    own = flatten(view.spec)
+    differ = [key for key in own if len({str(spec.get(key)) for spec in specs}) > 1]
+    # Spaces that do not break, so that a title is wrapped between fields.
+    words = (f"{field_name(key)} = {_number(own[key])}".replace(" ", "\u00a0") for key in differ)
+    return ", ".join(words)
+
+
+def _number(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _columns(views: Sequence[SplitView]) -> int:
     return 1 if len(views) < 3 else 2 if len(views) < 5 else 3
+
+
+def _tables(views: Sequence[SplitView]) -> dict[str, pd.DataFrame]:
+    titles = _titles(views, LETTERS // _columns(views))
+    return {t: _ordered(view.counts) for t, view in zip(titles, views, strict=True)}
 
 
 def _ordered(counts: pd.DataFrame) -> pd.DataFrame:

@@ -46,6 +46,12 @@ def strengths(splits: Iterable[tuple[dict[str, Any], int, float]]) -> pd.DataFra
     return pd.DataFrame(found, columns=["scheme", "field", "strength", "seed", "nmi"])
 
 
+def field_name(key: str) -> str:
+    """Return a field's name as figures write it: `α` for `then.alpha`."""
+    last = key.split(".")[-1]
+    return _NAMES.get(last, last.replace("_", " "))
+
+
 def _varied(fields: list[dict[str, Any]]) -> str:
     """Return the first numeric field of which there are several values, or nothing."""
     for key in fields[0]:
@@ -84,8 +90,7 @@ def draw_strength(frame: pd.DataFrame) -> Figure:
             axis.set_xscale("log")
             axis.set_xticks(x, [f"{value:g}" for value in x])
             axis.minorticks_off()
-        field = str(rows["field"].iloc[0]).split(".")[-1]
-        axis.set_xlabel(_NAMES.get(field, field.replace("_", " ")))
+        axis.set_xlabel(field_name(str(rows["field"].iloc[0])))
         axis.set_ylim(0, 1)
     for axis in axes[::columns]:
         axis.set_ylabel("Measured NMI")
