@@ -38,7 +38,9 @@ def pack_bits(values: npt.NDArray[Any], width: int) -> bytes:
             mask = (1 << width) - 1
             packed[-1] = sum((value & mask) << place * width for place, value in enumerate(rest))
     else:
-        _pack(values.astype(np.uint32, copy=False), width, packed)
+        words = np.zeros(packed.size // 8 + 1, np.uint64)
+        _pack(values.astype(np.uint32, copy=False), width, words)
+        packed = words.astype("<u8", copy=False).view(np.uint8)[: packed.size]
     return packed.tobytes()
 
 
@@ -71,8 +73,18 @@ def unpack_bits(data: memoryview | bytes, count: int, width: int) -> Uints:
         _unpack_in_byte(packed, width, small)
         return small[:count]
     out: Uints = np.empty(count, np.uint8 if width < 8 else np.uint16 if width < 16 else np.uint32)
-    _unpack(packed, width, out)
+    _unpack(words_of(data), width, out)
     return out
+
+
+def words_of(data: memoryview | bytes) -> npt.NDArray[np.uint64]:
+    """Return bytes as one string of bits in 64-bit words, and at least one word of zeros behind.
+
+    Bit j is bit j % 64 of word j // 64, so a number of up to 64 bits lies in at most two words.
+    """
+    words = np.zeros(len(data) // 8 + 2, "<u8")
+    words.view(np.uint8)[: len(data)] = np.frombuffer(data, np.uint8)
+    return words.astype(np.uint64, copy=False)
 
 
 def _pack_in_byte_numpy(values: npt.NDArray[np.uint8], width: int, packed: Uints) -> None:
@@ -89,15 +101,19 @@ def _unpack_in_byte_numpy(packed: Uints, width: int, out: npt.NDArray[np.uint8])
         out[place::per] = packed >> np.uint8(place * width) & mask
 
 
-def _pack_numpy(values: npt.NDArray[np.uint32], width: int, packed: Uints) -> None:
+def _pack_numpy(values: npt.NDArray[np.uint32], width: int, words: Uints) -> None:
+    small: Uints = np.zeros(words.size, "<u8")
+    packed = small.view(np.uint8)
     for start in range(0, values.size, _CHUNK):
         chunk = np.ascontiguousarray(values[start : start + _CHUNK], dtype="<u4")
         bits = np.unpackbits(chunk.view(np.uint8).reshape(-1, 4), axis=1, bitorder="little")
         part = np.packbits(bits[:, :width], bitorder="little")
         packed[start * width // 8 :][: part.size] = part
+    words[:] = small
 
 
-def _unpack_numpy(packed: npt.NDArray[np.uint8], width: int, out: Uints) -> None:
+def _unpack_numpy(words: npt.NDArray[np.uint64], width: int, out: Uints) -> None:
+    packed = words.astype("<u8", copy=False).view(np.uint8)
     for start in range(0, out.size, _CHUNK):
         size = min(_CHUNK, out.size - start)
         piece = packed[start * width // 8 :][: packed_bytes(size, width)]
@@ -137,30 +153,28 @@ def _unpack_in_byte(packed, width, out):  # type: ignore[no-untyped-def]
 
 
 @kernel(_pack_numpy)
-def _pack(values, width, packed):  # type: ignore[no-untyped-def]
-    mask = np.uint64((1 << width) - 1)
-    held, filled, at = np.uint64(0), 0, 0
+def _pack(values, width, words):  # type: ignore[no-untyped-def]
+    mask, size = np.uint64((1 << width) - 1), np.uint64(width)
+    held, filled, at = np.uint64(0), np.uint64(0), 0
     for i in range(values.size):
-        held |= (np.uint64(values[i]) & mask) << np.uint64(filled)
-        filled += width
-        while filled >= 8:
-            packed[at] = np.uint8(held & np.uint64(255))
-            held >>= np.uint64(8)
-            filled -= 8
+        value = np.uint64(values[i]) & mask
+        held |= value << filled
+        filled += size
+        if filled >= np.uint64(64):
+            words[at] = held
             at += 1
-    if filled > 0:
-        packed[at] = np.uint8(held & np.uint64(255))
+            filled -= np.uint64(64)
+            held = value >> (size - filled)
+    if filled > np.uint64(0):
+        words[at] = held
 
 
 @kernel(_unpack_numpy)
-def _unpack(packed, width, out):  # type: ignore[no-untyped-def]
-    mask = np.uint64((1 << width) - 1)
-    held, filled, at = np.uint64(0), 0, 0
+def _unpack(words, width, out):  # type: ignore[no-untyped-def]
+    mask, one = np.uint64((1 << width) - 1), np.uint64(1)
+    bit = np.uint64(0)
     for i in range(out.size):
-        while filled < width:
-            held |= np.uint64(packed[at]) << np.uint64(filled)
-            filled += 8
-            at += 1
-        out[i] = held & mask
-        held >>= np.uint64(width)
-        filled -= width
+        word, shift = bit >> np.uint64(6), bit & np.uint64(63)
+        high = (words[word + one] << one) << (np.uint64(63) - shift)
+        out[i] = (words[word] >> shift | high) & mask
+        bit += np.uint64(width)

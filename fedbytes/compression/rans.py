@@ -80,10 +80,10 @@ def decode(reader: Reader, count: int, freqs: Freqs) -> Bytes:
     if count == 0 or int(freqs.max()) == TOTAL:
         return np.full(count, int(np.argmax(freqs)), np.uint8)
     size = reader.count("coder words", count)
-    states = reader.array("<u4", lanes_for(count), "coder states").astype(np.uint64)
+    states = reader.array("<u4", lanes_for(count), "coder states").astype(np.uint32)
     if int(states.min()) < _LOW:
         raise ValueError(f"{reader.what} payload: coder state {states.min()} is below {_LOW}")
-    words = np.zeros(size + 1, np.uint16)  # one spare, so that the loop needs no branch
+    words = np.zeros(size + MAX_LANES, np.uint16)  # a row more, so that the loop needs no bound
     words[:size] = reader.array("<u2", size, "coder words")
     symbols = np.empty(count, np.uint8)
     used = _decode(_decoder_table(freqs), states, words, symbols)
@@ -200,17 +200,18 @@ def _encode_numpy(
 
 
 def _decode_numpy(table: Freqs, states: Any, words: Any, symbols: Bytes) -> int:
-    lanes, at, last = states.size, 0, words.size - 1
+    lanes, at = states.size, 0
     for begin in range(0, symbols.size, lanes):
+        if at > words.size - lanes:
+            break  # more words are wanted than there are
         x = states[: min(lanes, symbols.size - begin)]
-        entry = table[x & np.uint64(TOTAL - 1)]
+        entry = table[x & np.uint32(TOTAL - 1)]
         symbols[begin : begin + lanes] = entry >> np.uint32(24)
-        x >>= np.uint64(TOTAL_BITS)
+        x >>= np.uint32(TOTAL_BITS)
         x *= entry >> np.uint32(12) & np.uint32(0xFFF)
         x += entry & np.uint32(0xFFF)
         empty = np.flatnonzero(x < _LOW)
-        where = np.minimum(at + np.arange(empty.size), last)
-        x[empty] = x[empty] << np.uint64(16) | words[where]
+        x[empty] = x[empty] << np.uint32(16) | words[at : at + empty.size]
         at += empty.size
     return at
 
@@ -239,18 +240,20 @@ def _encode(symbols, limit, gap, start, inverse, states, words):  # type: ignore
 
 @kernel(_decode_numpy)
 def _decode(table, states, words, symbols):  # type: ignore[no-untyped-def]
-    mask, last = np.uint64(states.size - 1), np.uint64(words.size - 1)
+    # 32 bits suffice: a frequency is below 4096 here, and a state at most 2^20 times that.
+    low, last = np.uint32(0xFFF), np.uint64(words.size - states.size)
     at = np.uint64(0)
-    for place in range(symbols.size):
-        i = np.uint64(place)
-        x = states[i & mask]
-        entry = table[x & np.uint64(0xFFF)]
-        symbols[i] = entry >> np.uint32(24)
-        x = (x >> np.uint64(12)) * np.uint64((entry >> np.uint32(12)) & np.uint32(0xFFF))
-        x += np.uint64(entry & np.uint32(0xFFF))
-        word = np.uint64(words[min(at, last)])
-        empty = x < np.uint64(0x10000)
-        x = (x << np.uint64(16) | word) if empty else x
-        at += np.uint64(empty)
-        states[i & mask] = x
+    for begin in range(0, symbols.size, states.size):
+        if at > last:
+            break
+        row = symbols[begin : begin + states.size]
+        for lane in range(row.size):
+            x = states[lane]
+            entry = table[x & low]
+            row[lane] = np.uint8(entry >> np.uint32(24))
+            x = (x >> np.uint32(12)) * ((entry >> np.uint32(12)) & low) + (entry & low)
+            empty = np.uint32(x < np.uint32(0x10000))
+            word = np.uint32(words[at]) & (np.uint32(0) - empty)
+            states[lane] = x << (empty << np.uint32(4)) | word
+            at += np.uint64(empty)
     return at

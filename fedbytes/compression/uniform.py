@@ -14,11 +14,13 @@ from .rans import Bytes
 from .tokens import (
     DIRECT,
     DIRECT_BITS,
-    join,
-    large_tokens,
+    Numbers,
+    histogram,
+    join_into,
     ranges,
     split,
     token_of,
+    tokens_of,
     unzigzag,
     zigzag,
 )
@@ -53,16 +55,27 @@ class Quantised:
 
     def pack(self) -> bytes:
         """Return the width of direct tokens, frequencies, coded tokens and raw bits."""
-        direct = min((self._size(direct)[0], -direct) for direct in _DIRECT_CHOICES)[1] * -1
-        freqs = self._size(direct)[1]
-        tokens, raw = self.tokens, b""
-        where = np.flatnonzero(tokens >= 1 << direct)
-        if where.size:
-            tokens = tokens.copy()
-            numbers = tokens[where].astype(np.uint32)
-            numbers[numbers >= DIRECT] = self.large
-            tokens[where], raw = split(numbers, direct)
+        sizes = {direct: self._size(direct) for direct in _DIRECT_CHOICES}
+        least = min(size for size, _ in sizes.values())
+        # Raw bits take time: the most direct tokens that cost at most 1/1000 more.
+        direct = max(d for d, (size, _) in sizes.items() if size <= least + least // 1000)
+        freqs = sizes[direct][1]
+        tokens, raw = self._split(direct)
         return b"".join((bytes([direct]), rans.pack_freqs(freqs), rans.encode(tokens, freqs), raw))
+
+    def _split(self, direct: int) -> tuple[Bytes, bytes]:
+        """Return the tokens if those below 2^direct are direct, and the raw bits of the others."""
+        first = 1 << direct
+        numbers = self.large
+        if direct < DIRECT_BITS:
+            numbers = np.empty(int(self.counts[first:].sum()), np.uint32)
+            _collect(self.tokens, self.large, first, numbers)
+        if numbers.size == 0:
+            return self.tokens, b""
+        coarse, raw = split(numbers, direct)
+        tokens = np.empty_like(self.tokens)
+        _replace(self.tokens, first, coarse, tokens)
+        return tokens, raw
 
     def _size(self, direct: int) -> tuple[int, rans.Freqs]:
         """Return the bytes and the frequencies if tokens below 2^direct are direct.
@@ -99,12 +112,10 @@ def quantise(x: Floats, step: float, noise: Floats | None = None, dead: float = 
     counts = histogram(tokens)
     if largest < DIRECT:
         return Quantised(tokens, np.empty(0, np.uint32), counts)
-    where = np.flatnonzero(tokens >= DIRECT)
-    scaled = x[where] * inverse
-    if noise is not None:
-        scaled += noise[where]
-    large = _numbers(scaled, shift)
-    found = np.bincount(large_tokens(large))
+    large = np.empty(int(counts[DIRECT:].sum()) + 1, np.uint32)
+    _large(x, dither, inverse, shift, tokens, large)
+    large = large[:-1]
+    found = histogram(tokens_of(large))
     found[:DIRECT] = counts[:DIRECT]
     return Quantised(tokens, large, found)
 
@@ -139,22 +150,14 @@ def unpack(reader: Reader, count: int, step: float, shifts: Any) -> Floats:
     table = np.zeros(256, np.float32)
     plain = np.arange(1 << direct, dtype=np.uint32)
     table[: plain.size] = _values(unzigzag(plain), step, shifts)
-    large = tokens >= plain.size if freqs.size > plain.size else None
-    values = None if large is None else join(tokens[large], reader, _NUMBER_LIMIT, direct)
     y = np.empty(count, np.float32)
     _look_up(table, tokens, y)
-    if large is not None and values is not None:
-        y[large] = _values_in_place(values, step, shifts)
+    if freqs.size > plain.size:
+        join_into(y.view(np.uint32), tokens, reader, _NUMBER_LIMIT, direct)
+        moves = np.array([0, *shifts], np.float64) / _SHIFT_STEPS
+        where = np.empty(_CHUNK + 1, np.int32)
+        _large_values(y.view(np.uint32), tokens, plain.size, moves, step, where, y)
     return y
-
-
-def _values_in_place(numbers: npt.NDArray[np.uint32], step: float, shifts: Any) -> Floats:
-    """Return the levels of zigzagged numbers in the numbers' own memory, by small pieces."""
-    values = numbers.view(np.float32)
-    for start in range(0, numbers.size, _CHUNK):
-        piece = unzigzag(numbers[start : start + _CHUNK])
-        values[start : start + _CHUNK] = _values(piece, step, shifts)
-    return values
 
 
 def _values(q: npt.NDArray[np.int32], step: float, shifts: Any) -> Floats:
@@ -163,17 +166,39 @@ def _values(q: npt.NDArray[np.int32], step: float, shifts: Any) -> Floats:
     return (np.sign(q) * (size + moves[np.minimum(size, CLASSES)]) * step).astype(np.float32)
 
 
-def histogram(tokens: Bytes) -> npt.NDArray[np.int64]:
-    """Return how often each token occurs, up to the largest that does."""
-    counts = np.zeros((4, 256), np.int64)
-    _histogram(tokens, counts)
-    total: npt.NDArray[np.int64] = counts.sum(axis=0)
-    return total[: np.flatnonzero(total)[-1] + 1]
-
-
 def _numbers(scaled: Floats, dead: Any) -> npt.NDArray[np.uint32]:
     levels = np.rint(np.abs(scaled) - dead)
     return zigzag(np.copysign(levels, scaled).astype(np.int32))
+
+
+def _large_numpy(
+    x: Floats, noise: Floats, inverse: Any, dead: Any, tokens: Bytes, large: Numbers
+) -> None:
+    where = np.flatnonzero(tokens >= DIRECT)
+    scaled = x[where] * inverse
+    if noise.size:
+        scaled += noise[where]
+    large[:-1] = _numbers(scaled, dead)
+
+
+def _collect_numpy(tokens: Bytes, large: Numbers, first: int, numbers: Numbers) -> None:
+    numbers[:] = tokens[tokens >= first]
+    numbers[numbers >= DIRECT] = large
+
+
+def _replace_numpy(tokens: Bytes, first: int, coarse: Bytes, out: Bytes) -> None:
+    out[:] = tokens
+    out[tokens >= first] = coarse
+
+
+def _large_values_numpy(
+    numbers: Numbers, tokens: Bytes, first: int, moves: Any, step: float, scratch: Any, y: Floats
+) -> None:
+    for start in range(0, y.size, _CHUNK):
+        where = start + np.flatnonzero(tokens[start : start + _CHUNK] >= first)
+        q = unzigzag(numbers[where])
+        size = np.abs(q)
+        y[where] = np.sign(q) * (size + moves[np.minimum(size, CLASSES)]) * step
 
 
 def _tokens_numpy(x: Floats, noise: Floats, inverse: Any, dead: Any, tokens: Bytes) -> int:
@@ -192,10 +217,6 @@ def _classes_numpy(x: Floats, inverse: Any, dead: Any, sums: npt.NDArray[np.int6
     for place, inside in enumerate((level == 1, level == 2, level > 2)):
         sums[0, place] = np.count_nonzero(inside)
         sums[1, place] = offset[inside].sum(dtype=np.int64)
-
-
-def _histogram_numpy(tokens: Bytes, counts: npt.NDArray[np.int64]) -> None:
-    counts[0] += np.bincount(tokens, minlength=256)
 
 
 def _look_up_numpy(table: Floats, tokens: Bytes, y: Floats) -> None:
@@ -219,6 +240,60 @@ def _tokens(x, noise, inverse, dead, tokens):  # type: ignore[no-untyped-def]
             out[i] = np.uint8(number if number < np.int32(255) else np.int32(255))
             largest = number if number > largest else largest
     return largest
+
+
+@kernel(_large_numpy)
+def _large(x, noise, inverse, dead, tokens, large):  # type: ignore[no-untyped-def]
+    # Large or not is hard to predict: each number is written, and kept if it is.
+    at, dithered = np.uint64(0), noise.size > 0
+    for i in range(x.size):
+        scaled = x[i] * inverse
+        if dithered:
+            scaled += noise[i]
+        level = np.int32(np.rint(abs(scaled) - dead))
+        q = level if scaled > 0 else np.int32(-level)
+        number = np.uint32(np.int32(q << np.int32(1)) ^ np.int32(q >> np.int32(31)))
+        large[at] = number
+        at += np.uint64(tokens[i] >= DIRECT)
+
+
+@kernel(_collect_numpy)
+def _collect(tokens, large, first, numbers):  # type: ignore[no-untyped-def]
+    at, used = 0, 0
+    for i in range(tokens.size):
+        token = tokens[i]
+        if token >= first:
+            numbers[at] = np.uint32(token)
+            if token >= DIRECT:
+                numbers[at] = large[used]
+                used += 1
+            at += 1
+
+
+@kernel(_replace_numpy)
+def _replace(tokens, first, coarse, out):  # type: ignore[no-untyped-def]
+    at, last = np.uint64(0), np.uint64(coarse.size - 1)
+    for i in range(tokens.size):
+        token, other = tokens[i], coarse[min(at, last)]
+        rare = token >= first
+        out[i] = other if rare else token
+        at += np.uint64(rare)
+
+
+@kernel(_large_values_numpy)
+def _large_values(numbers, tokens, first, moves, step, where, y):  # type: ignore[no-untyped-def]
+    for start in range(0, y.size, where.size - 1):
+        part = tokens[start : start + where.size - 1]
+        found = 0
+        for i in range(part.size):  # in two loops, since large or not is hard to predict
+            where[found] = i
+            found += part[i] >= first
+        for k in range(found):
+            i = start + where[k]
+            number = numbers[i]
+            size = (number + np.uint32(1)) >> np.uint32(1)
+            value = (np.float64(size) + moves[min(size, np.uint32(CLASSES))]) * step
+            y[i] = np.float32(-value if number & np.uint32(1) else value)
 
 
 @kernel(_classes_numpy)
@@ -245,19 +320,6 @@ def _classes(x, inverse, dead, sums):  # type: ignore[no-untyped-def]
         sums[1, 0] += s1
         sums[1, 1] += s2
         sums[1, 2] += s3
-
-
-@kernel(_histogram_numpy)
-def _histogram(tokens, counts):  # type: ignore[no-untyped-def]
-    # Four tables: neighbours are often equal, and one table would wait for its own last write.
-    whole = tokens.size // 4 * 4
-    for i in range(0, whole, 4):
-        counts[0, tokens[i]] += 1
-        counts[1, tokens[i + 1]] += 1
-        counts[2, tokens[i + 2]] += 1
-        counts[3, tokens[i + 3]] += 1
-    for i in range(whole, tokens.size):
-        counts[0, tokens[i]] += 1
 
 
 @kernel(_look_up_numpy)

@@ -9,7 +9,7 @@ from .. import rans
 from ..bits import Uints, pack_bits, packed_bytes, unpack_bits
 from ..core import CODECS, Codec, Floats, Payload, Shared
 from ..kernels import kernel
-from ..uniform import histogram
+from ..tokens import histogram
 from ..wire import Reader
 
 _MANTISSA = 23
