@@ -8,9 +8,9 @@ import numpy.typing as npt
 from . import rans
 from .core import Floats
 from .kernels import kernel
-from .tokens import DIRECT, DIRECT_BITS, join, large_tokens, token_of, unzigzag
+from .tokens import DIRECT, DIRECT_BITS, histogram, join, token_of, tokens_of, unzigzag
 from .trellis import Bytes, Ints, Machine, Numbers, Path, lanes_for
-from .uniform import MAX_LEVEL, Quantised, histogram
+from .uniform import MAX_LEVEL, Quantised
 from .wire import Reader, count_bytes
 
 SHIFTS = 3  # |k| = 1, 2, and 3 or more are moved apart, in each class
@@ -54,7 +54,7 @@ def code(path: Path) -> Coded:
 def _stream(tokens: Bytes, large: Numbers) -> Quantised:
     counts = histogram(tokens)
     if large.size:
-        found = np.bincount(large_tokens(large, DIRECT_BITS))
+        found = histogram(tokens_of(large))
         found[:DIRECT] = counts[:DIRECT]
         counts = found
     return Quantised(tokens, large, counts)
