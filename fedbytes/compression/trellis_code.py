@@ -9,7 +9,8 @@ from . import rans
 from .core import Floats
 from .kernels import kernel
 from .tokens import DIRECT, DIRECT_BITS, histogram, join, token_of, tokens_of, unzigzag
-from .trellis import Bytes, Ints, Machine, Numbers, Path, lanes_for
+from .trellis import Machine, Path, lanes_for
+from .trellis_loops import Bytes, Ints, Numbers
 from .uniform import MAX_LEVEL, Quantised
 from .wire import Reader, count_bytes
 
@@ -41,13 +42,15 @@ class Coded:
 def code(path: Path) -> Coded:
     """Return the levels of a path [n > 0] by class; a class without any has no stream."""
     tokens = np.empty(path.numbers.size, np.uint8)
-    np.minimum(path.numbers, 255, out=tokens, casting="unsafe")
-    beyond = np.flatnonzero(tokens >= DIRECT)
+    first = int(path.sizes[0].sum())
+    _part(path.numbers, path.classes, first, tokens)
+    large = np.zeros(0, np.int64)
+    if int(tokens.max()) >= DIRECT:
+        large = np.flatnonzero(path.numbers >= DIRECT)
     streams = []
-    for c in range(2):
-        part = tokens[path.classes == c]
+    for c, part in enumerate((tokens[:first], tokens[first:])):
         if part.size:
-            streams.append(_stream(part, path.numbers[beyond[path.classes[beyond] == c]]))
+            streams.append(_stream(part, path.numbers[large[path.classes[large] == c]]))
     return Coded(tuple(streams))
 
 
@@ -126,6 +129,11 @@ def _values(k: npt.NDArray[np.int32], c: int, step: float, shifts: Shifts) -> Fl
     return (np.sign(k) * points * step).astype(np.float32)
 
 
+def _part_numpy(numbers: Numbers, classes: Bytes, first: int, tokens: Bytes) -> None:
+    tokens[:first] = np.minimum(numbers[classes == 0], 255)
+    tokens[first:] = np.minimum(numbers[classes == 1], 255)
+
+
 def _merge_numpy(
     tokens0: Bytes,
     tokens1: Bytes,
@@ -162,6 +170,17 @@ def _merge_numpy(
             used[c] += size
         now[:] = follow[now, parities]
     return True
+
+
+@kernel(_part_numpy)
+def _part(numbers, classes, first, tokens):  # type: ignore[no-untyped-def]
+    # The classes alternate at random: a branch would be mispredicted at every other number.
+    at0, at1 = np.int64(0), np.int64(first)
+    for i in range(numbers.size):
+        c = np.int64(classes[i])
+        tokens[at1 if c else at0] = np.uint8(min(numbers[i], np.uint32(255)))
+        at0 += 1 - c
+        at1 += c
 
 
 @kernel(_merge_numpy)

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from .core import Floats
 from .rate import Solution, solve
 from .scaling import round_step
-from .trellis import CAP, Ints, Machine, Path, search
+from .trellis import Machine, Path, search
 from .trellis_code import Coded, Shifts, code, moves_of, shifts_of
+from .trellis_loops import CAP, Ints
 from .uniform import MAX_LEVEL
 
 _SAMPLE = 1 << 15

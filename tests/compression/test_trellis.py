@@ -10,7 +10,8 @@ import torch
 from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.core import DIGEST_BYTES, seal
 from fedbytes.compression.kernels import numpy_only
-from fedbytes.compression.trellis import CAP, MACHINES, lanes_for, search
+from fedbytes.compression.trellis import MACHINES, lanes_for, search
+from fedbytes.compression.trellis_loops import CAP
 from fedbytes.compression.vectors import draw
 
 MILLION = 1_000_000
