@@ -22,12 +22,12 @@ from fedbytes.experiments.suite import Suite, load_suite
 from fedbytes.noniid import Partition, hashed_words, pairwise_distances, unigram_measures
 
 _CATEGORIES, _CLIENTS = 20, 100  # rows and columns of the printed table
-_SUMMARY = {
-    "NMI": "nmi",
-    "label NMI": "label_nmi",
-    "classes": "effective_classes",
-    "TV": "total_variation",
-    "Gini": "size_gini",
+_SUMMARY = {  # column: measure, and whether its spread over seeds is told
+    "NMI": ("nmi", True),
+    "label NMI": ("label_nmi", False),
+    "classes": ("effective_classes", False),
+    "TV": ("total_variation", False),
+    "Gini": ("size_gini", False),
 }
 
 
@@ -178,6 +178,8 @@ def _print_whole(shown: Shown, console: Console) -> None:
     for key, value in shown.measures.items():
         console.print(f"{key}: {value:.4g}", highlight=False)
     partition = shown.partition
+    for key, value in partition.found.items():
+        console.print(f"found {key}: {value:.4g}", highlight=False)
     console.print(f"dropped: {partition.dropped.size}\nmoved: {partition.moved}", highlight=False)
     console.print(f"fingerprint: {partition.fingerprint}", highlight=False, soft_wrap=True)
 
@@ -185,21 +187,25 @@ def _print_whole(shown: Shown, console: Console) -> None:
 def _print_summary(shown: list[Shown], console: Console) -> None:
     """Print a line a configuration: means of the measures over seeds, ± standard deviation."""
     table = Table(box=None)
-    table.add_column("partition", overflow="fold")
-    columns = {k: v for k, v in _SUMMARY.items() if any(v in item.measures for item in shown)}
+    table.add_column("partition", overflow="fold", min_width=20)
+    had = {name for item in shown for name in item.measures}
+    columns = {key: value for key, value in _SUMMARY.items() if value[0] in had}
     for name in ("seeds", *columns, "moved"):
         table.add_column(name, justify="right", no_wrap=True)
     for title in dict.fromkeys(item.title for item in shown):
         items = [item for item in shown if item.title == title]
-        cells = [_spread([item.measures.get(name) for item in items]) for name in columns.values()]
+        cells = [
+            _mean([item.measures.get(name) for item in items], spread)
+            for name, spread in columns.values()
+        ]
         moved = f"{np.mean([item.partition.moved for item in items]):.0f}"
         table.add_row(escape(title), str(len(items)), *cells, moved)
     console.print(table)
 
 
-def _spread(values: list[float | None]) -> str:
+def _mean(values: list[float | None], spread: bool) -> str:
     known = [value for value in values if value is not None]
     if not known:
         return "–"
-    words = f"{np.mean(known):.3g}"
-    return words if len(known) == 1 else f"{words} ± {np.std(known, ddof=1):.1g}"
+    words = f"{np.mean(known):.3f}"
+    return f"{words} ± {np.std(known, ddof=1):.3f}" if spread and len(known) > 1 else words

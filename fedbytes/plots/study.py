@@ -178,7 +178,7 @@ def _baseline(rows: pd.DataFrame) -> str | None:
 
 def _settings(rows: pd.DataFrame, runs: pd.DataFrame) -> tuple[Setting, ...]:
     columns = [column for column in _SETTING if column in rows]
-    rows, extra = _told_apart(rows, runs, columns)
+    rows, extra = _told_apart(_without_solved(rows, runs), runs, columns)
     shown = [column for column in columns if rows[column].nunique(dropna=False) > 1]
     found = []
     for values, part in rows.groupby([*columns, *extra], dropna=False, sort=True):
@@ -195,6 +195,18 @@ def _settings(rows: pd.DataFrame, runs: pd.DataFrame) -> tuple[Setting, ...]:
         )
         found.append(Setting(title, keys, part, float(nmi)))
     return tuple(found)
+
+
+def _without_solved(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Forget the alpha of runs that solved for it: each seed has its own, and they are one setting.
+
+    What they asked for is in the configuration, and tells them from others.
+    """
+    if "config" not in runs or "alpha" not in rows:
+        return rows
+    splits = runs.set_index("run")["config"].map(lambda config: as_dict(config).get("partition"))
+    asked = splits[splits.map(lambda split: bool(as_dict(split).get("target")))].index
+    return rows.assign(alpha=rows["alpha"].mask(rows["run"].isin(asked)))
 
 
 def _told_apart(

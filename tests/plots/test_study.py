@@ -118,3 +118,19 @@ def test_schemes_with_fields_of_their_own_are_told_apart():
         "classes, classes = 2",
         "iid",
     ]
+
+
+def test_seeds_that_solved_for_alpha_are_one_setting():
+    from fedbytes.plots.tables import Tables
+
+    made = build(alphas=(0.1,), seeds=(0, 1, 2), rounds=1)
+    results = made.results.copy()
+    results["alpha"] += 0.01 * results["seed"]  # what each seed's solution was
+    runs = made.runs.assign(
+        config=[
+            {**c, "partition": {"name": "dirichlet", "alpha": None, "target": {"nmi": 0.5}}}
+            for c in made.runs["config"]
+        ]
+    )
+    (setting,) = study(Tables(results, made.ledger, made.partitions, runs)).settings
+    assert setting.rows["seed"].nunique() == 3
