@@ -6,17 +6,26 @@ ends compute from k and n, or under a table in the message where the gaps are no
 """
 
 import functools
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from . import rans
 from .bits import pack_bits, packed_bytes, unpack_bits
-from .tokens import DIRECT, join, split, token_of, token_range
+from .kernels import kernel
+from .tokens import DIRECT, histogram, join_into, split, token_of, token_range
 from .wire import Reader, count_bytes
 
-Indices = npt.NDArray[np.int64]
+Indices = npt.NDArray[np.signedinteger[Any]]
+Gaps = npt.NDArray[np.uint32]
 _RICE, _BITMAP, _GEOMETRIC, _TABLE = range(4)
+_CHUNK = 1 << 16
+
+
+def index_type(n: int) -> type[np.signedinteger[Any]]:
+    """Return the type of indices below n: int32 where it suffices."""
+    return np.int32 if n < 1 << 31 else np.int64
 
 
 def pack_indices(indices: Indices, n: int) -> bytes:
@@ -26,7 +35,7 @@ def pack_indices(indices: Indices, n: int) -> bytes:
     gaps = np.diff(indices, prepend=-1).astype(np.uint32) - np.uint32(1)
     sizes = {_RICE: _rice_size(gaps)[0], _BITMAP: packed_bytes(n, 1)}
     tokens, raw = split(gaps)
-    counts = np.bincount(tokens)
+    counts = histogram(tokens)
     largest = int(gaps.max())
     geometric = geometric_freqs(indices.size, n, largest)
     for method, freqs, table in (
@@ -48,33 +57,48 @@ def pack_indices(indices: Indices, n: int) -> bytes:
     return head + rans.pack_freqs(freqs) + rans.encode(tokens, freqs) + raw
 
 
-def read_indices(reader: Reader, k: int, n: int) -> Indices:
+def read_indices(reader: Reader, k: int, n: int, room: Gaps | None = None) -> Indices:
     """Return the k indices that `pack_indices` wrote.
+
+    Args:
+        reader: where they are read from.
+        k: how many; at most n.
+        n: all are below it, and it is below 2^32.
+        room: uint32 [k or more] in whose memory they are put if they are below 2^31, or None.
 
     Raises:
         ValueError: unless they are k ascending indices in [0, n).
     """
+    gaps = np.empty(k, np.uint32) if room is None else room[:k]
     if k in (0, n):
-        return np.arange(k)
+        gaps[:] = 0
+        return _summed(gaps, n)
     method = reader.number("B", "index code", 0, _TABLE)
     if method == _BITMAP:
-        bitmap = unpack_bits(reader.take(packed_bytes(n, 1), "bitmap"), n, 1)
-        indices = np.flatnonzero(bitmap)
-        if indices.size != k:
-            raise ValueError(f"{reader.what} payload: bitmap has {indices.size} indices of {k}")
-        return indices
-    if method == _RICE:
-        gaps = _read_rice(reader, k, n)
+        _read_bitmap(reader, n, gaps)
+    elif method == _RICE:
+        _read_rice(reader, n, gaps)
     else:
         if method == _GEOMETRIC:
             freqs = geometric_freqs(k, n, reader.count("largest gap", n - k))
         else:
             freqs = rans.read_freqs(reader, token_of(n - k) + 1)
-        gaps = join(rans.decode(reader, k, freqs), reader, n - k)
-    indices = np.cumsum(gaps, dtype=np.int64)
-    indices += np.arange(k)
+        tokens = rans.decode(reader, k, freqs)
+        gaps[:] = tokens
+        join_into(gaps, tokens, reader, n - k)
+    indices = _summed(gaps, n)
     if indices[-1] >= n:
         raise ValueError(f"{reader.what} payload: index {indices[-1]} is beyond {n - 1}")
+    return indices
+
+
+def _summed(gaps: Gaps, n: int) -> Indices:
+    """Return the indices whose gaps, each at most n, are given; in the gaps' memory if they fit.
+
+    Beyond n they stay there, so that the last one tells.
+    """
+    indices = gaps.view(np.int32) if n < 1 << 31 else np.empty(gaps.size, np.int64)
+    _add_up(gaps, n, indices)
     return indices
 
 
@@ -124,13 +148,75 @@ def _pack_rice(gaps: npt.NDArray[np.uint32]) -> bytes:
     return bytes([width]) + count_bytes(len(packed)) + packed + pack_bits(remainders, width)
 
 
-def _read_rice(reader: Reader, k: int, n: int) -> npt.NDArray[np.uint32]:
+def _read_rice(reader: Reader, n: int, gaps: Gaps) -> None:
+    k = gaps.size
     width = reader.number("B", "Rice width", 0, 31)
     size = reader.count("unary bytes", packed_bytes(k + (n >> width), 1))
     unary = np.frombuffer(reader.take(size, "quotients"), np.uint8)
-    ends = np.flatnonzero(np.unpackbits(unary, bitorder="little"))
-    if ends.size != k or size != packed_bytes(int(ends[-1]) + 1, 1):
-        raise ValueError(f"{reader.what} payload: {ends.size} Rice quotients, expected {k}")
-    quotients = (np.diff(ends, prepend=-1) - 1).astype(np.uint32)
+    ones, used = _read_unary(unary, gaps)
+    if ones != k or size != packed_bytes(int(used), 1):
+        raise ValueError(f"{reader.what} payload: {ones} Rice quotients, expected {k}")
     packed = reader.take(packed_bytes(k, width), "remainders")
-    return quotients << np.uint32(width) | unpack_bits(packed, k, width)
+    for start in range(0, k, _CHUNK):
+        piece = min(_CHUNK, k - start)
+        rest = packed[start * width // 8 :][: packed_bytes(piece, width)]
+        part = gaps[start : start + piece]
+        part <<= np.uint32(width)
+        part |= unpack_bits(rest, piece, width)
+
+
+def _read_bitmap(reader: Reader, n: int, gaps: Gaps) -> None:
+    """Set the gaps between the ones of n bits."""
+    bitmap = np.frombuffer(reader.take(packed_bytes(n, 1), "bitmap"), np.uint8)
+    if n % 8 and bitmap[-1] >> n % 8:
+        raise ValueError(f"{reader.what} payload: padding of the bitmap is not zero")
+    ones, _ = _read_unary(bitmap, gaps)
+    if ones != gaps.size:
+        raise ValueError(f"{reader.what} payload: bitmap has {ones} indices of {gaps.size}")
+
+
+def _read_unary_numpy(packed: npt.NDArray[np.uint8], gaps: Gaps) -> tuple[int, int]:
+    ones, used = 0, 0
+    for start in range(0, packed.size, _CHUNK):
+        where = np.flatnonzero(np.unpackbits(packed[start : start + _CHUNK], bitorder="little"))
+        ends = where + (8 * start + 1)
+        room = gaps[ones : ones + ends.size]
+        room[:] = (np.diff(ends, prepend=used) - 1)[: room.size]
+        ones += ends.size
+        used = int(ends[-1]) if ends.size else used
+    return ones, used
+
+
+def _add_up_numpy(gaps: Gaps, n: int, indices: Indices) -> None:
+    last = -1
+    for start in range(0, gaps.size, _CHUNK):
+        part = np.cumsum(gaps[start : start + _CHUNK], dtype=np.int64)
+        part += np.arange(last + 1, last + 1 + part.size)
+        indices[start : start + _CHUNK] = np.minimum(part, n)
+        last = int(part[-1])
+
+
+@kernel(_read_unary_numpy)
+def _read_unary(packed, gaps):  # type: ignore[no-untyped-def]
+    """Set the numbers of zeros before each one; return how many ones, and where the last ends."""
+    ones, used, bit = 0, 0, 0
+    for i in range(packed.size):
+        byte = packed[i]
+        bit = 8 * i
+        while byte:
+            if byte & np.uint8(1):
+                if ones < gaps.size:
+                    gaps[ones] = bit - used
+                ones += 1
+                used = bit + 1
+            byte >>= np.uint8(1)
+            bit += 1
+    return ones, used
+
+
+@kernel(_add_up_numpy)
+def _add_up(gaps, n, indices):  # type: ignore[no-untyped-def]
+    last = np.int64(-1)
+    for j in range(gaps.size):
+        last += np.int64(gaps[j]) + 1
+        indices[j] = min(last, n)

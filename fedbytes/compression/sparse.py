@@ -6,7 +6,7 @@ import numpy as np
 
 from .core import Codec, Floats, Payload, Shared
 from .indices import Indices, pack_indices, read_indices
-from .values import WIDTHS, pack_values, read_values
+from .values import PIECE, WIDTHS, Values, open_values, pack_values
 from .wire import Reader, count_bytes
 
 
@@ -30,10 +30,25 @@ def read_sparse(reader: Reader, most: int, n: int, bits: int) -> Floats:
         ValueError: if the bytes cannot be that.
     """
     k = reader.count("kept", most)
-    kept = read_indices(reader, k, n)
-    y = np.zeros(n, np.float32)
-    y[kept] = read_values(reader, k, bits)
+    y = np.empty(n, np.float32)
+    kept = read_indices(reader, k, n, y.view(np.uint32))
+    spread(y, kept, open_values(reader, k, bits))
     return y
+
+
+def spread(y: Floats, kept: Indices, values: Values) -> None:
+    """Set y [n] to the values [k] at the ascending indices `kept` [k], and to zero elsewhere.
+
+    From the end, so that `kept` may lie in y's own memory, at its start: an index is never less
+    than its place.
+    """
+    end = y.size
+    for start in range((kept.size - 1) // PIECE * PIECE, -1, -PIECE):
+        where = kept[start : start + PIECE].copy()
+        y[where[0] : end] = 0
+        y[where] = values.piece(start, start + where.size)
+        end = int(where[0])
+    y[:end] = 0
 
 
 def at_least(x: Floats, cutoff: float) -> Indices:
