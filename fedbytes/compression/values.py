@@ -119,7 +119,7 @@ def _places(
 def _guesses(
     low: np.float32, high: np.float32, edges: npt.NDArray[np.float64]
 ) -> tuple[int, npt.NDArray[np.uint8]]:
-    """Return the leading bits of `low`, and the cell in which each value of them up to `high` starts.
+    """Return the leading bits of `low`, and the cells in which their values up to `high` start.
 
     So a magnitude's cell is found in a step or two.
     """
