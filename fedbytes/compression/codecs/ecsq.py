@@ -187,15 +187,16 @@ class Ecsq(Codec):
             reader.end()
             return np.zeros(numel, np.float32)
         exponent = reader.number("h", "exponent", *EXPONENTS)
-        noise = self._noise(shared)
         if self.rounding == "unbiased":
             generator = shared.generator("ecsq")
             y = read_unbiased(reader, numel, generator, lambda r: _unpack(r, numel))
-        elif noise is None:
+        elif self.rounding == "nearest":
             y = _unpack(reader, numel)
         else:
             step = float(reader.number("f", "step", *_STEPS))
-            y = unfold(unpack(reader, numel, 1.0, _STILL), noise, step)
+            y = unpack(reader, numel, 1.0, _STILL)
+            noise = self._noise(shared)
+            y = y if noise is None else unfold(y, noise, step)
         reader.end()
         return restore(y, exponent)
 
