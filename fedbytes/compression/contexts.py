@@ -24,6 +24,7 @@ DIRECT = 4
 MAX_LEVEL = 1 << 22
 MAX_TOKEN = token_of(MAX_LEVEL, DIRECT)
 _ODDS_BITS = 5
+_CHUNK = 1 << 14
 _ODDS = tuple(2.0 ** (j // 2) * (1.0, 1.4142135623730951)[j % 2] for j in range(-10, 22))
 _BETWEEN = tuple(
     2.0 ** (j // 2) * (1.189207115002721, 1.681792830507429)[j % 2] for j in range(-10, 21)
@@ -65,7 +66,11 @@ def count(magnitudes: Any, contexts: Bytes, used: Bytes) -> npt.NDArray[np.int64
     width = MAX_TOKEN + 1
     place = np.zeros(256, np.int64)
     place[used] = np.arange(used.size)
-    counts = np.bincount(place[contexts] * width + magnitudes, minlength=used.size * width)
+    counts = np.zeros(used.size * width, np.int64)
+    for start in range(0, contexts.size, _CHUNK):
+        piece = slice(start, start + _CHUNK)
+        both = place[contexts[piece]] * width + magnitudes[piece]
+        counts += np.bincount(both, minlength=counts.size)
     return counts.reshape(used.size, width)
 
 

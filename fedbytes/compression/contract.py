@@ -18,8 +18,8 @@ from .vectors import draw, draw_lora, edge_cases, layout_of
 
 _DRAWS = 256
 _FALSE_ALARM = 1e-7  # chance that one statistical comparison fails a correct codec
-_BYTES_A_COORDINATE = 20
-_BYTES_IN_ANY_CASE = 1 << 18
+_BYTES_A_COORDINATE = 8  # of memory that a decoder may take: twice the vector
+_BYTES_IN_ANY_CASE = 3 << 16  # for tables and pieces
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ def check_codec(
         ("refuses bad input", lambda: _check_bad_input(codec)),
         ("damage is refused", lambda: _check_damage(codec, seed)),
         ("hostile payloads", lambda: _check_hostile(codec, seed)),
+        ("memory", lambda: _check_memory(codec, seed)),
         ("LoRA pairs and references", lambda: _check_lora(codec, seed)),
     ]
     if codec.unbiased:
@@ -186,26 +187,49 @@ def _refused(codec: Codec, data: bytes, shared: Shared, what: str) -> None:
 def _check_hostile(codec: Codec, seed: int) -> str:
     """Damage payloads and give them a right digest: only ValueError or a sound vector may come."""
     generator = np.random.default_rng(seed)
-    numel, most, tried = 50_000, 0, 0
+    numel, most, tried = 100_000, 0, 0
     for distribution in ("gauss", "sparse"):
         x = draw(distribution, numel, generator)
         shared = _shared(x)
         body = codec.encode(torch.from_numpy(x), shared)[:-DIGEST_BYTES]
         codec.decode(seal(codec, body, shared), shared)  # compiles what is to be compiled
-        pieces = [_mutate(body, generator) for _ in range(60)]
-        tracemalloc.start()
-        try:
-            for piece in pieces:
-                tracemalloc.reset_peak()
-                base = tracemalloc.get_traced_memory()[0]
-                _sound(codec, seal(codec, piece, shared), shared)
-                most = max(most, tracemalloc.get_traced_memory()[1] - base)
-        finally:
-            tracemalloc.stop()
+        pieces = [_mutate(body, generator) for _ in range(30)]
+        for piece in pieces:
+            sealed = seal(codec, piece, shared)
+            most = max(most, _peak(_sound, codec, sealed, shared))
         tried += len(pieces)
     limit = _BYTES_A_COORDINATE * numel + _BYTES_IN_ANY_CASE
     _require(most <= limit, f"a damaged payload took {most} bytes of memory, limit {limit}")
     return f"{tried} payloads with a right digest, at most {most} bytes of memory"
+
+
+def _check_memory(codec: Codec, seed: int) -> str:
+    """Measure what numpy and Python allocate; compiled loops are given all their memory."""
+    numel, encoding, decoding = 100_000, 0, 0
+    for distribution in ("gauss", "sparse"):
+        x = draw(distribution, numel, np.random.default_rng(seed))
+        given, shared = torch.from_numpy(x), _shared(x)
+        data = codec.encode(given, shared)
+        codec.decode(data, shared)  # what is kept for later is made by now
+        encoding = max(encoding, _peak(codec.encode, given, shared))
+        decoding = max(decoding, _peak(codec.decode, data, shared))
+    for name, most, share in (
+        ("encoding", encoding, codec.encode_memory),
+        ("decoding", decoding, _BYTES_A_COORDINATE),
+    ):
+        limit = share * numel + _BYTES_IN_ANY_CASE
+        _require(most <= limit, f"{name} took {most} bytes of memory, limit {limit}")
+    return f"{encoding / numel:.1f} and {decoding / numel:.1f} bytes a coordinate"
+
+
+def _peak(call: Callable[..., object], *args: object) -> int:
+    """Return the most memory that is traced during a call."""
+    tracemalloc.start()
+    try:
+        call(*args)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 def _sound(codec: Codec, data: bytes, shared: Shared) -> None:

@@ -148,6 +148,8 @@ class Codec(ABC):
     name: ClassVar[str]
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Field variants that the contract tests and the benchmark run over."""
+    encode_memory: ClassVar[int] = 16
+    """Bytes a coordinate that `encode` takes at most beside its input, and a constant."""
 
     @property
     def unbiased(self) -> bool:

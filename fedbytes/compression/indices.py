@@ -32,7 +32,10 @@ def pack_indices(indices: Indices, n: int) -> bytes:
     """Return strictly ascending indices in [0, n) as bytes; n below 2^32, k travels apart."""
     if indices.size == 0 or indices.size == n:
         return b""
-    gaps = np.diff(indices, prepend=-1).astype(np.uint32) - np.uint32(1)
+    gaps = np.empty(indices.size, np.uint32)
+    gaps[0] = indices[0]
+    np.subtract(indices[1:], indices[:-1], out=gaps[1:], casting="unsafe")
+    gaps[1:] -= np.uint32(1)
     sizes = {_RICE: _rice_size(gaps)[0], _BITMAP: packed_bytes(n, 1)}
     tokens, raw = split(gaps)
     counts = histogram(tokens)

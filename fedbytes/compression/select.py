@@ -34,7 +34,8 @@ def largest(x: Floats, k: int) -> Indices:
     over = near.size - k
     if over <= 0:
         return near
-    magnitudes = patterns[near] & _MAGNITUDE
+    magnitudes = patterns[near]
+    magnitudes &= _MAGNITUDE
     edge = np.partition(magnitudes, over)[over]
     kept = magnitudes >= edge
     extra = int(np.count_nonzero(kept)) - k

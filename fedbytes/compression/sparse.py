@@ -3,11 +3,15 @@
 from abc import abstractmethod
 
 import numpy as np
+import numpy.typing as npt
 
 from .core import Codec, Floats, Payload, Shared
-from .indices import Indices, pack_indices, read_indices
+from .indices import Indices, index_type, pack_indices, read_indices
 from .values import PIECE, WIDTHS, Values, open_values, pack_values
 from .wire import Reader, count_bytes
+
+_DRAWN_AT_A_TIME = 1 << 16
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def pack_sparse(x: Floats, kept: Indices, bits: int) -> bytes:
@@ -34,6 +38,16 @@ def read_sparse(reader: Reader, most: int, n: int, bits: int) -> Floats:
     kept = read_indices(reader, k, n, y.view(np.uint32))
     spread(y, kept, open_values(reader, k, bits))
     return y
+
+
+def scale_up(values: Floats, factor: float) -> Floats:
+    """Return values * factor, kept within float32's range, in the values' memory if it may be."""
+    out = np.require(values, requirements=["W"])
+    for start in range(0, out.size, PIECE):
+        with np.errstate(invalid="ignore"):  # of damaged payloads; refused when all is decoded
+            wide = out[start : start + PIECE].astype(np.float64) * factor
+            out[start : start + PIECE] = np.clip(wide, -_LARGEST, _LARGEST)
+    return out
 
 
 def spread(y: Floats, kept: Indices, values: Values) -> None:
@@ -69,18 +83,32 @@ def drawn(generator: np.random.Generator, n: int, k: int) -> Indices:
     They are those whose random uint32 is smallest; ties go to the lower index.
     """
     if k >= n:
-        return np.arange(n)
-    keys = generator.integers(0, 1 << 32, n, np.uint32)
+        return np.arange(n, dtype=index_type(n))
     # Uniform keys: nearly always a few more than k are below this, and few are to be sorted.
     likely = min((k + 6 * k**0.5 + 32) / n, 1) * (2**32 - 1)
-    near = np.flatnonzero(keys <= np.uint32(likely))
-    near = near if near.size >= k else np.arange(n)
-    keys = keys[near]
+    before = generator.bit_generator.state
+    near, keys = _keys_below(generator, n, np.uint32(likely))
+    if near.size < k:
+        generator.bit_generator.state = before
+        near, keys = _keys_below(generator, n, np.uint32(2**32 - 1))
     edge = np.partition(keys, k - 1)[k - 1]
     kept = keys < edge
     kept[np.flatnonzero(keys == edge)[: k - np.count_nonzero(kept)]] = True
     chosen: Indices = near[kept]
     return chosen
+
+
+def _keys_below(
+    generator: np.random.Generator, n: int, limit: np.uint32
+) -> tuple[Indices, npt.NDArray[np.uint32]]:
+    """Return which of n random uint32 are at most `limit`, and these."""
+    places, keys = [], []
+    for start in range(0, n, _DRAWN_AT_A_TIME):
+        drawn = generator.integers(0, 1 << 32, min(_DRAWN_AT_A_TIME, n - start), np.uint32)
+        near = np.flatnonzero(drawn <= limit)
+        places.append((near + start).astype(index_type(n)))
+        keys.append(drawn[near])
+    return np.concatenate(places), np.concatenate(keys)
 
 
 def share_of(density: float, numel: int) -> int:

@@ -78,6 +78,8 @@ class LoraKlt(Codec):
         if self.basis not in ("own", "reference"):
             raise ValueError(f"lora_klt: basis is 'own' or 'reference', got {self.basis!r}")
 
+    encode_memory: ClassVar[int] = 64  # the trials of both forms are kept, row by row
+
     @property
     def contracts(self) -> bool:
         """True: the encoder sees to it."""
@@ -157,9 +159,9 @@ class LoraKlt(Codec):
     def _read(self, reader: Reader, form: int, shared: Shared) -> Floats:
         step = float(reader.number("f", "step", 2.0**-100, 2.0**100))
         shape = geometry(shared.layout, form == _FACTORED)
-        y = np.empty(shared.layout.numel, np.float32)
         work = read_body(reader, shape, step)
         reader.end()
+        y = np.empty(shared.layout.numel, np.float32)
         self._weigh(shape, work, self.ratio)
         unload(shape, work, self._bases(shape, shared), y)
         return y

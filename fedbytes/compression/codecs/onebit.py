@@ -77,7 +77,10 @@ class OneBit(Codec):
         bits = unpack_bits(reader.take(packed_bytes(numel, 1), "signs"), numel, 1)
         reader.end()
         y = pick_levels(bits, high, low, sizes)
-        return _rows(y, shared.layout) if self.group == "column" else y
+        del bits
+        if self.group == "column":
+            _to_rows(y, shared.layout)
+        return y
 
 
 def _columns(x: Floats, layout: Layout) -> Floats:
@@ -88,10 +91,8 @@ def _columns(x: Floats, layout: Layout) -> Floats:
     return out
 
 
-def _rows(y: Floats, layout: Layout) -> Floats:
-    """Undo `_columns`."""
-    out = np.empty_like(y)
+def _to_rows(y: Floats, layout: Layout) -> None:
+    """Undo `_columns` in place."""
     for place, shape in zip(layout.slices().values(), layout.shapes.values(), strict=True):
-        columns = max(shape[-1], 1) if shape[1:] else 1
-        out[place] = y[place].reshape(columns, -1).T.ravel() if shape[1:] else y[place]
-    return out
+        if shape[1:]:
+            y[place] = y[place].reshape(max(shape[-1], 1), -1).T.ravel()

@@ -7,10 +7,16 @@ import numpy as np
 
 from ..core import CODECS, Codec, Floats, Payload, Shared
 from ..indices import Indices
-from ..sparse import check_bits, check_density, drawn, pack_sparse, read_sparse, share_of
+from ..sparse import (
+    check_bits,
+    check_density,
+    drawn,
+    pack_sparse,
+    read_sparse,
+    scale_up,
+    share_of,
+)
 from ..wire import Reader
-
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @CODECS.register("randk")
@@ -75,7 +81,6 @@ class RandK(Codec):
         reader.end()
         y = np.zeros(shared.layout.numel, np.float32)
         if self.scale and kept.size:
-            wide = values.astype(np.float64) * (y.size / kept.size)
-            values = np.clip(wide, -_LARGEST, _LARGEST).astype(np.float32)
+            values = scale_up(values, y.size / kept.size)
         y[kept] = values
         return y

@@ -6,11 +6,9 @@ import numpy as np
 
 from ..core import Floats, Shared
 from ..indices import Indices
-from ..sparse import check_density, drawn, share_of
+from ..sparse import check_density, drawn, scale_up, share_of
 from ..transform import TRANSFORMS, Transform, Transformed
 from ..wire import Reader
-
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @TRANSFORMS.register("draw")
@@ -61,6 +59,5 @@ class Draw(Transform):
     def backward(self, y: Floats, side: Indices, shared: Shared) -> Floats:
         """Return the values scaled up in their places, and zeros."""
         x = np.zeros(shared.layout.numel, np.float32)
-        wide = y.astype(np.float64) * (x.size / max(side.size, 1))
-        x[side] = np.clip(wide, -_LARGEST, _LARGEST)
+        x[side] = scale_up(y, x.size / max(side.size, 1))
         return x
