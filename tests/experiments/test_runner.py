@@ -55,6 +55,20 @@ def test_a_run_leaves_everything_that_the_design_names(config, tmp_path):
     assert 0 <= provenance["heterogeneity"]["nmi"] <= 1
 
 
+def test_a_target_is_found_and_written_down(settings, tmp_path):
+    split = {"name": "dirichlet", "target": {"nmi": 0.3}, "num_clients": 4}
+    config = make_config(settings | {"partition": split, "rounds": 1, "clients_per_round": 1})
+    folder = run(config, tmp_path)
+    found = json.loads((folder.path / "provenance.json").read_text())["found"]
+    assert found["nmi"] == pytest.approx(0.3, abs=0.05)
+    saved = Partition.load(folder.path / "partition.npz")
+    assert saved.found == found
+    assert load_results(tmp_path).alpha.tolist() == [found["alpha"]]
+    again = {"name": "file", "path": str(folder.path / "partition.npz"), "num_clients": 4}
+    second = make_config(settings | {"partition": again, "rounds": 1, "clients_per_round": 1})
+    assert Partition.load(run(second, tmp_path).path / "partition.npz") == saved
+
+
 def test_the_tables_agree_with_what_crossed(config, tmp_path):
     crossed = []
     run(config, tmp_path, deliver=lambda data: crossed.append(len(data)) or data)
