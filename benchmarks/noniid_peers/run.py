@@ -26,15 +26,16 @@ HERE = Path(__file__).parent
 LIBRARIES = ("fedbytes", *PEERS)
 
 NOTES = """\
-One thread, one process a library and case. Labels are 10 equally frequent classes. Seconds are the
-median over the seeds that succeed, and the time of making the partition alone. A case that takes
-longer than its limit is stopped; both peers draw again until every client is large enough, which
-the first case makes all but impossible. fedbytes keeps the draw and moves what is needed
+One thread, one process a library and case. Labels are 10 equally frequent classes. Seconds are of
+processor time, the median over the seeds that succeed, for making the partition alone. A case that
+takes longer than its limit is stopped; both peers draw again until every client is large enough,
+which the first case makes all but impossible. fedbytes keeps the draw and moves what is needed
 (`on_small: repair`). FedLab cannot do without a least size, so 1 is asked of it where nothing is
 asked of the others, and its labels are documented as 0 … K - 1. A rounding bias of -0.70 / +0.30
 is that of cutting at the whole part of a cumulative sum, 997 samples a class over 10 clients.
 """
 
+STUCK = 3600  # seconds until a process is given up that does not notice its own limit
 SMALL = {"samples": 5_000, "classes": 10, "clients": 100, "alpha": 0.1, "min_size": 10}
 MIDDLE = {"samples": 1_000_000, "classes": 10, "clients": 1_000, "alpha": 0.5, "min_size": 0}
 LARGE = {"samples": 10_000_000, "classes": 10, "clients": 100_000, "alpha": 0.5, "min_size": 0}
@@ -56,7 +57,7 @@ def environment() -> Path:
     return python
 
 
-def work(library: str, job: dict[str, Any], python: Path, seconds: int) -> dict[str, Any]:
+def work(library: str, job: dict[str, Any], python: Path) -> dict[str, Any]:
     """Run a job in a fresh process of the library's environment."""
     interpreter = Path(sys.executable) if library == "fedbytes" else python
     threads = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -67,10 +68,10 @@ def work(library: str, job: dict[str, Any], python: Path, seconds: int) -> dict[
             env=os.environ | threads,
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=STUCK,
         )
     except subprocess.TimeoutExpired:
-        return {"error": f"not done after {seconds} s"}
+        return {"error": f"not done after {STUCK} s"}
     if done.returncode:
         return {"error": done.stderr.strip().splitlines()[-1][:100]}
     return dict(json.loads(done.stdout))
@@ -81,7 +82,7 @@ def measure(python: Path, quick: bool) -> pd.DataFrame:
     rows = []
     for library in LIBRARIES:
         seeds = 10 if quick else 100 if library == "fedbytes" else 20
-        found = work(library, {"kind": "seeds", "seeds": seeds, "limit": 5, **SMALL}, python, 600)
+        found = work(library, {"kind": "seeds", "seeds": seeds, "limit": 5, **SMALL}, python)
         title = "5,000 samples, 100 clients of at least 10, α = 0.1"
         rows.append([library, f"{title}: seeds that succeed", f"{found.get('done', 0)} of {seeds}"])
         rows.append([library, f"{title}: seconds", _seconds(found)])
@@ -92,12 +93,12 @@ def measure(python: Path, quick: bool) -> pd.DataFrame:
             if quick and size is LARGE:
                 continue
             job = {"kind": "seeds", "seeds": 1, "limit": 120, **size}
-            found = work(library, job, python, 200)
+            found = work(library, job, python)
             rows.append([library, f"{title}: seconds", _seconds(found)])
             extra = found.get("extra_bytes", 0) / 1e6
             memory = f"{extra:.0f} MB" if found.get("done") else "–"
             rows.append([library, f"{title}: memory beyond the labels", memory])
-        faults = work(library, {"kind": "faults", "limit": 40}, python, 900)
+        faults = work(library, {"kind": "faults", "limit": 40}, python)
         rows += [[library, name, words] for name, words in faults.items()]
     return pd.DataFrame(rows, columns=["library", "question", "answer"])
 
