@@ -3,7 +3,6 @@
 import copy
 import dataclasses
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -87,51 +86,74 @@ def reach(
     Raises:
         ValueError: if the target is out of the range that the scheme reaches for these data.
     """
-    strength, wanted = partitioner.strength, float(getattr(partitioner, "target").nmi)  # noqa: B009
-    if strength is None:
-        raise ValueError(f"partitioner {partitioner.name!r} has a target and no strength")
-    best: list[Partition] = []
-
-    def attempt(place: float) -> float:
-        value = strength.at(place)
-        changed: Any = {strength.field: value, "target": None}
-        plain: Partitioner = dataclasses.replace(partitioner, **changed)  # type: ignore[type-var]
-        split = plain.assign(factor, num_clients, copy.deepcopy(rng))
-        reached = nmi(split.contingency(factor))
-        split.found.update({strength.field: value, "nmi": reached})
-        if not best or abs(reached - wanted) < abs(best[0].found["nmi"] - wanted):
-            best[:] = [split]
-        return reached
-
-    def missed() -> bool:
-        return abs(best[0].found["nmi"] - wanted) > _CLOSE
-
-    lowest = attempt(0.0)
-    highest = lowest if lowest >= wanted else _or_inf(attempt, 1.0)
-    if missed() and not lowest < wanted < highest:
-        raise ValueError(
-            f"target nmi={wanted} is out of reach: over {num_clients} clients of these data and "
-            f"with this seed, {partitioner.name} gives "
-            + (f"{lowest:.3f} ... {highest:.3f}" if highest < wanted else f"at least {lowest:.3f}")
-        )
+    search = _Search(partitioner, factor, num_clients, rng)
+    search.ends()
     even, skewed = 0.0, 1.0
     for _ in range(_BISECTIONS):
-        if missed():
-            middle = (even + skewed) / 2.0
-            if _or_inf(attempt, middle) < wanted:
-                even = middle
-            else:
-                skewed = middle
+        middle = (even + skewed) / 2.0
+        if search.missed and search.attempt(middle) < search.wanted:
+            even = middle
+        else:
+            skewed = middle
     for step in range(1, _NEIGHBOURS + 1):
-        away = (step + 1) // 2 * _STEP * (1 if step % 2 else -1)
-        if missed() and 0.0 < even + away < 1.0:
-            _or_inf(attempt, even + away)
-    return best[0]
+        place = even + (step + 1) // 2 * _STEP * (1 if step % 2 else -1)
+        if search.missed and 0.0 < place < 1.0:
+            search.attempt(place)
+    return search.best
 
 
-def _or_inf(attempt: Callable[[float], float], place: float) -> float:
-    """Return the NMI at a place, infinity where it is too skewed for `min_size`."""
-    try:
-        return attempt(place)
-    except ValueError:
-        return math.inf
+class _Search:
+    """Splits by strengths at places between the even end, 0, and the skewed one, 1."""
+
+    best: Partition
+
+    def __init__(
+        self,
+        partitioner: "Partitioner",
+        factor: Factor,
+        num_clients: int,
+        rng: np.random.Generator,
+    ) -> None:
+        if partitioner.strength is None:
+            raise ValueError(f"partitioner {partitioner.name!r} has a target and no strength")
+        self.partitioner, self.strength = partitioner, partitioner.strength
+        self.factor, self.num_clients, self.rng = factor, num_clients, rng
+        self.wanted = float(getattr(partitioner, "target").nmi)  # noqa: B009
+
+    @property
+    def missed(self) -> bool:
+        """Whether no split so far is near enough."""
+        return abs(self.best.found["nmi"] - self.wanted) > _CLOSE
+
+    def ends(self) -> None:
+        """Try both ends, and refuse a target that is not between them."""
+        self.best = self._split(0.0)
+        lowest = self.best.found["nmi"]
+        highest = lowest if lowest >= self.wanted else self.attempt(1.0)
+        if not self.missed or lowest < self.wanted < highest:
+            return
+        reached = (
+            f"{lowest:.3f} ... {highest:.3f}" if highest < self.wanted else f"at least {lowest:.3f}"
+        )
+        raise ValueError(
+            f"target nmi={self.wanted} is out of reach: over {self.num_clients} clients of these "
+            f"data and with this seed, {self.partitioner.name} gives {reached}"
+        )
+
+    def attempt(self, place: float) -> float:
+        """Return the NMI at a place, infinity where it is too skewed for `min_size`."""
+        try:
+            split = self._split(place)
+        except ValueError:
+            return math.inf
+        if abs(split.found["nmi"] - self.wanted) < abs(self.best.found["nmi"] - self.wanted):
+            self.best = split
+        return split.found["nmi"]
+
+    def _split(self, place: float) -> Partition:
+        value = self.strength.at(place)
+        changed: Any = {self.strength.field: value, "target": None}
+        plain: Partitioner = dataclasses.replace(self.partitioner, **changed)  # type: ignore[type-var]
+        split = plain.assign(self.factor, self.num_clients, copy.deepcopy(self.rng))
+        split.found.update({self.strength.field: value, "nmi": nmi(split.contingency(self.factor))})
+        return split
