@@ -24,7 +24,6 @@ DIRECT = 4
 MAX_LEVEL = 1 << 22
 MAX_TOKEN = token_of(MAX_LEVEL, DIRECT)
 _ODDS_BITS = 5
-_CHUNK = 1 << 14
 _ODDS = tuple(2.0 ** (j // 2) * (1.0, 1.4142135623730951)[j % 2] for j in range(-10, 22))
 _BETWEEN = tuple(
     2.0 ** (j // 2) * (1.189207115002721, 1.681792830507429)[j % 2] for j in range(-10, 21)
@@ -61,22 +60,9 @@ class Tables:
         return table
 
 
-def count(magnitudes: Any, contexts: Bytes, used: Bytes) -> npt.NDArray[np.int64]:
-    """Return how often each token of a magnitude occurs in each context of `used`."""
-    width = MAX_TOKEN + 1
-    place = np.zeros(256, np.int64)
-    place[used] = np.arange(used.size)
-    counts = np.zeros(used.size * width, np.int64)
-    for start in range(0, contexts.size, _CHUNK):
-        piece = slice(start, start + _CHUNK)
-        both = place[contexts[piece]] * width + magnitudes[piece]
-        counts += np.bincount(both, minlength=counts.size)
-    return counts.reshape(used.size, width)
-
-
 def tokens_of(q: Ints) -> Bytes:
     """Return the tokens of the integers' magnitudes."""
-    return split(np.abs(q).astype(np.uint32), DIRECT)[0]
+    return split(np.abs(q).view(np.uint32), DIRECT)[0]
 
 
 def fit(used: Bytes, counts: npt.NDArray[np.int64]) -> Tables:
@@ -99,22 +85,30 @@ def estimate(tables: Tables, counts: npt.NDArray[np.int64]) -> float:
     return bits / 8 + 2 * rans.lanes_for(int(counts.sum())) + 3
 
 
-def pack(q: Ints, contexts: Bytes, used: Bytes) -> bytes:
+def pack(q: npt.NDArray[Any], contexts: Bytes, used: Bytes) -> bytes:
     """Return tables, coded symbols and raw bits.
 
     Args:
-        q: int32 [n], below `MAX_LEVEL` in magnitude.
+        q: signed integers [n], below `MAX_LEVEL` in magnitude.
         contexts: uint8 [n], each in `used`.
         used: the contexts that occur, rising; the reader must know them.
     """
     if q.size == 0:
         return b""
-    magnitudes, raw = split(np.abs(q).astype(np.uint32), DIRECT)
-    tables = fit(used, count(magnitudes, contexts, used))
-    symbols = 2 * magnitudes.astype(np.uint16) - (q < 0)
+    sizes = q.astype(np.int32)
+    magnitudes, raw = split(np.abs(sizes, out=sizes).view(np.uint32), DIRECT)
+    del sizes
+    counts = np.zeros((used.size, MAX_TOKEN + 1), np.int64)
+    for row, context in zip(counts, used, strict=True):
+        row += np.bincount(magnitudes[contexts == context], minlength=row.size)
+    tables = fit(used, counts)
     place = np.zeros(256, np.uint16)
     place[used] = np.arange(used.size, dtype=np.uint16) * np.uint16(tables.freqs.shape[1])
-    symbols += place[contexts]
+    symbols = place[contexts]
+    for _ in range(2):
+        symbols += magnitudes
+    symbols -= q < 0
+    del magnitudes
     return b"".join((tables.pack(), _encode(symbols, tables.freqs), raw))
 
 

@@ -1,6 +1,7 @@
 """The encoder's part of `lora_klt`: components and rows quantised with one step for everything."""
 
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ from .klt_round import offset_steps, round_run
 from .klt_wire import (
     COLUMN_PART,
     LOWEST,
+    ROW_PART,
     SHIFT_STEPS,
     SILENT,
     Energies,
@@ -24,6 +26,7 @@ from .klt_wire import (
     groups_of,
     has_shifts,
     row_class,
+    row_code,
     row_kind,
     still,
 )
@@ -36,6 +39,7 @@ _PRICE = 0.13  # squared steps that a bit is worth
 _FIRSTS = (0.5, 1.2)
 _CONTEXTS = 64
 _BITS = 17
+_CHUNK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,6 @@ class Trial:
         step: the step.
         habits: the levels and thresholds that were used.
         energies: of components and rows.
-        q: all integers in the message's order.
-        places: their contexts.
         error: the sum of squared errors.
         size: about how many bytes it takes.
         learned: habits for the next trial at about this step.
@@ -67,8 +69,6 @@ class Trial:
     step: float
     habits: Habits
     energies: Energies
-    q: Ints
-    places: Bytes
     error: float
     size: float
     learned: Habits
@@ -79,17 +79,6 @@ class Trial:
     def worth(self) -> float:
         """What its bytes are worth as squared error."""
         return _PRICE * self.step**2 * 8 * self.size
-
-    def pack(self, shape: Geometry) -> bytes:
-        """Return energies, levels and integers as bytes."""
-        used = np.unique(self.places)
-        return b"".join(
-            (
-                self.energies.pack(shape),
-                self.habits.levels.pack(used),
-                contexts.pack(self.q, self.places, used),
-            )
-        )
 
 
 class Quantiser:
@@ -111,6 +100,21 @@ class Quantiser:
         self, step: float, habits: Habits, silent: frozenset[tuple[int, int]] = frozenset()
     ) -> Trial:
         """Return the vector quantised with a step; `silent` are (plane, row) to leave out."""
+        return self._run(step, habits, silent)[1]
+
+    def pack(self, trial: Trial) -> bytes:
+        """Return a trial's energies, levels and integers as bytes."""
+        run, _ = self._run(trial.step, trial.habits, trial.silent)
+        energies = trial.energies.pack(self.shape)
+        levels = trial.habits.levels.pack(run.used)
+        places = trial.energies.contexts(self.shape)
+        q = np.concatenate([*run.parts, np.empty(0, np.int8)])
+        run.parts.clear()
+        return b"".join((energies, levels, contexts.pack(q, places, run.used)))
+
+    def _run(
+        self, step: float, habits: Habits, silent: frozenset[tuple[int, int]]
+    ) -> tuple["_Run", Trial]:
         run = _Run(step, habits, silent)
         rest = self.work.copy()
         components = []
@@ -123,7 +127,7 @@ class Quantiser:
             for number, plane in enumerate(self.shape.planes)
         ]
         energies = Energies(components, rows)
-        return run.finish(self.shape, energies)
+        return run, run.finish(self.shape, energies)
 
 
 class _Run:
@@ -132,7 +136,8 @@ class _Run:
     def __init__(self, step: float, habits: Habits, silent: frozenset[tuple[int, int]]) -> None:
         self.step, self.habits, self.silent = step, habits, silent
         self.gains: dict[tuple[int, int], tuple[float, int]] = {}
-        self.parts: list[Ints] = []
+        self.parts: list[npt.NDArray[Any]] = []
+        self.counts = np.zeros((_CONTEXTS, contexts.MAX_TOKEN + 1), np.int64)
         self.error = 0.0
         self.sums = np.zeros((_CONTEXTS, 2, 2), np.int64)  # by context, as `round_run` adds
 
@@ -158,7 +163,7 @@ class _Run:
         for j, code in enumerate(codes):
             for i in range(j):  # what the earlier ones took is not there any more
                 products[j] -= inner[j, i] * y[i].astype(np.float64)
-            self.parts.append(u[j].astype(np.int32))
+            self._keep(u[j].astype(np.int32), context(ROW_PART, row_code(code, group)))
             fitted = (products[j] / inner[j, j]).astype(np.float32)
             y[j] = self._quantise(fitted, context(COLUMN_PART, code))[0]
         add(np.ascontiguousarray((u * steps[:, None]).T.astype(np.float32)), -y, matrix)
@@ -166,9 +171,8 @@ class _Run:
 
     def rows(self, number: int, matrix: Floats, kind: int) -> list[int]:
         """Quantise the rows of a plane, and return their classes."""
-        whole, exponent = integers(matrix, _BITS)
-        energies = np.ldexp((whole * whole).sum(axis=1), -2 * exponent)
-        peaks = np.abs(matrix).max(axis=1)
+        energies = _row_energies(matrix)
+        peaks = np.maximum(matrix.max(axis=1), -matrix.min(axis=1))
         return [
             self._row((number, i), matrix[i], float(energies[i]), float(peaks[i]), kind)
             for i in range(matrix.shape[0])
@@ -185,10 +189,6 @@ class _Run:
             return SILENT
         decoded, error = self._quantise(row, place)
         nonzero = int(np.count_nonzero(decoded))
-        if not nonzero:
-            self.parts.pop()
-            self.error += energy
-            return SILENT
         self.error += error
         self.gains[name] = energy - error, nonzero
         return row_class(code)
@@ -198,24 +198,29 @@ class _Run:
         moves = self.habits.levels.moves[place] / SHIFT_STEPS
         first = self.habits.firsts[place]
         q, decoded, error = round_run(x, self.step, first, moves, self.sums[place])
-        self.parts.append(q)
+        self._keep(q, place)
         return decoded, error
+
+    def _keep(self, q: Ints, place: int) -> None:
+        small = q.min() >= -128 and q.max() < 128
+        self.parts.append(q.astype(np.int8) if small else q)
+        self.counts[place] += np.bincount(contexts.tokens_of(q), minlength=self.counts.shape[1])
+
+    @property
+    def used(self) -> Bytes:
+        """The contexts that occur, rising."""
+        return np.flatnonzero(self.counts.any(axis=1)).astype(np.uint8)
 
     def finish(self, shape: Geometry, energies: Energies) -> Trial:
         """Return the trial with its size and what was learned."""
-        q = np.concatenate([*self.parts, np.empty(0, np.int32)])
-        places = energies.contexts(shape)
-        used = np.unique(places)
-        magnitudes = contexts.tokens_of(q)
-        counts = contexts.count(magnitudes, places, used)
+        used = self.used
+        counts = self.counts[used]
         tables = contexts.fit(used, counts)
         size = len(energies.pack(shape)) + len(self.habits.levels.pack(used))
         return Trial(
             step=self.step,
             habits=self.habits,
             energies=energies,
-            q=q,
-            places=places,
             error=self.error,
             size=size + contexts.estimate(tables, counts),
             learned=self._learn(used, tables),
@@ -235,3 +240,14 @@ class _Run:
                 one = 1.0 + moves[place, 0] / SHIFT_STEPS
                 firsts[place] = np.clip((one * one + _PRICE * price) / (2 * one), *_FIRSTS)
         return replace(self.habits, levels=Levels(moves), firsts=firsts)
+
+
+def _row_energies(matrix: Floats) -> Doubles:
+    """Return the sum of squares of each row; sums of integers, so the same in any order."""
+    energies = np.empty(matrix.shape[0])
+    rows = max(_CHUNK // matrix.shape[1], 1)
+    for start in range(0, energies.size, rows):
+        whole, exponent = integers(matrix[start : start + rows], _BITS)
+        whole *= whole
+        energies[start : start + rows] = np.ldexp(whole.sum(axis=1), -2 * exponent)
+    return energies

@@ -24,7 +24,7 @@ LOWEST, HIGHEST = -6, 9
 SILENT = 0
 _CODES = HIGHEST - LOWEST + 1
 _LIMIT = 80  # of a component's code
-_ROW_PART, COLUMN_PART, _PAIRED_ROW, _PLAIN_ROW = range(4)
+ROW_PART, COLUMN_PART, _PAIRED_ROW, _PLAIN_ROW = range(4)
 _SHIFT_BITS = 5
 SHIFT_STEPS = 32
 
@@ -72,9 +72,7 @@ class Energies:
         """Yield context and length of each run of integers, in the order of the message."""
         for group, codes in zip(groups_of(shape), self.components, strict=True):
             for code in codes:
-                step = row_step(code, group.columns)
-                part = octave(1.0 / (group.rows * step * step))
-                yield context(_ROW_PART, part), group.rows
+                yield context(ROW_PART, row_code(code, group)), group.rows
                 yield context(COLUMN_PART, code), group.columns
         for plane, row_codes in zip(shape.planes, self.rows, strict=True):
             kind = row_kind(plane)
@@ -105,6 +103,12 @@ class Energies:
 def context(kind: int, code: int) -> int:
     """Return the context of integers of one kind whose mean square is about 2^code."""
     return kind * _CODES + min(max(code, LOWEST), HIGHEST) - LOWEST
+
+
+def row_code(code: int, group: Group) -> int:
+    """Return the code of the u of a component: its mean square is about 2^code of its steps."""
+    step = row_step(code, group.columns)
+    return octave(1.0 / (group.rows * step * step))
 
 
 def row_kind(plane: Plane) -> int:
