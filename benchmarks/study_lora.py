@@ -22,10 +22,10 @@ from fedbytes.compression import Layout, Shared, make_codec
 RATES = (0.25, 0.5, 1.2)
 TARGETS = {0.25: (0.25, 0.15), 0.5: (0.18, 0.09), 1.2: (0.07, 0.03)}  # at least, aim
 CODECS: list[dict[str, Any]] = [
-    *[{"name": "lora_klt", "bits": bits} for bits in (*RATES, 2.0)],
+    *[{"name": "lora_klt", "bits": bits} for bits in RATES],
     *[{"name": "lora_klt", "bits": bits, "basis": "reference"} for bits in RATES],
-    *[{"name": "ecsq", "bits": bits} for bits in (*RATES, 2.0)],
-    *[{"name": "eden", "bits": bits} for bits in (*RATES, 2.0)],
+    *[{"name": "ecsq", "bits": bits} for bits in RATES],
+    *[{"name": "eden", "bits": bits, "scale": "biased"} for bits in RATES],
     *[{"name": "topk", "density": density, "bits": 4} for density in (0.03, 0.06, 0.15)],
     {"name": "nf4"},
 ]
@@ -47,30 +47,45 @@ FAMILY_NAMES = {
 
 
 def measure(folder: Path, out: Path) -> None:
-    """Write OUT/measured.csv: a row for every captured delta and codec."""
-    rows: list[dict[str, Any]] = []
+    """Add to OUT/measured.csv what is not there yet of every captured delta and codec."""
+    out.mkdir(parents=True, exist_ok=True)
+    file = out / "measured.csv"
+    there = pd.read_csv(file, dtype={"alpha": str}) if file.exists() else pd.DataFrame()
     for path in sorted(folder.glob("*-r*-*.npz")):
         family, rank, alpha = path.stem.split("-")
         known = {"family": family, "rank": int(rank[1:]), "alpha": alpha.removeprefix("a")}
+        done = set()
+        if not there.empty:
+            same = (there[list(known)] == list(known.values())).all(axis=1)
+            done = set(there[same].spec)
+        specs = [spec for spec in CODECS if json.dumps(spec) not in done]
+        if ".partial" in path.name or not specs:
+            continue
         with np.load(path) as kept:
             layout = Layout({n: tuple(s) for n, s in json.loads(str(kept["layout"])).items()})
             arrays = {name: kept[name] for name in kept.files if "/" in name}
-        for name, x in arrays.items():
+        rows: list[dict[str, Any]] = []
+        for name, x in _chosen(arrays).items():
             round_, who = name.split("/")
-            if who == "reference":
-                continue
             shared = Shared(
                 layout,
                 round=int(round_.removeprefix("round")),
                 reference=torch.from_numpy(arrays[f"{round_}/reference"]),
             )
-            rows += [
-                known | {"round": shared.round, "sender": who} | _one(spec, x, shared)
-                for spec in CODECS
-            ]
+            place = known | {"round": shared.round, "sender": who}
+            rows += [place | _one(spec, x, shared) for spec in specs]
+        there = pd.concat([there, pd.DataFrame(rows)])
+        there.to_csv(file, index=False, float_format="%.6g")
         print(path.stem, flush=True)
-    out.mkdir(parents=True, exist_ok=True)
-    pd.DataFrame(rows).to_csv(out / "measured.csv", index=False, float_format="%.6g")
+
+
+def _chosen(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return of each round one client's delta and the global update."""
+    chosen = {}
+    for round_ in sorted({name.split("/")[0] for name in arrays}):
+        client = next(name for name in arrays if name.startswith(f"{round_}/client"))
+        chosen |= {name: arrays[name] for name in (client, f"{round_}/update")}
+    return chosen
 
 
 def _one(spec: dict[str, Any], x: np.ndarray, shared: Shared) -> dict[str, Any]:
@@ -83,6 +98,7 @@ def _one(spec: dict[str, Any], x: np.ndarray, shared: Shared) -> dict[str, Any]:
     wide = x.astype(np.float64)
     return {
         "codec": LABELS[codec.basis] if spec["name"] == "lora_klt" else spec["name"],
+        "spec": json.dumps(spec),
         "asked": spec.get("bits") if spec["name"] != "topk" else None,
         "numel": x.size,
         "bytes": len(data),
