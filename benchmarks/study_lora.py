@@ -51,7 +51,7 @@ def measure(folder: Path, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     file = out / "measured.csv"
     there = pd.read_csv(file, dtype={"alpha": str}) if file.exists() else pd.DataFrame()
-    for path in sorted(folder.glob("*-r*-*.npz")):
+    for path in sorted(folder.glob("*-r*-*.npz"), key=lambda path: path.stat().st_size):
         family, rank, alpha = path.stem.split("-")
         known = {"family": family, "rank": int(rank[1:]), "alpha": alpha.removeprefix("a")}
         done = set()

@@ -22,6 +22,7 @@ _FIXED_BYTES = 1 + 2 + 4 + DIGEST_BYTES  # form, exponent, step, digest
 _OVER = 1.015  # a message may be larger than asked by this much
 _WORST = 1 - 1 / 256  # share of the energy that may be lost
 _FINER = 0.7
+_FAR = 1.2  # a form that costs this much more than another is not tried further
 
 
 @CODECS.register("lora_klt")
@@ -97,15 +98,20 @@ class LoraKlt(Codec):
         if total == 0:
             return b"\0" if x.size else b""
         tried: list[tuple[int, Trial]] = []
-        for form in (_CUT, _FACTORED):
+        for form in (_FACTORED, _CUT):  # one quantiser at a time: each holds a copy of the vector
             quantiser = self._quantiser(scaled, form, shared)
-            if quantiser:
+            if quantiser and not (tried and self._hopeless(quantiser, tried[0][1])):
                 tried.append((form, self._search(quantiser)))
-        chosen, trial = self._choose(tried, x.size)
-        if chosen == _CUT or not quantiser:
-            quantiser = self._quantiser(scaled, chosen, shared)
-        assert quantiser is not None
-        return self._write(quantiser, trial, (chosen, exponent), scaled, shared)
+            del quantiser
+        form, trial = self._choose(tried, x.size)
+        chosen = self._quantiser(scaled, form, shared)
+        assert chosen is not None
+        return self._write(chosen, trial, (form, exponent), scaled, shared)
+
+    def _hopeless(self, quantiser: Quantiser, other: Trial) -> bool:
+        """Return whether a form costs far more than the other at its step."""
+        rough = at_step(quantiser, other.step)
+        return rough.error + rough.worth > _FAR * (other.error + other.worth)
 
     def _write(
         self,
