@@ -16,7 +16,7 @@ from .wire import Reader, count_bytes
 
 TOTAL_BITS = 12
 TOTAL = 1 << TOTAL_BITS
-MAX_LANES = 32
+MAX_LANES = 8
 _LOW = 1 << 16
 _SYMBOLS_A_LANE = 8192
 
@@ -25,7 +25,7 @@ Freqs = npt.NDArray[np.uint32]
 
 
 def lanes_for(count: int) -> int:
-    """Return how many lanes a message of `count` symbols has: a power of two, at most 32."""
+    """Return how many lanes a message of `count` symbols has: a power of two, at most 8."""
     lanes = 1
     while lanes < MAX_LANES and lanes * _SYMBOLS_A_LANE < count:
         lanes *= 2
@@ -104,16 +104,30 @@ def estimate(counts: npt.NDArray[Any], freqs: Freqs) -> int:
 
 
 def pack_freqs(freqs: Freqs) -> bytes:
-    """Return a frequency table as bytes: size - 1, then all but the last in Elias gamma of f + 1.
+    """Return a table as bytes: size - 1, a bit for the form, all frequencies but the last.
 
-    The last frequency follows from the sum. Bits are least significant first.
+    Forms: each by itself in Elias gamma, or how far each is from a guess. The guesses suit a
+    peaked, nearly even distribution over zigzagged integers. The last frequency follows from the
+    sum. Bits are least significant first.
     """
-    acc, place = 0, 0
-    for freq in freqs[:-1].tolist():
-        width = (freq + 1).bit_length() - 1
-        acc |= (1 | ((freq + 1) & ((1 << width) - 1)) << 1) << (place + width)
-        place += 2 * width + 1
-    return bytes([freqs.size - 1]) + acc.to_bytes((place + 7) // 8, "little")
+    known = freqs[:-1].tolist()
+    acc, size = min((_written(known, form) for form in (0, 1)), key=lambda written: written[1])
+    return bytes([len(known)]) + acc.to_bytes((size + 7) // 8, "little")
+
+
+def _written(freqs: list[int], form: int) -> tuple[int, int]:
+    """Return the bits of frequencies in one form, and how many; the first says the form."""
+    acc, size = form, 1 if freqs else 0
+    for i, freq in enumerate(freqs):
+        guess, low = _guess(freqs[:i]) if form else (0, 0)
+        off = 2 * abs(freq - guess) - (freq < guess) if form else freq
+        high = (off >> low) + 1
+        width = high.bit_length() - 1
+        acc |= (1 | (high & ((1 << width) - 1)) << 1) << (size + width)
+        size += 2 * width + 1
+        acc |= (off & ((1 << low) - 1)) << size
+        size += low
+    return acc, size
 
 
 def read_freqs(reader: Reader, limit: int) -> Freqs:
@@ -124,12 +138,39 @@ def read_freqs(reader: Reader, limit: int) -> Freqs:
     """
     size = reader.number("B", "alphabet", 0, limit - 1) + 1
     bits = _BitCursor(reader)
-    freqs = [bits.gamma() - 1 for _ in range(size - 1)]
+    freqs: list[int] = []
+    form = bits.number(1) if size > 1 else 0
+    for _ in range(size - 1):
+        guess, low = _guess(freqs) if form else (0, 0)
+        off = (bits.gamma() - 1 << low) | bits.number(low)
+        if form:
+            off = guess - (off + 1) // 2 if off % 2 else guess + off // 2
+        freqs.append(off)
+        if not 0 <= off <= TOTAL:
+            raise ValueError(f"{reader.what} payload: a frequency is {off}, allowed 0 to {TOTAL}")
     bits.end()
     last = TOTAL - sum(freqs)
     if last < 0 or last > TOTAL or (last == 0 and size > 1):
         raise ValueError(f"{reader.what} payload: frequencies sum to {sum(freqs)} of {TOTAL}")
     return np.array([*freqs, last], np.uint32)
+
+
+def _guess(known: list[int]) -> tuple[int, int]:
+    """Return a guess at the next frequency, and how many low bits of the distance are not coded.
+
+    u = 2k - 1 and 2k stand for -k and k, which are about as frequent; beyond, the ratio of one
+    magnitude to the next is taken to stay.
+    """
+    i = len(known)
+    if i == 0:
+        guess = TOTAL // 2
+    elif i % 2 == 0:
+        guess = known[-1]
+    elif i < 5:
+        guess = known[max(i - 2, 0)] // 2
+    else:
+        guess = min(known[-2] * known[-2] // max(known[-4], 1), known[-2])
+    return guess, max(guess.bit_length() // 2 - 1, 0)
 
 
 class _BitCursor:
@@ -151,9 +192,12 @@ class _BitCursor:
         width = 0
         while not self.bit():
             width += 1
-            if width > TOTAL_BITS:
+            if width > TOTAL_BITS + 1:
                 raise ValueError(f"{self._reader.what} payload: a frequency is above {TOTAL}")
-        return (1 << width) | sum(self.bit() << place for place in range(width))
+        return (1 << width) | self.number(width)
+
+    def number(self, width: int) -> int:
+        return sum(self.bit() << place for place in range(width))
 
     def end(self) -> None:
         if self._byte:

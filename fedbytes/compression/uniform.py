@@ -56,9 +56,11 @@ class Quantised:
     def pack(self) -> bytes:
         """Return the width of direct tokens, frequencies, coded tokens and raw bits."""
         sizes = {direct: self._size(direct) for direct in _DIRECT_CHOICES}
-        least = min(size for size, _ in sizes.values())
-        # Raw bits take time: the most direct tokens that cost at most 1/1000 more.
-        direct = max(d for d, (size, _) in sizes.items() if size <= least + least // 1000)
+        # Numbers with raw bits take time: they are to save 1/512 bit each.
+        costs = {
+            d: size + int(self.counts[1 << d :].sum()) // 4096 for d, (size, _) in sizes.items()
+        }
+        direct = min(costs, key=lambda d: (costs[d], -d))
         freqs = sizes[direct][1]
         tokens, raw = self._split(direct)
         return b"".join((bytes([direct]), rans.pack_freqs(freqs), rans.encode(tokens, freqs), raw))

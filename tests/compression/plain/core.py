@@ -55,11 +55,18 @@ class Body:
 
     def frequencies(self) -> list[int]:
         size, bits, freqs = self.take(1)[0] + 1, Bits(self.data), []
-        for _ in range(size - 1):
-            width = 0
+        form = bits.take(1) if size > 1 else 0
+        for i in range(size - 1):
+            guess = [2048, freqs[0] // 2 if i else 0, 0, freqs[1] // 2 if i > 1 else 0][i % 4]
+            if i and i % 2 == 0:
+                guess = freqs[i - 1]
+            if i >= 5 and i % 2:
+                guess = min(freqs[i - 2] ** 2 // max(freqs[i - 4], 1), freqs[i - 2])
+            low, width = max(guess.bit_length() // 2 - 1, 0) if form else 0, 0
             while not bits.take(1):
                 width += 1
-            freqs.append((1 << width) + bits.take(width) - 1)
+            v = ((1 << width) + bits.take(width) - 1 << low) + bits.take(low)
+            freqs.append(guess + (-(v + 1) // 2 if v % 2 else v // 2) if form else v)
         self.take((bits.at + 7) // 8)
         return [*freqs, 4096 - sum(freqs)]
 
@@ -67,7 +74,7 @@ class Body:
         if count == 0 or max(freqs) == 4096:
             return [freqs.index(max(freqs))] * count
         lanes = 1
-        while lanes < 32 and 8192 * lanes < count:
+        while lanes < 8 and 8192 * lanes < count:
             lanes *= 2
         size = self.count()
         states, words = list(self.numbers(f"{lanes}I")), list(self.numbers(f"{size}H"))
