@@ -19,7 +19,7 @@ DEFAULT_BITS = 2.0
 _NEAREST_LIMIT = 2.0  # step / rms below which nearest rounding contracts for every vector
 _DITHER_LIMIT = math.sqrt(12)
 _DITHER_BITS = 1.0  # from this rate on, the step stays below the limit by itself
-_UNBIASED_BITS = 1.0  # from this rate on the error of unbiased rounding is below the energy
+_UNBIASED_BITS = 1.5  # from this rate on the error stays well below the energy, short vectors too
 _UNBIASED_STEP = 1.5
 _FINE_STEP = 0.45  # of the rms: leaves an error of at most 5 %
 _FIXED_BYTES = 1 + 2 + 4 + DIGEST_BYTES  # form, exponent, step, digest
@@ -53,7 +53,7 @@ class Ecsq(Codec):
     rounds are from some hundred coordinates on. Nearest contracts for step < 2, since the error is
     at most step^2 / 4 of the energy; for bits always, since the step is reduced where more than
     255/256 would be lost. Dither contracts for step < sqrt(12), and for bits >= 1, where the step
-    is kept below that. Unbiased contracts for step <= 1.5 and bits >= 1: a finer step is taken if
+    is kept below that. Unbiased contracts for step <= 1.5 and bits >= 1.5: a finer step is taken if
     the error were above 255/256 of the energy.
 
     Attributes:
