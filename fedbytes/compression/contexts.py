@@ -17,7 +17,7 @@ from .bits import pack_bits, packed_bytes, unpack_bits
 from .kernels import kernel
 from .rans import _LOW, Bytes, Freqs, _encoder_tables
 from .rans import _encode as _encode_loop
-from .tokens import join, ranges, split, token_of
+from .tokens import join, ranges, split, token_of, tokens_of
 from .wire import Reader, count_bytes
 
 DIRECT = 4
@@ -60,9 +60,16 @@ class Tables:
         return table
 
 
-def tokens_of(q: Ints) -> Bytes:
-    """Return the tokens of the integers' magnitudes."""
-    return split(np.abs(q).view(np.uint32), DIRECT)[0]
+def count(q: Ints, counts: npt.NDArray[np.int64]) -> int:
+    """Add the tokens of q's magnitudes to counts [`MAX_TOKEN` + 1]; return the largest one."""
+    direct = np.zeros((1 << DIRECT) + 1, np.int64)
+    top = int(_count(q, direct))
+    counts[: direct.size - 1] += direct[:-1]
+    if direct[-1]:
+        sizes = np.abs(q)
+        tokens = tokens_of(sizes[sizes >= 1 << DIRECT].astype(np.uint32), DIRECT)
+        counts += np.bincount(tokens, minlength=counts.size)
+    return top
 
 
 def fit(used: Bytes, counts: npt.NDArray[np.int64]) -> Tables:
@@ -198,6 +205,22 @@ def _decode(reader: Reader, places: Bytes, freqs: Freqs) -> Bytes:
     if used != size or (states != _LOW).any():
         raise ValueError(f"{reader.what} payload: the coded symbols are damaged")
     return symbols
+
+
+def _count_numpy(q: Ints, direct: npt.NDArray[np.int64]) -> int:
+    sizes = np.abs(q)
+    direct += np.bincount(np.minimum(sizes, direct.size - 1), minlength=direct.size)
+    return int(sizes.max())
+
+
+@kernel(_count_numpy)
+def _count(q, direct):  # type: ignore[no-untyped-def]
+    last, top = np.int32(direct.size - 1), np.int32(0)
+    for i in range(q.size):
+        size = abs(q[i])
+        direct[min(size, last)] += 1
+        top = max(top, size)
+    return top
 
 
 def _decode_numpy(

@@ -202,9 +202,8 @@ class _Run:
         return decoded, error
 
     def _keep(self, q: Ints, place: int) -> None:
-        small = q.min() >= -128 and q.max() < 128
-        self.parts.append(q.astype(np.int8) if small else q)
-        self.counts[place] += np.bincount(contexts.tokens_of(q), minlength=self.counts.shape[1])
+        top = contexts.count(q, self.counts[place])
+        self.parts.append(q.astype(np.int8 if top < 128 else np.int16 if top < 32768 else np.int32))
 
     @property
     def used(self) -> Bytes:

@@ -77,7 +77,7 @@ def integers(body: Body, contexts: list[int]) -> list[int]:
     for context, last in zip(used, lasts, strict=True):
         tables[context], odds = table(odds[:last]), odds[last:]
     lanes = 1
-    while lanes < 32 and 8192 * lanes < len(contexts):
+    while lanes < 8 and 8192 * lanes < len(contexts):
         lanes *= 2
     size = body.count()
     states, words = list(body.numbers(f"{lanes}I")), list(body.numbers(f"{size}H"))
