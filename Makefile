@@ -28,6 +28,8 @@ test: lint
 	@$(BIN)/python -m pytest -n 2
 
 test-slow: lint
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-fuzz.lock || \
+		echo "atheris is not to be had here; the search guided by coverage is left out"
 	@$(BIN)/python -m pytest -n 2 -m "slow or not slow"
 
 bench: .venv/ready

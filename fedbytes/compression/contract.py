@@ -19,7 +19,7 @@ from .vectors import draw, draw_lora, edge_cases, layout_of
 _DRAWS = 256
 _FALSE_ALARM = 1e-7  # chance that one statistical comparison fails a correct codec
 _BYTES_A_COORDINATE = 8  # of memory that a decoder may take: twice the vector
-_BYTES_IN_ANY_CASE = 3 << 16  # for tables and pieces
+_BYTES_IN_ANY_CASE = 1 << 18  # for tables and pieces
 
 
 @dataclass(frozen=True)
