@@ -23,6 +23,19 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"{hint} (known: {', '.join(names) or 'none'})"
 
 
+def later(default: Any) -> Any:
+    """Return a dataclass field that was added later: at its default it is left out of the spec.
+
+    So runs that were made before there was the field keep their ids.
+    """
+    return dataclasses.field(default=default, metadata={"later": True})
+
+
+def is_default(field: dataclasses.Field[Any], value: Any) -> bool:
+    """Return whether `field` was made by `later` and has its default."""
+    return "later" in field.metadata and bool(value == field.default)
+
+
 class Registry(Generic[T]):
     """The plug-ins of one kind, by name.
 
@@ -127,7 +140,7 @@ class Registry(Generic[T]):
         return {
             f.name: self._plain(getattr(plugin, f.name))
             for f in dataclasses.fields(plugin)
-            if f.init
+            if f.init and not is_default(f, getattr(plugin, f.name))
         }
 
     def _plain(self, value: Any) -> Any:

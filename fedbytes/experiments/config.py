@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -143,12 +142,12 @@ def _canonical_specs() -> dict[str, Callable[[RunConfig], Spec]]:
     from fedbytes.data import TASKS, make_task
     from fedbytes.federated.algorithm import ALGORITHMS, make_algorithm
     from fedbytes.federated.link import make_link
-    from fedbytes.models import ADAPTERS, make_adapter, make_model_spec
+    from fedbytes.models import ADAPTERS, make_adapter, make_model_spec, model_spec
     from fedbytes.noniid import make_partitioner, partitioner_spec
 
     return {
         "task": lambda c: TASKS.spec(make_task(c.task)),
-        "model": lambda c: asdict(make_model_spec(c.model)),
+        "model": lambda c: model_spec(make_model_spec(c.model)),
         "adapter": lambda c: ADAPTERS.spec(make_adapter(c.adapter)),
         "partition": lambda c: partitioner_spec(make_partitioner(c.partitioner_spec)),
         "algorithm": lambda c: ALGORITHMS.spec(make_algorithm(c.algorithm)),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     )
     from fedbytes.models.batching import Batch
     from fedbytes.models.build import build_model, encode_task
-    from fedbytes.models.spec import ModelSpec, make_model_spec
+    from fedbytes.models.spec import ModelSpec, make_model_spec, model_spec
     from fedbytes.models.trainable import TrainableModel
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "load_tokenizer",
     "make_adapter",
     "make_model_spec",
+    "model_spec",
 ]
 
 _HOMES = {
@@ -40,7 +41,7 @@ _HOMES = {
     "base": ("NAMED", "Base", "BaseInfo", "forget_bases", "load_base", "load_tokenizer"),
     "batching": ("Batch",),
     "build": ("build_model", "encode_task"),
-    "spec": ("ModelSpec", "make_model_spec"),
+    "spec": ("ModelSpec", "make_model_spec", "model_spec"),
     "trainable": ("TrainableModel",),
 }
 

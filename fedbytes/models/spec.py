@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from fedbytes.models.device import Precision
-from fedbytes.registry import nearest
+from fedbytes.registry import is_default, nearest
 
 CHOICES = {"precision": ("auto", "float32", "bfloat16"), "pooling": ("auto", "mean", "last")}
 
@@ -50,3 +50,12 @@ def make_model_spec(spec: str | Mapping[str, Any] | ModelSpec) -> ModelSpec:
         if given.get(key, "auto") not in options:
             raise ValueError(f"{key} must be one of {', '.join(options)}, got {given[key]!r}")
     return ModelSpec(**given)
+
+
+def model_spec(spec: ModelSpec) -> dict[str, Any]:
+    """Return the canonical fields of a model; those added later are left out at their default."""
+    return {
+        field.name: getattr(spec, field.name)
+        for field in dataclasses.fields(spec)
+        if not is_default(field, getattr(spec, field.name))
+    }
