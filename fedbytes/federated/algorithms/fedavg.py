@@ -11,6 +11,7 @@ from torch import Tensor
 from fedbytes.federated import server_optimizers
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Trained
 from fedbytes.federated.hooks import Upload
+from fedbytes.federated.local_optimizers import LocalOptimizer, make_local_optimizer
 from fedbytes.federated.model import Trainable
 from fedbytes.federated.server_optimizers import ServerState
 
@@ -29,7 +30,7 @@ class FedAvg(Algorithm):
     local_epochs: int | None = None
     """Passes over the client's own examples in a round."""
     batch_size: int = 16
-    optimizer: Literal["adamw", "sgd"] = "adamw"
+    optimizer: LocalOptimizer = "adamw"
     learning_rate: float = 2e-3
     weight_decay: float = 0.0
     momentum: float = 0.0
@@ -104,12 +105,8 @@ class FedAvg(Algorithm):
         return self.local_epochs * -(-len(indices) // self.batch_size)
 
     def _local_optimizer(self, model: Trainable) -> torch.optim.Optimizer:
-        if self.optimizer == "sgd":
-            return torch.optim.SGD(
-                [model.flat], self.learning_rate, self.momentum, weight_decay=self.weight_decay
-            )
-        return torch.optim.AdamW(
-            [model.flat], self.learning_rate, weight_decay=self.weight_decay, fused=True
+        return make_local_optimizer(
+            self.optimizer, model.flat, self.learning_rate, self.momentum, self.weight_decay
         )
 
 
