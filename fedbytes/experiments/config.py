@@ -127,7 +127,23 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
             f"clients_per_round is {config.clients_per_round}, but there are only "
             f"{split.num_clients} clients (partition.num_clients)"
         )
-    return config.model_copy(update=canonical)
+    made = config.model_copy(update=canonical)
+    _check_pairing(made)
+    return made
+
+
+def _check_pairing(config: RunConfig) -> None:
+    """Refuse an algorithm with links or a participation that it cannot work with."""
+    from fedbytes.federated.algorithm import make_algorithm
+    from fedbytes.federated.link import make_link
+    from fedbytes.federated.round import pairing
+
+    sampled = config.clients_per_round
+    partial = sampled is not None and sampled < config.clients.num_clients
+    links = make_link(config.uplink), make_link(config.downlink)
+    refusal = make_algorithm(config.algorithm).refuses(pairing(*links, partial))
+    if refusal:
+        raise ValueError(refusal)
 
 
 def _within(key: str, make: Callable[[RunConfig], Spec], config: RunConfig) -> Spec:

@@ -12,13 +12,14 @@ from time import perf_counter
 
 import torch
 
+from fedbytes.compression.core import Layout, Shared
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.experiments.config import RunConfig
 from fedbytes.experiments.problem import Problem, make_problem
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.link import Link, make_link
 from fedbytes.federated.messages import METRICS_BYTES, SEED_BYTES
-from fedbytes.federated.round import Federation, sample_clients
+from fedbytes.federated.round import Federation
 from fedbytes.streams import stream
 
 
@@ -60,13 +61,17 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
 
 def _measure(problem: Problem) -> _Pace:
     fed = problem.federation
-    begin = fed.model.draw_initial(fed.seed)
+    turn = fed.turn(1)
+    held = fed.algorithm.initial(fed.model, fed.seed)
     seconds = []
     for attempt in range(2):  # the first warms up caches and kernels
         start = perf_counter()
-        client = sample_clients(fed, 1)[0]
+        client = turn.clients[0]
         rng = stream(fed.seed, "estimate", attempt)
-        fed.algorithm.client(fed.model, begin, fed.parts[client], {}, rng)
+        begin = held
+        if fed.algorithm.downloads == "state":
+            begin = fed.algorithm.download(turn.of(client), held)
+        fed.algorithm.train(turn.of(client), begin, fed.parts[client], {}, rng)
         middle = perf_counter()
         problem.model.evaluate()
         seconds.append(_Pace(middle - start, perf_counter() - middle))
@@ -74,27 +79,41 @@ def _measure(problem: Problem) -> _Pace:
 
 
 def _bytes(fed: Federation, rounds: int) -> tuple[int, int]:
-    up_message = _message_bytes(fed.uplink, fed) + METRICS_BYTES + HEADER_BYTES
-    update = _message_bytes(fed.downlink, fed)
-    whole = _message_bytes(make_link("fp32"), fed)
+    lengths: dict[tuple[str, int], int] = {}
+
+    def message(link: Link, layout: Layout) -> int:
+        key = (repr(link), layout.digest)
+        if key not in lengths:
+            lengths[key] = _message_bytes(link, layout)
+        return lengths[key]
+
+    whole = message(make_link("fp32"), fed.layout)
     first = SEED_BYTES + HEADER_BYTES if fed.initial == "seed" else whole
+    updates: list[int] = []
     synced: dict[int, int] = {}
     up = down = 0
     for round_ in range(1, rounds + 1):
+        turn = fed.turn(round_)
         sent = set()
-        for client in sample_clients(fed, round_):
-            up += up_message
-            missed = round_ - 1 - synced.get(client, 0)
-            way = missed * update + (0 if client in synced else first)
-            cost = min(way, max(whole, update)) if missed > 1 or client not in synced else way
+        for client in turn.clients:
+            up += message(fed.uplink, fed.algorithm.up(turn.of(client)))
+            up += METRICS_BYTES + HEADER_BYTES
+            if fed.algorithm.downloads == "state":
+                cost = message(fed.downlink, fed.algorithm.down(turn.of(client)))
+            else:
+                missed = updates[synced.get(client, 0) :]
+                way = sum(missed) + (0 if client in synced else first)
+                dear = len(missed) > 1 or client not in synced
+                cost = min(way, max(whole, missed[-1] if missed else 0)) if dear else way
             if fed.broadcast == "unicast" or cost not in sent:
                 down += cost
             sent.add(cost)
             synced[client] = round_ - 1
+        if fed.algorithm.downloads == "updates":
+            updates.append(message(fed.downlink, fed.algorithm.down(turn)))
     return up, down
 
 
-def _message_bytes(link: Link, fed: Federation) -> int:
-    rng = stream(0, "estimate")
-    x = torch.from_numpy(rng.standard_normal(fed.layout.numel, dtype="float32"))
-    return len(link.codec.encode(x, fed.shared(1, 0, None))) + HEADER_BYTES
+def _message_bytes(link: Link, layout: Layout) -> int:
+    x = torch.from_numpy(stream(0, "estimate").standard_normal(layout.numel, dtype="float32"))
+    return len(link.codec.encode(x, Shared(layout, round=1))) + HEADER_BYTES

@@ -115,7 +115,7 @@ class _Run:
                 "assets": assets_of(self.config),
                 "parameters": {
                     "base": problem.model.info.parameters,
-                    "trained": fed.layout.numel,
+                    "trained": fed.model.layout.numel,
                 },
                 "setup_bytes": problem.model.info.setup_bytes,
                 "partition": problem.holding.partition.fingerprint,
@@ -135,7 +135,7 @@ class _Run:
         if round_ % self.config.evaluate_every and round_ != rounds:
             return None
         with self.clock.phase("evaluate"):
-            self.problem.model.set_state(self.state.model)
+            self.problem.federation.algorithm.load(self.problem.model, self.state.model)
             self.metrics = self.problem.model.evaluate()
         return {
             "round": round_,

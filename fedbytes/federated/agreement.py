@@ -24,8 +24,10 @@ def agreement(uploads: Sequence[Upload]) -> dict[str, float]:
         `delta_mean_norm`: ||weighted mean of d||; what it lacks to `delta_norm` cancelled out.
 
         A value that is not defined is left out: the cosine of fewer than two deltas, the
-        diversity of deltas that sum to 0.
+        diversity of deltas that sum to 0, and all of them for messages of different lengths.
     """
+    if len({upload.delta.shape for upload in uploads}) > 1:
+        return {}
     weights = [upload.examples / sum(u.examples for u in uploads) for upload in uploads]
     norms = [float(torch.linalg.vector_norm(upload.delta)) for upload in uploads]
     units, plain, mean = (torch.zeros_like(uploads[0].delta) for _ in range(3))

@@ -3,18 +3,52 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor
 
+from fedbytes.compression.core import Layout
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.model import Trainable
 from fedbytes.federated.server_optimizers import ServerState
+from fedbytes.federated.turn import Turn
 from fedbytes.registry import Registry
 
 ClientMemory = dict[str, Tensor]
 """What a client keeps between its rounds, by name; checkpointed with the run."""
+
+
+@dataclass(frozen=True)
+class Pairing:
+    """What an algorithm is joined with, as far as it decides whether they can work together.
+
+    Attributes:
+        up_name, down_name: the codecs' registered names.
+        up_feedback, down_feedback: whether error feedback stands around them.
+        up_momentum: whether the uplink has momentum.
+        partial: whether a round has fewer clients than there are.
+    """
+
+    up_name: str = "fp32"
+    down_name: str = "fp32"
+    up_feedback: bool = False
+    down_feedback: bool = False
+    up_momentum: bool = False
+    partial: bool = False
+
+    @property
+    def up_exact(self) -> bool:
+        """Whether the uplink's codec returns every float32 as it was."""
+        return self.up_name in EXACT_CODECS
+
+    @property
+    def down_exact(self) -> bool:
+        """Whether the downlink's codec returns every float32 as it was."""
+        return self.down_name in EXACT_CODECS
+
+
+EXACT_CODECS = frozenset({"fp32"})
 
 
 @dataclass(frozen=True)
@@ -29,10 +63,19 @@ class Trained:
 class Algorithm(ABC):
     """A federated algorithm; its fields are its configuration.
 
-    Both methods are pure: everything they need comes in, everything they change goes out.
+    All methods are pure: everything they need comes in, everything they change goes out.
+
+    `client` and `server` are enough where clients hold the trained vector and what travels is
+    changes of it. An algorithm that holds or sends something else says so below: `held` is what
+    every client is kept in step with, `up` and `down` are the layouts of the messages of a turn,
+    and `apply` is what a decoded update does to what is held. Both ends call them, so they must
+    follow from the turn alone.
     """
 
     name: ClassVar[str]
+    downloads: ClassVar[Literal["updates", "state"]] = "updates"
+    """`updates`: clients are kept in step, and are sent what changed. `state`: each client of a
+    round is sent, through the downlink codec, what `download` makes for it, and keeps nothing."""
 
     @abstractmethod
     def client(
@@ -48,6 +91,77 @@ class Algorithm(ABC):
     @abstractmethod
     def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
         """Turn what the clients sent into the global update `[numel]` and the next state."""
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Return the delta `[up(turn).numel]` of a client's turn; by default `client`'s."""
+        return self.client(turn.model, start, indices, memory, rng)
+
+    def combine(
+        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
+    ) -> tuple[Tensor, ServerState]:
+        """Return the update `[down(turn).numel]` and the server's next state.
+
+        Args:
+            turn: the server's.
+            held: what clients hold `[held(model).numel]`.
+            uploads: what each client sent, in the layout of its turn.
+            state: the server's.
+        """
+        return self.server(uploads, state)
+
+    def held(self, model: Trainable) -> Layout:
+        """Return the layout of what clients are kept in step with; the trained tensors.
+
+        Raises:
+            ValueError: if the algorithm cannot work with what is trained of the model.
+        """
+        return model.layout
+
+    def initial(self, model: Trainable, seed: int) -> Tensor:
+        """Return what is held before the first round, which `seed` stands for."""
+        return model.draw_initial(seed)
+
+    def up(self, turn: Turn) -> Layout:
+        """Return the layout of the client's message of this turn."""
+        return self.held(turn.model)
+
+    def down(self, turn: Turn) -> Layout:
+        """Return the layout of the update that the round ends with.
+
+        With `downloads = "state"` it is that of the message to the client whose turn it is.
+        """
+        return self.held(turn.model)
+
+    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+        """Return what is held after the update of the round was decoded."""
+        return held + update
+
+    def download(self, turn: Turn, held: Tensor) -> Tensor:
+        """Return what the client is sent `[down(turn).numel]`, with `downloads = "state"`."""
+        return held
+
+    def load(self, model: Trainable, held: Tensor) -> None:
+        """Put what is held into the model, to be evaluated."""
+        model.set_state(held)
+
+    def refuses(self, pairing: Pairing) -> str | None:
+        """Return why the algorithm cannot work with these links and participation, or None.
+
+        A derived class asks this one first. The reason is one line that names the remedy.
+        """
+        if self.downloads == "state" and pairing.down_feedback:
+            return (
+                f"algorithm {self.name!r} sends clients a fresh state each round, so what the "
+                "downlink codec lost cannot be made up for: set downlink.error_feedback=false"
+            )
+        return None
 
 
 ALGORITHMS: Registry[Algorithm] = Registry(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor
 
-from fedbytes.compression.core import make_codec
+from fedbytes.compression.core import Shared, make_codec
 from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.federated.channel import KIND_IDS, SERVER, Channel
 from fedbytes.federated.clock import Clock
@@ -21,6 +21,7 @@ from fedbytes.federated.state import State
 
 if TYPE_CHECKING:
     from fedbytes.federated.round import Federation
+    from fedbytes.federated.turn import Turn
 
 _STATE_CODEC = make_codec("fp32")
 Plan = list[tuple[str, Frame]]
@@ -30,17 +31,16 @@ Plan = list[tuple[str, Frame]]
 def bring_up_to_date(
     state: State,
     fed: Federation,
-    clients: list[int],
-    round_: int,
+    turn: Turn,
     channel: Channel,
     clock: Clock,
-) -> Tensor:
-    """Send each of `clients` what it lacks; return the vector `[numel]` that they then hold."""
-    sender = _Sender(state, fed, round_)
+) -> list[Tensor]:
+    """Send each client of the round what it lacks; return what each then holds `[numel]`."""
+    sender = _Sender(state, fed, turn.round)
     heard: set[int] = set()
     held = state.model
     encode_seconds = state.encode_seconds
-    for client in clients:
+    for client in turn.clients:
         with clock.phase("encode"):
             plan = sender.plan(client)
         encode_seconds += clock.last
@@ -50,7 +50,7 @@ def bring_up_to_date(
             heard.add(id(frame))
             received, entry = channel.send(
                 frame,
-                round=round_,
+                round=turn.round,
                 client=EVERYONE if fed.broadcast == "multicast" else client,
                 direction="down",
                 kind=kind,
@@ -62,7 +62,7 @@ def bring_up_to_date(
             entry.decode_seconds = clock.last
             held = held if model is None else model
         state.synced[client] = state.round
-    return held
+    return [held] * len(turn.clients)
 
 
 def remember_update(state: State, numel: int, payload: bytes) -> None:
@@ -82,7 +82,7 @@ class _Sender:
         codec = fed.downlink.codec
         first = state.round - len(state.updates) + 1
         self._updates = [
-            frame_vector("update", codec, fed.shared(first + i, SERVER, None), payload)
+            frame_vector("update", codec, fed.shared_down(fed.turn(first + i), None), payload)
             for i, payload in enumerate(state.updates)
         ]
         self._seed = frame_seed(fed.seed, fed.shared(round_, SERVER, None))
@@ -105,14 +105,13 @@ class _Sender:
     def whole(self) -> Plan:
         """Return the whole state, and the reference where a codec of either link needs it."""
         if self._whole is None:
-            shared = self.fed.shared(self.round, SERVER, None)
-            vectors = {"state": self.state.model}
+            fed = self.fed
+            shared = fed.shared(self.round, SERVER, None)
+            self._whole = [("state", self._exactly("state", self.state.model, shared))]
             if self._reference_is_needed() and self.state.reference is not None:
-                vectors["reference"] = self.state.reference
-            self._whole = [
-                ("state", frame_vector(kind, _STATE_CODEC, shared, _STATE_CODEC.encode(x, shared)))
-                for kind, x in vectors.items()
-            ]
+                known = fed.shared_down(fed.turn(self.round - 1), None, self.round)
+                reference = self._exactly("reference", self.state.reference, known)
+                self._whole.append(("state", reference))
         return self._whole
 
     def receive(self, frame: Frame) -> Tensor | None:
@@ -124,14 +123,22 @@ class _Sender:
         state, fed = self.state, self.fed
         if frame.kind == KIND_IDS["seed"]:
             seed = open_seed(frame)
-            return fed.model.draw_initial(seed) if state.round == 0 else None
+            return fed.algorithm.initial(fed.model, seed) if state.round == 0 else None
         if frame.kind in (KIND_IDS["state"], KIND_IDS["reference"]):
-            vector = open_vector(frame, _STATE_CODEC, fed.shared(frame.round, SERVER, None))
-            return vector if frame.kind == KIND_IDS["state"] else None
+            if frame.kind == KIND_IDS["state"]:
+                return open_vector(frame, _STATE_CODEC, fed.shared(frame.round, SERVER, None))
+            known = fed.shared_down(fed.turn(frame.round - 1), None, frame.round)
+            open_vector(frame, _STATE_CODEC, known)
+            return None
         if frame.round < state.round or state.previous is None:
             return None
-        shared = fed.shared(frame.round, SERVER, state.reference_before)
-        return state.previous + open_vector(frame, fed.downlink.codec, shared)
+        turn = fed.turn(frame.round)
+        shared = fed.shared_down(turn, state.reference_before)
+        update = open_vector(frame, fed.downlink.codec, shared)
+        return fed.algorithm.apply(turn, state.previous, update)
+
+    def _exactly(self, kind: str, x: Tensor, shared: Shared) -> Frame:
+        return frame_vector(kind, _STATE_CODEC, shared, _STATE_CODEC.encode(x, shared))
 
     def _name(self, plan: Plan, synced: int) -> Plan:
         return [("state" if synced < 0 else "catch-up", frame) for _, frame in plan]

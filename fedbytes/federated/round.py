@@ -7,6 +7,7 @@ before_aggregate hooks -> aggregate -> server optimiser -> downlink codec -> new
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -14,15 +15,17 @@ from torch import Tensor
 
 from fedbytes.compression.core import Layout, Shared
 from fedbytes.federated.agreement import agreement
-from fedbytes.federated.algorithm import Algorithm
+from fedbytes.federated.algorithm import Algorithm, Pairing
 from fedbytes.federated.broadcast import bring_up_to_date, remember_update
 from fedbytes.federated.channel import SERVER, Channel
 from fedbytes.federated.clock import Clock
+from fedbytes.federated.download import send_states
 from fedbytes.federated.hooks import Context, Hooks, Upload
 from fedbytes.federated.link import Link
 from fedbytes.federated.messages import frame_vector, open_vector, send_metrics
 from fedbytes.federated.model import Trainable
 from fedbytes.federated.state import State
+from fedbytes.federated.turn import Turn
 from fedbytes.streams import stream
 
 
@@ -54,24 +57,77 @@ class Federation:
                 f"clients_per_round must be between 1 and the {holders} clients that hold "
                 f"examples, got {self.clients_per_round}"
             )
+        partial = self.clients_per_round < holders
+        refusal = self.algorithm.refuses(pairing(self.uplink, self.downlink, partial))
+        if refusal:
+            raise ValueError(refusal)
 
-    @property
+    @cached_property
     def layout(self) -> Layout:
-        """The tensors that are trained and sent."""
-        return self.model.layout
+        """What clients are kept in step with: by default the tensors that are trained."""
+        return self.algorithm.held(self.model)
 
-    def shared(
-        self, round_: int, sender: int, reference: Tensor | None, place: int | None = None
-    ) -> Shared:
-        """Return what both ends know of the message that `sender` makes in `round_`."""
-        return Shared(
-            self.layout,
+    def turn(self, round_: int) -> Turn:
+        """Return the server's turn in a round; `.of(client)` is a client's."""
+        return Turn(
+            model=self.model,
             seed=self.seed,
             round=round_,
-            sender=sender,
-            reference=reference,
-            place=place,
+            clients=tuple(sample_clients(self, round_)),
+            num_clients=sum(len(part) > 0 for part in self.parts),
         )
+
+    def shared(self, round_: int, sender: int, reference: Tensor | None) -> Shared:
+        """Return what both ends know of a message with all that is held."""
+        return Shared(self.layout, seed=self.seed, round=round_, sender=sender, reference=reference)
+
+    def shared_down(
+        self, turn: Turn, reference: Tensor | None, round_: int | None = None
+    ) -> Shared:
+        """Return what both ends know of the update that `turn`'s round ends with.
+
+        `round_` is the round of the message if it is another one.
+        """
+        return Shared(
+            self.algorithm.down(turn),
+            seed=self.seed,
+            round=turn.round if round_ is None else round_,
+            sender=SERVER,
+            reference=self._known(turn, self.algorithm.down(turn), reference),
+        )
+
+    def shared_up(self, turn: Turn, reference: Tensor | None) -> Shared:
+        """Return what both ends know of the message of the client whose turn it is."""
+        return Shared(
+            self.algorithm.up(turn),
+            seed=self.seed,
+            round=turn.round,
+            sender=turn.client,
+            reference=self._known(turn, self.algorithm.up(turn), reference),
+            place=turn.place,
+        )
+
+    def _known(self, turn: Turn, layout: Layout, reference: Tensor | None) -> Tensor | None:
+        """Return the update before this round as a reference, if it had the same layout."""
+        if reference is None or self.algorithm.down(self.turn(turn.round - 1)) != layout:
+            return None
+        return reference
+
+    def slot(self, sender: int, layout: Layout) -> str:
+        """Return where a sender's memory of messages of `layout` is kept."""
+        return str(sender) if layout == self.layout else f"{sender} {layout.digest:016x}"
+
+
+def pairing(uplink: Link, downlink: Link, partial: bool) -> Pairing:
+    """Return what decides whether an algorithm can work with these links."""
+    return Pairing(
+        up_name=uplink.codec.name,
+        down_name=downlink.codec.name,
+        up_feedback=uplink.memory.feedback != "none",
+        down_feedback=downlink.memory.feedback != "none",
+        up_momentum=uplink.memory.momentum > 0,
+        partial=partial,
+    )
 
 
 @dataclass(frozen=True)
@@ -89,7 +145,7 @@ class RoundReport:
 
 def start(fed: Federation) -> State:
     """Return the state before the first round: initial weights drawn, nobody reached."""
-    return State(model=fed.model.draw_initial(fed.seed), synced=[-1] * len(fed.parts))
+    return State(model=fed.algorithm.initial(fed.model, fed.seed), synced=[-1] * len(fed.parts))
 
 
 def sample_clients(fed: Federation, round_: int) -> list[int]:
@@ -107,16 +163,17 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
             without bound.
     """
     round_ = state.round + 1
-    clients = sample_clients(fed, round_)
-    held = bring_up_to_date(state, fed, clients, round_, channel, clock)
+    turn = fed.turn(round_)
+    send = bring_up_to_date if fed.algorithm.downloads == "updates" else send_states
+    starts = send(state, fed, turn, channel, clock)
 
     uploads, losses = [], []
-    for place, client in enumerate(clients):
+    for client, held in zip(turn.clients, starts, strict=True):
         # Local training on the client's own part.
         with clock.phase("train"):
             rng = stream(fed.seed, "batches", round_, client)
             memory = state.client_memory.get(client, {})
-            trained = fed.algorithm.client(fed.model, held, fed.parts[client], memory, rng)
+            trained = fed.algorithm.train(turn.of(client), held, fed.parts[client], memory, rng)
         if trained.memory:
             state.client_memory[client] = trained.memory
         delta = trained.delta
@@ -124,12 +181,13 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
             delta = after_client(delta, Context(fed.seed, round_, client))
 
         # Error feedback and uplink codec on the client; the server decodes what arrived.
-        shared = fed.shared(round_, client, state.reference, place)
+        shared = fed.shared_up(turn.of(client), state.reference)
+        slot = fed.slot(client, shared.layout)
         with clock.phase("encode"):
-            sent = fed.uplink.encode(delta, state.up_memories.get(client, {}), shared)
+            sent = fed.uplink.encode(delta, state.up_memories.get(slot, {}), shared)
             frame = frame_vector("delta", fed.uplink.codec, shared, sent.data)
-        state.guard(client, delta, sent)
-        state.up_memories[client] = sent.held
+        state.guard(slot, delta, sent)
+        state.up_memories[slot] = sent.held
         received, entry = channel.send(
             frame,
             round=round_,
@@ -140,9 +198,9 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
         )
         with clock.phase("decode"):
             decoded = open_vector(received, fed.uplink.codec, shared)
-            decoded = fed.uplink.receive(decoded, state.up_estimates.get(client))
+            decoded = fed.uplink.receive(decoded, state.up_estimates.get(slot))
         if fed.uplink.estimates:
-            state.up_estimates[client] = decoded
+            state.up_estimates[slot] = decoded
         entry.decode_seconds = clock.last
         examples, loss = send_metrics(channel, shared, len(fed.parts[client]), trained.loss)
         uploads.append(Upload(client, decoded, examples))
@@ -154,19 +212,31 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
         agreed = agreement(uploads)
         for before_aggregate in fed.hooks.before_aggregate:
             uploads = before_aggregate(uploads, Context(fed.seed, round_, -1))
-        update, state.server = fed.algorithm.server(uploads, state.server)
+        update, state.server = fed.algorithm.combine(turn, state.model, uploads, state.server)
+    if fed.algorithm.downloads == "updates":
+        update = broadcast_update(state, fed, turn, update, clock)
+    state.model = fed.algorithm.apply(turn, state.model, update)
+    state.round = round_
+    return RoundReport(round_, list(turn.clients), train_loss, agreed)
 
-    # Downlink codec. The model moves by what clients will decode, so both ends stay the same.
-    shared = fed.shared(round_, SERVER, state.reference)
+
+def broadcast_update(
+    state: State, fed: Federation, turn: Turn, update: Tensor, clock: Clock
+) -> Tensor:
+    """Encode the update that the round ends with; return it as clients will decode it.
+
+    The model moves by what they decode, so that both ends stay the same.
+    """
+    shared = fed.shared_down(turn, state.reference)
+    slot = fed.slot(-1, shared.layout)
     with clock.phase("encode"):
-        sent = fed.downlink.for_model.encode(update, state.down_memory, shared)
+        sent = fed.downlink.for_model.encode(update, state.down_memories.get(slot, {}), shared)
     state.encode_seconds = clock.last
-    state.guard(-1, update, sent)
-    state.down_memory = sent.held
+    state.guard(slot, update, sent)
+    state.down_memories[slot] = sent.held
     with clock.phase("decode"):
         decoded = fed.downlink.codec.decode(sent.data, shared)
     remember_update(state, fed.layout.numel, sent.data)
-    state.previous, state.model = state.model, state.model + decoded
+    state.previous = state.model
     state.reference_before, state.reference = state.reference, decoded
-    state.round = round_
-    return RoundReport(round_, clients, train_loss, agreed)
+    return decoded

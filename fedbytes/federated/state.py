@@ -1,7 +1,7 @@
 """Everything that one round hands to the next; saved and loaded, a run goes on as if never cut."""
 
 import os
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +32,18 @@ class State:
     reference: Tensor | None = None
     """The newest update as clients decoded it; `reference_before` is the one before that."""
     reference_before: Tensor | None = None
-    down_memory: Held = field(default_factory=dict)
-    up_memories: dict[int, Held] = field(default_factory=dict)
-    """What a sender keeps around its codec: the server, and each client."""
-    up_estimates: dict[int, Tensor] = field(default_factory=dict)
+    down_memories: dict[str, Held] = field(default_factory=dict)
+    up_memories: dict[str, Held] = field(default_factory=dict)
+    """What a sender keeps around its codec, the server and each client, by `Federation.slot`."""
+    up_estimates: dict[str, Tensor] = field(default_factory=dict)
     """What the server keeps of each client where the uplink sends differences (EF21)."""
     client_memory: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     encode_seconds: float = 0.0
     """What encoding the newest update took; the ledger books it where it is first sent."""
-    guards: dict[int, dict[str, Any]] = field(default_factory=dict)
+    guards: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What the guard against a diverging residual keeps of each sender (the server is -1)."""
 
-    def guard(self, sender: int, update: Tensor, sent: Sent) -> None:
+    def guard(self, sender: str, update: Tensor, sent: Sent) -> None:
         """Check that the sender's error feedback stays bounded, where it has any.
 
         Raises:
@@ -66,7 +66,16 @@ class State:
 
     @classmethod
     def load(cls, path: Path) -> tuple["State", dict[str, Any]]:
-        """Read what `save` wrote: the state and `extra`."""
+        """Read what `save` wrote: the state and `extra`.
+
+        Raises:
+            ValueError: if another version of fedbytes wrote it.
+        """
         saved = torch.load(path, map_location="cpu", weights_only=True)
         extra = saved.pop("extra")
+        if set(saved) != {f.name for f in fields(cls)}:
+            raise ValueError(
+                f"{path} was written by another version of fedbytes: finish the run with that, or "
+                f"delete {path.parent} to start it anew"
+            )
         return cls(**saved), extra

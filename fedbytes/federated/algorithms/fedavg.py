@@ -1,8 +1,9 @@
 """FedAvg: local steps on each client, the mean of their deltas on the server."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +15,9 @@ from fedbytes.federated.hooks import Upload
 from fedbytes.federated.local_optimizers import LocalOptimizer, make_local_optimizer
 from fedbytes.federated.model import Trainable
 from fedbytes.federated.server_optimizers import ServerState
+
+LossOf = Callable[[Any], Tensor]
+Correct = Callable[[Tensor, Tensor], None]
 
 
 @ALGORITHMS.register("fedavg")
@@ -71,17 +75,50 @@ class FedAvg(Algorithm):
         rng: np.random.Generator,
     ) -> Trained:
         """Take local steps from `start`; the delta is where they end minus where they began."""
+        return self.local(model, start, indices, memory, rng)
+
+    def local(
+        self,
+        model: Trainable,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+        *,
+        loss: LossOf | None = None,
+        correct: Correct | None = None,
+        optimizer: torch.optim.Optimizer | None = None,
+    ) -> Trained:
+        """Take the local steps; what derived algorithms change of them comes in.
+
+        Args:
+            model: what is trained.
+            start: where from [numel].
+            indices: the client's examples.
+            memory: handed on as it is.
+            rng: orders the batches.
+            loss: of a batch, instead of `model.loss`.
+            correct: changes the gradient in place before it is clipped; called with the trained
+                vector and its gradient, both [numel] on the model's device.
+            optimizer: of `model.flat`, instead of a new one.
+        """
         model.set_state(start)
-        flat, optimizer = model.flat, self._local_optimizer(model)
+        flat = model.flat
+        loss = loss or model.loss
+        optimizer = optimizer or self._local_optimizer(model)
         losses = []
         for batch in islice(model.batches(indices, self.batch_size, rng), self._steps(indices)):
-            loss = model.loss(batch)
-            loss.backward()  # type: ignore[no-untyped-call]
+            value = loss(batch)
+            value.backward()  # type: ignore[no-untyped-call]
+            if correct is not None:
+                with torch.no_grad():
+                    assert flat.grad is not None
+                    correct(flat, flat.grad)
             if self.max_grad_norm is not None:
                 torch.nn.utils.clip_grad_norm_([flat], self.max_grad_norm)
             optimizer.step()
             optimizer.zero_grad(set_to_none=False)  # the gradient's parts are views into one
-            losses.append(loss.detach())
+            losses.append(value.detach())
         delta = flat.detach().to("cpu", torch.float32) - start.to("cpu")
         return Trained(delta, float(torch.stack(losses).mean()), memory)
 

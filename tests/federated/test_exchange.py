@@ -1,0 +1,101 @@
+"""Algorithms that hold or send something else than the trained vector."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from fedbytes.compression.core import Layout
+from fedbytes.compression.frame import HEADER_BYTES
+from fedbytes.federated.algorithms.fedavg import FedAvg
+from fedbytes.federated.link import make_link
+
+
+@dataclass(frozen=True)
+class Halves(FedAvg):
+    """Sends the first half of the vector in odd rounds and the second in even ones."""
+
+    name = "halves"
+
+    def _half(self, turn):
+        n = turn.model.layout.numel
+        return slice(0, n // 2) if turn.round % 2 else slice(n // 2, n)
+
+    def up(self, turn):
+        half = self._half(turn)
+        return Layout({f"half {half.start}": (half.stop - half.start,)})
+
+    def down(self, turn):
+        return self.up(turn)
+
+    def train(self, turn, start, indices, memory, rng):
+        whole = super().train(turn, start, indices, memory, rng)
+        return type(whole)(whole.delta[self._half(turn)].clone(), whole.loss, whole.memory)
+
+    def apply(self, turn, held, update):
+        after = held.clone()
+        after[self._half(turn)] += update
+        return after
+
+
+@dataclass(frozen=True)
+class Fresh(FedAvg):
+    """Keeps nobody in step: every client of a round is sent the state."""
+
+    name = "fresh"
+    downloads = "state"
+
+
+FIELDS = {"local_steps": 3, "learning_rate": 0.05}
+TOPK = {"name": "topk", "density": 0.2, "error_feedback": True}
+
+
+@pytest.mark.parametrize("spec", ["fp32", TOPK, {"name": "lora_klt", "bits": 1.0}], ids=str)
+def test_messages_have_the_layout_of_their_round(make_run, spec):
+    run = make_run(5, algorithm=Halves(**FIELDS), uplink=make_link(spec), downlink=make_link(spec))
+    n = run.fed.model.layout.numel
+    for round_ in range(1, 5):
+        before = run.state.model
+        run.go(1)
+        moved = (run.state.model - before) != 0
+        half = slice(0, n // 2) if round_ % 2 else slice(n // 2, n)
+        assert moved[half].any()
+        moved[half] = False
+        assert not moved.any()
+    if spec == "fp32":
+        deltas = [e for e in run.ledger.entries if e.kind == "delta"]
+        assert {e.payload_bytes for e in deltas} == {4 * (n // 2) + 4, 4 * (n - n // 2) + 4}
+
+
+def test_each_layout_has_a_memory_of_its_own(make_run):
+    run = make_run(3, algorithm=Halves(**FIELDS), uplink=make_link(TOPK)).go(4)
+    shapes = {slot: held["residual"].shape for slot, held in run.state.up_memories.items()}
+    assert len(shapes) == 6
+    assert {shape[0] for shape in shapes.values()} == {
+        run.fed.layout.numel // 2,
+        run.fed.layout.numel - run.fed.layout.numel // 2,
+    }
+
+
+def test_clients_that_missed_rounds_are_brought_up_to_date(make_run):
+    # Every start is checked by the round: clients train from what they decoded.
+    whole = make_run(8, clients_per_round=2, algorithm=Halves(**FIELDS)).go(10)
+    kinds = {entry.kind for entry in whole.ledger.entries}
+    assert {"state", "update", "catch-up"} <= kinds
+
+
+def test_a_fresh_state_is_priced_every_round_and_is_fedavg_at_fp32(make_run):
+    fresh = make_run(4, algorithm=Fresh(**FIELDS)).go(3)
+    kept = make_run(4, algorithm=FedAvg(**FIELDS)).go(3)
+    torch.testing.assert_close(fresh.state.model, kept.state.model)
+    down = [e for e in fresh.ledger.entries if e.direction == "down"]
+    assert len(down) == 4 * 3
+    assert {e.message_bytes for e in down} == {4 * fresh.fed.layout.numel + 4 + HEADER_BYTES}
+    assert {e.kind for e in down} == {"state"}
+    shared = make_run(4, algorithm=Fresh(**FIELDS), broadcast="multicast").go(3)
+    assert shared.ledger.down_bytes * 4 == fresh.ledger.down_bytes
+
+
+def test_error_feedback_on_a_fresh_state_is_refused(make_run):
+    with pytest.raises(ValueError, match=r"fresh.*downlink\.error_feedback=false"):
+        make_run(4, algorithm=Fresh(**FIELDS), downlink=make_link(TOPK))
