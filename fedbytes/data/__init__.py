@@ -3,8 +3,10 @@
 from fedbytes.data.assets import asset_digest, asset_folder, asset_names, fetch, fetch_all
 from fedbytes.data.encode import EncodedSplit, EncodedTask, encode
 from fedbytes.data.home import home
+from fedbytes.data.packing import pack
 from fedbytes.data.task import TASKS, Kind, Task, make_task
 from fedbytes.data.text_data import Split, TextData, make_split, make_text_data
+from fedbytes.data.unigram import unigram_perplexity
 
 __all__ = [
     "TASKS",
@@ -24,4 +26,6 @@ __all__ = [
     "make_split",
     "make_task",
     "make_text_data",
+    "pack",
+    "unigram_perplexity",
 ]

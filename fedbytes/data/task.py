@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from fedbytes.data.text_data import Split, TextData, make_text_data
-from fedbytes.registry import Registry
+from fedbytes.registry import Registry, later
 from fedbytes.streams import stream
 
 Kind = Literal["classification", "causal-lm"]
@@ -22,6 +22,8 @@ class Task:
         max_length: tokens a text is cut to, special tokens included.
         max_train_examples: draw this many training examples, the same whatever the seed.
         max_test_examples: the same for the test examples.
+        pack: for causal-lm, join a client's texts, each ended by the end token, and cut them into
+            rows of exactly `max_length` tokens, instead of cutting every text to that length.
     """
 
     name: ClassVar[str]
@@ -29,6 +31,7 @@ class Task:
     max_length: int = 64
     max_train_examples: int | None = None
     max_test_examples: int | None = None
+    pack: bool = later(False)
 
     def __post_init__(self) -> None:
         if self.max_length < 1:
@@ -37,6 +40,8 @@ class Task:
             count = getattr(self, field)
             if count is not None and count < 1:
                 raise ValueError(f"{field} must be at least 1, got {count}")
+        if self.pack and self.kind != "causal-lm":
+            raise ValueError(f"pack is for kind causal-lm, got kind {self.kind}")
 
     def read(self) -> TextData:
         """Return all texts, before any subsample; each data source has its own."""

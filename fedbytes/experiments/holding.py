@@ -18,6 +18,8 @@ from fedbytes.noniid.partitioners.clusters import Clusters
 FORMAT = 1
 TEXT = "text"
 """The factor that is the texts themselves rather than one of their columns."""
+NATURAL = ("label", "speaker", "category", "file")
+"""The columns that a split follows when none is named: the first that there is."""
 
 
 @dataclass(frozen=True)
@@ -52,13 +54,13 @@ def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Hold
 def factor_column(
     columns: Mapping[str, np.ndarray], name: str | None, field: str = "factor"
 ) -> np.ndarray:
-    """Return the column that a split follows: the label where there is one, or the named one.
+    """Return the column that a split follows: the named one, or the first of `NATURAL`.
 
     Raises:
         ValueError: if there is no such column; the message lists those that exist.
     """
     if name is None:
-        name = next((key for key in ("label", "speaker") if key in columns), None)
+        name = next((key for key in NATURAL if key in columns), None)
     if name is None or name not in columns:
         known = ", ".join([*columns, TEXT])
         raise ValueError(f"partition.{field}: there is no column {name!r} (known: {known})")

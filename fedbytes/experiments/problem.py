@@ -5,7 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from fedbytes.data import EncodedTask, asset_digest, asset_names, make_task
+from fedbytes.data import (
+    EncodedTask,
+    asset_digest,
+    asset_names,
+    make_task,
+    pack,
+    unigram_perplexity,
+)
 from fedbytes.experiments.config import RunConfig
 from fedbytes.experiments.holding import Holding, split_examples
 from fedbytes.federated.algorithm import make_algorithm
@@ -18,12 +25,24 @@ from fedbytes.noniid import Partition
 
 @dataclass(frozen=True)
 class Problem:
-    """A run's federation, and beside it what is measured on the server."""
+    """A run's federation, and beside it what is measured on the server.
+
+    `task` holds the examples that were split between clients: documents, where the model's own
+    task holds rows that they were packed into.
+    """
 
     federation: Federation
     model: TrainableModel
     task: EncodedTask
     holding: Holding
+
+    def baselines(self) -> dict[str, float]:
+        """Return what a trained model must beat: a unigram model's perplexity for causal-lm."""
+        task = self.model.task
+        if task.kind != "causal-lm":
+            return {}
+        vocabulary = self.model.vocabulary
+        return {"unigram_perplexity": unigram_perplexity(task.train, task.test, vocabulary)}
 
 
 def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
@@ -33,12 +52,13 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
         ValueError: if an asset is missing, or the split or the federation cannot be made.
     """
     task = encode_task(make_task(config.task), config.model)
-    model = build_model(config.model, config.adapter, task, seed=config.seed)
     holding = split_examples(config, task.train.columns)
     partition = holding.partition
+    learned, parts = pack(task, partition.indices, config.seed)
+    model = build_model(config.model, config.adapter, learned, seed=config.seed)
     federation = Federation(
         model=model,
-        parts=partition.indices,
+        parts=parts,
         algorithm=make_algorithm(config.algorithm),
         uplink=make_link(config.uplink),
         downlink=make_link(config.downlink),

@@ -30,7 +30,7 @@ def encode_task(
     """
     task = make_task(task)
     tokenizer, digest = load_tokenizer(make_model_spec(model).name)
-    return encode(task.load(), tokenizer, digest, task.kind, task.max_length)
+    return encode(task.load(), tokenizer, digest, task.kind, task.max_length, task.pack)
 
 
 def build_model(

@@ -1,5 +1,6 @@
 """A base model with an adapter and a task: one vector that is trained, and what it is worth."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Literal
@@ -69,6 +70,11 @@ class TrainableModel:
         self.set_state(self.initial_state)
 
     @property
+    def vocabulary(self) -> int:
+        """Tokens that the base model knows."""
+        return int(self.network.backbone.config.vocab_size)  # type: ignore[union-attr,arg-type]
+
+    @property
     def initial_state(self) -> Tensor:
         """The vector that this model's seed stands for, on the CPU."""
         return self.draw_initial(self.seed)
@@ -119,8 +125,13 @@ class TrainableModel:
         The last batch of an epoch is smaller where the sizes do not divide.
 
         Raises:
-            ValueError: if there are no examples, or `batch_size` is below 1.
+            ValueError: if there are no examples, `batch_size` is below 1, or the task's documents
+                have not been packed yet.
         """
+        if self.task.unpacked and split == "train":
+            raise ValueError(
+                "pack the task before it is trained on: fedbytes.data.pack(task, parts)"
+            )
         data = self._split(split)
         for rows in shuffled(indices, batch_size, rng):
             yield make_batch(data, rows, self.device)
@@ -130,7 +141,7 @@ class TrainableModel:
 
         Returns:
             `accuracy`, `macro_f1` and `loss` for classification; `loss` (nats a token) and
-            `perplexity` for causal-lm.
+            `perplexity` for causal-lm, and `bits_per_byte` of text where texts are packed.
         """
         data = self._split(split)
         if data.labels is None:
@@ -177,7 +188,10 @@ class TrainableModel:
             nll, targets = next_token_loss(scores, batch.tokens, batch.mask)
             total, count = total + float(nll), count + int(targets)
         loss = total / max(count, 1)
-        return {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
+        found = {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
+        if data.text_bytes:  # the first token of a row is not predicted, and counted as the others
+            found["bits_per_byte"] = loss * len(data.tokens) / data.text_bytes / math.log(2)
+        return found
 
     def _predict(self, data: EncodedSplit) -> Iterator[tuple[Batch, Tensor]]:
         with torch.inference_mode(), autocast(self.device, self.dtype):

@@ -43,6 +43,7 @@ METRICS = {
         Metric("accuracy", "Test accuracy (%)", 100, True, 1),
         Metric("macro_f1", "Test macro-F1 (%)", 100, True, 1),
         Metric("perplexity", "Test perplexity", 1, False, 2),
+        Metric("bits_per_byte", "Test bits per byte of text", 1, False),
         Metric("loss", "Test loss (nats)", 1, False),
         Metric("train_loss", "Training loss (nats)", 1, False),
     )

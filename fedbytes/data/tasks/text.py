@@ -1,0 +1,55 @@
+from dataclasses import dataclass
+
+from fedbytes.data.plain_text import Documents, read_texts
+from fedbytes.data.task import TASKS, Kind, Task
+from fedbytes.data.text_data import TextData, make_text_data
+from fedbytes.data.text_file import hold_out
+
+
+@TASKS.register("text")
+@dataclass(frozen=True)
+class TextTask(Task):
+    """Plain text files of yours; the column `file` lets each be a client.
+
+    Attributes:
+        path: the training texts: a file, or a glob such as `books/**/*.txt`.
+        test_path: the test texts; without it `test_fraction` of the documents is held out.
+        documents: what a document is: a whole `file`, a `paragraph` between blank lines, or
+            `lines_per_document` `lines`.
+        lines_per_document: lines of a document, for `documents: lines`.
+        test_fraction: share of the documents held out, between 0 and 1.
+    """
+
+    kind: Kind = "causal-lm"
+    path: str = ""
+    test_path: str | None = None
+    documents: Documents = "file"
+    lines_per_document: int = 50
+    test_fraction: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.path:
+            raise ValueError("task 'text' needs path: a text file or a glob")
+        if self.kind != "causal-lm":
+            raise ValueError(f"task 'text' has no labels: kind must be causal-lm, got {self.kind}")
+        if self.lines_per_document < 1:
+            raise ValueError(
+                f"lines_per_document must be at least 1, got {self.lines_per_document}"
+            )
+        if not 0 < self.test_fraction < 1:
+            raise ValueError(f"test_fraction must be between 0 and 1, got {self.test_fraction}")
+
+    def read(self) -> TextData:
+        """Return the documents of the files."""
+        train = read_texts(self.path, self.documents, self.lines_per_document)
+        if self.test_path is not None:
+            test = read_texts(self.test_path, self.documents, self.lines_per_document)
+        elif len(train) < 2:
+            raise ValueError(
+                f"{self.path} is {len(train)} documents, none to hold out for testing: give "
+                "test_path, or documents: paragraph"
+            )
+        else:
+            train, test = hold_out(train, self.test_fraction)
+        return make_text_data(self.path, train, test)

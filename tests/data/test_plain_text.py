@@ -1,0 +1,72 @@
+import pytest
+
+from fedbytes.data import TASKS, make_task
+
+
+@pytest.fixture
+def books(tmp_path):
+    (tmp_path / "books" / "old").mkdir(parents=True)
+    (tmp_path / "books" / "one.txt").write_text("first\nline\n\n  \nsecond\n\n\nthird\n")
+    (tmp_path / "books" / "old" / "two.txt").write_text("a\nb\nc\n", encoding="utf-8")
+    (tmp_path / "books" / "empty.txt").write_text(" \n")
+    return str(tmp_path / "books" / "**" / "*.txt")
+
+
+def everything(spec):
+    data = make_task(spec).load()
+    pairs = []
+    for split in (data.train, data.test):
+        pairs += zip(split.texts, split.columns["file"].tolist(), strict=True)
+    return sorted(pairs)
+
+
+PIECES = {
+    "file": ["a\nb\nc", "first\nline\n\n  \nsecond\n\n\nthird"],
+    "paragraph": ["a\nb\nc", "first\nline", "second", "third"],
+    "lines": ["a\nb", "c", "first\nline", "second", "third"],
+}
+
+
+@pytest.mark.parametrize("documents", PIECES)
+def test_documents_and_their_files(books, documents):
+    spec = {"name": "text", "path": books, "test_fraction": 0.5, "lines_per_document": 2}
+    wanted = PIECES[documents]
+    files = ["old/two.txt" if text in ("a\nb\nc", "a\nb", "c") else "one.txt" for text in wanted]
+    found = everything(spec | {"documents": documents})
+    assert found == list(zip(wanted, files, strict=True))
+
+
+def test_one_file_of_its_own_for_testing(books, tmp_path):
+    other = tmp_path / "other.txt"
+    other.write_text("test text")
+    data = make_task({"name": "text", "path": books, "test_path": str(other)}).load()
+    assert len(data.train) == 2
+    assert data.test.texts == ["test text"]
+    assert data.test.columns["file"].tolist() == ["other.txt"]
+
+
+def test_bad_input(tmp_path):
+    with pytest.raises(ValueError, match="task 'text' needs path"):
+        make_task("text")
+    with pytest.raises(ValueError, match=r"there is no file .*nothing\.txt"):
+        make_task("text", path=str(tmp_path / "nothing.txt")).load()
+    with pytest.raises(ValueError, match="documents must be one of file, paragraph, lines"):
+        make_task("text", path="x", documents="page")
+    with pytest.raises(ValueError, match="kind must be causal-lm"):
+        make_task("text", path="x", kind="classification")
+    (tmp_path / "one.txt").write_text("only one")
+    with pytest.raises(ValueError, match="1 documents, none to hold out for testing: give test_p"):
+        make_task("text", path=str(tmp_path / "one.txt")).load()
+    (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ValueError, match=r"bad\.txt is not UTF-8 text"):
+        make_task("text", path=str(tmp_path / "bad.txt")).load()
+
+
+def test_fields_added_later_leave_the_specification_of_old_tasks_as_it_was():
+    assert TASKS.spec(make_task("friends")) == {
+        "name": "friends",
+        "kind": "causal-lm",
+        "max_length": 64,
+        "max_train_examples": None,
+        "max_test_examples": None,
+    }
