@@ -16,6 +16,14 @@ from fedbytes.data.encode import Tokenizer
 from fedbytes.data.quiet import quiet_transformers
 from fedbytes.data.sources import hub_answers
 from fedbytes.data.task import Kind
+from fedbytes.models.quantise import (
+    Quantisation,
+    loading_options,
+    quantise_again,
+    settle,
+    stored_bytes,
+    weight_count,
+)
 from fedbytes.models.tiny import TINY, byte_tokenizer, tiny_model
 from fedbytes.registry import nearest
 
@@ -37,7 +45,7 @@ class BaseInfo:
 
     Attributes:
         name: as the user wrote it.
-        digest: names its weights, and so what was computed from them.
+        digest: names its weights and how they are packed, and so what was computed from them.
         parameters: how many it has.
         setup_bytes: bytes of its weights, which every client must have before the first round.
         decoder: whether it reads from left to right.
@@ -62,18 +70,25 @@ class Base:
         return share(self.model)
 
 
-def load_base(name: str, kind: Kind = "classification", device: str = "cpu") -> Base:
+def load_base(
+    name: str,
+    kind: Kind = "classification",
+    device: str = "cpu",
+    quantisation: Quantisation | None = None,
+) -> Base:
     """Return a base model: the same object for the same arguments within a process.
 
     Args:
         name: `minilm`, `smollm2-135m`, `tiny-llama`, `tiny-bert`, a folder, or a hub id.
         kind: `classification` loads the model without its own head, `causal-lm` with it.
         device: where the weights are put, such as `cpu` or `cuda`.
+        quantisation: how the linear layers' weights are packed; None for whole ones.
 
     Raises:
-        ValueError: if there is no such model, or it cannot do what `kind` says.
+        ValueError: if there is no such model, or it cannot do what `kind` says, or the device
+            cannot quantise.
     """
-    return _load(name, kind, str(device))
+    return _load(name, kind, str(device), quantisation)
 
 
 def forget_bases() -> None:
@@ -91,28 +106,37 @@ def load_tokenizer(name: str) -> tuple[Tokenizer, str]:
 
 
 @lru_cache(maxsize=4)
-def _load(name: str, kind: Kind, device: str) -> Base:
+def _load(name: str, kind: Kind, device: str, quantisation: Quantisation | None) -> Base:
     from transformers import AutoModel, AutoModelForCausalLM
 
     auto_class: Any = AutoModelForCausalLM if kind == "causal-lm" else AutoModel
+    options: dict[str, Any] = {"dtype": torch.float32}
+    if quantisation is not None:
+        options = loading_options(quantisation, device)
     model: Any
     if name in TINY:
         _check_kind(name, name == "tiny-llama", kind)
         model = tiny_model(name, auto_class)
+        model = model if quantisation is None else quantise_again(model, options)
     else:
         where = _locate(name)
         _check_kind(name, _is_decoder(_config(name, where)), kind)
-        model = _from(name, where, auto_class, dtype=torch.float32)
+        model = _from(name, where, auto_class, **options)
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # not read here, and must not be trained or sent
     model.config.use_cache = False
-    model.requires_grad_(False).eval().to(device)
+    model.requires_grad_(False).eval()
+    if quantisation is None:
+        model.to(device)
+    else:
+        settle(model, quantisation)
     weights = [*model.parameters()]
+    digest = asset_digest(name) if name in asset_names() else _weights_digest(model)
     info = BaseInfo(
         name=name,
-        digest=asset_digest(name) if name in asset_names() else _weights_digest(model),
-        parameters=sum(p.numel() for p in weights),
-        setup_bytes=sum(p.numel() * p.element_size() for p in weights),
+        digest=digest if quantisation is None else f"{digest} {quantisation}",
+        parameters=sum(weight_count(p) for p in weights),
+        setup_bytes=sum(stored_bytes(p) for p in weights),
         decoder=_is_decoder(model.config),
     )
     return Base(model, info)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fedbytes.data.encode import EncodedTask, encode
 from fedbytes.data.task import Task, make_task
@@ -55,7 +55,7 @@ def build_model(
     spec, chosen = make_model_spec(model), make_adapter(adapter)
     device = pick_device(spec.device)
     dtype = pick_precision(spec.precision, device)
-    base = load_base(spec.name, task.kind, str(device))
+    base = load_base(spec.name, task.kind, str(device), spec.quantisation(dtype))
     with torch.random.fork_rng(devices=[]):  # libraries draw initial values that are not used
         network, initial = _assemble(base, chosen, task, spec)
     trainable = TrainableModel(network, initial, task, base.info, device, dtype, seed)
@@ -72,6 +72,7 @@ def _assemble(
 ) -> tuple[Classifier | LanguageModel, dict[str, Initial]]:
     backbone = base.shared_copy()
     trained = adapter.attach(backbone)
+    _check_whole(backbone, trained, adapter.name, spec.quantise)
     initial = {f"backbone.{name}": draw for name, draw in trained.items()}
     if task.kind == "causal-lm":
         if not initial:
@@ -83,6 +84,18 @@ def _assemble(
     network.head.to(next(base.model.parameters()).device)
     initial |= {f"head.{name}": draw for name, draw in network.head.initial().items()}
     return network, initial
+
+
+def _check_whole(
+    backbone: nn.Module, trained: Mapping[str, Initial], adapter: str, quantise: str
+) -> None:
+    held = dict(backbone.named_parameters())
+    for name in trained:
+        if not held[name].is_floating_point():
+            raise ValueError(
+                f"adapter {adapter!r} trains {name}, which quantise: {quantise} has packed: "
+                "use an adapter such as lora, or leave quantise out"
+            )
 
 
 def _agrees(model: TrainableModel, prefix: Prefix) -> bool:

@@ -1,14 +1,16 @@
 """The model part of a configuration."""
 
 import dataclasses
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from fedbytes.models.device import Precision
-from fedbytes.registry import is_default, nearest
+import torch
 
-CHOICES = {"precision": ("auto", "float32", "bfloat16"), "pooling": ("auto", "mean", "last")}
+from fedbytes.models.device import Precision
+from fedbytes.models.quantise import Quantisation
+from fedbytes.registry import is_default, later, nearest
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,36 @@ class ModelSpec:
         precision: `auto` (bfloat16 where the device has it), `float32` or `bfloat16`.
         pooling: how a text's states become one for classification: `mean` over its tokens, its
             `last` token, or `auto` (mean for encoders, last for decoders).
+        quantise: pack the frozen linear layers' weights as `nf4`, `fp4` or `int8`; `none` not to.
+        double_quant: quantise the scales of 4-bit blocks as well.
+        compute_dtype: type of the products with unpacked weights; `auto` is that of `precision`.
     """
 
     name: str
     device: str = "auto"
     precision: Precision = "auto"
     pooling: Literal["auto", "mean", "last"] = "auto"
+    quantise: Literal["none", "nf4", "fp4", "int8"] = later("none")
+    double_quant: bool = later(False)
+    compute_dtype: Literal["auto", "float32", "bfloat16", "float16"] = later("auto")
+
+    def __post_init__(self) -> None:
+        if self.double_quant and self.quantise not in ("nf4", "fp4"):
+            raise ValueError(f"double_quant needs quantise nf4 or fp4, got {self.quantise}")
+        if self.compute_dtype != "auto" and self.quantise == "none":
+            raise ValueError("compute_dtype needs quantise; without it, set precision")
+
+    def quantisation(self, precision: torch.dtype) -> Quantisation | None:
+        """Return how weights are packed, None if they are not.
+
+        Args:
+            precision: type of the other products, which `compute_dtype: auto` follows.
+        """
+        if self.quantise == "none":
+            return None
+        named = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+        compute = named.get(self.compute_dtype, precision)
+        return Quantisation(self.quantise, self.double_quant, compute)
 
 
 def make_model_spec(spec: str | Mapping[str, Any] | ModelSpec) -> ModelSpec:
@@ -38,18 +64,23 @@ def make_model_spec(spec: str | Mapping[str, Any] | ModelSpec) -> ModelSpec:
     if isinstance(spec, ModelSpec):
         return spec
     given = {"name": spec} if isinstance(spec, str) else dict(spec)
-    known = [field.name for field in dataclasses.fields(ModelSpec)]
+    hints = typing.get_type_hints(ModelSpec)
     for key, value in given.items():
-        if key not in known:
-            raise ValueError(f"model has no field {key!r}{nearest(key, known)}")
-        if not isinstance(value, str):
-            raise ValueError(f"model {key} must be of type str, got {value!r}")
+        if key not in hints:
+            raise ValueError(f"model has no field {key!r}{nearest(key, hints)}")
+        _check(key, value, hints[key])
     if not given.get("name"):
         raise ValueError("model needs name: one of ours, a folder, or a hub id")
-    for key, options in CHOICES.items():
-        if given.get(key, "auto") not in options:
-            raise ValueError(f"{key} must be one of {', '.join(options)}, got {given[key]!r}")
     return ModelSpec(**given)
+
+
+def _check(key: str, value: Any, hint: Any) -> None:
+    if typing.get_origin(hint) is Literal:
+        if value not in typing.get_args(hint):
+            options = ", ".join(typing.get_args(hint))
+            raise ValueError(f"{key} must be one of {options}, got {value!r}")
+    elif type(value) is not hint:
+        raise ValueError(f"model {key} must be of type {hint.__name__}, got {value!r}")
 
 
 def model_spec(spec: ModelSpec) -> dict[str, Any]:
