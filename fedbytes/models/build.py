@@ -12,6 +12,7 @@ from fedbytes.data.task import Task, make_task
 from fedbytes.models.adapter import Adapter, Initial, make_adapter
 from fedbytes.models.base import Base, load_base, load_tokenizer
 from fedbytes.models.batching import make_batch
+from fedbytes.models.checkpointing import checkpoint_layers
 from fedbytes.models.device import pick_device, pick_precision
 from fedbytes.models.layers import find_layers, lowest_trained_layer
 from fedbytes.models.network import Classifier, LanguageModel
@@ -73,6 +74,8 @@ def _assemble(
     backbone = base.shared_copy()
     trained = adapter.attach(backbone)
     _check_whole(backbone, trained, adapter.name, spec.quantise)
+    if spec.gradient_checkpointing:
+        checkpoint_layers(backbone)
     initial = {f"backbone.{name}": draw for name, draw in trained.items()}
     if task.kind == "causal-lm":
         if not initial:

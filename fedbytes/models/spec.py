@@ -26,6 +26,7 @@ class ModelSpec:
         quantise: pack the frozen linear layers' weights as `nf4`, `fp4` or `int8`; `none` not to.
         double_quant: quantise the scales of 4-bit blocks as well.
         compute_dtype: type of the products with unpacked weights; `auto` is that of `precision`.
+        gradient_checkpointing: compute layers' activations again rather than keep them.
     """
 
     name: str
@@ -35,6 +36,7 @@ class ModelSpec:
     quantise: Literal["none", "nf4", "fp4", "int8"] = later("none")
     double_quant: bool = later(False)
     compute_dtype: Literal["auto", "float32", "bfloat16", "float16"] = later("auto")
+    gradient_checkpointing: bool = later(False)
 
     def __post_init__(self) -> None:
         if self.double_quant and self.quantise not in ("nf4", "fp4"):
