@@ -43,17 +43,34 @@ class Memory:
       sender's updates are averaged first (EF21-SGDM, Fatkhullin et al. 2023).
     - `none`: with momentum the velocity is sent.
 
+    With a `decay` below 1 what `ef14` keeps is a momentum of which the codec takes out what it
+    sends: e = decay e + x, send C(e), e -= C(e). That is DeMo's decoupled momentum (Peng et al.
+    2024, arXiv 2411.19870) where x is a gradient, and SparseLoCo's error feedback in the outer
+    momentum's place (Sarfi et al. 2025, arXiv 2508.15706) where x is an outer gradient. What
+    waits is forgotten by and by: for each message, given = sent + kept + forgotten.
+
     Attributes:
         feedback: the scheme.
         momentum: in [0, 1); 0 for none.
+        decay: of what `ef14` kept, in (0, 1], a message; 1 for none.
     """
 
     feedback: Feedback = "none"
     momentum: float = 0.0
+    decay: float = 1.0
 
     def __post_init__(self) -> None:
         if not (0 <= self.momentum < 1 and math.isfinite(self.momentum)):
             raise ValueError(f"momentum must be in [0, 1), got {self.momentum}")
+        if not 0 < self.decay <= 1:
+            raise ValueError(
+                f"decay must be in (0, 1], got {self.decay}; to keep nothing set "
+                "error_feedback=false"
+            )
+        if self.decay != 1 and self.feedback != "ef14":
+            raise ValueError(
+                f"decay={self.decay:g} is of what error feedback keeps: set error_feedback=true"
+            )
 
     def encode(self, codec: Codec, x: Tensor, held: Held, shared: Shared) -> Sent:
         """Encode x [numel] with what is held; neither is changed.
@@ -82,7 +99,7 @@ class Memory:
             target = x + self.momentum * held.get("velocity", torch.zeros_like(x))
             after["velocity"] = target
         if self.feedback == "ef14" and "residual" in held:
-            target = target + held["residual"].to(x.device)
+            target = target + self.decay * held["residual"].to(x.device)
         data = codec.encode(target, shared)
         if self.feedback == "none":
             return Sent(data, after)

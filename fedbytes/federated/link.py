@@ -69,21 +69,24 @@ class Link:
         """The canonical configuration, defaults included."""
         feedback: Any = self.memory.feedback
         given = {"error_feedback": {"none": False, "ef14": True}.get(feedback, feedback)}
-        # Left out at its default, so that runs made before there was momentum keep their ids.
+        # Left out at its default, so that runs made before there were these keep their ids.
         momentum = {"momentum": self.memory.momentum} if self.memory.momentum else {}
-        return codec_spec(self.codec) | given | momentum
+        decay = {"decay": self.memory.decay} if self.memory.decay != 1 else {}
+        return codec_spec(self.codec) | given | momentum | decay
 
     @property
     def label(self) -> str:
         """A short name for legends: the codec, its fields not at their default, the memory."""
         momentum = f" momentum={self.memory.momentum:g}" if self.memory.momentum else ""
-        return short_label(self.codec) + _MARKS[self.memory.feedback] + momentum
+        decay = f" decay={self.memory.decay:g}" if self.memory.decay != 1 else ""
+        return short_label(self.codec) + _MARKS[self.memory.feedback] + momentum + decay
 
 
 def make_link(spec: str | Mapping[str, Any]) -> Link:
-    """Build a link from a codec's specification, with the memory's two fields beside its own.
+    """Build a link from a codec's specification, with the memory's fields beside its own.
 
-    `error_feedback` is true or `"ef14"`, `"ef21"`, or false; `momentum` is in [0, 1).
+    `error_feedback` is true or `"ef14"`, `"ef21"`, or false; `momentum` is in [0, 1); `decay`, of
+    what error feedback keeps, in (0, 1].
 
     Raises:
         ValueError: for an unknown codec or field, or error feedback that cannot work.
@@ -93,9 +96,15 @@ def make_link(spec: str | Mapping[str, Any]) -> Link:
     if not isinstance(spec, Mapping):
         raise ValueError(f"a codec is a name or {{name: …, fields}}, got {spec!r}")
     given = dict(spec)
-    feedback, momentum = given.pop("error_feedback", False), given.pop("momentum", 0.0)
+    feedback = given.pop("error_feedback", False)
     if not isinstance(feedback, bool | str) or feedback not in _FEEDBACK:
         raise ValueError(f"error_feedback must be true or false, ef14 or ef21, got {feedback!r}")
-    if not isinstance(momentum, int | float) or isinstance(momentum, bool):
-        raise ValueError(f"momentum must be a number in [0, 1), got {momentum!r}")
-    return Link(make_codec(given), Memory(_FEEDBACK[feedback], float(momentum)))
+    momentum = _number("momentum", given.pop("momentum", 0.0), "[0, 1)")
+    decay = _number("decay", given.pop("decay", 1.0), "(0, 1]")
+    return Link(make_codec(given), Memory(_FEEDBACK[feedback], momentum, decay))
+
+
+def _number(name: str, value: Any, range_: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a number in {range_}, got {value!r}")
+    return float(value)

@@ -20,6 +20,18 @@ def sgd(
     return velocity * learning_rate, {"velocity": velocity}
 
 
+def nesterov(
+    mean: Tensor, state: ServerState, *, learning_rate: float, momentum: float
+) -> tuple[Tensor, ServerState]:
+    """SGD with Nesterov momentum as PyTorch and DiLoCo have it: v = mean + m v; mean + m v moves.
+
+    Nesterov's own form looks ahead before the gradient; here the model that clients are sent is
+    already the one looked ahead to (Sutskever et al. 2013, with the variables exchanged).
+    """
+    velocity = mean + momentum * state.get("velocity", torch.zeros_like(mean))
+    return learning_rate * (mean + momentum * velocity), {"velocity": velocity}
+
+
 def adam(
     mean: Tensor,
     state: ServerState,

@@ -76,6 +76,32 @@ def test_ef21_with_momentum_averages_the_updates_first() -> None:
         torch.testing.assert_close(received, velocity)
 
 
+@pytest.mark.parametrize("decay", [0.5, 0.95, 1.0])
+def test_a_decayed_residual_is_a_momentum_less_what_was_sent(decay: float) -> None:
+    # DeMo and SparseLoCo: e = decay e + x; send the largest of e; e -= what was sent.
+    memory, held, e = Memory("ef14", decay=decay), {}, torch.zeros(NUMEL)
+    momentum, discounted = torch.zeros(NUMEL), torch.zeros(NUMEL)
+    for round, x in enumerate(_vectors(6)):
+        sent = memory.encode(TOPK, x, held, Shared(LAYOUT, round=round))
+        held, decoded = sent.held, _decoded(TOPK, sent, round)
+        e = decay * e + x
+        kept = e.abs() >= e.abs().topk(20).values[-1]
+        torch.testing.assert_close(decoded, torch.where(kept, e, 0.0))
+        e = torch.where(kept, 0.0, e)
+        torch.testing.assert_close(held["residual"], e)
+        # Momentum = what is kept + all that was sent, each as old as it is: nothing else is lost.
+        momentum, discounted = decay * momentum + x, decay * discounted + decoded
+        torch.testing.assert_close(held["residual"] + discounted, momentum)
+
+
+def test_a_decay_bounds_the_residual_of_a_codec_that_sends_nothing_of_it() -> None:
+    held, x, memory = {}, torch.ones(NUMEL), Memory("ef14", decay=0.5)
+    x[0] = 1e6
+    for round in range(30):
+        held = memory.encode(make_codec("topk", density=1e-3), x, held, Shared(LAYOUT)).held
+    assert float(held["residual"][1:].max()) == pytest.approx(2.0, rel=1e-3)
+
+
 def test_nothing_given_is_changed() -> None:
     x, held = torch.ones(NUMEL), {"residual": torch.ones(NUMEL), "velocity": torch.ones(NUMEL)}
     Memory("ef14", 0.5).encode(TOPK, x, held, Shared(LAYOUT))
@@ -88,6 +114,18 @@ def test_nothing_given_is_changed() -> None:
 def test_momentum_out_of_range_is_refused(momentum: float) -> None:
     with pytest.raises(ValueError, match="momentum must be in"):
         Memory(momentum=momentum)
+
+
+@pytest.mark.parametrize("decay", [0.0, -0.1, 1.1, float("nan")])
+def test_a_decay_out_of_range_is_refused(decay: float) -> None:
+    with pytest.raises(ValueError, match=r"decay must be in \(0, 1\]"):
+        Memory("ef14", decay=decay)
+
+
+@pytest.mark.parametrize("feedback", ["none", "ef21"])
+def test_a_decay_without_a_residual_is_refused(feedback: str) -> None:
+    with pytest.raises(ValueError, match=r"decay=0.9 .* set error_feedback=true"):
+        Memory(feedback, decay=0.9)
 
 
 @pytest.mark.parametrize("feedback", ["ef14", "ef21"])

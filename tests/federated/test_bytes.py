@@ -144,9 +144,21 @@ def test_the_labels_of_links_tell_their_memories_apart():
             {"error_feedback": True},
             {"error_feedback": "ef21"},
             {"error_feedback": "ef14", "momentum": 0.9},
+            {"error_feedback": True, "decay": 0.5},
         )
     ]
-    assert labels[1:] == [f"{labels[0]}{end}" for end in (" +EF", " +EF21", " +EF momentum=0.9")]
+    ends = (" +EF", " +EF21", " +EF momentum=0.9", " +EF decay=0.5")
+    assert labels[1:] == [f"{labels[0]}{end}" for end in ends]
+
+
+def test_a_decay_is_part_of_the_specification_only_where_there_is_one():
+    spec = {"name": "topk", "error_feedback": True}
+    assert make_link(spec | {"decay": 1}).spec == make_link(spec).spec
+    assert "decay" not in make_link(spec).spec
+    link = make_link(spec | {"decay": 0.95})
+    assert make_link(link.spec) == link
+    with pytest.raises(ValueError, match=r"decay must be a number in \(0, 1\], got 'much'"):
+        make_link(spec | {"decay": "much"})
 
 
 def test_a_downlink_has_no_momentum_and_its_ef21_is_that_of_the_model():
@@ -158,7 +170,11 @@ def test_a_downlink_has_no_momentum_and_its_ef21_is_that_of_the_model():
 
 @pytest.mark.parametrize(
     "memory",
-    [{"error_feedback": "ef21"}, {"error_feedback": True, "momentum": 0.5}],
+    [
+        {"error_feedback": "ef21"},
+        {"error_feedback": True, "momentum": 0.5},
+        {"error_feedback": True, "decay": 0.9},
+    ],
     ids=str,
 )
 def test_a_memory_survives_a_checkpoint_and_the_server_holds_what_clients_told(

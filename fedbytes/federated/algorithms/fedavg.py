@@ -41,9 +41,10 @@ class FedAvg(Algorithm):
     """Momentum of the clients' SGD."""
     max_grad_norm: float | None = None
     """Clip a step's gradient to this L2 norm; None for never."""
-    server_optimizer: Literal["sgd", "adam"] = "sgd"
+    server_optimizer: Literal["sgd", "nesterov", "adam"] = "sgd"
     server_learning_rate: float = 1.0
     server_momentum: float = 0.0
+    """Momentum of the server's SGD, heavy-ball or Nesterov's."""
 
     def __post_init__(self) -> None:
         if (self.local_steps is None) == (self.local_epochs is None):
@@ -127,7 +128,12 @@ class FedAvg(Algorithm):
         mean = self.aggregate(uploads)
         if self.server_optimizer == "adam":
             return server_optimizers.adam(mean, state, learning_rate=self.server_learning_rate)
-        return server_optimizers.sgd(
+        step = (
+            server_optimizers.nesterov
+            if self.server_optimizer == "nesterov"
+            else server_optimizers.sgd
+        )
+        return step(
             mean, state, learning_rate=self.server_learning_rate, momentum=self.server_momentum
         )
 

@@ -1,0 +1,95 @@
+"""DiLoCo: many inner steps whose moments stay with the worker, and an outer Nesterov step."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from torch import Tensor
+
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
+from fedbytes.federated.algorithms.fedavg import FedAvg, LossOf
+from fedbytes.federated.moments import give_moments, take_moments
+from fedbytes.federated.schedule import Schedule, following
+from fedbytes.federated.turn import Turn
+
+
+@ALGORITHMS.register("diloco")
+@dataclass(frozen=True)
+class DiLoCo(FedAvg):
+    """Distributed low-communication training (Douillard et al. 2023, arXiv 2311.08105).
+
+    A worker takes H = `local_steps` inner AdamW steps a round; its moments stay with it and are
+    neither sent nor reset. The mean of what workers changed is the outer gradient of SGD with
+    Nesterov momentum. With `keep_moments=False`, `server_optimizer="sgd"`,
+    `server_learning_rate=1` and `server_momentum=0` it is FedAvg; with one inner SGD step as well,
+    data-parallel SGD.
+    """
+
+    learning_rate: float = 4e-4
+    weight_decay: float = 0.1
+    max_grad_norm: float | None = 1.0
+    server_optimizer: Literal["sgd", "nesterov", "adam"] = "nesterov"
+    server_learning_rate: float = 0.7
+    server_momentum: float = 0.9
+    keep_moments: bool = True
+    """Whether the inner optimiser goes on where the worker's last round ended."""
+    warmup_steps: int = 0
+    """Inner steps of linear warm-up, counted over the run."""
+    total_steps: int | None = None
+    """Inner steps of the run, after which a cosine has come down; None for a constant rate."""
+    final_share: float = 0.1
+    """Share of the learning rate that the cosine leaves."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _ = self.schedule
+        if self.keep_moments and self.optimizer == "paged_adamw8bit":
+            raise ValueError(
+                f"{self.name}: moments stay with each worker, so pages cannot hold them: set "
+                "optimizer=adamw8bit, or keep_moments=false"
+            )
+
+    @property
+    def schedule(self) -> Schedule:
+        """The inner learning rate's way through the run."""
+        return Schedule(self.warmup_steps, self.total_steps, self.final_share)
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Take the round's inner steps from `start`, with the moments in `memory`."""
+        return self.inner(turn, start, indices, memory, rng)
+
+    def inner(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        moments: ClientMemory,
+        rng: np.random.Generator,
+        loss: LossOf | None = None,
+    ) -> Trained:
+        """Take the round's inner steps; the memory returned is the moments.
+
+        Args:
+            turn: the worker's.
+            start: where from [numel].
+            indices: the worker's examples.
+            moments: of its earlier steps.
+            rng: orders the batches.
+            loss: of a batch, instead of the model's.
+        """
+        flat, optimizer = turn.model.flat, self._local_optimizer(turn.model)
+        if self.keep_moments:
+            give_moments(optimizer, flat, moments)
+        first = (turn.round - 1) * self._steps(indices)
+        with following(optimizer, self.schedule, first):
+            trained = self.local(
+                turn.model, start, indices, {}, rng, loss=loss, optimizer=optimizer
+            )
+        return replace(trained, memory=take_moments(optimizer, flat) if self.keep_moments else {})
