@@ -16,6 +16,7 @@ from fedbytes.data.encode import Tokenizer
 from fedbytes.data.quiet import quiet_transformers
 from fedbytes.data.sources import hub_answers
 from fedbytes.data.task import Kind
+from fedbytes.models.offload import Offload, store
 from fedbytes.models.quantise import (
     Quantisation,
     loading_options,
@@ -75,6 +76,7 @@ def load_base(
     kind: Kind = "classification",
     device: str = "cpu",
     quantisation: Quantisation | None = None,
+    offload: Offload | None = None,
 ) -> Base:
     """Return a base model: the same object for the same arguments within a process.
 
@@ -83,12 +85,13 @@ def load_base(
         kind: `classification` loads the model without its own head, `causal-lm` with it.
         device: where the weights are put, such as `cpu` or `cuda`.
         quantisation: how the linear layers' weights are packed; None for whole ones.
+        offload: where else the weights are kept; None for all on the device.
 
     Raises:
         ValueError: if there is no such model, or it cannot do what `kind` says, or the device
             cannot quantise.
     """
-    return _load(name, kind, str(device), quantisation)
+    return _load(name, kind, str(device) if offload is None else "cpu", quantisation, offload)
 
 
 def forget_bases() -> None:
@@ -106,7 +109,13 @@ def load_tokenizer(name: str) -> tuple[Tokenizer, str]:
 
 
 @lru_cache(maxsize=4)
-def _load(name: str, kind: Kind, device: str, quantisation: Quantisation | None) -> Base:
+def _load(
+    name: str,
+    kind: Kind,
+    device: str,
+    quantisation: Quantisation | None,
+    offload: Offload | None,
+) -> Base:
     from transformers import AutoModel, AutoModelForCausalLM
 
     auto_class: Any = AutoModelForCausalLM if kind == "causal-lm" else AutoModel
@@ -139,6 +148,8 @@ def _load(name: str, kind: Kind, device: str, quantisation: Quantisation | None)
         setup_bytes=sum(stored_bytes(p) for p in weights),
         decoder=_is_decoder(model.config),
     )
+    if offload is not None:
+        store(model, offload, info.digest)
     return Base(model, info)
 
 

@@ -16,6 +16,7 @@ from fedbytes.models.checkpointing import checkpoint_layers
 from fedbytes.models.device import pick_device, pick_precision
 from fedbytes.models.layers import find_layers, lowest_trained_layer
 from fedbytes.models.network import Classifier, LanguageModel
+from fedbytes.models.offload import fetch_when_used
 from fedbytes.models.prefix import Prefix
 from fedbytes.models.spec import ModelSpec, make_model_spec
 from fedbytes.models.trainable import TrainableModel
@@ -56,7 +57,7 @@ def build_model(
     spec, chosen = make_model_spec(model), make_adapter(adapter)
     device = pick_device(spec.device)
     dtype = pick_precision(spec.precision, device)
-    base = load_base(spec.name, task.kind, str(device), spec.quantisation(dtype))
+    base = load_base(spec.name, task.kind, str(device), spec.quantisation(dtype), spec.offload)
     with torch.random.fork_rng(devices=[]):  # libraries draw initial values that are not used
         network, initial = _assemble(base, chosen, task, spec)
     trainable = TrainableModel(network, initial, task, base.info, device, dtype, seed)
@@ -74,6 +75,8 @@ def _assemble(
     backbone = base.shared_copy()
     trained = adapter.attach(backbone)
     _check_whole(backbone, trained, adapter.name, spec.quantise)
+    if spec.offload is not None:
+        fetch_when_used(backbone, set(trained), pick_device(spec.device))
     if spec.gradient_checkpointing:
         checkpoint_layers(backbone)
     initial = {f"backbone.{name}": draw for name, draw in trained.items()}
@@ -84,7 +87,7 @@ def _assemble(
     width = int(backbone.config.hidden_size)
     last_token = spec.pooling == "last" or (spec.pooling == "auto" and base.info.decoder)
     network = Classifier(backbone, width, len(task.label_names), last_token)
-    network.head.to(next(base.model.parameters()).device)
+    network.head.to(pick_device(spec.device))
     initial |= {f"head.{name}": draw for name, draw in network.head.initial().items()}
     return network, initial
 

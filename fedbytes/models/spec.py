@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 
 from fedbytes.models.device import Precision
+from fedbytes.models.offload import Offload
 from fedbytes.models.quantise import Quantisation
 from fedbytes.registry import is_default, later, nearest
 
@@ -27,6 +28,9 @@ class ModelSpec:
         double_quant: quantise the scales of 4-bit blocks as well.
         compute_dtype: type of the products with unpacked weights; `auto` is that of `precision`.
         gradient_checkpointing: compute layers' activations again rather than keep them.
+        device_map: where the frozen base is kept: on the device (`none`), in `cpu` memory, on
+            `disk`, or wherever there is room (`auto`); computed is on the device.
+        offload_folder: where weights are kept that `device_map` puts on disk.
     """
 
     name: str
@@ -37,12 +41,28 @@ class ModelSpec:
     double_quant: bool = later(False)
     compute_dtype: Literal["auto", "float32", "bfloat16", "float16"] = later("auto")
     gradient_checkpointing: bool = later(False)
+    device_map: Literal["none", "auto", "cpu", "disk"] = later("none")
+    offload_folder: str = later("")
 
     def __post_init__(self) -> None:
         if self.double_quant and self.quantise not in ("nf4", "fp4"):
             raise ValueError(f"double_quant needs quantise nf4 or fp4, got {self.quantise}")
         if self.compute_dtype != "auto" and self.quantise == "none":
             raise ValueError("compute_dtype needs quantise; without it, set precision")
+        if self.device_map != "none" and self.quantise != "none":
+            raise ValueError(
+                f"device_map {self.device_map} does not go with quantise {self.quantise}: "
+                "leave one of them out"
+            )
+        if self.device_map == "disk" and not self.offload_folder:
+            raise ValueError("device_map disk needs offload_folder, a folder for the weights")
+
+    @property
+    def offload(self) -> Offload | None:
+        """Where the frozen base is kept, None if on the device."""
+        if self.device_map == "none":
+            return None
+        return Offload(self.device_map, self.offload_folder)
 
     def quantisation(self, precision: torch.dtype) -> Quantisation | None:
         """Return how weights are packed, None if they are not.
