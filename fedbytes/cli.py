@@ -214,9 +214,9 @@ def list_(
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="Python file with a codec or partitioner.")],
+    file: Annotated[Path, typer.Argument(help="Python file with a plug-in.")],
 ) -> None:
-    """Run the contract tests over the codecs and partitioners that a file registers."""
+    """Run the contract tests over the codecs, partitioners and algorithms of a file."""
     from fedbytes.experiments import checking
 
     raise typer.Exit(checking.check_file(file))

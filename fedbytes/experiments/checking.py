@@ -1,49 +1,62 @@
 """The contract tests over a user's own file."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
 
 from fedbytes.compression.contract import check_codec
-from fedbytes.compression.core import CODECS, make_codec
+from fedbytes.compression.core import CODECS
 from fedbytes.experiments.plugins import load_plugins
-from fedbytes.noniid import PARTITIONERS, check_partitioner, make_partitioner
+from fedbytes.federated.algorithm import ALGORITHMS
+from fedbytes.federated.contract import check_algorithm
+from fedbytes.noniid import PARTITIONERS, check_partitioner
+from fedbytes.registry import Registry
+
+Row = tuple[bool, str, str]
+"""Whether it holds, the property, and what was seen."""
 
 
 def check_file(file: Path) -> int:
-    """Check every codec and partitioner that a file registers; return 0, or 1 if one fails.
+    """Check every codec, partitioner and algorithm that a file registers.
+
+    Returns:
+        0, or 1 if a property fails.
 
     Raises:
-        ValueError: if the file cannot be imported, or registers neither.
+        ValueError: if the file cannot be imported, or registers none of them.
     """
-    codecs, partitioners = set(CODECS.names()), set(PARTITIONERS.names())
+    kinds: list[tuple[Registry[Any], Callable[[Any], list[Row]]]] = [
+        (CODECS, lambda codec: _rows(check_codec(codec, fresh_process=True, source=file))),
+        (PARTITIONERS, lambda partitioner: _rows(check_partitioner(partitioner))),
+        (ALGORITHMS, lambda algorithm: _rows(check_algorithm(algorithm))),
+    ]
+    before = [set(registry.names()) for registry, _ in kinds]
     load_plugins([str(file)])
-    new_codecs = sorted(set(CODECS.names()) - codecs)
-    new_partitioners = sorted(set(PARTITIONERS.names()) - partitioners)
-    if not new_codecs and not new_partitioners:
+    new = [sorted(set(r.names()) - old) for (r, _), old in zip(kinds, before, strict=True)]
+    if not any(new):
         raise ValueError(
-            f"{file} registers neither a codec nor a partitioner; decorate a frozen dataclass "
-            'with @CODECS.register("name") or @PARTITIONERS.register("name")'
+            f"{file} registers no codec, partitioner or algorithm; decorate a frozen dataclass "
+            'with @CODECS.register("name"), @PARTITIONERS.register("name") or '
+            '@ALGORITHMS.register("name")'
         )
     console, failed = Console(), 0
-    for name in new_codecs:
-        for fields in CODECS.get(name).examples:
-            codec = make_codec({"name": name, **fields})
-            found = check_codec(codec, fresh_process=True, source=file)
-            rows = [(f.passed, f.property, f.message) for f in found]
-            failed += _print(console, f"codec {name} {fields or ''}", rows)
-    for name in new_partitioners:
-        for fields in PARTITIONERS.get(name).examples:
-            checked = check_partitioner(make_partitioner({"name": name, **fields}))
-            rows = [(f.passed, f.property, f.message) for f in checked]
-            failed += _print(console, f"partitioner {name} {fields or ''}", rows)
+    for (registry, check), names in zip(kinds, new, strict=True):
+        for name in names:
+            for fields in registry.get(name).examples:
+                plugin = registry.make({"name": name, **fields})
+                failed += _print(console, f"{registry.kind} {name} {fields or ''}", check(plugin))
     console.print(f"{failed} findings" if failed else "all properties hold")
     return 1 if failed else 0
 
 
-def _print(console: Console, title: str, rows: Iterable[tuple[bool, str, str]]) -> int:
+def _rows(findings: Iterable[Any]) -> list[Row]:
+    return [(found.passed, found.property, found.message) for found in findings]
+
+
+def _print(console: Console, title: str, rows: Iterable[Row]) -> int:
     """Print what was found of one plug-in; return how many properties fail."""
     console.print(f"[bold]{escape(title)}[/]", highlight=False)
     failed = 0

@@ -76,6 +76,11 @@ class Algorithm(ABC):
     downloads: ClassVar[Literal["updates", "state"]] = "updates"
     """`updates`: clients are kept in step, and are sent what changed. `state`: each client of a
     round is sent, through the downlink codec, what `download` makes for it, and keeps nothing."""
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    """Fields that the contract is checked with, a set for each way of working."""
+    example_model: ClassVar[Mapping[str, Any] | None] = None
+    """The tiny model of the check: `{"model": "tiny-llama", "adapter": {…}, "kind": "causal-lm"}`.
+    None for the first that `held` does not refuse (see `fedbytes.federated.tiny`)."""
 
     @abstractmethod
     def client(

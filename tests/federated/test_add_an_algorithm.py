@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from fedbytes.experiments.checking import check_file
 from fedbytes.federated.algorithm import make_algorithm
 
 DOC = Path(__file__).parents[2] / "docs" / "add-an-algorithm.md"
@@ -20,3 +21,14 @@ def test_the_documented_algorithm_trains_and_is_fedavg_without_its_term(make_run
     start = make_run(3).state.model
     torch.testing.assert_close(finals[0], finals[1])
     assert torch.dist(finals[2], start) < 0.9 * torch.dist(finals[1], start)
+
+
+def test_the_documented_algorithm_passes_the_check_of_its_file(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.S)
+    file = tmp_path / "checked.py"
+    file.write_text(code.replace("my-fedprox", "checked-fedprox"))
+    assert check_file(file) == 0
+    file = tmp_path / "impure.py"
+    impure = code.replace("model.set_state(start)", "model.set_state(start.mul_(2.0))")
+    file.write_text(impure.replace("my-fedprox", "impure-fedprox"))
+    assert check_file(file) == 1

@@ -29,6 +29,8 @@ class FedAvg(Algorithm):
     (Reddi et al. 2021, arXiv 2003.00295). A client's optimiser starts anew each round.
     """
 
+    examples = ({"local_steps": 3, "batch_size": 8, "learning_rate": 0.01},)
+
     local_steps: int | None = None
     """Optimiser steps a client takes in a round; give this or `local_epochs`."""
     local_epochs: int | None = None
