@@ -167,7 +167,7 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
     send = bring_up_to_date if fed.algorithm.downloads == "updates" else send_states
     starts = send(state, fed, turn, channel, clock)
 
-    uploads, losses = [], []
+    uploads, losses, layouts = [], [], set()
     for client, held in zip(turn.clients, starts, strict=True):
         # Local training on the client's own part.
         with clock.phase("train"):
@@ -182,6 +182,7 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
 
         # Error feedback and uplink codec on the client; the server decodes what arrived.
         shared = fed.shared_up(turn.of(client), state.reference)
+        layouts.add(shared.layout.digest)
         slot = fed.slot(client, shared.layout)
         with clock.phase("encode"):
             sent = fed.uplink.encode(delta, state.up_memories.get(slot, {}), shared)
@@ -209,7 +210,7 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
     # The server aggregates, and its optimiser makes the global update.
     with clock.phase("aggregate"):
         train_loss = float(np.average(losses, weights=[u.examples for u in uploads]))
-        agreed = agreement(uploads)
+        agreed = agreement(uploads) if len(layouts) == 1 else {}
         for before_aggregate in fed.hooks.before_aggregate:
             uploads = before_aggregate(uploads, Context(fed.seed, round_, -1))
         update, state.server = fed.algorithm.combine(turn, state.model, uploads, state.server)

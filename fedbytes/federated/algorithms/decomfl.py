@@ -1,0 +1,115 @@
+"""DeComFL: clients and server share directions, and send how steep the loss is along them."""
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.compression.core import Layout
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithms.fedavg import weighted_mean
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.model import Trainable
+from fedbytes.federated.perturbations import add_directions, direction_key
+from fedbytes.federated.server_optimizers import ServerState
+from fedbytes.federated.turn import Turn
+from fedbytes.federated.zeroth_order import Difference, check_positive, refuse_memories, slopes
+
+
+@ALGORITHMS.register("decomfl")
+@dataclass(frozen=True)
+class DeComFL(Algorithm):
+    """Zeroth-order training in a few scalars a round (Li et al. 2024, arXiv 2405.15861).
+
+    In each of `local_steps` steps a client estimates its gradient along `perturbations` random
+    directions, the same for all clients of the round, and steps. It sends the lengths of its
+    steps; the server sends back their mean, and every client makes the same model of it. Nothing
+    is as long as the model, so rounds that a client missed are cheaply caught up with.
+    """
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"local_steps": 2, "perturbations": 3, "batch_size": 8, "learning_rate": 0.01},
+    )
+
+    local_steps: int = 1
+    """Steps that a client takes in a round."""
+    perturbations: int = 10
+    """Directions in each step."""
+    batch_size: int = 16
+    learning_rate: float = 1e-3
+    radius: float = 1e-3
+    """How far along a direction the loss is taken."""
+    difference: Difference = "forward"
+    """`forward`: one loss a direction and one a step, as in the paper; `central`: two each."""
+
+    def __post_init__(self) -> None:
+        for key in ("local_steps", "perturbations", "batch_size"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
+        check_positive(learning_rate=self.learning_rate, radius=self.radius)
+
+    def up(self, turn: Turn) -> Layout:
+        """Return the layout of the steps' lengths."""
+        return Layout({"lengths": (self.local_steps * self.perturbations,)})
+
+    def down(self, turn: Turn) -> Layout:
+        """Return the same: what comes back is their mean."""
+        return self.up(turn)
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Take the local steps; the delta is how far along each direction they went."""
+        model = turn.model
+        base = start.to(model.flat.device)
+        lengths, losses = [], []
+        batches = islice(model.batches(indices, self.batch_size, rng), self.local_steps)
+        for step, batch in enumerate(batches):
+            keys = self._keys(turn, step)
+            found, loss = slopes(model, base, keys, batch, self.radius, self.difference)
+            steps = torch.tensor(found) * (-self.learning_rate / self.perturbations)
+            if step + 1 < self.local_steps:  # only then is a second vector needed
+                after = base if step else torch.empty_like(base)
+                add_directions(after, base, keys, steps)
+                base = after
+            lengths.append(steps)
+            losses.append(loss)
+        return Trained(torch.cat(lengths), sum(losses) / len(losses), memory)
+
+    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+        """Return the mean length along each direction, weighted by examples."""
+        return weighted_mean(uploads), state
+
+    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+        """Make the round's directions again and go along them."""
+        keys = [key for step in range(self.local_steps) for key in self._keys(turn, step)]
+        after = torch.empty_like(held)
+        add_directions(after, held, keys, update)
+        return after
+
+    def refuses(self, pairing: Pairing) -> str | None:
+        """Refuse memories: every round has directions of its own."""
+        return super().refuses(pairing) or refuse_memories(self.name, pairing)
+
+    def client(
+        self,
+        model: Trainable,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Not asked: the directions follow from the turn, which `train` has."""
+        raise NotImplementedError
+
+    def _keys(self, turn: Turn, step: int) -> list[int]:
+        numbers = range(self.perturbations)
+        return [direction_key(turn.seed, turn.round, step, number) for number in numbers]
