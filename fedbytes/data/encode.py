@@ -72,7 +72,7 @@ def encode(
     test = _open(target, "test", data.test, names, digest)
     if pack:
         test = pack_test(test, max_length, sum(len(text.encode()) for text in data.test.texts))
-    return EncodedTask(train, test, names, kind, digest, max_length, unpacked=pack)
+    return EncodedTask(train, test, names, kind, digest, max_length, tokenizer, unpacked=pack)
 
 
 def _write(

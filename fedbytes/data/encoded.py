@@ -1,6 +1,6 @@
 """What texts become: splits of tokens, and what is asked of the tokenizer that makes them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +19,9 @@ class Tokenizer(Protocol):
 
     def __call__(self, text: list[str], **options: Any) -> Any:
         """Return a mapping with `input_ids`, a list of ids a text."""
+
+    def __len__(self) -> int:
+        """Return how many tokens it knows."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +59,8 @@ class EncodedSplit:
 class EncodedTask:
     """A task's two splits as tokens, and the names of its classes (empty for causal-lm).
 
-    `unpacked` says that the training examples are whole documents, of any length, which
-    `fedbytes.data.pack` makes into rows once it is known who holds them.
+    `tokenizer` made the tokens. `unpacked` says that the training examples are whole documents,
+    of any length, which `fedbytes.data.pack` makes into rows once it is known who holds them.
     """
 
     train: EncodedSplit
@@ -66,4 +69,5 @@ class EncodedTask:
     kind: Kind
     digest: str
     max_length: int
+    tokenizer: Tokenizer = field(repr=False, compare=False)
     unpacked: bool = False

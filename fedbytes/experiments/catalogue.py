@@ -46,9 +46,12 @@ def _entries(kind: str) -> dict[str, str]:
     if kind == "suites":
         return {name: load_suite(name).title for name in shipped_suites()}
     if kind == "models":
-        from fedbytes.models import NAMED
+        from fedbytes.models import FAMILIES, NAMED
 
-        return NAMED | {"FOLDER": "made by save_pretrained", "OWNER/NAME": "from the hub"}
+        families = {name: _describe(FAMILIES.get(name)) for name in FAMILIES.names()}
+        return (
+            NAMED | families | {"FOLDER": "made by save_pretrained", "OWNER/NAME": "from the hub"}
+        )
     registry = _registries()[kind]
     return {name: _describe(registry.get(name)) for name in registry.names()}
 

@@ -36,6 +36,12 @@ class Problem:
     task: EncodedTask
     holding: Holding
 
+    def setup_bytes(self) -> dict[str, int]:
+        """Return what every client must have before the first round: frozen base, tokenizer."""
+        info = self.model.info
+        whole = {"setup_bytes": info.setup_bytes + info.tokenizer_bytes}
+        return whole | ({"tokenizer_bytes": info.tokenizer_bytes} if info.tokenizer_bytes else {})
+
     def baselines(self) -> dict[str, float]:
         """Return what a trained model must beat: a unigram model's perplexity for causal-lm."""
         task = self.model.task
@@ -84,7 +90,9 @@ def _holders(partition: Partition) -> int:
 
 def assets_of(config: RunConfig, model: bool = True) -> dict[str, str]:
     """Return the named assets that a run needs, each with its digest."""
-    names = [config.task["name"], *([config.model["name"]] if model else [])]
+    names = [config.task["name"]]
+    if model:  # a model that is made from a configuration may read through a named tokenizer
+        names += [config.model["name"], str(config.model.get("tokenizer"))]
     names += [str(config.partition["features"])] if "features" in config.partition else []
     known = asset_names()
     return {name: asset_digest(name) for name in names if name in known}

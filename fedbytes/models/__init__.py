@@ -14,16 +14,19 @@ if TYPE_CHECKING:
     )
     from fedbytes.models.batching import Batch
     from fedbytes.models.build import build_model, encode_task
+    from fedbytes.models.family import FAMILIES, Family
     from fedbytes.models.spec import ModelSpec, make_model_spec, model_spec
     from fedbytes.models.trainable import TrainableModel
 
 __all__ = [
     "ADAPTERS",
+    "FAMILIES",
     "NAMED",
     "Adapter",
     "Base",
     "BaseInfo",
     "Batch",
+    "Family",
     "ModelSpec",
     "TrainableModel",
     "build_model",
@@ -41,6 +44,7 @@ _HOMES = {
     "base": ("NAMED", "Base", "BaseInfo", "forget_bases", "load_base", "load_tokenizer"),
     "batching": ("Batch",),
     "build": ("build_model", "encode_task"),
+    "family": ("FAMILIES", "Family"),
     "spec": ("ModelSpec", "make_model_spec", "model_spec"),
     "trainable": ("TrainableModel",),
 }

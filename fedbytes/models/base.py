@@ -1,7 +1,6 @@
 """Frozen base models, loaded once a process and shared by every run and client."""
 
 import copy
-import hashlib
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +15,7 @@ from fedbytes.data.encode import Tokenizer
 from fedbytes.data.quiet import quiet_transformers
 from fedbytes.data.sources import hub_answers
 from fedbytes.data.task import Kind
+from fedbytes.data.train_tokenizer import tokenizer_digest
 from fedbytes.models.offload import Offload, store
 from fedbytes.models.quantise import (
     Quantisation,
@@ -50,6 +50,7 @@ class BaseInfo:
         parameters: how many it has.
         setup_bytes: bytes of its weights, which every client must have before the first round.
         decoder: whether it reads from left to right.
+        tokenizer_bytes: bytes of a tokenizer that clients must be given for it.
     """
 
     name: str
@@ -57,6 +58,7 @@ class BaseInfo:
     parameters: int
     setup_bytes: int
     decoder: bool
+    tokenizer_bytes: int = 0
 
 
 @dataclass(frozen=True)
@@ -158,15 +160,9 @@ def _load_tokenizer(name: str) -> tuple[Tokenizer, str]:
     from transformers import AutoTokenizer
 
     tokenizer: Any = byte_tokenizer() if name in TINY else _from(name, _locate(name), AutoTokenizer)
-    if getattr(tokenizer, "backend_tokenizer", None) is not None:
-        content = tokenizer.backend_tokenizer.to_str()
-    else:
-        content = repr(sorted(tokenizer.get_vocab().items()))
-    special = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id)
-    digest = hashlib.sha256(f"{special} {content}".encode()).hexdigest()
     # Whole texts are cut to the task's max_length, so the tokenizer need not warn of long ones.
     tokenizer.model_max_length = int(1e9)
-    return tokenizer, digest
+    return tokenizer, tokenizer_digest(tokenizer)
 
 
 def share(module: M) -> M:

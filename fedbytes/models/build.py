@@ -9,11 +9,13 @@ from torch import Tensor, nn
 
 from fedbytes.data.encode import EncodedTask, encode
 from fedbytes.data.task import Task, make_task
+from fedbytes.data.train_tokenizer import tokenizer_digest, trained_tokenizer
 from fedbytes.models.adapter import Adapter, Initial, make_adapter
 from fedbytes.models.base import Base, load_base, load_tokenizer
 from fedbytes.models.batching import make_batch
 from fedbytes.models.checkpointing import checkpoint_layers
 from fedbytes.models.device import pick_device, pick_precision
+from fedbytes.models.family import TRAINED, Family, make_base
 from fedbytes.models.layers import find_layers, lowest_trained_layer
 from fedbytes.models.network import Classifier, LanguageModel
 from fedbytes.models.offload import fetch_when_used
@@ -30,9 +32,14 @@ def encode_task(
     Raises:
         ValueError: for a task or model that does not exist or cannot be read.
     """
-    task = make_task(task)
-    tokenizer, digest = load_tokenizer(make_model_spec(model).name)
-    return encode(task.load(), tokenizer, digest, task.kind, task.max_length, task.pack)
+    task, spec = make_task(task), make_model_spec(model)
+    data = task.load()
+    if spec.family is not None and spec.family.tokenizer == TRAINED:
+        tokenizer = trained_tokenizer(data, spec.family.vocabulary)
+        digest = tokenizer_digest(tokenizer)
+    else:
+        tokenizer, digest = load_tokenizer(spec.family.tokenizer if spec.family else spec.name)
+    return encode(data, tokenizer, digest, task.kind, task.max_length, task.pack)
 
 
 def build_model(
@@ -57,7 +64,11 @@ def build_model(
     spec, chosen = make_model_spec(model), make_adapter(adapter)
     device = pick_device(spec.device)
     dtype = pick_precision(spec.precision, device)
-    base = load_base(spec.name, task.kind, str(device), spec.quantisation(dtype), spec.offload)
+    base = (
+        load_base(spec.name, task.kind, str(device), spec.quantisation(dtype), spec.offload)
+        if spec.family is None
+        else make_base(spec.family, task, device)
+    )
     with torch.random.fork_rng(devices=[]):  # libraries draw initial values that are not used
         network, initial = _assemble(base, chosen, task, spec)
     trainable = TrainableModel(network, initial, task, base.info, device, dtype, seed)
@@ -79,6 +90,8 @@ def _assemble(
         fetch_when_used(backbone, set(trained), pick_device(spec.device))
     if spec.gradient_checkpointing:
         checkpoint_layers(backbone)
+    if spec.family is not None:
+        trained = _drawn(spec.family, backbone, trained, adapter.name)
     initial = {f"backbone.{name}": draw for name, draw in trained.items()}
     if task.kind == "causal-lm":
         if not initial:
@@ -102,6 +115,18 @@ def _check_whole(
                 f"adapter {adapter!r} trains {name}, which quantise: {quantise} has packed: "
                 "use an adapter such as lora, or leave quantise out"
             )
+
+
+def _drawn(
+    family: Family, backbone: nn.Module, trained: Mapping[str, Initial], adapter: str
+) -> dict[str, Initial]:
+    """Return how a family draws its parameters, all of which must be trained."""
+    if {*trained} != {name for name, _ in backbone.named_parameters()}:
+        raise ValueError(
+            f"model {family.name!r} starts from random weights, which must all be trained: use "
+            f"adapter full, got {adapter!r}"
+        )
+    return {name: family.initial(name) for name in trained}
 
 
 def _agrees(model: TrainableModel, prefix: Prefix) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import torch
 
 from fedbytes.models.device import Precision
+from fedbytes.models.family import Family, family_fields, take_family
 from fedbytes.models.offload import Offload
 from fedbytes.models.quantise import Quantisation
 from fedbytes.registry import is_default, later, nearest
@@ -19,7 +20,8 @@ class ModelSpec:
     """Which base model, and how it runs.
 
     Attributes:
-        name: `minilm`, `smollm2-135m`, `tiny-llama`, `tiny-bert`, a folder, or a hub id.
+        name: `minilm`, `smollm2-135m`, `tiny-llama`, `tiny-bert`, a folder, or a hub id; or a
+            family such as `llama`, whose fields then stand beside these.
         device: `auto` (cuda, else mps, else cpu), or a device by name.
         precision: `auto` (bfloat16 where the device has it), `float32` or `bfloat16`.
         pooling: how a text's states become one for classification: `mean` over its tokens, its
@@ -31,6 +33,7 @@ class ModelSpec:
         device_map: where the frozen base is kept: on the device (`none`), in `cpu` memory, on
             `disk`, or wherever there is room (`auto`); computed is on the device.
         offload_folder: where weights are kept that `device_map` puts on disk.
+        family: the architecture of a model that starts from random weights.
     """
 
     name: str
@@ -43,6 +46,7 @@ class ModelSpec:
     gradient_checkpointing: bool = later(False)
     device_map: Literal["none", "auto", "cpu", "disk"] = later("none")
     offload_folder: str = later("")
+    family: Family | None = later(None)
 
     def __post_init__(self) -> None:
         if self.double_quant and self.quantise not in ("nf4", "fp4"):
@@ -56,6 +60,11 @@ class ModelSpec:
             )
         if self.device_map == "disk" and not self.offload_folder:
             raise ValueError("device_map disk needs offload_folder, a folder for the weights")
+        for key in ("quantise", "device_map"):
+            if self.family is not None and getattr(self, key) != "none":
+                raise ValueError(
+                    f"{key}={getattr(self, key)} needs a frozen base; {self.name!r} has none"
+                )
 
     @property
     def offload(self) -> Offload | None:
@@ -85,15 +94,16 @@ def make_model_spec(spec: str | Mapping[str, Any] | ModelSpec) -> ModelSpec:
     """
     if isinstance(spec, ModelSpec):
         return spec
-    given = {"name": spec} if isinstance(spec, str) else dict(spec)
-    hints = typing.get_type_hints(ModelSpec)
+    family, given = take_family({"name": spec} if isinstance(spec, str) else spec)
+    hints = {k: hint for k, hint in typing.get_type_hints(ModelSpec).items() if k != "family"}
     for key, value in given.items():
         if key not in hints:
-            raise ValueError(f"model has no field {key!r}{nearest(key, hints)}")
+            known = [*hints, *family_fields(family)]
+            raise ValueError(f"model has no field {key!r}{nearest(key, known)}")
         _check(key, value, hints[key])
     if not given.get("name"):
         raise ValueError("model needs name: one of ours, a folder, or a hub id")
-    return ModelSpec(**given)
+    return ModelSpec(**given, family=family)
 
 
 def _check(key: str, value: Any, hint: Any) -> None:
@@ -110,5 +120,5 @@ def model_spec(spec: ModelSpec) -> dict[str, Any]:
     return {
         field.name: getattr(spec, field.name)
         for field in dataclasses.fields(spec)
-        if not is_default(field, getattr(spec, field.name))
-    }
+        if field.name != "family" and not is_default(field, getattr(spec, field.name))
+    } | family_fields(spec.family)

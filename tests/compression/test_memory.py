@@ -97,7 +97,7 @@ def test_a_decayed_residual_is_a_momentum_less_what_was_sent(decay: float) -> No
 def test_a_decay_bounds_the_residual_of_a_codec_that_sends_nothing_of_it() -> None:
     held, x, memory = {}, torch.ones(NUMEL), Memory("ef14", decay=0.5)
     x[0] = 1e6
-    for round in range(30):
+    for _ in range(30):
         held = memory.encode(make_codec("topk", density=1e-3), x, held, Shared(LAYOUT)).held
     assert float(held["residual"][1:].max()) == pytest.approx(2.0, rel=1e-3)
 

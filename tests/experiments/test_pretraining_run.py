@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fedbytes.compression.core import DIGEST_BYTES
+from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.experiments import load_results, make_config, run
 from fedbytes.streams import stream
 
@@ -53,3 +55,25 @@ def test_packed_text_trains_by_rows(books, tmp_path: Path):
     # One token a byte, and one end token for the six test paragraphs of about 90 bytes each.
     bits = rows["loss"] / np.log(2)
     assert (rows["bits_per_byte"] / bits).tolist() == pytest.approx([1.01, 1.01], abs=0.01)
+
+
+def test_a_model_from_a_configuration_is_drawn_from_the_seed_by_both_ends(books, tmp_path: Path):
+    """With `initial: seed` eight bytes bring a client the model; with `full` all of its weights."""
+    base = {
+        "task": {"name": "text", "path": books, "documents": "paragraph", "pack": True},
+        "model": {"name": "llama", "hidden_size": 16, "layers": 1, "heads": 2, "vocab_size": 270},
+        "adapter": "full",
+        "partition": {"name": "iid", "num_clients": 3, "factor": "file"},
+        "algorithm": {"name": "fedavg", "local_steps": 1, "batch_size": 4},
+        "rounds": 1,
+    }
+    seeded, full = (
+        json.loads((run(make_config(base | way), tmp_path).path / "summary.json").read_text())
+        for way in ({"initial": "seed"}, {"initial": "full"})
+    )
+    assert seeded["perplexity"] == full["perplexity"]
+    assert seeded["down_bytes"] == 3 * (8 + HEADER_BYTES)
+    started = next(tmp_path.glob("*/provenance.json"))
+    numel = json.loads(started.read_text())["parameters"]["trained"]
+    assert full["down_bytes"] == 3 * (4 * numel + DIGEST_BYTES + HEADER_BYTES)
+    assert seeded["setup_bytes"] == seeded["tokenizer_bytes"] > 1000
