@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from fedbytes.data.chat_rows import chat_rows
+from fedbytes.data.chat_template import pick_template
 from fedbytes.data.encoded import EncodedSplit, EncodedTask, Tokenizer
 from fedbytes.data.home import folder, unwritable
 from fedbytes.data.manifest import is_whole, staged
@@ -27,13 +29,15 @@ def encode(
     kind: Kind,
     max_length: int,
     pack: bool = False,
+    template: str | None = None,
 ) -> EncodedTask:
     """Return the tokens of a data set, from the cache if it was encoded before.
 
     For causal-lm every text starts with the tokenizer's beginning (or end) token and, unless it
     is cut, ends with its end token, so that each has something to predict. A text that has no
     tokens at all becomes one such token. With `pack` no text is cut: each is followed by the end
-    token, and the test texts are joined and cut into rows.
+    token, and the test texts are joined and cut into rows. Conversations go through a chat
+    template, and the tokens of answers alone are learned.
 
     Args:
         data: the texts.
@@ -42,6 +46,7 @@ def encode(
         kind: what the tokens are for.
         max_length: tokens a text is cut to, at least 1 (2 for causal-lm).
         pack: keep texts whole, to be packed into rows of `max_length` tokens.
+        template: for conversations; None is the tokenizer's own (see `pick_template`).
 
     Raises:
         ValueError: if `max_length` is too small, or a classification has no labels.
@@ -54,14 +59,15 @@ def encode(
             f"{data.name} has no column 'label' (known: {', '.join(data.train.columns)})"
         )
     parts = [FORMAT, data.digest, tokenizer_digest, kind, max_length]
-    key = json.dumps([*parts, "pack"] if pack else parts)
+    jinja = None if data.train.chats is None else pick_template(template, tokenizer)
+    key = json.dumps([*parts, *(["pack"] if pack else []), *([] if jinja is None else [jinja])])
     digest = hashlib.sha256(key.encode()).hexdigest()
     root = folder("encoded")
     target = root / digest[:24]
     try:
         with FileLock(root / f".{digest[:24]}.lock"):
             if not is_whole(target):
-                _write(target, data, tokenizer, kind, None if pack else max_length)
+                _write(target, data, tokenizer, kind, None if pack else max_length, jinja)
     except OSError as error:
         raise unwritable(root, error) from error
     names: tuple[str, ...] = ()
@@ -76,11 +82,20 @@ def encode(
 
 
 def _write(
-    target: Path, data: TextData, tokenizer: Tokenizer, kind: Kind, max_length: int | None
+    target: Path,
+    data: TextData,
+    tokenizer: Tokenizer,
+    kind: Kind,
+    max_length: int | None,
+    template: str | None,
 ) -> None:
     with staged(target) as staging:
         for part, split in (("train", data.train), ("test", data.test)):
-            rows = token_rows(split.texts, tokenizer, kind, max_length)
+            if split.chats is None or template is None or max_length is None:
+                rows = token_rows(split.texts, tokenizer, kind, max_length)
+            else:
+                rows, learned = chat_rows(split.chats, tokenizer, template, max_length)
+                np.save(staging / f"{part}-learned.npy", np.concatenate(learned).astype(bool))
             offsets = np.zeros(len(rows) + 1, dtype=np.int64)
             np.cumsum([len(row) for row in rows], out=offsets[1:])
             tokens = np.fromiter((t for row in rows for t in row), np.int32, int(offsets[-1]))
@@ -103,4 +118,5 @@ def _open(
         labels=labels,
         columns=split.columns,
         digest=f"{digest}-{part}",
+        learned=None if split.chats is None else np.load(target / f"{part}-learned.npy"),
     )

@@ -36,6 +36,7 @@ class EncodedSplit:
         columns: the columns of the split, factors for partitioners; none of packed rows.
         digest: SHA-256 that names this split's tokens.
         text_bytes: bytes of the texts (UTF-8) where all of their tokens are here, else 0.
+        learned: bool [all tokens], which of them the loss is of; None for all.
     """
 
     name: str
@@ -45,6 +46,7 @@ class EncodedSplit:
     columns: dict[str, Column]
     digest: str
     text_bytes: int = 0
+    learned: npt.NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -56,11 +58,20 @@ class EncodedSplit:
 
 
 @dataclass(frozen=True)
+class Generation:
+    """How many test conversations are answered at an evaluation, in how many tokens at most."""
+
+    examples: int
+    max_new_tokens: int
+
+
+@dataclass(frozen=True)
 class EncodedTask:
     """A task's two splits as tokens, and the names of its classes (empty for causal-lm).
 
     `tokenizer` made the tokens. `unpacked` says that the training examples are whole documents,
     of any length, which `fedbytes.data.pack` makes into rows once it is known who holds them.
+    `generation` is there where answers are generated.
     """
 
     train: EncodedSplit
@@ -71,3 +82,4 @@ class EncodedTask:
     max_length: int
     tokenizer: Tokenizer = field(repr=False, compare=False)
     unpacked: bool = False
+    generation: Generation | None = None

@@ -1,10 +1,13 @@
 """Any data set of the Hugging Face `datasets` library, by id or by local folder."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fedbytes.data.text_data import TextData, make_text_data
 from fedbytes.data.text_file import hold_out, to_split
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def load_hub(
@@ -24,15 +27,25 @@ def load_hub(
     Raises:
         ValueError: if it cannot be loaded, or lacks the split or a column.
     """
-    splits = _load(hub_id, config)
-    if train_split not in splits:
-        raise ValueError(f"{hub_id} has no split {train_split!r} (known: {', '.join(splits)})")
-    train = to_split(_frame(splits[train_split]), text, label, hub_id)
-    if test_split in splits:
-        test = to_split(_frame(splits[test_split]), text, label, hub_id)
+    frames = load_frames(hub_id, config, train_split)
+    train = to_split(frames[train_split], text, label, hub_id)
+    if test_split in frames:
+        test = to_split(frames[test_split], text, label, hub_id)
     else:
         train, test = hold_out(train, test_fraction)
     return make_text_data(hub_id, train, test)
+
+
+def load_frames(hub_id: str, config: str | None, train_split: str) -> "dict[str, pd.DataFrame]":
+    """Return a data set's splits by name, each as a table.
+
+    Raises:
+        ValueError: if it cannot be loaded, or has no split called `train_split`.
+    """
+    splits = _load(hub_id, config)
+    if train_split not in splits:
+        raise ValueError(f"{hub_id} has no split {train_split!r} (known: {', '.join(splits)})")
+    return {name: _frame(split) for name, split in splits.items()}
 
 
 def _load(hub_id: str, config: str | None) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Texts with their columns, split in train and test: what every data set becomes."""
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 Column = npt.NDArray[Any]
+Chat = tuple[dict[str, str], ...]
+"""A conversation: messages with `role` (system, user or assistant) and `content`."""
 
 
 @dataclass(frozen=True)
@@ -20,10 +23,12 @@ class Split:
         columns: name -> one-dimensional array with one entry an example; `length` (whitespace
             words) is always there, `label` where the data has one. Each is a factor by which
             clients can be made to differ.
+        chats: for instruction tuning, one conversation an example, of which `texts` has the words.
     """
 
     texts: list[str]
     columns: dict[str, Column] = field(default_factory=dict)
+    chats: list[Chat] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
@@ -31,7 +36,9 @@ class Split:
     def take(self, rows: npt.NDArray[np.int64]) -> "Split":
         """Return the examples at `rows`, in that order."""
         texts = [self.texts[row] for row in rows]
-        return Split(texts, {name: column[rows] for name, column in self.columns.items()})
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        chats = None if self.chats is None else [self.chats[row] for row in rows]
+        return Split(texts, columns, chats)
 
 
 @dataclass(frozen=True)
@@ -44,7 +51,11 @@ class TextData:
     test: Split
 
 
-def make_split(texts: Sequence[str], columns: Mapping[str, Sequence[Any] | Column]) -> Split:
+def make_split(
+    texts: Sequence[str],
+    columns: Mapping[str, Sequence[Any] | Column],
+    chats: list[Chat] | None = None,
+) -> Split:
     """Return a split of `texts`, with the column `length` added.
 
     Raises:
@@ -55,7 +66,7 @@ def make_split(texts: Sequence[str], columns: Mapping[str, Sequence[Any] | Colum
         if array.shape != (len(texts),):
             raise ValueError(f"column {name!r} has shape {array.shape} for {len(texts)} texts")
     arrays.setdefault("length", np.array([len(text.split()) for text in texts], dtype=np.int64))
-    return Split(list(texts), arrays)
+    return Split(list(texts), arrays, chats)
 
 
 def make_text_data(name: str, train: Split, test: Split) -> TextData:
@@ -74,7 +85,10 @@ def _digest(*splits: Split) -> str:
     digest = hashlib.sha256()
     for split in splits:
         labels = split.columns.get("label")
-        for texts in (split.texts, [] if labels is None else labels.tolist()):
+        lists: list[list[Any]] = [split.texts, [] if labels is None else labels.tolist()]
+        if split.chats is not None:
+            lists.append([json.dumps(chat, sort_keys=True) for chat in split.chats])
+        for texts in lists:
             digest.update(len(texts).to_bytes(8, "little"))
             for text in texts:
                 raw = str(text).encode()

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,9 +38,9 @@ def load_file(
         ValueError: for a missing file, an unknown suffix, a file that does not parse, or a
             missing column; the message lists the columns there are.
     """
-    train = to_split(_read(Path(path)), text, label, path)
+    train = to_split(read_frame(path), text, label, path)
     if test_path is not None:
-        test = to_split(_read(Path(test_path)), text, label, test_path)
+        test = to_split(read_frame(test_path), text, label, test_path)
     else:
         train, test = hold_out(train, test_fraction)
     return make_text_data(Path(path).name, train, test)
@@ -57,7 +57,7 @@ def to_split(frame: "pd.DataFrame", text: str, label: str | None, where: str) ->
         if wanted not in names:
             raise ValueError(f"{where} has no column {wanted!r}{nearest(wanted, names)}")
     frame = frame.dropna(subset=[text] if label is None else [text, label])
-    columns = {name: c for name in names if (c := _factor(frame[name])) is not None}
+    columns = {name: c for name in names if (c := as_factor(frame[name])) is not None}
     if label is not None:
         columns["label"] = np.array([str(value) for value in frame[label]], dtype=np.str_)
     return make_split([str(value) for value in frame[text]], columns)
@@ -76,17 +76,32 @@ def hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
     return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
 
 
-def _read(path: Path) -> "pd.DataFrame":
+def read_frame(name: str, as_written: bool = False) -> "pd.DataFrame":
+    """Return a file as a table.
+
+    Args:
+        name: the file; the format follows from the suffix.
+        as_written: leave cells that look like numbers or missing values as they are.
+
+    Raises:
+        ValueError: for a missing file, an unknown suffix, or a file that does not parse.
+    """
     import pandas as pd
 
+    path = Path(name)
+    csv: dict[str, Any] = {"dtype": str, "keep_default_na": False} if as_written else {}
+    lines: dict[str, Any] = {"dtype": False} if as_written else {}
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     suffix = path.suffix.lower()
+    table: pd.DataFrame
     try:
         if suffix in (".csv", ".tsv"):
-            return pd.read_csv(path, sep="\t" if suffix == ".tsv" else ",")
+            table = pd.read_csv(path, sep="\t" if suffix == ".tsv" else ",", **csv)
+            return table
         if suffix in (".jsonl", ".ndjson"):
-            return pd.read_json(path, lines=True)
+            table = pd.read_json(path, lines=True, **lines)
+            return table
         if suffix == ".parquet":
             return pd.read_parquet(path)
     except Exception as error:  # each reader has its own error types
@@ -95,7 +110,7 @@ def _read(path: Path) -> "pd.DataFrame":
     raise ValueError(f"{path}: unknown suffix {suffix!r} (known: {', '.join(SUFFIXES)})")
 
 
-def _factor(values: Iterable[object]) -> Column | None:
+def as_factor(values: Iterable[object]) -> Column | None:
     """Return a column as plain numbers or short strings, or None if it is neither."""
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     if all(isinstance(value, int | float) for value in plain):

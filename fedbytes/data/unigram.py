@@ -23,7 +23,7 @@ def unigram_perplexity(train: EncodedSplit, test: EncodedSplit, vocabulary: int)
 
 
 def predicted(split: EncodedSplit) -> npt.NDArray[np.bool_]:
-    """Return which tokens a language model has to predict: all but each row's first."""
-    mask = np.ones(len(split.tokens), dtype=bool)
+    """Return which tokens a language model has to predict: the learned ones but a row's first."""
+    mask = np.ones(len(split.tokens), dtype=bool) if split.learned is None else split.learned.copy()
     mask[split.offsets[:-1][split.lengths > 0]] = False
     return mask

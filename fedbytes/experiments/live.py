@@ -32,6 +32,8 @@ def headline(metrics: dict[str, float]) -> str:
     """Return the metric that a reader looks at first, in words."""
     if "accuracy" in metrics:
         return f"{metrics['accuracy']:.1%}"
+    if "exact_match" in metrics:
+        return f"ppl {metrics['perplexity']:.2f}, {metrics['exact_match']:.0%} exact"
     if "perplexity" in metrics:
         return f"ppl {metrics['perplexity']:.2f}"
     return ""

@@ -1,6 +1,7 @@
 """One run, from its configuration to its folder in the store."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,9 @@ class _Run:
             self.folder.append_row({"round": report.round, **report.agreement}, "deltas.jsonl")
             self._save(row)
             self.tell(Advanced(report.round, self.ledger.total, self.metrics))
+        if self.problem.model.answers:
+            found = [asdict(answer) for answer in self.problem.model.answers]
+            self.folder.write_json("answers.json", {"answers": found})
         self.folder.finish(self._summary())
 
     def _describe(self) -> None:

@@ -23,6 +23,7 @@ class Batch:
         labels: int64 [batch], or None for causal-lm.
         rows: places of the examples in the split.
         split: the split's name.
+        learned: bool [batch, time], the tokens that the loss is of; None for all that there are.
     """
 
     tokens: Tensor
@@ -30,9 +31,15 @@ class Batch:
     labels: Tensor | None
     rows: Rows
     split: str
+    learned: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def targets(self) -> Tensor:
+        """Which tokens are to be predicted, [batch, time]."""
+        return self.mask if self.learned is None else self.learned
 
 
 def make_batch(split: EncodedSplit, rows: Rows, device: torch.device) -> Batch:
@@ -42,6 +49,12 @@ def make_batch(split: EncodedSplit, rows: Rows, device: torch.device) -> Batch:
     mask = np.arange(int(lengths.max())) < lengths[:, None]
     tokens = np.zeros(mask.shape, dtype=np.int64)
     tokens[mask] = np.concatenate([split.tokens[a:b] for a, b in zip(starts, ends, strict=True)])
+    learned = None
+    if split.learned is not None:
+        held = [split.learned[a:b] for a, b in zip(starts, ends, strict=True)]
+        chosen = np.zeros(mask.shape, dtype=bool)
+        chosen[mask] = np.concatenate(held)
+        learned = torch.from_numpy(chosen).to(device)
     labels = None if split.labels is None else torch.from_numpy(split.labels[rows]).to(device)
     return Batch(
         tokens=torch.from_numpy(tokens).to(device),
@@ -49,6 +62,7 @@ def make_batch(split: EncodedSplit, rows: Rows, device: torch.device) -> Batch:
         labels=labels,
         rows=rows,
         split=split.name,
+        learned=learned,
     )
 
 

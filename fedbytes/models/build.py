@@ -1,13 +1,16 @@
 """From a configuration to a model that can be trained."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fedbytes.data.chat_task import ChatTask
 from fedbytes.data.encode import EncodedTask, encode
+from fedbytes.data.encoded import Generation
 from fedbytes.data.task import Task, make_task
 from fedbytes.data.train_tokenizer import tokenizer_digest, trained_tokenizer
 from fedbytes.models.adapter import Adapter, Initial, make_adapter
@@ -39,7 +42,12 @@ def encode_task(
         digest = tokenizer_digest(tokenizer)
     else:
         tokenizer, digest = load_tokenizer(spec.family.tokenizer if spec.family else spec.name)
-    return encode(data, tokenizer, digest, task.kind, task.max_length, task.pack)
+    if not isinstance(task, ChatTask):
+        return encode(data, tokenizer, digest, task.kind, task.max_length, task.pack)
+    encoded = encode(data, tokenizer, digest, task.kind, task.max_length, template=task.template)
+    if not task.generate_examples:
+        return encoded
+    return replace(encoded, generation=Generation(task.generate_examples, task.max_new_tokens))
 
 
 def build_model(

@@ -94,7 +94,13 @@ class LanguageModel(nn.Module):
 
 
 def next_token_loss(scores: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the summed negative log-likelihood of every next token, and how many there are."""
+    """Return the summed negative log-likelihood of next tokens, and of how many.
+
+    Args:
+        scores: [batch, time, vocabulary].
+        tokens: [batch, time].
+        mask: which tokens are to be predicted [batch, time].
+    """
     seen = mask[:, 1:].bool()
     targets = tokens[:, 1:][seen]
     nll = F.cross_entropy(scores[:, :-1][seen].float(), targets, reduction="sum")

@@ -18,6 +18,7 @@ from fedbytes.models.base import BaseInfo
 from fedbytes.models.batching import Batch, Rows, by_length, make_batch, shuffled
 from fedbytes.models.device import autocast
 from fedbytes.models.flat import bind_flat
+from fedbytes.models.generation import Answer, answer_prompts, match
 from fedbytes.models.metrics import accuracy, macro_f1
 from fedbytes.models.network import Classifier, LanguageModel, next_token_loss
 from fedbytes.models.prefix import Prefix, PrefixCache, Report, open_cache
@@ -40,6 +41,7 @@ class TrainableModel:
         device: where it runs.
         dtype: type of its matrix products.
         seed: what `initial_state` is drawn from.
+        answers: those that the model wrote at the last evaluation.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class TrainableModel:
         )
         self._prefix: Prefix | None = None
         self._caches: dict[str, PrefixCache | None] = {}
+        self.answers: list[Answer] = []
         self.set_state(self.initial_state)
 
     @property
@@ -110,7 +113,7 @@ class TrainableModel:
             scores = self._scores(batch)
         if batch.labels is not None:
             return F.cross_entropy(scores.float(), batch.labels)
-        nll, count = next_token_loss(scores, batch.tokens, batch.mask)
+        nll, count = next_token_loss(scores, batch.tokens, batch.targets)
         return nll / count.clamp(min=1)
 
     def batches(
@@ -141,11 +144,13 @@ class TrainableModel:
 
         Returns:
             `accuracy`, `macro_f1` and `loss` for classification; `loss` (nats a token) and
-            `perplexity` for causal-lm, and `bits_per_byte` of text where texts are packed.
+            `perplexity` for causal-lm, and `bits_per_byte` of text where texts are packed. Where
+            answers are learned, loss and perplexity are of their tokens; on the test split
+            `exact_match` and `rouge_l` of answers that the model writes, kept in `answers`, join.
         """
         data = self._split(split)
         if data.labels is None:
-            return self._evaluate_tokens(data)
+            return self._evaluate_tokens(data) | (self._answer() if split == "test" else {})
         guess = np.empty(len(data), dtype=np.int64)
         total = 0.0
         for batch, scores in self._predict(data):
@@ -185,13 +190,20 @@ class TrainableModel:
     def _evaluate_tokens(self, data: EncodedSplit) -> dict[str, float]:
         total, count = 0.0, 0
         for batch, scores in self._predict(data):
-            nll, targets = next_token_loss(scores, batch.tokens, batch.mask)
+            nll, targets = next_token_loss(scores, batch.tokens, batch.targets)
             total, count = total + float(nll), count + int(targets)
         loss = total / max(count, 1)
         found = {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
         if data.text_bytes:  # the first token of a row is not predicted, and counted as the others
             found["bits_per_byte"] = loss * len(data.tokens) / data.text_bytes / math.log(2)
         return found
+
+    def _answer(self) -> dict[str, float]:
+        if self.task.generation is None:
+            return {}
+        with autocast(self.device, self.dtype):
+            self.answers = answer_prompts(self.network.backbone, self.task, self.device)
+        return match(self.answers)
 
     def _predict(self, data: EncodedSplit) -> Iterator[tuple[Batch, Tensor]]:
         with torch.inference_mode(), autocast(self.device, self.dtype):

@@ -42,6 +42,8 @@ METRICS = {
     for metric in (
         Metric("accuracy", "Test accuracy (%)", 100, True, 1),
         Metric("macro_f1", "Test macro-F1 (%)", 100, True, 1),
+        Metric("exact_match", "Exact answers (%)", 100, True, 1),
+        Metric("rouge_l", "ROUGE-L of answers (%)", 100, True, 1),
         Metric("perplexity", "Test perplexity", 1, False, 2),
         Metric("bits_per_byte", "Test bits per byte of text", 1, False),
         Metric("loss", "Test loss (nats)", 1, False),

@@ -1,0 +1,57 @@
+from dataclasses import dataclass
+
+from fedbytes.data.chat_task import ChatTask
+from fedbytes.data.chats import chat_split
+from fedbytes.data.hub import load_frames
+from fedbytes.data.task import TASKS
+from fedbytes.data.text_data import TextData, make_text_data
+from fedbytes.data.text_file import hold_out, read_frame
+
+
+@TASKS.register("instruct")
+@dataclass(frozen=True)
+class Instruct(ChatTask):
+    """Instruction tuning on your own conversations, from a file or the hub.
+
+    Rows have `messages`, or instruction, input and output, or prompt and response.
+
+    Attributes:
+        path: the training conversations: JSONL, CSV, TSV or Parquet.
+        test_path: the test conversations; without it `test_fraction` of `path` is held out.
+        hub_id: instead of `path`, a data set's id on the hub, or a folder of that form.
+        config: the data set's configuration, where it has several.
+        train_split: name of the split to train on.
+        test_split: name of the split to test on; if it is missing, `test_fraction` is held out.
+        test_fraction: share held out, between 0 and 1.
+    """
+
+    path: str = ""
+    test_path: str | None = None
+    hub_id: str = ""
+    config: str | None = None
+    train_split: str = "train"
+    test_split: str = "test"
+    test_fraction: float = 0.1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if bool(self.path) == bool(self.hub_id):
+            raise ValueError("task 'instruct' needs path, a file, or hub_id, and not both")
+        if not 0 < self.test_fraction < 1:
+            raise ValueError(f"test_fraction must be between 0 and 1, got {self.test_fraction}")
+
+    def read(self) -> TextData:
+        """Return the conversations."""
+        where = self.path or self.hub_id
+        if self.hub_id:
+            splits = load_frames(self.hub_id, self.config, self.train_split)
+            found, other = splits[self.train_split], splits.get(self.test_split)
+        else:
+            found = read_frame(self.path, as_written=True)
+            other = read_frame(self.test_path, as_written=True) if self.test_path else None
+        train = chat_split(found, where)
+        if other is None:
+            train, test = hold_out(train, self.test_fraction)
+        else:
+            test = chat_split(other, self.test_path or where)
+        return make_text_data(where, train, test)
