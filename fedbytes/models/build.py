@@ -22,6 +22,7 @@ from fedbytes.models.family import TRAINED, Family, make_base
 from fedbytes.models.layers import find_layers, lowest_trained_layer
 from fedbytes.models.network import Classifier, LanguageModel
 from fedbytes.models.offload import fetch_when_used
+from fedbytes.models.parallel import join_group, split_layers
 from fedbytes.models.prefix import Prefix
 from fedbytes.models.spec import ModelSpec, make_model_spec
 from fedbytes.models.trainable import TrainableModel
@@ -70,10 +71,13 @@ def build_model(
         ValueError: for a model or adapter that does not exist or does not fit the task.
     """
     spec, chosen = make_model_spec(model), make_adapter(adapter)
+    if spec.tensor_parallel:
+        join_group(spec.device)
     device = pick_device(spec.device)
     dtype = pick_precision(spec.precision, device)
+    home = "cpu" if spec.tensor_parallel else str(device)
     base = (
-        load_base(spec.name, task.kind, str(device), spec.quantisation(dtype), spec.offload)
+        load_base(spec.name, task.kind, home, spec.quantisation(dtype), spec.offload)
         if spec.family is None
         else make_base(spec.family, task, device)
     )
@@ -81,6 +85,8 @@ def build_model(
         network, initial = _assemble(base, chosen, task, spec)
     trainable = TrainableModel(network, initial, task, base.info, device, dtype, seed)
     depth = lowest_trained_layer(network.backbone)
+    # Processes that compute a base together must not wait for each other's caches.
+    prefix_cache = prefix_cache and not spec.tensor_parallel
     if prefix_cache and 0 < depth <= len(find_layers(network.backbone)[1]):
         prefix = Prefix(network.backbone, depth)
         if _agrees(trainable, prefix):
@@ -96,6 +102,8 @@ def _assemble(
     _check_whole(backbone, trained, adapter.name, spec.quantise)
     if spec.offload is not None:
         fetch_when_used(backbone, set(trained), pick_device(spec.device))
+    if spec.tensor_parallel:
+        split_layers(backbone, set(trained), pick_device(spec.device))
     if spec.gradient_checkpointing:
         checkpoint_layers(backbone)
     if spec.family is not None:

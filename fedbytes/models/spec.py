@@ -34,6 +34,7 @@ class ModelSpec:
             `disk`, or wherever there is room (`auto`); computed is on the device.
         offload_folder: where weights are kept that `device_map` puts on disk.
         family: the architecture of a model that starts from random weights.
+        tensor_parallel: split the frozen base over the processes that torchrun started.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ModelSpec:
     device_map: Literal["none", "auto", "cpu", "disk"] = later("none")
     offload_folder: str = later("")
     family: Family | None = later(None)
+    tensor_parallel: bool = later(False)
 
     def __post_init__(self) -> None:
         if self.double_quant and self.quantise not in ("nf4", "fp4"):
@@ -58,6 +60,8 @@ class ModelSpec:
                 f"device_map {self.device_map} does not go with quantise {self.quantise}: "
                 "leave one of them out"
             )
+        if self.tensor_parallel and (self.device_map, self.quantise) != ("none", "none"):
+            raise ValueError("tensor_parallel does not go with device_map or quantise")
         if self.device_map == "disk" and not self.offload_folder:
             raise ValueError("device_map disk needs offload_folder, a folder for the weights")
         for key in ("quantise", "device_map"):
@@ -65,6 +69,8 @@ class ModelSpec:
                 raise ValueError(
                     f"{key}={getattr(self, key)} needs a frozen base; {self.name!r} has none"
                 )
+        if self.family is not None and self.tensor_parallel:
+            raise ValueError(f"tensor_parallel needs a frozen base; {self.name!r} has none")
 
     @property
     def offload(self) -> Offload | None:
