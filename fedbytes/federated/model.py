@@ -1,7 +1,7 @@
 """What the round asks of a model: one flat vector that is trained, and batches to train it on."""
 
 from collections.abc import Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
@@ -37,3 +37,18 @@ class Trainable(Protocol):
         self, indices: np.ndarray, batch_size: int, rng: np.random.Generator
     ) -> Iterator[Any]:
         """Yield shuffled batches of the training examples at `indices`, epoch after epoch."""
+
+
+@runtime_checkable
+class Featured(Trainable, Protocol):
+    """A classifier whose loss can be had in two steps, the features below its head in between."""
+
+    @property
+    def trains_features(self) -> bool:
+        """Whether there are features, and what is trained changes them."""
+
+    def features(self, batch: Any) -> Tensor:
+        """Return one vector an example, float32 `[batch, width]`, with a graph."""
+
+    def loss_of(self, features: Tensor, batch: Any) -> Tensor:
+        """Return the mean loss that the head makes of features."""

@@ -4,10 +4,13 @@ The mean delta takes the place of a negative gradient (Reddi et al. 2021, Adapti
 Optimization, arXiv 2003.00295).
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 ServerState = dict[str, Tensor]
+Accumulate = Callable[[Tensor, Tensor], Tensor]
 
 
 def sgd(
@@ -32,18 +35,42 @@ def nesterov(
     return learning_rate * (mean + momentum * velocity), {"velocity": velocity}
 
 
-def adam(
+def adaptive(
     mean: Tensor,
     state: ServerState,
+    accumulate: Accumulate,
     *,
     learning_rate: float,
     beta1: float = 0.9,
-    beta2: float = 0.99,
     tau: float = 1e-3,
 ) -> tuple[Tensor, ServerState]:
-    """FedAdam, without bias correction as in the paper; `tau` is its degree of adaptivity."""
+    """Scale a running mean by what squares of means add up to; no bias correction, as in the paper.
+
+    Args:
+        mean: of the clients' deltas [numel].
+        state: `first` and `second`; the second moment starts at tau².
+        accumulate: the next second moment, from the last one and the square of `mean`.
+        learning_rate: of the server.
+        beta1: decay of the first moment.
+        tau: added to the root; the larger, the less adaptive.
+    """
     first = state.get("first", torch.zeros_like(mean))
     second = state.get("second", torch.full_like(mean, tau**2))
     first = beta1 * first + (1 - beta1) * mean
-    second = beta2 * second + (1 - beta2) * mean.square()
+    second = accumulate(second, mean.square())
     return learning_rate * first / (second.sqrt() + tau), {"first": first, "second": second}
+
+
+def adagrad(second: Tensor, square: Tensor) -> Tensor:
+    """Return the sum of all squares."""
+    return second + square
+
+
+def adam(second: Tensor, square: Tensor, beta2: float = 0.99) -> Tensor:
+    """Return the running mean of squares."""
+    return beta2 * second + (1 - beta2) * square
+
+
+def yogi(second: Tensor, square: Tensor, beta2: float = 0.99) -> Tensor:
+    """Return a second moment that moves by the square, whatever its own size."""
+    return second - (1 - beta2) * square * torch.sign(second - square)

@@ -34,8 +34,12 @@ class Classifier(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Return class scores [batch, classes] for tokens and mask [batch, time]."""
+        return self.head(self.features(tokens, mask))  # type: ignore[no-any-return]
+
+    def features(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return one pooled vector a text [batch, hidden]."""
         states = self.backbone(input_ids=tokens, attention_mask=mask).last_hidden_state
-        return self.head(pool(states, mask, self.last_token))  # type: ignore[no-any-return]
+        return pool(states, mask, self.last_token)
 
 
 class Head(nn.Module):

@@ -116,6 +116,34 @@ class TrainableModel:
         nll, count = next_token_loss(scores, batch.tokens, batch.targets)
         return nll / count.clamp(min=1)
 
+    @property
+    def trains_features(self) -> bool:
+        """Whether it is a classifier with something trained below its head."""
+        return isinstance(self.network, Classifier) and any(
+            not name.startswith("head.") for name in self.layout.names
+        )
+
+    def features(self, batch: Batch) -> Tensor:
+        """Return a classifier's pooled states [batch, hidden], float32, with a graph.
+
+        Raises:
+            ValueError: for causal-lm, which has none.
+        """
+        network = self.network
+        if not isinstance(network, Classifier):
+            raise ValueError("a causal-lm model has no pooled features: take a classification task")
+        with autocast(self.device, self.dtype):
+            found = self._run(lambda: network.features(batch.tokens, batch.mask), batch)
+        return found.float()
+
+    def loss_of(self, features: Tensor, batch: Batch) -> Tensor:
+        """Return the mean loss of a batch whose `features` [batch, hidden] are known."""
+        assert isinstance(self.network, Classifier)
+        assert batch.labels is not None
+        with autocast(self.device, self.dtype):
+            scores = self.network.head(features)
+        return F.cross_entropy(scores.float(), batch.labels)
+
     def batches(
         self,
         indices: Rows,
@@ -212,7 +240,9 @@ class TrainableModel:
                 yield batch, self._scores(batch).float()
 
     def _scores(self, batch: Batch) -> Tensor:
-        call: Callable[[], Tensor] = lambda: self.network(batch.tokens, batch.mask)  # noqa: E731
+        return self._run(lambda: self.network(batch.tokens, batch.mask), batch)
+
+    def _run(self, call: Callable[[], Tensor], batch: Batch) -> Tensor:
         if self._prefix is None:
             return call()
         cache = self._cache(batch.split)

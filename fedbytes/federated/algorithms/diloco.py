@@ -28,7 +28,7 @@ class DiLoCo(FedAvg):
     learning_rate: float = 4e-4
     weight_decay: float = 0.1
     max_grad_norm: float | None = 1.0
-    server_optimizer: Literal["sgd", "nesterov", "adam"] = "nesterov"
+    server_optimizer: Literal["sgd", "nesterov", "adam", "adagrad", "yogi"] = "nesterov"
     server_learning_rate: float = 0.7
     server_momentum: float = 0.9
     keep_moments: bool = True
@@ -87,7 +87,7 @@ class DiLoCo(FedAvg):
         flat, optimizer = turn.model.flat, self._local_optimizer(turn.model)
         if self.keep_moments:
             give_moments(optimizer, flat, moments)
-        first = (turn.round - 1) * self._steps(indices)
+        first = (turn.round - 1) * self.steps(len(indices))
         with following(optimizer, self.schedule, first):
             trained = self.local(
                 turn.model, start, indices, {}, rng, loss=loss, optimizer=optimizer

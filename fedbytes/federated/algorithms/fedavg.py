@@ -18,6 +18,11 @@ from fedbytes.federated.server_optimizers import ServerState
 
 LossOf = Callable[[Any], Tensor]
 Correct = Callable[[Tensor, Tensor], None]
+_ADAPTIVE = {
+    "adam": server_optimizers.adam,
+    "adagrad": server_optimizers.adagrad,
+    "yogi": server_optimizers.yogi,
+}
 
 
 @ALGORITHMS.register("fedavg")
@@ -25,8 +30,9 @@ Correct = Callable[[Tensor, Tensor], None]
 class FedAvg(Algorithm):
     """Federated averaging, weighted by examples (McMahan et al. 2017, arXiv 1602.05629).
 
-    With a server optimiser other than SGD at rate 1 it is FedAvgM or FedAdam
-    (Reddi et al. 2021, arXiv 2003.00295). A client's optimiser starts anew each round.
+    With a server optimiser other than SGD at rate 1 it is FedAvgM, FedAdam and their kin
+    (Reddi et al. 2021, arXiv 2003.00295), which have names of their own with all their fields. A
+    client's optimiser starts anew each round.
     """
 
     examples = ({"local_steps": 3, "batch_size": 8, "learning_rate": 0.01},)
@@ -43,7 +49,7 @@ class FedAvg(Algorithm):
     """Momentum of the clients' SGD."""
     max_grad_norm: float | None = None
     """Clip a step's gradient to this L2 norm; None for never."""
-    server_optimizer: Literal["sgd", "nesterov", "adam"] = "sgd"
+    server_optimizer: Literal["sgd", "nesterov", "adam", "adagrad", "yogi"] = "sgd"
     server_learning_rate: float = 1.0
     server_momentum: float = 0.0
     """Momentum of the server's SGD, heavy-ball or Nesterov's."""
@@ -110,7 +116,7 @@ class FedAvg(Algorithm):
         loss = loss or model.loss
         optimizer = optimizer or self._local_optimizer(model)
         losses = []
-        for batch in islice(model.batches(indices, self.batch_size, rng), self._steps(indices)):
+        for batch in islice(model.batches(indices, self.batch_size, rng), self.steps(len(indices))):
             value = loss(batch)
             value.backward()  # type: ignore[no-untyped-call]
             if correct is not None:
@@ -127,27 +133,26 @@ class FedAvg(Algorithm):
 
     def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
         """Aggregate the deltas and let the server's optimiser make the update."""
-        mean = self.aggregate(uploads)
-        if self.server_optimizer == "adam":
-            return server_optimizers.adam(mean, state, learning_rate=self.server_learning_rate)
-        step = (
-            server_optimizers.nesterov
-            if self.server_optimizer == "nesterov"
-            else server_optimizers.sgd
-        )
-        return step(
-            mean, state, learning_rate=self.server_learning_rate, momentum=self.server_momentum
-        )
+        return self.step(self.aggregate(uploads), state)
+
+    def step(self, mean: Tensor, state: ServerState) -> tuple[Tensor, ServerState]:
+        """Return the update that the server's optimiser makes of the mean, and its next state."""
+        rate, name = self.server_learning_rate, self.server_optimizer
+        if name in _ADAPTIVE:
+            return server_optimizers.adaptive(mean, state, _ADAPTIVE[name], learning_rate=rate)
+        move = server_optimizers.nesterov if name == "nesterov" else server_optimizers.sgd
+        return move(mean, state, learning_rate=rate, momentum=self.server_momentum)
 
     def aggregate(self, uploads: list[Upload]) -> Tensor:
         """Return what the clients say together `[numel]`: their mean, weighted by examples."""
         return weighted_mean(uploads)
 
-    def _steps(self, indices: np.ndarray) -> int:
+    def steps(self, examples: int) -> int:
+        """Return how many local steps a client with so many examples takes in a round."""
         if self.local_steps is not None:
             return self.local_steps
         assert self.local_epochs is not None
-        return self.local_epochs * -(-len(indices) // self.batch_size)
+        return self.local_epochs * -(-examples // self.batch_size)
 
     def _local_optimizer(self, model: Trainable) -> torch.optim.Optimizer:
         return make_local_optimizer(

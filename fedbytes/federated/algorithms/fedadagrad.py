@@ -1,0 +1,23 @@
+"""FedAdagrad: Adagrad on the server."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor
+
+from fedbytes.federated import server_optimizers
+from fedbytes.federated.adaptive import AdaptiveServer
+from fedbytes.federated.algorithm import ALGORITHMS
+
+
+@ALGORITHMS.register("fedadagrad")
+@dataclass(frozen=True)
+class FedAdagrad(AdaptiveServer):
+    """FedAvg with Adagrad on the server (Reddi et al. 2021, arXiv 2003.00295)."""
+
+    server_optimizer: Literal["adagrad"] = "adagrad"
+    beta1: float = 0.0
+
+    def accumulate(self, second: Tensor, square: Tensor) -> Tensor:
+        """Return the sum of all squares."""
+        return server_optimizers.adagrad(second, square)

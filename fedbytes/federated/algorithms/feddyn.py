@@ -1,0 +1,78 @@
+"""FedDyn: each client's loss is regularised so that the clients' optima are the server's."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithms.fedavg import FedAvg
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.model import Trainable
+from fedbytes.federated.server_optimizers import ServerState
+from fedbytes.federated.turn import Turn
+
+
+@ALGORITHMS.register("feddyn")
+@dataclass(frozen=True)
+class FedDyn(FedAvg):
+    """Dynamic regularisation (Acar et al. 2021, arXiv 2111.04263).
+
+    A client minimises L_i(y) - <g_i, y> + alpha/2 ||y - x||², and keeps g_i - alpha (y - x), which
+    is the gradient of L_i where it ended; the server keeps h, the mean of these over all clients.
+    One vector travels each way, as in FedAvg. All clients count alike, whatever their number of
+    examples, as in the paper.
+    """
+
+    alpha: float = 0.1
+    """Weight of the regularisation."""
+    server_optimizer: Literal["sgd"] = "sgd"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.alpha < float("inf"):
+            raise ValueError(f"alpha must be above 0, got {self.alpha}")
+        if self.server_momentum or self.server_learning_rate != 1:
+            raise ValueError(
+                "feddyn's server step is its own: leave server_learning_rate=1 and "
+                f"server_momentum=0, got {self.server_learning_rate} and {self.server_momentum}"
+            )
+
+    def client(
+        self,
+        model: Trainable,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Take steps on the regularised loss; the loss that is reported is the plain one."""
+        gradient = memory.get("gradient", torch.zeros(start.shape))
+        anchor, known = (t.to(model.flat.device) for t in (start, gradient))
+
+        def regularise(flat: Tensor, grad: Tensor) -> None:
+            grad.sub_(known).add_(flat - anchor, alpha=self.alpha)
+
+        trained = self.local(model, start, indices, {}, rng, correct=regularise)
+        after = gradient - self.alpha * trained.delta
+        return Trained(trained.delta, trained.loss, {"gradient": after})
+
+    def combine(
+        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
+    ) -> tuple[Tensor, ServerState]:
+        """Return the mean delta less h / alpha, with h of all clients so far."""
+        mean = torch.stack([upload.delta for upload in uploads]).mean(0)
+        h = state.get("h", torch.zeros_like(mean))
+        h = h - self.alpha * (len(uploads) / turn.num_clients) * mean
+        return mean - h / self.alpha, {"h": h}
+
+    def refuses(self, pairing: Pairing) -> str | None:
+        """Return why the server's h cannot follow over these links, or None."""
+        if pairing.up_momentum:
+            return (
+                "feddyn's server adds up what is sent, which an uplink's momentum would count "
+                "several times: set uplink.momentum=0"
+            )
+        return super().refuses(pairing)

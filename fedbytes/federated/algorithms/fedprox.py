@@ -1,0 +1,45 @@
+"""FedProx: a proximal term holds a client near the model that it was sent."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
+from fedbytes.federated.algorithms.fedavg import FedAvg
+from fedbytes.federated.model import Trainable
+
+
+@ALGORITHMS.register("fedprox")
+@dataclass(frozen=True)
+class FedProx(FedAvg):
+    """FedAvg whose clients also minimise mu/2 ||y - x||² (Li et al. 2020, arXiv 1812.06127).
+
+    The loss that is reported is without the term.
+    """
+
+    mu: float = 0.01
+    """Weight of the proximal term; 0 is FedAvg."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.mu < float("inf"):
+            raise ValueError(f"mu must be at least 0, got {self.mu}")
+
+    def client(
+        self,
+        model: Trainable,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Take local steps whose gradient also points back to `start`."""
+        if self.mu == 0:
+            return self.local(model, start, indices, memory, rng)
+        anchor = start.to(model.flat.device)
+
+        def pull(flat: Tensor, grad: Tensor) -> None:
+            grad.add_(flat - anchor, alpha=self.mu)
+
+        return self.local(model, start, indices, memory, rng, correct=pull)

@@ -1,0 +1,105 @@
+"""MOON: a client's features are drawn to the global model's, and away from its own last ones."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fedbytes.compression.core import Layout
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
+from fedbytes.federated.algorithms.fedavg import FedAvg
+from fedbytes.federated.model import Featured, Trainable
+
+
+@ALGORITHMS.register("moon")
+@dataclass(frozen=True)
+class Moon(FedAvg):
+    """Model-contrastive federated learning (Li et al. 2021, arXiv 2103.16257), for classifiers.
+
+    To the loss comes mu times the cross-entropy of telling the global model's features from those
+    of the client's own last model, by their cosine with the current ones. Features are the pooled
+    states below the head, without the paper's projection layers, which would be trained and sent
+    as well. A client's first turn has no last model and is FedAvg's. The loss that is reported
+    includes the term. A step costs two more forward passes.
+    """
+
+    mu: float = 1.0
+    """Weight of the contrastive term; 0 is FedAvg."""
+    temperature: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.mu < float("inf"):
+            raise ValueError(f"mu must be at least 0, got {self.mu}")
+        if not 0 < self.temperature < float("inf"):
+            raise ValueError(f"temperature must be above 0, got {self.temperature}")
+
+    def held(self, model: Trainable) -> Layout:
+        """Return the trained tensors.
+
+        Raises:
+            ValueError: if the model has no features, or none that training changes.
+        """
+        if not getattr(model, "trains_features", False):
+            raise ValueError(
+                "moon compares the pooled features below a classifier's head, and this model "
+                "trains none: take a classification task and an adapter such as lora, or fedprox"
+            )
+        return model.layout
+
+    def client(
+        self,
+        model: Trainable,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Take local steps with the contrastive term; the memory is where they ended."""
+        if self.mu == 0:
+            return self.local(model, start, indices, {}, rng)
+        assert isinstance(model, Featured)
+        loss = None
+        if "last" in memory:
+            anchors = [t.to(model.flat.device) for t in (start, memory["last"])]
+            loss = self._contrastive(model, anchors)
+        trained = self.local(model, start, indices, {}, rng, loss=loss)
+        return Trained(trained.delta, trained.loss, {"last": start.to("cpu") + trained.delta})
+
+    def _contrastive(self, model: Featured, anchors: list[Tensor]) -> Any:
+        def loss(batch: Any) -> Tensor:
+            shared, last = frozen_features(model, anchors, batch)
+            features = model.features(batch)
+            term = contrast(features, shared, last, self.temperature)
+            return model.loss_of(features, batch) + self.mu * term
+
+        return loss
+
+
+def contrast(features: Tensor, shared: Tensor, last: Tensor, temperature: float) -> Tensor:
+    """Return the mean of -log softmax of the cosine with `shared` against that with `last`.
+
+    Args:
+        features: of the current model [batch, width].
+        shared: of the global model [batch, width].
+        last: of the client's last model [batch, width].
+        temperature: divides the cosines.
+    """
+    cosines = torch.stack([F.cosine_similarity(features, to, dim=-1) for to in (shared, last)], 1)
+    right = torch.zeros(len(features), dtype=torch.int64, device=features.device)
+    return F.cross_entropy(cosines / temperature, right)
+
+
+def frozen_features(model: Featured, states: list[Tensor], batch: Any) -> list[Tensor]:
+    """Return the features that the model would have with each of `states`; it keeps its own."""
+    current = model.flat.detach().clone()
+    found = []
+    with torch.no_grad():
+        for state in states:
+            model.set_state(state)
+            found.append(model.features(batch))
+    model.set_state(current)
+    return found

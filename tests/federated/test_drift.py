@@ -1,0 +1,198 @@
+"""Corrections of client drift: equal to FedAvg where they must be, and better where they should."""
+
+import numpy as np
+import pytest
+import torch
+from quadratic import WIDTH, quadratic_run
+
+from fedbytes.compression.frame import HEADER_BYTES
+from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.link import make_link
+from fedbytes.streams import stream
+
+SGD = {"optimizer": "sgd", "learning_rate": 0.05}
+STEPS = {"local_steps": 4, **SGD}
+WITHOUT_EFFECT = [("fedprox", {"mu": 0.0}), ("fednova", {}), ("fedavgm", {"server_momentum": 0.0})]
+FIRST_ROUND = [*WITHOUT_EFFECT, ("scaffold", {}), ("fedavgm", {})]
+
+
+@pytest.mark.parametrize(("name", "fields"), FIRST_ROUND)
+def test_one_client_and_one_round_is_plain_local_training(make_run, name, fields):
+    run = make_run(1, algorithm=make_algorithm(name, **STEPS, **fields)).go(1)
+    model = run.fed.model
+    model.set_state(model.draw_initial(0))
+    optimizer = torch.optim.SGD([model.flat], 0.05)
+    batches = model.batches(run.fed.parts[0], 16, stream(0, "batches", 1, 0))
+    for _ in range(4):
+        optimizer.zero_grad()
+        model.loss(next(batches)).backward()
+        optimizer.step()
+    numel = model.layout.numel
+    torch.testing.assert_close(run.state.model[:numel], model.flat.detach())
+
+
+@pytest.mark.parametrize(("name", "fields"), WITHOUT_EFFECT)
+def test_without_their_term_they_are_fedavg_to_the_bit(make_run, name, fields):
+    plain = make_run(4, clients_per_round=2, algorithm=make_algorithm("fedavg", **STEPS)).go(4)
+    algorithm = make_algorithm(name, **STEPS, **fields)
+    other = make_run(4, clients_per_round=2, algorithm=algorithm).go(4)
+    assert other.crossed == plain.crossed
+
+
+def test_the_proximal_term_by_hand():
+    run = quadratic_run(
+        make_algorithm("fedprox", mu=3.0, local_steps=2, **SGD), [1], [2.0], rounds=1
+    )
+    b, rate = run.fed.model.b[0], 0.05
+    first = rate * 2 * b
+    second = first - rate * (2 * (first - b) + 3 * first)
+    torch.testing.assert_close(run.state.model, second)
+
+
+def test_scaffold_on_equal_data_is_fedavg(make_run):
+    parts = [np.arange(40) for _ in range(3)]
+    fields = {"local_steps": 5, "batch_size": 40, **SGD}
+    finals = [
+        make_run(3, parts=parts, algorithm=make_algorithm(name, **fields)).go(4).state.model
+        for name in ("fedavg", "scaffold")
+    ]
+    torch.testing.assert_close(finals[1][: finals[0].numel()], finals[0], rtol=1e-4, atol=1e-5)
+
+
+def test_scaffolds_control_variates_are_gradients_and_their_mean():
+    run = quadratic_run(
+        make_algorithm("scaffold", local_steps=1, **SGD), [2, 2], [1.0, 3.0], rounds=1
+    )
+    b = run.fed.model.b[[0, 2]]
+    gradients = -torch.tensor([[1.0], [3.0]]) * b  # at x = 0
+    own = [run.state.client_memory[c]["control"] for c in (0, 1)]
+    torch.testing.assert_close(torch.stack(own), gradients)
+    torch.testing.assert_close(run.state.model[WIDTH:], gradients.mean(0))
+    run.go(5)
+    own = [run.state.client_memory[c]["control"] for c in (0, 1)]
+    torch.testing.assert_close(run.state.model[WIDTH:], torch.stack(own).mean(0))
+
+
+def test_scaffold_moves_its_control_variate_by_the_share_of_clients():
+    algorithm = make_algorithm("scaffold", local_steps=3, **SGD)
+    run = quadratic_run(algorithm, [2] * 4, [1.0, 2.0, 3.0, 4.0], clients_per_round=2, rounds=9)
+    own = [run.state.client_memory.get(c, {"control": torch.zeros(WIDTH)}) for c in range(4)]
+    mean = torch.stack([memory["control"] for memory in own]).mean(0)
+    torch.testing.assert_close(run.state.model[WIDTH:], mean)
+
+
+def test_scaffolds_bytes_are_twice_fedavgs(make_run):
+    rows = [
+        [
+            (e.direction, e.kind, e.payload_bytes, e.message_bytes)
+            for e in make_run(3, algorithm=make_algorithm(name, **STEPS)).go(3).ledger.entries
+        ]
+        for name in ("fedavg", "scaffold")
+    ]
+    checksum = 4  # of the fp32 codec, once a message
+    seen = set()
+    for (*kind, plain, _), (*other, twice, message) in zip(*rows, strict=True):
+        assert kind == other
+        if kind != ["up", "metrics"]:
+            assert twice - checksum == 2 * (plain - checksum)
+            assert message == twice + HEADER_BYTES
+            seen.add(tuple(kind))
+    assert seen == {("up", "delta"), ("down", "state"), ("down", "update")}
+
+
+DRIFT = {"sizes": [3] * 4, "curvatures": [0.2, 1.0, 2.0, 5.0], "rounds": 60}
+
+
+@pytest.mark.parametrize(
+    ("name", "fields"), [("scaffold", {}), ("feddyn", {"alpha": 1.0})], ids=str
+)
+def test_drift_is_corrected_where_fedavg_stays_biased(name, fields):
+    plain, corrected = (
+        quadratic_run(make_algorithm(n, local_steps=25, **SGD, **f), **DRIFT)
+        for n, f in (("fedavg", {}), (name, fields))
+    )
+    optimum = plain.fed.model.optimum([1.0] * 12)
+    bias = torch.dist(plain.state.model, optimum)
+    assert bias > 0.2
+    assert torch.dist(corrected.state.model[:WIDTH], optimum) < 1e-2 * bias
+
+
+def test_feddyns_first_round_and_its_gradients_by_hand():
+    algorithm = make_algorithm("feddyn", alpha=0.5, local_steps=1, **SGD)
+    curvatures = [1.0, 2.0, 3.0, 4.0]
+    run = quadratic_run(algorithm, [2] * 4, curvatures, clients_per_round=2, rounds=1)
+    took = sorted(run.state.client_memory)
+    b = run.fed.model.b[::2]
+    deltas = torch.stack([0.05 * curvatures[c] * b[c] for c in took])
+    torch.testing.assert_close(run.state.model, deltas.mean(0) * (1 + 2 / 4))
+    torch.testing.assert_close(run.state.server["h"], -0.5 * 2 / 4 * deltas.mean(0))
+    for client, delta in zip(took, deltas, strict=True):
+        torch.testing.assert_close(run.state.client_memory[client]["gradient"], -0.5 * delta)
+
+
+def test_feddyn_ends_where_its_clients_hold_their_gradients():
+    algorithm = make_algorithm("feddyn", alpha=1.0, local_steps=25, **SGD)
+    run = quadratic_run(algorithm, **DRIFT)
+    model = run.fed.model
+    for client, part in enumerate(run.fed.parts):
+        gradient = model.a[part[0]] * (run.state.model - model.b[part[0]])
+        held = run.state.client_memory[client]["gradient"]
+        torch.testing.assert_close(held, gradient, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+def test_fednova_removes_the_inconsistency_of_unequal_steps(momentum):
+    sizes = [1, 4, 16]
+    fields = {"local_epochs": 2, "batch_size": 1, "momentum": momentum}
+    fields["learning_rate"] = 5e-3 * (1 - momentum)
+    runs = [
+        quadratic_run(make_algorithm(name, optimizer="sgd", **fields), sizes, [1.0] * 3, rounds=120)
+        for name in ("fedavg", "fednova")
+    ]
+    optimum = runs[0].fed.model.optimum([1.0] * sum(sizes))
+    bias, left = (float(torch.dist(run.state.model, optimum)) for run in runs)
+    assert bias > 0.1
+    assert left < 0.3 * bias
+
+
+def test_fednova_by_hand():
+    algorithm = make_algorithm("fednova", local_epochs=3, batch_size=2, momentum=0.5)
+    assert algorithm.length(5) == pytest.approx(sum(2 * (1 - 0.5**k) for k in range(1, 10)))
+    plain = make_algorithm("fednova", local_epochs=3, batch_size=2)
+    assert plain.length(5) == 9
+
+
+@pytest.mark.parametrize("name", ["scaffold", "feddyn"])
+def test_client_memories_survive_a_checkpoint(make_run, tmp_path, name):
+    fields = {"clients_per_round": 2, "algorithm": make_algorithm(name, **STEPS)}
+    whole, cut = make_run(3, **fields).go(6), make_run(3, **fields).go(3)
+    assert len(cut.state.client_memory) == 3
+    cut.state.save(tmp_path / "state.pt", {})
+    cut.state, _ = type(cut.state).load(tmp_path / "state.pt")
+    cut.go(3)
+    assert cut.crossed == whole.crossed
+    assert torch.equal(cut.state.model, whole.state.model)
+
+
+@pytest.mark.parametrize("name", ["scaffold", "feddyn"])
+def test_sums_of_what_is_sent_do_not_take_momentum(make_run, name):
+    uplink = make_link({"name": "topk", "density": 0.1, "error_feedback": True, "momentum": 0.5})
+    with pytest.raises(ValueError, match=rf"{name}.*set uplink\.momentum=0"):
+        make_run(2, uplink=uplink, algorithm=make_algorithm(name, **STEPS))
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "message"),
+    [
+        ("fedprox", {"mu": -1.0}, "mu must be at least 0, got -1.0"),
+        ("scaffold", {"optimizer": "adamw"}, "optimizer must be one of sgd, got 'adamw'"),
+        ("scaffold", {"momentum": 0.9}, "set momentum=0"),
+        ("fednova", {"optimizer": "adamw"}, "optimizer must be one of sgd, got 'adamw'"),
+        ("feddyn", {"alpha": 0.0}, "alpha must be above 0, got 0.0"),
+        ("feddyn", {"server_learning_rate": 0.5}, "server step is its own"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(name, fields, message):
+    with pytest.raises(ValueError, match=message) as error:
+        make_algorithm(name, local_steps=1, **fields)
+    assert "\n" not in str(error.value)
