@@ -11,6 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+import torch
+
 import fedbytes
 
 _PACKAGES = ("torch", "transformers", "peft", "numpy", "numba", "tokenizers", "bitsandbytes")
@@ -32,6 +34,9 @@ def provenance() -> dict[str, Any]:
 
 def forget_peak_memory() -> None:
     """Begin a new peak, where the system can: a worker makes many runs."""
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        for gpu in range(torch.cuda.device_count()):
+            torch.cuda.reset_peak_memory_stats(gpu)
     with suppress(OSError):
         Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
 
@@ -47,6 +52,13 @@ def peak_memory_bytes() -> int:
                 return int(line.split()[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+def peak_gpu_bytes() -> int | None:
+    """Return the most bytes that tensors took of the GPU since, None where none was used."""
+    if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return None
+    return sum(torch.cuda.max_memory_allocated(gpu) for gpu in range(torch.cuda.device_count()))
 
 
 def _commit(folder: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from fedbytes.experiments.plugins import load_plugins
 from fedbytes.experiments.problem import assets_of, make_problem, who_holds_what
 from fedbytes.experiments.provenance import (
     forget_peak_memory,
+    peak_gpu_bytes,
     peak_memory_bytes,
     provenance,
 )
@@ -170,6 +171,7 @@ class _Run:
         seconds = self.clock.seconds()
         outside = sum(seconds[key] for key in ("encode", "decode", "aggregate", "other"))
         total = sum(seconds.values())
+        gpu = peak_gpu_bytes()
         return {
             "rounds": self.state.round,
             **self.metrics,
@@ -182,6 +184,7 @@ class _Run:
             **{f"seconds_{phase}": spent for phase, spent in seconds.items()},
             "overhead_share": outside / total,
             "peak_memory_bytes": peak_memory_bytes(),
+            **({} if gpu is None else {"peak_gpu_bytes": gpu}),
         }
 
 

@@ -194,6 +194,7 @@ def _facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
     for column, words in (
         ("setup_bytes", "Set-up bytes of a run (frozen base model), not in the figures"),
         ("peak_memory_bytes", "Peak memory of a run"),
+        ("peak_gpu_bytes", "Peak GPU memory of a run"),
     ):
         values = pd.to_numeric(runs.get(column, pd.Series(dtype=float)), "coerce").dropna()
         if len(values):

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from fedbytes.experiments.config import make_config
 from fedbytes.experiments.events import Advanced
@@ -50,6 +51,7 @@ def test_a_run_leaves_everything_that_the_design_names(config, tmp_path):
     phases = ("setup", "train", "evaluate", "encode", "decode", "aggregate", "other")
     assert sum(summary[f"seconds_{p}"] for p in phases) == pytest.approx(summary["seconds"])
     assert summary["peak_memory_bytes"] > 0
+    assert ("peak_gpu_bytes" in summary) == torch.cuda.is_initialized()
     provenance = json.loads((folder.path / "provenance.json").read_text())
     assert {"commit", "dirty", "packages", "device", "threads", "assets"} <= provenance.keys()
     assert 0 <= provenance["heterogeneity"]["nmi"] <= 1
