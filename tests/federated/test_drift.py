@@ -196,3 +196,14 @@ def test_what_cannot_be_is_refused_in_one_line(name, fields, message):
     with pytest.raises(ValueError, match=message) as error:
         make_algorithm(name, local_steps=1, **fields)
     assert "\n" not in str(error.value)
+
+
+def test_error_feedback_keeps_scaffolds_sum_near_its_clients(make_run):
+    # What topk drops of a control variate never reaches the server's without feedback.
+    gaps = {}
+    for feedback in (False, True):
+        uplink = make_link({"name": "topk", "density": 0.1, "error_feedback": feedback})
+        run = make_run(4, uplink=uplink, algorithm=make_algorithm("scaffold", **STEPS)).go(40)
+        own = torch.stack([run.state.client_memory[c]["control"] for c in range(4)]).mean(0)
+        gaps[feedback] = float(torch.dist(run.state.model[own.numel() :], own) / own.norm())
+    assert gaps[True] < 0.7 * gaps[False]
