@@ -1,24 +1,21 @@
 """The quantiser step that meets a rate: found on a sample, then confirmed on the whole vector."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from .core import Floats
 from .scaling import round_step
+from .solving import CLOSE, NEAR, Solution, settle, slope_between, solve
 from .tokens import DIRECT_BITS, ranges
 from .uniform import MAX_LEVEL, Quantised, quantise
 
 _SAMPLE = 1 << 15
-_TOLERANCE = 0.002  # of the rate, on the sample
-_CLOSE = 0.006  # of the rate, on the whole; the sample misjudges it by about 0.004
 _DEAD_ZONES = (0.0, 0.06, 0.12)
 _DEAD_ZONE_BITS = 2.5  # they gain nothing above
 _DEAD_ZONE_GAIN = 0.003  # bits a coordinate; less is noise of the sample
-_SECANTS = 8  # secant steps before the bracket is halved
-_NEAR = 0.02  # share of the rate; a solution farther off is one side of a jump
+_DITHERED_OCTAVES = 8  # a step so far above the largest still rounds some up: 0.05 bit of them
 _LOW_SHARE = 0.5  # of the rate must be left to the symbols, however short the vector
 
 
@@ -56,7 +53,7 @@ def meet_rate(
     dither = None if noise is None else np.ascontiguousarray(noise[::stride])
     budget = max(bits - 8 * overhead / x.size, bits * _LOW_SHARE)
     top = math.log2(max(float(x.max()), -float(x.min())))
-    low, high = top - math.log2(MAX_LEVEL) + 1, top + 2
+    low, high = top - math.log2(MAX_LEVEL) + 1, top + (2 if noise is None else _DITHERED_OCTAVES)
 
     def sampled(place: float) -> float:
         return _symbol_bits(quantise(picked, _step(place), dither))
@@ -76,21 +73,29 @@ def _confirm(
     overhead: int,
     noise: Floats | None,
     dead: float,
-    found: "Solution",
+    found: Solution,
     limits: tuple[float, float],
 ) -> Met:
     """Quantise all of x, and move the step a little where the sample misjudged the rate."""
     place, slope = found.place, found.slope
-    before: tuple[float, float] | None = None
-    for _ in range(5):
+    tried: list[tuple[float, float]] = []
+
+    def quantised(place: float) -> tuple[Met, float]:
         coded = quantise(x, _step(place), noise, dead)
-        met = Met(_step(place), dead, coded)
-        rate = 8 * (coded.size() + overhead) / x.size
-        if not found.met or x.size <= _SAMPLE or abs(rate - bits) <= _CLOSE * bits:
+        return Met(_step(place), dead, coded), 8 * (coded.size() + overhead) / x.size
+
+    for _ in range(5):
+        met, rate = quantised(place)
+        if x.size <= _SAMPLE or abs(rate - bits) <= CLOSE * bits:
+            return met
+        slope = slope_between(tried[-1] if tried else None, (place, rate), slope)
+        tried.append((place, rate))
+        if not found.met:
             break
-        slope = _slope(before, (place, rate), slope)
-        before = (place, rate)
         place = min(max(place + (rate - bits) / slope, limits[0]), limits[1])
+    if abs(rate - bits) > NEAR * bits:  # too steep for the slope, or no sample of the whole
+        del met
+        met = quantised(settle(lambda place: quantised(place)[1], bits, tried, limits))[0]
     return met
 
 
@@ -135,51 +140,3 @@ def _symbol_bits(coded: Quantised) -> float:
     shares = coded.counts / coded.tokens.size
     raw = float((shares * ranges(DIRECT_BITS)[1][: shares.size]).sum())
     return raw - float((shares * np.log2(np.maximum(shares, 1e-300))).sum())
-
-
-@dataclass(frozen=True)
-class Solution:
-    """log2 of a step, how many bits a doubling of it saves there, and whether the rate is met."""
-
-    place: float
-    slope: float
-    met: bool
-
-
-def solve(
-    rate: Callable[[float], float], goal: float, start: float, low: float, high: float
-) -> Solution:
-    """Return where the falling function `rate` is `goal`: secant steps, then halving a bracket.
-
-    Args:
-        rate: bits a coordinate at a place, the log2 of a step.
-        goal: bits a coordinate.
-        start: a place.
-        low: the least place.
-        high: the largest.
-    """
-    place, slope = start, 1.0
-    before: tuple[float, float] | None = None
-    for tried in range(30):
-        value = rate(place)
-        if abs(value - goal) <= _TOLERANCE / 2 * goal:
-            return Solution(place, slope, True)
-        slope = _slope(before, (place, value), slope)
-        before = (place, value)
-        low, high = (place, high) if value > goal else (low, place)
-        if high - low < 1e-3:
-            break
-        place += min(max((value - goal) / slope, -2.0), 2.0)
-        if tried > _SECANTS or not low < place < high:
-            place = (low + high) / 2
-    return Solution(high, slope, abs(value - goal) <= _NEAR * goal)
-
-
-def _slope(before: tuple[float, float] | None, now: tuple[float, float], otherwise: float) -> float:
-    """Return how much the rate falls from one (place, rate) to another, per doubling of the step.
-
-    About 1 where the step is small, and the share of the coordinates that are not zero elsewhere.
-    """
-    if before is None or before[0] == now[0]:
-        return otherwise
-    return min(max((before[1] - now[1]) / (now[0] - before[0]), 0.01), 2.0)

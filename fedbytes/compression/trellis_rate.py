@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .core import Floats
-from .rate import Solution, solve
 from .scaling import round_step
+from .solving import NEAR, Solution, settle, solve
+from .tokens import DIRECT_BITS, ranges
 from .trellis import Machine, Path, search
 from .trellis_code import Coded, Shifts, code, moves_of, shifts_of
 from .trellis_loops import CAP, Ints
@@ -24,6 +25,7 @@ _OCTAVES = 26  # from the finest step to one that leaves nothing
 _CONFIRMATIONS = 4
 _LOW_SHARE = 0.5  # of the rate must be left to the levels, however short the vector
 _LAMBDA = 0.28  # squared steps that a bit is worth
+_MANY = 1 / 128  # share of levels at the cap and beyond from which their own bits are counted
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ def meet_rate(x: Floats, bits: float, rms: float, overhead: int, machine: Machin
             place = max(place + max(-2.0, min((_rate(path) - budget) / slope, 2.0)), low)
         found = solve(_rate_at(picked, model, machine), budget, place, low, low + _OCTAVES)
         place = found.place
-    return _confirm(x, bits, overhead, found, model, machine)
+    return _confirm(x, bits, overhead, found, (model, machine), low)
 
 
 def _rate_at(x: Floats, model: _Model, machine: Machine) -> Callable[[float], float]:
@@ -107,20 +109,36 @@ def _search(x: Floats, step: float, model: _Model, machine: Machine) -> Path:
 
 
 def _confirm(
-    x: Floats, bits: float, overhead: int, found: Solution, model: _Model, machine: Machine
+    x: Floats,
+    bits: float,
+    overhead: int,
+    found: Solution,
+    searched: tuple[_Model, Machine],
+    low: float,
 ) -> Met:
     """Quantise all of x, and move the step a little where the sample misjudged the rate."""
+    model, machine = searched
     place, slope = found.place, max(found.slope, _SLOPE / 2)
-    before: tuple[float, float] | None = None
-    for _ in range(_CONFIRMATIONS):
+    tried: list[tuple[float, float]] = []
+
+    def quantised(place: float) -> tuple[Met, float]:
         met = _finish(_search(x, _step(place), model, machine), _step(place))
-        rate = 8 * (met.coded.size() + overhead) / x.size
-        if not found.met or x.size <= _SAMPLE or abs(rate - bits) <= _NEAR * bits:
+        return met, 8 * (met.coded.size() + overhead) / x.size
+
+    for _ in range(_CONFIRMATIONS):
+        met, rate = quantised(place)
+        if x.size <= _SAMPLE or abs(rate - bits) <= _NEAR * bits:
+            return met
+        if tried and tried[-1][0] != place:
+            slope = min(max((tried[-1][1] - rate) / (place - tried[-1][0]), 0.2), 4.0)
+        tried.append((place, rate))
+        if not found.met:
             break
-        if before is not None and before[0] != place:
-            slope = min(max((before[1] - rate) / (place - before[0]), 0.2), 4.0)
-        before = (place, rate)
         place += (rate - bits) / slope
+    if abs(rate - bits) > NEAR * bits:  # too steep for the slope, or no sample of the whole
+        del met
+        limits = (low, low + _OCTAVES)
+        met = quantised(settle(lambda place: quantised(place)[1], bits, tried, limits))[0]
     return met
 
 
@@ -153,7 +171,9 @@ def _first_model(x: Floats, step: float) -> _Model:
 def _learn(path: Path) -> _Model:
     """Return the points at the cells' means and the costs of the levels as often as they were."""
     counts = np.maximum(path.sizes, 0.3)
-    bits = _fixed(np.log2(counts.sum(axis=1, keepdims=True)) - np.log2(counts))
+    bits = np.log2(counts.sum(axis=1, keepdims=True)) - np.log2(counts)
+    bits[:, CAP] += _beyond(path) / counts[:, CAP].sum()
+    bits = _fixed(bits)
     bits[:, 1:] += 1  # the sign
     return _Model(moves_of(shifts_of(path)), _costs(bits))
 
@@ -170,7 +190,20 @@ def _costs(bits: npt.NDArray[np.float64]) -> Floats:
 
 def _rate(path: Path) -> float:
     """Return the entropy of the levels given their classes, in bits a coordinate."""
-    return _entropy(path.sizes) / path.numbers.size
+    return (_entropy(path.sizes) + _beyond(path)) / path.numbers.size
+
+
+def _beyond(path: Path) -> float:
+    """Return the bits that tell the levels at the cap and beyond apart, where they are many."""
+    if path.sizes[:, CAP].sum() <= _MANY * path.numbers.size:
+        return 0.0
+    bits = 0.0
+    for stream in code(path).streams:
+        counts = stream.counts[2 * CAP - 1 :].astype(np.float64)  # of both signs, zigzagged
+        raw = ranges(DIRECT_BITS)[1][2 * CAP - 1 : stream.counts.size]
+        shares = np.maximum(counts, 1) / max(counts.sum(), 1.0)
+        bits += float((counts * (raw - np.log2(shares))).sum()) - float(counts.sum())
+    return bits
 
 
 def _entropy(sizes: Ints) -> float:

@@ -26,6 +26,7 @@ _FIXED_BYTES = 1 + 2 + 4 + DIGEST_BYTES  # form, exponent, step, digest
 _STEPS = (2.0**-100, 2.0**100)
 _STILL = (0,) * CLASSES
 _WORST = 1 - 1 / 256  # share of the energy that nearest rounding at a rate may lose
+_LEAST_CUT = 1 / 128  # of a step that loses more
 
 
 @CODECS.register("ecsq")
@@ -172,13 +173,13 @@ class Ecsq(Codec):
 
     def _contracting(self, x: Floats, total: float, met: Met) -> tuple[Met, npt.NDArray[np.int8]]:
         """Return the levels' shifts too, and a smaller step where too little would be kept."""
-        shifts, kept = centroids(x, met.step, met.dead)
-        square = met.step * met.step
-        lost = min((0.5 + met.dead) ** 2 * square * x.size, total - kept * square)
-        if self.bits is None or lost <= _WORST * total:
-            return met, shifts
-        met = _at(x, 0.95 * _NEAREST_LIMIT * math.sqrt(total / x.size), None)
-        return met, centroids(x, met.step)[0]
+        shifts, lost = _lost(x, total, met)
+        least, cut = 0.95 * _NEAREST_LIMIT * math.sqrt(total / x.size), _LEAST_CUT
+        while self.bits is not None and lost > _WORST * total and met.step > least:
+            met = _at(x, max(met.step * (1 - cut), least), None)
+            shifts, lost = _lost(x, total, met)
+            cut = min(2 * cut, 0.5)  # what is flat needs little: all its large values are alike
+        return met, shifts
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
@@ -204,6 +205,13 @@ class Ecsq(Codec):
 def _at(x: Floats, step: float, noise: Floats | None) -> Met:
     step = round_step(step)
     return Met(step, 0.0, quantise(x, step, noise))
+
+
+def _lost(x: Floats, total: float, met: Met) -> tuple[npt.NDArray[np.int8], float]:
+    """Return the levels' shifts, and how much of the energy is lost at most."""
+    shifts, kept = centroids(x, met.step, met.dead)
+    square = met.step * met.step
+    return shifts, min((0.5 + met.dead) ** 2 * square * x.size, total - kept * square)
 
 
 def _join(met: Met, shifts: bytes) -> bytes:

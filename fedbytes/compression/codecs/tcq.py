@@ -45,8 +45,9 @@ class Tcq(Codec):
 
     Attributes:
         bits: target rate per coordinate, all bytes included, 0.05 to 16; met within 2 % from
-            about 100,000 coordinates on, if the vector has that much entropy. Give this or step;
-            2 without either.
+            about 100,000 coordinates on, if the vector has that much entropy. Levels below 2^22
+            end at 15 bits where the largest is 1000 rms, and where magnitudes are all alike the
+            rate jumps from little to 1 bit. Give this or step; 2 without either.
         step: distance of the points of both quantisers together, as a multiple of the vector's
             root mean square. At equal rate it is about 0.6 of the step of `ecsq`.
         states: 4 or 8; 4 is 0.1 to 0.2 dB worse and hardly faster.

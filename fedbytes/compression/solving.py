@@ -1,0 +1,94 @@
+"""Where a falling function reaches a goal: the log2 of a step that meets a rate."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+_TOLERANCE = 0.002  # of the rate, on the sample
+CLOSE = 0.006  # of the rate, on the whole; the sample misjudges it by about 0.004
+NEAR = 0.02  # share of the rate; a solution farther off is one side of a jump
+_HALVINGS = 18  # of at most some 20 doublings of the step
+_SECANTS = 8  # secant steps before the bracket is halved
+
+
+@dataclass(frozen=True)
+class Solution:
+    """log2 of a step, how many bits a doubling of it saves there, and whether the rate is met."""
+
+    place: float
+    slope: float
+    met: bool
+
+
+def solve(
+    rate: Callable[[float], float], goal: float, start: float, low: float, high: float
+) -> Solution:
+    """Return where the falling function `rate` is `goal`: secant steps, then halving a bracket.
+
+    Args:
+        rate: bits a coordinate at a place, the log2 of a step.
+        goal: bits a coordinate.
+        start: a place.
+        low: the least place.
+        high: the largest.
+    """
+    place, slope = start, 1.0
+    before: tuple[float, float] | None = None
+    for tried in range(30):
+        value = rate(place)
+        if abs(value - goal) <= _TOLERANCE / 2 * goal:
+            return Solution(place, slope, True)
+        slope = slope_between(before, (place, value), slope)
+        before = (place, value)
+        low, high = (place, high) if value > goal else (low, place)
+        if high - low < 1e-3:
+            break
+        place += min(max((value - goal) / slope, -2.0), 2.0)
+        if tried > _SECANTS or not low < place < high:
+            place = (low + high) / 2
+    return Solution(high, slope, abs(value - goal) <= NEAR * goal)
+
+
+def settle(
+    rate: Callable[[float], float],
+    goal: float,
+    tried: list[tuple[float, float]],
+    limits: tuple[float, float],
+) -> float:
+    """Return a place where the falling function `rate` is near `goal`, or else nearest to it.
+
+    Args:
+        rate: bits a coordinate at a place, the log2 of a step; may jump.
+        goal: bits a coordinate.
+        tried: places and their rates, at least one.
+        limits: the least place and the largest.
+    """
+    low = max((place for place, value in tried if value > goal), default=limits[0])
+    high = min(
+        (place for place, value in tried if value <= goal and place > low), default=limits[1]
+    )
+    found = dict(tried)
+    for _ in range(_HALVINGS):
+        place = (low + high) / 2
+        found[place] = rate(place)
+        if abs(found[place] - goal) <= CLOSE * goal:
+            return place
+        low, high = (place, high) if found[place] > goal else (low, place)
+
+    def distance(place: float) -> float:  # of rates as ratios; what is above counts twice
+        octaves = math.log2(max(found[place], 1e-9) / goal)
+        return max(2 * octaves, -octaves)
+
+    return min(found, key=distance)
+
+
+def slope_between(
+    before: tuple[float, float] | None, now: tuple[float, float], otherwise: float
+) -> float:
+    """Return how much the rate falls from one (place, rate) to another, per doubling of the step.
+
+    About 1 where the step is small, and the share of the coordinates that are not zero elsewhere.
+    """
+    if before is None or before[0] == now[0]:
+        return otherwise
+    return min(max((before[1] - now[1]) / (now[0] - before[0]), 0.01), 2.0)
