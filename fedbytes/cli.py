@@ -185,17 +185,27 @@ def codecs(
     out: Annotated[
         Path | None, typer.Option(help="With --bench: folder for tables and figures.")
     ] = None,
+    redraw: Annotated[
+        bool, typer.Option("--redraw", help="Draw what lies in --out again; measure nothing.")
+    ] = False,
 ) -> None:
     """Measure rate, distortion and speed of every codec on synthetic vectors."""
     from fedbytes.experiments import codec_commands
 
-    if not bench:
+    if not (bench or redraw):
+        if out is not None:
+            raise ValueError("--out needs --bench, or --redraw to draw what lies there again")
         codec_commands.measure_codecs(names or [], numel, distribution, plugin or [])
         return
-    rates, means = codec_commands.survey_codecs(names or [], numel, plugin or [])
-    if out is not None:
-        from fedbytes.plots.codecs import write_survey
+    from fedbytes.plots.codecs import read_survey, write_survey
 
+    if redraw:
+        if out is None:
+            raise ValueError("--redraw needs --out, the folder with rates.csv and means.csv")
+        rates, means = read_survey(out)
+    else:
+        rates, means = codec_commands.survey_codecs(names or [], numel, plugin or [])
+    if out is not None:
         for path in write_survey(rates, means, out):
             Console().print(str(path), highlight=False, soft_wrap=True)
 

@@ -100,17 +100,32 @@ def measure_mean(
         distribution: as in `measure`.
         seed: of the vectors.
     """
+    return measure_round(codec, clients, correlation, numel, distribution, seed)["mean_nmse"]
+
+
+def measure_round(
+    codec: Codec,
+    clients: int,
+    correlation: float,
+    numel: int,
+    distribution: str = "gauss",
+    seed: int = 0,
+) -> dict[str, float]:
+    """Return what `measure_mean` does as mean_nmse, and bits_per_coordinate of one sender."""
     generator, layout = np.random.default_rng(seed + 1), _layout(numel)
     common = draw(distribution, numel, generator)
-    true, decoded = np.zeros(numel), np.zeros(numel)
+    true, decoded, size = np.zeros(numel), np.zeros(numel), 0
     for client in range(clients):
         own = draw(distribution, numel, generator)
         mix = math.sqrt(correlation) * common + math.sqrt(1 - correlation) * own
         x = torch.from_numpy(mix.astype(np.float32))
         shared = Shared(layout, seed=seed, sender=client, place=client)
         true += x.numpy()
-        decoded += codec.decode(codec.encode(x, shared), shared).numpy()
-    return _nmse(decoded, true)
+        data = codec.encode(x, shared)
+        size += len(data)
+        decoded += codec.decode(data, shared).numpy()
+    bits = 8 * size / (clients * numel)
+    return {"bits_per_coordinate": bits, "mean_nmse": _nmse(decoded, true)}
 
 
 def _layout(numel: int) -> Layout:

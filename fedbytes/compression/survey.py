@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .bench import default_variants, measure, measure_mean
+from .bench import default_variants, measure, measure_round
 from .core import CODECS, Codec, codec_names, codec_spec, make_codec
 from .label import short_label
 
@@ -80,9 +80,10 @@ def survey_means(names: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
                     "name": point.codec.name,
                     "spec": _key(point.codec),
                     "unbiased": point.codec.unbiased,
+                    "sparse": point.codec.sparse,
                     "clients": clients,
                     "correlation": correlation,
-                    "mean_nmse": measure_mean(point.codec, clients, correlation, _MEAN_NUMEL),
+                    **measure_round(point.codec, clients, correlation, _MEAN_NUMEL),
                 }
 
 
@@ -94,17 +95,25 @@ def _rates_of(name: str) -> Iterator[Codec]:
     """Yield a codec over the values of its `density`, or else of its `bits`, that it takes."""
     cls = CODECS.get(name)
     fields = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
-    base = cls.examples[0]
-    for field in _RATES:
-        if field not in fields:
-            continue
-        kept = {key: value for key, value in base.items() if key not in (field, "step")}
-        for value in _values(typing.get_type_hints(cls)[field], _RATES[field]):
+    rate = next((field for field in _RATES if field in fields), None)
+    if rate is None:
+        return
+    for kept in _settings(cls.examples, rate):
+        for value in _values(typing.get_type_hints(cls)[rate], _RATES[rate]):
             try:
-                yield make_codec(name, **kept, **{field: value})
+                yield make_codec(name, **kept, **{rate: value})
             except ValueError:  # a rate that this codec does not have
                 continue
-        return
+
+
+def _settings(examples: Sequence[dict[str, Any]], rate: str) -> list[dict[str, Any]]:
+    """Return what the examples set beside the rate: all of the first, one field of others."""
+    found: list[dict[str, Any]] = []
+    for example in examples:
+        kept = {key: value for key, value in example.items() if key not in (rate, "step")}
+        if kept not in found and (not found or len(kept) == 1):
+            found.append(kept)
+    return found
 
 
 def _values(hint: Any, rates: tuple[float, ...]) -> tuple[Any, ...]:

@@ -1,10 +1,15 @@
 """The survey of codecs as figures and tables."""
 
+import json
+import re
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from fedbytes.plots.rates import draw_means, draw_rates
+from fedbytes.plots.gaps import draw_gaps
+from fedbytes.plots.means import draw_means
+from fedbytes.plots.rates import draw_rates
 from fedbytes.plots.style import save
 
 _COLUMNS = {
@@ -17,7 +22,6 @@ _COLUMNS = {
     "encode_memory": "Encode, B",
     "decode_memory": "Decode, B",
 }
-_MOST_LINES = 11  # a panel's markers and colours repeat beyond
 
 
 def write_survey(rates: pd.DataFrame, means: pd.DataFrame, folder: Path) -> list[Path]:
@@ -38,30 +42,74 @@ def write_survey(rates: pd.DataFrame, means: pd.DataFrame, folder: Path) -> list
         path = folder / f"table-{distribution}.md"
         path.write_text(_markdown(rows), encoding="utf-8")
         paths.append(path)
-    for family, rows in rates.groupby(_family(rates), sort=False):
-        for part, names in enumerate(_lines(list(dict.fromkeys(rows["name"])))):
-            figure = draw_rates(rows[rows["name"].isin(names)], note_text=f"{family} codecs")
-            suffix = f"-{part + 1}" if part else ""
-            paths += save(figure, folder, f"rates-{str(family).lower()}{suffix}")
-    for family, rows in means.groupby(_family(means), sort=False):
-        names = list(dict.fromkeys(rows["codec"]))
-        for part, chosen in enumerate(_lines(names)):
-            suffix = f"-{part + 1}" if part else ""
-            paths += save(draw_means(rows, chosen), folder, f"means-{str(family).lower()}{suffix}")
-    return paths
+    path = folder / "table-means.md"
+    path.write_text(_means_markdown(means), encoding="utf-8")
+    paths.append(path)
+    alone = rates[[_alone(spec) for spec in rates["spec"]]]
+    alone = alone.assign(series=_series(alone), kind=_kind(alone))
+    for kind, rows in alone.groupby("kind", sort=False):
+        paths += save(_figure(str(kind), rows), folder, f"rates-{str(kind).lower()}")
+    return [*paths, *save(draw_means(means.assign(kind=_kind(means))), folder, "means")]
 
 
-def _family(rows: pd.DataFrame) -> pd.Series:
-    """Return "Unbiased", "Sparse" or "Biased" for each row: what can be compared in one figure."""
+def read_survey(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the rows that `write_survey` wrote to a folder, rates and means.
+
+    Raises:
+        ValueError: if they are not there.
+    """
+    paths = folder / "rates.csv", folder / "means.csv"
+    for path in paths:
+        if not path.is_file():
+            raise ValueError(f"there is no {path}; measure with --bench --out {folder} first")
+    rates, means = map(pd.read_csv, paths)
+    return rates, means
+
+
+def _figure(kind: str, rows: pd.DataFrame) -> Figure:
+    if kind == "Sparse":  # its rates are so low that all are near the bound
+        text = "All bytes counted. A line is one precision of the values, over densities."
+        return draw_rates(rows, "series", text, coloured="name")
+    return draw_gaps(rows, f"{kind} codecs, all bytes counted.")
+
+
+def _alone(spec: str) -> bool:
+    """Return whether a codec is not made of other codecs, which have lines of their own."""
+    return '"name":' not in spec.replace('"name":', "", 1)
+
+
+def _series(rows: pd.DataFrame) -> pd.Series:
+    """Return each codec's label without its rate: density if it has one, else bits or step."""
+    rate = dict.fromkeys(rows["name"], "bits|step")
+    for name, spec in zip(rows["name"], rows["spec"], strict=True):
+        if "density" in json.loads(spec):
+            rate[name] = "density"
+    found = [
+        re.sub(rf" ({rate[name]})=\S+", "", label)
+        for name, label in zip(rows["name"], rows["codec"], strict=True)
+    ]
+    return pd.Series(found, index=rows.index)
+
+
+def _kind(rows: pd.DataFrame) -> pd.Series:
+    """Return "Sparse", "Unbiased" or "Biased" for each row: what can be compared in one figure."""
     found = pd.Series("Biased", index=rows.index)
-    if "sparse" in rows:
-        found[rows["sparse"].astype(bool)] = "Sparse"
     found[rows["unbiased"].astype(bool)] = "Unbiased"
+    found[rows["sparse"].astype(bool)] = "Sparse"
     return found
 
 
-def _lines(names: list[str]) -> list[list[str]]:
-    return [names[start : start + _MOST_LINES] for start in range(0, len(names), _MOST_LINES)]
+def _means_markdown(rows: pd.DataFrame) -> str:
+    """Return the NMSE of the mean, a row a codec, a column a number of senders and correlation."""
+    pairs = sorted(set(zip(rows["correlation"], rows["clients"], strict=True)))
+    head = ["Codec", "Bits", *(f"{n}, {rho:g}" for rho, n in pairs)]
+    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    for codec, part in rows.groupby("codec", sort=False):
+        found = part.set_index(["correlation", "clients"])["mean_nmse"]
+        bits = part["bits_per_coordinate"].mean()
+        cells = [str(codec), f"{bits:.3f}", *(f"{found[pair]:.2g}" for pair in pairs)]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def _markdown(rows: pd.DataFrame) -> str:

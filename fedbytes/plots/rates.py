@@ -1,6 +1,5 @@
 """Distortion against rate: codecs beside Shannon's bound and the best scalar quantiser."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,26 +12,33 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from fedbytes.plots.limits import ecsq, shannon
 from fedbytes.plots.style import INK, Look, legend, looks, note, panels, styled
 
-_TITLES = {"gauss": "Gaussian", "t3": "Student-t, 3 degrees of freedom"}
+TITLES = {"gauss": "Gaussian", "t3": "Student-t, 3 degrees of freedom"}
 _TICKS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 
 
 @styled
-def draw_rates(rows: pd.DataFrame, series: str = "name", note_text: str = "") -> Figure:
+def draw_rates(
+    rows: pd.DataFrame, series: str = "name", note_text: str = "", coloured: str | None = None
+) -> Figure:
     """Draw NMSE against bits a coordinate, one panel a distribution, one line a series.
 
     Args:
-        rows: columns `distribution`, `bits_per_coordinate`, `nmse`, and `series`.
+        rows: columns `distribution`, `bits_per_coordinate`, `nmse`, `series` and `coloured`.
         series: the column whose values share a line.
         note_text: a sentence below the panels.
+        coloured: the column whose values share a colour; the series by default.
     """
     shown = rows[(rows["nmse"] > 0) & (rows["nmse"] < 4)]
-    kinds = [kind for kind in _TITLES if kind in set(shown["distribution"])]
-    names = list(dict.fromkeys(shown[series]))
+    coloured = coloured or series
+    kinds = [kind for kind in TITLES if kind in set(shown["distribution"])]
+    names = list(dict.fromkeys(shown[coloured]))
     look = looks(names, None)
-    figure, axes = panels([_TITLES[kind] for kind in kinds], height=3.6, columns=2, sharey=True)
+    figure, axes = panels([TITLES[kind] for kind in kinds], height=3.6, columns=2, sharey=True)
     for axis, kind in zip(axes, kinds, strict=True):
-        _panel(axis, shown[shown["distribution"] == kind], series, names, look)
+        for _, line in shown[shown["distribution"] == kind].groupby(series, sort=False):
+            _line(axis, line.sort_values("bits_per_coordinate"), look[line[coloured].iloc[0]])
+        axis.set_yscale("log")
+        rate_axis(axis)
         _limits(axis, kind, shown)
     handles = [look[name].handle(name) for name in names]
     legend(figure, [*handles, *_limit_handles()])
@@ -41,48 +47,21 @@ def draw_rates(rows: pd.DataFrame, series: str = "name", note_text: str = "") ->
     return figure
 
 
-@styled
-def draw_means(rows: pd.DataFrame, names: Sequence[str]) -> Figure:
-    """Draw the NMSE of the mean against the number of clients, one panel a correlation.
-
-    Args:
-        rows: columns `codec`, `clients`, `correlation`, `mean_nmse`.
-        names: which codecs, in the legend's order.
-    """
-    kept = rows[rows["codec"].isin(names)]
-    look = looks(list(names), None)
-    values = sorted(kept["correlation"].unique())
-    figure, axes = panels([f"Correlation {value:g}" for value in values], sharey=True)
-    for axis, value in zip(axes, values, strict=True):
-        part = kept[kept["correlation"] == value]
-        for name in names:
-            line = part[part["codec"] == name].sort_values("clients")
-            axis.plot(line["clients"], line["mean_nmse"], **_line(look[name]))
-        axis.set_xscale("log", base=2)
-        axis.set_yscale("log")
-        axis.xaxis.set_major_locator(FixedLocator(sorted(kept["clients"].unique())))
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-        axis.set_xlabel("Clients")
-    figure.supylabel("NMSE of the mean")
-    legend(figure, [look[name].handle(name) for name in names])
-    return figure
+def _line(axis: Axes, line: pd.DataFrame, look: Look) -> None:
+    axis.plot(line["bits_per_coordinate"], line["nmse"], **line_of(look))
 
 
-def _panel(
-    axis: Axes, rows: pd.DataFrame, series: str, names: Sequence[str], look: dict[str, Look]
-) -> None:
-    for name in names:
-        line = rows[rows[series] == name].sort_values("bits_per_coordinate")
-        axis.plot(line["bits_per_coordinate"], line["nmse"], **_line(look[name]))
+def rate_axis(axis: Axes) -> None:
+    """Make x a logarithmic axis of bits a coordinate."""
     axis.set_xscale("log", base=2)
-    axis.set_yscale("log")
     axis.xaxis.set_major_locator(FixedLocator(_TICKS))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
     axis.set_xlabel("Bits a coordinate")
 
 
-def _line(look: Look) -> dict[str, Any]:
+def line_of(look: Look) -> dict[str, Any]:
+    """Return how a codec's line is drawn."""
     return {
         "color": look.color,
         "marker": look.marker,

@@ -1,6 +1,7 @@
 """One look for all figures: colours, markers, byte axes, and saving without churn."""
 
 import functools
+import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -110,9 +111,10 @@ def legend(figure: Figure, handles: Sequence[Any], title: str | None = None) -> 
 
 
 def _wide(inches: list[float], columns: int) -> float:
-    """Return the width of a legend, which fills its columns from the top."""
-    rows = math.ceil(len(inches) / columns)
-    return sum(max(inches[i : i + rows]) for i in range(0, len(inches), rows))
+    """Return the width of a legend, whose first columns have one entry more if need be."""
+    rows, longer = divmod(len(inches), columns)
+    starts = [c * rows + min(c, longer) for c in range(columns + 1)]
+    return sum(max(inches[a:b]) for a, b in itertools.pairwise(starts))
 
 
 def note(figure: Figure, text: str) -> None:

@@ -21,6 +21,11 @@ def test_rates_are_swept_where_a_codec_has_them() -> None:
     densities = {p.codec.density for p in points(["topk"])}  # type: ignore[attr-defined]
     assert {0.01, 0.05, 0.1, 0.25} <= densities
     assert {p.codec.bits for p in points(["int"])} >= {2, 4, 8}  # type: ignore[attr-defined]
+    roundings = {
+        (p.codec.rounding, p.codec.bits)  # type: ignore[attr-defined]
+        for p in points(["tcq"])
+    }
+    assert {("nearest", 4.0), ("unbiased", 2.0)} <= roundings
 
 
 def test_rows_say_what_they_are_of() -> None:
@@ -32,6 +37,7 @@ def test_rows_say_what_they_are_of() -> None:
     assert {(row["clients"], row["correlation"]) for row in means} == {
         (n, rho) for n in CLIENTS for rho in CORRELATIONS
     }
+    assert all(row["bits_per_coordinate"] == pytest.approx(16, abs=0.01) for row in means)
 
 
 def test_memory_is_what_is_allocated() -> None:

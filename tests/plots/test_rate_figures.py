@@ -4,9 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fedbytes.plots.codecs import write_survey
+from fedbytes.plots.codecs import read_survey, write_survey
+from fedbytes.plots.gaps import draw_gaps
 from fedbytes.plots.limits import ecsq, shannon
-from fedbytes.plots.rates import draw_means, draw_rates
+from fedbytes.plots.means import draw_means
+from fedbytes.plots.rates import draw_rates
 
 # Rate in bits, NMSE of the entropy-coded uniform scalar quantiser (Gish and Pierce 1968).
 KNOWN = {
@@ -36,8 +38,9 @@ def test_shannons_bound_is_below_it_by_a_quarter_bit_at_high_rate() -> None:
 def _rows() -> pd.DataFrame:
     rows = [
         {
-            "codec": f"{name} {bits}",
+            "codec": f"{name} bits={bits}",
             "name": name,
+            "spec": f'{{"name":"{name}","bits":{bits}}}',
             "distribution": distribution,
             "example": bits == 2,
             "unbiased": name == "b",
@@ -60,14 +63,17 @@ def _rows() -> pd.DataFrame:
 def _means() -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "codec": name,
+            "codec": f"{name} {bits}",
             "unbiased": name == "b",
+            "sparse": False,
             "clients": n,
             "correlation": r,
-            "mean_nmse": 0.5 / n,
+            "bits_per_coordinate": bits,
+            "mean_nmse": 0.5 / n / bits,
         }
         for name in ("a", "b")
-        for n in (4, 16)
+        for bits in (1, 2)
+        for n in (4, 16, 64)
         for r in (0.0, 0.9)
     )
 
@@ -82,16 +88,47 @@ def test_each_series_is_a_line_in_each_panel() -> None:
         first = axis.lines[0]
         assert first.get_xdata().tolist() == [1, 2, 4]
         assert first.get_ydata().tolist() == [0.5, 0.25, 0.0625]
-    panels = draw_means(_means(), ["a"]).axes
-    assert [axis.lines[0].get_ydata().tolist() for axis in panels] == [[0.125, 0.03125]] * 2
 
 
-def test_a_survey_is_written_whole(tmp_path) -> None:
-    paths = write_survey(_rows(), _means(), tmp_path / "out")
+def test_the_gap_is_measured_from_the_distributions_own_bound() -> None:
+    rows = _rows().assign(series="one")
+    rows.loc[rows["name"] == "b", "nmse"] = 16.0  # farther than can be shown
+    figure = draw_gaps(rows, "All.")
+    for axis, kind in zip(figure.axes, ("gauss", "t3"), strict=True):
+        rate = np.array([1.0, 2.0, 4.0])
+        expected = 10 * np.log10(0.5**rate / shannon(kind, rate))
+        kept = expected <= 12
+        assert axis.lines[0].get_ydata() == pytest.approx(expected[kept])
+    assert figure.get_supxlabel() == "All. Beyond 12 dB: b."
+
+
+def test_the_mean_is_drawn_for_the_fewest_and_the_most_senders() -> None:
+    means = _means().assign(kind="all")
+    axes = draw_means(means).axes
+    assert [axis.get_title() for axis in axes] == [
+        f"{n} senders, correlation {r:g}" for n in (4, 64) for r in (0, 0.9)
+    ]
+    best = axes[0].lines[1]
+    assert best.get_xdata().tolist() == [1, 1, 2, 2]
+    assert best.get_ydata().tolist() == [0.125, 0.125, 0.0625, 0.0625]
+
+
+def test_a_survey_is_written_whole_and_drawn_again_from_its_rows(tmp_path) -> None:
+    composite = _rows()[:1].assign(codec="chain (a)", spec='{"name":"chain","codec":{"name":"a"}}')
+    rates = pd.concat([_rows(), composite.assign(name="chain", example=True)])
+    paths = write_survey(rates, _means(), tmp_path / "out")
     names = {path.name for path in paths}
     assert {"rates.csv", "means.csv", "table-gauss.md", "rates-biased.svg"} <= names
-    assert {"rates-unbiased.png", "means-unbiased.pdf"} <= names
+    assert {"rates-unbiased.png", "means.pdf", "table-means.md"} <= names
     assert all(path.stat().st_size for path in paths)
     table = (tmp_path / "out" / "table-gauss.md").read_text().splitlines()
-    assert len(table) == 2 + 2  # the two examples
-    assert "| a 2 | 2.000 | 0.25 |" in table[2]
+    assert len(table) == 2 + 3  # the two examples, and what is made of another
+    assert "| a bits=2 | 2.000 | 0.25 |" in table[2]
+    before = {path: path.read_bytes() for path in paths}
+    write_survey(*read_survey(tmp_path / "out"), tmp_path / "out")
+    assert {path: path.read_bytes() for path in paths} == before
+
+
+def test_rows_that_are_not_there_are_named(tmp_path) -> None:
+    with pytest.raises(ValueError, match=r"rates\.csv"):
+        read_survey(tmp_path)
