@@ -31,7 +31,7 @@ _SORT_BY = {
     "Overhead": "overhead",
 }
 # Facts of one run rather than of where the numbers come from; the table has them.
-_PER_RUN = ("labels", "heterogeneity", "setup_bytes")
+_PER_RUN = ("labels", "heterogeneity", "setup_bytes", "tokenizer_bytes", "unigram_perplexity")
 
 
 @dataclass(frozen=True)
@@ -189,16 +189,21 @@ def _status(tables: Tables) -> str:
 
 
 def _facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return what a reader of bytes asks next: set-up, memory."""
+    """Return what a reader of bytes asks next: set-up, memory, what frequencies alone reach."""
     facts = []
-    for column, words in (
-        ("setup_bytes", "Set-up bytes of a run (frozen base model), not in the figures"),
-        ("peak_memory_bytes", "Peak memory of a run"),
-        ("peak_gpu_bytes", "Peak GPU memory of a run"),
+    for column, words, show in (
+        (
+            "setup_bytes",
+            "Set-up bytes of a run (frozen base model, tokenizer), not in the figures",
+            format_bytes,
+        ),
+        ("peak_memory_bytes", "Peak memory of a run", format_bytes),
+        ("peak_gpu_bytes", "Peak GPU memory of a run", format_bytes),
+        ("unigram_perplexity", "Test perplexity of a unigram model", "{:.1f}".format),
     ):
         values = pd.to_numeric(runs.get(column, pd.Series(dtype=float)), "coerce").dropna()
         if len(values):
-            low, high = format_bytes(float(values.min())), format_bytes(float(values.max()))
+            low, high = show(float(values.min())), show(float(values.max()))
             facts.append((words, low if low == high else f"{low} to {high}"))
     return facts
 

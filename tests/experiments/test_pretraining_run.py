@@ -77,3 +77,24 @@ def test_a_model_from_a_configuration_is_drawn_from_the_seed_by_both_ends(books,
     numel = json.loads(started.read_text())["parameters"]["trained"]
     assert full["down_bytes"] == 3 * (4 * numel + DIGEST_BYTES + HEADER_BYTES)
     assert seeded["setup_bytes"] == seeded["tokenizer_bytes"] > 1000
+
+
+def test_a_task_with_labels_is_packed_and_split_by_them(texts: Path, tmp_path: Path):
+    config = make_config(
+        {
+            "task": {
+                "name": "file",
+                "path": str(texts),
+                "kind": "causal-lm",
+                "pack": True,
+                "max_length": 32,
+            },
+            "model": "tiny-llama",
+            "adapter": {"name": "lora", "rank": 2, "layers": 1},
+            "partition": {"name": "classes", "classes_per_client": 1, "num_clients": 3},
+            "algorithm": {"name": "fedavg", "local_steps": 1, "batch_size": 4},
+            "rounds": 1,
+        }
+    )
+    run(config, tmp_path)
+    assert load_results(tmp_path)["heterogeneity"].tolist() == pytest.approx([1.0])
