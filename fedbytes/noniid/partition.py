@@ -5,7 +5,7 @@ import json
 import os
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -30,8 +30,8 @@ class Partition:
         indices: the examples of each client, sorted int64 arrays; read-only.
         dropped: the examples nobody holds, sorted int64; read-only.
         moved: how many examples a repair moved between clients.
-        found: what a partitioner solved for, such as alpha and the NMI it gave; no part of what
-            makes two partitions equal.
+        found: what a partitioner solved for, such as alpha and the NMI it gave; `then.alpha` is
+            that of a partitioner inside another; no part of what makes two partitions equal.
         factor_digest: the digest of the column that was split, "" if unknown; likewise.
     """
 
@@ -105,6 +105,10 @@ class Partition:
         for part in (head, self.sizes, *self.indices, self.dropped):
             digest.update(np.ascontiguousarray(part, dtype="<i8").data)
         return digest.hexdigest()
+
+    def report(self, found: Mapping[str, float], inside: str) -> None:
+        """Add what the partitioner of the field `inside` solved for to `found`, as `inside.…`."""
+        self.found.update({f"{inside}.{name}": value for name, value in found.items()})
 
     def remember(self, factor: Factor) -> None:
         """Note which column was split, so that a saved partition is known to be for these data."""

@@ -91,3 +91,25 @@ def test_refuses(count):
         make_partitioner("clusters", num_clusters=count)
     with pytest.raises(ValueError, match=f"got {count}"):
         tfidf_svd(["a"], dim=count)
+
+
+@pytest.mark.parametrize(
+    "outer",
+    [
+        {"name": "mixture", "then": {"name": "clusters"}},
+        {"name": "compose", "mixes": {"name": "clusters"}, "sizes": {"name": "quantity"}},
+        {"name": "compose", "mixes": {"name": "dirichlet"}, "sizes": {"name": "clusters"}},
+    ],
+    ids=str,
+)
+def test_clusters_inside_another_say_where_they_belong(texts, outer):
+    with pytest.raises(ValueError, match="as its `then`"):
+        make_partitioner(outer)(texts, 5)
+    inside = {"name": "dirichlet"}
+    fields = {
+        key: inside if value == {"name": "clusters"} else value for key, value in outer.items()
+    }
+    split = make_partitioner("clusters", num_clusters=3, then=fields)(texts, 5)
+    assert split.sizes.sum() == len(texts)
+    with pytest.raises(ValueError, match="clusters of clusters"):
+        make_partitioner("clusters", then={"name": "clusters"})

@@ -92,3 +92,14 @@ def test_a_saved_partition_is_for_its_data(tmp_path):
         make_partitioner("file", path=path, fingerprint="00")(y, 5)
     with pytest.raises(ValueError, match="not a readable partition"):
         make_partitioner("file", path=str(tmp_path / "none"))(y, 5)
+
+
+def test_what_inner_partitioners_found_is_passed_up():
+    y = np.random.default_rng(0).integers(8, size=3000)
+    aimed = {"name": "dirichlet", "target": {"nmi": 0.4}}
+    both = make_partitioner("compose", mixes=aimed, sizes="quantity")(y, 10, seed=3)
+    assert both.found.keys() == {"mixes.alpha", "mixes.nmi"}
+    assert both.found["mixes.nmi"] == pytest.approx(0.4, abs=0.03)
+    mixed = make_partitioner("mixture", then=aimed, iid_share=0.5)(y, 10, seed=3)
+    assert mixed.found["then.nmi"] == pytest.approx(0.4, abs=0.03)
+    assert mixed.metrics(y)["nmi"] < 0.3  # of the rest alone is what `then` found

@@ -40,6 +40,8 @@ class Clusters(Partitioner):
     def __post_init__(self) -> None:
         if self.num_clusters < 1:
             raise ValueError(f"num_clusters must be at least 1, got {self.num_clusters}")
+        if isinstance(self.then, Clusters):
+            raise ValueError("clusters of clusters: `then` splits, such as dirichlet")
 
     @property
     def required_clients(self) -> int | None:
@@ -77,5 +79,8 @@ class Clusters(Partitioner):
             )
         return k_means(tfidf_svd(texts), self.num_clusters)
 
-    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
-        raise NotImplementedError("`then` splits")
+    def _assign(self, *_: Any) -> Partition:
+        raise ValueError(
+            "clusters makes the column that is split, so it stands outside of what splits: not "
+            "inside mixture, compose or quantile, but with them as its `then`"
+        )

@@ -59,10 +59,10 @@ class Compose(Partitioner):
             raise ValueError(f"sizes is configured for {both[0]} clients, mixes for {both[1]}")
 
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
-        sizes = self.sizes.assign(factor, num_clients, rng).sizes
-        totals = category_sizes(factor)
-        table = self.mixes.assign(factor, num_clients, rng).contingency(factor)
-        fitted = fit(table, sizes, totals, rng)
+        sized = self.sizes.assign(factor, num_clients, rng)
+        mixed = self.mixes.assign(factor, num_clients, rng)
+        sizes, totals = sized.sizes, category_sizes(factor)
+        fitted = fit(mixed.contingency(factor), sizes, totals, rng)
         # Clients that the fit leaves short, their classes being used up, take what is left.
         short = sizes - fitted.sizes
         left = totals - np.bincount(fitted.categories, fitted.counts, totals.size).astype(np.int64)
@@ -75,4 +75,7 @@ class Compose(Partitioner):
             num_clients,
             totals.size,
         )
-        return Partition.from_owners(deal(factor, both, rng), num_clients)
+        partition = Partition.from_owners(deal(factor, both, rng), num_clients)
+        partition.report(mixed.found, "mixes")
+        partition.report(sized.found, "sizes")
+        return partition

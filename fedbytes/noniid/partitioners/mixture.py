@@ -59,4 +59,6 @@ class Mixture(Partitioner):
             return Partition.from_owners(owners, num_clients)
         skewed = self.then.assign(factor.take(rest), num_clients, rng)
         owners[rest] = skewed.owners
-        return Partition.from_owners(owners, num_clients, skewed.moved)
+        partition = Partition.from_owners(owners, num_clients, skewed.moved)
+        partition.report(skewed.found, "then")
+        return partition
