@@ -61,6 +61,7 @@ class Federation:
         refusal = self.algorithm.refuses(pairing(self.uplink, self.downlink, partial))
         if refusal:
             raise ValueError(refusal)
+        self.algorithm.held(self.model)  # it may refuse what is trained
 
     @cached_property
     def layout(self) -> Layout:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor, nn
 
+from fedbytes.data.encode import Tokenizer
 from fedbytes.registry import Registry
 
 # Draws a tensor's initial value; what it does not draw, it takes from the tensor given.
@@ -35,6 +36,10 @@ class Adapter(ABC):
         Raises:
             ValueError: if the model has nothing the adapter can attach to.
         """
+
+    def read(self, tokenizer: Tokenizer) -> "Adapter":  # noqa: ARG002
+        """Return the adapter with the texts in its configuration as the model's tokens."""
+        return self
 
 
 ADAPTERS: Registry[Adapter] = Registry(

@@ -26,6 +26,7 @@ from fedbytes.models.parallel import join_group, split_layers
 from fedbytes.models.prefix import Prefix
 from fedbytes.models.spec import ModelSpec, make_model_spec
 from fedbytes.models.trainable import TrainableModel
+from fedbytes.models.verbaliser import Verbaliser, read_words, split_words
 
 
 def encode_task(
@@ -75,9 +76,12 @@ def build_model(
         join_group(spec.device)
     device = pick_device(spec.device)
     dtype = pick_precision(spec.precision, device)
+    if spec.family is None:
+        chosen = chosen.read(load_tokenizer(spec.name)[0])
+    kind = "causal-lm" if spec.head == "words" else task.kind
     home = "cpu" if spec.tensor_parallel else str(device)
     base = (
-        load_base(spec.name, task.kind, home, spec.quantisation(dtype), spec.offload)
+        load_base(spec.name, kind, home, spec.quantisation(dtype), spec.offload)
         if spec.family is None
         else make_base(spec.family, task, device)
     )
@@ -86,7 +90,7 @@ def build_model(
     trainable = TrainableModel(network, initial, task, base.info, device, dtype, seed)
     depth = lowest_trained_layer(network.backbone)
     # Processes that compute a base together must not wait for each other's caches.
-    prefix_cache = prefix_cache and not spec.tensor_parallel
+    prefix_cache = prefix_cache and not spec.tensor_parallel and spec.head == "linear"
     if prefix_cache and 0 < depth <= len(find_layers(network.backbone)[1]):
         prefix = Prefix(network.backbone, depth)
         if _agrees(trainable, prefix):
@@ -96,7 +100,7 @@ def build_model(
 
 def _assemble(
     base: Base, adapter: Adapter, task: EncodedTask, spec: ModelSpec
-) -> tuple[Classifier | LanguageModel, dict[str, Initial]]:
+) -> tuple[Classifier | LanguageModel | Verbaliser, dict[str, Initial]]:
     backbone = base.shared_copy()
     trained = adapter.attach(backbone)
     _check_whole(backbone, trained, adapter.name, spec.quantise)
@@ -110,9 +114,17 @@ def _assemble(
         trained = _drawn(spec.family, backbone, trained, adapter.name)
     initial = {f"backbone.{name}": draw for name, draw in trained.items()}
     if task.kind == "causal-lm":
+        if spec.head == "words":
+            raise ValueError("model.head=words is for classification, and the task is causal-lm")
         if not initial:
             raise ValueError(f"adapter {adapter.name!r} trains nothing of a causal-lm task")
         return LanguageModel(backbone), initial
+    if spec.head == "words":
+        if not initial:
+            raise ValueError(f"adapter {adapter.name!r} trains nothing with model.head=words")
+        words = split_words(spec.words, task.label_names)
+        tokenizer = load_tokenizer(spec.name)[0]
+        return Verbaliser(backbone, *read_words(tokenizer, spec.question, words)), initial
     width = int(backbone.config.hidden_size)
     last_token = spec.pooling == "last" or (spec.pooling == "auto" and base.info.decoder)
     network = Classifier(backbone, width, len(task.label_names), last_token)

@@ -12,6 +12,7 @@ from fedbytes.models.device import Precision
 from fedbytes.models.family import Family, family_fields, take_family
 from fedbytes.models.offload import Offload
 from fedbytes.models.quantise import Quantisation
+from fedbytes.models.verbaliser import QUESTION
 from fedbytes.registry import is_default, later, nearest
 
 
@@ -35,6 +36,11 @@ class ModelSpec:
         offload_folder: where weights are kept that `device_map` puts on disk.
         family: the architecture of a model that starts from random weights.
         tensor_parallel: split the frozen base over the processes that torchrun started.
+        head: what classifies: a `linear` layer that is trained, or the classes' `words`, which a
+            causal language model scores as the next token (nothing is trained).
+        words: with `head: words`, one a class, in the order of the sorted labels and separated by
+            commas; the labels themselves by default.
+        question: with `head: words`, what follows each text.
     """
 
     name: str
@@ -49,6 +55,9 @@ class ModelSpec:
     offload_folder: str = later("")
     family: Family | None = later(None)
     tensor_parallel: bool = later(False)
+    head: Literal["linear", "words"] = later("linear")
+    words: str = later("")
+    question: str = later(QUESTION)
 
     def __post_init__(self) -> None:
         if self.double_quant and self.quantise not in ("nf4", "fp4"):
@@ -62,6 +71,8 @@ class ModelSpec:
             )
         if self.tensor_parallel and (self.device_map, self.quantise) != ("none", "none"):
             raise ValueError("tensor_parallel does not go with device_map or quantise")
+        if self.head == "linear" and (self.words or self.question != QUESTION):
+            raise ValueError("words and question are of head: words, got head: linear")
         if self.device_map == "disk" and not self.offload_folder:
             raise ValueError("device_map disk needs offload_folder, a folder for the weights")
         for key in ("quantise", "device_map"):
@@ -69,6 +80,8 @@ class ModelSpec:
                 raise ValueError(
                     f"{key}={getattr(self, key)} needs a frozen base; {self.name!r} has none"
                 )
+        if self.family is not None and self.head == "words":
+            raise ValueError(f"head=words needs a pretrained model; {self.name!r} has no words yet")
         if self.family is not None and self.tensor_parallel:
             raise ValueError(f"tensor_parallel needs a frozen base; {self.name!r} has none")
 

@@ -22,6 +22,7 @@ from fedbytes.models.generation import Answer, answer_prompts, match
 from fedbytes.models.metrics import accuracy, macro_f1
 from fedbytes.models.network import Classifier, LanguageModel, next_token_loss
 from fedbytes.models.prefix import Prefix, PrefixCache, Report, open_cache
+from fedbytes.models.verbaliser import Verbaliser
 from fedbytes.streams import stream
 
 EVALUATION_TOKENS = 2048
@@ -46,7 +47,7 @@ class TrainableModel:
 
     def __init__(
         self,
-        network: Classifier | LanguageModel,
+        network: Classifier | LanguageModel | Verbaliser,
         initial: Mapping[str, Initial],
         task: EncodedTask,
         info: BaseInfo,

@@ -1,0 +1,140 @@
+"""Prompt search: clients score prompts that everybody drew, and only scores and a choice travel."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.compression.core import Layout
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithms.fedavg import weighted_mean
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.model import Trainable
+from fedbytes.federated.server_optimizers import ServerState
+from fedbytes.federated.turn import Turn
+from fedbytes.federated.zeroth_order import refuse_memories
+
+PROMPT = "prompt_ids"
+
+
+@ALGORITHMS.register("prompt_search")
+@dataclass(frozen=True)
+class PromptSearch(Algorithm):
+    """A search for the words of a prompt (adapter `discrete_prompt`); no weight is trained.
+
+    In each round everybody draws the same `candidates`, prompts that differ from the present one
+    in `changes` words. A client sends how much the loss of each differs from the present one's on
+    its own examples; the server takes the mean, weighted by examples, and sends the number of the
+    best, or 0 if none is better. Needs forward passes alone, as for a model behind an interface.
+    """
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"candidates": 3, "batch_size": 8},)
+    example_model: ClassVar[Mapping[str, Any] | None] = {
+        "model": "tiny-llama",
+        "adapter": {"name": "discrete_prompt", "length": 3},
+        "kind": "causal-lm",
+    }
+
+    candidates: int = 8
+    """Prompts beside the present one that are scored in a round."""
+    changes: int = 1
+    """Words in which a candidate differs from the present prompt, at most."""
+    batch_size: int = 16
+    batches: int = 1
+    """Batches that a client scores the candidates on."""
+    vocabulary: int | None = None
+    """Draw words from so many of the vocabulary's first tokens, in many the most frequent."""
+
+    def __post_init__(self) -> None:
+        for key in ("candidates", "changes", "batch_size", "batches"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
+        if self.vocabulary is not None and self.vocabulary < 2:
+            raise ValueError(f"vocabulary must be at least 2, got {self.vocabulary}")
+
+    def held(self, model: Trainable) -> Layout:
+        """Return the layout of the prompt.
+
+        Raises:
+            ValueError: if anything else than a prompt of words is trained.
+        """
+        if model.layout.names != (PROMPT,):
+            raise ValueError(
+                f"algorithm 'prompt_search' finds words and nothing else, and "
+                f"{', '.join(model.layout.names[:3])} would be trained: set adapter.name="
+                "discrete_prompt, and for classification model.head=words"
+            )
+        return model.layout
+
+    def up(self, turn: Turn) -> Layout:
+        """Return the layout of the scores."""
+        return Layout({"scores": (self.candidates,)})
+
+    def down(self, turn: Turn) -> Layout:
+        """Return the layout of the choice."""
+        return Layout({"choice": (1,)})
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Score the candidates; the delta is each one's loss minus the present prompt's."""
+        drawn = islice(turn.model.batches(indices, self.batch_size, rng), self.batches)
+        batches = list(drawn)
+        losses = []
+        for prompt in self._prompts(turn, start):
+            turn.model.set_state(prompt)
+            with torch.no_grad():
+                losses.append(torch.stack([turn.model.loss(batch).cpu() for batch in batches]))
+        scores = torch.stack(losses).float().mean(1)
+        return Trained(scores[1:] - scores[0], float(scores[0]), memory)
+
+    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+        """Return the number of the best candidate, from 1, or 0 to stay."""
+        mean = weighted_mean(uploads)
+        best = int(mean.argmin())
+        return torch.tensor([best + 1.0 if mean[best] < 0 else 0.0]), state
+
+    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+        """Take the prompt that was chosen."""
+        return self._prompts(turn, held)[int(update)]
+
+    def refuses(self, pairing: Pairing) -> str | None:
+        """Refuse memories, and a downlink that changes numbers: it carries a choice."""
+        if not pairing.down_exact:
+            return (
+                f"algorithm {self.name!r} sends down the number of a prompt, which codec "
+                f"{pairing.down_name!r} would change: set downlink.name=fp32"
+            )
+        return super().refuses(pairing) or refuse_memories(self.name, pairing)
+
+    def client(
+        self,
+        model: Trainable,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Not asked: the candidates follow from the turn, which `train` has."""
+        raise NotImplementedError
+
+    def _prompts(self, turn: Turn, held: Tensor) -> list[Tensor]:
+        """Return the present prompt and the round's candidates."""
+        rng = turn.stream("prompt_search")
+        known = int(turn.model.vocabulary)  # type: ignore[attr-defined]
+        words = min(self.vocabulary or known, known)
+        prompts = [held.clone() for _ in range(self.candidates + 1)]
+        for prompt in prompts[1:]:
+            places = rng.permutation(len(held))[: self.changes]
+            drawn = rng.integers(words, size=len(places))
+            prompt[torch.from_numpy(places)] = torch.from_numpy(drawn.astype(np.float32))
+        return prompts

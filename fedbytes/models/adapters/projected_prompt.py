@@ -1,0 +1,55 @@
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapters.discrete_prompt import PromptText
+from fedbytes.models.prompting import read_first, vocabulary_of
+from fedbytes.streams import stream
+
+NAME = "prompt_point"
+
+
+@ADAPTERS.register("projected_prompt")
+@dataclass(frozen=True)
+class ProjectedPrompt(PromptText):
+    """A soft prompt in a few dimensions: a fixed random matrix takes them to the prompt's vectors.
+
+    Black-box tuning (Sun et al. 2022, arXiv 2201.03514) searches there without gradients; any
+    algorithm can train it as well. The prompt starts as the vectors of `text`, or of words that
+    are the same in every run, to which the matrix adds; at a point of length 1 it adds about as
+    much as those vectors' own size.
+
+    Attributes:
+        dimension: numbers that are trained and sent.
+    """
+
+    dimension: int = 64
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.dimension < 1:
+            raise ValueError(f"dimension must be at least 1, got {self.dimension}")
+
+    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+        """Put the prompt in front of what the model reads."""
+        embeddings: nn.Module = backbone.get_input_embeddings()  # type: ignore[operator]
+        device = next(backbone.parameters()).device
+        ids = self.start(stream(0, "projected prompt"), vocabulary_of(backbone))
+        with torch.no_grad():
+            words = embeddings(torch.from_numpy(ids).to(device)).float()
+        drawn = stream(0, "projected prompt", 1).normal(size=(words.numel(), self.dimension))
+        matrix = torch.from_numpy(drawn.astype(np.float32)).to(device)
+        matrix *= float(words.square().mean().sqrt())
+        point = nn.Parameter(torch.zeros(self.dimension, device=device))
+        backbone.register_parameter(NAME, point)
+        read_first(
+            backbone, lambda: words + (matrix @ backbone.get_parameter(NAME)).view(words.shape)
+        )
+        return {NAME: _zeros}
+
+
+def _zeros(_rng: np.random.Generator, like: Tensor) -> Tensor:
+    return torch.zeros(like.shape)
