@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -76,7 +76,8 @@ class TrainableModel:
     @property
     def vocabulary(self) -> int:
         """Tokens that the base model knows."""
-        return int(self.network.backbone.config.vocab_size)  # type: ignore[union-attr,arg-type]
+        config: Any = self.network.backbone.config
+        return int(config.get_text_config().vocab_size)
 
     @property
     def initial_state(self) -> Tensor:

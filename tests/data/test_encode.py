@@ -1,3 +1,6 @@
+import hashlib
+import json
+
 import numpy as np
 import pytest
 
@@ -64,6 +67,13 @@ def test_encoded_once(home, data):
     encode(data, tokenizer, "t", "classification", 6)
     encode(data, tokenizer, "other", "classification", 5)
     assert tokenizer.texts == 12
+
+
+def test_tokens_kept_before_there_were_packing_and_conversations_stay_valid(home, data):
+    key = json.dumps([1, data.digest, "t", "causal-lm", 5])
+    wanted = hashlib.sha256(key.encode()).hexdigest()
+    assert encode(data, byte_tokenizer(), "t", "causal-lm", 5).digest == wanted
+    assert data.digest.startswith("663e70c263615faa")
 
 
 def test_a_damaged_cache_is_made_again(home, data):
