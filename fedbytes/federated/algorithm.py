@@ -28,6 +28,7 @@ class Pairing:
         up_feedback, down_feedback: whether error feedback stands around them.
         up_momentum: whether the uplink has momentum.
         partial: whether a round has fewer clients than there are.
+        up_differences: whether the uplink carries differences to an estimate (EF21).
     """
 
     up_name: str = "fp32"
@@ -36,6 +37,7 @@ class Pairing:
     down_feedback: bool = False
     up_momentum: bool = False
     partial: bool = False
+    up_differences: bool = False
 
     @property
     def up_exact(self) -> bool:
@@ -81,6 +83,8 @@ class Algorithm(ABC):
     example_model: ClassVar[Mapping[str, Any] | None] = None
     """The tiny model of the check: `{"model": "tiny-llama", "adapter": {…}, "kind": "causal-lm"}`.
     None for the first that `held` does not refuse (see `fedbytes.federated.tiny`)."""
+    example_uplink: ClassVar[str | Mapping[str, Any]] = "fp32"
+    """The uplink of the check, for an algorithm that refuses a lossless one."""
 
     @abstractmethod
     def client(

@@ -67,7 +67,10 @@ def check_algorithm(algorithm: Algorithm) -> list[Finding]:
         ("leaves the global random state alone", bench.global_random),
         ("loads what is held into any model", bench.loads),
         ("refuses in one line", bench.refusals),
-        *((f"up {_name(up)}, down {_name(down)}", _runs(bench, up, down)) for up, down in LINKS),
+        *(
+            (f"up {_name(up)}, down {_name(down)}", _runs(bench, up, down))
+            for up, down in bench.links()
+        ),
         ("goes on from a checkpoint", bench.checkpoint),
     ]
     return [_run(name, check) for name, check in checks]
@@ -92,6 +95,11 @@ def _name(spec: Any) -> str:
 
 class _Checks(Workbench):
     """The checks; each returns what was tried."""
+
+    def links(self) -> list[tuple[Any, Any]]:
+        """Return the links of the check; the algorithm's own example is the last, if it has one."""
+        own = self.algorithm.example_uplink
+        return [*LINKS, *([] if own == "fp32" else [(own, "fp32")])]
 
     def spec(self) -> str:
         """Plain values make the same algorithm again; what is not registered has no spec."""
@@ -186,7 +194,8 @@ class _Checks(Workbench):
 
     def checkpoint(self) -> str:
         """A run that is cut, saved and taken up by a new process's objects ends the same."""
-        links = next(pair for pair in (LINKS[1], LINKS[0]) if self.partial(*pair) is not None)
+        pairs = [LINKS[1], LINKS[0], self.links()[-1]]
+        links = next(pair for pair in pairs if self.partial(*pair) is not None)
         partial = bool(self.partial(*links))
         feds = [self.federation(*links, partial) for _ in range(2)]
         whole, cut = (Rehearsal(fed, start(fed)) for fed in feds)

@@ -128,6 +128,7 @@ def pairing(uplink: Link, downlink: Link, partial: bool) -> Pairing:
         down_feedback=downlink.memory.feedback != "none",
         up_momentum=uplink.memory.momentum > 0,
         partial=partial,
+        up_differences=uplink.estimates,
     )
 
 

@@ -53,8 +53,11 @@ class Workbench:
     def __init__(self, algorithm: Algorithm, make: Callable[[], Trainable]) -> None:
         self.algorithm, self.make = algorithm, make
 
-    def federation(self, up: Any = "fp32", down: Any = "fp32", partial: bool = True) -> Federation:
-        """Return a federation with a model of its own, and parts of unequal sizes."""
+    def federation(self, up: Any = None, down: Any = "fp32", partial: bool = True) -> Federation:
+        """Return a federation with a model of its own, and parts of unequal sizes.
+
+        The uplink is the algorithm's example, if it is not given.
+        """
         model = self.make()
         bounds = np.linspace(0, 1, CLIENTS + 1) ** 1.5 * examples_of(model)
         parts = [np.arange(int(a), int(b), dtype=np.int64) for a, b in pairwise(bounds)]
@@ -62,27 +65,30 @@ class Workbench:
             model=model,
             parts=parts,
             algorithm=self.algorithm,
-            uplink=make_link(up),
+            uplink=make_link(up or self.algorithm.example_uplink),
             downlink=make_link(down),
             clients_per_round=SAMPLED if partial else CLIENTS,
         )
 
-    def partial(self, up: Any = "fp32", down: Any = "fp32") -> bool | None:
+    def partial(self, up: Any = None, down: Any = "fp32") -> bool | None:
         """Return whether it runs with some of the clients, or else with all; None for neither."""
-        links = make_link(up), make_link(down)
+        links = make_link(up or self.algorithm.example_uplink), make_link(down)
         for partial in (True, False):
             if self.algorithm.refuses(pairing(*links, partial)) is None:
                 return partial
         return None
 
     def usual(self) -> Federation:
-        """Return a lossless federation.
+        """Return a federation whose links are lossless, or the uplink the algorithm's example.
 
         Raises:
             BrokenError: if the algorithm refuses even that.
         """
         partial = self.partial()
-        need(partial is not None, "refuses lossless links with all clients taking part")
+        need(
+            partial is not None,
+            f"refuses {_said(self.algorithm.example_uplink)} with all clients taking part",
+        )
         return self.federation(partial=bool(partial))
 
     def calls(self, fed: Federation, given: list[Any] | None = None) -> list[Any]:
@@ -114,6 +120,10 @@ class Workbench:
     def _keep(self, given: list[Any] | None, values: Any) -> None:
         if given is not None:
             given.append((values, copy.deepcopy(values)))
+
+
+def _said(uplink: Any) -> str:
+    return "lossless links" if uplink == "fp32" else f"its example_uplink {uplink!r}"
 
 
 def same(a: Any, b: Any) -> bool:

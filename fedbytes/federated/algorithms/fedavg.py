@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -35,7 +35,9 @@ class FedAvg(Algorithm):
     client's optimiser starts anew each round.
     """
 
-    examples = ({"local_steps": 3, "batch_size": 8, "learning_rate": 0.01},)
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"local_steps": 3, "batch_size": 8, "learning_rate": 0.01},
+    )
 
     local_steps: int | None = None
     """Optimiser steps a client takes in a round; give this or `local_epochs`."""
