@@ -78,6 +78,9 @@ def settle(model: nn.Module, quantisation: Quantisation) -> None:
     no gradient passes; multiplies 8-bit ones in other numbers than in training; and casts biases
     in place, though they may be views.
     """
+    for parameter in model.parameters():
+        if parameter.is_floating_point():  # a view into the whole file, which else stays mapped
+            parameter.data = parameter.data.clone()
     layers: list[Any] = [m for m in model.modules() if isinstance(m, nn.Linear)]
     for layer in layers:
         if layer.weight.is_floating_point():
