@@ -13,7 +13,6 @@ import os
 import subprocess
 import sys
 import tempfile
-import venv
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,14 @@ from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.bench import measure_vector
 from fedbytes.compression.label import short_label
 from fedbytes.compression.vectors import draw
-from fedbytes.data.home import folder
 from fedbytes.experiments.provenance import provenance
 from fedbytes.plots.rates import draw_rates
 from fedbytes.plots.style import save
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))
+from peer_environment import peer_environment  # noqa: E402 - it lies beside this folder
+
 MILLION, TENSORS, SHAPE = 1_000_000, 240, (16, 256)
 VECTORS = {
     "gauss": "Gaussian",
@@ -107,7 +108,7 @@ def _ours(vectors: dict[str, np.ndarray], repeats: int) -> list[dict[str, Any]]:
 
 
 def _peers(vectors: dict[str, np.ndarray], repeats: int) -> dict[str, Any]:
-    python = _environment()
+    python = peer_environment("codec-peers", HERE / "requirements.txt", "fedlab==1.3.0")
     with tempfile.TemporaryDirectory() as scratch:
         path = Path(scratch) / "vectors.npz"
         np.savez(path, **vectors)
@@ -121,22 +122,6 @@ def _peers(vectors: dict[str, np.ndarray], repeats: int) -> dict[str, Any]:
         )
     found: dict[str, Any] = json.loads(done.stdout.decode().rpartition("\n")[2])
     return found
-
-
-def _environment() -> Path:
-    """Return the interpreter of the peers' environment, which is made if it is not there."""
-    home = folder("benchmarks") / "codec-peers"
-    python, ready = home / "bin" / "python", home / "ready"
-    wanted = (HERE / "requirements.txt").read_text()
-    if ready.exists() and ready.read_text() == wanted:
-        return python
-    print(f"installing the peers into {home} ...", file=sys.stderr)
-    venv.create(home, with_pip=True, clear=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-r", HERE / "requirements.txt"], check=True)
-    subprocess.run([*pip, "--no-deps", "fedlab==1.3.0"], check=True)
-    ready.write_text(wanted)
-    return python
 
 
 def _markdown(rows: pd.DataFrame) -> str:

@@ -12,17 +12,18 @@ import json
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from fedbytes.data.home import folder
 from fedbytes.experiments.provenance import provenance
 
-PEERS = {"flwr-datasets": "0.6.1", "fedlab": "1.3.0"}
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent))
+from peer_environment import peer_environment  # noqa: E402 - it lies beside this folder
+
+PEERS = {"flwr-datasets": "0.6.1", "fedlab": "1.3.0"}
 LIBRARIES = ("fedbytes", *PEERS)
 
 NOTES = """\
@@ -39,22 +40,6 @@ STUCK = 3600  # seconds until a process is given up that does not notice its own
 SMALL = {"samples": 5_000, "classes": 10, "clients": 100, "alpha": 0.1, "min_size": 10}
 MIDDLE = {"samples": 1_000_000, "classes": 10, "clients": 1_000, "alpha": 0.5, "min_size": 0}
 LARGE = {"samples": 10_000_000, "classes": 10, "clients": 100_000, "alpha": 0.5, "min_size": 0}
-
-
-def environment() -> Path:
-    """Return the interpreter of the peers' environment, which is made if it is not there."""
-    home = folder("benchmarks") / "noniid-peers"
-    python, ready = home / "bin" / "python", home / "ready"
-    wanted = (HERE / "requirements.txt").read_text()
-    if ready.exists() and ready.read_text() == wanted:
-        return python
-    print(f"installing the peers into {home} ...", file=sys.stderr)
-    venv.create(home, with_pip=True, clear=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    subprocess.run([*pip, "-r", HERE / "requirements.txt"], check=True)
-    subprocess.run([*pip, "--no-deps", f"fedlab=={PEERS['fedlab']}"], check=True)
-    ready.write_text(wanted)
-    return python
 
 
 def work(library: str, job: dict[str, Any], python: Path) -> dict[str, Any]:
@@ -125,7 +110,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/results/noniid-peers"))
     parser.add_argument("--quick", action="store_true", help="fewer seeds, no large case")
     given = parser.parse_args()
-    python, origin = environment(), provenance()
+    python = peer_environment(
+        "noniid-peers", HERE / "requirements.txt", f"fedlab=={PEERS['fedlab']}"
+    )
+    origin = provenance()
     load = os.getloadavg()[0]
     rows = measure(python, given.quick)
     versions = {"fedbytes": str(origin["commit"])[:9], **PEERS}

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..core import CODECS, DIGEST_BYTES, Codec, Floats, Payload, Shared
 from ..dither import common_dither, fold, unfold
+from ..fineness import check_fineness
 from ..rate import meet_rate
 from ..scaling import EXPONENTS, energy, normalise, restore, round_step
 from ..uniform import CLASSES, Quantised, quantise, unpack
@@ -51,17 +52,7 @@ class Correlated(Codec):
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"bits": 1.0}, {"bits": 2.0}, {"step": 4.0})
 
     def __post_init__(self) -> None:
-        if self.bits is None and self.step is None:
-            object.__setattr__(self, "bits", DEFAULT_BITS)
-        if self.bits is not None and self.step is not None:
-            raise ValueError(
-                f"correlated: give bits (target rate) or step (multiple of the rms), and not both; "
-                f"got bits={self.bits}, step={self.step}"
-            )
-        if self.bits is not None and not 0.05 <= self.bits <= 16:
-            raise ValueError(f"correlated: bits must be from 0.05 to 16, got {self.bits}")
-        if self.step is not None and not 2.0**-12 <= self.step <= 64:
-            raise ValueError(f"correlated: step must be from 2^-12 to 64, got {self.step}")
+        check_fineness(self, (0.05, 16), (2.0**-12, 64), DEFAULT_BITS)
 
     @property
     def unbiased(self) -> bool:

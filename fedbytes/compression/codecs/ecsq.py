@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ..core import CODECS, DIGEST_BYTES, Codec, Floats, Payload, Shared
 from ..dither import fold, unfold
+from ..fineness import check_fineness
 from ..rate import Met, meet_rate
 from ..scaling import EXPONENTS, energy, normalise, restore, round_step
 from ..unbiased import Quantiser, pack_unbiased, read_unbiased, scale_bytes
@@ -82,17 +83,7 @@ class Ecsq(Codec):
     )
 
     def __post_init__(self) -> None:
-        if self.bits is None and self.step is None:
-            object.__setattr__(self, "bits", DEFAULT_BITS)
-        if self.bits is not None and self.step is not None:
-            raise ValueError(
-                f"ecsq: give bits (target rate) or step (multiple of the rms), and not both; "
-                f"got bits={self.bits}, step={self.step}"
-            )
-        if self.bits is not None and not 0.05 <= self.bits <= 16:
-            raise ValueError(f"ecsq: bits must be from 0.05 to 16, got {self.bits}")
-        if self.step is not None and not 2.0**-12 <= self.step <= 64:
-            raise ValueError(f"ecsq: step must be from 2^-12 to 64, got {self.step}")
+        check_fineness(self, (0.05, 16), (2.0**-12, 64), DEFAULT_BITS)
         if self.rounding not in ("nearest", "dither", "unbiased"):
             raise ValueError(
                 f"ecsq: rounding is 'nearest', 'dither' or 'unbiased', got {self.rounding!r}"

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..core import CODECS, DIGEST_BYTES, Codec, Floats, Payload, Shared
+from ..fineness import check_fineness
 from ..geometry import Geometry, geometry, load, rank_bases, unload
 from ..jacobi import Doubles
 from ..klt import Quantiser, Trial
@@ -66,17 +67,7 @@ class LoraKlt(Codec):
     )
 
     def __post_init__(self) -> None:
-        if self.bits is None and self.step is None:
-            object.__setattr__(self, "bits", DEFAULT_BITS)
-        if self.bits is not None and self.step is not None:
-            raise ValueError(
-                f"lora_klt: give bits (target rate) or step (multiple of the rms), and not both; "
-                f"got bits={self.bits}, step={self.step}"
-            )
-        if self.bits is not None and not 0.02 <= self.bits <= 12:
-            raise ValueError(f"lora_klt: bits must be from 0.02 to 12, got {self.bits}")
-        if self.step is not None and not 2.0**-10 <= self.step <= 16:
-            raise ValueError(f"lora_klt: step must be from 2^-10 to 16, got {self.step}")
+        check_fineness(self, (0.02, 12), (2.0**-10, 16), DEFAULT_BITS)
         if not 1 / 16 <= self.ratio <= 16:
             raise ValueError(f"lora_klt: ratio must be from 1/16 to 16, got {self.ratio}")
         if self.basis not in ("own", "reference"):

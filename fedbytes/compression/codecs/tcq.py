@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from ..core import CODECS, DIGEST_BYTES, Codec, Floats, Payload, Shared
+from ..fineness import check_fineness
 from ..scaling import EXPONENTS, energy, normalise, restore, round_step
 from ..trellis import MACHINES
 from ..trellis_code import SHIFTS, unpack
@@ -66,17 +67,7 @@ class Tcq(Codec):
     )
 
     def __post_init__(self) -> None:
-        if self.bits is None and self.step is None:
-            object.__setattr__(self, "bits", DEFAULT_BITS)
-        if self.bits is not None and self.step is not None:
-            raise ValueError(
-                f"tcq: give bits (target rate) or step (multiple of the rms), and not both; "
-                f"got bits={self.bits}, step={self.step}"
-            )
-        if self.bits is not None and not 0.05 <= self.bits <= 16:
-            raise ValueError(f"tcq: bits must be from 0.05 to 16, got {self.bits}")
-        if self.step is not None and not 2.0**-12 <= self.step <= 64:
-            raise ValueError(f"tcq: step must be from 2^-12 to 64, got {self.step}")
+        check_fineness(self, (0.05, 16), (2.0**-12, 64), DEFAULT_BITS)
         if self.states not in MACHINES:
             raise ValueError(f"tcq: states is 4 or 8, got {self.states!r}")
         if self.rounding not in ("nearest", "unbiased"):
