@@ -8,7 +8,7 @@ import numpy as np
 
 from ..bits import pack_bits, packed_bytes, unpack_bits
 from ..core import CODECS, Codec, Floats, Layout, Payload, Shared
-from ..groups import Sizes, group_sizes, group_sums, pick_levels
+from ..sides import pick_sides, split_sides
 from ..wire import Reader
 
 
@@ -45,54 +45,37 @@ class OneBit(Codec):
         """True, with delta >= 1 / (largest group)."""
         return True
 
-    def _sizes(self, layout: Layout) -> Sizes:
-        if self.group == "tensor":
-            return group_sizes(layout, 0)
-        sizes: list[int] = []
-        for shape in layout.shapes.values():
-            columns = shape[-1] if len(shape) > 1 else 1
-            rows = prod(shape) // max(columns, 1)
-            sizes += [rows] * columns if rows else []
-        return np.array(sizes, np.int64)
+    def _matrices(self, layout: Layout) -> list[tuple[slice, int, int]]:
+        """Return where each tensor lies, and its rows and columns; a column is a group."""
+        found = []
+        for place, shape in zip(layout.slices().values(), layout.shapes.values(), strict=True):
+            columns = shape[-1] if self.group == "column" and len(shape) > 1 else 1
+            if prod(shape):
+                found.append((place, prod(shape) // columns, columns))
+        return found
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        sizes = self._sizes(shared.layout)
-        if sizes.size == 0:
-            return b""
-        if self.group == "column":
-            x = _columns(x, shared.layout)
-        negative = x < 0
-        below = np.add.reduceat(negative, np.cumsum(sizes) - sizes, dtype=np.int64)
-        low = group_sums(np.minimum(x, 0), sizes, 1) / np.maximum(below, 1)
-        high = group_sums(np.maximum(x, 0), sizes, 1) / np.maximum(sizes - below, 1)
-        means = np.concatenate((high, low)).astype("<f4")
-        return means.tobytes() + pack_bits(negative, 1)
+        matrices = self._matrices(shared.layout)
+        means = np.empty((2, sum(columns for _, _, columns in matrices)), np.float32)
+        negative = np.empty(x.size, np.uint8)
+        group = 0
+        for place, rows, columns in matrices:
+            part = means[:, group : group + columns]
+            split_sides(x[place].reshape(rows, columns), part, negative[place])
+            group += columns
+        return means.astype("<f4", copy=False).tobytes() + pack_bits(negative, 1)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
-        sizes = self._sizes(shared.layout)
-        numel = shared.layout.numel
+        matrices = self._matrices(shared.layout)
+        groups, numel = sum(columns for _, _, columns in matrices), shared.layout.numel
         reader = Reader(data, self.name)
-        high = reader.floats(sizes.size, "means")
-        low = reader.floats(sizes.size, "means")
+        means = np.stack([reader.floats(groups, "means"), reader.floats(groups, "means")])
         bits = unpack_bits(reader.take(packed_bytes(numel, 1), "signs"), numel, 1)
         reader.end()
-        y = pick_levels(bits, high, low, sizes)
-        del bits
-        if self.group == "column":
-            _to_rows(y, shared.layout)
+        y = np.empty(numel, np.float32)
+        group = 0
+        for place, rows, columns in matrices:
+            part = means[:, group : group + columns]
+            pick_sides(bits[place], part, y[place].reshape(rows, columns))
+            group += columns
         return y
-
-
-def _columns(x: Floats, layout: Layout) -> Floats:
-    """Return x with each tensor's coordinates ordered by its last axis first."""
-    out = np.empty_like(x)
-    for place, shape in zip(layout.slices().values(), layout.shapes.values(), strict=True):
-        out[place] = x[place].reshape(-1, max(shape[-1], 1)).T.ravel() if shape[1:] else x[place]
-    return out
-
-
-def _to_rows(y: Floats, layout: Layout) -> None:
-    """Undo `_columns` in place."""
-    for place, shape in zip(layout.slices().values(), layout.shapes.values(), strict=True):
-        if shape[1:]:
-            y[place] = y[place].reshape(max(shape[-1], 1), -1).T.ravel()
