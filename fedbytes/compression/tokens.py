@@ -108,7 +108,8 @@ def histogram(tokens: Bytes) -> npt.NDArray[np.int64]:
 def _group_sizes(counts: npt.NDArray[np.int64], direct: int) -> list[int]:
     """Return how many numbers have raw bits of each width."""
     widths = ranges(direct)[1][: counts.size]
-    return [int(counts[widths == width].sum()) for width in range(_WIDTHS)]
+    sums: list[int] = np.bincount(widths, counts, _WIDTHS).astype(np.int64).tolist()
+    return sums
 
 
 def _groups(counts: npt.NDArray[np.int64], direct: int) -> tuple[npt.NDArray[np.uint64], int]:
