@@ -24,6 +24,7 @@ class Batch:
         rows: places of the examples in the split.
         split: the split's name.
         learned: bool [batch, time], the tokens that the loss is of; None for all that there are.
+        first: the place before the first of them: no scores are needed left of it.
     """
 
     tokens: Tensor
@@ -32,6 +33,7 @@ class Batch:
     rows: Rows
     split: str
     learned: Tensor | None = None
+    first: int = 0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -49,12 +51,15 @@ def make_batch(split: EncodedSplit, rows: Rows, device: torch.device) -> Batch:
     mask = np.arange(int(lengths.max())) < lengths[:, None]
     tokens = np.zeros(mask.shape, dtype=np.int64)
     tokens[mask] = np.concatenate([split.tokens[a:b] for a, b in zip(starts, ends, strict=True)])
-    learned = None
+    learned, first = None, 0
     if split.learned is not None:
         held = [split.learned[a:b] for a, b in zip(starts, ends, strict=True)]
         chosen = np.zeros(mask.shape, dtype=bool)
         chosen[mask] = np.concatenate(held)
-        learned = torch.from_numpy(chosen).to(device)
+        learned, first = (
+            torch.from_numpy(chosen).to(device),
+            max(int(chosen.any(0).argmax()) - 1, 0),
+        )
     labels = None if split.labels is None else torch.from_numpy(split.labels[rows]).to(device)
     return Batch(
         tokens=torch.from_numpy(tokens).to(device),
@@ -63,6 +68,7 @@ def make_batch(split: EncodedSplit, rows: Rows, device: torch.device) -> Batch:
         rows=rows,
         split=split.name,
         learned=learned,
+        first=first,
     )
 
 

@@ -1,5 +1,6 @@
 """A base model joined to what turns its last hidden states into a loss."""
 
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -90,11 +91,18 @@ class LanguageModel(nn.Module):
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
         self.backbone = backbone
+        self._keeps = "logits_to_keep" in signature(type(backbone).forward).parameters
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Return scores [batch, time, vocabulary]."""
-        output: Any = self.backbone(input_ids=tokens, attention_mask=mask)
-        return output.logits  # type: ignore[no-any-return]
+    def forward(self, tokens: Tensor, mask: Tensor, first: int = 0) -> Tensor:
+        """Return scores [batch, time - first, vocabulary], from the place `first` on.
+
+        The output layer, the largest of a small model, runs on these places alone where the
+        architecture knows how.
+        """
+        wanted = {"logits_to_keep": tokens.shape[1] - first} if first and self._keeps else {}
+        output: Any = self.backbone(input_ids=tokens, attention_mask=mask, **wanted)
+        logits: Tensor = output.logits
+        return logits if wanted else logits[:, first:]
 
 
 def next_token_loss(scores: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -115,7 +115,7 @@ class TrainableModel:
             scores = self._scores(batch)
         if batch.labels is not None:
             return F.cross_entropy(scores.float(), batch.labels)
-        nll, count = next_token_loss(scores, batch.tokens, batch.targets)
+        nll, count = self._next_token_loss(scores, batch)
         return nll / count.clamp(min=1)
 
     @property
@@ -220,7 +220,7 @@ class TrainableModel:
     def _evaluate_tokens(self, data: EncodedSplit) -> dict[str, float]:
         total, count = 0.0, 0
         for batch, scores in self._predict(data):
-            nll, targets = next_token_loss(scores, batch.tokens, batch.targets)
+            nll, targets = self._next_token_loss(scores, batch)
             total, count = total + float(nll), count + int(targets)
         loss = total / max(count, 1)
         found = {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
@@ -242,7 +242,13 @@ class TrainableModel:
                 yield batch, self._scores(batch).float()
 
     def _scores(self, batch: Batch) -> Tensor:
-        return self._run(lambda: self.network(batch.tokens, batch.mask), batch)
+        from_place = {"first": batch.first} if batch.first else {}
+        return self._run(lambda: self.network(batch.tokens, batch.mask, **from_place), batch)
+
+    @staticmethod
+    def _next_token_loss(scores: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+        first = batch.first
+        return next_token_loss(scores, batch.tokens[:, first:], batch.targets[:, first:])
 
     def _run(self, call: Callable[[], Tensor], batch: Batch) -> Tensor:
         if self._prefix is None:

@@ -55,6 +55,15 @@ def test_the_loss_is_that_of_the_answers_alone(task):
     assert unigram_perplexity(task.train, task.test, 260) < 260
 
 
+def test_scores_are_those_from_the_first_answer_on(task):
+    model = build_model("tiny-llama", "full", task)
+    batch = make_batch(task.train, np.arange(3), CPU)
+    assert batch.first == min(task.train.lengths) - 5  # before three letters and the end
+    part = model.network(batch.tokens, batch.mask, first=batch.first)
+    whole = model.network(batch.tokens, batch.mask)
+    torch.testing.assert_close(part, whole[:, batch.first :])
+
+
 def test_a_model_that_learned_the_answers_writes_them(task, trained):
     before = build_model("tiny-llama", "full", task).evaluate()
     after = trained.evaluate()
