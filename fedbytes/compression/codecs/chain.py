@@ -21,7 +21,7 @@ class Chain(Codec):
     Unbiased, contracts or sparse where the codec and every transform keep it.
 
     Attributes:
-        transforms: at least one, applied in order: `normalise`, `rotate`, `keep`, `draw`.
+        transforms: at least one, applied in order: `normalise`, `rotate`, `dct`, `keep`, `draw`.
         codec: codes what they give.
     """
 
@@ -33,6 +33,10 @@ class Chain(Codec):
         {
             "transforms": [{"name": "draw", "density": 0.25}, "rotate"],
             "codec": {"name": "ecsq", "bits": 2.0, "rounding": "dither"},
+        },
+        {
+            "transforms": [{"name": "dct", "chunk": 64}],
+            "codec": {"name": "chunked_topk", "chunk": 64, "k": 8, "bits": 16},
         },
     )
 
