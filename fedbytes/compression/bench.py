@@ -43,7 +43,8 @@ def measure(
     Returns:
         bits_per_coordinate (all bytes of `encode`), nmse, gap_db above the Gaussian bound 2^-2R,
         mean_nmse (of the mean of 8 clients whose vectors correlate by 0.5), encode_mb_s and
-        decode_mb_s (of float32), encode_memory and decode_memory (bytes a coordinate that are
+        decode_mb_s (of float32, in seconds of the processor, so that a busy machine does not
+        decide), encode_memory and decode_memory (bytes a coordinate that are
         allocated at most beside the input, the result included).
     """
     x = torch.from_numpy(draw(distribution, numel, np.random.default_rng(seed)))
@@ -61,11 +62,11 @@ def measure_vector(
     y = codec.decode(data, shared)
     encode_seconds, decode_seconds = math.inf, math.inf
     for _ in range(repeats):
-        start = time.perf_counter()
+        start = time.process_time()
         data = codec.encode(x, shared)
-        middle = time.perf_counter()
+        middle = time.process_time()
         y = codec.decode(data, shared)
-        end = time.perf_counter()
+        end = time.process_time()
         encode_seconds = min(encode_seconds, middle - start)
         decode_seconds = min(decode_seconds, end - middle)
     encode_memory, decode_memory = _memory(codec, x, data, shared)
