@@ -1,0 +1,119 @@
+"""DeMo: every step each worker sends the fast part of its momentum and keeps the rest."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithms.fedavg import weighted_mean
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.model import Trainable
+from fedbytes.federated.schedule import Schedule
+from fedbytes.federated.server_optimizers import ServerState
+from fedbytes.federated.turn import Turn
+
+
+@ALGORITHMS.register("demo")
+@dataclass(frozen=True)
+class DeMo(Algorithm):
+    """Decoupled momentum (Peng et al. 2024, arXiv 2411.19870).
+
+    A round is one step: a client's change is its negative gradient of one batch. The momentum and
+    what is sent of it are the uplink's: with a chain of `dct` and `chunked_topk`,
+    `error_feedback: true` and a `decay` that is m = decay m + g; send the largest coefficients of
+    m; m -= what was sent. All move by the sign of the mean of what was sent, times
+    `learning_rate`. Where nothing is left unsent, it is signSGD on the mean gradient.
+
+    A downlink need keep signs alone: `sign` sends them in one bit.
+    """
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"batch_size": 8, "learning_rate": 0.01},)
+    example_uplink: ClassVar[Mapping[str, Any]] = {
+        "name": "chain",
+        "transforms": [{"name": "dct", "chunk": 64}],
+        "codec": {"name": "chunked_topk", "chunk": 64, "k": 8, "bits": 8},
+        "error_feedback": True,
+        "decay": 0.99,
+    }
+
+    learning_rate: float = 1e-3
+    """What every coordinate moves by in a step."""
+    batch_size: int = 16
+    """Examples of each client in a step."""
+    weight_decay: float = 0.0
+    """Share of the learning rate by which weights shrink a step."""
+    max_grad_norm: float | None = None
+    """Clip a client's gradient to this L2 norm; None for never."""
+    warmup_steps: int = 0
+    """Rounds of linear warm-up."""
+    total_steps: int | None = None
+    """Rounds of the run, after which a cosine has come down; None for a constant rate."""
+    final_share: float = 0.1
+    """Share of the learning rate that the cosine leaves."""
+
+    def __post_init__(self) -> None:
+        if not 0 < self.learning_rate < float("inf"):
+            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
+        if not self.weight_decay >= 0:
+            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
+        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
+            raise ValueError(f"max_grad_norm must be above 0, got {self.max_grad_norm}")
+        _ = self.schedule
+
+    @property
+    def schedule(self) -> Schedule:
+        """The learning rate's way through the run."""
+        return Schedule(self.warmup_steps, self.total_steps, self.final_share)
+
+    def client(
+        self,
+        model: Trainable,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Return the negative gradient of one batch at `start`."""
+        model.set_state(start)
+        loss = model.loss(next(model.batches(indices, self.batch_size, rng)))
+        loss.backward()  # type: ignore[no-untyped-call]
+        assert model.flat.grad is not None
+        if self.max_grad_norm is not None:
+            torch.nn.utils.clip_grad_norm_([model.flat], self.max_grad_norm)
+        delta = -model.flat.grad.detach().to("cpu", torch.float32, copy=True)
+        model.flat.grad.zero_()
+        return Trained(delta, float(loss.detach()), memory)
+
+    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+        """Return the mean of what was sent; `apply` takes its signs."""
+        return weighted_mean(uploads), state
+
+    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+        """Return what is held, moved by the signs of the update; a zero stays."""
+        rate = self.learning_rate * self.schedule.share(turn.round - 1)
+        return held * (1 - rate * self.weight_decay) + rate * update.sign()
+
+    def refuses(self, pairing: Pairing) -> str | None:
+        """Refuse an uplink that keeps no momentum, and memories that would be a second one."""
+        if not pairing.up_feedback or pairing.up_differences:
+            return (
+                "algorithm 'demo' keeps its momentum in what the uplink has not sent: set "
+                "uplink.error_feedback=true and uplink.decay=0.99"
+            )
+        if pairing.up_momentum:
+            return (
+                "algorithm 'demo' has its momentum in the uplink's error feedback: set "
+                "uplink.momentum=0 and uplink.decay"
+            )
+        if pairing.down_feedback:
+            return (
+                "algorithm 'demo' moves by signs, which error feedback on the downlink cannot make "
+                "up for: set downlink.error_feedback=false"
+            )
+        return super().refuses(pairing)
