@@ -149,7 +149,9 @@ class Registry(Generic[T]):
             return owner.spec(value)
         if dataclasses.is_dataclass(value):
             return self._plain_fields(value)
-        return [self._plain(v) for v in value] if isinstance(value, tuple) else value
+        if isinstance(value, Mapping):
+            return {key: self._plain(v) for key, v in value.items()}
+        return [self._plain(v) for v in value] if isinstance(value, tuple | list) else value
 
     def _convert(self, value: Any, hint: Any, where: str) -> Any:
         """Return `value` as the type `hint` names; YAML's and the shell's spellings are taken."""
@@ -170,12 +172,19 @@ class Registry(Generic[T]):
             raise ValueError(f"{where} must be one of {', '.join(map(str, args))}, got {value!r}")
         if origin is tuple and isinstance(value, list | tuple):
             return tuple(self._convert(v, args[0], where) for v in value)
+        if origin is Mapping:
+            return self._mapping(value, args[1], where)
         owner = Registry.of(hint) if isinstance(hint, type) and not origin else None
         if owner is not None:
             return owner.make(value)
         if dataclasses.is_dataclass(hint) and isinstance(hint, type):
             return value if isinstance(value, hint) else self._nested(value, hint, where)
         return _scalar(value, hint, where)
+
+    def _mapping(self, value: Any, hint: Any, where: str) -> dict[str, Any]:
+        if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value):
+            raise ValueError(f"{where} must be a mapping of names to values, got {value!r}")
+        return {key: self._convert(v, hint, f"{where}.{key}") for key, v in value.items()}
 
     def _nested(self, value: Any, hint: type[U], where: str) -> U:
         if not isinstance(value, Mapping):

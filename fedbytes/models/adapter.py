@@ -41,6 +41,16 @@ class Adapter(ABC):
         """Return the adapter with the texts in its configuration as the model's tokens."""
         return self
 
+    def frozen(self, backbone: nn.Module) -> dict[str, Initial]:  # noqa: ARG002
+        """Return the parameters and buffers, added by `attach`, that are drawn and never trained.
+
+        They are drawn from the run's seed, which both ends have, so they are not sent.
+
+        Args:
+            backbone: the model after `attach`.
+        """
+        return {}
+
 
 ADAPTERS: Registry[Adapter] = Registry(
     "adapter",

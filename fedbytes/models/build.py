@@ -27,6 +27,7 @@ from fedbytes.models.prefix import Prefix
 from fedbytes.models.spec import ModelSpec, make_model_spec
 from fedbytes.models.trainable import TrainableModel
 from fedbytes.models.verbaliser import Verbaliser, read_words, split_words
+from fedbytes.streams import stream
 
 
 def encode_task(
@@ -86,7 +87,7 @@ def build_model(
         else make_base(spec.family, task, device)
     )
     with torch.random.fork_rng(devices=[]):  # libraries draw initial values that are not used
-        network, initial = _assemble(base, chosen, task, spec)
+        network, initial = _assemble(base, chosen, task, spec, seed)
     trainable = TrainableModel(network, initial, task, base.info, device, dtype, seed)
     depth = lowest_trained_layer(network.backbone)
     # Processes that compute a base together must not wait for each other's caches.
@@ -99,10 +100,11 @@ def build_model(
 
 
 def _assemble(
-    base: Base, adapter: Adapter, task: EncodedTask, spec: ModelSpec
+    base: Base, adapter: Adapter, task: EncodedTask, spec: ModelSpec, seed: int
 ) -> tuple[Classifier | LanguageModel | Verbaliser, dict[str, Initial]]:
     backbone = base.shared_copy()
     trained = adapter.attach(backbone)
+    _draw_frozen(adapter, backbone, seed)
     _check_whole(backbone, trained, adapter.name, spec.quantise)
     if spec.offload is not None:
         fetch_when_used(backbone, set(trained), pick_device(spec.device))
@@ -155,6 +157,13 @@ def _drawn(
             f"adapter full, got {adapter!r}"
         )
     return {name: family.initial(name) for name in trained}
+
+
+def _draw_frozen(adapter: Adapter, backbone: nn.Module, seed: int) -> None:
+    """Fill in what an adapter draws and never trains."""
+    held = {**dict(backbone.named_parameters()), **dict(backbone.named_buffers())}
+    for place, (name, draw) in enumerate(adapter.frozen(backbone).items()):
+        held[name].data.copy_(draw(stream(seed, "frozen adapter", place), held[name]))
 
 
 def _agrees(model: TrainableModel, prefix: Prefix) -> bool:

@@ -3,12 +3,12 @@
 from inspect import signature
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import Initial
+from fedbytes.models.draws import ones, zeros
 
 # Features of length one need large weights. With the factor here, weights and scale are of order
 # one, so that Adam's steps are of the right size and no single value stands out in a message.
@@ -54,20 +54,12 @@ class Head(nn.Module):
 
     def initial(self) -> dict[str, Initial]:
         """Return how each parameter's initial value is drawn."""
-        return {"weight": _zeros, "bias": _zeros, "scale": _ones}
+        return {"weight": zeros, "bias": zeros, "scale": ones}
 
     def forward(self, features: Tensor) -> Tensor:
         """Return scores [batch, classes] for features [batch, hidden]."""
         unit = F.normalize(features.float(), dim=-1)
         return F.linear(unit * (FEATURE_SCALE * self.scale), self.weight, self.bias)
-
-
-def _zeros(_rng: np.random.Generator, like: Tensor) -> Tensor:
-    return torch.zeros(like.shape)
-
-
-def _ones(_rng: np.random.Generator, like: Tensor) -> Tensor:
-    return torch.ones(like.shape)
 
 
 def pool(states: Tensor, mask: Tensor, last_token: bool) -> Tensor:

@@ -275,4 +275,4 @@ class TrainableModel:
 
 
 def _sent_name(name: str) -> str:
-    return name.removeprefix("backbone.").replace(".default.weight", ".weight")
+    return name.removeprefix("backbone.").replace(".default", "")

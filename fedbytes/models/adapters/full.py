@@ -1,9 +1,9 @@
 from dataclasses import dataclass
 
-import numpy as np
-from torch import Tensor, nn
+from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, Adapter, Initial
+from fedbytes.models.draws import as_it_is
 
 
 @ADAPTERS.register("full")
@@ -13,8 +13,4 @@ class Full(Adapter):
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Return all parameters; tied ones once."""
-        return {name: _as_it_is for name, _ in backbone.named_parameters()}
-
-
-def _as_it_is(_rng: np.random.Generator, pretrained: Tensor) -> Tensor:
-    return pretrained
+        return {name: as_it_is for name, _ in backbone.named_parameters()}

@@ -1,129 +1,92 @@
-import math
-import re
 from dataclasses import dataclass
 from types import MethodType
-from typing import Any
+from typing import Any, Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fedbytes.data.quiet import quiet_logger
-from fedbytes.models.adapter import ADAPTERS, Adapter, Initial
-from fedbytes.models.layers import find_layers
-from fedbytes.registry import nearest
-
-# What architectures call the linear layers of attention's query and value, or of all three.
-ATTENTION = (
-    ("query", "value"),
-    ("q_proj", "v_proj"),
-    ("q_lin", "v_lin"),
-    ("query_proj", "value_proj"),
-    ("query_key_value",),
-    ("c_attn",),
-    ("Wqkv",),
-    ("qkv_proj",),
-)
+from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.draws import uniform, zeros
+from fedbytes.models.injection import inject
+from fedbytes.models.targets import Targeted
+from fedbytes.registry import later
 
 
 @ADAPTERS.register("lora")
 @dataclass(frozen=True)
-class Lora(Adapter):
+class Lora(Targeted):
     """Low-rank updates beside frozen linear layers (LoRA, arXiv:2106.09685), attached by peft.
 
     Attributes:
         rank: columns of each pair of factors.
         alpha: scaling; the update is multiplied by alpha / rank. None means 2 * rank.
-        targets: `auto` (attention's query and value; all linear layers where those are not
-            found), `all-linear`, or names of linear layers.
-        layers: `all`, the number of top layers, or the layers' places counted from 0.
+        train: `both` factors; or one, beside the other as the run's seed draws it, which is then
+            never sent: `b` is FFA-LoRA (arXiv:2403.12313), `a` its mirror image, where A starts
+            at zero (arXiv:2402.16842 compares the two).
+        use_rslora: scale by alpha / sqrt(rank) instead (rsLoRA, arXiv:2312.03732).
     """
 
     rank: int = 8
     alpha: float | None = None
-    targets: str | tuple[str, ...] = "auto"
-    layers: str | int | tuple[int, ...] = "all"
+    train: Literal["both", "a", "b"] = later("both")
+    use_rslora: bool = later(False)
 
     def __post_init__(self) -> None:
-        if self.rank < 1:
-            raise ValueError(f"rank must be at least 1, got {self.rank}")
-        if self.alpha is not None and not self.alpha > 0:
-            raise ValueError(f"alpha must be above 0, got {self.alpha}")
-        if isinstance(self.layers, str) and self.layers.isdecimal():
-            object.__setattr__(self, "layers", int(self.layers))
-        if isinstance(self.layers, str) and self.layers != "all":
-            raise ValueError(f"layers must be all, a number or places, got {self.layers!r}")
-        if isinstance(self.layers, int) and self.layers < 1:
-            raise ValueError(f"layers must be at least 1, got {self.layers}")
+        super().__post_init__()
+        check_rank(self.rank, self.alpha)
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
-        """Insert the factors and return them; A is drawn, B starts at zero, as in peft.
+        """Insert the factors and return those that are trained.
+
+        One is drawn and the other starts at zero, A and B in turn as in peft unless A alone is
+        trained.
 
         Raises:
             ValueError: if a target or layer does not exist; the message lists those that do.
         """
-        with quiet_logger("bitsandbytes"):  # which peft imports where it is installed
-            from peft import LoraConfig, inject_adapter_in_model
-
-        config = LoraConfig(
-            r=self.rank,
-            lora_alpha=self.alpha if self.alpha is not None else 2 * self.rank,  # type: ignore[arg-type]
-            target_modules=self._modules(backbone),
-        )
-        with torch.random.fork_rng(devices=[]):  # peft draws values that are not used
-            inject_adapter_in_model(config, backbone)
+        options = {
+            "r": self.rank,
+            "lora_alpha": self.alpha if self.alpha is not None else 2 * self.rank,
+            "use_rslora": self.use_rslora,
+        }
+        draws = {".lora_A.": uniform(1), ".lora_B.": zeros}
+        if self.train == "a":
+            draws[".lora_A."] = zeros
+        trained = inject(backbone, "LORA", options, self._modules(backbone), draws)
         for module in backbone.modules():
             if hasattr(module, "lora_A"):
                 module.forward = MethodType(_forward, module)
-        trained: dict[str, Initial] = {}
-        for name, _ in backbone.named_parameters():
-            if ".lora_A." in name:
-                trained[name] = _uniform
-            elif ".lora_B." in name:
-                trained[name] = _zeros
-        return trained
+        still = self._still
+        if still is None:
+            return trained
+        for name in trained:
+            if still in name:  # a buffer: it is nobody's to train, fetch when used, or split
+                factor = backbone.get_submodule(name.removesuffix(".weight"))
+                held = factor._parameters.pop("weight")
+                assert held is not None
+                factor.register_buffer("weight", held.detach(), persistent=False)
+        return {name: draw for name, draw in trained.items() if still not in name}
 
-    def _modules(self, backbone: nn.Module) -> list[str]:
-        """Return the full names of the linear layers that get factors."""
-        from transformers.pytorch_utils import Conv1D
+    @property
+    def _still(self) -> str | None:
+        """Part of the names of the factors that are not trained."""
+        return {"both": None, "a": ".lora_B.", "b": ".lora_A."}[self.train]
 
-        prefix, layers = find_layers(backbone)
-        wanted = self._places(len(layers))
-        linear: dict[str, list[str]] = {}
-        for name, module in backbone.named_modules():
-            inside = re.match(rf"{re.escape(prefix)}\.(\d+)\.", name) if prefix else None
-            if isinstance(module, nn.Linear | Conv1D) and (not prefix or inside):
-                if inside and int(inside[1]) not in wanted:
-                    continue
-                linear.setdefault(name.rsplit(".", 1)[-1], []).append(name)
-        names = self._target_names(set(linear))
-        for name in names:
-            if name not in linear:
-                raise ValueError(
-                    f"lora target {name!r} matches no linear layer{nearest(name, linear)}"
-                )
-        return [full for name in names for full in linear[name]]
+    def frozen(self, backbone: nn.Module) -> dict[str, Initial]:
+        """Return the factor that is drawn and never trained, if there is one."""
+        still = self._still
+        if still is None:
+            return {}
+        draw = uniform(1 if self.train == "b" else 0)
+        return {name: draw for name, _ in backbone.named_buffers() if still in name}
 
-    def _target_names(self, linear: set[str]) -> list[str]:
-        if self.targets == "all-linear":
-            return sorted(linear)
-        if self.targets == "auto":
-            return next((list(pair) for pair in ATTENTION if linear >= set(pair)), sorted(linear))
-        return [self.targets] if isinstance(self.targets, str) else list(self.targets)
 
-    def _places(self, count: int) -> set[int]:
-        if self.layers == "all":
-            return set(range(count))
-        if isinstance(self.layers, int):
-            if self.layers > count:
-                raise ValueError(f"lora layers={self.layers}, but the model has {count}")
-            return set(range(count - self.layers, count))
-        places = {int(place) for place in self.layers}
-        if not places or min(places) < 0 or max(places) >= count:
-            raise ValueError(
-                f"lora layers={self.layers}, but the model has layers 0 to {count - 1}"
-            )
-        return places
+def check_rank(rank: int, alpha: float | None = None) -> None:
+    """Raise ValueError for a rank below 1 or a scaling that is not above 0."""
+    if rank < 1:
+        raise ValueError(f"rank must be at least 1, got {rank}")
+    if alpha is not None and not alpha > 0:
+        raise ValueError(f"alpha must be above 0, got {alpha}")
 
 
 def _forward(self: Any, x: Tensor) -> Tensor:
@@ -138,13 +101,3 @@ def _forward(self: Any, x: Tensor) -> Tensor:
         alpha=self.scaling["default"],
     )
     return flat.view(out.shape)
-
-
-def _uniform(rng: np.random.Generator, like: Tensor) -> Tensor:
-    bound = 1 / math.sqrt(like.shape[1])
-    drawn = rng.uniform(-bound, bound, tuple(like.shape)).astype(np.float32)
-    return torch.from_numpy(drawn)
-
-
-def _zeros(_rng: np.random.Generator, like: Tensor) -> Tensor:
-    return torch.zeros(like.shape)

@@ -1,0 +1,41 @@
+from dataclasses import dataclass
+
+from torch import nn
+
+from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapters.lora import check_rank
+from fedbytes.models.draws import as_it_is, uniform, zeros
+from fedbytes.models.injection import inject
+from fedbytes.models.targets import Targeted
+
+
+@ADAPTERS.register("dora")
+@dataclass(frozen=True)
+class Dora(Targeted):
+    """Weights split into magnitude and direction; LoRA moves the direction (arXiv:2402.09353).
+
+    The magnitude, one value an output, is trained and sent too; it starts as the norm of the
+    weight, which both ends have.
+
+    Attributes:
+        rank: columns of each pair of factors.
+        alpha: scaling; the update is multiplied by alpha / rank. None means 2 * rank.
+    """
+
+    rank: int = 8
+    alpha: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_rank(self.rank, self.alpha)
+
+    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+        """Insert factors and magnitudes and return them; A is drawn, B starts at zero.
+
+        Raises:
+            ValueError: if a target or layer does not exist; the message lists those that do.
+        """
+        alpha = self.alpha if self.alpha is not None else 2 * self.rank
+        options = {"r": self.rank, "lora_alpha": alpha, "use_dora": True}
+        draws = {".lora_A.": uniform(1), ".lora_B.": zeros, ".lora_magnitude": as_it_is}
+        return inject(backbone, "LORA", options, self._modules(backbone), draws)

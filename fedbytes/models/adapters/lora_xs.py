@@ -1,0 +1,118 @@
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapters.lora import check_rank
+from fedbytes.models.draws import normal
+from fedbytes.models.quantise import unpack
+from fedbytes.models.targets import Targeted
+
+# The paper's deviation of R at the start: so small that the model is as good as the base.
+START = 1e-5
+
+
+@ADAPTERS.register("lora_xs")
+@dataclass(frozen=True)
+class LoraXs(Targeted):
+    """A small square matrix between the singular vectors of each weight (arXiv:2405.17604).
+
+    The frozen outer factors are the weight's own first singular vectors, scaled by the singular
+    values on the output's side. Both ends compute them from the base, so `rank` x `rank` values a
+    layer are all that is trained and sent.
+
+    Attributes:
+        rank: singular vectors that are kept.
+        alpha: scaling; the update is multiplied by alpha / rank. None means 2 * rank.
+    """
+
+    rank: int = 8
+    alpha: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_rank(self.rank, self.alpha)
+
+    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+        """Put the matrices in and return them; they start near zero.
+
+        Raises:
+            ValueError: if a target or layer does not exist, or is smaller than `rank`.
+        """
+        scale = (self.alpha if self.alpha is not None else 2 * self.rank) / self.rank
+        trained: dict[str, Initial] = {}
+        for name in self._modules(backbone):
+            layer = backbone.get_submodule(name)
+            weight = _matrix(layer)
+            if min(weight.shape) < self.rank:
+                raise ValueError(
+                    f"rank={self.rank} is more than layer {name} has, {min(weight.shape)}"
+                )
+            parent, _, last = name.rpartition(".")
+            down, up = singular_factors(weight, self.rank)
+            setattr(backbone.get_submodule(parent), last, Between(layer, down, up, scale))
+            trained[f"{name}.lora_xs_R"] = normal(START)
+        return trained
+
+
+class Between(nn.Module):
+    """A frozen linear layer plus `scale * up @ R @ down`.
+
+    Args:
+        base_layer: the frozen layer.
+        down: [rank, in].
+        up: [out, rank].
+        scale: multiplies the update.
+    """
+
+    down: Tensor
+    up: Tensor
+
+    def __init__(self, base_layer: nn.Module, down: Tensor, up: Tensor, scale: float) -> None:
+        super().__init__()
+        self.base_layer = base_layer
+        self.scale = scale
+        self.register_buffer("down", down, persistent=False)
+        self.register_buffer("up", up, persistent=False)
+        self.lora_xs_R = nn.Parameter(torch.zeros(len(down), len(down), device=down.device))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return [..., out] for x [..., in]."""
+        inner = nn.functional.linear(nn.functional.linear(x, self.down), self.lora_xs_R)
+        update = nn.functional.linear(inner, self.up)
+        return self.base_layer(x) + self.scale * update  # type: ignore[no-any-return]
+
+
+def singular_factors(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:
+    """Return the first right singular vectors [rank, in] and the left ones, scaled [out, rank].
+
+    Each vector's sign is such that its largest component is positive, which the decomposition
+    leaves open: machines would differ. They are computed once for each weight in a process.
+    """
+    if weight not in _FACTORS:
+        _FACTORS[weight] = {}
+    held = _FACTORS[weight]
+    if rank not in held:
+        left, values, right = torch.linalg.svd(weight.detach().double(), full_matrices=False)
+        left, values, right = left[:, :rank], values[:rank], right[:rank]
+        largest = right.gather(1, right.abs().argmax(1, keepdim=True))
+        signs = largest.sign().squeeze(1)
+        down = (right * signs[:, None]).float().contiguous()
+        held[rank] = down, (left * (signs * values)).float().contiguous()
+    found: tuple[Tensor, Tensor] = held[rank]
+    return found
+
+
+_FACTORS = WeakTensorKeyDictionary()
+
+
+def _matrix(layer: nn.Module) -> Tensor:
+    """Return a linear layer's weight as [out, in]; the shared one itself, where it is that."""
+    from transformers.pytorch_utils import Conv1D
+
+    weight: Tensor = layer.weight  # type: ignore[assignment]
+    if not weight.is_floating_point():
+        return unpack(weight, torch.float32)
+    return weight.t() if isinstance(layer, Conv1D) else weight

@@ -1,0 +1,114 @@
+import dataclasses
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import nn
+
+from fedbytes.data.quiet import quiet_logger
+from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.injection import inject
+from fedbytes.models.targets import Targeted, modules_within
+from fedbytes.registry import nearest
+
+_SOFT = "it puts tokens before the text; adapters prompt_tuning, prefix_tuning and p_tuning do"
+REFUSED = {
+    "ADALORA": "it moves ranks between layers during training, by a schedule of its own",
+    "ADAMSS": "it clusters with scikit-learn, from generators of its own",
+    "ADAPTION_PROMPT": _SOFT,
+    "CARTRIDGE": _SOFT,
+    "CPT": _SOFT,
+    "MULTITASK_PROMPT_TUNING": _SOFT,
+    "OSF": "it changes gradients by hooks, which training one vector passes over",
+    "POLY": "it needs to be told each example's task",
+    "PREFIX_TUNING": "adapter prefix_tuning does it",
+    "PROMPT_TUNING": "adapter prompt_tuning does it",
+    "P_TUNING": "adapter p_tuning does it",
+    "PVERA": "it draws from a global generator in every pass",
+    "SHADOW": "it runs a second model",
+    "TRAINABLE_TOKENS": "it trains rows of the embedding, not layers",
+    "XLORA": "it mixes adapters that were trained before",
+}
+"""Methods that do not fit: what they need beyond tensors beside single layers."""
+
+_OURS = {
+    "target_modules": "targets",
+    "target_parameters": "targets",
+    "exclude_modules": "targets",
+    "layers_to_transform": "layers",
+    "layers_pattern": "layers",
+    "bias": "adapter bitfit",
+}
+_NO_OPTIONS = {
+    "peft_type", "task_type", "inference_mode", "base_model_name_or_path", "revision",
+    "modules_to_save", "auto_mapping", "peft_version", "trainable_token_indices",
+}  # fmt: skip
+
+
+@ADAPTERS.register("peft")
+@dataclass(frozen=True)
+class Peft(Targeted):
+    """Any method of peft that puts tensors beside single layers, by peft's name for it.
+
+    Initial values are peft's, drawn from the run's seed where peft draws. What a method draws and
+    freezes comes from a seed that is the same in every run, so it costs no bytes.
+
+    Attributes:
+        method: `LOHA`, `LOKR`, `OFT`, `BOFT`, `FOURIERFT`, `HRA`, `RANDLORA`, `LN_TUNING`, …;
+            LN_TUNING's targets are normalisations, all others' linear layers.
+        options: fields of the method's configuration in peft.
+    """
+
+    method: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "method", self.method.upper())
+        known = methods()
+        if self.method in REFUSED:
+            raise ValueError(f"peft method {self.method} does not fit: {REFUSED[self.method]}")
+        if self.method not in known:
+            raise ValueError(f"peft has no method {self.method!r}{nearest(self.method, known)}")
+        for name, value in self.options.items():
+            self._check_option(name, value, known[self.method])
+
+    def _check_option(self, name: str, value: Any, known: Collection[str]) -> None:
+        if name in _OURS:
+            raise ValueError(
+                f"peft option {name!r} is not for options: it is said by {_OURS[name]}"
+            )
+        if name not in known:
+            raise ValueError(f"peft {self.method} has no option {name!r}{nearest(name, known)}")
+        if "dropout" in name and value:
+            raise ValueError(f"peft option {name}={value}: dropout is off everywhere")
+
+    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+        """Insert the method's tensors and return those that are trained.
+
+        Raises:
+            ValueError: if peft refuses, or a target or layer does not exist.
+        """
+        return inject(backbone, self.method, self.options, self._modules(backbone))
+
+    def _modules(self, backbone: nn.Module) -> list[str]:
+        if self.method != "LN_TUNING":
+            return super()._modules(backbone)
+        found = modules_within(backbone, self._places(backbone), _is_norm)
+        return self._chosen(found, "normalisation", sorted(found))
+
+
+def methods() -> dict[str, set[str]]:
+    """Return the methods that fit, with the options that each has."""
+    with quiet_logger("bitsandbytes"):
+        from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
+
+    return {
+        str(kind.value): {f.name for f in dataclasses.fields(cls)} - _NO_OPTIONS - {*_OURS}
+        for kind, cls in PEFT_TYPE_TO_CONFIG_MAPPING.items()
+        if kind.value not in REFUSED
+    }
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return "norm" in type(module).__name__.lower() and bool(module._parameters)
