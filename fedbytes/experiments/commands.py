@@ -65,7 +65,8 @@ def sweep(
         )
     write_atomically(
         store / "suite.json",
-        json.dumps({"name": suite.name, "title": suite.title, "target": suite.target}) + "\n",
+        json.dumps({key: getattr(suite, key) for key in ("name", "title", "target", "baseline")})
+        + "\n",
     )
     done = len(outcome.done) + len(outcome.skipped)
     console.print(f"{done} of {len(configs)} runs are done in {store}", highlight=False)

@@ -13,7 +13,13 @@ M = TypeVar("M", bound=BaseModel)
 Spec = dict[str, Any]
 """`{"name": …, **fields}`: which plug-in, and its configuration."""
 
-_NOT_IDENTITY: Any = {"suite": True, "checkpoint_every": True, "plugins": True, "model": {"device"}}
+_NOT_IDENTITY: Any = {
+    "suite": True,
+    "checkpoint_every": True,
+    "label": True,
+    "plugins": True,
+    "model": {"device"},
+}
 """Fields that change where or how often, but not what is computed."""
 
 
@@ -41,6 +47,8 @@ class RunConfig(BaseModel):
 
     suite: str = "run"
     """The suite that the run belongs to; not a part of its identity."""
+    label: str | None = None
+    """What figures call the method, where runs differ in more than their codec; not identity."""
     task: Spec = {"name": "reuters-r8", "max_length": 24}
     model: Spec = {"name": "minilm"}
     adapter: Spec = {"name": "lora", "rank": 8, "layers": 1}

@@ -25,7 +25,8 @@ def short_label(config: RunConfig) -> str:
     from fedbytes.federated.link import make_link
 
     links = link_labels(make_link(config.uplink).label, make_link(config.downlink).label)
-    return f"{links['codec']} · {partition_label(config.partition)} · seed {config.seed}"
+    method = f"{config.label} · " if config.label else ""
+    return f"{method}{links['codec']} · {partition_label(config.partition)} · seed {config.seed}"
 
 
 def headline(metrics: dict[str, float]) -> str:

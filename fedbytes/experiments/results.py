@@ -126,6 +126,12 @@ def stored_target(folder: str | Path) -> float | str | None:
     return target
 
 
+def stored_baseline(folder: str | Path) -> str | None:
+    """Return the label that the suite swept into `folder` compares others with, if it says so."""
+    found = _stored_suite(folder).get("baseline")
+    return None if found is None else str(found)
+
+
 def stored_title(folder: str | Path) -> str:
     """Return the title of the suite that was swept into `folder`, or the folder's name."""
     suite = _stored_suite(folder)
@@ -144,6 +150,7 @@ def _identity(run: RunFolder) -> dict[str, Any]:
     for part in (split, split.get("then") or {}):
         alpha = part.get("alpha") if alpha is None else alpha
     labels = started.get("labels", {})
+    named = {"label": config["label"]} if config.get("label") else {}
     return {
         "run": run.run,
         "suite": config["suite"],
@@ -158,6 +165,7 @@ def _identity(run: RunFolder) -> dict[str, Any]:
         "alpha": float(alpha) if isinstance(alpha, int | float) else float("nan"),
         "heterogeneity": started.get("heterogeneity", {}).get("nmi", float("nan")),
         "seed": config["seed"],
+        **named,
     }
 
 

@@ -14,7 +14,17 @@ from fedbytes.experiments.config import RunConfig, make_config
 from fedbytes.experiments.target import Target, parse_target
 from fedbytes.registry import nearest
 
-_KEYS = ("name", "title", "description", "plugins", "target", "base", "grid", "variants")
+_KEYS = (
+    "name",
+    "title",
+    "description",
+    "plugins",
+    "target",
+    "baseline",
+    "base",
+    "grid",
+    "variants",
+)
 
 
 @dataclass(frozen=True)
@@ -23,7 +33,8 @@ class Suite:
 
     `grid` maps a dotted key to its values. `variants` is one more axis whose values set several
     keys at once. `target` is the metric value that figures measure bytes up to, or
-    `baseline-0.005` for so much below the baseline's final mean.
+    `baseline-0.005` for so much below the baseline's final mean. `baseline` is the label of what
+    others are compared with; by default what sends fp32 both ways.
     """
 
     name: str
@@ -31,6 +42,7 @@ class Suite:
     description: str = ""
     plugins: tuple[str, ...] = ()
     target: Target = None
+    baseline: str | None = None
     base: Mapping[str, Any] = field(default_factory=dict)
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     variants: Sequence[Mapping[str, Any]] = ({},)

@@ -9,8 +9,9 @@ from fedbytes.experiments.results import (
     load_partitions,
     load_results,
     load_runs,
+    stored_baseline,
 )
-from fedbytes.plots.tables import Tables
+from fedbytes.plots.tables import Tables, named
 
 
 def read_tables(folder: str | Path) -> Tables:
@@ -23,10 +24,11 @@ def read_tables(folder: str | Path) -> Tables:
     if runs.empty:
         raise ValueError(f"there is no run in {str(folder)!r}; `fedbytes sweep` makes some")
     return Tables(
-        results=load_results(folder),
+        results=named(load_results(folder)),
         ledger=load_ledger(folder),
         partitions=load_partitions(folder),
         runs=runs,
+        baseline=stored_baseline(folder),
     )
 
 

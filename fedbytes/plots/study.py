@@ -11,7 +11,7 @@ from fedbytes.plots.statistics import t_interval
 from fedbytes.plots.tables import NothingToDrawError, Tables, as_dict, flatten
 
 _SETTING = ["suite", "task", "model", "adapter", "algorithm", "partition", "alpha"]
-_NOT_SETTING = ("seed", "uplink", "downlink", "suite", "name", "codec")
+_NOT_SETTING = ("seed", "uplink", "downlink", "suite", "name", "codec", "label")
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def study(tables: Tables, metric: str | None = None, baseline: str | None = None
         rows = rows[_kinds(rows) == chosen.name]
     rows = rows[rows[chosen.name].notna()]
     spent = rows.groupby("codec")["total_bytes"].max().sort_values(ascending=False)
-    found = baseline if baseline is not None else _baseline(rows)
+    found = baseline if baseline is not None else _baseline(rows, tables.baseline)
     codecs = [str(codec) for codec in spent.index if codec != found]
     if found in spent.index:
         codecs.insert(0, str(found))
@@ -165,8 +165,10 @@ def _kinds(rows: pd.DataFrame) -> pd.Series:
     return kinds
 
 
-def _baseline(rows: pd.DataFrame) -> str | None:
-    """Return the codec that is fp32 in both directions."""
+def _baseline(rows: pd.DataFrame, stored: str | None) -> str | None:
+    """Return the one that the suite names, or the codec that is fp32 in both directions."""
+    if stored is not None and stored in set(rows["codec"]):
+        return stored
     for codec, part in rows.groupby("codec"):
         ways = {
             str(way)
@@ -247,7 +249,7 @@ def _refuse_twins(part: pd.DataFrame) -> None:
 def _title(keys: dict[str, Hashable], heterogeneity: float) -> str:
     words = []
     for key, value in keys.items():
-        if value == "nan" or (isinstance(value, float) and isnan(value)):
+        if value in ("nan", "") or (isinstance(value, float) and isnan(value)):
             continue  # the scheme has no such field
         if key == "alpha":
             words.append(f"α = {value:g}")

@@ -24,12 +24,16 @@ class Tables:
         ledger: message bytes by run, direction and kind: payload_bytes, message_bytes.
         partitions: examples by run, client and category.
         runs: a row a run: status, error, config, seconds by phase, provenance.
+        baseline: the label that others are compared with, where the suite names one.
+
+    Where runs have a `label`, it takes the codec's place in figures and tables (see `named`).
     """
 
     results: pd.DataFrame
     ledger: pd.DataFrame
     partitions: pd.DataFrame
     runs: pd.DataFrame
+    baseline: str | None = None
 
     def finished(self) -> pd.DataFrame:
         """Return the results that figures and tables average: those of finished runs.
@@ -53,6 +57,23 @@ class Tables:
         if "status" not in self.runs.columns:
             return self.runs.iloc[:0]
         return self.runs[self.runs["status"] == "failed"]
+
+
+def named(results: pd.DataFrame) -> pd.DataFrame:
+    """Return results in which runs with a label are known by it instead of by their codec.
+
+    Adapter and algorithm, which the label stands for, then no longer tell settings apart. Where
+    one label has several codecs, the codec is named after it.
+    """
+    if "label" not in results or results["label"].isna().all():
+        return results
+    has = results["label"].notna()
+    codecs = results[has].groupby("label")["codec"].transform("nunique")
+    name = results.loc[has, "label"].astype(str)
+    name = name.where(codecs == 1, name + " · " + results.loc[has, "codec"])
+    known = results.assign(codec=name.reindex(results.index).fillna(results["codec"]))
+    known.loc[has, ["adapter", "algorithm"]] = ""
+    return known
 
 
 def as_dict(value: Any) -> dict[str, Any]:
