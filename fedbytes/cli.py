@@ -202,11 +202,11 @@ def codecs(
     if redraw:
         if out is None:
             raise ValueError("--redraw needs --out, the folder with rates.csv and means.csv")
-        rates, means = read_survey(out)
+        survey = read_survey(out)
     else:
-        rates, means = codec_commands.survey_codecs(names or [], numel, plugin or [])
+        survey = codec_commands.survey_codecs(names or [], numel, plugin or [])
     if out is not None:
-        for path in write_survey(rates, means, out):
+        for path in write_survey(survey, out):
             Console().print(str(path), highlight=False, soft_wrap=True)
 
 

@@ -13,6 +13,7 @@ from rich.table import Table
 from fedbytes.compression.bench import default_variants, measure
 from fedbytes.compression.core import CODECS, make_codec
 from fedbytes.compression.label import short_label
+from fedbytes.compression.overheads import overheads
 from fedbytes.compression.survey import CLIENTS, CORRELATIONS, points, survey, survey_means
 from fedbytes.experiments.plugins import load_plugins
 
@@ -49,8 +50,11 @@ def measure_codecs(
 
 def survey_codecs(
     names: Sequence[str], numel: int, plugins: Sequence[Path]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Measure codecs at all their rates, print the tables, and return the rows behind them."""
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Measure codecs at all their rates, print the tables, and return the rows behind them.
+
+    These are the rates, the means, and what the codes cost above their bounds.
+    """
     _prepare(names, plugins)
     chosen = points(names)
     steps = track(survey(chosen, numel), "rates", len(chosen), console=console, transient=True)
@@ -62,7 +66,9 @@ def survey_codecs(
     for distribution, rows in rates.groupby("distribution", sort=False):
         console.print(_rate_table(str(distribution), numel, rows))
     console.print(_mean_table(means))
-    return rates, means
+    costs = pd.DataFrame(overheads())
+    console.print(_overhead_table(costs))
+    return rates, means, costs
 
 
 def _rate_table(distribution: str, numel: int, rows: pd.DataFrame) -> Table:
@@ -93,6 +99,13 @@ def _mean_table(rows: pd.DataFrame) -> Table:
     for codec, part in rows.groupby("codec", sort=False):
         found = part.set_index(["clients", "correlation"])["mean_nmse"]
         table.add_row(escape(str(codec)), *(f"{found[pair]:.2g}" for pair in pairs))
+    return table
+
+
+def _overhead_table(rows: pd.DataFrame) -> Table:
+    table = _table("what the codes cost above their bounds", ("setting", "above", "unit"))
+    for row in rows.to_dict("records"):
+        table.add_row(row["measure"], row["setting"], f"{row['above']:.3g}", row["unit"])
     return table
 
 

@@ -24,17 +24,22 @@ _COLUMNS = {
 }
 
 
-def write_survey(rates: pd.DataFrame, means: pd.DataFrame, folder: Path) -> list[Path]:
+Survey = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+_FILES = ("rates", "means", "overheads")
+
+
+def write_survey(survey: Survey, folder: Path) -> list[Path]:
     """Write the rows as CSV, the codecs' own examples as Markdown, and the figures.
 
     Args:
-        rates: rows of `fedbytes.compression.survey.survey`.
-        means: rows of `survey_means`.
+        survey: rows of `fedbytes.compression.survey.survey`, of its `survey_means`, and of
+            `fedbytes.compression.overheads.overheads`.
         folder: made if it is not there.
     """
     folder.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, frame in (("rates", rates), ("means", means)):
+    rates, means, _ = survey
+    for name, frame in zip(_FILES, survey, strict=True):
         path = folder / f"{name}.csv"
         frame.to_csv(path, index=False, float_format="%.6g")
         paths.append(path)
@@ -52,18 +57,18 @@ def write_survey(rates: pd.DataFrame, means: pd.DataFrame, folder: Path) -> list
     return [*paths, *save(draw_means(means.assign(kind=_kind(means))), folder, "means")]
 
 
-def read_survey(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the rows that `write_survey` wrote to a folder, rates and means.
+def read_survey(folder: Path) -> Survey:
+    """Return the rows that `write_survey` wrote to a folder.
 
     Raises:
         ValueError: if they are not there.
     """
-    paths = folder / "rates.csv", folder / "means.csv"
+    paths = [folder / f"{name}.csv" for name in _FILES]
     for path in paths:
         if not path.is_file():
             raise ValueError(f"there is no {path}; measure with --bench --out {folder} first")
-    rates, means = map(pd.read_csv, paths)
-    return rates, means
+    rates, means, costs = map(pd.read_csv, paths)
+    return rates, means, costs
 
 
 def _figure(kind: str, rows: pd.DataFrame) -> Figure:

@@ -5,6 +5,7 @@ import math
 import pytest
 
 from fedbytes.compression import codec_names, make_codec, measure, measure_mean
+from fedbytes.compression.overheads import overheads
 from fedbytes.compression.survey import CLIENTS, CORRELATIONS, points, survey, survey_means
 
 
@@ -52,3 +53,14 @@ def test_the_mean_of_equal_vectors_keeps_a_deterministic_error() -> None:
     alone = measure_mean(codec, 1, 1.0, 20_000)
     assert measure_mean(codec, 8, 1.0, 20_000) == pytest.approx(alone)
     assert measure_mean(codec, 8, 0.0, 20_000) == pytest.approx(alone, rel=0.1)
+
+
+def test_codes_are_near_their_bounds() -> None:
+    rows = {(row["measure"], row["setting"]): row["above"] for row in overheads()}
+    assert len(rows) == 10
+    coder = [value for (name, _), value in rows.items() if name == "entropy coder"]
+    assert all(-1e-9 < value < 0.005 for value in coder)
+    places = [value for (name, _), value in rows.items() if name.startswith("top-k")]
+    assert all(-0.01 < value < 0.03 for value in places)
+    framing = [value for (name, _), value in rows.items() if name.startswith("framing")]
+    assert all(40 < value < 128 for value in framing)

@@ -116,16 +116,23 @@ def test_the_mean_is_drawn_for_the_fewest_and_the_most_senders() -> None:
 def test_a_survey_is_written_whole_and_drawn_again_from_its_rows(tmp_path) -> None:
     composite = _rows()[:1].assign(codec="chain (a)", spec='{"name":"chain","codec":{"name":"a"}}')
     rates = pd.concat([_rows(), composite.assign(name="chain", example=True)])
-    paths = write_survey(rates, _means(), tmp_path / "out")
+    costs = pd.DataFrame([{"measure": "a", "setting": "b", "above": 1.0, "unit": "c"}])
+    paths = write_survey((rates, _means(), costs), tmp_path / "out")
     names = {path.name for path in paths}
-    assert {"rates.csv", "means.csv", "table-gauss.md", "rates-biased.svg"} <= names
-    assert {"rates-unbiased.png", "means.pdf", "table-means.md"} <= names
+    assert {
+        "rates.csv",
+        "means.csv",
+        "overheads.csv",
+        "table-gauss.md",
+        "rates-biased.svg",
+    } <= names
+    assert {"rates-biased.svg", "rates-unbiased.png", "means.pdf", "table-means.md"} <= names
     assert all(path.stat().st_size for path in paths)
     table = (tmp_path / "out" / "table-gauss.md").read_text().splitlines()
     assert len(table) == 2 + 3  # the two examples, and what is made of another
     assert "| a bits=2 | 2.000 | 0.25 |" in table[2]
     before = {path: path.read_bytes() for path in paths}
-    write_survey(*read_survey(tmp_path / "out"), tmp_path / "out")
+    write_survey(read_survey(tmp_path / "out"), tmp_path / "out")
     assert {path: path.read_bytes() for path in paths} == before
 
 
