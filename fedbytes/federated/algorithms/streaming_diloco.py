@@ -33,7 +33,7 @@ class StreamingDiLoCo(DiLoCo):
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
-        {"local_steps": 3, "batch_size": 8, "learning_rate": 0.01, "fragments": 2},
+        {"local_steps": 3, "batch_size": 8, "fragments": 2},
         {"local_steps": 3, "batch_size": 8, "fragments": 3, "overlap": 1, "mixing": 0.5},
     )
 
