@@ -26,9 +26,13 @@ def ones(_rng: np.random.Generator, like: Tensor) -> Tensor:
 
 def uniform(dim: int, gain: float = 1.0) -> Initial:
     """Return draws from U(-b, b) with b = gain / sqrt(size of `dim`)."""
+    return lambda rng, like: uniform_below(gain / math.sqrt(like.shape[dim]))(rng, like)
+
+
+def uniform_below(bound: float) -> Initial:
+    """Return draws from U(-bound, bound)."""
 
     def draw(rng: np.random.Generator, like: Tensor) -> Tensor:
-        bound = gain / math.sqrt(like.shape[dim])
         drawn = rng.uniform(-bound, bound, tuple(like.shape)).astype(np.float32)
         return torch.from_numpy(drawn)
 

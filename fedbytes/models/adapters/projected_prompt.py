@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapters.discrete_prompt import PromptText
+from fedbytes.models.prompt_text import PromptText
 from fedbytes.models.prompting import read_first, vocabulary_of
 from fedbytes.streams import stream
 
