@@ -34,6 +34,7 @@ base:
   clients_per_round: 2
   rounds: 6
   evaluate_every: 3
+  checkpoint_every: 100  # each would be two whole models
 """
 
 

@@ -113,3 +113,15 @@ def test_words_that_cannot_work_are_refused(colours, colour_texts):
         "precision",
         "pooling",
     }
+
+
+def test_weights_can_be_trained_with_words_as_well(colours):
+    model = build_model(WORDS, {"name": "lora", "rank": 2}, colours)
+    before = model.evaluate()["loss"]
+    optimizer = torch.optim.Adam([model.flat], 2e-2)
+    for _, batch in zip(range(15), model.batches(np.arange(40), 20, stream(0, "t")), strict=False):
+        model.loss(batch).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=False)
+    assert model.evaluate()["loss"] < before - 0.05
+    assert not any("head" in name for name in model.layout.names)
