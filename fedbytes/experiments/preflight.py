@@ -9,6 +9,7 @@ import numpy as np
 from fedbytes.data import EncodedTask
 from fedbytes.experiments.config import RunConfig
 from fedbytes.experiments.holding import split_examples
+from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.models import build_model, encode_task, forget_bases
 
 
@@ -18,20 +19,24 @@ def check(configs: Sequence[RunConfig]) -> None:
     Tokens are kept for the workers; models are not.
 
     Raises:
-        ValueError: for a file, column, model, device or adapter target that is not there, or a
-            split that cannot be made.
+        ValueError: for a file, column, model, device or adapter target that is not there, a
+            split that cannot be made, or an algorithm that cannot train the model.
     """
     tasks: dict[str, EncodedTask] = {}
-    models: set[str] = set()
+    models: dict[str, dict[str, RunConfig]] = {}
     for config in configs:
         key = json.dumps([config.task, config.model], sort_keys=True)
         if key not in tasks:
             tasks[key] = encode_task(config.task, config.model)
         adapted = json.dumps([key, config.adapter], sort_keys=True)
-        if adapted not in models:
-            models.add(adapted)
-            build_model(config.model, config.adapter, tasks[key], prefix_cache=False)
+        algorithm = json.dumps(config.algorithm, sort_keys=True)
+        models.setdefault(adapted, {}).setdefault(algorithm, config)
         _check_split(config, tasks[key])
+    for adapted, algorithms in models.items():
+        config, task = next(iter(algorithms.values())), tasks[json.loads(adapted)[0]]
+        model = build_model(config.model, config.adapter, task, prefix_cache=False)
+        for one in algorithms.values():
+            make_algorithm(one.algorithm).held(model)
     forget_bases()
     gc.collect()
 

@@ -9,23 +9,12 @@ from torch import Tensor, nn
 from fedbytes.compression.core import Layout
 
 
-class Trainable(Protocol):
-    """A model whose trained parameters are views into one flat float32 vector.
-
-    `fedbytes.models.build_model` makes one from a Hugging Face model and an adapter; anything
-    else with these members can be federated just as well.
-    """
-
-    @property
-    def layout(self) -> Layout:
-        """Names and shapes of the trained tensors, in the order of the vector."""
+class Steppable(Protocol):
+    """What local steps need: a vector that is trained, and its loss on batches."""
 
     @property
     def flat(self) -> nn.Parameter:
-        """The trained vector, float32 `[layout.numel]`; `flat.grad` collects its gradient."""
-
-    def draw_initial(self, seed: int) -> Tensor:
-        """Return the initial vector that `seed` stands for; the same on both ends."""
+        """The trained vector, float32 `[numel]`; `flat.grad` collects its gradient."""
 
     def set_state(self, state: Tensor) -> None:
         """Load a vector into the model."""
@@ -37,6 +26,21 @@ class Trainable(Protocol):
         self, indices: np.ndarray, batch_size: int, rng: np.random.Generator
     ) -> Iterator[Any]:
         """Yield shuffled batches of the training examples at `indices`, epoch after epoch."""
+
+
+class Trainable(Steppable, Protocol):
+    """A model whose trained parameters are views into one flat float32 vector.
+
+    `fedbytes.models.build_model` makes one from a Hugging Face model and an adapter; anything
+    else with these members can be federated just as well.
+    """
+
+    @property
+    def layout(self) -> Layout:
+        """Names and shapes of the trained tensors, in the order of the vector."""
+
+    def draw_initial(self, seed: int) -> Tensor:
+        """Return the initial vector that `seed` stands for; the same on both ends."""
 
 
 @runtime_checkable

@@ -51,6 +51,7 @@ class Federation:
     hooks: Hooks = field(default_factory=Hooks)
 
     def __post_init__(self) -> None:
+        self.algorithm.held(self.model)  # refuses a model that it cannot train
         holders = sum(len(part) > 0 for part in self.parts)
         if not 1 <= self.clients_per_round <= holders:
             raise ValueError(

@@ -19,6 +19,7 @@ from fedbytes.models.batching import Batch, Rows, by_length, make_batch, shuffle
 from fedbytes.models.device import autocast
 from fedbytes.models.flat import bind_flat
 from fedbytes.models.generation import Answer, answer_prompts, match
+from fedbytes.models.lora_layers import LoraLayers
 from fedbytes.models.metrics import accuracy, macro_f1
 from fedbytes.models.network import Classifier, LanguageModel, next_token_loss
 from fedbytes.models.prefix import Prefix, PrefixCache, Report, open_cache
@@ -43,6 +44,7 @@ class TrainableModel:
         dtype: type of its matrix products.
         seed: what `initial_state` is drawn from.
         answers: those that the model wrote at the last evaluation.
+        lora: the layers that have LoRA factors, and what is added to their base weights.
     """
 
     def __init__(
@@ -65,9 +67,9 @@ class TrainableModel:
         self._start = [(draw, held[name].detach()) for name, draw in initial.items()]
         self.flat: nn.Parameter
         self.layout: Layout
-        self.flat, self.layout = bind_flat(
-            network, {name: _sent_name(name) for name in initial}, device
-        )
+        sent = {name: _sent_name(name) for name in initial}
+        self.flat, self.layout = bind_flat(network, sent, device)
+        self.lora = LoraLayers(network, sent, device)
         self._prefix: Prefix | None = None
         self._caches: dict[str, PrefixCache | None] = {}
         self.answers: list[Answer] = []

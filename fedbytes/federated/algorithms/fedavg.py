@@ -13,7 +13,7 @@ from fedbytes.federated import server_optimizers
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Trained
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.local_optimizers import LocalOptimizer, make_local_optimizer
-from fedbytes.federated.model import Trainable
+from fedbytes.federated.model import Steppable, Trainable
 from fedbytes.federated.server_optimizers import ServerState
 
 LossOf = Callable[[Any], Tensor]
@@ -90,7 +90,7 @@ class FedAvg(Algorithm):
 
     def local(
         self,
-        model: Trainable,
+        model: Steppable,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
@@ -156,7 +156,7 @@ class FedAvg(Algorithm):
         assert self.local_epochs is not None
         return self.local_epochs * -(-examples // self.batch_size)
 
-    def _local_optimizer(self, model: Trainable) -> torch.optim.Optimizer:
+    def _local_optimizer(self, model: Steppable) -> torch.optim.Optimizer:
         return make_local_optimizer(
             self.optimizer, model.flat, self.learning_rate, self.momentum, self.weight_decay
         )

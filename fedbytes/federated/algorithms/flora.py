@@ -1,0 +1,116 @@
+"""FLoRA: clients' factors are stacked, sent to all and merged into the base."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.compression.core import Layout
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.lora import PlainServer, lora_of, mean, no_feedback, shares, stack
+from fedbytes.federated.model import Trainable
+from fedbytes.federated.server_optimizers import ServerState
+from fedbytes.federated.tensors import Tensors, pack, unpack
+from fedbytes.federated.turn import Turn
+from fedbytes.streams import stream_seed
+
+
+@ALGORITHMS.register("flora")
+@dataclass(frozen=True)
+class Flora(PlainServer):
+    """Each round's LoRA is merged exactly and a new one begun (Wang et al. 2024, arXiv 2409.05976).
+
+    The server sends the stack of all clients' factors, so the downlink grows with the clients of
+    the round, and every client adds the mean of the products to its base weights. Clients hold
+    these and the head; the factors that a round begins with are drawn from seed and round. Of A
+    what it moved from there is sent, in both directions, which a codec can make smaller.
+
+    With lossy links the base moves by what clients decode. A client that missed rounds is sent the
+    missed stacks or the whole change of the base, whatever is less. Begin with `initial: seed`:
+    `full` would send that change, which is zero, in the first round.
+    """
+
+    def held(self, model: Trainable) -> Layout:
+        """Return the layout of what is added to the base weights, and of the head."""
+        shapes = model.layout.shapes
+        heads = {name: shapes[name] for name in self.heads(model)}
+        return Layout(lora_of(model, self.name).layout.shapes | heads)
+
+    def initial(self, model: Trainable, seed: int) -> Tensor:
+        """Return no change of the base, and the head as drawn."""
+        layout = self.held(model)
+        still = {name: torch.zeros(shape) for name, shape in layout.shapes.items()}
+        drawn = unpack(model.layout, model.draw_initial(seed))
+        return pack(layout, still | {name: drawn[name] for name in self.heads(model)})
+
+    def up(self, turn: Turn) -> Layout:
+        """Return the layout of one client's factors and head."""
+        return turn.model.layout
+
+    def down(self, turn: Turn) -> Layout:
+        """Return the layout of the factors of all clients of the round, and one head."""
+        shapes, clients = turn.model.layout.shapes, len(turn.clients)
+        for pair in self.pairs(turn.model):
+            shapes[pair.a] = (clients * pair.rank, pair.inputs)
+            shapes[pair.b] = (pair.outputs, clients * pair.rank)
+        return Layout(shapes)
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Train a new LoRA beside the base that has moved."""
+        begin = self._begin(turn) | self._move(turn.model, start)
+        state = pack(turn.model.layout, begin)
+        return self.local(turn.model, state, indices, memory, rng)
+
+    def combine(
+        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
+    ) -> tuple[Tensor, ServerState]:
+        """Return the stack; B carries the clients' weights."""
+        weights = shares(uploads)
+        sent = [unpack(turn.model.layout, upload.delta) for upload in uploads]
+        update = {name: mean(weights, [s[name] for s in sent]) for name in self.heads(turn.model)}
+        for pair in self.pairs(turn.model):
+            factors = [(s[pair.b], s[pair.a]) for s in sent]
+            update[pair.b], update[pair.a] = stack(weights, factors)
+        return pack(self.down(turn), update), state
+
+    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+        """Return the base with the stack's product added, and the moved head."""
+        layout = self.held(turn.model)
+        sent, begin = unpack(self.down(turn), update), self._begin(turn)
+        after = unpack(layout, held.clone())
+        for name in self.heads(turn.model):
+            after[name] += sent[name]
+        for pair in self.pairs(turn.model):
+            a = sent[pair.a] + begin[pair.a].repeat(len(turn.clients), 1)
+            after[pair.base] += pair.scale * (sent[pair.b] @ a)
+        return pack(layout, after)
+
+    def load(self, model: Trainable, held: Tensor) -> None:
+        """Put the base and the head in place, beside factors whose product is zero."""
+        zero = {name: torch.zeros(shape) for name, shape in model.layout.shapes.items()}
+        model.set_state(pack(model.layout, zero | self._move(model, held)))
+
+    def refuses(self, pairing: Pairing) -> str | None:
+        """Refuse memories: what was lost of one round's LoRA has no place in the next."""
+        why = "begins a new LoRA each round, in which what a codec lost of the last has no place"
+        return super().refuses(pairing) or no_feedback(self.name, pairing, why, why)
+
+    def _begin(self, turn: Turn) -> Tensors:
+        """Return the trained tensors as the round's seed draws them."""
+        seed = stream_seed(turn.seed, "algorithm flora", turn.round)
+        return unpack(turn.model.layout, turn.model.draw_initial(seed))
+
+    def _move(self, model: Trainable, held: Tensor) -> Tensors:
+        """Add to the model's base what is held, and return the head."""
+        lora, tensors = lora_of(model, self.name), unpack(self.held(model), held)
+        lora.set_delta(pack(lora.layout, tensors))
+        return {name: tensors[name] for name in self.heads(model)}

@@ -1,0 +1,51 @@
+"""RoLoRA: A and B take turns."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.compression.core import Layout
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
+from fedbytes.federated.lora import PlainServer
+from fedbytes.federated.tensors import pack, select, unpack
+from fedbytes.federated.turn import Turn
+
+
+@ALGORITHMS.register("rolora")
+@dataclass(frozen=True)
+class RoLora(PlainServer):
+    """One factor is trained and sent a round (Chen et al. 2024, arXiv 2409.02346).
+
+    B in odd rounds, since a step of A next to a B of zero would be none, and A in even ones; the
+    head in all. What rests is the same everywhere, so each round's mean is the mean of the
+    products, at about half of LoRA's bytes, and unlike in FFA-LoRA both factors learn.
+    """
+
+    def up(self, turn: Turn) -> Layout:
+        """Return the layout of the round's factors and of the head."""
+        pairs = self.pairs(turn.model)
+        moving = {pair.b if turn.round % 2 else pair.a for pair in pairs}
+        return select(turn.model.layout, moving | {*self.heads(turn.model)})
+
+    def down(self, turn: Turn) -> Layout:
+        """Return the same as `up`."""
+        return self.up(turn)
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Train the round's factors and the head."""
+        return self.train_part(turn.model, self.up(turn), start, indices, memory, rng)
+
+    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+        """Return what is held with the round's factors and the head moved."""
+        layout, part = turn.model.layout, self.up(turn)
+        still = {name: torch.zeros(shape) for name, shape in layout.shapes.items()}
+        return held + pack(layout, still | unpack(part, update))
