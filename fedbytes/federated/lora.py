@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -14,11 +14,14 @@ from fedbytes.federated.algorithms.fedavg import FedAvg
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.model import Trainable
 from fedbytes.federated.reduced import Reduced
-from fedbytes.federated.tensors import Tensors, pack, select, unpack
+from fedbytes.federated.tensors import pack, unpack
 from fedbytes.models.lora_layers import LoraLayers, LoraPair
 
 Factors = tuple[Tensor, Tensor]
 """B [out, k] and A [k, in]."""
+
+EXAMPLE: dict[str, Any] = {"local_steps": 2, "batch_size": 8, "learning_rate": 0.01}
+"""What the contract's tests train with."""
 
 
 def lora_of(model: Trainable, algorithm: str) -> LoraLayers:
@@ -76,7 +79,7 @@ def top_factors(factors: Factors, rank: int) -> Factors:
 class LoraAveraging(FedAvg):
     """FedAvg of models that have LoRA factors."""
 
-    examples = ({"local_steps": 2, "batch_size": 8, "learning_rate": 0.01},)
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (EXAMPLE,)
 
     def held(self, model: Trainable) -> Layout:
         """Return the trained tensors.
@@ -170,18 +173,3 @@ def no_feedback(name: str, pairing: Pairing, up: str, down: str) -> str | None:
     if down and pairing.down_feedback:
         return f"algorithm {name!r} {down}: set downlink.error_feedback=false"
     return None
-
-
-__all__ = [
-    "Factors",
-    "LoraAveraging",
-    "PlainServer",
-    "Tensors",
-    "lora_of",
-    "mean",
-    "no_feedback",
-    "select",
-    "shares",
-    "stack",
-    "top_factors",
-]

@@ -1,0 +1,149 @@
+"""EcoLoRA: clients take turns in sending segments, sparser as the loss falls."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.compression.core import Layout
+from fedbytes.compression.select import largest
+from fedbytes.compression.sparse import check_density, share_of
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.lora import EXAMPLE, PlainServer, mean, no_feedback, shares
+from fedbytes.federated.model import Trainable
+from fedbytes.federated.server_optimizers import ServerState
+from fedbytes.federated.turn import Turn
+
+
+@ALGORITHMS.register("ecolora")
+@dataclass(frozen=True)
+class EcoLora(PlainServer):
+    """Round-robin segments and adaptive sparsity (Liu et al. 2025, arXiv 2506.02001).
+
+    In round t client i sends segment `(i + t) mod segments` of the trained vector, and of that the
+    largest entries: a share that falls from `density` towards `min_density` with the client's own
+    training loss, `min + (density - min) * exp(-gamma * (1 - loss / first loss))`. What it leaves
+    out of a segment it remembers and adds to its next message of that segment.
+
+    Which entries are sent is decided here, since it depends on the loss; how they are written is
+    the uplink codec's: `{name: topk, density: 1.0, bits: 16}` sends what is not zero, with places
+    in the cheapest of Golomb-Rice gaps, a bitmap and others. A dense codec sends the zeros too.
+
+    With `keep` a client that returns after n rounds begins from `keep^n` times where it ended and
+    the rest of the global model, so that what it learned in segments it did not send is not lost
+    to it.
+    """
+
+    examples = (EXAMPLE | {"segments": 2, "density": 0.5, "keep": 0.5},)
+
+    segments: int = 5
+    """Into how many parts the trained vector is cut; more than the clients of a round leaves gaps,
+    which later rounds fill."""
+    density: float = 0.5
+    """Share of a segment's entries that is sent at first."""
+    min_density: float = 0.05
+    """What the share tends to."""
+    gamma: float = 3.0
+    """How fast it does."""
+    keep: float = 0.0
+    """How much of its own model a client begins from; 0 is the global model alone."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.segments < 1:
+            raise ValueError(f"segments must be at least 1, got {self.segments}")
+        for value in (self.density, self.min_density):
+            check_density(self.name, value)
+        if self.min_density > self.density:
+            raise ValueError(f"min_density={self.min_density} is above density={self.density}")
+        if not self.gamma >= 0:
+            raise ValueError(f"gamma must be at least 0, got {self.gamma}")
+        if not 0 <= self.keep < 1:
+            raise ValueError(f"keep must be in [0, 1), got {self.keep}")
+
+    def held(self, model: Trainable) -> Layout:
+        """Return the trained tensors.
+
+        Raises:
+            ValueError: if the model has no LoRA factors, or less numbers than segments.
+        """
+        layout = super().held(model)
+        if layout.numel < self.segments:
+            raise ValueError(f"segments={self.segments} of {layout.numel} trained numbers")
+        return layout
+
+    def up(self, turn: Turn) -> Layout:
+        """Return the layout of the client's segment of this round."""
+        number, place = self._segment(turn)
+        return Layout({f"segment {number}": (place.stop - place.start,)})
+
+    def down(self, turn: Turn) -> Layout:
+        """Return the layout of everything."""
+        return turn.model.layout
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Train everything and return the largest changes of the segment."""
+        begin = start
+        if self.keep and "ended" in memory:
+            own = self.keep ** (turn.round - int(memory["round"]))
+            begin = own * memory["ended"] + (1 - own) * start
+        trained = self.local(turn.model, begin, indices, memory, rng)
+        _, place = self._segment(turn)
+        unsent = memory.get("unsent", torch.zeros_like(start))
+        wanted = trained.delta[place] + unsent[place]
+        first = float(memory.get("loss", trained.loss))
+        ratio = trained.loss / first if first > 0 else 1.0
+        sent = _largest(wanted, share_of(self.share(ratio), len(wanted)))
+        left = unsent.clone()
+        left[place] = wanted - sent
+        after = {"unsent": left, "loss": torch.tensor(first, dtype=torch.float64)}
+        if self.keep:
+            after |= {"ended": begin + trained.delta, "round": torch.tensor(turn.round)}
+        return Trained(sent, trained.loss, after)
+
+    def share(self, ratio: float) -> float:
+        """Return the share of entries that is sent at a loss of `ratio` times the first."""
+        fall = max(1 - ratio, 0.0)
+        return self.min_density + (self.density - self.min_density) * math.exp(-self.gamma * fall)
+
+    def combine(
+        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
+    ) -> tuple[Tensor, ServerState]:
+        """Return each segment's mean over those who sent it; what nobody sent does not move."""
+        update = torch.zeros_like(held)
+        senders: dict[int, list[Upload]] = {}
+        for upload in uploads:
+            senders.setdefault(self._segment(turn.of(upload.client))[0], []).append(upload)
+        for members in senders.values():
+            _, place = self._segment(turn.of(members[0].client))
+            update[place] = mean(shares(members), [u.delta for u in members])
+        return update, state
+
+    def refuses(self, pairing: Pairing) -> str | None:
+        """Refuse an uplink's memory: the algorithm has its own."""
+        why = "remembers what it does not send by itself"
+        return super().refuses(pairing) or no_feedback(self.name, pairing, why, "")
+
+    def _segment(self, turn: Turn) -> tuple[int, slice]:
+        number = (turn.client + turn.round) % self.segments
+        numel = turn.model.layout.numel
+        bounds = [numel * edge // self.segments for edge in (number, number + 1)]
+        return number, slice(*bounds)
+
+
+def _largest(x: Tensor, count: int) -> Tensor:
+    """Return x with all but its `count` largest entries at zero."""
+    kept = torch.from_numpy(largest(x.numpy(), count).astype(np.int64))
+    out = torch.zeros_like(x)
+    out[kept] = x[kept]
+    return out

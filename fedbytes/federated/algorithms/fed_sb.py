@@ -1,0 +1,191 @@
+"""Fed-SB: a small square matrix between frozen factors is all that is trained and sent."""
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import Literal
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.compression.core import Layout
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.lora import EXAMPLE, LoraAveraging, lora_of, shares, stack, top_factors
+from fedbytes.federated.model import Trainable
+from fedbytes.federated.reduced import Reduced
+from fedbytes.federated.server_optimizers import ServerState
+from fedbytes.federated.tensors import Tensors, pack, select, unpack
+from fedbytes.federated.turn import Turn
+from fedbytes.models.lora_layers import LoraLayers
+
+
+@ALGORITHMS.register("fed_sb")
+@dataclass(frozen=True)
+class FedSB(LoraAveraging):
+    """Updates are B R A with frozen B and A: rank * rank numbers a layer (arXiv 2502.15436).
+
+    Singhal et al. 2025. The mean of R gives the mean of the products. B and A have orthonormal
+    columns and rows; they come, by `init`, from
+
+    - `gradient` (LoRA-SB, arXiv 2411.19557): round 1 trains nothing. Each client sends the
+      gradient of its first `local_steps` batches by the base weights, as factors of the adapter's
+      rank; the server takes the step `-learning_rate * sign` of their mean, as Adam's first step
+      would, and sends back its first singular directions as B and A, and the singular values as R.
+      The messages of round 1 are priced as all others, and clients that come later are sent B
+      and A with the rest of the state.
+    - `weights` (LoRA-XS, arXiv 2405.17604): the singular directions of the base weights, which both
+      ends compute, so that they cost nothing; R begins at zero.
+
+    The adapter's own A and B only carry the product in the model.
+    """
+
+    examples = (EXAMPLE, EXAMPLE | {"init": "weights"})
+
+    init: Literal["gradient", "weights"] = "gradient"
+    """What the frozen factors are made of."""
+
+    def held(self, model: Trainable) -> Layout:
+        """Return the layout of every R and of the head, and of B and A where these are sent."""
+        outer = self._outer(model).shapes if self.init == "gradient" else {}
+        return Layout(outer | self._inner(model).shapes)
+
+    def initial(self, model: Trainable, seed: int) -> Tensor:
+        """Return zeros, and the head as drawn."""
+        layout, drawn = self.held(model), unpack(model.layout, model.draw_initial(seed))
+        zero = {name: torch.zeros(shape) for name, shape in layout.shapes.items()}
+        return pack(layout, zero | {name: drawn[name] for name in self.heads(model)})
+
+    def up(self, turn: Turn) -> Layout:
+        """Return the layout of R and the head; in a first round for gradients, of B and A."""
+        return self._outer(turn.model) if self._first(turn) else self._inner(turn.model)
+
+    def down(self, turn: Turn) -> Layout:
+        """Return the layout of R and the head; in a first round for gradients, of B, A and R."""
+        cores = {_core(pair.a) for pair in self.pairs(turn.model)}
+        if not self._first(turn):
+            return self._inner(turn.model)
+        outer = {*self._outer(turn.model).names}
+        return select(self.held(turn.model), outer | cores)
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Train R and the head, or send the gradient of the base."""
+        model, inner = turn.model, self._inner(turn.model)
+        self.load(model, start)
+        if self._first(turn):
+            return self._gradient(model, indices, memory, rng)
+        held = unpack(self.held(model), start)
+        outer = {n: t.to(model.flat.device) for n, t in self._frozen(model, held).items()}
+
+        def fill(vector: Tensor) -> Tensor:
+            return self._whole(model, outer | unpack(inner, vector))
+
+        def pull(gradient: Tensor) -> Tensor:
+            parts = unpack(model.layout, gradient)
+            cores = {_core(p.a): outer[p.b].T @ parts[p.b] for p in self.pairs(model)}
+            return pack(inner, parts | cores)
+
+        reduced = Reduced(model, inner.numel, fill, pull)
+        return self.local_reduced(reduced, pack(inner, held), indices, memory, rng)
+
+    def combine(
+        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
+    ) -> tuple[Tensor, ServerState]:
+        """Return the mean change of R and the head, or the frozen factors and the first R."""
+        if not self._first(turn):
+            return super().combine(turn, held, uploads, state)
+        weights = shares(uploads)
+        sent = [unpack(self.up(turn), upload.delta) for upload in uploads]
+        update: Tensors = {}
+        for pair in self.pairs(turn.model):
+            b, a = stack(weights, [(s[pair.b], s[pair.a]) for s in sent])
+            u, s, vh = _directions(-self.learning_rate * (b @ a).sign(), pair.rank)
+            update |= {pair.b: u, pair.a: vh, _core(pair.a): torch.diag(s) / pair.scale}
+        return pack(self.down(turn), update), state
+
+    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+        """Return what is held with the round's part moved."""
+        layout, part = self.held(turn.model), self.down(turn)
+        after = unpack(layout, held.clone())
+        for name, moved in unpack(part, update).items():
+            after[name] += moved
+        return pack(layout, after)
+
+    def load(self, model: Trainable, held: Tensor) -> None:
+        """Put the product and the head into the model."""
+        tensors = unpack(self.held(model), held)
+        model.set_state(self._whole(model, self._frozen(model, tensors)))
+
+    def _first(self, turn: Turn) -> bool:
+        return self.init == "gradient" and turn.round == 1
+
+    def _outer(self, model: Trainable) -> Layout:
+        return select(model.layout, {n for pair in self.pairs(model) for n in (pair.a, pair.b)})
+
+    def _inner(self, model: Trainable) -> Layout:
+        shapes = model.layout.shapes
+        cores = {_core(pair.a): (pair.rank, pair.rank) for pair in self.pairs(model)}
+        return Layout(cores | {name: shapes[name] for name in self.heads(model)})
+
+    def _whole(self, model: Trainable, tensors: Tensors) -> Tensor:
+        """Return the model's vector: A as it is, and B R in the place of B."""
+        products = {p.b: tensors[p.b] @ tensors[_core(p.a)] for p in self.pairs(model)}
+        return pack(model.layout, tensors | products)
+
+    def _frozen(self, model: Trainable, tensors: Tensors) -> Tensors:
+        """Return the tensors with B and A, where these are made of the base."""
+        if self.init == "gradient":
+            return tensors
+        lora = lora_of(model, self.name)
+        if lora not in _OF_WEIGHTS:
+            made: Tensors = {}
+            for pair, weight in zip(lora.pairs, lora.base_weights(), strict=True):
+                u, _, vh = _directions(weight.cpu(), pair.rank)
+                made |= {pair.b: u, pair.a: vh}
+            _OF_WEIGHTS[lora] = made
+        return tensors | _OF_WEIGHTS[lora]
+
+    def _gradient(
+        self, model: Trainable, indices: np.ndarray, memory: ClientMemory, rng: np.random.Generator
+    ) -> Trained:
+        """Return the mean gradient of the base, as factors of the adapter's rank."""
+        lora, losses = lora_of(model, self.name), []
+        steps = self._steps(indices)
+        lora.set_delta(torch.zeros(lora.layout.numel))
+        with lora.watched():
+            for batch in islice(model.batches(indices, self.batch_size, rng), steps):
+                loss = model.loss(batch)
+                loss.backward()  # type: ignore[no-untyped-call]
+                losses.append(loss.detach())
+            gradients = lora.gradients()
+        assert model.flat.grad is not None
+        model.flat.grad.zero_()
+        found: Tensors = {}
+        for pair, gradient in zip(lora.pairs, gradients, strict=True):
+            u, s, vh = _directions(gradient / steps, pair.rank)
+            found |= {pair.b: u * s, pair.a: vh}
+        sent = pack(self._outer(model), found)
+        return Trained(sent, float(torch.stack(losses).mean()), memory)
+
+
+_OF_WEIGHTS: WeakKeyDictionary[LoraLayers, Tensors] = WeakKeyDictionary()
+"""The singular directions of each model's base weights, which never change."""
+
+
+def _core(name: str) -> str:
+    return name.replace("lora_A", "lora_R")
+
+
+def _directions(matrix: Tensor, rank: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Return U [out, rank], s [rank] and V^T [rank, in] of the first singular directions."""
+    us, vh = top_factors((matrix, torch.eye(matrix.shape[1])), rank)
+    s = torch.linalg.vector_norm(us, dim=0)
+    return us / s.clamp(min=torch.finfo(torch.float32).tiny), s, vh

@@ -1,0 +1,152 @@
+"""FedEx-LoRA: the factors' means, and what these lack is added to the base."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.compression.core import Layout
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.lora import (
+    Factors,
+    PlainServer,
+    lora_of,
+    mean,
+    no_feedback,
+    shares,
+    stack,
+    top_factors,
+)
+from fedbytes.federated.model import Trainable
+from fedbytes.federated.server_optimizers import ServerState
+from fedbytes.federated.tensors import pack, unpack
+from fedbytes.federated.turn import Turn
+from fedbytes.models.lora_layers import LoraPair
+
+
+@ALGORITHMS.register("fedex_lora")
+@dataclass(frozen=True)
+class FedExLora(PlainServer):
+    """FedIT made exact by a residual in the base (Singhal et al. 2024, arXiv 2410.09432).
+
+    The mean of the products is the product of the means plus a residual, the covariance of the
+    clients' factors, whose rank is at most `(clients - 1) * rank`. It is sent as two factors of
+    that rank, or whole where that is less, and every client adds it to its base weights.
+    """
+
+    residual_rank: int | None = None
+    """Send the residual's first so many singular directions alone: no longer exact, and cheaper."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.residual_rank is not None and self.residual_rank < 1:
+            raise ValueError(f"residual_rank must be at least 1, got {self.residual_rank}")
+
+    def held(self, model: Trainable) -> Layout:
+        """Return the layout of what is trained and of what is added to the base weights."""
+        return Layout(model.layout.shapes | lora_of(model, self.name).layout.shapes)
+
+    def initial(self, model: Trainable, seed: int) -> Tensor:
+        """Return what is drawn, and no change of the base."""
+        nothing = torch.zeros(lora_of(model, self.name).layout.numel)
+        return torch.cat((model.draw_initial(seed), nothing))
+
+    def up(self, turn: Turn) -> Layout:
+        """Return the layout of what is trained."""
+        return turn.model.layout
+
+    def down(self, turn: Turn) -> Layout:
+        """Return the layout of what is trained and of the residuals."""
+        shapes = turn.model.layout.shapes
+        for pair in self.pairs(turn.model):
+            rank = self._rank(turn, pair)
+            if rank is None:
+                shapes[pair.base] = (pair.outputs, pair.inputs)
+            elif rank > 0:
+                shapes[_residual(pair.a)] = (rank, pair.inputs)
+                shapes[_residual(pair.b)] = (pair.outputs, rank)
+        return Layout(shapes)
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Train the factors and the head beside the base that has moved."""
+        self.load(turn.model, start)
+        return self.local(turn.model, start[: turn.model.layout.numel], indices, memory, rng)
+
+    def combine(
+        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
+    ) -> tuple[Tensor, ServerState]:
+        """Return the mean of what is trained, and the residuals."""
+        weights = shares(uploads)
+        sent = [unpack(turn.model.layout, upload.delta) for upload in uploads]
+        update = {name: mean(weights, [s[name] for s in sent]) for name in turn.model.layout.names}
+        for pair in self.pairs(turn.model):
+            rank = self._rank(turn, pair)
+            if rank == 0:
+                continue
+            # Moved from the same factors, clients differ from the means as their moves do. Since
+            # B's differences sum to zero, any one A can stand for the mean of A.
+            last = sent[-1][pair.a]
+            differences = [(s[pair.b] - update[pair.b], s[pair.a] - last) for s in sent[:-1]]
+            b, a = stack(weights[:-1], differences)
+            if rank is None:
+                update[pair.base] = b @ a
+                continue
+            if rank < b.shape[1]:
+                b, a = _filled(top_factors((b, a), rank), rank)
+            update[_residual(pair.b)], update[_residual(pair.a)] = b, a
+        return pack(self.down(turn), update), state
+
+    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+        """Return the moved factors and head, and the base with the residuals added."""
+        layout = self.held(turn.model)
+        sent, after = unpack(self.down(turn), update), unpack(layout, held.clone())
+        for name in turn.model.layout.names:
+            after[name] += sent[name]
+        for pair in self.pairs(turn.model):
+            rank = self._rank(turn, pair)
+            if rank is None:
+                after[pair.base] += pair.scale * sent[pair.base]
+            elif rank > 0:
+                product = sent[_residual(pair.b)] @ sent[_residual(pair.a)]
+                after[pair.base] += pair.scale * product
+        return pack(layout, after)
+
+    def load(self, model: Trainable, held: Tensor) -> None:
+        """Put the factors, the head and the base in place."""
+        numel = model.layout.numel
+        lora_of(model, self.name).set_delta(held[numel:])
+        model.set_state(held[:numel])
+
+    def refuses(self, pairing: Pairing) -> str | None:
+        """Refuse error feedback downwards: residuals of different rounds have different factors."""
+        why = "sends factors of a residual, in which what a codec lost of the last has no place"
+        return super().refuses(pairing) or no_feedback(self.name, pairing, "", why)
+
+    def _rank(self, turn: Turn, pair: LoraPair) -> int | None:
+        """Return the rank in which the residual is sent; None for a whole matrix."""
+        rank = (len(turn.clients) - 1) * pair.rank
+        if self.residual_rank is not None:
+            rank = min(rank, self.residual_rank)
+        dear = rank * (pair.inputs + pair.outputs) >= pair.inputs * pair.outputs
+        return None if dear else rank
+
+
+def _residual(name: str) -> str:
+    return f"residual.{name}"
+
+
+def _filled(factors: Factors, rank: int) -> Factors:
+    """Return factors of just that rank, with zeros where the product has less."""
+    lack = rank - len(factors[1])
+    b, a = factors
+    pad = torch.nn.functional.pad
+    return (pad(b, (0, lack)), pad(a, (0, 0, 0, lack))) if lack else factors

@@ -1,0 +1,44 @@
+"""FLASC: sparse messages both ways around dense local training."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
+from fedbytes.federated.lora import LoraAveraging
+from fedbytes.federated.turn import Turn
+
+
+@ALGORITHMS.register("flasc")
+@dataclass(frozen=True)
+class Flasc(LoraAveraging):
+    """Clients download few weights, train all, and upload few (Kuo et al. 2024, arXiv 2406.05233).
+
+    The links are the sparsity: give each a codec such as `topk` with a density, and its bytes are
+    those of the places and values that are kept. So there is one definition of a density and of
+    what it costs, any other codec can be tried, and with `fp32` every client is sent all, which is
+    FedAvg. The server stays dense.
+
+    What is sent down is how far the weights are from the initial ones, which both ends draw from
+    the seed: the largest entries of the weights themselves would be those of the random A, and
+    where an entry is left out a client now has the initial value and not zero.
+    """
+
+    downloads = "state"
+
+    def download(self, turn: Turn, held: Tensor) -> Tensor:
+        """Return the server's weights less the initial ones."""
+        return held - turn.model.draw_initial(turn.seed)
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Train everything from what arrived."""
+        begin = start + turn.model.draw_initial(turn.seed)
+        return self.local(turn.model, begin, indices, memory, rng)

@@ -1,0 +1,120 @@
+"""Clients that train LoRA factors of different ranks: a share of the server's directions each."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.compression.core import Layout
+from fedbytes.federated.algorithm import ClientMemory, Trained
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.lora import EXAMPLE, PlainServer
+from fedbytes.federated.model import Trainable
+from fedbytes.federated.reduced import Reduced
+from fedbytes.federated.tensors import Tensors, pack, unpack
+from fedbytes.federated.turn import Turn
+
+
+@dataclass(frozen=True)
+class Ranks(PlainServer):
+    """Client c trains the first `ranks[c mod len(ranks)]` directions of the adapter's factors.
+
+    The server holds factors of the adapter's rank; a client is sent the first rows of A and columns
+    of B, and sends back how they changed: messages are as long as the client's rank. In its model
+    the rest is zero, where gradients vanish, so it trains as a LoRA of its own rank would. The
+    scaling is the adapter's alpha / rank for all clients, whatever their rank, so that their
+    products can be added up. What a lossy downlink does to the factors is not told to the server,
+    which adds a client's change to what it sent.
+    """
+
+    downloads = "state"
+    examples = (EXAMPLE | {"ranks": (1, 2)}, EXAMPLE)
+
+    ranks: tuple[int, ...] = ()
+    """Ranks that are dealt to the clients in turn; none for the adapter's rank everywhere."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for rank in self.ranks:
+            if rank < 1:
+                raise ValueError(f"ranks must be at least 1, got {rank}")
+
+    def held(self, model: Trainable) -> Layout:
+        """Return the trained tensors.
+
+        Raises:
+            ValueError: if the model has no LoRA factors, or too small ones.
+        """
+        layout, most = super().held(model), max(self.ranks, default=0)
+        rank = min(pair.rank for pair in self.pairs(model))
+        if most > rank:
+            raise ValueError(
+                f"algorithm {self.name!r}: ranks go up to {most}, but the adapter has rank {rank}: "
+                f"set adapter.rank={most}"
+            )
+        return layout
+
+    def up(self, turn: Turn) -> Layout:
+        """Return the layout of the client's share; of everything for the server."""
+        shapes = turn.model.layout.shapes
+        for pair in self.pairs(turn.model):
+            rank = self.rank_of(turn.client, pair.rank)
+            shapes[pair.a] = (rank, pair.inputs)
+            shapes[pair.b] = (pair.outputs, rank)
+        return Layout(shapes)
+
+    def down(self, turn: Turn) -> Layout:
+        """Return the same as `up`."""
+        return self.up(turn)
+
+    def download(self, turn: Turn, held: Tensor) -> Tensor:
+        """Return the client's share of what the server holds."""
+        return self._cut(turn, unpack(turn.model.layout, held))
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Train the client's share and the head."""
+        layout, part = turn.model.layout, self.up(turn)
+
+        def fill(vector: Tensor) -> Tensor:
+            return pack(layout, self._padded(turn.model, unpack(part, vector)))
+
+        def pull(gradient: Tensor) -> Tensor:
+            return self._cut(turn, unpack(layout, gradient))
+
+        reduced = Reduced(turn.model, part.numel, fill, pull)
+        return self.local_reduced(reduced, start, indices, memory, rng)
+
+    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+        """Return the update, which is the new state itself."""
+        return update
+
+    def rank_of(self, client: int, whole: int) -> int:
+        """Return a client's rank; the server's is the adapter's, which is the whole."""
+        if client < 0 or not self.ranks:
+            return whole
+        return self.ranks[client % len(self.ranks)]
+
+    def trained(self, turn: Turn, held: Tensor, upload: Upload) -> Tensors:
+        """Return the tensors that a client ended with, in its own rank."""
+        mine = turn.of(upload.client)
+        return unpack(self.up(mine), self.download(mine, held) + upload.delta)
+
+    def _cut(self, turn: Turn, whole: Tensors) -> Tensor:
+        part = self.up(turn)
+        return pack(part, {n: whole[n][tuple(map(slice, s))] for n, s in part.shapes.items()})
+
+    def _padded(self, model: Trainable, part: Tensors) -> Tensors:
+        out = dict(part)
+        for pair in self.pairs(model):
+            lack = pair.rank - len(part[pair.a])
+            out[pair.a] = torch.nn.functional.pad(part[pair.a], (0, 0, 0, lack))
+            out[pair.b] = torch.nn.functional.pad(part[pair.b], (0, lack))
+        return out
