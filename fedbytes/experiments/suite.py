@@ -85,6 +85,7 @@ _LIST_FIELDS = {
     "partition.sizes",
     "adapter.layers",
     "adapter.targets",
+    "algorithm.ranks",
 }
 """Fields that are lists themselves, so that a list is one value and not an axis."""
 

@@ -13,7 +13,6 @@ from fedbytes.federated.clock import Clock
 from fedbytes.federated.ledger import Ledger
 from fedbytes.federated.link import make_link
 from fedbytes.federated.round import Federation, run_round, start
-from fedbytes.federated.tensors import unpack
 from fedbytes.models import build_model
 from fedbytes.models.tiny import byte_tokenizer
 
@@ -33,8 +32,8 @@ def colours(kind="classification"):
     return encode(data, byte_tokenizer(), "bytes", kind, 24)
 
 
-def tiny(model="tiny-bert", rank=2, kind="classification", **adapter):
-    spec = {"name": model, "device": "cpu", "precision": "float32"}
+def tiny(model="tiny-bert", rank=2, kind="classification", base=None, **adapter):
+    spec = {"name": model, "device": "cpu", "precision": "float32"} | (base or {})
     adapter = {"name": "lora", "rank": rank, **adapter}
     return build_model(spec, adapter, colours(kind), prefix_cache=False)
 
@@ -114,11 +113,3 @@ def effective(model):
                 zero = module(torch.zeros(1, module.in_features))
                 out.append((module(eye) - zero).T.clone())
     return out
-
-
-def head_of(model):
-    return {
-        name: value.clone()
-        for name, value in unpack(model.layout, model.flat.detach()).items()
-        if "lora_" not in name
-    }

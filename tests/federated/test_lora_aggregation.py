@@ -5,6 +5,10 @@ import torch
 from lora_models import STEPS, Watched, effective, tiny
 
 from fedbytes.compression.frame import HEADER_BYTES
+from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.tensors import unpack
+from fedbytes.streams import stream
 
 DIGEST = 4
 INPUTS, LAYERS, RANK = 32, 6, 2  # tiny-bert: query and value of three layers
@@ -21,25 +25,48 @@ def fp32(numbers):
     return 4 * numbers + DIGEST
 
 
-@pytest.mark.parametrize("model", ["tiny-bert", "tiny-llama"])
-@pytest.mark.parametrize("algorithm", ["flora", "ffa_lora", "rolora"])
+EXACT = [
+    ("flora", "tiny-bert"),
+    ("flora", "tiny-llama"),
+    ("ffa_lora", "tiny-bert"),
+    ("rolora", "tiny-bert"),
+    ("fedex_lora", "tiny-llama"),
+    ("fed_sb", "tiny-bert"),
+    ({"name": "fed_sb", "init": "weights"}, "tiny-llama"),
+]
+
+
+@pytest.mark.parametrize(("algorithm", "model"), EXACT, ids=str)
 def test_the_server_holds_the_mean_of_the_products(algorithm, model):
-    run = Watched(algorithm, model=tiny(model))
-    for _ in range(3):
+    run = Watched(algorithm, model=tiny(model)).go(1)
+    for _ in range(2):  # in its first round fed_sb only begins
         run.go()
         near(run.loaded(), run.mean_of_products())
 
 
-def test_fedit_does_not():
-    run = Watched("fedit").go(2)
-    gap = max(
-        float((a - b).abs().max())
-        for a, b in zip(run.loaded(), run.mean_of_products(), strict=True)
-    )
-    assert gap > 1e-4
+def gap(algorithm):
+    run = Watched(algorithm).go(1)
+    pairs = zip(run.loaded(), run.mean_of_products(), strict=True)
+    return sum(float((a - b).square().sum()) for a, b in pairs) ** 0.5
 
 
-@pytest.mark.parametrize("algorithm", ["fedit", "flora"])
+def test_what_a_residual_makes_up_for():
+    fedit, whole = gap("fedit"), gap("fedex_lora")
+    assert fedit > gap({"name": "fedex_lora", "residual_rank": 1}) > 100 * whole
+
+
+ONE = [
+    "fedit",
+    "flora",
+    "fedex_lora",
+    "hetlora",
+    "flexlora",
+    "flasc",
+    {"name": "ecolora", "segments": 1, "density": 1.0, "gamma": 0.0},
+]
+
+
+@pytest.mark.parametrize("algorithm", ONE, ids=str)
 def test_one_client_ends_where_plain_local_training_does(algorithm):
     alone = Watched("fedavg", clients=1, model=tiny("tiny-llama")).go()
     run = Watched(algorithm, clients=1, model=tiny("tiny-llama"))
@@ -73,7 +100,16 @@ def test_factors_take_turns():
 
 @pytest.mark.parametrize(
     ("algorithm", "up"),
-    [("fedit", A + B + HEAD), ("ffa_lora", B + HEAD), ("rolora", B + HEAD)],
+    [
+        ("fedit", A + B + HEAD),
+        ("ffa_lora", B + HEAD),
+        ("rolora", B + HEAD),
+        ({"name": "fed_sb", "init": "weights"}, LAYERS * RANK * RANK + HEAD),
+        ("flasc", A + B + HEAD),
+        ("hetlora", A + B + HEAD),
+        ("flexlora", A + B + HEAD),
+    ],
+    ids=str,
 )
 def test_both_ways_cost_what_is_trained(algorithm, up):
     run = Watched(algorithm).go(3)
@@ -100,7 +136,159 @@ def test_flora_brings_clients_up_to_date_the_cheaper_way():
     near(run.loaded(), run.mean_of_products())
 
 
-@pytest.mark.parametrize("algorithm", ["flora"])
+@pytest.mark.parametrize("clients", [1, 3, 10])
+def test_fedexs_residual_is_sent_in_the_cheaper_form(clients):
+    run = Watched("fedex_lora", clients=clients).go(2)
+    residual = min((clients - 1) * (A + B), LAYERS * INPUTS * INPUTS)
+    assert set(run.payloads("up")) == {fp32(A + B + HEAD)}
+    assert set(run.payloads("down")) == {fp32(A + B + HEAD + residual)}
+    near(run.loaded(), run.mean_of_products())
+
+
+def test_the_beginning_of_fed_sb_is_priced_both_ways():
+    run = Watched("fed_sb", clients=4, clients_per_round=3).go(5)
+    cores = LAYERS * RANK * RANK
+    assert set(run.payloads("up", round_=1)) == {fp32(A + B)}
+    assert set(run.payloads("down", ("update",), 2)) <= {fp32(A + B + cores)}
+    assert {fp32(cores + HEAD)} == set(run.payloads("up", round_=5))
+    first = run.payloads("down", ("update", "catch-up", "state"))
+    assert fp32(A + B + cores) in first
+
+
+def test_fed_sb_begins_with_the_step_that_full_training_would_take():
+    run = Watched("fed_sb", clients=1)
+    lora, before = run.model.lora, effective(run.model)
+    run.go(1)
+    batches = run.model.batches(run.parts[0], STEPS["batch_size"], stream(0, "batches", 1, 0))
+    lora.set_delta(torch.zeros(lora.layout.numel))
+    run.model.set_state(run.model.initial_state)
+    run.model.flat.grad.zero_()
+    with lora.watched():
+        for _ in range(STEPS["local_steps"]):
+            run.model.loss(next(batches)).backward()
+        gradients = lora.gradients()
+    for pair, gradient in zip(lora.pairs, gradients, strict=True):  # as the chain rule has it
+        a = run.model.flat.detach()[run.model.layout.slices()[pair.a]].view(RANK, INPUTS)
+        b = run.model.flat.grad[run.model.layout.slices()[pair.b]].view(INPUTS, RANK)
+        torch.testing.assert_close(b, pair.scale * gradient @ a.T, rtol=1e-4, atol=1e-6)
+    for base, after, gradient in zip(before, run.loaded(), gradients, strict=True):
+        step = -STEPS["learning_rate"] * best(gradient, RANK).sign()
+        torch.testing.assert_close(after - base, best(step, RANK), rtol=0, atol=1e-5)
+
+
+def best(matrix, rank):
+    u, s, vh = torch.linalg.svd(matrix.double(), full_matrices=False)
+    return ((u[:, :rank] * s[:rank]) @ vh[:rank]).float()
+
+
+def test_flexlora_holds_the_best_factors_of_the_mean_product():
+    run = Watched({"name": "flexlora", "ranks": [1, 2]})
+    base = effective(run.model)  # B is zero
+    for _ in range(2):
+        wanted = [m - b for m, b in zip(run.go().mean_of_products(), base, strict=True)]
+        found = [m - b for m, b in zip(run.loaded(), base, strict=True)]
+        near(found, [best(w, RANK) for w in wanted])
+
+
+@pytest.mark.parametrize("algorithm", ["flexlora", "hetlora"])
+def test_messages_are_as_long_as_the_clients_rank(algorithm):
+    run = Watched({"name": algorithm, "ranks": [1, 2, 3]}, 4, tiny(rank=3)).go(2)
+    for entry in run.ledger.entries:
+        if entry.kind in ("delta", "state"):
+            rank = [1, 2, 3][entry.client % 3]
+            assert entry.payload_bytes == fp32(2 * LAYERS * rank * INPUTS + HEAD)
+    with pytest.raises(ValueError, match=r"go up to 3, but the adapter has rank 2.*rank=3"):
+        Watched({"name": algorithm, "ranks": [3]})
+
+
+def test_a_client_of_lower_rank_trains_as_a_lora_of_that_rank():
+    whole = Watched({"name": "hetlora", "ranks": [1]}, model=tiny(rank=4)).go(1)
+    small = tiny(rank=1, alpha=2)  # the scaling of rank 4
+    turn = whole.fed.turn(2).of(0)
+    begin = whole.fed.algorithm.download(turn, whole.state.model)
+    rest = [begin, whole.parts[0], {}]
+    there = whole.fed.algorithm.train(turn, *rest, stream(0, "batches"))
+    here = make_algorithm({"name": "fedavg", **STEPS}).client(small, *rest, stream(0, "batches"))
+    torch.testing.assert_close(there.delta, here.delta, rtol=0, atol=1e-5)
+
+
+def test_hetlora_weighs_clients_by_what_they_learned():
+    run = Watched({"name": "hetlora", "ranks": [1, 2, 2]}).go(1)
+    algorithm, turn, held = run.fed.algorithm, run.fed.turn(2), run.state.model
+    idle = [Upload(c, -algorithm.download(turn.of(c), held), n) for c, n in ((0, 1000), (2, 1000))]
+    moved = torch.full((algorithm.up(turn.of(1)).numel,), 0.01)
+    after, _ = algorithm.combine(turn, held, [idle[0], Upload(1, moved, 1), idle[1]], {})
+    wanted = unpack(run.model.layout, held + moved)  # of the only one whose product is not zero
+    for pair in run.model.lora.pairs:
+        for name in (pair.a, pair.b):
+            torch.testing.assert_close(unpack(run.model.layout, after)[name], wanted[name])
+
+
+def test_flasc_sends_down_only_what_was_learned():
+    topk = {"name": "topk", "density": 0.1, "bits": 32}
+    run = Watched("flasc", link=topk).go(2)
+    assert max(run.payloads("down", round_=1)) < 16  # nothing yet
+    dense = fp32(A + B + HEAD)
+    assert dense / 20 < min(run.payloads("down", round_=2)) < dense / 5
+    assert dense / 20 < min(run.payloads("up")) <= max(run.payloads("up")) < dense / 5
+
+
+def test_ecoloras_segments_take_turns():
+    run = Watched({"name": "ecolora", "segments": 4, "density": 1.0, "min_density": 1.0}, 2)
+    numel = run.model.layout.numel
+    for round_ in range(1, 5):
+        before = run.state.model
+        run.go()
+        moved = (run.state.model != before).nonzero().flatten()
+        quarters = {(c + round_) % 4 for c in (0, 1)}
+        assert set((moved * 4 // numel).tolist()) <= quarters
+    assert set(run.payloads("up")) <= {fp32(numel // 4), fp32(numel // 4 + 1)}
+
+
+def test_ecolora_remembers_what_it_leaves_out():
+    run = Watched({"name": "ecolora", "segments": 2, "density": 0.1, "min_density": 0.02}, 1)
+    algorithm, turn = run.fed.algorithm, run.fed.turn(1).of(0)
+    rest = [run.state.model, run.parts[0]]
+    plain = algorithm.local(run.model, *rest, {}, stream(0, "batches"))
+    trained = algorithm.train(turn, *rest, {}, stream(0, "batches"))
+    numel = run.model.layout.numel
+    second = slice(numel // 2, numel)  # client 0, round 1
+    left = trained.memory["unsent"]
+    assert (trained.delta != 0).sum() == round(0.1 * len(trained.delta))
+    torch.testing.assert_close(trained.delta + left[second], plain.delta[second])
+    assert not left[: numel // 2].any()
+    again = algorithm.train(run.fed.turn(3).of(0), *rest, trained.memory, stream(0, "batches"))
+    total = again.delta + again.memory["unsent"][second]
+    torch.testing.assert_close(total, plain.delta[second] + left[second])
+    assert [round(algorithm.share(r), 3) for r in (1.2, 1.0, 0.5)] == [0.1, 0.1, 0.038]
+
+
+def test_ecoloras_messages_shrink_with_the_loss():
+    sparse = {"name": "topk", "density": 1.0, "bits": 16}
+    spec = {"name": "ecolora", "segments": 1, "density": 0.3, "min_density": 0.01, "gamma": 20.0}
+    spec["learning_rate"] = 0.003
+    run = Watched(spec, 1, link=sparse).go(6)
+    sizes = run.payloads("up")
+    assert sizes[-1] < sizes[0] / 2 < fp32(A + B + HEAD) / 4
+
+
+@pytest.mark.parametrize("fields", [{"quantise": "nf4"}, {"device_map": "cpu"}], ids=str)
+def test_a_base_that_cannot_be_written_gets_a_product_beside_it(fields):
+    if "quantise" in fields:
+        pytest.importorskip("bitsandbytes")
+    model = tiny("tiny-llama", base=fields)
+    before = effective(model)
+    delta = torch.randn(model.lora.layout.numel, generator=torch.Generator().manual_seed(0))
+    model.lora.set_delta(delta)
+    slices = model.lora.layout.slices()
+    for pair, old, new in zip(model.lora.pairs, before, effective(model), strict=True):
+        part = delta[slices[pair.base]].view(pair.outputs, pair.inputs)
+        torch.testing.assert_close(new - old, part, rtol=0, atol=1e-4)
+    for stored, old in zip(model.lora.base_weights(), before, strict=True):
+        torch.testing.assert_close(stored, old, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("algorithm", ["flora", "fedex_lora", "fed_sb"])
 def test_the_shared_base_is_never_written(algorithm):
     first, second = tiny(), tiny()
     before = effective(second)
@@ -108,10 +296,13 @@ def test_the_shared_base_is_never_written(algorithm):
     assert all(torch.equal(a, b) for a, b in zip(effective(second), before, strict=True))
 
 
-@pytest.mark.parametrize("name", ["fedit", "ffa_lora", "rolora", "flora"])
-def test_a_model_without_factors_is_refused(name, make_run):
-    from fedbytes.federated.algorithm import make_algorithm
+NAMES = (
+    "ecolora fed_sb fedex_lora fedit ffa_lora flasc flexlora flora hetlora rolora"  # all of these
+)
 
+
+@pytest.mark.parametrize("name", NAMES.split())
+def test_a_model_without_factors_is_refused(name, make_run):
     with pytest.raises(ValueError, match=f"algorithm '{name}' needs adapter lora"):
         make_run(3, algorithm=make_algorithm(name, **STEPS))
 
