@@ -158,7 +158,7 @@ class FedSB(LoraAveraging):
     ) -> Trained:
         """Return the mean gradient of the base, as factors of the adapter's rank."""
         lora, losses = lora_of(model, self.name), []
-        steps = self._steps(indices)
+        steps = self.steps(len(indices))
         lora.set_delta(torch.zeros(lora.layout.numel))
         with lora.watched():
             for batch in islice(model.batches(indices, self.batch_size, rng), steps):
