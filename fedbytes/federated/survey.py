@@ -85,15 +85,14 @@ def overview() -> str:
     rows.append("|---|---|---|---|---|---|---|")
     for label, algorithm in configured():
         found = measure(algorithm)
-        text = " ".join((type(algorithm).__doc__ or "").split("\n\n")[0].split())
         cells = [
             f"`{label}`",
-            re.sub(r"\s*\([^()]*\d{4}\.\d{4,5}[^()]*\)", "", text).removesuffix(".").strip(),
+            what_it_is(type(algorithm)),
             found.share(found.up),
             found.share(found.down),
             _kept(found.client, found.trained),
             _kept(found.server, found.trained),
-            ", ".join(_papers(type(algorithm).__doc__ or "")),
+            ", ".join(papers(type(algorithm))),
         ]
         rows.append(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |")
     return "\n".join(rows)
@@ -161,6 +160,13 @@ def _kept(sizes: Mapping[str, int], trained: int) -> str:
     return ", ".join(found) or "nothing"
 
 
-def _papers(text: str) -> list[str]:
-    numbers = dict.fromkeys(re.findall(r"\b(\d{4}\.\d{4,5})\b", text))
+def what_it_is(plugin: type) -> str:
+    """Return the first line of a plug-in's description, without the paper."""
+    text = " ".join((plugin.__doc__ or "").split("\n\n")[0].split())
+    return re.sub(r"\s*\([^()]*\d{4}\.\d{4,5}[^()]*\)", "", text).removesuffix(".").strip()
+
+
+def papers(plugin: type) -> list[str]:
+    """Return links to the papers that a plug-in's description names."""
+    numbers = dict.fromkeys(re.findall(r"\b(\d{4}\.\d{4,5})\b", plugin.__doc__ or ""))
     return [f"[{number}](https://arxiv.org/abs/{number})" for number in numbers]
