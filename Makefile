@@ -24,13 +24,14 @@ lint: .venv/ready
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
+# One thread a process: two processes of two threads each wait for one another on two cores.
 test: lint
-	@$(BIN)/python -m pytest -n 2
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-slow: lint
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-fuzz.lock || \
 		echo "atheris is not to be had here; the search guided by coverage is left out"
-	@$(BIN)/python -m pytest -n 2 -m "slow or not slow"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "slow or not slow"
 
 bench: .venv/ready
 	@$(BIN)/python benchmarks/overhead.py
