@@ -1,6 +1,7 @@
 """Suites: one YAML file that says which runs a sweep makes."""
 
 import copy
+import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ import yaml
 
 from fedbytes.experiments.config import RunConfig, make_config
 from fedbytes.experiments.target import Target, parse_target
-from fedbytes.registry import nearest
+from fedbytes.registry import Registry, nearest
 
 _KEYS = (
     "name",
@@ -162,6 +163,8 @@ def set_dotted(fields: dict[str, Any], key: str, value: Any) -> None:
         ValueError: if a part of the key leads through a value that has no fields.
     """
     *parents, last = key.split(".")
+    if last == "name" and len(parents) == 1 and parents[0] not in fields:
+        fields[parents[0]] = _fitting_defaults(parents[0], str(value))
     place = fields
     for depth, parent in enumerate(parents):
         default = _default_component(parent) if depth == 0 else {}
@@ -178,3 +181,20 @@ def set_dotted(fields: dict[str, Any], key: str, value: Any) -> None:
 def _default_component(key: str) -> dict[str, Any]:
     info = RunConfig.model_fields.get(key)
     return dict(info.default) if info is not None and isinstance(info.default, dict) else {}
+
+
+def _fitting_defaults(key: str, name: str) -> dict[str, Any]:
+    """Return the default component without the fields that the plug-in `name` does not have."""
+    from fedbytes.data import TASKS
+    from fedbytes.federated.algorithm import ALGORITHMS
+    from fedbytes.models import ADAPTERS
+    from fedbytes.noniid import PARTITIONERS
+
+    default = _default_component(key)
+    registries: dict[str, Registry[Any]] = {
+        "task": TASKS, "adapter": ADAPTERS, "partition": PARTITIONERS, "algorithm": ALGORITHMS
+    }  # fmt: skip
+    if key not in registries or name not in registries[key].names():
+        return default  # a plug-in that is not loaded yet, or a mistake that is found later
+    known = {field.name for field in dataclasses.fields(registries[key].get(name))}
+    return {k: v for k, v in default.items() if k in known | {"num_clients"}}

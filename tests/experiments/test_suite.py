@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from fedbytes.experiments.suite import load_suite, parse_override, shipped_suites
+from fedbytes.experiments.suite import load_suite, parse_override, set_dotted, shipped_suites
 
 
 def test_a_grid_is_the_product_of_its_axes(suite_file):
@@ -86,3 +86,18 @@ def test_overrides_are_yaml():
     assert parse_override("uplink={name: topk, density: 0.1}")[1]["density"] == 0.1
     with pytest.raises(ValueError, match="expected key=value, got 'rounds'"):
         parse_override("rounds")
+
+
+def test_naming_another_component_keeps_the_default_fields_that_it_has():
+    fields: dict[str, object] = {}
+    for key, value in {
+        "adapter.name": "head",
+        "partition.name": "iid",
+        "algorithm.name": "fedprox",
+        "task.name": "friends",
+    }.items():
+        set_dotted(fields, key, value)
+    assert fields["adapter"] == {"name": "head"}
+    assert fields["partition"] == {"name": "iid", "num_clients": 10}
+    assert fields["algorithm"] == {"name": "fedprox", "local_steps": 4}
+    assert fields["task"] == {"name": "friends", "max_length": 24}
