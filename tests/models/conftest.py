@@ -1,11 +1,10 @@
 import os
 from pathlib import Path
 
-import numpy as np
 import pytest
+from colour_task import encode_colours
 
-from fedbytes.data import EncodedTask, encode, make_split, make_text_data
-from fedbytes.models.tiny import byte_tokenizer
+from fedbytes.data import EncodedTask
 
 USERS_HOME = os.environ.get("FEDBYTES_HOME")
 
@@ -28,26 +27,13 @@ def home(tmp_path_factory: pytest.TempPathFactory):
         yield folder
 
 
-def _split(count: int, seed: int):
-    rng = np.random.default_rng(seed)
-    labels = rng.integers(3, size=count)
-    starts = np.array(["red", "green", "blue"])[labels]
-    texts = [f"{word} {'x' * rng.integers(1, 30)}" for word in starts]
-    return make_split(texts, {"label": starts})
-
-
-def _encode(kind: str) -> EncodedTask:
-    data = make_text_data("colours", _split(40, 0), _split(17, 1))
-    return encode(data, byte_tokenizer(), "bytes", kind, 24)  # type: ignore[arg-type]
-
-
 @pytest.fixture(scope="session")
 def colours(home: Path) -> EncodedTask:
     """Three classes, 40 train and 17 test examples of 5 to 24 tokens."""
-    return _encode("classification")
+    return encode_colours("classification")
 
 
 @pytest.fixture(scope="session")
 def colour_texts(home: Path) -> EncodedTask:
     """The same texts for language modelling."""
-    return _encode("causal-lm")
+    return encode_colours("causal-lm")

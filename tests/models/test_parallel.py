@@ -25,14 +25,14 @@ torch.save(everything(tensor_parallel=True), Path(sys.argv[2]) / f"{rank}.pt")
 def everything(**fields):
     """For each adapter a loss, its gradient, metrics, and how many weights are held (split)."""
     import numpy as np
-    from conftest import _encode
+    from colour_task import encode_colours
     from torch.distributed.tensor import DTensor
 
     torch.set_num_threads(1)
     found = []
     for adapter in ADAPTERS:
         spec = {"name": "tiny-llama", "precision": "float32", "device": "cpu", **fields}
-        model = build_model(spec, adapter, _encode("causal-lm"))
+        model = build_model(spec, adapter, encode_colours("causal-lm"))
         model.set_state(model.initial_state + 0.01)
         loss = model.loss(next(model.batches(np.arange(40), 8, np.random.default_rng(0))))
         loss.backward()
