@@ -90,7 +90,7 @@ class LiveTable:
     def started(self, config: RunConfig) -> None:
         """Add a bar for a run."""
         self.tasks[config.id] = self.bars.add_task(
-            f"  {short_label(config)}", total=config.rounds, metric=""
+            f"  {escape(short_label(config))}", total=config.rounds, metric=""
         )
 
     def told(self, config: RunConfig, event: Event) -> None:
@@ -117,10 +117,9 @@ class LiveTable:
 
     def _line(self, config: RunConfig, event: Event) -> str:
         left = f"({self.left} left)"
+        what = f"{config.id} {escape(short_label(config))}"
         if isinstance(event, Failed):
-            return (
-                f"[red]failed[/] {config.id} {short_label(config)}: {escape(event.message)} {left}"
-            )
+            return f"[red]failed[/] {what}: {escape(event.message)} {left}"
         last = self.last.get(config.id)
         result = f"{headline(last.metrics)}, {bytes_text(last.total_bytes)}" if last else ""
-        return f"[green]done[/] {config.id} {short_label(config)}: {result} {left}"
+        return f"[green]done[/] {what}: {result} {left}"
