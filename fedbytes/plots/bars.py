@@ -44,15 +44,22 @@ def draw(
     goals = [resolve(chosen, setting, target) for setting in chosen.settings]
     found = [reach(chosen, s, goal) for s, (goal, _) in zip(chosen.settings, goals, strict=True)]
     figure, axes = panels([""] * len(goals), columns=1, sharex=True)
-    figure.set_size_inches(WIDTH, 0.65 + len(axes) * (0.62 + 0.27 * len(chosen.codecs)))
+    figure.set_size_inches(WIDTH, 0.65 + len(axes) * (0.78 + 0.27 * len(chosen.codecs)))
     look = looks(chosen.codecs, chosen.baseline)
     ends = [_end(item) for items in found for item in items]
     for axis, items, setting, goal in zip(axes, found, chosen.settings, goals, strict=True):
         # Half a decade to the left, so that the shortest bar has a length; room for words right.
         bytes_axis(axis, min(ends) / 3, max(ends) * 4, most=8)
         _bars(axis, items, look, chosen.baseline)
-        axis.set_title(setting.title, loc="left")
-        axis.set_title(_goal(chosen.metric, *goal), loc="right", fontweight="normal", fontsize=8)
+        axis.set_title(setting.title, loc="left", pad=16)
+        axis.annotate(
+            _goal(chosen.metric, *goal),
+            (0, 1),
+            xycoords="axes fraction",
+            xytext=(0, 4),
+            textcoords="offset points",
+            fontsize=8,
+        )
         axis.xaxis.set_tick_params(labelbottom=True)
     axes[-1].set_xlabel("Bytes to the target, both ways, all clients (log scale)")
     note(figure, _how(chosen.baseline))
@@ -70,7 +77,7 @@ def _end(item: Reach) -> float:
 
 
 def _bars(axis: Axes, items: list[Reach], look: dict[str, Look], baseline: str | None) -> None:
-    left = axis.get_xlim()[0]
+    left, right = axis.get_xlim()
     for place, item in enumerate(items):
         end = _end(item)
         axis.barh(
@@ -84,9 +91,13 @@ def _bars(axis: Axes, items: list[Reach], look: dict[str, Look], baseline: str |
         )
         tip = end
         if item.reached and isfinite(item.bytes.low):
-            ends = [item.bytes.low, item.bytes.high]
-            axis.plot(ends, [place, place], color=INK, linewidth=1.1, marker="|", markersize=6)
-            tip = max(end, item.bytes.high)
+            # Of few seeds it can be far wider than the axis: it ends where words need the place.
+            ends = [max(item.bytes.low, left), min(item.bytes.high, max(end, right / 4))]
+            axis.plot(ends, [place, place], color=INK, linewidth=1.1)
+            for edge, shown in zip((item.bytes.low, item.bytes.high), ends, strict=True):
+                mark = "|" if edge == shown else ("<" if shown == left else ">")
+                axis.plot([shown], [place], color=INK, marker=mark, markersize=5)
+            tip = max(end, ends[1])
         axis.annotate(
             _words(item, baseline),
             (tip, place),
