@@ -197,8 +197,10 @@ def codecs(
             raise ValueError("--out needs --bench, or --redraw to draw what lies there again")
         codec_commands.measure_codecs(names or [], numel, distribution, plugin or [])
         return
+    from fedbytes.experiments.provenance import provenance
     from fedbytes.plots.codecs import read_survey, write_survey
 
+    origin = provenance()
     if redraw:
         if out is None:
             raise ValueError("--redraw needs --out, the folder with rates.csv and means.csv")
@@ -206,7 +208,10 @@ def codecs(
     else:
         survey = codec_commands.survey_codecs(names or [], numel, plugin or [])
     if out is not None:
-        for path in write_survey(survey, out):
+        paths = write_survey(survey, out)
+        if not redraw:
+            paths.append(codec_commands.write_origin(origin, out / "survey-provenance.json"))
+        for path in paths:
             Console().print(str(path), highlight=False, soft_wrap=True)
 
 

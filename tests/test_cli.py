@@ -165,6 +165,8 @@ def test_other_mistakes_are_one_line_and_exit_code_2(words, tmp_path):
         (["report", tmp_path / "out"], "there is no run"),
         (["list", "codec"], "did you mean 'codecs'"),
         (["codecs", "topq"], "did you mean 'topk'"),
+        (["codecs", "--out", "x"], "--out needs --bench"),
+        (["codecs", "--redraw"], "--redraw needs --out"),
         (["check", tmp_path / "none.py"], "does not exist"),
         (["check", empty], "not a Python file"),
     ]:

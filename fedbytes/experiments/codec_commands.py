@@ -1,7 +1,9 @@
 """What `fedbytes codecs` does: measures codecs and prints the tables."""
 
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -69,6 +71,12 @@ def survey_codecs(
     costs = pd.DataFrame(overheads())
     console.print(_overhead_table(costs))
     return rates, means, costs
+
+
+def write_origin(origin: dict[str, Any], path: Path) -> Path:
+    """Write which code on which machine measured."""
+    path.write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
+    return path
 
 
 def _rate_table(distribution: str, numel: int, rows: pd.DataFrame) -> Table:
