@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from fedbytes.plots.study import Study, study
 from fedbytes.plots.style import Look, bytes_axis, label_bottom, legend, looks, note, panels, styled
@@ -23,6 +23,10 @@ def draw_against_rounds(
 ) -> Figure:
     """Draw the metric against rounds: what compression costs when bytes are free."""
     return _draw(study(tables, metric, baseline), "round")
+
+
+WIDE = 6.0
+"""Values that differ by more than this factor are drawn on a logarithmic axis."""
 
 
 @styled
@@ -55,7 +59,14 @@ def _frame(axes: list[Axes], ceiling: float) -> None:
     heights = [np.asarray(line.get_ydata(), dtype=float) for axis in axes for line in axis.lines]
     seen = np.concatenate(heights) if heights else np.empty(0)
     seen = seen[np.isfinite(seen)]
-    if len(seen):
+    if len(seen) and seen.min() > 0 and seen.max() > WIDE * seen.min():
+        # A perplexity that falls from thousands to tens: its last rounds are what is looked at.
+        axes[0].set_yscale("log")
+        axes[0].set_ylim(seen.min() / 1.15, min(seen.max() * 1.15, ceiling))
+        axes[0].yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+        axes[0].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes[0].yaxis.set_minor_locator(NullLocator())
+    elif len(seen):
         margin = 0.3 * max(np.ptp(seen), 1e-3 * abs(seen.max()), 1e-12)
         low, high = axes[0].get_ylim()
         axes[0].set_ylim(max(low, seen.min() - margin), min(high, seen.max() + margin, ceiling))
