@@ -21,6 +21,7 @@ MODELS = ("minilm", "smollm2-135m")
 _METHODS = ("LOHA", "LOKR", "OFT", "BOFT", "HRA", "FOURIERFT", "RANDLORA", "LN_TUNING")
 _VARIANTS: dict[str, tuple[dict[str, Any], ...]] = {
     "lora": ({}, {"train": "b"}),
+    "p_tuning": ({}, {"encoder": "lstm"}),
     "peft": tuple({"method": method} for method in _METHODS),
 }
 

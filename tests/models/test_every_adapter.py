@@ -22,6 +22,7 @@ SPECS = [
     "lora_xs",
     {"name": "prompt_tuning", "length": 4},
     {"name": "p_tuning", "length": 4, "encoder_hidden": 16},
+    {"name": "p_tuning", "length": 4, "encoder_hidden": 16, "encoder": "lstm"},
     {"name": "prefix_tuning", "length": 4},
     {"name": "projected_prompt", "length": 4},
 ]

@@ -44,6 +44,42 @@ def test_the_prompt_and_the_head_alone_are_trained(name, base, colours):
     assert model._prefix is None, "the first layer reads the prompt: no layer is constant"
 
 
+def test_an_lstm_reads_the_prompt_first(base, colours):
+    """What stands before the text is what torch's own layers make of the trained values."""
+    fields = {"encoder": "lstm", "encoder_hidden": 8, "encoder_layers": 3}
+    model = prompted("p_tuning", base, colours, **fields)
+    held = model.network.backbone.prompt_encoder.state_dict()
+    lstm, head = torch.nn.LSTM(32, 8, 3, bidirectional=True), torch.nn.Linear(16, 16)
+    last = torch.nn.Linear(16, 32)
+    for name, layer in (("lstm_head.", lstm), ("mlp_head.0.", head), ("mlp_head.2.", last)):
+        part = {n.removeprefix(name): p for n, p in held.items() if n.startswith(name)}
+        layer.load_state_dict(part)
+    assert 0.3 < max(p.abs().max() for p in lstm.parameters()) <= 8**-0.5
+    prompt = last(torch.relu(head(lstm(held["embedding.weight"])[0])))
+    batch, frozen = batch_of(colours), load_base(base).model
+    rows = prompt.expand(len(batch), -1, -1)
+    text = torch.cat([rows, frozen.get_input_embeddings()(batch.tokens)], 1)
+    mask = torch.nn.functional.pad(batch.mask, (4, 0), value=1)
+    with torch.no_grad():
+        wanted = frozen(inputs_embeds=text, attention_mask=mask)[0][:, 4:]
+        found = model.network.backbone(input_ids=batch.tokens, attention_mask=batch.mask)[0]
+    torch.testing.assert_close(found[batch.mask == 1], wanted[batch.mask == 1])
+
+
+def test_an_lstm_goes_with_products_in_bfloat16(base, colours):
+    spec = {"name": base, "precision": "bfloat16"}
+    model = prompted("p_tuning", spec, colours, encoder="lstm", encoder_hidden=8)
+    model.set_state(model.initial_state + 0.1 * torch.arange(model.layout.numel).cos())
+    model.loss(batch_of(colours)).backward()
+    assert model.flat.grad.isfinite().all()
+    assert model.flat.grad[: 4 * 32].abs().max() > 0
+
+
+def test_layers_of_an_lstm_that_is_not_there_are_refused():
+    with pytest.raises(ValueError, match="encoder_layers=3 is of an LSTM: set encoder=lstm"):
+        make_adapter("p_tuning", encoder_layers=3)
+
+
 def test_a_prompt_of_words_is_those_words_before_the_text(base, colours):
     """The model's states are those after reading the words; the pooled ones the text's alone."""
     model = prompted("prompt_tuning", base, colours, ids=WORDS)

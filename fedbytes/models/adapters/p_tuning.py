@@ -1,15 +1,18 @@
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from fedbytes.data.quiet import quiet_logger
 from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.draws import uniform_below
 from fedbytes.models.prompting import read_first
 from fedbytes.models.soft_prompt import SoftPrompt
+from fedbytes.registry import later
 
 NAME = "prompt_encoder"
+LAYERS = 2  # of an LSTM, as in peft
 
 
 @ADAPTERS.register("p_tuning")
@@ -17,43 +20,71 @@ NAME = "prompt_encoder"
 class PTuning(SoftPrompt):
     """A soft prompt behind a small network that is trained with it (P-tuning, arXiv:2103.10385).
 
-    The network is peft's: three linear layers. Its parameters are trained and sent, and not the
-    vectors that it makes: a client that is sent those alone could not go on training the network.
+    The network is peft's: three linear layers, or a bidirectional LSTM and two linear
+    layers. Its parameters are trained and sent, and not the vectors that it makes: a client that is
+    sent those alone could not go on training the network.
 
     Attributes:
-        encoder_hidden: width of the network.
+        encoder_hidden: width of the network; an LSTM's in each direction.
+        encoder: `mlp`: linear layers alone; `lstm`: an LSTM that reads the prompt before them.
+        encoder_layers: layers of the LSTM.
     """
 
     encoder_hidden: int = 128
+    encoder: Literal["mlp", "lstm"] = later("mlp")
+    encoder_layers: int = later(LAYERS)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.encoder_hidden < 1:
-            raise ValueError(f"encoder_hidden must be at least 1, got {self.encoder_hidden}")
+        for key in ("encoder_hidden", "encoder_layers"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
+        if self.encoder == "mlp" and self.encoder_layers != LAYERS:
+            raise ValueError(
+                f"encoder_layers={self.encoder_layers} is of an LSTM: set encoder=lstm, or leave "
+                "it out"
+            )
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Put the prompt in front of what the model reads; return it with its network.
 
         The network's weights and biases are drawn as torch draws them.
         """
+        hidden = backbone.get_input_embeddings().embedding_dim  # type: ignore[operator]
+        encoder = self._encoder(hidden).to(next(backbone.parameters()).device)
+        backbone.add_module(NAME, encoder)
+        read_first(backbone, lambda: _vectors(encoder))
+        trained: dict[str, Initial] = {f"{NAME}.embedding.weight": self.words(backbone)}
+        for place, module in encoder.named_modules():
+            if isinstance(module, nn.Linear | nn.LSTM):
+                lstm = isinstance(module, nn.LSTM)
+                width = module.hidden_size if lstm else module.in_features
+                for name, _ in module.named_parameters():
+                    trained[f"{NAME}.{place}.{name}"] = uniform_below(width**-0.5)
+        return trained
+
+    def _encoder(self, hidden: int) -> Any:
         with quiet_logger("bitsandbytes"):
             from peft import PromptEncoder, PromptEncoderConfig
 
-        hidden = backbone.get_input_embeddings().embedding_dim  # type: ignore[operator]
         config = PromptEncoderConfig(
             num_virtual_tokens=self.tokens,
             num_transformer_submodules=1,
             token_dim=hidden,
             encoder_hidden_size=self.encoder_hidden,
+            encoder_reparameterization_type=self.encoder.upper(),
+            encoder_num_layers=self.encoder_layers,
+            encoder_dropout=0.0,
         )
-        device = next(backbone.parameters()).device
-        encoder: Any = PromptEncoder(config).to(device)  # type: ignore[no-untyped-call]
-        backbone.add_module(NAME, encoder)
-        read_first(backbone, lambda: encoder.mlp_head(encoder.embedding.weight))
-        trained: dict[str, Initial] = {f"{NAME}.embedding.weight": self.words(backbone)}
-        for name, layer in encoder.mlp_head.named_children():
-            if isinstance(layer, nn.Linear):
-                width = layer.in_features
-                trained[f"{NAME}.mlp_head.{name}.weight"] = uniform_below(width**-0.5)
-                trained[f"{NAME}.mlp_head.{name}.bias"] = uniform_below(width**-0.5)
-        return trained
+        return PromptEncoder(config)  # type: ignore[no-untyped-call]
+
+
+def _vectors(encoder: Any) -> Tensor:
+    """Return the prompt [length, hidden] that an encoder makes."""
+    states = encoder.embedding.weight
+    if hasattr(encoder, "lstm_head"):
+        # cuDNN's goes back in training mode alone, and wants its weights in a chunk of their own.
+        with torch.backends.cudnn.flags(enabled=False):
+            states = encoder.lstm_head(states)[0]
+    made: Tensor = encoder.mlp_head(states)
+    return made
