@@ -55,11 +55,10 @@ class PTuning(SoftPrompt):
         backbone.add_module(NAME, encoder)
         read_first(backbone, lambda: _vectors(encoder))
         trained: dict[str, Initial] = {f"{NAME}.embedding.weight": self.words(backbone)}
-        for place, module in encoder.named_modules():
-            if isinstance(module, nn.Linear | nn.LSTM):
-                lstm = isinstance(module, nn.LSTM)
-                width = module.hidden_size if lstm else module.in_features
-                for name, _ in module.named_parameters():
+        for place, layer in encoder.named_modules():
+            if isinstance(layer, nn.Linear | nn.LSTM):
+                width = layer.in_features if isinstance(layer, nn.Linear) else layer.hidden_size
+                for name, _ in layer.named_parameters():
                     trained[f"{NAME}.{place}.{name}"] = uniform_below(width**-0.5)
         return trained
 
