@@ -62,6 +62,8 @@ class RunConfig(BaseModel):
     """Clients sampled a round; all of them by default."""
     evaluate_every: int = Field(1, ge=1)
     """Evaluate after every so many rounds, and after the last."""
+    evaluate_start: bool = False
+    """Evaluate before the first round as well: a row of round 0, where nothing has been sent."""
     initial: Literal["full", "seed"] = "full"
     """What brings a client the initial state: the state itself, or the seed it is drawn from."""
     broadcast: Literal["unicast", "multicast"] = "unicast"
@@ -111,6 +113,8 @@ class RunConfig(BaseModel):
     def id(self) -> str:
         """The digest of the canonical configuration; two runs with one id are the same run."""
         identity = self.model_dump(mode="json", exclude=_NOT_IDENTITY)
+        if not self.evaluate_start:  # the field came later: runs without it keep their ids
+            del identity["evaluate_start"]
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

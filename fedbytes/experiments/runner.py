@@ -95,6 +95,8 @@ class _Run:
         """Run the rounds that are left, and finish."""
         if self.resumed is None:
             self._describe()
+            if self.config.evaluate_start:
+                self.folder.append_row(self._row(0, {"train_loss": None}))
         while self.state.round < self.config.rounds:
             report = run_round(self.state, self.problem.federation, self.channel, self.clock)
             row = self._evaluate(report)
@@ -137,21 +139,30 @@ class _Run:
 
     def _evaluate(self, report: RoundReport) -> dict[str, Any] | None:
         """Return the row of an evaluated round, None for one that is not."""
-        round_, rounds = report.round, self.config.rounds
-        if round_ % self.config.evaluate_every and round_ != rounds:
+        round_ = report.round
+        if round_ % self.config.evaluate_every and round_ != self.config.rounds:
             return None
+        return self._row(round_, {"train_loss": report.train_loss}, report.agreement)
+
+    def _row(
+        self,
+        round_: int,
+        learned: dict[str, float | None],
+        agreement: dict[str, float] | None = None,
+    ) -> dict[str, Any]:
+        """Evaluate what the server holds; return the row of `round_`."""
         with self.clock.phase("evaluate"):
             self.problem.federation.algorithm.load(self.problem.model, self.state.model)
             self.metrics = self.problem.model.evaluate()
         return {
             "round": round_,
-            "rounds": rounds,
+            "rounds": self.config.rounds,
             "up_bytes": self.ledger.up_bytes,
             "down_bytes": self.ledger.down_bytes,
             "total_bytes": self.ledger.total,
-            "train_loss": report.train_loss,
+            **learned,
             **self.metrics,
-            **report.agreement,
+            **(agreement or {}),
             "seconds": sum(self.clock.seconds().values()),
         }
 

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from fedbytes.plots.study import Study, study
+from fedbytes.plots.study import Setting, Study, study
 from fedbytes.plots.style import Look, bytes_axis, label_bottom, legend, looks, note, panels, styled
 from fedbytes.plots.tables import Tables
 
@@ -41,6 +41,8 @@ def _draw(chosen: Study, across: str) -> Figure:
                 curve = curve[curve["bytes"] > 0]
             _line(axis, curve, across, look[codec], codec, chosen.metric.scale)
             extent += [*curve[across].iloc[[0, -1]]] if len(curve) else []
+        if across == "bytes":
+            _mark_start(axis, chosen, setting)
     _frame(axes, 100.0 if chosen.metric.scale == 100 else np.inf)
     for axis in axes:
         if across == "bytes" and extent:
@@ -52,6 +54,26 @@ def _draw(chosen: Study, across: str) -> Figure:
     legend(figure, [look[codec].handle(codec) for codec in chosen.codecs])
     note(figure, _how(chosen))
     return figure
+
+
+def _mark_start(axis: Axes, chosen: Study, setting: Setting) -> None:
+    """Draw the lowest start of all methods as a line: nothing was sent for it, so it has no x."""
+    begun = chosen.initial(setting)
+    if begun.empty:
+        return
+    by_codec = begun.groupby("codec")["value"].mean()
+    value = float(by_codec.min() if chosen.metric.rises else by_codec.max()) * chosen.metric.scale
+    axis.axhline(value, color="0.45", linestyle=":", linewidth=1.0, zorder=0.5)
+    axis.annotate(
+        "before training",
+        (0.99, value),
+        xycoords=("axes fraction", "data"),
+        xytext=(0, 3),
+        textcoords="offset points",
+        ha="right",
+        color="0.35",
+        fontsize="small",
+    )
 
 
 def _frame(axes: list[Axes], ceiling: float) -> None:

@@ -89,6 +89,11 @@ class Study:
         rows = setting.rows.sort_values("round").groupby("run", sort=False).tail(1)
         return rows.assign(value=rows[self.metric.name])
 
+    def initial(self, setting: Setting) -> pd.DataFrame:
+        """Return the state before the first round of each run that evaluated it, with value."""
+        rows = setting.rows[setting.rows["round"] == 0]
+        return rows.assign(value=rows[self.metric.name])
+
     def present(self, setting: Setting) -> list[str]:
         """Return the codecs that have runs in a setting, in order."""
         had = set(setting.rows["codec"])

@@ -30,6 +30,8 @@ def summary(
         setting, heterogeneity (NMI), codec, seeds.
         metric, value, value_half: final metric, mean and half its 95 % interval.
         difference, difference_half: to the baseline, paired by seed.
+        start, gain, gain_half: the metric before round 1 and its change since, paired by seed; NaN
+            where runs did not `evaluate_start`.
         total_bytes: mean of a run, both ways, all clients.
         target, bytes_to_target, reached: geometric mean over the seeds that reach it.
         ratio, ratio_low, ratio_high: the baseline's bytes to target over the codec's, paired by
@@ -54,11 +56,14 @@ def _rows(
     goal = resolve(chosen, setting, target)[0]
     gaps = {found.codec: found.metric for found in differences(chosen, setting, goal)}
     final = chosen.final(setting).join(spent, on="run")
+    begun = chosen.initial(setting).set_index("run")["value"]
     rows = []
     for item in reach(chosen, setting, goal):
         own = final[final["codec"] == item.codec]
         value = t_interval(own["value"])
         gap = gaps.get(item.codec)
+        before = own["run"].map(begun).astype(float)
+        gained = t_interval(own["value"] - before)
         rows.append(
             {
                 "setting": setting.title,
@@ -70,6 +75,9 @@ def _rows(
                 "value_half": value.half,
                 "difference": gap.mean if gap else nan,
                 "difference_half": gap.half if gap else nan,
+                "start": float(before.mean()),
+                "gain": gained.mean,
+                "gain_half": gained.half,
                 "total_bytes": item.spent,
                 "target": goal,
                 "bytes_to_target": item.bytes.mean,
@@ -110,6 +118,8 @@ def summary_text(frame: pd.DataFrame) -> pd.DataFrame:
             metric.show(row.value), metric.show(row.value_half), row.seeds
         ),
         "To baseline": lambda row: _signed(row.difference, row.difference_half, metric),
+        "From": lambda row: metric.show(row.start),
+        "Gain": lambda row: _signed(row.gain, row.gain_half, metric),
         "Total": lambda row: format_bytes(row.total_bytes),
         "Target": lambda row: ("≥ " if metric.rises else "≤ ") + metric.show(row.target),
         "To target": lambda row: _reached(row),
@@ -121,7 +131,7 @@ def summary_text(frame: pd.DataFrame) -> pd.DataFrame:
     shown = pd.DataFrame({name: [show(row) for row in rows] for name, show in columns.items()})
     empty = [
         name
-        for name in ("To baseline", "Ratio", "Seconds", "Overhead")
+        for name in ("To baseline", "From", "Gain", "Ratio", "Seconds", "Overhead")
         if (shown[name] == "–").all()
     ]
     return shown.drop(columns=empty)

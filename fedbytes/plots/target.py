@@ -68,8 +68,12 @@ def _final_mean(study: Study, setting: Setting) -> tuple[str, float]:
 
 
 def bytes_to_target(study: Study, setting: Setting, codec: str, target: float) -> dict[int, float]:
-    """Return cumulative bytes at the first evaluated round past the target; NaN if never."""
-    rows = setting.rows[setting.rows["codec"] == codec].sort_values("round")
+    """Return cumulative bytes at the first evaluated round past the target; NaN if never.
+
+    The state before the first round is left out: nothing was sent for it.
+    """
+    rows = setting.rows[(setting.rows["codec"] == codec) & (setting.rows["total_bytes"] > 0)]
+    rows = rows.sort_values("round")
     found = {}
     for seed, run in rows.groupby("seed"):
         values = run[study.metric.name]

@@ -136,6 +136,27 @@ def test_evaluation_can_be_sparse_and_the_last_round_is_always_in(settings, tmp_
     assert load_results(tmp_path)["round"].tolist() == [2, 4, 5]
 
 
+def test_the_start_is_evaluated_where_it_is_asked_for_and_changes_nothing_after(settings, tmp_path):
+    plain = settings | {"rounds": 3, "evaluate_every": 2, "model": "tiny-llama"}
+    config = make_config(plain | {"evaluate_start": True})
+    assert config.id != make_config(plain).id
+    run(config, tmp_path / "with")
+    run(make_config(plain), tmp_path / "without")
+    found = load_results(tmp_path / "with")
+    assert found["round"].tolist() == [0, 2, 3]
+    assert found.total_bytes.iloc[0] == 0
+    assert 0 <= found.accuracy.iloc[0] <= 1
+    assert np.isnan(found.train_loss.iloc[0])
+    later = found.iloc[1:].drop(columns=["run", *TIMES]).reset_index(drop=True)
+    without = load_results(tmp_path / "without").drop(columns=["run", *TIMES])
+    pd.testing.assert_frame_equal(later, without, check_exact=True)
+    with pytest.raises(CutError):
+        run(config, tmp_path / "cut", tell=cut_at(1))
+    run(config, tmp_path / "cut")
+    cut = load_results(tmp_path / "cut").drop(columns=TIMES)
+    pd.testing.assert_frame_equal(found.drop(columns=TIMES), cut, check_exact=True)
+
+
 def test_how_far_clients_agree_is_stored_every_round(settings, tmp_path):
     run(make_config(settings | {"rounds": 5, "evaluate_every": 2}), tmp_path)
     deltas, results = load_deltas(tmp_path), load_results(tmp_path)

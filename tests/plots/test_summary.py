@@ -1,6 +1,7 @@
 """The summary table, as numbers and as text."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -34,6 +35,26 @@ def test_numbers(tables):
     assert row["seconds"] == pytest.approx(41.2)  # set-up is left out
     assert row["overhead"] == pytest.approx(1.2 / 41.2)
     assert (row["seeds"], row["reached"]) == (3, 3)
+
+
+def test_what_training_gained_is_paired_by_seed(tables):
+    first = tables.results[tables.results["round"] == 1]
+    starts = 0.2 + 0.01 * first["seed"]
+    zero = first.assign(round=0, up_bytes=0, down_bytes=0, total_bytes=0, accuracy=starts)
+    frame = summary(replace(tables, results=pd.concat([zero, tables.results])))
+    last = tables.results.query("codec == 'nf4' and alpha == 0.1 and round == 12")
+    gained = last["accuracy"] - (0.2 + 0.01 * last["seed"])
+    interval = stats.ttest_1samp(gained, 0).confidence_interval(0.95)
+    row = frame[(frame["codec"] == "nf4") & (frame["setting"].str.contains("0.1"))].iloc[0]
+    assert row["start"] == pytest.approx(0.21)
+    assert row["gain"] == pytest.approx(gained.mean())
+    assert row["gain_half"] == pytest.approx((interval.high - interval.low) / 2)
+    shown = summary_text(frame)
+    assert shown["From"].iloc[1] == "21.0"
+    assert shown["Gain"].iloc[1].startswith("+")
+    same = ["value", "difference", "bytes_to_target", "ratio"]
+    pd.testing.assert_frame_equal(frame[same], summary(tables)[same])
+    assert "From" not in summary_text(summary(tables))
 
 
 def test_text(tables):
