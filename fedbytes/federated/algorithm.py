@@ -55,11 +55,17 @@ EXACT_CODECS = frozenset({"fp32"})
 
 @dataclass(frozen=True)
 class Trained:
-    """What local training gives: the delta `[numel]`, the mean loss, and the client's memory."""
+    """What local training gives: the delta `[numel]`, the mean loss, and the client's memory.
+
+    A client that `announces` a number, 0 to 2^64 - 1, sends it ahead of its delta, in a message
+    of its own. From there on it is in `Turn.announced`, and the delta is in the layout
+    `up(turn)` that follows from it.
+    """
 
     delta: Tensor
     loss: float
     memory: ClientMemory = field(default_factory=dict)
+    announces: int | None = None
 
 
 class Algorithm(ABC):
@@ -71,7 +77,8 @@ class Algorithm(ABC):
     changes of it. An algorithm that holds or sends something else says so below: `held` is what
     every client is kept in step with, `up` and `down` are the layouts of the messages of a turn,
     and `apply` is what a decoded update does to what is held. Both ends call them, so they must
-    follow from the turn alone.
+    follow from the turn alone. Where clients are sent updates, `down` and `apply` must not follow
+    from what is announced, which the other clients did not hear.
     """
 
     name: ClassVar[str]

@@ -6,7 +6,15 @@ from dataclasses import dataclass, field
 from fedbytes.compression.frame import Frame
 from fedbytes.federated.ledger import Direction, Entry, Ledger
 
-KIND_IDS = {"state": 1, "seed": 2, "update": 3, "delta": 4, "metrics": 5, "reference": 6}
+KIND_IDS = {
+    "state": 1,
+    "seed": 2,
+    "update": 3,
+    "delta": 4,
+    "metrics": 5,
+    "reference": 6,
+    "announcement": 7,
+}
 """What a frame says of its payload. A catch-up is not a kind of payload but of sending."""
 
 SERVER = 0xFFFFFFFF

@@ -118,11 +118,15 @@ class _Checks(Workbench):
         other = algorithm.initial(self.make(), 3)
         need(torch.equal(held, other), "initial differs between two models")
         need(algorithm.held(self.make()) == fed.layout, "held differs between two models")
-        found = iter(self.calls(fed))
+        found, announced = iter(self.calls(fed)), fed.turn(1).announced
         for round_ in (1, 2):
-            turn = fed.turn(round_)
+            turn = fed.turn(round_, announced)
             for client in turn.clients:
-                _fits("delta", next(found).delta, algorithm.up(turn.of(client)).numel)
+                trained = next(found)
+                if trained.announces is not None:
+                    turn = turn.heard(client, trained.announces)
+                _fits("delta", trained.delta, algorithm.up(turn.of(client)).numel)
+            announced = turn.announced
             update, _, after = next(found)
             if algorithm.downloads == "updates":
                 _fits("update", update, algorithm.down(turn).numel)

@@ -13,7 +13,8 @@ EVERYONE = -1
 class Entry:
     """One message. `message_bytes` is payload plus framing: the length of what was handed over.
 
-    `kind` is `delta` and `metrics` upwards; downwards `update` (the newest global update),
+    `kind` is `delta`, `metrics` and `announcement` (a number that a layout follows from) upwards;
+    downwards `update` (the newest global update),
     `catch-up` (what a client missed), `state` (a whole state) and `seed` (an initial state that
     the receiver draws itself).
     """

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fedbytes.compression.core import Layout
 from fedbytes.federated.algorithm import ClientMemory, Pairing, Trained
-from fedbytes.federated.algorithms.fedavg import FedAvg
+from fedbytes.federated.algorithms.fedavg import Correct, FedAvg
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.model import Trainable
 from fedbytes.federated.reduced import Reduced
@@ -133,9 +133,19 @@ class LoraAveraging(FedAvg):
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
+        correct: Correct | None = None,
     ) -> Trained:
-        """Take the local steps in a reduced vector `[numel]`; leave the model where they end."""
-        trained = self.local(reduced, start, indices, memory, rng, correct=reduced.collect)
+        """Take the local steps in a reduced vector `[numel]`; leave the model where they end.
+
+        `correct` changes the reduced gradient in place.
+        """
+
+        def collect(flat: Tensor, gradient: Tensor) -> None:
+            reduced.collect(flat, gradient)
+            if correct is not None:
+                correct(flat, gradient)
+
+        trained = self.local(reduced, start, indices, memory, rng, correct=collect)
         reduced.settle()
         return trained
 

@@ -11,6 +11,7 @@ from fedbytes.federated.channel import KIND_IDS, Channel
 
 _METRICS = struct.Struct("<Qf")  # examples, mean training loss
 _SEED = struct.Struct("<Q")
+_ANNOUNCEMENT = struct.Struct("<Q")
 METRICS_BYTES, SEED_BYTES = _METRICS.size, _SEED.size
 _NO_CODEC = 0
 
@@ -42,6 +43,20 @@ def frame_seed(seed: int, shared: Shared) -> Frame:
 def open_seed(frame: Frame) -> int:
     """Return the seed in a received frame."""
     return int(_SEED.unpack(frame.payload)[0])
+
+
+def frame_announcement(number: int, shared: Shared) -> Frame:
+    """Return the frame in which a client announces a number, before its delta."""
+    return _frame("announcement", _NO_CODEC, shared, _ANNOUNCEMENT.pack(number))
+
+
+def send_announcement(channel: Channel, shared: Shared, number: int) -> int:
+    """Send a number that a client announces up; return what the server read."""
+    frame = frame_announcement(number, shared)
+    received, _ = channel.send(
+        frame, round=shared.round, client=shared.sender, direction="up", kind="announcement"
+    )
+    return int(_ANNOUNCEMENT.unpack(received.payload)[0])
 
 
 def send_metrics(channel: Channel, shared: Shared, examples: int, loss: float) -> tuple[int, float]:

@@ -1,6 +1,7 @@
 """Clients that train LoRA factors of different ranks: a share of the server's directions each."""
 
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from fedbytes.federated.lora import EXAMPLE, PlainServer
 from fedbytes.federated.model import Trainable
 from fedbytes.federated.reduced import Reduced
 from fedbytes.federated.tensors import Tensors, pack, unpack
-from fedbytes.federated.turn import Turn
+from fedbytes.federated.turn import SERVER_TURN, Turn
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Ranks(PlainServer):
     """
 
     downloads = "state"
-    examples = (EXAMPLE | {"ranks": (1, 2)}, EXAMPLE)
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (EXAMPLE | {"ranks": (1, 2)}, EXAMPLE)
 
     ranks: tuple[int, ...] = ()
     """Ranks that are dealt to the clients in turn; none for the adapter's rank everywhere."""
@@ -59,7 +60,7 @@ class Ranks(PlainServer):
         """Return the layout of the client's share; of everything for the server."""
         shapes = turn.model.layout.shapes
         for pair in self.pairs(turn.model):
-            rank = self.rank_of(turn.client, pair.rank)
+            rank = self.rank_of(turn, pair.rank)
             shapes[pair.a] = (rank, pair.inputs)
             shapes[pair.b] = (pair.outputs, rank)
         return Layout(shapes)
@@ -81,6 +82,10 @@ class Ranks(PlainServer):
         rng: np.random.Generator,
     ) -> Trained:
         """Train the client's share and the head."""
+        return self.local_reduced(self.reduced(turn), start, indices, memory, rng)
+
+    def reduced(self, turn: Turn) -> Reduced:
+        """Return the client's share and the head as a vector of their own, to be trained."""
         layout, part = turn.model.layout, self.up(turn)
 
         def fill(vector: Tensor) -> Tensor:
@@ -89,18 +94,17 @@ class Ranks(PlainServer):
         def pull(gradient: Tensor) -> Tensor:
             return self._cut(turn, unpack(layout, gradient))
 
-        reduced = Reduced(turn.model, part.numel, fill, pull)
-        return self.local_reduced(reduced, start, indices, memory, rng)
+        return Reduced(turn.model, part.numel, fill, pull)
 
     def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
         """Return the update, which is the new state itself."""
         return update
 
-    def rank_of(self, client: int, whole: int) -> int:
-        """Return a client's rank; the server's is the adapter's, which is the whole."""
-        if client < 0 or not self.ranks:
+    def rank_of(self, turn: Turn, whole: int) -> int:
+        """Return the rank of whose turn it is; the server's is the adapter's, the whole."""
+        if turn.client == SERVER_TURN or not self.ranks:
             return whole
-        return self.ranks[client % len(self.ranks)]
+        return self.ranks[turn.client % len(self.ranks)]
 
     def trained(self, turn: Turn, held: Tensor, upload: Upload) -> Tensors:
         """Return the tensors that a client ended with, in its own rank."""

@@ -16,7 +16,7 @@ from fedbytes.federated.algorithm import ClientMemory
 from fedbytes.federated.channel import KIND_IDS, SERVER, Channel
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.ledger import Ledger
-from fedbytes.federated.messages import frame_vector, open_seed, open_vector
+from fedbytes.federated.messages import frame_announcement, frame_vector, open_seed, open_vector
 from fedbytes.federated.round import Federation, run_round
 from fedbytes.federated.state import State
 from fedbytes.streams import stream
@@ -59,6 +59,7 @@ class StrictClient:
         self.held: Tensor | None = None
         self.memory: ClientMemory = {}
         self.residuals: dict[str, Held] = {}
+        self.announced: dict[int, int] = {}
 
     def receive(self, data: bytes) -> None:
         """Take a message in; references are for codecs that are not rehearsed here."""
@@ -67,7 +68,8 @@ class StrictClient:
         if kind == "seed":
             self.held = fed.algorithm.initial(fed.model, open_seed(frame))
         elif kind == "state" and fed.algorithm.downloads == "state":
-            shared = fed.shared_down(fed.turn(frame.round).of(self.number), None)
+            turn = fed.turn(frame.round, self.announced).of(self.number)
+            shared = fed.shared_down(turn, None)
             self.held = open_vector(frame, fed.downlink.codec, shared)
         elif kind == "state":
             shared = Shared(fed.layout, seed=fed.seed, round=frame.round, sender=SERVER)
@@ -79,20 +81,27 @@ class StrictClient:
             update = open_vector(frame, fed.downlink.codec, fed.shared_down(turn, None))
             self.held = fed.algorithm.apply(turn, self.held, update)
 
-    def send(self, round_: int) -> bytes:
-        """Take the client's turn; return its message with the delta."""
-        fed, turn = self.fed, self.fed.turn(round_).of(self.number)
+    def send(self, round_: int) -> list[bytes]:
+        """Take the client's turn; return what it announces, if anything, and its delta."""
+        fed, turn = self.fed, self.fed.turn(round_, self.announced).of(self.number)
         if self.held is None:
             raise ValueError(f"client {self.number} takes part and was sent nothing")
         rng = stream(fed.seed, "batches", round_, self.number)
         part = fed.parts[self.number]
         trained = fed.algorithm.train(turn, self.held.clone(), part, self.memory, rng)
         self.memory = trained.memory or self.memory
+        messages = []
+        if trained.announces is not None:
+            before = fed.shared_up(turn, None)
+            messages.append(frame_announcement(trained.announces, before).pack())
+            self.announced[self.number] = trained.announces
+            turn = turn.heard(self.number, trained.announces)
         shared = fed.shared_up(turn, None)
         slot = fed.slot(self.number, shared.layout)
         sent = fed.uplink.encode(trained.delta, self.residuals.get(slot, {}), shared)
         self.residuals[slot] = sent.held
-        return frame_vector("delta", fed.uplink.codec, shared, sent.data).pack()
+        messages.append(frame_vector("delta", fed.uplink.codec, shared, sent.data).pack())
+        return messages
 
 
 def follow(run: Rehearsal, clients: list[StrictClient], rounds: int) -> None:
@@ -106,20 +115,24 @@ def follow(run: Rehearsal, clients: list[StrictClient], rounds: int) -> None:
         believed, entries, first = run.state.model, len(run.ledger.entries), len(run.crossed)
         run.go(1)
         new = zip(run.ledger.entries[entries:], run.crossed[first:], strict=True)
+        announced: list[bytes] = []
         for entry, data in new:
             client = clients[entry.client]
             if entry.direction == "down":
                 client.receive(data)
+            elif entry.kind == "announcement":
+                announced.append(data)
             elif entry.kind == "delta":
-                _agree(run, client, believed, data)
+                _agree(run, client, believed, [*announced, data])
+                announced.clear()
 
 
-def _agree(run: Rehearsal, client: StrictClient, believed: Tensor, data: bytes) -> None:
+def _agree(run: Rehearsal, client: StrictClient, believed: Tensor, sent: list[bytes]) -> None:
     where = f"round {run.state.round}, client {client.number}"
     kept = run.fed.algorithm.downloads == "updates"
     if kept and (client.held is None or not torch.equal(client.held, believed)):
         raise ValueError(f"{where} holds something else than the server believes")
-    if client.send(run.state.round) != data:
+    if client.send(run.state.round) != sent:
         raise ValueError(
             f"{where} sends something else when it knows only its messages, its memory and its "
             "examples: something reaches it past the channel"

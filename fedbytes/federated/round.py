@@ -5,7 +5,7 @@ after_client hooks -> error feedback -> uplink codec -> message -> server decode
 before_aggregate hooks -> aggregate -> server optimiser -> downlink codec -> new state
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -22,7 +22,7 @@ from fedbytes.federated.clock import Clock
 from fedbytes.federated.download import send_states
 from fedbytes.federated.hooks import Context, Hooks, Upload
 from fedbytes.federated.link import Link
-from fedbytes.federated.messages import frame_vector, open_vector, send_metrics
+from fedbytes.federated.messages import frame_vector, open_vector, send_announcement, send_metrics
 from fedbytes.federated.model import Trainable
 from fedbytes.federated.state import State
 from fedbytes.federated.turn import Turn
@@ -69,14 +69,18 @@ class Federation:
         """What clients are kept in step with: by default the tensors that are trained."""
         return self.algorithm.held(self.model)
 
-    def turn(self, round_: int) -> Turn:
-        """Return the server's turn in a round; `.of(client)` is a client's."""
+    def turn(self, round_: int, announced: Mapping[int, int] | None = None) -> Turn:
+        """Return the server's turn in a round; `.of(client)` is a client's.
+
+        `announced` are the numbers that clients announced before it.
+        """
         return Turn(
             model=self.model,
             seed=self.seed,
             round=round_,
             clients=tuple(sample_clients(self, round_)),
             num_clients=sum(len(part) > 0 for part in self.parts),
+            announced=dict(announced or {}),
         )
 
     def shared(self, round_: int, sender: int, reference: Tensor | None) -> Shared:
@@ -166,7 +170,7 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
             without bound.
     """
     round_ = state.round + 1
-    turn = fed.turn(round_)
+    turn = fed.turn(round_, state.announced)
     send = bring_up_to_date if fed.algorithm.downloads == "updates" else send_states
     starts = send(state, fed, turn, channel, clock)
 
@@ -182,6 +186,11 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
         delta = trained.delta
         for after_client in fed.hooks.after_client:
             delta = after_client(delta, Context(fed.seed, round_, client))
+
+        # What the layout of the delta follows from goes ahead of it.
+        if trained.announces is not None:
+            before = fed.shared_up(turn.of(client), None)
+            turn = turn.heard(client, send_announcement(channel, before, trained.announces))
 
         # Error feedback and uplink codec on the client; the server decodes what arrived.
         shared = fed.shared_up(turn.of(client), state.reference)
@@ -220,7 +229,7 @@ def run_round(state: State, fed: Federation, channel: Channel, clock: Clock) -> 
     if fed.algorithm.downloads == "updates":
         update = broadcast_update(state, fed, turn, update, clock)
     state.model = fed.algorithm.apply(turn, state.model, update)
-    state.round = round_
+    state.round, state.announced = round_, dict(turn.announced)
     return RoundReport(round_, list(turn.clients), train_loss, agreed)
 
 

@@ -11,6 +11,9 @@ from torch import Tensor
 from fedbytes.compression.feedback import ResidualGuard
 from fedbytes.compression.memory import Held, Sent
 
+_LATER = {"later": True}
+"""Marks a field that checkpoints of earlier versions lack: its default is what they had."""
+
 
 @dataclass
 class State:
@@ -42,6 +45,8 @@ class State:
     """What encoding the newest update took; the ledger books it where it is first sent."""
     guards: dict[str, dict[str, Any]] = field(default_factory=dict)
     """What the guard against a diverging residual keeps of each sender (the server is -1)."""
+    announced: dict[int, int] = field(default_factory=dict, metadata=_LATER)
+    """The number that each client announced last, of those who ever did."""
 
     def guard(self, sender: str, update: Tensor, sent: Sent) -> None:
         """Check that the sender's error feedback stays bounded, where it has any.
@@ -73,7 +78,8 @@ class State:
         """
         saved = torch.load(path, map_location="cpu", weights_only=True)
         extra = saved.pop("extra")
-        if set(saved) != {f.name for f in fields(cls)}:
+        known = {f.name for f in fields(cls)}
+        if set(saved) - known or {f.name for f in fields(cls) if not f.metadata} - set(saved):
             raise ValueError(
                 f"{path} was written by another version of fedbytes: finish the run with that, or "
                 f"delete {path.parent} to start it anew"

@@ -1,6 +1,7 @@
 """Where in a run an algorithm is asked: the round, who takes part, and whose turn it is."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -12,7 +13,7 @@ SERVER_TURN = -1
 
 @dataclass(frozen=True)
 class Turn:
-    """What both ends know without a message, since the seed or the round tells it.
+    """What both ends know without a message, and the numbers that clients announced by one.
 
     Attributes:
         model: the model, for its layout and for what both ends hold of it.
@@ -21,6 +22,8 @@ class Turn:
         clients: who takes part in the round, sorted; drawn from the seed.
         num_clients: how many clients hold examples, in all.
         client: whose turn it is; -1 is the server.
+        announced: the number that a client announced last, of those who ever did: of all on the
+            server's turn, and of itself alone on a client's, which hears no other.
     """
 
     model: Trainable
@@ -29,10 +32,21 @@ class Turn:
     clients: tuple[int, ...]
     num_clients: int
     client: int = SERVER_TURN
+    announced: Mapping[int, int] = field(default_factory=dict)
 
     def of(self, client: int) -> "Turn":
         """Return the turn of `client` in the same round."""
-        return replace(self, client=client)
+        own = {client: self.announced[client]} if client in self.announced else {}
+        return replace(self, client=client, announced=own)
+
+    def heard(self, client: int, number: int) -> "Turn":
+        """Return the same turn after `client` announced a number."""
+        return replace(self, announced={**self.announced, client: number})
+
+    @property
+    def said(self) -> int:
+        """What the client whose turn it is announced last; 0 if it never did."""
+        return self.announced.get(self.client, 0)
 
     @property
     def place(self) -> int:

@@ -97,8 +97,9 @@ class Workbench:
         held, server = state.model, state.server
         out: list[Any] = []
         memories: dict[int, Any] = {}
+        announced: dict[int, int] = {}
         for round_ in (1, 2):
-            turn, uploads = fed.turn(round_), []
+            turn, uploads = fed.turn(round_, announced), []
             for client in turn.clients:
                 mine, begin = turn.of(client), held
                 if algorithm.downloads == "state":
@@ -108,12 +109,14 @@ class Workbench:
                 rng = stream(0, "batches", round_, client)
                 trained = algorithm.train(mine, *inputs, rng)
                 memories[client] = trained.memory or memories.get(client, {})
+                if trained.announces is not None:
+                    turn = turn.heard(client, trained.announces)
                 uploads.append(Upload(client, trained.delta, len(fed.parts[client])))
                 out.append(trained)
             self._keep(given, (held, uploads, server))
             update, server = algorithm.combine(turn, held, uploads, server)
             self._keep(given, (held, update))
-            held = algorithm.apply(turn, held, update)
+            held, announced = algorithm.apply(turn, held, update), dict(turn.announced)
             out.append((update, server, held))
         return out
 

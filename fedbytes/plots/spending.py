@@ -29,7 +29,11 @@ PARTS = {
     "down: catch-up": ("#56b4e9", "////"),
     "framing": ("#dcdcdc", ""),
 }
-_KINDS = {"metrics": "up: metrics", "catch-up": "down: catch-up"}
+_KINDS = {
+    "metrics": "up: metrics",
+    "announcement": "up: metrics",
+    "catch-up": "down: catch-up",
+}
 
 
 def spending(ledger: pd.DataFrame) -> pd.DataFrame:

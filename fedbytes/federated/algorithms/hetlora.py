@@ -3,17 +3,21 @@
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.federated.algorithm import ALGORITHMS
+from fedbytes.compression.core import Layout
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora import mean, shares
+from fedbytes.federated.lora import EXAMPLE, mean, shares
+from fedbytes.federated.model import Trainable
 from fedbytes.federated.ranks import Ranks
 from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.tensors import Tensors, pack
+from fedbytes.federated.tensors import Tensors, pack, unpack
 from fedbytes.federated.turn import Turn
 from fedbytes.models.lora_layers import LoraPair
+from fedbytes.registry import later
 
 
 @ALGORITHMS.register("hetlora")
@@ -22,9 +26,82 @@ class HetLora(Ranks):
     """Truncation, zero padding and sparsity-weighted means (Cho et al. 2024, arXiv 2401.06432).
 
     A client's factors count by the Frobenius norm of their product over all layers, its head by
-    its examples. A direction above a client's rank counts as zero there. The paper's pruning of a
-    client's own rank is left out: ranks are dealt once.
+    its examples. A direction above a client's rank counts as zero there.
+
+    With `gamma` below 1 clients prune their own rank. The tail of a client of rank r are the
+    directions from `floor(gamma r)` on, but never the first; its size is their `||B|| ||A||`, summed
+    over layers (one decision for all layers is how we read the paper), and `penalty` times that is
+    added to the client's loss, though not to the loss that is reported. A client whose tail is
+    smaller after training than as it was sent drops it for good: it sends the other directions
+    alone, and is sent no others from then on. It says so in a message of its own, ahead of its
+    factors: how often it has pruned, from which both ends know its rank. B begins at zero, and so
+    does every tail, so that nobody prunes in round 1. What error feedback on the uplink held of a
+    client's factors is dropped with the tail.
     """
+
+    examples = (
+        EXAMPLE | {"ranks": (1, 2)},
+        EXAMPLE,
+        EXAMPLE | {"gamma": 0.5, "penalty": 0.1},
+    )
+
+    gamma: float = later(1.0)
+    """Share of its rank that a client keeps when it prunes; 1 for no pruning."""
+    penalty: float = later(0.0)
+    """Weight of the tail's size in a client's loss."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.gamma <= 1:
+            raise ValueError(f"gamma must be above 0 and at most 1, got {self.gamma}")
+        if not 0 <= self.penalty < math.inf:
+            raise ValueError(f"penalty must be at least 0, got {self.penalty}")
+        if self.penalty and self.gamma == 1:
+            raise ValueError(
+                f"penalty={self.penalty} weighs what would be pruned, and gamma=1 prunes nothing: "
+                "set gamma=0.99 or penalty=0"
+            )
+
+    def rank_of(self, turn: Turn, whole: int) -> int:
+        """Return the rank of whose turn it is, after what it pruned."""
+        rank = super().rank_of(turn, whole)
+        for _ in range(min(turn.said, rank)):
+            rank = self.pruned(rank)
+        return rank
+
+    def pruned(self, rank: int) -> int:
+        """Return what is left of a rank when a client prunes."""
+        return max(1, math.floor(self.gamma * rank))
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Train the client's share and the head; drop the tail if it became smaller."""
+        if self.gamma == 1:
+            return super().train(turn, start, indices, memory, rng)
+        model, part = turn.model, self.up(turn)
+
+        def shrink(flat: Tensor, gradient: Tensor) -> None:
+            with torch.enable_grad():
+                at = flat.detach().requires_grad_()
+                (slope,) = torch.autograd.grad(self._tail(model, part, at), at)
+            gradient.add_(slope, alpha=self.penalty)
+
+        correct = shrink if self.penalty else None
+        trained = self.local_reduced(self.reduced(turn), start, indices, memory, rng, correct)
+        before, ended = start.to("cpu"), start.to("cpu") + trained.delta
+        if not self._tail(model, part, ended) < self._tail(model, part, before):
+            return trained
+        after = turn.heard(turn.client, turn.said + 1)
+        if self.up(after) == part:
+            return trained
+        delta = self._cut(after, unpack(part, trained.delta))
+        return Trained(delta, trained.loss, trained.memory, announces=after.said)
 
     def combine(
         self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
@@ -42,6 +119,15 @@ class HetLora(Ranks):
             for name in model.layout.names
         }
         return pack(model.layout, after), state
+
+    def _tail(self, model: Trainable, part: Layout, vector: Tensor) -> Tensor:
+        """Return the size of the tail of a client's vector in the layout `part`."""
+        tensors, size = unpack(part, vector), vector.new_zeros(())
+        for pair in self.pairs(model):
+            a, b = tensors[pair.a], tensors[pair.b]
+            kept = self.pruned(len(a))
+            size = size + torch.linalg.norm(b[:, kept:]) * torch.linalg.norm(a[kept:])
+        return size
 
 
 def _norm(pairs: tuple[LoraPair, ...], tensors: Tensors) -> float:
