@@ -29,7 +29,7 @@ class HetLora(Ranks):
     its examples. A direction above a client's rank counts as zero there.
 
     With `gamma` below 1 clients prune their own rank. The tail of a client of rank r are the
-    directions from `floor(gamma r)` on, but never the first; its size is their `||B|| ||A||`, summed
+    directions from `floor(gamma r)` on, but never the first; its size is their ||B|| ||A||, summed
     over layers (one decision for all layers is how we read the paper), and `penalty` times that is
     added to the client's loss, though not to the loss that is reported. A client whose tail is
     smaller after training than as it was sent drops it for good: it sends the other directions
