@@ -33,6 +33,10 @@ class Estimate:
     seconds: float
 
 
+WARM = 2.0
+"""Seconds of an evaluation beside which warming up is nothing."""
+
+
 @dataclass(frozen=True)
 class _Pace:
     client_seconds: float
@@ -52,7 +56,7 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
             paces[key] = _measure(problem)
         fed, pace = problem.federation, paces[key]
         up, down = _bytes(fed, config.rounds)
-        evaluations = -(-config.rounds // config.evaluate_every)
+        evaluations = -(-config.rounds // config.evaluate_every) + config.evaluate_start
         steps = config.rounds * fed.clients_per_round
         seconds = steps * pace.client_seconds + evaluations * pace.evaluate_seconds
         costs.append(Estimate(config.id, up, down, seconds))
@@ -63,8 +67,10 @@ def _measure(problem: Problem) -> _Pace:
     fed = problem.federation
     turn = fed.turn(1)
     held = fed.algorithm.initial(fed.model, fed.seed)
-    seconds = []
+    found: list[_Pace] = []
     for attempt in range(2):  # the first warms up caches and kernels
+        if found and found[0].evaluate_seconds > WARM:
+            break
         start = perf_counter()
         client = turn.clients[0]
         rng = stream(fed.seed, "estimate", attempt)
@@ -74,8 +80,8 @@ def _measure(problem: Problem) -> _Pace:
         fed.algorithm.train(turn.of(client), begin, fed.parts[client], {}, rng)
         middle = perf_counter()
         problem.model.evaluate()
-        seconds.append(_Pace(middle - start, perf_counter() - middle))
-    return seconds[-1]
+        found.append(_Pace(middle - start, perf_counter() - middle))
+    return found[-1]
 
 
 def _bytes(fed: Federation, rounds: int) -> tuple[int, int]:
