@@ -24,9 +24,11 @@ class EcoLora(PlainServer):
     """Round-robin segments and adaptive sparsity (Liu et al. 2025, arXiv 2506.02001).
 
     In round t client i sends segment `(i + t) mod segments` of the trained vector, and of that the
-    largest entries: a share that falls from `density` towards `min_density` with the client's own
-    training loss, `min + (density - min) * exp(-gamma * (1 - loss / first loss))`. What it leaves
-    out of a segment it remembers and adds to its next message of that segment.
+    largest entries, chosen among A's, B's and the head's apart. The share of A's and of the head's
+    falls from `density` towards `min_density` with the client's own training loss,
+    `min + (density - min) * exp(-gamma * (1 - loss / first loss))`; that of B's, which is zero at
+    first and learns in fewer entries, to `min_density_b`. What a client leaves out of a segment it
+    remembers and adds to its next message of that segment.
 
     Which entries are sent is decided here, since it depends on the loss; how they are written is
     the uplink codec's: `{name: topk, density: 1.0, bits: 16}` sends what is not zero, with places
@@ -35,6 +37,11 @@ class EcoLora(PlainServer):
     With `keep` a client that returns after n rounds begins from `keep^n` times where it ended and
     the rest of the global model, so that what it learned in segments it did not send is not lost
     to it.
+
+    Of the paper we know that clients take turns with segments, that the sparsity adapts and differs
+    for A and B, and that Golomb codes write the places; its formulas we could not read, and it has
+    no code that we found. Ours are the loss in the share's formula, relative and the client's own,
+    the memory of what is left out, the head's part, and all defaults.
     """
 
     examples = (EXAMPLE | {"segments": 2, "density": 0.5, "keep": 0.5},)
@@ -45,7 +52,9 @@ class EcoLora(PlainServer):
     density: float = 0.5
     """Share of a segment's entries that is sent at first."""
     min_density: float = 0.05
-    """What the share tends to."""
+    """What the share of A's and the head's entries tends to."""
+    min_density_b: float = 0.04
+    """What the share of B's entries tends to."""
     gamma: float = 3.0
     """How fast it does."""
     keep: float = 0.0
@@ -55,10 +64,11 @@ class EcoLora(PlainServer):
         super().__post_init__()
         if self.segments < 1:
             raise ValueError(f"segments must be at least 1, got {self.segments}")
-        for value in (self.density, self.min_density):
-            check_density(self.name, value)
-        if self.min_density > self.density:
-            raise ValueError(f"min_density={self.min_density} is above density={self.density}")
+        check_density(self.name, self.density)
+        for key in ("min_density", "min_density_b"):
+            check_density(self.name, getattr(self, key))
+            if getattr(self, key) > self.density:
+                raise ValueError(f"{key}={getattr(self, key)} is above density={self.density}")
         if not self.gamma >= 0:
             raise ValueError(f"gamma must be at least 0, got {self.gamma}")
         if not 0 <= self.keep < 1:
@@ -103,7 +113,7 @@ class EcoLora(PlainServer):
         wanted = trained.delta[place] + unsent[place]
         first = float(memory.get("loss", trained.loss))
         ratio = trained.loss / first if first > 0 else 1.0
-        sent = _largest(wanted, share_of(self.share(ratio), len(wanted)))
+        sent = self.largest(turn.model, place, wanted, ratio)
         left = unsent.clone()
         left[place] = wanted - sent
         after = {"unsent": left, "loss": torch.tensor(first, dtype=torch.float64)}
@@ -111,10 +121,33 @@ class EcoLora(PlainServer):
             after |= {"ended": begin + trained.delta, "round": torch.tensor(turn.round)}
         return Trained(sent, trained.loss, after)
 
-    def share(self, ratio: float) -> float:
+    def largest(self, model: Trainable, place: slice, wanted: Tensor, ratio: float) -> Tensor:
+        """Return what is wanted of a segment with all but the largest entries at zero.
+
+        Args:
+            model: whose factors are told apart.
+            place: where the segment is in the trained vector.
+            wanted: the segment's changes `[numel of the segment]`.
+            ratio: the client's loss, as a multiple of its first.
+        """
+        out, pairs = torch.zeros_like(wanted), self.pairs(model)
+        kinds = (
+            ({pair.a for pair in pairs}, self.min_density),
+            ({pair.b for pair in pairs}, self.min_density_b),
+            ({*self.heads(model)}, self.min_density),
+        )
+        for names, floor in kinds:
+            own = _within(model.layout, names, place)
+            count = share_of(self.share(ratio, floor), len(own))
+            kept = largest(wanted[own].numpy(), count).astype(np.int64)
+            chosen = own[torch.from_numpy(kept)]
+            out[chosen] = wanted[chosen]
+        return out
+
+    def share(self, ratio: float, floor: float) -> float:
         """Return the share of entries that is sent at a loss of `ratio` times the first."""
         fall = max(1 - ratio, 0.0)
-        return self.min_density + (self.density - self.min_density) * math.exp(-self.gamma * fall)
+        return floor + (self.density - floor) * math.exp(-self.gamma * fall)
 
     def combine(
         self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
@@ -141,9 +174,11 @@ class EcoLora(PlainServer):
         return number, slice(*bounds)
 
 
-def _largest(x: Tensor, count: int) -> Tensor:
-    """Return x with all but its `count` largest entries at zero."""
-    kept = torch.from_numpy(largest(x.numpy(), count).astype(np.int64))
-    out = torch.zeros_like(x)
-    out[kept] = x[kept]
-    return out
+def _within(layout: Layout, names: set[str], place: slice) -> Tensor:
+    """Return where in a segment the entries of the named tensors are, int64."""
+    found = [
+        torch.arange(max(own.start, place.start), min(own.stop, place.stop)) - place.start
+        for name, own in layout.slices().items()
+        if name in names and own.start < place.stop and place.start < own.stop
+    ]
+    return torch.cat(found) if found else torch.empty(0, dtype=torch.int64)
