@@ -32,6 +32,7 @@ EXACT = [
     ("rolora", "tiny-bert"),
     ("fedex_lora", "tiny-llama"),
     ("fed_sb", "tiny-bert"),
+    ({"name": "fed_sb", "init": "whole_gradient"}, "tiny-bert"),
     ({"name": "fed_sb", "init": "weights"}, "tiny-llama"),
 ]
 
@@ -155,18 +156,23 @@ def test_the_beginning_of_fed_sb_is_priced_both_ways():
     assert fp32(A + B + cores) in first
 
 
-def test_fed_sb_begins_with_the_step_that_full_training_would_take():
-    run = Watched("fed_sb", clients=1)
-    lora, before = run.model.lora, effective(run.model)
-    run.go(1)
-    batches = run.model.batches(run.parts[0], STEPS["batch_size"], stream(0, "batches", 1, 0))
+def gradients_of(run, client):
+    """Return the gradients of the base that a client's first batches have."""
+    lora, rng = run.model.lora, stream(0, "batches", 1, client)
+    batches = run.model.batches(run.parts[client], STEPS["batch_size"], rng)
     lora.set_delta(torch.zeros(lora.layout.numel))
     run.model.set_state(run.model.initial_state)
     run.model.flat.grad.zero_()
     with lora.watched():
         for _ in range(STEPS["local_steps"]):
             run.model.loss(next(batches)).backward()
-        gradients = lora.gradients()
+        return lora.gradients()
+
+
+def test_fed_sb_begins_with_the_step_that_full_training_would_take():
+    run = Watched("fed_sb", clients=1)
+    lora, before = run.model.lora, effective(run.model)
+    gradients = gradients_of(run.go(1), 0)
     for pair, gradient in zip(lora.pairs, gradients, strict=True):  # as the chain rule has it
         a = run.model.flat.detach()[run.model.layout.slices()[pair.a]].view(RANK, INPUTS)
         b = run.model.flat.grad[run.model.layout.slices()[pair.b]].view(INPUTS, RANK)
@@ -174,6 +180,18 @@ def test_fed_sb_begins_with_the_step_that_full_training_would_take():
     for base, after, gradient in zip(before, run.loaded(), gradients, strict=True):
         step = -STEPS["learning_rate"] * best(gradient, RANK).sign()
         torch.testing.assert_close(after - base, best(step, RANK), rtol=0, atol=1e-5)
+
+
+def test_fed_sb_can_begin_with_the_step_by_the_whole_gradients():
+    run = Watched({"name": "fed_sb", "init": "whole_gradient"})
+    before = effective(run.model)
+    loaded = run.go(1).loaded()
+    assert set(run.payloads("up")) == {fp32(LAYERS * INPUTS * INPUTS)}
+    each = [gradients_of(run, client) for client in range(3)]
+    for place, (base, after) in enumerate(zip(before, loaded, strict=True)):
+        mean = sum(w * gradients[place] for w, gradients in zip(run.shares, each, strict=True))
+        step = best(-STEPS["learning_rate"] * mean.sign(), RANK)
+        torch.testing.assert_close(after - base, step, rtol=0, atol=1e-5)
 
 
 def best(matrix, rank):

@@ -12,7 +12,15 @@ from torch import Tensor
 from fedbytes.compression.core import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora import EXAMPLE, LoraAveraging, lora_of, shares, stack, top_factors
+from fedbytes.federated.lora import (
+    EXAMPLE,
+    LoraAveraging,
+    lora_of,
+    mean,
+    shares,
+    stack,
+    top_factors,
+)
 from fedbytes.federated.model import Trainable
 from fedbytes.federated.reduced import Reduced
 from fedbytes.federated.server_optimizers import ServerState
@@ -29,26 +37,30 @@ class FedSB(LoraAveraging):
     Singhal et al. 2025. The mean of R gives the mean of the products. B and A have orthonormal
     columns and rows; they come, by `init`, from
 
-    - `gradient` (LoRA-SB, arXiv 2411.19557): round 1 trains nothing. Each client sends the
-      gradient of its first `local_steps` batches by the base weights, as factors of the adapter's
-      rank; the server takes the step `-learning_rate * sign` of their mean, as Adam's first step
-      would, and sends back its first singular directions as B and A, and the singular values as R.
+    - `whole_gradient` (LoRA-SB, arXiv 2411.19557): round 1 trains nothing. Each client sends the
+      gradient of its first `local_steps` batches by the base weights; the server takes the step
+      `-learning_rate * sign` of their mean, as Adam's first step would, and sends back its first
+      singular directions as B and A, and the singular values, over the adapter's scaling, as R.
       The messages of round 1 are priced as all others, and clients that come later are sent B
       and A with the rest of the state.
+    - `gradient`: the same, but a client sends its gradient as factors of the adapter's rank, and so
+      out + in numbers for each of them instead of out * in. The signs of what is left of the mean
+      are not those of the mean, and this is ours: the papers' code takes the gradient where all
+      texts are, some fifty of them, and counts no message for it.
     - `weights` (LoRA-XS, arXiv 2405.17604): the singular directions of the base weights, which both
       ends compute, so that they cost nothing; R begins at zero.
 
     The adapter's own A and B only carry the product in the model.
     """
 
-    examples = (EXAMPLE, EXAMPLE | {"init": "weights"})
+    examples = (EXAMPLE, EXAMPLE | {"init": "whole_gradient"}, EXAMPLE | {"init": "weights"})
 
-    init: Literal["gradient", "weights"] = "gradient"
+    init: Literal["gradient", "whole_gradient", "weights"] = "gradient"
     """What the frozen factors are made of."""
 
     def held(self, model: Trainable) -> Layout:
         """Return the layout of every R and of the head, and of B and A where these are sent."""
-        outer = self._outer(model).shapes if self.init == "gradient" else {}
+        outer = {} if self.init == "weights" else self._outer(model).shapes
         return Layout(outer | self._inner(model).shapes)
 
     def initial(self, model: Trainable, seed: int) -> Tensor:
@@ -58,8 +70,11 @@ class FedSB(LoraAveraging):
         return pack(layout, zero | {name: drawn[name] for name in self.heads(model)})
 
     def up(self, turn: Turn) -> Layout:
-        """Return the layout of R and the head; in a first round for gradients, of B and A."""
-        return self._outer(turn.model) if self._first(turn) else self._inner(turn.model)
+        """Return the layout of R and the head; in a first round for gradients, of these."""
+        if not self._first(turn):
+            return self._inner(turn.model)
+        whole = self.init == "whole_gradient"
+        return lora_of(turn.model, self.name).layout if whole else self._outer(turn.model)
 
     def down(self, turn: Turn) -> Layout:
         """Return the layout of R and the head; in a first round for gradients, of B, A and R."""
@@ -81,7 +96,7 @@ class FedSB(LoraAveraging):
         model, inner = turn.model, self._inner(turn.model)
         self.load(model, start)
         if self._first(turn):
-            return self._gradient(model, indices, memory, rng)
+            return self._gradient(turn, indices, memory, rng)
         held = unpack(self.held(model), start)
         outer = {n: t.to(model.flat.device) for n, t in self._frozen(model, held).items()}
 
@@ -106,8 +121,12 @@ class FedSB(LoraAveraging):
         sent = [unpack(self.up(turn), upload.delta) for upload in uploads]
         update: Tensors = {}
         for pair in self.pairs(turn.model):
-            b, a = stack(weights, [(s[pair.b], s[pair.a]) for s in sent])
-            u, s, vh = _directions(-self.learning_rate * (b @ a).sign(), pair.rank)
+            if self.init == "whole_gradient":
+                gradient = mean(weights, [s[pair.base] for s in sent])
+            else:
+                b, a = stack(weights, [(s[pair.b], s[pair.a]) for s in sent])
+                gradient = b @ a
+            u, s, vh = _directions(-self.learning_rate * gradient.sign(), pair.rank)
             update |= {pair.b: u, pair.a: vh, _core(pair.a): torch.diag(s) / pair.scale}
         return pack(self.down(turn), update), state
 
@@ -125,7 +144,7 @@ class FedSB(LoraAveraging):
         model.set_state(self._whole(model, self._frozen(model, tensors)))
 
     def _first(self, turn: Turn) -> bool:
-        return self.init == "gradient" and turn.round == 1
+        return self.init != "weights" and turn.round == 1
 
     def _outer(self, model: Trainable) -> Layout:
         return select(model.layout, {n for pair in self.pairs(model) for n in (pair.a, pair.b)})
@@ -142,7 +161,7 @@ class FedSB(LoraAveraging):
 
     def _frozen(self, model: Trainable, tensors: Tensors) -> Tensors:
         """Return the tensors with B and A, where these are made of the base."""
-        if self.init == "gradient":
+        if self.init != "weights":
             return tensors
         lora = lora_of(model, self.name)
         if lora not in _OF_WEIGHTS:
@@ -154,9 +173,10 @@ class FedSB(LoraAveraging):
         return tensors | _OF_WEIGHTS[lora]
 
     def _gradient(
-        self, model: Trainable, indices: np.ndarray, memory: ClientMemory, rng: np.random.Generator
+        self, turn: Turn, indices: np.ndarray, memory: ClientMemory, rng: np.random.Generator
     ) -> Trained:
-        """Return the mean gradient of the base, as factors of the adapter's rank."""
+        """Return the mean gradient of the base, whole or as factors of the adapter's rank."""
+        model = turn.model
         lora, losses = lora_of(model, self.name), []
         steps = self.steps(len(indices))
         lora.set_delta(torch.zeros(lora.layout.numel))
@@ -170,9 +190,12 @@ class FedSB(LoraAveraging):
         model.flat.grad.zero_()
         found: Tensors = {}
         for pair, gradient in zip(lora.pairs, gradients, strict=True):
-            u, s, vh = _directions(gradient / steps, pair.rank)
-            found |= {pair.b: u * s, pair.a: vh}
-        sent = pack(self._outer(model), found)
+            if self.init == "whole_gradient":
+                found[pair.base] = gradient / steps
+            else:
+                u, s, vh = _directions(gradient / steps, pair.rank)
+                found |= {pair.b: u * s, pair.a: vh}
+        sent = pack(self.up(turn), found)
         return Trained(sent, float(torch.stack(losses).mean()), memory)
 
 
