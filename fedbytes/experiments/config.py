@@ -125,6 +125,7 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
     Raises:
         ValueError: one line that names the field, the value and what is allowed.
     """
+    from fedbytes.experiments.pairing import check_pairing
     from fedbytes.experiments.plugins import load_plugins
 
     config = _validate(RunConfig, fields)
@@ -140,22 +141,8 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
             f"{split.num_clients} clients (partition.num_clients)"
         )
     made = config.model_copy(update=canonical)
-    _check_pairing(made)
+    check_pairing(made)
     return made
-
-
-def _check_pairing(config: RunConfig) -> None:
-    """Refuse an algorithm with links or a participation that it cannot work with."""
-    from fedbytes.federated.algorithm import make_algorithm
-    from fedbytes.federated.link import make_link
-    from fedbytes.federated.round import pairing
-
-    sampled = config.clients_per_round
-    partial = sampled is not None and sampled < config.clients.num_clients
-    links = make_link(config.uplink), make_link(config.downlink)
-    refusal = make_algorithm(config.algorithm).refuses(pairing(*links, partial))
-    if refusal:
-        raise ValueError(refusal)
 
 
 def _within(key: str, make: Callable[[RunConfig], Spec], config: RunConfig) -> Spec:

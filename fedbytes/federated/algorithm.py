@@ -13,6 +13,7 @@ from fedbytes.federated.hooks import Upload
 from fedbytes.federated.model import Trainable
 from fedbytes.federated.server_optimizers import ServerState
 from fedbytes.federated.turn import Turn
+from fedbytes.models.adapter import Adapter
 from fedbytes.registry import Registry
 
 ClientMemory = dict[str, Tensor]
@@ -29,6 +30,8 @@ class Pairing:
         up_momentum: whether the uplink has momentum.
         partial: whether a round has fewer clients than there are.
         up_differences: whether the uplink carries differences to an estimate (EF21).
+        adapter: what is trained of the model, None if it is not known yet.
+        classifies: whether there is a classifier with a linear head, and no language model.
     """
 
     up_name: str = "fp32"
@@ -38,6 +41,8 @@ class Pairing:
     up_momentum: bool = False
     partial: bool = False
     up_differences: bool = False
+    adapter: Adapter | None = None
+    classifies: bool = True
 
     @property
     def up_exact(self) -> bool:
@@ -168,7 +173,7 @@ class Algorithm(ABC):
         model.set_state(held)
 
     def refuses(self, pairing: Pairing) -> str | None:
-        """Return why the algorithm cannot work with these links and participation, or None.
+        """Return why the algorithm cannot work with what it is joined with, or None.
 
         A derived class asks this one first. The reason is one line that names the remedy.
         """

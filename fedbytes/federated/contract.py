@@ -27,6 +27,7 @@ from fedbytes.federated.workbench import (
     need,
     same,
 )
+from fedbytes.models.adapter import make_adapter
 from fedbytes.streams import stream
 
 ROUNDS = 4
@@ -216,11 +217,14 @@ class _Checks(Workbench):
 
 
 def every_pairing() -> Iterator[Pairing]:
-    """Yield lossless and lossy links with every memory, and full and partial participation."""
+    """Yield links with every memory, full and partial participation, and kinds of models."""
     for up, down in (("fp32", "fp32"), ("topk", "fp32"), ("fp32", "topk"), ("topk", "topk")):
         for bits in range(16):
-            flags = [bool(bits >> place & 1) for place in range(4)]
-            yield Pairing(up, down, *flags)
+            a, b, c, d = (bool(bits >> place & 1) for place in range(4))
+            yield Pairing(up, down, a, b, c, d)
+    for adapter in ("lora", "full", "head"):
+        for classifies in (True, False):
+            yield Pairing(adapter=make_adapter(adapter), classifies=classifies)
 
 
 def _global_state() -> list[Any]:

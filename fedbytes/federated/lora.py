@@ -32,11 +32,15 @@ def lora_of(model: Trainable, algorithm: str) -> LoraLayers:
     """
     layers: LoraLayers | None = getattr(model, "lora", None)
     if layers is None or not layers.pairs:
-        raise ValueError(
-            f"algorithm {algorithm!r} needs adapter lora with both factors trained "
-            "(adapter: {name: lora, rank: 8})"
-        )
+        raise ValueError(_no_factors(algorithm))
     return layers
+
+
+def _no_factors(algorithm: str) -> str:
+    return (
+        f"algorithm {algorithm!r} needs adapter lora with both factors trained "
+        "(adapter: {name: lora, rank: 8})"
+    )
 
 
 def shares(uploads: Sequence[Upload]) -> list[float]:
@@ -93,6 +97,12 @@ class LoraAveraging(FedAvg):
     def pairs(self, model: Trainable) -> tuple[LoraPair, ...]:
         """Return the model's pairs of factors."""
         return lora_of(model, self.name).pairs
+
+    def refuses(self, pairing: Pairing) -> str | None:
+        """Refuse an adapter that is known to train no pairs of factors."""
+        if pairing.adapter is not None and not pairing.adapter.trains_factors():
+            return _no_factors(self.name)
+        return super().refuses(pairing)
 
     def heads(self, model: Trainable) -> list[str]:
         """Return the names of the trained tensors that are no factors: the task's head."""

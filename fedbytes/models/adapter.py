@@ -41,6 +41,17 @@ class Adapter(ABC):
         """Return the adapter with the texts in its configuration as the model's tokens."""
         return self
 
+    def trains_factors(self) -> bool:
+        """Return whether layers may have LoRA factors that are both trained.
+
+        What LoRA's factors are aggregated by refuses an adapter without, before a model is loaded.
+        """
+        return False
+
+    def trains_below_head(self) -> bool:
+        """Return whether it trains anything of the base, or beside it, and not the head alone."""
+        return True
+
     def frozen(self, backbone: nn.Module) -> dict[str, Initial]:  # noqa: ARG002
         """Return the parameters and buffers, added by `attach`, that are drawn and never trained.
 

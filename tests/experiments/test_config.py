@@ -41,6 +41,42 @@ def test_codec_stands_for_both_links(settings):
         make_config(settings | {"codec": "bf16", "uplink": "fp32"})
 
 
+STEPS = {"local_steps": 1}
+NO_FEATURES = "moon compares the pooled features .* take a classification task"
+NO_FACTORS = "algorithm '{}' needs adapter lora with both factors trained"
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "change", "message"),
+    [
+        ("moon", {"task": {"name": "reuters-r8", "kind": "causal-lm"}}, NO_FEATURES),
+        ("moon", {"adapter": "head"}, NO_FEATURES),
+        ("moon", {"model": {"name": "tiny-llama", "head": "words"}}, NO_FEATURES),
+        ("fedit", {"adapter": "full"}, NO_FACTORS.format("fedit")),
+        ("flora", {"adapter": "dora"}, NO_FACTORS.format("flora")),
+        ("hetlora", {"adapter": {"name": "lora", "train": "b"}}, NO_FACTORS.format("hetlora")),
+        ("fed_sb", {"adapter": {"name": "peft", "method": "LOHA"}}, NO_FACTORS.format("fed_sb")),
+    ],
+    ids=str,
+)
+def test_what_an_algorithm_cannot_train_is_refused_before_a_model_is_loaded(
+    settings, algorithm, change, message
+):
+    fields = settings | {"algorithm": {"name": algorithm, **STEPS}}
+    assert make_config(fields | {"adapter": "lora"}).id
+    with pytest.raises(ValueError, match=message) as caught:
+        make_config(fields | change)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_only_a_model_can_tell_is_left_to_it(settings):
+    for name, adapter in (
+        ("moon", "full"),
+        ("fedit", {"name": "peft", "method": "LORA", "options": {"r": 4}}),
+    ):
+        make_config(settings | {"algorithm": {"name": name, **STEPS}, "adapter": adapter})
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

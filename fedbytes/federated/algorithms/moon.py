@@ -9,9 +9,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fedbytes.compression.core import Layout
-from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
 from fedbytes.federated.algorithms.fedavg import FedAvg
 from fedbytes.federated.model import Featured, Trainable
+
+_NO_FEATURES = (
+    "moon compares the pooled features below a classifier's head, and this model trains none: take "
+    "a classification task and an adapter such as lora, or fedprox"
+)
 
 
 @ALGORITHMS.register("moon")
@@ -44,11 +49,15 @@ class Moon(FedAvg):
             ValueError: if the model has no features, or none that training changes.
         """
         if not getattr(model, "trains_features", False):
-            raise ValueError(
-                "moon compares the pooled features below a classifier's head, and this model "
-                "trains none: take a classification task and an adapter such as lora, or fedprox"
-            )
+            raise ValueError(_NO_FEATURES)
         return model.layout
+
+    def refuses(self, pairing: Pairing) -> str | None:
+        """Refuse what is known to have no features, or none that training changes."""
+        adapter = pairing.adapter
+        if not pairing.classifies or (adapter is not None and not adapter.trains_below_head()):
+            return _NO_FEATURES
+        return super().refuses(pairing)
 
     def client(
         self,

@@ -13,3 +13,7 @@ class HeadOnly(Adapter):
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:  # noqa: ARG002
         """Return nothing: the head is always trained."""
         return {}
+
+    def trains_below_head(self) -> bool:
+        """Return False."""
+        return False

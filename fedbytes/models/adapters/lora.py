@@ -72,6 +72,10 @@ class Lora(Targeted):
         """Part of the names of the factors that are not trained."""
         return {"both": None, "a": ".lora_B.", "b": ".lora_A."}[self.train]
 
+    def trains_factors(self) -> bool:
+        """Return whether it trains both."""
+        return self.train == "both"
+
     def frozen(self, backbone: nn.Module) -> dict[str, Initial]:
         """Return the factor that is drawn and never trained, if there is one."""
         still = self._still

@@ -91,6 +91,10 @@ class Peft(Targeted):
         """
         return inject(backbone, self.method, self.options, self._modules(backbone))
 
+    def trains_factors(self) -> bool:
+        """Return whether the method is LoRA, of whatever options."""
+        return self.method == "LORA"
+
     def _modules(self, backbone: nn.Module) -> list[str]:
         if self.method != "LN_TUNING":
             return super()._modules(backbone)
