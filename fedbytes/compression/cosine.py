@@ -33,7 +33,7 @@ def dct(x: Floats, chunk: int) -> Floats:
     out = np.empty_like(x)
     for place, size in _pieces(x.size, chunk):
         rows = x[place].astype(np.float64).reshape(-1, size)
-        out[place] = (_forward(rows) * _scales(size)).ravel()
+        out[place] = (forward(rows) * scales(size)).ravel()
     return out
 
 
@@ -42,7 +42,7 @@ def undo_dct(y: Floats, chunk: int) -> Floats:
     with np.errstate(all="ignore"):  # of damaged payloads; what is not finite is refused later
         for place, size in _pieces(y.size, chunk):
             rows = y[place].astype(np.float64).reshape(-1, size)
-            y[place] = _backward(rows * _scales(size)).ravel()
+            y[place] = backward(rows * scales(size)).ravel()
     return y
 
 
@@ -59,14 +59,14 @@ def _pieces(n: int, chunk: int) -> Iterator[tuple[slice, int]]:
         start += size
 
 
-def _forward(x: Doubles) -> Doubles:
+def forward(x: Doubles) -> Doubles:
     """Return sum_n x[:, n] cos(pi (n + 1/2) k / N) for each row and k."""
     size = x.shape[1]
     if size == 1:
         return x
     half, mirrored = size // 2, x[:, : size // 2 - 1 : -1] if size > 2 else x[:, 1:]
     first = x[:, :half]
-    both = _forward(np.concatenate((first + mirrored, (first - mirrored) * _weights(size))))
+    both = forward(np.concatenate((first + mirrored, (first - mirrored) * _weights(size))))
     even, odd = both[: len(x)], both[len(x) :]
     out = np.empty_like(x)
     out[:, ::2] = even
@@ -75,14 +75,14 @@ def _forward(x: Doubles) -> Doubles:
     return out
 
 
-def _backward(y: Doubles) -> Doubles:
+def backward(y: Doubles) -> Doubles:
     """Return sum_k y[:, k] cos(pi (n + 1/2) k / N) for each row and n."""
     size = y.shape[1]
     if size == 1:
         return y
     odd = y[:, 1::2].copy()
     odd[:, 1:] += y[:, 1:-1:2]
-    both = _backward(np.concatenate((y[:, ::2], odd)))
+    both = backward(np.concatenate((y[:, ::2], odd)))
     even, odd = both[: len(y)], both[len(y) :] * _weights(size)
     out = np.empty_like(y)
     out[:, : size // 2] = even + odd
@@ -91,7 +91,7 @@ def _backward(y: Doubles) -> Doubles:
 
 
 @cache
-def _scales(size: int) -> Doubles:
+def scales(size: int) -> Doubles:
     """Return what makes the coefficients orthonormal, [size]."""
     scales: Doubles = np.full(size, np.sqrt(2 / size))
     scales[0] = np.sqrt(1 / size)

@@ -38,6 +38,10 @@ class Chain(Codec):
             "transforms": [{"name": "dct", "chunk": 64}],
             "codec": {"name": "chunked_topk", "chunk": 64, "k": 8, "bits": 16},
         },
+        {
+            "transforms": [{"name": "dct", "chunk": 8, "square": True}],
+            "codec": {"name": "chunked_topk", "chunk": 64, "k": 8, "bits": 16},
+        },
     )
 
     def __post_init__(self) -> None:

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from ...registry import later
 from ..core import Floats, Shared
 from ..cosine import LARGEST_CHUNK, dct, undo_dct
 from ..scaling import EXPONENTS, normalise, restore
+from ..squares import dct_squares, undo_dct_squares
 from ..transform import TRANSFORMS, Transform, Transformed
 from ..wire import Reader
 
@@ -12,20 +14,26 @@ from ..wire import Reader
 @TRANSFORMS.register("dct")
 @dataclass(frozen=True)
 class DCT(Transform):
-    """Each chunk of consecutive coordinates becomes its orthonormal DCT-II.
+    """Each chunk of consecutive coordinates, or each square, becomes its orthonormal DCT-II.
 
     As in DeMo (Peng et al. 2024, arXiv 2411.19870), which sends the largest coefficients of a
-    momentum: put it before `chunked_topk`. There matrices are cut into squares that are
-    transformed along both sides; here chunks lie along the flat vector. Wire: the exponent int16
-    of the power of two that the vector was divided by. Orthogonal up to float32 arithmetic: keeps
-    contraction and the mean.
+    momentum: put it before `chunked_topk`. Wire: the exponent int16 of the power of two that the
+    vector was divided by. Orthogonal up to float32 arithmetic: keeps contraction and the mean.
+
+    Chunks lie along the flat vector. With `square`, matrices are cut into squares that are
+    transformed along both sides, as in the paper's code, where a side is the largest divisor up to
+    `chunk` and here the largest power of two. Only the first transform of a chain knows the
+    tensors: put it there, and behind it a `chunked_topk` whose chunk is `chunk` squared.
 
     Attributes:
         chunk: coordinates a chunk, a power of two from 2 to 4096; what is left at the end is cut
             into smaller powers of two.
+        square: cut matrices into squares of `chunk` by `chunk`, or less where that does not divide
+            them; chunks are for what else there is.
     """
 
     chunk: int = 64
+    square: bool = later(False)
 
     def __post_init__(self) -> None:
         if not 2 <= self.chunk <= LARGEST_CHUNK or self.chunk & (self.chunk - 1):
@@ -46,7 +54,10 @@ class DCT(Transform):
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the coefficients."""
         scaled, exponent = normalise(x)
-        coefficients = dct(scaled, self.chunk)
+        if self.square:
+            coefficients = dct_squares(scaled, shared.layout, self.chunk)
+        else:
+            coefficients = dct(scaled, self.chunk)
         return Transformed(exponent.to_bytes(2, "little", signed=True), coefficients)
 
     def read(self, reader: Reader, shared: Shared) -> tuple[int, int]:
@@ -55,4 +66,6 @@ class DCT(Transform):
 
     def backward(self, y: Floats, side: int, shared: Shared) -> Floats:
         """Return the vector that has these coefficients."""
+        if self.square:
+            return restore(undo_dct_squares(y, shared.layout, self.chunk), side)
         return restore(undo_dct(y, self.chunk), side)

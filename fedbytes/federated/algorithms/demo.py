@@ -28,7 +28,9 @@ class DeMo(Algorithm):
     m; m -= what was sent. All move by the sign of the mean of what was sent, times
     `learning_rate`. Where nothing is left unsent, it is signSGD on the mean gradient.
 
-    A downlink need keep signs alone: `sign` sends them in one bit.
+    The paper's code cuts matrices into squares: `{name: dct, chunk: 64, square: true}` and
+    `{name: chunked_topk, chunk: 4096, k: 32}`. A downlink need keep signs alone: `sign` sends them
+    in one bit.
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"batch_size": 8, "learning_rate": 0.01},)
