@@ -98,7 +98,16 @@ class Algorithm(ABC):
     example_uplink: ClassVar[str | Mapping[str, Any]] = "fp32"
     """The uplink of the check, for an algorithm that refuses a lossless one."""
 
-    @abstractmethod
+    def __init_subclass__(cls) -> None:
+        """Refuse a class that says nowhere what a client does.
+
+        Raises:
+            TypeError: if it has neither a `client` nor a `train` of its own.
+        """
+        super().__init_subclass__()
+        if cls.client is Algorithm.client and cls.train is Algorithm.train:
+            raise TypeError(f"algorithm {cls.__name__} defines neither client nor train")
+
     def client(
         self,
         model: Trainable,
@@ -107,7 +116,11 @@ class Algorithm(ABC):
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
-        """Train from the vector `start` on the examples at `indices`; `rng` orders the batches."""
+        """Train from the vector `start` on the examples at `indices`; `rng` orders the batches.
+
+        Not asked of an algorithm that defines `train`, which has the turn as well.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:

@@ -3,10 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
 import torch
 
 from fedbytes.experiments.checking import check_file
-from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.algorithm import Algorithm, make_algorithm
 
 DOC = Path(__file__).parents[2] / "docs" / "add-an-algorithm.md"
 
@@ -32,3 +33,11 @@ def test_the_documented_algorithm_passes_the_check_of_its_file(tmp_path):
     impure = code.replace("model.set_state(start)", "model.set_state(start.mul_(2.0))")
     file.write_text(impure.replace("my-fedprox", "impure-fedprox"))
     assert check_file(file) == 1
+
+
+def test_an_algorithm_that_says_nowhere_what_a_client_does_is_refused():
+    with pytest.raises(TypeError, match="Idle defines neither client nor train"):
+
+        class Idle(Algorithm):
+            def server(self, uploads, state):
+                return torch.zeros(1), state

@@ -12,7 +12,6 @@ from fedbytes.compression.core import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
 from fedbytes.federated.algorithms.fedavg import weighted_mean
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.model import Trainable
 from fedbytes.federated.perturbations import add_directions, direction_key
 from fedbytes.federated.server_optimizers import ServerState
 from fedbytes.federated.turn import Turn
@@ -98,17 +97,6 @@ class DeComFL(Algorithm):
     def refuses(self, pairing: Pairing) -> str | None:
         """Refuse memories: every round has directions of its own."""
         return super().refuses(pairing) or refuse_memories(self.name, pairing)
-
-    def client(
-        self,
-        model: Trainable,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
-        """Not asked: the directions follow from the turn, which `train` has."""
-        raise NotImplementedError
 
     def _keys(self, turn: Turn, step: int) -> list[int]:
         numbers = range(self.perturbations)

@@ -189,17 +189,6 @@ class FedBPT(Algorithm):
             )
         return super().refuses(pairing)
 
-    def client(
-        self,
-        model: Trainable,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
-        """Not asked: the samples follow from the turn, which `train` has."""
-        raise NotImplementedError
-
 
 def _score(model: Trainable, vector: Tensor, batch: Any) -> float:
     model.set_state(vector)

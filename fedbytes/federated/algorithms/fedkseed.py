@@ -146,17 +146,6 @@ class FedKSeed(Algorithm):
             refused += " or algorithm.draws=own"
         return super().refuses(pairing) or refused
 
-    def client(
-        self,
-        model: Trainable,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
-        """Not asked: which seeds are drawn follows from the turn, which `train` has."""
-        raise NotImplementedError
-
     def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
         """Not asked: whose seeds are whose follows from the turn, which `combine` has."""
         raise NotImplementedError

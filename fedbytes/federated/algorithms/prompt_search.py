@@ -116,17 +116,6 @@ class PromptSearch(Algorithm):
             )
         return super().refuses(pairing) or refuse_memories(self.name, pairing)
 
-    def client(
-        self,
-        model: Trainable,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
-        """Not asked: the candidates follow from the turn, which `train` has."""
-        raise NotImplementedError
-
     def _prompts(self, turn: Turn, held: Tensor) -> list[Tensor]:
         """Return the present prompt and the round's candidates."""
         rng = turn.stream("prompt_search")
