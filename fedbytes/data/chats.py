@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from fedbytes.data.text_data import Chat, Split, make_split
 from fedbytes.data.text_file import as_factor
 
@@ -40,6 +42,8 @@ def chat_split(frame: "pd.DataFrame", where: str) -> Split:
             )
         chats = [_pair(row, *layout) for row in frame.to_dict("records")]
     answered = [any(m["role"] == "assistant" and m["content"] for m in chat) for chat in chats]
+    if not any(answered):
+        raise ValueError(f"{where}: not one of {len(chats)} conversations has an answer")
     columns = {name: c for name in names if (c := as_factor(frame[name][answered])) is not None}
     return make_chat_split(
         [chat for chat, kept in zip(chats, answered, strict=True) if kept], columns
@@ -64,6 +68,8 @@ def _pair(row: dict[Any, Any], question: str, context: str, answer: str) -> Chat
 
 def _messages(value: Any, row: int, where: str) -> Chat:
     found = []
+    if not isinstance(value, list | tuple | np.ndarray) and _text(value) != "":
+        raise ValueError(f"{where}, row {row}: messages must be a list, got {str(value)[:80]!r}")
     for message in [] if _text(value) == "" else value:
         role = message.get("role") if isinstance(message, dict) else None
         if role not in ROLES:

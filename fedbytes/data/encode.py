@@ -49,7 +49,7 @@ def encode(
         template: for conversations; None is the tokenizer's own (see `pick_template`).
 
     Raises:
-        ValueError: if `max_length` is too small, or a classification has no labels.
+        ValueError: if `max_length` is too small, or a classification has no labels or one alone.
     """
     least = 2 if kind == "causal-lm" else 1
     if max_length < least:
@@ -74,6 +74,8 @@ def encode(
     if kind == "classification":
         labels = [*data.train.columns["label"].tolist(), *data.test.columns["label"].tolist()]
         names = tuple(sorted({str(label) for label in labels}))
+        if len(names) < 2:
+            raise ValueError(f"{data.name} has one class alone, {names[0]!r}: nothing to classify")
     train = _open(target, "train", data.train, names, digest)
     test = _open(target, "test", data.test, names, digest)
     if pack:

@@ -71,7 +71,10 @@ def hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
     """
     count = round(fraction * len(split))
     if not 0 < count < len(split):
-        raise ValueError(f"test_fraction={fraction} of {len(split)} examples leaves one side empty")
+        raise ValueError(
+            f"test_fraction={fraction} of {len(split)} examples leaves nothing to "
+            f"{'test on' if count == 0 else 'train on'}: give more of them, or a test set"
+        )
     order = stream(0, "test split").permutation(len(split))
     return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
 
@@ -84,7 +87,8 @@ def read_frame(name: str, as_written: bool = False) -> "pd.DataFrame":
         as_written: leave cells that look like numbers or missing values as they are.
 
     Raises:
-        ValueError: for a missing file, an unknown suffix, or a file that does not parse.
+        ValueError: for a missing file, an unknown suffix, or a file that does not parse or has no
+            rows.
     """
     import pandas as pd
 
@@ -94,20 +98,22 @@ def read_frame(name: str, as_written: bool = False) -> "pd.DataFrame":
     if not path.is_file():
         raise ValueError(f"there is no file {path}")
     suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise ValueError(f"{path}: unknown suffix {suffix!r} (known: {', '.join(SUFFIXES)})")
     table: pd.DataFrame
     try:
         if suffix in (".csv", ".tsv"):
             table = pd.read_csv(path, sep="\t" if suffix == ".tsv" else ",", **csv)
-            return table
-        if suffix in (".jsonl", ".ndjson"):
+        elif suffix in (".jsonl", ".ndjson"):
             table = pd.read_json(path, lines=True, **lines)
-            return table
-        if suffix == ".parquet":
-            return pd.read_parquet(path)
+        else:
+            table = pd.read_parquet(path)
     except Exception as error:  # each reader has its own error types
         reason = (str(error).splitlines() or ["unreadable"])[0]
         raise ValueError(f"{path} does not parse as {suffix[1:]}: {reason}") from error
-    raise ValueError(f"{path}: unknown suffix {suffix!r} (known: {', '.join(SUFFIXES)})")
+    if table.empty:
+        raise ValueError(f"{path} has no rows")
+    return table
 
 
 def as_factor(values: Iterable[object]) -> Column | None:

@@ -68,7 +68,7 @@ class RunConfig(BaseModel):
     """What brings a client the initial state: the state itself, or the seed it is drawn from."""
     broadcast: Literal["unicast", "multicast"] = "unicast"
     """Whether a broadcast is priced once a receiver or once in all."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**64)
     """Opens every random stream of the run."""
     checkpoint_every: int = Field(1, ge=1)
     """Rounds between checkpoints; what a kill can lose at most."""

@@ -38,6 +38,8 @@ def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Hold
     """
     partitioner = make_partitioner(config.partitioner_spec)
     name = config.clients.factor or partitioner.default_factor
+    if name is None and partitioner.only_measured and not any(key in columns for key in NATURAL):
+        name = "length"  # which texts always have
     if name != TEXT or TEXT in columns:
         splitter, column = partitioner.resolve(factor_column(columns, name))
     elif isinstance(partitioner, Clusters):
@@ -61,8 +63,13 @@ def factor_column(
     """
     if name is None:
         name = next((key for key in NATURAL if key in columns), None)
-    if name is None or name not in columns:
-        known = ", ".join([*columns, TEXT])
+    known = ", ".join([*columns, TEXT])
+    if name is None:
+        raise ValueError(
+            f"the task has no column of {', '.join(NATURAL)} to split by: set partition.{field} to "
+            f"one of {known}, or partition.name=iid"
+        )
+    if name not in columns:
         raise ValueError(f"partition.{field}: there is no column {name!r} (known: {known})")
     return columns[name]
 

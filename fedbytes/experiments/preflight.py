@@ -36,7 +36,7 @@ def check(configs: Sequence[RunConfig]) -> None:
         config, task = next(iter(algorithms.values())), tasks[json.loads(adapted)[0]]
         model = build_model(config.model, config.adapter, task, prefix_cache=False)
         for one in algorithms.values():
-            make_algorithm(one.algorithm).held(model)
+            make_algorithm(one.algorithm).check(model)
     forget_bases()
     gc.collect()
 

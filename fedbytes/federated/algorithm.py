@@ -97,6 +97,8 @@ class Algorithm(ABC):
     None for the first that `held` does not refuse (see `fedbytes.federated.tiny`)."""
     example_uplink: ClassVar[str | Mapping[str, Any]] = "fp32"
     """The uplink of the check, for an algorithm that refuses a lossless one."""
+    searches_words: ClassVar[bool] = False
+    """Whether it can find tokens of the vocabulary, which have neither gradient nor mean."""
 
     def __init_subclass__(cls) -> None:
         """Refuse a class that says nowhere what a client does.
@@ -150,6 +152,14 @@ class Algorithm(ABC):
         """
         return self.server(uploads, state)
 
+    def check(self, model: Trainable) -> None:
+        """Check, before anything is computed, that the algorithm can train the model.
+
+        Raises:
+            ValueError: if it cannot.
+        """
+        self.held(model)
+
     def held(self, model: Trainable) -> Layout:
         """Return the layout of what clients are kept in step with; the trained tensors.
 
@@ -194,6 +204,13 @@ class Algorithm(ABC):
             return (
                 f"algorithm {self.name!r} sends clients a fresh state each round, so what the "
                 "downlink codec lost cannot be made up for: set downlink.error_feedback=false"
+            )
+        adapter = pairing.adapter
+        if adapter is not None and adapter.trains_words() and not self.searches_words:
+            return (
+                f"algorithm {self.name!r} trains numbers, and adapter {adapter.name!r} "
+                "holds words, which have no gradient: set algorithm.name=prompt_search, or "
+                "adapter.name=prompt_tuning"
             )
         return None
 

@@ -51,7 +51,7 @@ class Federation:
     hooks: Hooks = field(default_factory=Hooks)
 
     def __post_init__(self) -> None:
-        self.algorithm.held(self.model)  # refuses a model that it cannot train
+        self.algorithm.check(self.model)
         holders = sum(len(part) > 0 for part in self.parts)
         if not 1 <= self.clients_per_round <= holders:
             raise ValueError(
@@ -62,7 +62,6 @@ class Federation:
         refusal = self.algorithm.refuses(pairing(self.uplink, self.downlink, partial))
         if refusal:
             raise ValueError(refusal)
-        self.algorithm.held(self.model)  # it may refuse what is trained
 
     @cached_property
     def layout(self) -> Layout:

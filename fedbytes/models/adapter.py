@@ -41,10 +41,22 @@ class Adapter(ABC):
         """Return the adapter with the texts in its configuration as the model's tokens."""
         return self
 
+    @property
+    def positions(self) -> int:
+        """How many of the model's positions it takes, in front of every text."""
+        return 0
+
     def trains_factors(self) -> bool:
         """Return whether layers may have LoRA factors that are both trained.
 
         What LoRA's factors are aggregated by refuses an adapter without, before a model is loaded.
+        """
+        return False
+
+    def trains_words(self) -> bool:
+        """Return whether what it trains are tokens of the vocabulary, which have no gradient.
+
+        An algorithm that does not search among words refuses them.
         """
         return False
 

@@ -203,12 +203,13 @@ def _from(name: str, where: str, auto_class: Any, **options: Any) -> Any:
             return auto_class.from_pretrained(where, local_files_only=local, **options)
     except Exception as error:  # the library raises many unrelated types
         if Path(where).is_dir():
-            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
+            if auto_class.__name__ == "AutoTokenizer":
+                reason = f"it has no tokenizer, or one that is not complete ({reason})"
             raise ValueError(f"model folder {where} does not load: {reason}") from error
-        state = "hub not reachable" if local else "hub"
+        hub = "not at hand from the hub, which is not reachable" if local else "not on the hub"
         raise ValueError(
-            f"no model {name!r}: not a folder, not on the {state}, not a name of ours"
-            f"{nearest(name, NAMED)}"
+            f"no model {name!r}: not a folder, {hub}, and not a name of ours{nearest(name, NAMED)}"
         ) from error
 
 

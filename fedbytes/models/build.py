@@ -23,6 +23,7 @@ from fedbytes.models.layers import find_layers, lowest_trained_layer
 from fedbytes.models.network import Classifier, LanguageModel
 from fedbytes.models.offload import fetch_when_used
 from fedbytes.models.parallel import join_group, split_layers
+from fedbytes.models.positions import check_positions
 from fedbytes.models.prefix import Prefix
 from fedbytes.models.spec import ModelSpec, make_model_spec
 from fedbytes.models.trainable import TrainableModel
@@ -88,6 +89,8 @@ def build_model(
     )
     with torch.random.fork_rng(devices=[]):  # libraries draw initial values that are not used
         network, initial = _assemble(base, chosen, task, spec, seed)
+    question = len(network.question) if isinstance(network, Verbaliser) else 0
+    check_positions(network.backbone, task, chosen.positions, question)
     trainable = TrainableModel(network, initial, task, base.info, device, dtype, seed)
     depth = lowest_trained_layer(network.backbone)
     # Processes that compute a base together must not wait for each other's caches.

@@ -22,8 +22,10 @@ def pick_device(device: str = "auto") -> torch.device:
         found = torch.device(device)
         torch.empty(1, device=found)
     except (RuntimeError, AssertionError, ValueError) as error:
-        reason = (str(error).splitlines() or ["not available"])[0]
+        reason = (str(error).splitlines() or ["not available"])[0].split(". ")[0]
         raise ValueError(f"device {device!r} cannot be used: {reason}") from error
+    if found.type == "meta":
+        raise ValueError("device 'meta' holds no values and computes nothing: use cpu")
     return found
 
 

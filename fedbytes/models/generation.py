@@ -48,6 +48,13 @@ def answer_prompts(backbone: nn.Module, task: EncodedTask, device: torch.device)
     ]
 
 
+def longest_question(task: EncodedTask) -> int:
+    """Return the tokens of the longest of the prompts that `answer_prompts` answers."""
+    assert task.generation is not None
+    rows = _chosen(task.test, task.generation.examples)
+    return max((len(_question(task.test, row)[0]) for row in rows), default=0)
+
+
 def generate(
     backbone: Any, prompts: list[list[int]], max_new_tokens: int, ends: list[int], device: Any
 ) -> list[list[int]]:

@@ -44,6 +44,11 @@ class PromptText(Adapter):
         """How many tokens the prompt has."""
         return self.length or len(self.ids) or self.USUAL
 
+    @property
+    def positions(self) -> int:
+        """The prompt's own."""
+        return self.tokens
+
     def start(self, rng: np.random.Generator, vocabulary: int) -> np.ndarray:
         """Return the ids of the prompt at the start, int64 [length].
 

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from fedbytes.models.positions import check_room, positions_of
+
 OUTPUTS = ("logits", "last_hidden_state")
 
 
@@ -23,13 +25,14 @@ def read_first(backbone: nn.Module, prompt: Callable[[], Tensor]) -> None:
     """
     original: Callable[..., Any] = backbone.forward
     embeddings: nn.Module = backbone.get_input_embeddings()  # type: ignore[operator]
+    most = positions_of(backbone)
 
     def forward(input_ids: Tensor, attention_mask: Tensor | None = None, **options: Any) -> Any:
         front = prompt()
         length = len(front)
         cache = options.get("past_key_values")
         read = cache is not None and cache.get_seq_length() > 0
-        _check_room(backbone, input_ids.shape[1] + (0 if read else length), length)
+        check_room(most, input_ids.shape[1], 0 if read else length)
         if attention_mask is not None:
             attention_mask = nn.functional.pad(attention_mask, (length, 0), value=1)
         options["attention_mask"] = attention_mask
@@ -62,12 +65,3 @@ def _moved(positions: Tensor, length: int, read: bool) -> Tensor:
         return moved
     front = torch.arange(length, device=positions.device).expand(len(positions), -1)
     return torch.cat([front, moved], 1)
-
-
-def _check_room(backbone: Any, time: int, length: int) -> None:
-    most = getattr(backbone.config, "max_position_embeddings", None)
-    if most is not None and time > most:
-        raise ValueError(
-            f"a prompt of {length} tokens and texts of {time - length} are more than the model's "
-            f"{most} positions: give the task a max_length of {most - length}"
-        )

@@ -39,6 +39,8 @@ class Targeted(Adapter):
     def __post_init__(self) -> None:
         if isinstance(self.layers, str) and self.layers.isdecimal():
             object.__setattr__(self, "layers", int(self.layers))
+        if not self.targets:
+            raise ValueError("targets is empty: give names of layers, auto or all-linear")
         if isinstance(self.layers, str) and self.layers != "all":
             raise ValueError(f"layers must be all, a number or places, got {self.layers!r}")
         if isinstance(self.layers, int) and self.layers < 1:

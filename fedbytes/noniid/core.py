@@ -26,12 +26,14 @@ class Partitioner(ABC):
         examples: fields of configurations that the contract tests run, one dict each.
         default_factor: the column that a configuration splits by if it names none; `text` for
             the texts themselves, None for the label or else the data's natural column.
+        only_measured: whether the column is measured, and does not decide who holds what.
         strength: the field that a `target` stands for, in schemes that have one.
     """
 
     name: ClassVar[str]
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     default_factor: ClassVar[str | None] = None
+    only_measured: ClassVar[bool] = False
     strength: ClassVar[Strength | None] = None
 
     @property

@@ -226,9 +226,8 @@ def test_bad_fields_are_one_line_errors(name, fields, message, colours):
 
 
 def test_a_prompt_that_leaves_no_room_says_how_long_texts_may_be(colours):
-    model = prompted("prompt_tuning", "tiny-bert", colours, length=500)
-    with pytest.raises(ValueError, match="512 positions: give the task a max_length of 12"):
-        model.loss(batch_of(colours))
+    with pytest.raises(ValueError, match="512 positions: set task.max_length=12"):
+        prompted("prompt_tuning", "tiny-bert", colours, length=500)
 
 
 def test_a_model_whose_attention_is_not_reached_is_refused(tmp_path, colours):

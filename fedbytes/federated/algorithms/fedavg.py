@@ -77,6 +77,11 @@ class FedAvg(Algorithm):
         if self.max_grad_norm is not None and not self.max_grad_norm > 0:
             raise ValueError(f"max_grad_norm must be above 0, got {self.max_grad_norm}")
 
+    def check(self, model: Trainable) -> None:
+        """Check the model, and that its device can do the clients' optimiser."""
+        super().check(model)
+        self._local_optimizer(model)
+
     def client(
         self,
         model: Trainable,

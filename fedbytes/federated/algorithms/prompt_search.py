@@ -39,6 +39,8 @@ class PromptSearch(Algorithm):
         "kind": "causal-lm",
     }
 
+    searches_words: ClassVar[bool] = True
+
     candidates: int = 8
     """Prompts beside the present one that are scored in a round."""
     changes: int = 1

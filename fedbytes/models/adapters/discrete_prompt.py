@@ -20,6 +20,10 @@ class DiscretePrompt(PromptText):
     such as `prompt_search` finds them.
     """
 
+    def trains_words(self) -> bool:
+        """Return that it does."""
+        return True
+
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Put the prompt in front of what the model reads."""
         vocabulary = vocabulary_of(backbone)

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapters.lora import check_rank
+from fedbytes.models.adapters.lora import check_fits, check_rank
 from fedbytes.models.draws import as_it_is, uniform, zeros
 from fedbytes.models.injection import inject
 from fedbytes.models.targets import Targeted
@@ -33,9 +33,12 @@ class Dora(Targeted):
         """Insert factors and magnitudes and return them; A is drawn, B starts at zero.
 
         Raises:
-            ValueError: if a target or layer does not exist; the message lists those that do.
+            ValueError: if a target or layer does not exist (the message lists those that do), or
+                is smaller than `rank`.
         """
         alpha = self.alpha if self.alpha is not None else 2 * self.rank
+        modules = self._modules(backbone)
+        check_fits(backbone, modules, self.rank)
         options = {"r": self.rank, "lora_alpha": alpha, "use_dora": True}
         draws = {".lora_A.": uniform(1), ".lora_B.": zeros, ".lora_magnitude": as_it_is}
-        return inject(backbone, "LORA", options, self._modules(backbone), draws)
+        return inject(backbone, "LORA", options, modules, draws)

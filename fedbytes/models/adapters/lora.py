@@ -1,3 +1,4 @@
+import math
 from dataclasses import dataclass
 from types import MethodType
 from typing import Any, Literal
@@ -42,8 +43,11 @@ class Lora(Targeted):
         trained.
 
         Raises:
-            ValueError: if a target or layer does not exist; the message lists those that do.
+            ValueError: if a target or layer does not exist (the message lists those that do), or
+                is smaller than `rank`.
         """
+        modules = self._modules(backbone)
+        check_fits(backbone, modules, self.rank)
         options = {
             "r": self.rank,
             "lora_alpha": self.alpha if self.alpha is not None else 2 * self.rank,
@@ -52,7 +56,7 @@ class Lora(Targeted):
         draws = {".lora_A.": uniform(1), ".lora_B.": zeros}
         if self.train == "a":
             draws[".lora_A."] = zeros
-        trained = inject(backbone, "LORA", options, self._modules(backbone), draws)
+        trained = inject(backbone, "LORA", options, modules, draws)
         for module in backbone.modules():
             if hasattr(module, "lora_A"):
                 module.forward = MethodType(_forward, module)
@@ -89,8 +93,26 @@ def check_rank(rank: int, alpha: float | None = None) -> None:
     """Raise ValueError for a rank below 1 or a scaling that is not above 0."""
     if rank < 1:
         raise ValueError(f"rank must be at least 1, got {rank}")
-    if alpha is not None and not alpha > 0:
-        raise ValueError(f"alpha must be above 0, got {alpha}")
+    if alpha is not None and not 0 < alpha < math.inf:
+        raise ValueError(f"alpha must be above 0 and finite, got {alpha}")
+
+
+def check_fits(backbone: nn.Module, modules: list[str], rank: int) -> None:
+    """Raise ValueError for a rank above what the smallest of some linear layers has."""
+    sizes = {name: min(_sides(backbone.get_submodule(name))) for name in modules}
+    smallest = min(sizes, key=lambda name: sizes[name])
+    if rank > sizes[smallest]:
+        raise ValueError(
+            f"rank={rank} is more than layer {smallest} has, {sizes[smallest]}: set adapter.rank="
+            f"{sizes[smallest]} at most, or other adapter.targets"
+        )
+
+
+def _sides(layer: Any) -> tuple[int, int]:
+    """Return the inputs and outputs of a linear layer, whose weights may be packed."""
+    if isinstance(layer, nn.Linear):
+        return layer.in_features, layer.out_features
+    return tuple(layer.weight.shape)  # transformers' Conv1D
 
 
 def _forward(self: Any, x: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapters.lora import check_rank
+from fedbytes.models.adapters.lora import check_fits, check_rank
 from fedbytes.models.draws import normal
 from fedbytes.models.quantise import unpack
 from fedbytes.models.targets import Targeted
@@ -43,13 +43,11 @@ class LoraXs(Targeted):
         """
         scale = (self.alpha if self.alpha is not None else 2 * self.rank) / self.rank
         trained: dict[str, Initial] = {}
-        for name in self._modules(backbone):
+        modules = self._modules(backbone)
+        check_fits(backbone, modules, self.rank)
+        for name in modules:
             layer = backbone.get_submodule(name)
             weight = _matrix(layer)
-            if min(weight.shape) < self.rank:
-                raise ValueError(
-                    f"rank={self.rank} is more than layer {name} has, {min(weight.shape)}"
-                )
             parent, _, last = name.rpartition(".")
             down, up = singular_factors(weight, self.rank)
             setattr(backbone.get_submodule(parent), last, Between(layer, down, up, scale))

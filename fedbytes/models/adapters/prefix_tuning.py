@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.attention_prefix import KEYS, VALUES, AttentionPrefix
+from fedbytes.models.positions import check_prompt, positions_of
 from fedbytes.models.soft_prompt import SoftPrompt, noise_like
 
 
@@ -18,12 +19,19 @@ class PrefixTuning(SoftPrompt):
     as noise of that size. They are trained themselves, without the paper's network behind them.
     """
 
+    @property
+    def positions(self) -> int:
+        """None: keys and values stand in front of those of the text without positions."""
+        return 0
+
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Put keys and values in front, and return them.
 
         Raises:
-            ValueError: if the model's attention cannot be reached; prompt_tuning then can.
+            ValueError: if the model's attention cannot be reached; prompt_tuning then can. Or if
+                it cannot read the words that they start as.
         """
+        check_prompt(positions_of(backbone), self.tokens)
         prefix = AttentionPrefix(backbone, self.tokens)
         together = Words(self, prefix)
         names = [(f"{name}.{p}", p, kind) for p in range(prefix.layers) for kind, name in KINDS]

@@ -31,6 +31,8 @@ class Vera(Targeted):
         check_rank(self.rank)
         if self.d_initial == 0:
             raise ValueError("d_initial must not be 0: neither vector would get a gradient")
+        if not math.isfinite(self.d_initial):
+            raise ValueError(f"d_initial must be finite, got {self.d_initial}")
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Insert the vectors and return them.

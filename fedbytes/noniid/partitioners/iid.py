@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,6 +15,8 @@ class Iid(Partitioner):
 
     The factor is used only to be measured. Which clients get the odd examples is drawn too.
     """
+
+    only_measured: ClassVar[bool] = True
 
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         owners = np.arange(len(factor), dtype=np.int64) % num_clients

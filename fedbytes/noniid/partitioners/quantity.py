@@ -48,6 +48,7 @@ class Quantity(Partitioner):
     min_size: int = 0
     on_small: OnSmall = "raise"
 
+    only_measured: ClassVar[bool] = True
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"scheme": "dirichlet", "alpha": 0.1, "min_size": 1, "on_small": "repair"},
         {"scheme": "log-normal"},
