@@ -6,6 +6,7 @@ import torch
 from fedbytes.models.positions import positions_of
 
 SMALL = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+WIDE = {"vocab_size": 40, "n_embd": 16, "n_layer": 1, "n_head": 2}
 
 
 @pytest.mark.parametrize(
@@ -13,7 +14,7 @@ SMALL = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 1, "num_atten
     [
         ("Bert", SMALL | {"intermediate_size": 16, "max_position_embeddings": 20}, 20),
         ("Roberta", SMALL | {"intermediate_size": 16, "max_position_embeddings": 20}, 18),
-        ("GPT2", {"vocab_size": 40, "n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 20}, 20),
+        ("GPT2", WIDE | {"n_positions": 20}, 20),
     ],
 )
 def test_as_many_tokens_are_read_and_no_more(config, fields, positions):

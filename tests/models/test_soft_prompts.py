@@ -226,7 +226,7 @@ def test_bad_fields_are_one_line_errors(name, fields, message, colours):
 
 
 def test_a_prompt_that_leaves_no_room_says_how_long_texts_may_be(colours):
-    with pytest.raises(ValueError, match="512 positions: set task.max_length=12"):
+    with pytest.raises(ValueError, match=r"512 positions: set task\.max_length=12"):
         prompted("prompt_tuning", "tiny-bert", colours, length=500)
 
 
