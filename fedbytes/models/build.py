@@ -23,6 +23,7 @@ from fedbytes.models.layers import find_layers, lowest_trained_layer
 from fedbytes.models.network import Classifier, LanguageModel
 from fedbytes.models.offload import fetch_when_used
 from fedbytes.models.parallel import join_group, split_layers
+from fedbytes.models.pipeline import Pipeline
 from fedbytes.models.positions import check_positions
 from fedbytes.models.prefix import Prefix
 from fedbytes.models.spec import ModelSpec, make_model_spec
@@ -74,14 +75,19 @@ def build_model(
         ValueError: for a model or adapter that does not exist or does not fit the task.
     """
     spec, chosen = make_model_spec(model), make_adapter(adapter)
-    if spec.tensor_parallel:
-        join_group(spec.device)
+    if spec.pipeline_parallel and task.generation is not None:
+        raise ValueError(
+            "pipeline_parallel keeps no cache, which generating answers needs: set "
+            "task.generate_examples=0"
+        )
+    if spec.processes:
+        join_group(spec.device, spec.processes)
     device = pick_device(spec.device)
     dtype = pick_precision(spec.precision, device)
     if spec.family is None:
         chosen = chosen.read(load_tokenizer(spec.name)[0])
     kind = "causal-lm" if spec.head == "words" else task.kind
-    home = "cpu" if spec.tensor_parallel else str(device)
+    home = "cpu" if spec.processes else str(device)
     base = (
         load_base(spec.name, kind, home, spec.quantisation(dtype), spec.offload)
         if spec.family is None
@@ -91,10 +97,14 @@ def build_model(
         network, initial = _assemble(base, chosen, task, spec, seed)
     question = len(network.question) if isinstance(network, Verbaliser) else 0
     check_positions(network.backbone, task, chosen.positions, question)
+    pipeline = _pipelined(network.backbone, initial, spec) if spec.pipeline_parallel else None
     trainable = TrainableModel(network, initial, task, base.info, device, dtype, seed)
+    if pipeline is not None:
+        pipeline.bind(network, trainable.flat)
+        trainable.lora.spread = True
     depth = lowest_trained_layer(network.backbone)
     # Processes that compute a base together must not wait for each other's caches.
-    prefix_cache = prefix_cache and not spec.tensor_parallel and spec.head == "linear"
+    prefix_cache = prefix_cache and not spec.processes and spec.head == "linear"
     if prefix_cache and 0 < depth <= len(find_layers(network.backbone)[1]):
         prefix = Prefix(network.backbone, depth)
         if _agrees(trainable, prefix):
@@ -136,6 +146,12 @@ def _assemble(
     network.head.to(pick_device(spec.device))
     initial |= {f"head.{name}": draw for name, draw in network.head.initial().items()}
     return network, initial
+
+
+def _pipelined(backbone: nn.Module, initial: Mapping[str, Initial], spec: ModelSpec) -> Pipeline:
+    """Leave this process its layers of a base."""
+    trained = {name.removeprefix("backbone.") for name in initial}
+    return Pipeline(backbone, trained, pick_device(spec.device), spec.microbatches)
 
 
 def _check_whole(

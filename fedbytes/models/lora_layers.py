@@ -44,7 +44,10 @@ class LoraLayers:
     Attributes:
         pairs: the factors, in the order of the layers; none without LoRA.
         layout: base weights as [out, in], however a layer stores them.
+        spread: whether other processes have some of the layers.
     """
+
+    spread = False
 
     def __init__(
         self, network: nn.Module, trained: Mapping[str, str], device: torch.device
@@ -60,7 +63,12 @@ class LoraLayers:
         self.layout = Layout({pair.base: (pair.outputs, pair.inputs) for pair in self.pairs})
 
     def base_weights(self) -> list[Tensor]:
-        """Return the base weights [out, in], as they were before anything was added."""
+        """Return the base weights [out, in], as they were before anything was added.
+
+        Raises:
+            ValueError: if other processes have some of them.
+        """
+        self._need_all()
         bases = self._bases or [None] * len(self._layers)
         return [
             _stored(layer) if base is None else _turned(layer, base)
@@ -87,7 +95,11 @@ class LoraLayers:
         """Let backward passes collect the gradients of the bases, in `grad` of what is yielded.
 
         Call `set_delta` before. Take a gradient through `gradients`.
+
+        Raises:
+            ValueError: if other processes have some of them.
         """
+        self._need_all()
         for own in self._own:
             own.requires_grad_(True)
         try:
@@ -105,6 +117,13 @@ class LoraLayers:
             gradient = own.grad if base is None else _turned(layer, own.grad)
             found.append(gradient.float().cpu())
         return found
+
+    def _need_all(self) -> None:
+        if self.spread:
+            raise ValueError(
+                "this algorithm needs all base weights, of which pipeline_parallel leaves each "
+                "process a part: leave it out"
+            )
 
     def _separate(self) -> None:
         """Give each layer a weight of its own.

@@ -11,11 +11,12 @@ from torch import nn
 from fedbytes.models.layers import find_layers
 
 
-def join_group(device: str) -> None:
+def join_group(device: str, field: str) -> None:
     """Join the other processes that torchrun started; done once.
 
     Args:
         device: where this process runs; a GPU is its own by `LOCAL_RANK`.
+        field: the model's, which asks for several processes.
 
     Raises:
         ValueError: if torchrun did not start this process, or it is a worker of such a one.
@@ -24,11 +25,11 @@ def join_group(device: str) -> None:
         return
     if "WORLD_SIZE" not in os.environ:
         raise ValueError(
-            "tensor_parallel needs several processes: start with torchrun (docs/large-models.md)"
+            f"{field} needs several processes: start with torchrun (docs/large-models.md)"
         )
     if parent_process() is not None:  # a worker would wait for others for ever
         raise ValueError(
-            "tensor_parallel runs in the processes that torchrun started, not in their workers: "
+            f"{field} runs in the processes that torchrun started, not in their workers: "
             "call fedbytes.experiments.run there (docs/large-models.md)"
         )
     cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
@@ -72,10 +73,12 @@ def split_layers(backbone: nn.Module, trained: set[str], device: torch.device) -
             if isinstance(module, nn.Linear) and not any(id(p) in ours for p in own):
                 parallelize_module(module, mesh, ColwiseParallel(output_layouts=Replicate()))
                 split.update(id(p) for p in module.parameters(recurse=False))
-    _move_rest(backbone, split, device)
+    move_rest(backbone, split, device)
 
 
-def _move_rest(backbone: nn.Module, split: set[int], device: torch.device) -> None:
+def move_rest(backbone: nn.Module, split: set[int], device: torch.device) -> None:
+    """Move to a device what has values here and is not among `split`, ids of parameters."""
+    split = split | {id(p) for p in backbone.parameters() if p.is_meta}
     moved: dict[int, Any] = {}  # tied parameters stay one
     for module in backbone.modules():
         for name, parameter in module.named_parameters(recurse=False):
@@ -83,4 +86,5 @@ def _move_rest(backbone: nn.Module, split: set[int], device: torch.device) -> No
                 at_home = nn.Parameter(parameter.data.to(device), parameter.requires_grad)
                 module._parameters[name] = moved.setdefault(id(parameter), at_home)
         for name, buffer in module.named_buffers(recurse=False):
-            module._buffers[name] = buffer.to(device)
+            if not buffer.is_meta:
+                module._buffers[name] = buffer.to(device)

@@ -15,6 +15,8 @@ from fedbytes.models.quantise import Quantisation
 from fedbytes.models.verbaliser import QUESTION
 from fedbytes.registry import is_default, later, nearest
 
+MICROBATCHES = 4
+
 
 @dataclass(frozen=True)
 class ModelSpec:
@@ -36,6 +38,8 @@ class ModelSpec:
         offload_folder: where weights are kept that `device_map` puts on disk.
         family: the architecture of a model that starts from random weights.
         tensor_parallel: split the frozen base over the processes that torchrun started.
+        pipeline_parallel: give each of those processes some consecutive layers of it instead.
+        microbatches: parts of a batch that are in the pipeline at the same time.
         head: what classifies: a `linear` layer that is trained, or the classes' `words`, which a
             causal language model scores as the next token (nothing is trained).
         words: with `head: words`, one a class, in the order of the sorted labels and separated by
@@ -55,6 +59,8 @@ class ModelSpec:
     offload_folder: str = later("")
     family: Family | None = later(None)
     tensor_parallel: bool = later(False)
+    pipeline_parallel: bool = later(False)
+    microbatches: int = later(MICROBATCHES)
     head: Literal["linear", "words"] = later("linear")
     words: str = later("")
     question: str = later(QUESTION)
@@ -69,8 +75,17 @@ class ModelSpec:
                 f"device_map {self.device_map} does not go with quantise {self.quantise}: "
                 "leave one of them out"
             )
-        if self.tensor_parallel and (self.device_map, self.quantise) != ("none", "none"):
-            raise ValueError("tensor_parallel does not go with device_map or quantise")
+        for key in ("tensor_parallel", "pipeline_parallel"):
+            if getattr(self, key) and (self.device_map, self.quantise) != ("none", "none"):
+                raise ValueError(f"{key} does not go with device_map or quantise")
+            if getattr(self, key) and self.family is not None:
+                raise ValueError(f"{key} needs a frozen base; {self.name!r} has none")
+        if self.tensor_parallel and self.pipeline_parallel:
+            raise ValueError("pipeline_parallel does not go with tensor_parallel: leave one out")
+        if self.microbatches < 1:
+            raise ValueError(f"microbatches must be at least 1, got {self.microbatches}")
+        if self.microbatches != MICROBATCHES and not self.pipeline_parallel:
+            raise ValueError(f"microbatches={self.microbatches} needs pipeline_parallel: true")
         if self.head == "linear" and (self.words or self.question != QUESTION):
             raise ValueError("words and question are of head: words, got head: linear")
         if self.device_map == "disk" and not self.offload_folder:
@@ -82,8 +97,12 @@ class ModelSpec:
                 )
         if self.family is not None and self.head == "words":
             raise ValueError(f"head=words needs a pretrained model; {self.name!r} has no words yet")
-        if self.family is not None and self.tensor_parallel:
-            raise ValueError(f"tensor_parallel needs a frozen base; {self.name!r} has none")
+
+    @property
+    def processes(self) -> str:
+        """The field that asks for several processes, empty if none does."""
+        both = ("tensor_parallel", "pipeline_parallel")
+        return next((key for key in both if getattr(self, key)), "")
 
     @property
     def offload(self) -> Offload | None:

@@ -1,25 +1,14 @@
 """One base over two processes gives the losses and gradients of one process."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
+from processes import in_processes
 
 from fedbytes.models import build_model, make_model_spec
 
 ADAPTERS = [{"name": "lora", "targets": "all-linear"}, {"name": "lora", "layers": 1}, "full"]
-SCRIPT = """
-import os, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from test_parallel import everything
-import torch
-rank = os.environ["RANK"]
-torch.save(everything(tensor_parallel=True), Path(sys.argv[2]) / f"{rank}.pt")
-"""
 
 
 def everything(**fields):
@@ -46,21 +35,8 @@ def everything(**fields):
 
 
 def test_two_processes_compute_what_one_does(tmp_path: Path):
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT, encoding="utf-8")
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command += ["--nproc-per-node", "2", script, Path(__file__).parent, tmp_path]
-    done = subprocess.run(
-        [*map(str, command)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    ranks = in_processes(2, tmp_path, "test_parallel", "everything", tensor_parallel=True)
     alone = everything()
-    ranks = [torch.load(tmp_path / f"{rank}.pt") for rank in range(2)]
     for one, zero, other in zip(alone, *ranks, strict=True):
         assert one[1].abs().max() > 0
         for mine in (zero, other):
