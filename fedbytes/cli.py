@@ -48,6 +48,14 @@ Target = Annotated[
         "[default: 98 % of fp32's final mean]"
     ),
 ]
+Metric = Annotated[
+    str | None,
+    typer.Option(help="Column to draw, such as exact_match. [default: the task's headline]"),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(help="Codec or label that others are compared with. [default: the suite's, fp32]"),
+]
 
 
 @app.command()
@@ -116,13 +124,17 @@ def plot(
     store: Store,
     out: Annotated[Path | None, typer.Option(help="Folder. [default: STORE/figures]")] = None,
     target: Target = None,
+    metric: Metric = None,
+    baseline: Baseline = None,
 ) -> None:
     """Draw every figure of a folder of runs as SVG, PDF and PNG, with the data beside them."""
     from fedbytes.plots.render import draw_all
     from fedbytes.plots.store import read_tables, write_data
+    from fedbytes.plots.study import check_baseline
 
     folder, tables = out or store / "figures", read_tables(store)
-    paths = draw_all(tables, folder, target=_target(store, target))
+    check_baseline(tables, baseline)
+    paths = draw_all(tables, folder, metric, _target(store, target), baseline)
     for path in [*paths, *write_data(tables, folder)]:
         Console().print(str(path), highlight=False, soft_wrap=True)
 
@@ -132,9 +144,11 @@ def report(
     store: Store,
     out: Annotated[Path | None, typer.Option(help="File. [default: STORE/report.html]")] = None,
     target: Target = None,
+    metric: Metric = None,
+    baseline: Baseline = None,
 ) -> None:
     """Write one HTML file with figures, tables and provenance; it opens offline."""
-    path = _write_report(store, _target(store, target), out)
+    path = _write_report(store, _target(store, target), out, metric, baseline)
     Console().print(f"report: {path}", highlight=False, soft_wrap=True)
 
 
@@ -269,13 +283,22 @@ def _conclude(store: Path, target: str | float | None) -> None:
     console.print(f"report: {path.resolve()}", highlight=False, soft_wrap=True)
 
 
-def _write_report(store: Path, target: str | float | None, out: Path | None = None) -> Path:
+def _write_report(
+    store: Path,
+    target: str | float | None,
+    out: Path | None = None,
+    metric: str | None = None,
+    baseline: str | None = None,
+) -> Path:
     from fedbytes.experiments.results import stored_title
     from fedbytes.plots.report import write_report
     from fedbytes.plots.store import read_tables
+    from fedbytes.plots.study import check_baseline
 
     path = out or store / "report.html"
-    return write_report(read_tables(store), path, title=stored_title(store), target=target)
+    tables, title = read_tables(store), stored_title(store)
+    check_baseline(tables, baseline)
+    return write_report(tables, path, title, metric, target, baseline)
 
 
 def _target(store: Path, target: str | None) -> str | float | None:

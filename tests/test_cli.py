@@ -36,6 +36,13 @@ def test_run_status_plot_report(words, tmp_path):
     assert "1 done" in status.stdout
     assert fedbytes("plot", store).returncode == 0
     assert list((store / "figures").glob("*.svg"))
+    drawn = fedbytes("plot", store, "--metric", "macro_f1", "--baseline", "fp32")
+    assert drawn.returncode == 0
+    assert "macro-F1" in (store / "figures" / "summary.md").read_text()
+    for option, message in [("--metric", "known: accuracy"), ("--baseline", "known: ")]:
+        refused = fedbytes("plot", store, option, "none such")
+        assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+        assert message in refused.stderr
     report = fedbytes("report", store)
     assert report.returncode == 0
     assert (store / "report.html").stat().st_size > 10_000

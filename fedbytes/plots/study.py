@@ -128,6 +128,19 @@ def metrics_in(tables: Tables) -> list[Metric]:
     return [METRICS[name] for name in _HEADLINES if name in set(kinds)]
 
 
+def check_baseline(tables: Tables, baseline: str | None) -> None:
+    """Refuse a baseline that no run is known by.
+
+    Raises:
+        ValueError: naming those that there are.
+    """
+    if baseline is None:
+        return
+    known = sorted(set(map(str, tables.finished()["codec"])))
+    if baseline not in known:
+        raise ValueError(f"no run is called {baseline!r} (known: {'; '.join(known)})")
+
+
 def study(tables: Tables, metric: str | None = None, baseline: str | None = None) -> Study:
     """Sort the finished runs for comparison.
 
@@ -146,7 +159,9 @@ def study(tables: Tables, metric: str | None = None, baseline: str | None = None
     if chosen is None and metric:
         chosen = Metric(metric, metric.replace("_", " "), 1, True)
     if chosen is None or chosen.name not in rows or rows[chosen.name].isna().all():
-        raise NothingToDrawError(f"no finished run has the metric {metric or 'accuracy'!r}")
+        known = ", ".join(name for name in METRICS if name in rows and rows[name].notna().any())
+        message = f"no finished run has the metric {metric or 'accuracy'!r} (known: {known})"
+        raise NothingToDrawError(message)
     if metric is None or metric in _HEADLINES:
         rows = rows[_kinds(rows) == chosen.name]
     rows = rows[rows[chosen.name].notna()]
