@@ -149,24 +149,47 @@ def test_fedexs_residual_is_sent_in_the_cheaper_form(clients):
 def test_the_beginning_of_fed_sb_is_priced_both_ways():
     run = Watched("fed_sb", clients=4, clients_per_round=3).go(5)
     cores = LAYERS * RANK * RANK
-    assert set(run.payloads("up", round_=1)) == {fp32(A + B)}
-    assert set(run.payloads("down", ("update",), 2)) <= {fp32(A + B + cores)}
+    assert set(run.payloads("up", round_=1)) == {fp32(A + B + HEAD)}
+    assert set(run.payloads("down", ("update",), 2)) <= {fp32(A + B + cores + HEAD)}
     assert {fp32(cores + HEAD)} == set(run.payloads("up", round_=5))
     first = run.payloads("down", ("update", "catch-up", "state"))
-    assert fp32(A + B + cores) in first
+    assert fp32(A + B + cores + HEAD) in first
+
+
+def trained_head(run, client, rng):
+    """Leave the model where a client's steps of the head alone lead; return the head's change."""
+    model, places = run.model, run.model.layout.slices()
+    heads = [places[name] for name in places if name.startswith("head.")]
+    begin = model.initial_state
+    head = torch.nn.Parameter(torch.cat([begin[place] for place in heads]))
+    optimizer = torch.optim.AdamW([head], STEPS["learning_rate"], weight_decay=0)
+    batches = model.batches(run.parts[client], STEPS["batch_size"], rng)
+    for step in range(STEPS["local_steps"] + 1):
+        now = begin.clone()
+        for place, values in zip(heads, head.detach().split([HEAD - 4, 3, 1]), strict=True):
+            now[place] = values
+        model.set_state(now)
+        if step < STEPS["local_steps"]:
+            model.flat.grad.zero_()
+            model.loss(next(batches)).backward()
+            head.grad = torch.cat([model.flat.grad[place] for place in heads])
+            optimizer.step()
+    return head.detach() - torch.cat([begin[place] for place in heads])
 
 
 def gradients_of(run, client):
-    """Return the gradients of the base that a client's first batches have."""
+    """Return the gradients of the base below the head that a client has trained."""
     lora, rng = run.model.lora, stream(0, "batches", 1, client)
-    batches = run.model.batches(run.parts[client], STEPS["batch_size"], rng)
     lora.set_delta(torch.zeros(lora.layout.numel))
-    run.model.set_state(run.model.initial_state)
+    trained_head(run, client, rng)
+    batches = run.model.batches(run.parts[client], STEPS["batch_size"], rng)
     run.model.flat.grad.zero_()
     with lora.watched():
         for _ in range(STEPS["local_steps"]):
             run.model.loss(next(batches)).backward()
-        return lora.gradients()
+        gradients = lora.gradients()
+    assert all(gradient.any() for gradient in gradients)  # below a head of zero they all are zero
+    return gradients
 
 
 def test_fed_sb_begins_with_the_step_that_full_training_would_take():
@@ -186,12 +209,37 @@ def test_fed_sb_can_begin_with_the_step_by_the_whole_gradients():
     run = Watched({"name": "fed_sb", "init": "whole_gradient"})
     before = effective(run.model)
     loaded = run.go(1).loaded()
-    assert set(run.payloads("up")) == {fp32(LAYERS * INPUTS * INPUTS)}
+    assert set(run.payloads("up")) == {fp32(LAYERS * INPUTS * INPUTS + HEAD)}
     each = [gradients_of(run, client) for client in range(3)]
     for place, (base, after) in enumerate(zip(before, loaded, strict=True)):
         mean = sum(w * gradients[place] for w, gradients in zip(run.shares, each, strict=True))
         step = best(-STEPS["learning_rate"] * mean.sign(), RANK)
         torch.testing.assert_close(after - base, step, rtol=0, atol=1e-5)
+
+
+def test_the_first_round_of_fed_sb_moves_the_head():
+    run = Watched("fed_sb").go(1)
+    run.loaded()
+    places = run.model.layout.slices()
+    moved = run.model.flat.detach() - run.model.initial_state
+    found = torch.cat([moved[places[name]] for name in places if name.startswith("head.")])
+    each = [trained_head(run, client, stream(0, "batches", 1, client)) for client in range(3)]
+    mean = sum(w * head for w, head in zip(run.shares, each, strict=True))
+    assert mean.abs().max() > 0.01
+    torch.testing.assert_close(found, mean, rtol=1e-3, atol=1e-6)
+
+
+def test_a_layer_without_a_gradient_begins_along_its_weights_singular_directions():
+    run = Watched("fed_sb", clients=1)
+    algorithm, turn, lora = run.fed.algorithm, run.fed.turn(1), run.model.lora
+    nothing = Upload(0, torch.zeros(algorithm.up(turn).numel), 1)
+    update, _ = algorithm.combine(turn, run.state.model, [nothing], {})
+    sent = unpack(algorithm.down(turn), update)
+    for pair, weight in zip(lora.pairs, lora.base_weights(), strict=True):
+        assert not sent[pair.a.replace("lora_A", "lora_R")].any()
+        torch.testing.assert_close(
+            sent[pair.b] @ sent[pair.b].T @ weight, best(weight, RANK), rtol=0, atol=1e-5
+        )
 
 
 def best(matrix, rank):

@@ -1,6 +1,6 @@
 """Fed-SB: a small square matrix between frozen factors is all that is trained and sent."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
 from weakref import WeakKeyDictionary
@@ -37,12 +37,15 @@ class FedSB(LoraAveraging):
     Singhal et al. 2025. The mean of R gives the mean of the products. B and A have orthonormal
     columns and rows; they come, by `init`, from
 
-    - `whole_gradient` (LoRA-SB, arXiv 2411.19557): round 1 trains nothing. Each client sends the
-      gradient of its first `local_steps` batches by the base weights; the server takes the step
-      `-learning_rate * sign` of their mean, as Adam's first step would, and sends back its first
-      singular directions as B and A, and the singular values, over the adapter's scaling, as R.
-      The messages of round 1 are priced as all others, and clients that come later are sent B
-      and A with the rest of the state.
+    - `whole_gradient` (LoRA-SB, arXiv 2411.19557): in round 1 each client sends the gradient of
+      `local_steps` batches by the base weights; the server takes the step `-learning_rate * sign`
+      of their mean, as Adam's first step would, and sends back its first singular directions as B
+      and A, and the singular values, over the adapter's scaling, as R. A head begins at zero, and
+      below a head of zero all gradients are zero: so clients train the head alone first, for
+      `head_steps`, take the gradient below what they made of it, and send its change as well.
+      A layer of which a lossy uplink leaves no gradient begins as with `weights`. The messages of
+      round 1 are priced as all others, and clients that come later are sent B and A with the rest
+      of the state.
     - `gradient`: the same, but a client sends its gradient as factors of the adapter's rank, and so
       out + in numbers for each of them instead of out * in. The signs of what is left of the mean
       are not those of the mean, and this is ours: the papers' code takes the gradient where all
@@ -57,6 +60,17 @@ class FedSB(LoraAveraging):
 
     init: Literal["gradient", "whole_gradient", "weights"] = "gradient"
     """What the frozen factors are made of."""
+    head_steps: int | None = None
+    """Steps of a head alone before the gradient is taken; None for as many as in other rounds."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.head_steps is not None and self.head_steps < 1:
+            raise ValueError(f"head_steps must be at least 1, got {self.head_steps}")
+        if self.head_steps is not None and self.init == "weights":
+            raise ValueError(
+                f"head_steps={self.head_steps} come before a gradient, and init=weights takes none"
+            )
 
     def held(self, model: Trainable) -> Layout:
         """Return the layout of every R and of the head, and of B and A where these are sent."""
@@ -70,19 +84,16 @@ class FedSB(LoraAveraging):
         return pack(layout, zero | {name: drawn[name] for name in self.heads(model)})
 
     def up(self, turn: Turn) -> Layout:
-        """Return the layout of R and the head; in a first round for gradients, of these."""
+        """Return the layout of R and the head; in a first round, of gradients and the head."""
         if not self._first(turn):
             return self._inner(turn.model)
         whole = self.init == "whole_gradient"
-        return lora_of(turn.model, self.name).layout if whole else self._outer(turn.model)
+        sent = lora_of(turn.model, self.name).layout if whole else self._outer(turn.model)
+        return Layout(sent.shapes | self._head(turn.model).shapes)
 
     def down(self, turn: Turn) -> Layout:
-        """Return the layout of R and the head; in a first round for gradients, of B, A and R."""
-        cores = {_core(pair.a) for pair in self.pairs(turn.model)}
-        if not self._first(turn):
-            return self._inner(turn.model)
-        outer = {*self._outer(turn.model).names}
-        return select(self.held(turn.model), outer | cores)
+        """Return the layout of R and the head; in a first round for gradients, of B and A too."""
+        return self.held(turn.model) if self._first(turn) else self._inner(turn.model)
 
     def train(
         self,
@@ -119,14 +130,20 @@ class FedSB(LoraAveraging):
             return super().combine(turn, held, uploads, state)
         weights = shares(uploads)
         sent = [unpack(self.up(turn), upload.delta) for upload in uploads]
-        update: Tensors = {}
-        for pair in self.pairs(turn.model):
+        heads = self.heads(turn.model)
+        update: Tensors = {name: mean(weights, [s[name] for s in sent]) for name in heads}
+        lora = lora_of(turn.model, self.name)
+        for pair, weight in zip(lora.pairs, lora.base_weights(), strict=True):
             if self.init == "whole_gradient":
                 gradient = mean(weights, [s[pair.base] for s in sent])
             else:
                 b, a = stack(weights, [(s[pair.b], s[pair.a]) for s in sent])
                 gradient = b @ a
-            u, s, vh = _directions(-self.learning_rate * gradient.sign(), pair.rank)
+            if gradient.any():
+                u, s, vh = _directions(-self.learning_rate * gradient.sign(), pair.rank)
+            else:
+                u, s, vh = _directions(weight.cpu(), pair.rank)
+                s = torch.zeros_like(s)
             update |= {pair.b: u, pair.a: vh, _core(pair.a): torch.diag(s) / pair.scale}
         return pack(self.down(turn), update), state
 
@@ -146,13 +163,15 @@ class FedSB(LoraAveraging):
     def _first(self, turn: Turn) -> bool:
         return self.init != "weights" and turn.round == 1
 
+    def _head(self, model: Trainable) -> Layout:
+        return select(model.layout, {*self.heads(model)})
+
     def _outer(self, model: Trainable) -> Layout:
         return select(model.layout, {n for pair in self.pairs(model) for n in (pair.a, pair.b)})
 
     def _inner(self, model: Trainable) -> Layout:
-        shapes = model.layout.shapes
         cores = {_core(pair.a): (pair.rank, pair.rank) for pair in self.pairs(model)}
-        return Layout(cores | {name: shapes[name] for name in self.heads(model)})
+        return Layout(cores | self._head(model).shapes)
 
     def _whole(self, model: Trainable, tensors: Tensors) -> Tensor:
         """Return the model's vector: A as it is, and B R in the place of B."""
@@ -175,11 +194,15 @@ class FedSB(LoraAveraging):
     def _gradient(
         self, turn: Turn, indices: np.ndarray, memory: ClientMemory, rng: np.random.Generator
     ) -> Trained:
-        """Return the mean gradient of the base, whole or as factors of the adapter's rank."""
+        """Return the mean gradient of the base, whole or as factors of the adapter's rank.
+
+        The model holds what was sent. A head is trained first, and its change returned beside it.
+        """
         model = turn.model
         lora, losses = lora_of(model, self.name), []
         steps = self.steps(len(indices))
         lora.set_delta(torch.zeros(lora.layout.numel))
+        found = self._trained_head(model, indices, rng)
         with lora.watched():
             for batch in islice(model.batches(indices, self.batch_size, rng), steps):
                 loss = model.loss(batch)
@@ -188,15 +211,30 @@ class FedSB(LoraAveraging):
             gradients = lora.gradients()
         assert model.flat.grad is not None
         model.flat.grad.zero_()
-        found: Tensors = {}
         for pair, gradient in zip(lora.pairs, gradients, strict=True):
             if self.init == "whole_gradient":
                 found[pair.base] = gradient / steps
             else:
                 u, s, vh = _directions(gradient / steps, pair.rank)
-                found |= {pair.b: u * s, pair.a: vh}
+                root = s.sqrt()  # in both alike, so that a codec finds neither small
+                found |= {pair.b: u * root, pair.a: root[:, None] * vh}
         sent = pack(self.up(turn), found)
         return Trained(sent, float(torch.stack(losses).mean()), memory)
+
+    def _trained_head(
+        self, model: Trainable, indices: np.ndarray, rng: np.random.Generator
+    ) -> Tensors:
+        """Train the head alone from where the model is; return its change, and leave it there."""
+        part = self._head(model)
+        if not part.numel:
+            return {}
+        own = (
+            self
+            if self.head_steps is None
+            else replace(self, local_steps=self.head_steps, local_epochs=None)
+        )
+        whole = model.flat.detach().to("cpu", torch.float32, copy=True)
+        return unpack(part, own.train_part(model, part, whole, indices, {}, rng).delta)
 
 
 _OF_WEIGHTS: WeakKeyDictionary[LoraLayers, Tensors] = WeakKeyDictionary()
