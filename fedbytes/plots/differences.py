@@ -120,6 +120,7 @@ def _forest(
                 va="center",
                 ha="right",
                 fontsize=8,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
             )
             continue
         axis.plot(
