@@ -1,0 +1,95 @@
+"""What a dry run says of bytes, against the messages of the rounds themselves."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from fedbytes.experiments.foretold import Sample, foretell
+from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.link import make_link
+from fedbytes.federated.rehearsal import Rehearsal
+from fedbytes.federated.round import Federation, pairing, start
+from fedbytes.federated.survey import configured
+from fedbytes.federated.tiny import examples_of, text_model
+from fedbytes.federated.workbench import find_model
+
+ROUNDS, CLIENTS, SAMPLED = 6, 5, 2
+NOISE = Sample(torch.from_numpy(np.random.default_rng(0).normal(size=4096).astype("float32")))
+EVEN = {"name": "int", "bits": 8}
+"""A codec whose messages have one length."""
+
+
+def federation(algorithm, model, uplink, downlink, **fields):
+    bounds = np.linspace(0, examples_of(model), CLIENTS + 1).astype(int)
+    parts = [np.arange(a, b, dtype=np.int64) for a, b in pairwise(bounds)]
+    return Federation(
+        model=model,
+        parts=parts,
+        algorithm=algorithm,
+        uplink=make_link(uplink),
+        downlink=make_link(downlink),
+        clients_per_round=SAMPLED,
+        seed=3,
+        **fields,
+    )
+
+
+def made(fed):
+    """Return the bytes of the rounds, up and down."""
+    ledger = Rehearsal(fed, start(fed)).go(ROUNDS).ledger
+    return ledger.up_bytes, ledger.down_bytes
+
+
+FIELDS = ({"initial": "full"}, {"initial": "seed", "broadcast": "multicast"})
+CASES = [(*case, FIELDS[place % 2]) for place, case in enumerate(configured())]
+
+
+@pytest.mark.parametrize(("label", "algorithm", "fields"), CASES, ids=lambda x: str(x)[:40])
+def test_codecs_of_one_length_are_foretold_to_the_byte(label, algorithm, fields):
+    if "gamma" in label:
+        pytest.skip("what clients announce is not foretold")
+    links = [
+        (up, down)
+        for up in (EVEN, "fp32", algorithm.example_uplink)
+        for down in (EVEN, "fp32")
+        if algorithm.refuses(pairing(make_link(up), make_link(down), True)) is None
+    ]
+    fed = federation(algorithm, find_model(algorithm)(), *links[0], **fields)
+    up, down = foretell(fed, ROUNDS, NOISE)
+    real_up, real_down = made(fed)
+    assert down == real_down
+    assert up == real_up or links[0][0] == algorithm.example_uplink != "fp32"
+    assert up == pytest.approx(real_up, rel=0.1)
+
+
+def test_a_reference_is_foretold_with_the_state_that_it_goes_with():
+    model = text_model("tiny-bert", {"name": "lora", "rank": 2})
+    steps = make_algorithm("fedavg", local_steps=2, batch_size=8, learning_rate=0.01)
+    fed = federation(steps, model, "lora_klt", "fp32")
+    assert foretell(fed, ROUNDS, NOISE)[1] == made(fed)[1]
+
+
+def test_what_a_client_really_sent_tells_how_long_its_messages_are():
+    """With pairs of place and value a message follows from how many values are not zero."""
+    algorithm = make_algorithm(
+        "fedkseed", seeds=512, local_steps=3, batch_size=8, learning_rate=0.01, draws="own"
+    )
+    pairs = {"name": "threshold", "threshold": 1e-6, "bits": 32}
+    fed = federation(algorithm, find_model(algorithm)(), pairs, "fp32", initial="seed")
+    turn, held = fed.turn(1), algorithm.initial(fed.model, 3)
+    trained = algorithm.train(
+        turn.of(turn.clients[0]), held, fed.parts[0], {}, np.random.default_rng(0)
+    )
+    assert foretell(fed, ROUNDS, Sample.of(trained.delta))[0] == pytest.approx(
+        made(fed)[0], rel=0.05
+    )
+
+
+def test_pieces_from_all_over_stand_for_a_long_vector():
+    vector = torch.cat([torch.zeros(3 << 20), torch.ones(1 << 20)])
+    sample = Sample.of(vector)
+    assert len(sample.values) == 1 << 20
+    assert float(sample.vector(len(vector)).mean()) == pytest.approx(0.25)
+    assert torch.equal(Sample.of(vector[-5:]).vector(5), vector[-5:])
