@@ -20,7 +20,7 @@ def chat_rows(
     kept; what is too long even then is cut.
 
     Raises:
-        ValueError: if the template does not fit (see `render`), or nothing is left to learn.
+        ValueError: if the template does not fit (see `render`).
     """
     rows: list[Row] = []
     for start in range(0, len(chats), CHUNK):
@@ -28,11 +28,6 @@ def chat_rows(
         found = _tokenize([render(chat, template, tokenizer) for chat in chunk], tokenizer)
         for chat, row in zip(chunk, found, strict=True):
             rows.append(_fit(chat, row, tokenizer, template, max_length))
-    if not any(any(learned) for _, learned in rows):
-        raise ValueError(
-            "no token of an answer is left to learn: the chat template writes none, or "
-            f"task.max_length={max_length} is too short for them"
-        )
     return [ids for ids, _ in rows], [learned for _, learned in rows]
 
 

@@ -49,7 +49,8 @@ def encode(
         template: for conversations; None is the tokenizer's own (see `pick_template`).
 
     Raises:
-        ValueError: if `max_length` is too small, or a classification has no labels or one alone.
+        ValueError: if `max_length` is too small, a classification has no labels or one
+            alone, or conversations no answer.
     """
     least = 2 if kind == "causal-lm" else 1
     if max_length < least:
@@ -78,6 +79,12 @@ def encode(
             raise ValueError(f"{data.name} has one class alone, {names[0]!r}: nothing to classify")
     train = _open(target, "train", data.train, names, digest)
     test = _open(target, "test", data.test, names, digest)
+    for split in (train, test):
+        if split.learned is not None and not split.learned.any():
+            raise ValueError(
+                f"no token of an answer is left to learn ({split.name}): the chat template writes "
+                f"none, or task.max_length={max_length} is too short for them"
+            )
     if pack:
         test = pack_test(test, max_length, sum(len(text.encode()) for text in data.test.texts))
     return EncodedTask(train, test, names, kind, digest, max_length, tokenizer, unpacked=pack)

@@ -203,7 +203,7 @@ def _from(name: str, where: str, auto_class: Any, **options: Any) -> Any:
             return auto_class.from_pretrained(where, local_files_only=local, **options)
     except Exception as error:  # the library raises many unrelated types
         if Path(where).is_dir():
-            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":")
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(": ")
             if auto_class.__name__ == "AutoTokenizer":
                 reason = f"it has no tokenizer, or one that is not complete ({reason})"
             raise ValueError(f"model folder {where} does not load: {reason}") from error

@@ -114,4 +114,6 @@ def split_words(given: str, labels: Sequence[str]) -> list[str]:
             f"model words {given!r} are {len(words)} for {len(labels)} classes: give one for each "
             f"of {', '.join(labels)}"
         )
+    if not all(words):
+        raise ValueError(f"model words {given!r} have an empty one: give one for each class")
     return words

@@ -119,6 +119,17 @@ def test_a_question_takes_positions(settings, long_texts):
     assert "task.max_length=499" in message
 
 
+def test_an_empty_word(settings):
+    words = LLAMA | {"head": "words", "words": "a,b,"}
+    assert "have an empty one" in refusal(settings | {"model": words})
+
+
+def test_tokens_that_were_kept_are_refused_again(settings, tmp_path):
+    task = chats(tmp_path / "chats.jsonl", ANSWERED, template="{{ 1 }}")
+    for _ in range(2):
+        assert "writes none" in refusal(settings | IID | {"task": task, "model": LLAMA})
+
+
 def test_answers_take_positions(settings, tmp_path):
     task = chats(tmp_path / "chats.jsonl", ANSWERED, max_new_tokens=500)
     message = refusal(settings | IID | {"task": task, "model": LLAMA})
