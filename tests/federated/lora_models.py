@@ -41,10 +41,10 @@ def tiny(model="tiny-bert", rank=2, kind="classification", base=None, **adapter)
 class Watched:
     """A federation that remembers what every client trained to, and every message."""
 
-    def __init__(self, algorithm, clients=3, model=None, link="fp32", **fields):
+    def __init__(self, algorithm, clients=3, model=None, link="fp32", steps=STEPS, **fields):
         self.model = model or tiny()
         self.spec = {"name": algorithm} if isinstance(algorithm, str) else dict(algorithm)
-        made = make_algorithm({**STEPS, **self.spec})
+        made = make_algorithm({**steps, **self.spec})
         bounds = np.linspace(0, 1, clients + 1) ** 1.5 * TEXTS  # parts of unequal sizes
         self.parts = [np.arange(int(a), int(b)) for a, b in pairwise(bounds)]
         settings = {"clients_per_round": clients, "initial": "seed"} | fields

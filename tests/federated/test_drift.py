@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from lora_models import Watched
 from quadratic import WIDTH, quadratic_run
 
 from fedbytes.compression.frame import HEADER_BYTES
@@ -207,3 +208,12 @@ def test_error_feedback_keeps_scaffolds_sum_near_its_clients(make_run):
         own = torch.stack([run.state.client_memory[c]["control"] for c in range(4)]).mean(0)
         gaps[feedback] = float(torch.dist(run.state.model[own.numel() :], own) / own.norm())
     assert gaps[True] < 0.7 * gaps[False]
+
+
+@pytest.mark.parametrize("name", ["scaffold", "feddyn", "fedprox"])
+def test_a_classifier_learns_at_the_default_learning_rate(name):
+    """A head on features of length one has gradients that plain SGD can follow too far."""
+    run = Watched({"name": name, "local_steps": 6}, steps={})
+    before = run.model.evaluate("train")["loss"]
+    run.go(4).loaded()
+    assert run.model.evaluate("train")["loss"] < 0.9 * before

@@ -30,7 +30,7 @@ class Scaffold(FedAvg):
 
     optimizer: Literal["sgd"] = "sgd"
     """A step must be the learning rate times the gradient: c_i is read off the steps."""
-    learning_rate: float = 0.05
+    learning_rate: float = 5e-3
 
     def __post_init__(self) -> None:
         super().__post_init__()
