@@ -12,6 +12,7 @@ from fedbytes.registry import nearest
 
 if TYPE_CHECKING:
     from fedbytes.experiments.partitions import Shown
+    from fedbytes.plots.tables import Tables
 
 app = typer.Typer(
     name="fedbytes",
@@ -129,11 +130,9 @@ def plot(
 ) -> None:
     """Draw every figure of a folder of runs as SVG, PDF and PNG, with the data beside them."""
     from fedbytes.plots.render import draw_all
-    from fedbytes.plots.store import read_tables, write_data
-    from fedbytes.plots.study import check_baseline
+    from fedbytes.plots.store import write_data
 
-    folder, tables = out or store / "figures", read_tables(store)
-    check_baseline(tables, baseline)
+    folder, tables = out or store / "figures", _tables(store, baseline)
     paths = draw_all(tables, folder, metric, _target(store, target), baseline)
     for path in [*paths, *write_data(tables, folder)]:
         Console().print(str(path), highlight=False, soft_wrap=True)
@@ -292,13 +291,19 @@ def _write_report(
 ) -> Path:
     from fedbytes.experiments.results import stored_title
     from fedbytes.plots.report import write_report
+
+    path, tables = out or store / "report.html", _tables(store, baseline)
+    return write_report(tables, path, stored_title(store), metric, target, baseline)
+
+
+def _tables(store: Path, baseline: str | None) -> "Tables":
+    """Return the store's tables, in which there is the baseline that was asked for."""
     from fedbytes.plots.store import read_tables
     from fedbytes.plots.study import check_baseline
 
-    path = out or store / "report.html"
-    tables, title = read_tables(store), stored_title(store)
+    tables = read_tables(store)
     check_baseline(tables, baseline)
-    return write_report(tables, path, title, metric, target, baseline)
+    return tables
 
 
 def _target(store: Path, target: str | None) -> str | float | None:
