@@ -116,6 +116,13 @@ _CHANGES: dict[str, dict[str, Any]] = {
         "clients_per_round": 2,
         "rounds": 5,
     },
+    "stored-pruned": {
+        "adapter": {"name": "lora", "rank": 2, "layers": 1},
+        "algorithm": _algorithm("hetlora", ranks=[1, 2], gamma=0.5, penalty=0.5),
+        "uplink": {"name": "fp32"},
+        "partition": {"name": "iid", "num_clients": 2},
+        "rounds": 4,
+    },
 }
 CONFIGURATIONS = {name: BASE | change for name, change in _CHANGES.items()}
 

@@ -5,7 +5,7 @@ Nothing of the package's inside is imported, so that the record can guard its re
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,15 @@ import torch
 from inputs import columns, messages
 
 from fedbytes.compression import CODECS, codec_id, default_variants, make_codec
-from fedbytes.experiments import make_config, run
+from fedbytes.experiments import (
+    load_deltas,
+    load_ledger,
+    load_partitions,
+    load_results,
+    load_runs,
+    make_config,
+    run,
+)
 from fedbytes.noniid import PARTITIONERS, make_partitioner, partitioner_names
 
 Lines = dict[str, Any]
@@ -83,7 +91,9 @@ class Wire:
         return data
 
 
-def run_lines(fields: dict[str, Any], store: Path) -> tuple[Lines, Lines]:
+def run_lines(
+    fields: dict[str, Any], store: Path, tell: Callable[[Any], None] = lambda _: None
+) -> tuple[Lines, Lines]:
     """Make or finish a run in `store`; return what is its own anywhere, and what the processor's.
 
     The model is what a checkpoint holds when the last round is told of: a finished run has none.
@@ -92,6 +102,7 @@ def run_lines(fields: dict[str, Any], store: Path) -> tuple[Lines, Lines]:
     folder, wire, model = store / config.id, Wire(), {}
 
     def look(event: Any) -> None:
+        tell(event)
         if getattr(event, "round", None) == config.rounds:
             saved = torch.load(folder / "checkpoint" / "state.pt", weights_only=True)
             model["model"] = digest(saved["model"].numpy().astype("<f4").tobytes())
@@ -108,6 +119,18 @@ def run_lines(fields: dict[str, Any], store: Path) -> tuple[Lines, Lines]:
     clustered = config.partition["name"] == "clusters"
     split = {"partition": provenance["partition"]}
     return {"id": config.id} | ({} if clustered else split), own | (split if clustered else {})
+
+
+def store_lines(stores: Path) -> Lines:
+    """Return what is read from each store of before: its tables' columns, on any processor."""
+    lines: Lines = {}
+    for store in sorted(path for path in stores.iterdir() if path.is_dir()):
+        for load in (load_results, load_deltas, load_ledger, load_partitions, load_runs):
+            table = load(store).drop(columns=["config", "provenance"], errors="ignore")
+            for column in table.columns:  # None for what a run lacks
+                values = [None if value != value else value for value in table[column].tolist()]
+                lines[f"store {store.name} {load.__name__} {column}"] = values
+    return lines
 
 
 def ledger_digest(folder: Path) -> str:

@@ -4,6 +4,7 @@ What changes on purpose is written anew by `python -m tests.golden.make_record`,
 reviewed with the change.
 """
 
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,11 @@ import record
 import torch
 from configurations import CONFIGURATIONS
 from inputs import write_texts
-from observe import codec_lines, codec_specs, partition_lines, run_lines
+from make_stores import CUTS, STORES
+from observe import codec_lines, codec_specs, partition_lines, run_lines, store_lines
 from processor import fingerprint
+
+from fedbytes.experiments import load_runs, make_config, run
 
 RECORD = record.read()
 HOW = f"\nIf this is meant, run `{record.REWRITE}` and review the diff."
@@ -79,11 +83,45 @@ def test_partitioners_split_as_they_did() -> None:
     same({name.removeprefix("partition "): v for name, v in partition_lines().items()}, "partition")
 
 
-@pytest.mark.parametrize("run", CONFIGURATIONS)
-def test_a_run_ends_as_it_did(run: str, inputs: Path, processor: str) -> None:
-    anywhere, here = run_lines(CONFIGURATIONS[run], inputs / "store")
-    same(anywhere, f"run {run}")
-    same_here(processor, run, here)
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+def test_a_run_ends_as_it_did(name: str, inputs: Path, processor: str) -> None:
+    anywhere, here = run_lines(CONFIGURATIONS[name], inputs / "store")
+    same(anywhere, f"run {name}")
+    same_here(processor, name, here)
+
+
+def test_stores_of_before_are_read_as_they_were() -> None:
+    found, known = store_lines(STORES), record.under(RECORD, "store")
+    same(
+        {name.removeprefix("store "): v for name, v in found.items() if name[6:] in known}, "store"
+    )
+    assert load_runs(STORES / "finished").status.tolist() == ["done"]
+    assert set(load_runs(STORES / "interrupted").status) == {"interrupted"}
+
+
+def test_a_finished_run_of_before_is_left_alone(inputs: Path) -> None:
+    shutil.copytree(STORES / "finished", inputs / "store")
+    before = {p: p.read_bytes() for p in (inputs / "store").rglob("*.*") if p.is_file()}
+    made = make_config(CONFIGURATIONS["stored"])
+    run(made, inputs / "store", tell=lambda event: pytest.fail(f"a round was run: {event}"))
+    kept = {path: path.read_bytes() for path in before if path.name != "config.yaml"}
+    assert kept == {path: data for path, data in before.items() if path in kept}
+
+
+@pytest.mark.parametrize("name", CUTS)
+def test_an_interrupted_run_of_before_ends_as_if_it_had_not_been(
+    name: str, inputs: Path, processor: str
+) -> None:
+    shutil.copytree(STORES / "interrupted", inputs / "store")
+    rounds = []
+    made = make_config(CONFIGURATIONS[name])
+    assert (inputs / "store" / made.id / "checkpoint" / "state.pt").exists()
+    anywhere, here = run_lines(CONFIGURATIONS[name], inputs / "store", rounds.append)
+    assert [e.round for e in rounds if hasattr(e, "round")] == [
+        *range(CUTS[name] + 1, made.rounds + 1)
+    ]
+    same(anywhere, f"run {name}")
+    same_here(processor, name, here, besides=("wire",))  # of which it has its end alone
 
 
 KNOWN = record.processors(RECORD)
