@@ -5,6 +5,8 @@ from typing import Literal
 
 import torch
 
+from fedbytes.models.capability import can_multiply
+
 Precision = Literal["auto", "float32", "bfloat16"]
 
 
@@ -35,18 +37,24 @@ def pick_precision(precision: Precision, device: torch.device) -> torch.dtype:
     A CPU counts as having it only with matrix units for it (AMX): emulated, it is slower.
 
     Raises:
-        ValueError: for an unknown precision.
+        ValueError: for an unknown precision, or one that the device does not compute.
     """
     if precision not in ("auto", "float32", "bfloat16"):
         raise ValueError(f"precision must be auto, float32 or bfloat16, got {precision!r}")
-    if precision != "auto":
-        return torch.float32 if precision == "float32" else torch.bfloat16
+    if precision == "float32":
+        return torch.float32
+    if precision == "bfloat16":
+        if not can_multiply(device, torch.bfloat16):
+            raise ValueError(
+                f"precision bfloat16 is not computed on {device} here: take float32 or auto"
+            )
+        return torch.bfloat16
     native = False
     if device.type == "cuda":
         native = torch.cuda.is_bf16_supported(including_emulation=False)
     elif device.type == "cpu":
         native = bool(getattr(torch.cpu, "_is_amx_tile_supported", bool)())
-    return torch.bfloat16 if native else torch.float32
+    return torch.bfloat16 if native and can_multiply(device, torch.bfloat16) else torch.float32
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 
 from fedbytes.data.quiet import quiet_logger
 from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.capability import can_read, read_through
 from fedbytes.models.draws import uniform_below
 from fedbytes.models.prompting import read_first
 from fedbytes.models.soft_prompt import SoftPrompt
@@ -53,6 +54,8 @@ class PTuning(SoftPrompt):
         hidden = backbone.get_input_embeddings().embedding_dim  # type: ignore[operator]
         encoder = self._encoder(hidden).to(next(backbone.parameters()).device)
         backbone.add_module(NAME, encoder)
+        if self.encoder == "lstm":  # asked now and remembered, not in the middle of a run
+            _reads(encoder.lstm_head, torch.bfloat16)
         read_first(backbone, lambda: _vectors(encoder))
         trained: dict[str, Initial] = {f"{NAME}.embedding.weight": self.words(backbone)}
         for place, layer in encoder.named_modules():
@@ -82,8 +85,20 @@ def _vectors(encoder: Any) -> Tensor:
     """Return the prompt [length, hidden] that an encoder makes."""
     states = encoder.embedding.weight
     if hasattr(encoder, "lstm_head"):
-        # cuDNN's goes back in training mode alone, and wants its weights in a chunk of their own.
-        with torch.backends.cudnn.flags(enabled=False):
-            states = encoder.lstm_head(states)[0]
+        states = _read(encoder.lstm_head, states)
     made: Tensor = encoder.mlp_head(states)
     return made
+
+
+def _read(lstm: nn.LSTM, states: Tensor) -> Tensor:
+    """Return what an LSTM makes of the prompt, in float32 where autocast's type cannot be had."""
+    kind = states.device.type
+    if not torch.is_autocast_enabled(kind) or _reads(lstm, torch.get_autocast_dtype(kind)):
+        return read_through(lstm, states)
+    with torch.autocast(kind, enabled=False):
+        return read_through(lstm, states)
+
+
+def _reads(lstm: nn.LSTM, dtype: torch.dtype) -> bool:
+    device = lstm.weight_ih_l0.device
+    return can_read(device, dtype, lstm.input_size, lstm.hidden_size, lstm.num_layers)
