@@ -1,9 +1,13 @@
 """What takes a client's steps: an optimiser over its one vector."""
 
+from functools import cache
 from typing import Any, Literal
 
 import torch
 from torch import nn
+
+from fedbytes.models.capability import can_step
+from fedbytes.models.extras import import_bitsandbytes
 
 LocalOptimizer = Literal["adamw", "sgd", "adamw8bit", "paged_adamw8bit"]
 """`adamw8bit` keeps Adam's moments in 8 bits (arXiv 2110.02861), `paged_adamw8bit` also in pages
@@ -32,17 +36,18 @@ def make_local_optimizer(
     if name == "sgd":
         return torch.optim.SGD([flat], learning_rate, momentum, weight_decay=weight_decay)
     if name == "adamw":
-        return torch.optim.AdamW([flat], learning_rate, weight_decay=weight_decay, fused=True)
-    from fedbytes.models.extras import import_bitsandbytes
-
+        fused = _fuses(flat.device)
+        return torch.optim.AdamW([flat], learning_rate, weight_decay=weight_decay, fused=fused)
     optim = import_bitsandbytes(f"optimizer {name!r}").optim
     device = flat.device.type
     if name == "adamw8bit":
         if device not in ("cpu", "cuda", "xpu"):
             raise ValueError(f"optimizer 'adamw8bit' does not run on {device}: use adamw")
+        _check_8_bits(name, flat.device)
         return optim.AdamW8bit([flat], learning_rate, weight_decay=weight_decay)  # type: ignore[no-any-return]
     if device != "cuda":
         raise ValueError(f"optimizer 'paged_adamw8bit' needs cuda, not {device}: use adamw8bit")
+    _check_8_bits(name, flat.device)
     # The library never gives its pages back, and each client begins anew: so the vector keeps
     # its first optimiser, which then forgets.
     held: Any = getattr(flat, "paged_optimizer", None)
@@ -51,6 +56,22 @@ def make_local_optimizer(
         flat.paged_optimizer = held  # type: ignore[attr-defined]
     begin_anew(held, learning_rate, weight_decay)
     return held  # type: ignore[no-any-return]
+
+
+@cache
+def _fuses(device: torch.device) -> bool:
+    return can_step(lambda flat: torch.optim.AdamW([flat], fused=True), device)
+
+
+@cache
+def _steps_in_8_bits(device: torch.device) -> bool:
+    optim = import_bitsandbytes("8-bit optimizers").optim
+    return can_step(lambda flat: optim.AdamW8bit([flat]), device)
+
+
+def _check_8_bits(name: str, device: torch.device) -> None:
+    if not _steps_in_8_bits(device):
+        raise ValueError(f"optimizer {name!r} does not step on this {device}: use adamw")
 
 
 def begin_anew(optimizer: torch.optim.Optimizer, learning_rate: float, weight_decay: float) -> None:

@@ -11,6 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+# torch raises the first for what it lacks, bitsandbytes any of them.
+_LACKING = (RuntimeError, TypeError, ValueError, AttributeError)
+
 
 def can_compute(call: Callable[[Tensor], Tensor], x: Tensor) -> bool:
     """Return whether `call(x)` is computed here, without and with a graph, and back to x.
@@ -26,7 +29,24 @@ def can_compute(call: Callable[[Tensor], Tensor], x: Tensor) -> bool:
                 torch.autograd.grad(call(start).float().sum(), start)
     except torch.OutOfMemoryError:
         raise
-    except (RuntimeError, TypeError, ValueError):  # the last two: of a type the device has not
+    except _LACKING:
+        return False
+    return True
+
+
+def can_step(
+    make: Callable[[torch.nn.Parameter], torch.optim.Optimizer], device: torch.device
+) -> bool:
+    """Return whether the optimiser that `make` returns for a vector takes steps on a device."""
+    try:
+        with torch.inference_mode(False):
+            # bitsandbytes keeps moments of fewer than 4,096 coordinates in 32 bits.
+            flat = torch.nn.Parameter(torch.ones(8192, device=device))
+            flat.grad = torch.ones_like(flat)
+            make(flat).step()
+    except torch.OutOfMemoryError:
+        raise
+    except _LACKING:
         return False
     return True
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from types import MethodType
 from typing import Any, Literal
 
@@ -9,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from fedbytes.models.capability import can_compute
 from fedbytes.models.extras import import_bitsandbytes
 
 Kind = Literal["nf4", "fp4", "int8"]
@@ -38,7 +40,8 @@ def loading_options(quantisation: Quantisation, device: str) -> dict[str, Any]:
     """Return what `from_pretrained` must be told: it packs layer by layer as it reads.
 
     Raises:
-        ValueError: if bitsandbytes is not installed, or does not run on the device.
+        ValueError: if bitsandbytes is not installed, or does not run on the device, or not there
+            with products of that type.
     """
     what = f"quantise {quantisation.kind!r}"
     known = import_bitsandbytes(what).supported_torch_devices
@@ -46,6 +49,11 @@ def loading_options(quantisation: Quantisation, device: str) -> dict[str, Any]:
         raise ValueError(
             f"{what} does not run on {device}, only on {', '.join(sorted(known))}: "
             "choose another device, or leave quantise out"
+        )
+    if not _runs(quantisation, torch.device(device)):
+        raise ValueError(
+            f"{what} with products in {quantisation.compute} is not computed on {device} here: "
+            "set compute_dtype=float32, or leave quantise out"
         )
     from transformers import BitsAndBytesConfig
 
@@ -59,6 +67,31 @@ def loading_options(quantisation: Quantisation, device: str) -> dict[str, Any]:
             bnb_4bit_compute_dtype=quantisation.compute,
         )
     return {"quantization_config": config, "device_map": {"": device}, "dtype": torch.float32}
+
+
+@cache
+def _runs(quantisation: Quantisation, device: torch.device) -> bool:
+    """Return whether weights are packed on a device, and multiplied there and back."""
+
+    def multiply(x: Tensor) -> Tensor:
+        product: Any = _Product.apply
+        found: Tensor = product(x.to(quantisation.compute), _packed(quantisation, device))
+        return found
+
+    return can_compute(multiply, torch.zeros(2, 128, device=device))
+
+
+def _packed(quantisation: Quantisation, device: torch.device) -> Any:
+    """Return a weight [64, 128] of zeros, packed."""
+    theirs: Any = import_bitsandbytes(f"quantise {quantisation.kind!r}").nn
+    zeros = torch.zeros(64, 128)
+    weight: Any
+    if quantisation.kind == "int8":
+        weight = theirs.Int8Params(zeros, requires_grad=False, has_fp16_weights=False)
+    else:
+        kind, double = quantisation.kind, quantisation.double
+        weight = theirs.Params4bit(zeros, False, quant_type=kind, compress_statistics=double)
+    return weight.to(device)
 
 
 def quantise_again(model: Any, options: dict[str, Any]) -> Any:

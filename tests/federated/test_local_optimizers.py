@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from fedbytes.federated import local_optimizers
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.local_optimizers import begin_anew, make_local_optimizer
 
@@ -70,3 +71,22 @@ def test_what_cannot_be_is_said_with_the_remedy(monkeypatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)  # as if it were not installed
     with pytest.raises(ValueError, match=r"pip install 'fedbytes\[bnb\]'"):
         make_local_optimizer("adamw8bit", flat, 0.01)
+
+
+def test_an_optimiser_that_is_not_fused_on_a_device_steps_without():
+    for device, fused in (("cpu", True), ("meta", False)):
+        flat = nn.Parameter(torch.zeros(3, device=device))
+        assert make_local_optimizer("adamw", flat, 0.1).defaults["fused"] is fused
+
+
+def test_steps_that_a_build_of_the_library_lacks_are_refused_before_the_first(monkeypatch):
+    functional = pytest.importorskip("bitsandbytes.functional")
+
+    def lacking(*given, **options):
+        raise RuntimeError("no kernel for this device")
+
+    monkeypatch.setattr(functional, "optimizer_update_8bit_blockwise", lacking)
+    local_optimizers._steps_in_8_bits.cache_clear()
+    with pytest.raises(ValueError, match="'adamw8bit' does not step on this cpu: use adamw"):
+        make_local_optimizer("adamw8bit", nn.Parameter(torch.zeros(NUMEL)), 0.01)
+    local_optimizers._steps_in_8_bits.cache_clear()

@@ -1,5 +1,7 @@
 """What a processor lacks: found when a model is made, and computed otherwise or refused."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from torch import nn
 
 from fedbytes.models import build_model
 from fedbytes.models.batching import make_batch
-from fedbytes.models.capability import can_compute, can_multiply, can_read
+from fedbytes.models.capability import can_compute, can_multiply, can_read, can_step
 from fedbytes.models.device import pick_precision
 
 CPU = torch.device("cpu")
@@ -50,20 +52,23 @@ def _noting(types, place):
     return hook
 
 
-@pytest.mark.parametrize("base", ["tiny-bert", "tiny-llama"])
+def both():
+    return {base: trained(base) for base in ("tiny-bert", "tiny-llama")}
+
+
 @pytest.mark.parametrize("processor", PROCESSORS)
-def test_an_lstm_is_computed_in_float32_where_there_is_none_in_bfloat16(tmp_path, base, processor):
-    found = on_processor(processor, tmp_path, "test_capability", "trained", base=base)
-    if found["can"]:
-        pytest.skip("this build of torch has an LSTM in bfloat16 for every processor")
-    assert found["asked"] == 0, "it was known when the model was made"
-    assert found["types"].pop("lstm_head") == "torch.float32"
-    assert set(found["types"].values()) == {"torch.bfloat16"}, "all else is as it was asked for"
-    whole = trained(base, "float32")
-    assert found["loss"] == pytest.approx(whole["loss"], rel=0.02)
-    assert found["evaluated"] == pytest.approx(whole["evaluated"], rel=0.02)
-    difference = torch.linalg.norm(found["gradient"] - whole["gradient"])
-    assert 0 < difference < 0.05 * torch.linalg.norm(whole["gradient"])
+def test_an_lstm_is_computed_in_float32_where_there_is_none_in_bfloat16(tmp_path, processor):
+    for base, found in on_processor(processor, tmp_path, "test_capability", "both").items():
+        if found["can"]:
+            pytest.skip("this build of torch has an LSTM in bfloat16 for lesser processors too")
+        assert found["asked"] == 0, "it was known when the model was made"
+        assert found["types"].pop("lstm_head") == "torch.float32"
+        assert set(found["types"].values()) == {"torch.bfloat16"}, "all else is as it was asked for"
+        whole = trained(base, "float32")
+        for key in ("loss", "evaluated"):
+            assert found[key] == pytest.approx(whole[key], rel=0.02)
+        difference = torch.linalg.norm(found["gradient"] - whole["gradient"])
+        assert 0 < difference < 0.05 * torch.linalg.norm(whole["gradient"])
 
 
 @BFLOAT16_LSTM
@@ -93,6 +98,17 @@ def test_an_answer_is_of_both_ways_and_draws_nothing():
     assert torch.equal(before, torch.get_rng_state())
     with pytest.raises(torch.OutOfMemoryError):
         can_compute(_full, x)
+
+
+def test_an_optimiser_that_takes_no_step_is_known():
+    fused = partial(torch.optim.AdamW, fused=True)
+    assert can_step(_over(fused), CPU)
+    meta = torch.device("meta")  # which has none that is fused
+    assert not can_step(_over(fused), meta)
+
+
+def _over(optimizer):
+    return lambda flat: optimizer([flat])
 
 
 def _full(x):

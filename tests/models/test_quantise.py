@@ -133,6 +133,9 @@ def test_what_cannot_be_is_said_with_the_remedy(colours, monkeypatch):
         load_base(
             "tiny-bert", device="meta", quantisation=Quantisation("nf4", False, torch.float32)
         )
+    for kind in ("nf4", "int8"):  # integers stand for a type that the device has no products of
+        with pytest.raises(ValueError, match=r"torch.int32 is not computed on cpu here: set"):
+            load_base("tiny-bert", quantisation=Quantisation(kind, False, torch.int32))
     for fields, message in [
         ({"quantise": "nf5"}, "quantise must be one of none, nf4, fp4, int8, got 'nf5'"),
         ({"double_quant": True}, "double_quant needs quantise nf4 or fp4, got none"),
