@@ -14,8 +14,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from fedbytes.experiments import load_suite
-from fedbytes.experiments.runner import run
-from fedbytes.experiments.store import RunFolder, read_json_lines
+from fedbytes.experiments.execution.runner import run
+from fedbytes.experiments.store.run_folder import RunFolder, read_json_lines
 
 SETTINGS = """
 name: few-numbers

@@ -11,7 +11,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
 
-from fedbytes.data.tables import load_friends
+from fedbytes.data.readers.named_tables import load_friends
 
 VOCABULARY = 4096
 BLOCK = 64

@@ -18,13 +18,14 @@ import numpy as np
 import torch
 from gpt2_small import ensure_gpt2
 
-from fedbytes.experiments.config import make_config
-from fedbytes.experiments.problem import make_problem
-from fedbytes.federated.channel import Channel
+from fedbytes.experiments.config.run_config import make_config
+from fedbytes.experiments.execution.run_setup import make_problem
 from fedbytes.federated.clock import Clock
+from fedbytes.federated.federation import start
 from fedbytes.federated.hooks import Context, Hooks
-from fedbytes.federated.ledger import Ledger
-from fedbytes.federated.round import run_round, start
+from fedbytes.federated.protocol.channel import Channel
+from fedbytes.federated.protocol.ledger import Ledger
+from fedbytes.federated.round import run_round
 
 RANKS = (16, 8, 32, 64)
 ALPHAS = (0.1, 1.0, None)  # None is iid

@@ -45,7 +45,7 @@ def measure(name: str, tokens: int, batch: int, fields: dict[str, object]) -> di
     import torch
 
     from fedbytes.data import encode, make_split, make_text_data
-    from fedbytes.experiments.provenance import forget_peak_memory, peak_memory_bytes
+    from fedbytes.experiments.store.provenance import forget_peak_memory, peak_memory_bytes
     from fedbytes.models import build_model, load_tokenizer
 
     texts = make_split(["of the people by the people " * tokens] * batch, {})

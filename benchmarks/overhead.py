@@ -15,7 +15,7 @@ from pathlib import Path
 from time import perf_counter
 
 from fedbytes.experiments import load_runs, load_suite
-from fedbytes.experiments.runner import run
+from fedbytes.experiments.execution.runner import run
 
 PHASES = ("setup", "train", "evaluate", "encode", "decode", "aggregate", "other")
 

@@ -5,7 +5,7 @@ import sys
 import venv
 from pathlib import Path
 
-from fedbytes.data.home import folder
+from fedbytes.process.user_cache import folder
 
 
 def peer_environment(name: str, requirements: Path, alone: str) -> Path:

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from fedbytes.federated.adapter_survey import overview, refusals
+from adapter_tables import overview, refusals
 
 PAGE = Path(__file__).parents[1] / "docs" / "adapters.md"
 

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from fedbytes.federated.survey import overview, pairs
+from algorithm_tables import overview, pairs
 
 PAGE = Path(__file__).parents[1] / "docs" / "algorithms.md"
 

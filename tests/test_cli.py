@@ -81,7 +81,7 @@ def test_texts_are_a_factor(words, tmp_path):
 
 
 def test_list_names_all_that_there_is():
-    from fedbytes.compression.core import codec_names
+    from fedbytes.compression.codec import codec_names
     from fedbytes.noniid import partitioner_names
 
     done = fedbytes("list")
@@ -115,8 +115,8 @@ def test_dry_run_foretells_the_bytes(words, tmp_path):
     words = [*words, "rounds=6", "codec={name: int, bits: 4}"]
     suite = tmp_path / "one.yaml"
     suite.write_text("base: {}")
-    from fedbytes.experiments.estimate import estimate
-    from fedbytes.experiments.suite import load_suite
+    from fedbytes.experiments.config.suite_file import load_suite
+    from fedbytes.experiments.execution.cost_estimate import estimate
 
     (config,) = load_suite(str(suite)).expand(words)
     (cost,) = estimate([config], threads=1)
@@ -234,7 +234,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedbytes.compression.core import CODECS, Codec
+from fedbytes.compression.codec import CODECS, Codec
 
 
 @CODECS.register("{name}")

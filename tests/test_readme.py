@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from fedbytes.compression.contract import check_codec
-from fedbytes.compression.core import make_codec
+from fedbytes.compression.codec import make_codec
+from fedbytes.compression.testing.codec_contract import check_codec
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -21,11 +21,11 @@ import pandas as pd
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.bench import measure_vector
-from fedbytes.compression.label import short_label
-from fedbytes.compression.vectors import draw
-from fedbytes.experiments.provenance import provenance
-from fedbytes.plots.rates import draw_rates
+from fedbytes.compression.measure.codec_measures import measure_vector
+from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.experiments.store.provenance import provenance
+from fedbytes.labels import short_label
+from fedbytes.plots.codec_survey.rate_distortion import draw_rates
 from fedbytes.plots.style import save
 
 HERE = Path(__file__).parent

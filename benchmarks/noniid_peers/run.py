@@ -17,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from fedbytes.experiments.provenance import provenance
+from fedbytes.experiments.store.provenance import provenance
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent))

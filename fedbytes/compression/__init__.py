@@ -1,74 +1,92 @@
-"""Updates to bytes and back: codecs, wire frame, error feedback. Names load on first use."""
+"""Updates to bytes and back: codecs, their parts, error feedback and the frame.
 
-import importlib
-from typing import TYPE_CHECKING, Any
+Names load on first use.
+"""
+
+from typing import TYPE_CHECKING
+
+from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
-    from .bench import default_variants, measure, measure_mean
-    from .contract import Finding, check_codec
-    from .core import (
+    from fedbytes.compression.codec import (
         CODECS,
         Codec,
-        Layout,
-        Shared,
+        Floats,
+        Payload,
         codec_id,
         codec_names,
         codec_spec,
         make_codec,
     )
-    from .feedback import DivergedError, ResidualGuard
-    from .frame import HEADER_BYTES, Frame
-    from .memory import Memory, encode_with_feedback
-    from .sums import decode_sum, sum_payloads
-
-_HOME = {
-    "bench": ("default_variants", "measure", "measure_mean"),
-    "contract": ("Finding", "check_codec"),
-    "core": (
-        "CODECS",
-        "Codec",
-        "Layout",
-        "Shared",
-        "codec_id",
-        "codec_names",
-        "codec_spec",
-        "make_codec",
-    ),
-    "feedback": ("DivergedError", "ResidualGuard"),
-    "frame": ("HEADER_BYTES", "Frame"),
-    "memory": ("Memory", "encode_with_feedback"),
-    "sums": ("decode_sum", "sum_payloads"),
-}
-_MODULE = {name: module for module, names in _HOME.items() for name in names}
+    from fedbytes.compression.codecs.thc.payload_sums import decode_sum, sum_payloads
+    from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
+    from fedbytes.compression.coding.index_sets import pack_indices, read_indices
+    from fedbytes.compression.coding.reader import Reader, count_bytes
+    from fedbytes.compression.error_feedback import Memory, encode_with_feedback
+    from fedbytes.compression.frame import HEADER_BYTES, Frame
+    from fedbytes.compression.layout import Layout, Shared
+    from fedbytes.compression.measure.codec_measures import default_variants, measure, measure_mean
+    from fedbytes.compression.numerics.kernels import kernel
+    from fedbytes.compression.quantisers.bfloat16 import from_bf16, to_bf16
+    from fedbytes.compression.quantisers.log_magnitude import pack_values, read_values
+    from fedbytes.compression.residual_guard import DivergedError, ResidualGuard
+    from fedbytes.compression.sparsifiers.sparse_vector import (
+        SparseCodec,
+        drawn,
+        pack_sparse,
+        read_sparse,
+        share_of,
+    )
+    from fedbytes.compression.sparsifiers.top_k import largest
+    from fedbytes.compression.testing.codec_contract import Finding, check_codec
+    from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed, make_transform
 
 __all__ = [
     "CODECS",
     "HEADER_BYTES",
+    "TRANSFORMS",
     "Codec",
     "DivergedError",
     "Finding",
+    "Floats",
     "Frame",
     "Layout",
     "Memory",
+    "Payload",
+    "Reader",
     "ResidualGuard",
     "Shared",
+    "SparseCodec",
+    "Transform",
+    "Transformed",
     "check_codec",
     "codec_id",
     "codec_names",
     "codec_spec",
+    "count_bytes",
     "decode_sum",
     "default_variants",
+    "drawn",
     "encode_with_feedback",
+    "from_bf16",
+    "kernel",
+    "largest",
     "make_codec",
+    "make_transform",
     "measure",
     "measure_mean",
+    "pack_bits",
+    "pack_indices",
+    "pack_sparse",
+    "pack_values",
+    "packed_bytes",
+    "read_indices",
+    "read_sparse",
+    "read_values",
+    "share_of",
     "sum_payloads",
+    "to_bf16",
+    "unpack_bits",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _MODULE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(importlib.import_module(f".{_MODULE[name]}", __name__), name)
-    globals()[name] = value
-    return value
+__getattr__, __dir__ = lazy_face(__name__)

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..registry import Registry
-from .core import Floats, Shared
-from .wire import Reader
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.registry import Registry
 
 
 @dataclass(frozen=True)

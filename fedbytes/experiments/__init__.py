@@ -4,34 +4,22 @@
 pandas tables; they need neither torch nor a model.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
-    from fedbytes.experiments.config import RunConfig, make_config
-    from fedbytes.experiments.results import (
+    from fedbytes.experiments.config.run_config import RunConfig, make_config
+    from fedbytes.experiments.config.suite_file import Suite, load_suite
+    from fedbytes.experiments.execution.runner import run
+    from fedbytes.experiments.execution.sweeps import sweep
+    from fedbytes.experiments.store.results import (
         load_deltas,
         load_ledger,
         load_partitions,
         load_results,
         load_runs,
     )
-    from fedbytes.experiments.runner import run
-    from fedbytes.experiments.suite import Suite, load_suite
-    from fedbytes.experiments.sweep import sweep
-
-_HOMES = {
-    "RunConfig": "config",
-    "make_config": "config",
-    "load_deltas": "results",
-    "load_ledger": "results",
-    "load_partitions": "results",
-    "load_results": "results",
-    "load_runs": "results",
-    "run": "runner",
-    "Suite": "suite",
-    "load_suite": "suite",
-    "sweep": "sweep",
-}
 
 __all__ = [
     "RunConfig",
@@ -47,11 +35,4 @@ __all__ = [
     "sweep",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    # Reading a store must not load what makes one.
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from importlib import import_module
-
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+__getattr__, __dir__ = lazy_face(__name__)

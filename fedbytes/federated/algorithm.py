@@ -8,11 +8,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from torch import Tensor
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
+from fedbytes.federated.context import Turn
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.model import Trainable
-from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.turn import Turn
+from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter import Adapter
 from fedbytes.registry import Registry
 
@@ -94,7 +94,7 @@ class Algorithm(ABC):
     """Fields that the contract is checked with, a set for each way of working."""
     example_model: ClassVar[Mapping[str, Any] | None] = None
     """The tiny model of the check: `{"model": "tiny-llama", "adapter": {…}, "kind": "causal-lm"}`.
-    None for the first that `held` does not refuse (see `fedbytes.federated.tiny`)."""
+    None for the first that `held` does not refuse (see `testing.tiny_models`)."""
     example_uplink: ClassVar[str | Mapping[str, Any]] = "fp32"
     """The uplink of the check, for an algorithm that refuses a lossless one."""
     searches_words: ClassVar[bool] = False

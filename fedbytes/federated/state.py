@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fedbytes.compression.feedback import ResidualGuard
-from fedbytes.compression.memory import Held, Sent
+from fedbytes.compression.error_feedback import Held, Sent
+from fedbytes.compression.residual_guard import ResidualGuard
 
 _LATER = {"later": True}
 """Marks a field that checkpoints of earlier versions lack: its default is what they had."""

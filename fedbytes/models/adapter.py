@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from torch import Tensor, nn
 
-from fedbytes.data.encode import Tokenizer
+from fedbytes.data.tokens.token_cache import Tokenizer
 from fedbytes.registry import Registry
 
 # Draws a tensor's initial value; what it does not draw, it takes from the tensor given.

@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fedbytes.data.encode import EncodedSplit
+from fedbytes.data.tokens.token_cache import EncodedSplit
 
 Rows = npt.NDArray[np.int64]
 

@@ -9,26 +9,26 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.data.chat_task import ChatTask
-from fedbytes.data.encode import EncodedTask, encode
-from fedbytes.data.encoded import Generation
 from fedbytes.data.task import Task, make_task
-from fedbytes.data.train_tokenizer import tokenizer_digest, trained_tokenizer
+from fedbytes.data.tokens.encoded import Generation
+from fedbytes.data.tokens.token_cache import EncodedTask, encode
+from fedbytes.data.tokens.tokenizer_training import tokenizer_digest, trained_tokenizer
 from fedbytes.models.adapter import Adapter, Initial, make_adapter
-from fedbytes.models.base import Base, load_base, load_tokenizer
+from fedbytes.models.base.activation_checkpointing import checkpoint_layers
+from fedbytes.models.base.base_model import Base, load_base, load_tokenizer
+from fedbytes.models.base.family import TRAINED, Family, make_base
+from fedbytes.models.base.offload import fetch_when_used
 from fedbytes.models.batching import make_batch
-from fedbytes.models.checkpointing import checkpoint_layers
+from fedbytes.models.context_length import check_positions
 from fedbytes.models.device import pick_device, pick_precision
-from fedbytes.models.family import TRAINED, Family, make_base
-from fedbytes.models.layers import find_layers, lowest_trained_layer
-from fedbytes.models.network import Classifier, LanguageModel
-from fedbytes.models.offload import fetch_when_used
-from fedbytes.models.parallel import join_group, split_layers
-from fedbytes.models.pipeline import Pipeline
-from fedbytes.models.positions import check_positions
-from fedbytes.models.prefix import Prefix
-from fedbytes.models.spec import ModelSpec, make_model_spec
+from fedbytes.models.distributed.pipeline_parallel import Pipeline
+from fedbytes.models.distributed.tensor_parallel import join_group, split_layers
+from fedbytes.models.frozen_layers_cache import Prefix
+from fedbytes.models.heads.network import Classifier, LanguageModel
+from fedbytes.models.heads.verbaliser import Verbaliser, read_words, split_words
+from fedbytes.models.layer_stack import find_layers, lowest_trained_layer
+from fedbytes.models.model_config import ModelSpec, make_model_spec
 from fedbytes.models.trainable import TrainableModel
-from fedbytes.models.verbaliser import Verbaliser, read_words, split_words
 from fedbytes.streams import stream
 
 

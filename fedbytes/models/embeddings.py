@@ -14,10 +14,10 @@ from filelock import FileLock
 from rich.console import Console
 from rich.progress import track
 
-from fedbytes.data.home import folder, unwritable
-from fedbytes.data.manifest import is_whole, staged
-from fedbytes.models.base import load_base, load_tokenizer
-from fedbytes.models.network import pool
+from fedbytes.data.assets.manifest import is_whole, staged
+from fedbytes.models.base.base_model import load_base, load_tokenizer
+from fedbytes.models.heads.network import pool
+from fedbytes.process.user_cache import folder, unwritable
 
 FORMAT = 1
 TOKENS_PER_BATCH = 8192

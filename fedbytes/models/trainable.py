@@ -11,19 +11,19 @@ import torch.nn.functional as F
 from filelock import Timeout
 from torch import Tensor, nn
 
-from fedbytes.compression.core import Layout
-from fedbytes.data.encode import EncodedSplit, EncodedTask
+from fedbytes.compression.layout import Layout
+from fedbytes.data.tokens.token_cache import EncodedSplit, EncodedTask
 from fedbytes.models.adapter import Initial
-from fedbytes.models.base import BaseInfo
+from fedbytes.models.adapter_parts.lora_layers import LoraLayers
+from fedbytes.models.base.base_model import BaseInfo
 from fedbytes.models.batching import Batch, Rows, by_length, make_batch, shuffled
 from fedbytes.models.device import autocast
-from fedbytes.models.flat import bind_flat
-from fedbytes.models.generation import Answer, answer_prompts, match
-from fedbytes.models.lora_layers import LoraLayers
-from fedbytes.models.metrics import accuracy, macro_f1
-from fedbytes.models.network import Classifier, LanguageModel, next_token_loss
-from fedbytes.models.prefix import Prefix, PrefixCache, Report, open_cache
-from fedbytes.models.verbaliser import Verbaliser
+from fedbytes.models.flat_vector import bind_flat
+from fedbytes.models.frozen_layers_cache import Prefix, PrefixCache, Report, open_cache
+from fedbytes.models.heads.generation import Answer, answer_prompts, match
+from fedbytes.models.heads.metrics import accuracy, macro_f1
+from fedbytes.models.heads.network import Classifier, LanguageModel, next_token_loss
+from fedbytes.models.heads.verbaliser import Verbaliser
 from fedbytes.streams import stream
 
 EVALUATION_TOKENS = 2048

@@ -1,18 +1,18 @@
 """Splits one column of a data set over clients, and measures how different the clients are."""
 
-from fedbytes.noniid.contract import Finding, check_partitioner
-from fedbytes.noniid.core import (
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.features.unigrams import hashed_words, unigram_measures, unigram_table
+from fedbytes.noniid.interop.flower import from_flwr, to_flwr
+from fedbytes.noniid.measures.client_distances import pairwise_distances
+from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.partitioner import (
     PARTITIONERS,
     Partitioner,
     make_partitioner,
     partitioner_names,
     partitioner_spec,
 )
-from fedbytes.noniid.distances import pairwise_distances
-from fedbytes.noniid.factor import Factor
-from fedbytes.noniid.flower import from_flwr, to_flwr
-from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.text import hashed_words, unigram_measures, unigram_table
+from fedbytes.noniid.testing.partitioner_contract import Finding, check_partitioner
 
 __all__ = [
     "PARTITIONERS",

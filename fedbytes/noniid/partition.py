@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.factor import Factor
-from fedbytes.noniid.measures import measure
+from fedbytes.noniid.measures.heterogeneity import measure
 
 Ints = NDArray[np.int64]
 _FORMAT = "fedbytes partition 1"

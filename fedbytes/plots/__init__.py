@@ -1,40 +1,30 @@
-"""Figures, tables and the report, drawn from a result store's tables alone."""
+"""Figures, tables and the report, drawn from the tables of a store alone.
 
-import importlib
-from typing import TYPE_CHECKING, Any
+Names load on first use.
+"""
+
+from typing import TYPE_CHECKING
+
+from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
-    from fedbytes.plots.render import draw_all, drawings
-    from fedbytes.plots.report import write_report
-    from fedbytes.plots.summary import to_csv, to_latex, to_markdown
-    from fedbytes.plots.tables import NothingToDrawError, Tables
+    from fedbytes.plots.output.render import draw_all, drawings
+    from fedbytes.plots.output.report import write_report
+    from fedbytes.plots.tables.read_store import read_tables
+    from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
+    from fedbytes.plots.tables.summary import summary, to_csv, to_latex, to_markdown
 
 __all__ = [
     "NothingToDrawError",
     "Tables",
     "draw_all",
     "drawings",
+    "read_tables",
+    "summary",
     "to_csv",
     "to_latex",
     "to_markdown",
     "write_report",
 ]
 
-# `summary` is left out: the module of that name would hide the function once it is imported.
-_HOME = {
-    "NothingToDrawError": "tables",
-    "Tables": "tables",
-    "draw_all": "render",
-    "drawings": "render",
-    "to_csv": "summary",
-    "to_latex": "summary",
-    "to_markdown": "summary",
-    "write_report": "report",
-}
-
-
-def __getattr__(name: str) -> Any:
-    """Import a public name on first use: matplotlib and pandas are slow to load."""
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+__getattr__, __dir__ = lazy_face(__name__)

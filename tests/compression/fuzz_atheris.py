@@ -20,8 +20,8 @@ import torch
 
 with atheris.instrument_imports(include=["fedbytes.compression"]):
     from fedbytes.compression import Layout, Shared, default_variants, make_codec
-    from fedbytes.compression.core import DIGEST_BYTES, seal
-    from fedbytes.compression.vectors import draw
+    from fedbytes.compression.codec import DIGEST_BYTES, seal
+    from fedbytes.compression.testing.sample_vectors import draw
 
     CODECS = [make_codec(spec) for spec in default_variants()]
 

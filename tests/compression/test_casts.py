@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.vectors import draw, edge_cases
+from fedbytes.compression.testing.sample_vectors import draw, edge_cases
 
 
 def _through(x: torch.Tensor, name: str, **fields: object) -> torch.Tensor:

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.core import Floats
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.testing.sample_vectors import draw
 
 BUCKET = 512
 

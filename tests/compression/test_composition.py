@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.core import DIGEST_BYTES
-from fedbytes.compression.label import short_label
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.codec import DIGEST_BYTES
+from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.labels import short_label
 
 LAYOUT = Layout({"q.lora_A": (8, 40), "q.lora_B": (60, 8), "v.lora_A": (8, 40), "head": (100,)})
 RULES = {

@@ -16,9 +16,10 @@ from fedbytes.compression import (
     make_codec,
     measure,
 )
-from fedbytes.compression.core import Floats, Payload, Shared
-from fedbytes.compression.elsewhere import decode_elsewhere
-from fedbytes.compression.vectors import draw, edge_cases, layout_of
+from fedbytes.compression.codec import Floats, Payload
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.testing.fresh_process import decode_elsewhere
+from fedbytes.compression.testing.sample_vectors import draw, edge_cases, layout_of
 
 VARIANTS = default_variants()
 FIRST = ["bf16", "ecsq", "fp32", "int", "nf4", "sign", "topk"]

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.dither import common_dither, fold, unfold
-from fedbytes.compression.uniform import quantise
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.quantisers.dither import common_dither, fold, unfold
+from fedbytes.compression.quantisers.uniform import quantise
+from fedbytes.compression.testing.sample_vectors import draw
 
 LAYOUT = Layout({"x": (4000,)})
 

@@ -6,9 +6,9 @@ import scipy.fft
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.cosine import _cosines, dct, undo_dct
+from fedbytes.compression.numerics.dct import _cosines, dct, undo_dct
+from fedbytes.compression.testing.sample_vectors import draw
 from fedbytes.compression.transform import make_transform
-from fedbytes.compression.vectors import draw
 
 
 def _x(n: int) -> np.ndarray:

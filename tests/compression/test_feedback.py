@@ -15,7 +15,7 @@ from fedbytes.compression import (
     encode_with_feedback,
     make_codec,
 )
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw
 
 CONTRACTING = [spec for spec in default_variants() if make_codec(spec).contracts]
 LAYOUT = Layout({"x": (1000,)})

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from fedbytes.compression import Layout, Shared, dynamic8, make_codec
-from fedbytes.compression.vectors import draw
+from fedbytes.compression import Layout, Shared, make_codec
+from fedbytes.compression.quantisers import dynamic_8bit
+from fedbytes.compression.testing.sample_vectors import draw
 
 bnb = pytest.importorskip("bitsandbytes.functional")
 
@@ -61,7 +62,7 @@ def test_double_quantised_values_are_the_same_where_the_mean_is_exact(kind: str)
 
 
 def test_the_dynamic_map_is_the_same() -> None:
-    assert np.array_equal(dynamic8.dynamic_map(), bnb.create_dynamic_map().numpy())
+    assert np.array_equal(dynamic_8bit.dynamic_map(), bnb.create_dynamic_map().numpy())
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fedbytes.compression import Frame, Layout, Shared, codec_id, make_codec
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw
 
 SHARED = Shared(
     Layout(

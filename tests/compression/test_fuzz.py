@@ -26,8 +26,8 @@ from fedbytes.compression import (
     default_variants,
     make_codec,
 )
-from fedbytes.compression.core import DIGEST_BYTES, seal
-from fedbytes.compression.vectors import draw as draw_vector
+from fedbytes.compression.codec import DIGEST_BYTES, seal
+from fedbytes.compression.testing.sample_vectors import draw as draw_vector
 
 VARIANTS = default_variants()
 SHARED = Shared(Layout({"a": (7, 11), "b": (123,)}), seed=5)

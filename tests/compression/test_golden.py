@@ -19,7 +19,7 @@ from fedbytes.compression import (
     default_variants,
     make_codec,
 )
-from fedbytes.compression.kernels import numpy_only
+from fedbytes.compression.numerics.kernels import numpy_only
 
 FOLDER = Path(__file__).parent / "golden"
 SHAPES = {"lora_a": (8, 10), "none": (0, 3), "lora_b": (15, 7), "bias": (16,)}

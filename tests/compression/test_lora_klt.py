@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.components import leading, most_components
-from fedbytes.compression.geometry import geometry, load, rank_bases, unload
-from fedbytes.compression.jacobi import eigen
-from fedbytes.compression.kernels import numpy_only
-from fedbytes.compression.vectors import draw, draw_lora, layout_of
+from fedbytes.compression.codecs.lora_klt.eigen import eigen
+from fedbytes.compression.codecs.lora_klt.matrices import geometry, load, rank_bases, unload
+from fedbytes.compression.codecs.lora_klt.rank_one_components import leading, most_components
+from fedbytes.compression.numerics.kernels import numpy_only
+from fedbytes.compression.testing.sample_vectors import draw, draw_lora, layout_of
 
 
 def _loss(codec, x: np.ndarray, shared: Shared) -> float:

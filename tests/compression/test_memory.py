@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Memory, Shared, make_codec
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw
 
 NUMEL = 400
 LAYOUT = Layout({"x": (NUMEL,)})

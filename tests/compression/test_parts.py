@@ -7,12 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedbytes.compression.bits import pack_bits, packed_bytes, unpack_bits
-from fedbytes.compression.casts import from_bf16, to_bf16
-from fedbytes.compression.indices import pack_indices, read_indices
-from fedbytes.compression.kernels import numpy_only
-from fedbytes.compression.select import largest
-from fedbytes.compression.tokens import (
+from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
+from fedbytes.compression.coding.index_sets import pack_indices, read_indices
+from fedbytes.compression.coding.integers import (
     join,
     split,
     token_of,
@@ -20,9 +17,12 @@ from fedbytes.compression.tokens import (
     unzigzag,
     zigzag,
 )
-from fedbytes.compression.values import WIDTHS, pack_values, read_values
-from fedbytes.compression.vectors import draw
-from fedbytes.compression.wire import Reader, count_bytes
+from fedbytes.compression.coding.reader import Reader, count_bytes
+from fedbytes.compression.numerics.kernels import numpy_only
+from fedbytes.compression.quantisers.bfloat16 import from_bf16, to_bf16
+from fedbytes.compression.quantisers.log_magnitude import WIDTHS, pack_values, read_values
+from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.testing.sample_vectors import draw
 
 
 def _reader(data: bytes) -> Reader:

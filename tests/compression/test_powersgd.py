@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.core import seal
-from fedbytes.compression.factoring import Plan
-from fedbytes.compression.kernels import numpy_only
-from fedbytes.compression.lowrank import orthonormal, project_columns, project_rows
-from fedbytes.compression.vectors import edge_cases
+from fedbytes.compression.codec import seal
+from fedbytes.compression.codecs.powersgd.factor_plan import Plan
+from fedbytes.compression.codecs.powersgd.products import orthonormal, project_columns, project_rows
+from fedbytes.compression.numerics.kernels import numpy_only
+from fedbytes.compression.testing.sample_vectors import edge_cases
 
 LAYOUT = Layout({"a": (8, 96), "b": (70, 8), "conv": (12, 5, 4), "bias": (33,), "thin": (1, 50)})
 SHARED = Shared(LAYOUT, seed=3)

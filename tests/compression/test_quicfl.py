@@ -5,11 +5,11 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.bounded import intervals, quantise
+from fedbytes.compression.codec import DIGEST_BYTES, seal
 from fedbytes.compression.codecs.quicfl import _table
-from fedbytes.compression.core import DIGEST_BYTES, seal
-from fedbytes.compression.kernels import numpy_only
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.numerics.kernels import numpy_only
+from fedbytes.compression.quantisers.random_table import intervals, quantise
+from fedbytes.compression.testing.sample_vectors import draw
 
 TOP = 12686  # the limit in units of 1 / 4096
 TABLES = [_table(bits) for bits in (1, 2, 3, 4)]

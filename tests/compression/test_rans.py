@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedbytes.compression import rans
-from fedbytes.compression.kernels import numpy_only
-from fedbytes.compression.wire import Reader
+from fedbytes.compression.coding import rans
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.numerics.kernels import numpy_only
 
 
 def _reader(data: bytes) -> Reader:

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.kernels import numpy_only
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.numerics.kernels import numpy_only
+from fedbytes.compression.testing.sample_vectors import draw
 
 MILLION = 1_000_000
 

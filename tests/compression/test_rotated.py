@@ -6,10 +6,10 @@ import torch
 from scipy.stats import norm
 
 from fedbytes.compression import Codec, Layout, Shared, make_codec
-from fedbytes.compression.core import DIGEST_BYTES, seal
-from fedbytes.compression.kernels import numpy_only
-from fedbytes.compression.lloyd import levels
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.codec import DIGEST_BYTES, seal
+from fedbytes.compression.numerics.kernels import numpy_only
+from fedbytes.compression.quantisers.lloyd_max import levels
+from fedbytes.compression.testing.sample_vectors import draw
 
 NUMEL = 100_000
 

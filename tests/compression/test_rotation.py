@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fedbytes.compression.kernels import numpy_only
-from fedbytes.compression.rotation import BLOCK, groups, rotate, unrotate
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.numerics.hadamard import BLOCK, groups, rotate, unrotate
+from fedbytes.compression.numerics.kernels import numpy_only
+from fedbytes.compression.testing.sample_vectors import draw
 
 LENGTHS = [1, 2, 3, 5, 31, 32, 33, 64, 100, 201, 1000, 2047, BLOCK, BLOCK + 1, 3 * BLOCK - 1, 20000]
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw
 
 
 def _through(x: list[float], shapes: dict, name: str, **fields: object) -> list[float]:

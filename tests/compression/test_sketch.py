@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.countsketch import estimate, sketch
-from fedbytes.compression.kernels import numpy_only
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.codecs.sketch.count_sketch import estimate, sketch
+from fedbytes.compression.numerics.kernels import numpy_only
+from fedbytes.compression.testing.sample_vectors import draw
 
 
 def _shared(n: int, **fields: int) -> Shared:

@@ -9,12 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.chunks import Chunks
-from fedbytes.compression.combinations import rank_bits, rank_sets, unrank_sets
-from fedbytes.compression.kernels import numpy_only
-from fedbytes.compression.sparse import drawn
-from fedbytes.compression.vectors import draw, edge_cases
-from fedbytes.compression.wire import Reader
+from fedbytes.compression.codecs.chunked_topk.subset_ranking import (
+    rank_bits,
+    rank_sets,
+    unrank_sets,
+)
+from fedbytes.compression.codecs.chunked_topk.top_k_per_chunk import Chunks
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.numerics.kernels import numpy_only
+from fedbytes.compression.sparsifiers.sparse_vector import drawn
+from fedbytes.compression.testing.sample_vectors import draw, edge_cases
 
 SPARSE = ["topk", "stc", "threshold", "chunked_topk", "randk", "dgc"]
 MILLION = 1_000_000

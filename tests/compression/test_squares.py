@@ -6,9 +6,9 @@ import scipy.fft
 import torch
 
 from fedbytes.compression import Layout, Shared, codec_id, make_codec
-from fedbytes.compression.cosine import dct
-from fedbytes.compression.squares import dct_squares, undo_dct_squares
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.numerics.dct import dct
+from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.transforms.dct.dct_2d import dct_squares, undo_dct_squares
 
 LAYOUTS = [
     {},

@@ -5,8 +5,14 @@ import math
 import pytest
 
 from fedbytes.compression import codec_names, make_codec, measure, measure_mean
-from fedbytes.compression.overheads import overheads
-from fedbytes.compression.survey import CLIENTS, CORRELATIONS, points, survey, survey_means
+from fedbytes.compression.measure.codec_survey import (
+    CLIENTS,
+    CORRELATIONS,
+    points,
+    survey,
+    survey_means,
+)
+from fedbytes.compression.measure.overheads import overheads
 
 
 def test_every_codec_is_surveyed_on_both_distributions() -> None:

@@ -8,9 +8,9 @@ import torch
 from scipy.stats import norm
 
 from fedbytes.compression import Layout, Shared, decode_sum, make_codec, sum_payloads
-from fedbytes.compression.core import DIGEST_BYTES, seal
-from fedbytes.compression.integer_table import integer_table
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.codec import DIGEST_BYTES, seal
+from fedbytes.compression.codecs.thc.integer_table import integer_table
+from fedbytes.compression.testing.sample_vectors import draw
 
 
 def _coded(vectors: list[np.ndarray], **fields: float) -> tuple:

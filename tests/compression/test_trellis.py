@@ -8,11 +8,11 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.core import DIGEST_BYTES, seal
-from fedbytes.compression.kernels import numpy_only
-from fedbytes.compression.trellis import MACHINES, lanes_for, search
-from fedbytes.compression.trellis_loops import CAP
-from fedbytes.compression.vectors import draw
+from fedbytes.compression.codec import DIGEST_BYTES, seal
+from fedbytes.compression.codecs.tcq.search import MACHINES, lanes_for, search
+from fedbytes.compression.codecs.tcq.trellis_loops import CAP
+from fedbytes.compression.numerics.kernels import numpy_only
+from fedbytes.compression.testing.sample_vectors import draw
 
 MILLION = 1_000_000
 

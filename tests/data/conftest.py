@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from fedbytes.data import catalogue, fetch
-from fedbytes.data.catalogue import Asset, Wheel
-from fedbytes.data.manifest import sha256_of
+from fedbytes.data import fetch
+from fedbytes.data.assets.asset_files import catalogue
+from fedbytes.data.assets.catalogue import Asset, Wheel
+from fedbytes.data.assets.manifest import sha256_of
 
 # Read before any fixture puts a folder of the tests' own there.
 USERS_OWN = {key: os.environ.get(key) for key in ("FEDBYTES_HOME", "FEDBYTES_ASSETS")}

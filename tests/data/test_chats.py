@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from fedbytes.data import TASKS, encode, make_split, make_task, make_text_data
-from fedbytes.data.chat_template import TEMPLATES, pick_template, render
-from fedbytes.data.chats import chat_split, make_chat_split, question_and_answer
-from fedbytes.models.tiny import byte_tokenizer
+from fedbytes.data.readers.conversations import chat_split, make_chat_split, question_and_answer
+from fedbytes.data.tokens.chat_template import TEMPLATES, pick_template, render
+from fedbytes.models.base.tiny_bases import byte_tokenizer
 
 CHATML = (
     "{% for m in messages %}{{ '<|' + m['role'] + '|>' + m['content'] + '</s>\n' }}{% endfor %}"

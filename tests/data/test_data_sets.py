@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from fedbytes.data import TASKS, make_task
-from fedbytes.data.tables import load_friends, read_table
+from fedbytes.data.readers.named_tables import load_friends, read_table
 from fedbytes.data.text_data import make_split, make_text_data
 
 ROWS = [("good day", "greeting"), ("stock falls", "money"), ("rate up", "money")] * 7

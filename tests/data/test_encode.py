@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fedbytes.data import encode, make_split, make_text_data
-from fedbytes.models.tiny import byte_tokenizer
+from fedbytes.models.base.tiny_bases import byte_tokenizer
 
 BEGIN, END = 1, 2
 

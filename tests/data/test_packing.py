@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fedbytes.data import encode, make_split, make_task, make_text_data, pack, unigram_perplexity
-from fedbytes.data.encoded import EncodedSplit
-from fedbytes.models.tiny import byte_tokenizer
+from fedbytes.data.tokens.encoded import EncodedSplit
+from fedbytes.models.base.tiny_bases import byte_tokenizer
 
 END = 2
 TEXTS = ["abc", "", "a longer text", "de", "fghij klm", "xyz" * 30]

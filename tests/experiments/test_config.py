@@ -1,6 +1,6 @@
 import pytest
 
-from fedbytes.experiments.config import make_config
+from fedbytes.experiments.config.run_config import make_config
 
 
 def test_defaults_are_filled_in_and_do_not_change_the_id(settings):

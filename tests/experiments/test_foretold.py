@@ -5,15 +5,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
+from algorithm_tables import configured
 
-from fedbytes.experiments.foretold import Sample, foretell
+from fedbytes.experiments.execution.traffic_forecast import Sample, foretell
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.link import make_link
-from fedbytes.federated.rehearsal import Rehearsal
-from fedbytes.federated.round import Federation, pairing, start
-from fedbytes.federated.survey import configured
-from fedbytes.federated.tiny import examples_of, text_model
-from fedbytes.federated.workbench import find_model
+from fedbytes.federated.federation import Federation, pairing, start
+from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.testing.bench_federation import find_model
+from fedbytes.federated.testing.strict_client import Rehearsal
+from fedbytes.federated.testing.tiny_models import examples_of, text_model
 
 ROUNDS, CLIENTS, SAMPLED = 6, 5, 2
 NOISE = Sample(torch.from_numpy(np.random.default_rng(0).normal(size=4096).astype("float32")))

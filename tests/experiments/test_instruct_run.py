@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from fedbytes.experiments import load_results, make_config, run
-from fedbytes.plots.report import write_report
-from fedbytes.plots.store import read_tables
-from fedbytes.plots.study import study
+from fedbytes.plots.output.report import write_report
+from fedbytes.plots.tables.comparison import study
+from fedbytes.plots.tables.read_store import read_tables
 
 ANSWERS = {"sums": "two", "talk": "yes"}
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fedbytes.experiments.suite import load_suite
+from fedbytes.experiments.config.suite_file import load_suite
 
 
 @pytest.mark.parametrize("name", ["pretrain", "pretrain-large"])

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedbytes.compression.core import DIGEST_BYTES
+from fedbytes.compression.codec import DIGEST_BYTES
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.experiments import load_results, make_config, run
 from fedbytes.streams import stream

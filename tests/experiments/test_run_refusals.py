@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from fedbytes.experiments import load_results
-from fedbytes.experiments.config import make_config
-from fedbytes.experiments.preflight import check
-from fedbytes.experiments.runner import run
+from fedbytes.experiments.config.run_config import make_config
+from fedbytes.experiments.execution.preflight import check
+from fedbytes.experiments.execution.runner import run
 
 LLAMA = {"name": "tiny-llama", "device": "cpu"}
 

@@ -7,16 +7,16 @@ import pandas as pd
 import pytest
 import torch
 
-from fedbytes.experiments.config import make_config
-from fedbytes.experiments.events import Advanced
-from fedbytes.experiments.results import (
+from fedbytes.experiments.config.run_config import make_config
+from fedbytes.experiments.execution.events import Advanced
+from fedbytes.experiments.execution.runner import run
+from fedbytes.experiments.store.results import (
     load_deltas,
     load_ledger,
     load_partitions,
     load_results,
     load_runs,
 )
-from fedbytes.experiments.runner import run
 from fedbytes.noniid import Partition
 
 TIMES = ["seconds"]

@@ -1,7 +1,12 @@
 import pytest
 import yaml
 
-from fedbytes.experiments.suite import load_suite, parse_override, set_dotted, shipped_suites
+from fedbytes.experiments.config.suite_file import (
+    load_suite,
+    parse_override,
+    set_dotted,
+    shipped_suites,
+)
 
 
 def test_a_grid_is_the_product_of_its_axes(suite_file):

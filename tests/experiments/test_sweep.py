@@ -11,15 +11,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from fedbytes.experiments.results import load_ledger, load_results, load_runs
-from fedbytes.experiments.suite import load_suite
-from fedbytes.experiments.sweep import sweep
+from fedbytes.experiments.config.suite_file import load_suite
+from fedbytes.experiments.execution.sweeps import sweep
+from fedbytes.experiments.store.results import load_ledger, load_results, load_runs
 from fedbytes.streams import stream
 
 FAILING = """
 from dataclasses import dataclass
 from pathlib import Path
-from fedbytes.compression.core import CODECS, Codec
+from fedbytes.compression.codec import CODECS, Codec
 
 @CODECS.register("failing")
 @dataclass(frozen=True)

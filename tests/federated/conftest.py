@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.link import make_link
-from fedbytes.federated.rehearsal import Rehearsal
-from fedbytes.federated.round import Federation, start
-from fedbytes.federated.tiny import EXAMPLES, Regression
+from fedbytes.federated.federation import Federation, start
+from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.testing.strict_client import Rehearsal
+from fedbytes.federated.testing.tiny_models import EXAMPLES, Regression
 
 
 def federation(clients: int = 4, **fields: object) -> Federation:

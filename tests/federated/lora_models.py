@@ -8,13 +8,14 @@ import torch
 
 from fedbytes.data import encode, make_split, make_text_data
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.channel import Channel
 from fedbytes.federated.clock import Clock
-from fedbytes.federated.ledger import Ledger
-from fedbytes.federated.link import make_link
-from fedbytes.federated.round import Federation, run_round, start
+from fedbytes.federated.federation import Federation, start
+from fedbytes.federated.protocol.channel import Channel
+from fedbytes.federated.protocol.ledger import Ledger
+from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.round import run_round
 from fedbytes.models import build_model
-from fedbytes.models.tiny import byte_tokenizer
+from fedbytes.models.base.tiny_bases import byte_tokenizer
 
 STEPS = {"local_steps": 3, "batch_size": 4, "learning_rate": 0.02}
 TEXTS = 40

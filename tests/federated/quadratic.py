@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from fedbytes.compression.core import Layout
-from fedbytes.federated.link import make_link
-from fedbytes.federated.rehearsal import Rehearsal
-from fedbytes.federated.round import Federation, start
+from fedbytes.compression.layout import Layout
+from fedbytes.federated.federation import Federation, start
+from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.testing.strict_client import Rehearsal
 
 WIDTH = 4
 

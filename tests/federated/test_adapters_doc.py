@@ -3,7 +3,8 @@
 import runpy
 from pathlib import Path
 
-from fedbytes.federated.adapter_survey import configured, trained
+from adapter_tables import configured, trained
+
 from fedbytes.models import ADAPTERS
 
 ROOT = Path(__file__).parents[2]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fedbytes.experiments.checking import check_file
+from fedbytes.cli.check_file import check_file
 from fedbytes.federated.algorithm import Algorithm, make_algorithm
 
 DOC = Path(__file__).parents[2] / "docs" / "add-an-algorithm.md"

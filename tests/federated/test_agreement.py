@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from fedbytes.federated.agreement import agreement
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.round import run_round
+from fedbytes.federated.server.delta_geometry import agreement
 
 
 def measured(*deltas, examples=None):

@@ -8,7 +8,7 @@ import torch
 
 from fedbytes.federated.algorithm import ALGORITHMS, make_algorithm
 from fedbytes.federated.algorithms.fedavg import FedAvg
-from fedbytes.federated.contract import check_algorithm
+from fedbytes.federated.testing.algorithm_contract import check_algorithm
 
 CONFIGURED = [
     make_algorithm(name, **fields)

@@ -3,8 +3,9 @@
 import runpy
 from pathlib import Path
 
+from algorithm_tables import PAIRINGS, configured, measure
+
 from fedbytes.federated.algorithm import Pairing
-from fedbytes.federated.survey import PAIRINGS, configured, measure
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "algorithms.md"

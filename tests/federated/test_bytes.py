@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from fedbytes.compression.core import Shared, make_codec
+from fedbytes.compression.codec import make_codec
 from fedbytes.compression.frame import HEADER_BYTES, Frame
-from fedbytes.federated.channel import KIND_IDS, SERVER
-from fedbytes.federated.link import make_link
+from fedbytes.compression.layout import Shared
+from fedbytes.federated.protocol.channel import KIND_IDS, SERVER
+from fedbytes.federated.protocol.link import make_link
 
 TOPK = {"name": "topk", "density": 0.1, "error_feedback": True}
 

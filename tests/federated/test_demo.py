@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from fedbytes.compression.cosine import dct
+from fedbytes.compression.numerics.dct import dct
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.link import make_link
+from fedbytes.federated.protocol.link import make_link
 from fedbytes.streams import stream
 
 UPLINK = {

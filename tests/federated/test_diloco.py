@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.schedule import Schedule
-from fedbytes.federated.server_optimizers import nesterov
+from fedbytes.federated.optimizers.schedule import Schedule
+from fedbytes.federated.optimizers.server_optimizers import nesterov
 from fedbytes.federated.state import State
 from fedbytes.streams import stream
 

@@ -8,7 +8,7 @@ from quadratic import WIDTH, quadratic_run
 
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.link import make_link
+from fedbytes.federated.protocol.link import make_link
 from fedbytes.streams import stream
 
 SGD = {"optimizer": "sgd", "learning_rate": 0.05}

@@ -5,13 +5,13 @@ import pytest
 import torch
 from quadratic import Quadratic
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import Pairing, make_algorithm
-from fedbytes.federated.evolution import Paths, Rates, evolve, shape_of, size_of
+from fedbytes.federated.algorithms.fedbpt.evolution import Paths, Rates, evolve, shape_of, size_of
+from fedbytes.federated.federation import Federation, start
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.link import make_link
-from fedbytes.federated.rehearsal import Rehearsal
-from fedbytes.federated.round import Federation, start
+from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.testing.strict_client import Rehearsal
 
 COUNT = 6
 KINDS = ("diagonal", "full")

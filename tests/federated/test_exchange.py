@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from fedbytes.compression.core import Layout
 from fedbytes.compression.frame import HEADER_BYTES
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithms.fedavg import FedAvg
-from fedbytes.federated.link import make_link
+from fedbytes.federated.protocol.link import make_link
 
 
 @dataclass(frozen=True)

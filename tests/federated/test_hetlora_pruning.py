@@ -6,8 +6,8 @@ from lora_models import STEPS, Watched, tiny
 
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.lora.named_tensors import unpack
 from fedbytes.federated.state import State
-from fedbytes.federated.tensors import unpack
 from fedbytes.streams import stream
 
 INPUTS, LAYERS, HEAD = 32, 6, 3 * 32 + 3 + 1  # tiny-bert: query and value of three layers

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from fedbytes.federated import local_optimizers
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.local_optimizers import begin_anew, make_local_optimizer
+from fedbytes.federated.optimizers import local_optimizers
+from fedbytes.federated.optimizers.local_optimizers import begin_anew, make_local_optimizer
 
 NUMEL = 10_000  # below 4,096 bitsandbytes keeps the moments in 32 bits
 

@@ -7,7 +7,7 @@ from lora_models import STEPS, Watched, effective, tiny
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.tensors import unpack
+from fedbytes.federated.lora.named_tensors import unpack
 from fedbytes.streams import stream
 
 DIGEST = 4

@@ -5,7 +5,7 @@ import torch
 
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.link import make_link
+from fedbytes.federated.protocol.link import make_link
 
 
 def _vote(*deltas: list[float], **fields: float) -> list[float]:

@@ -8,7 +8,7 @@ import torch
 
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.algorithms.moon import contrast, frozen_features
-from fedbytes.federated.tiny import LORA, Regression, text_model
+from fedbytes.federated.testing.tiny_models import LORA, Regression, text_model
 from fedbytes.streams import stream
 
 FIELDS = {"local_steps": 3, "batch_size": 8, "learning_rate": 0.01}

@@ -4,11 +4,11 @@ import pytest
 import torch
 
 from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.federation import Federation, start
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.link import make_link
-from fedbytes.federated.rehearsal import Rehearsal
-from fedbytes.federated.round import Federation, start
-from fedbytes.federated.tiny import text_model
+from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.testing.strict_client import Rehearsal
+from fedbytes.federated.testing.tiny_models import text_model
 
 SEARCH = {"name": "prompt_search", "candidates": 6, "batch_size": 40}
 SOFT = {"name": "fedbpt", "generations": 2, "population": 6, "batch_size": 40, "step_size": 0.3}

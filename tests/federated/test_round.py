@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from fedbytes.compression.feedback import DivergedError
+from fedbytes.compression.residual_guard import DivergedError
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.hooks import Hooks
-from fedbytes.federated.link import make_link
+from fedbytes.federated.protocol.link import make_link
 from fedbytes.streams import stream
 
 LINKS = [
@@ -120,9 +120,9 @@ def test_a_saved_state_goes_on_bit_for_bit(make_run, tmp_path):
 
 def test_error_feedback_that_diverges_is_noticed(make_run, monkeypatch):
     # Half the model's step, sent as its opposite: no contraction, whatever the codec claims.
-    from fedbytes.compression.core import make_codec
-    from fedbytes.compression.memory import Memory
-    from fedbytes.federated.link import Link
+    from fedbytes.compression.codec import make_codec
+    from fedbytes.compression.error_feedback import Memory
+    from fedbytes.federated.protocol.link import Link
 
     codec = make_codec("fp32")
     real = type(codec)._decode

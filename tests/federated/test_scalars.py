@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 import torch
 
-from fedbytes.compression.core import Shared, make_codec
+from fedbytes.compression.codec import make_codec
 from fedbytes.compression.frame import HEADER_BYTES, Frame
-from fedbytes.compression.kernels import numpy_only
-from fedbytes.federated import perturbations
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.kernels import numpy_only
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.channel import KIND_IDS, SERVER
-from fedbytes.federated.link import make_link
-from fedbytes.federated.messages import open_seed, open_vector
-from fedbytes.federated.perturbations import add_directions, direction, direction_key
-from fedbytes.federated.zeroth_order import slopes
+from fedbytes.federated.protocol.channel import KIND_IDS, SERVER
+from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.protocol.messages import open_seed, open_vector
+from fedbytes.federated.zeroth_order.directions import add_directions, direction, direction_key
+from fedbytes.federated.zeroth_order.slopes import directions, slopes
 from fedbytes.streams import stream
 
 DECOMFL = {"name": "decomfl", "local_steps": 2, "perturbations": 4, "learning_rate": 0.01}
@@ -45,7 +45,7 @@ def follow(run, client):
 
 @pytest.mark.parametrize("size", [1, 6, 4096, 9001])
 def test_directions_are_the_same_however_they_are_made(size, monkeypatch):
-    monkeypatch.setattr(perturbations, "_CHUNK", 4000)
+    monkeypatch.setattr(directions, "_CHUNK", 4000)
     base = direction(direction_key(7, 1), size)
     keys = [direction_key(0, 1, number) for number in range(3)]
     values = [0.5, 0.0, -2.0]
@@ -53,7 +53,7 @@ def test_directions_are_the_same_however_they_are_made(size, monkeypatch):
     add_directions(compiled, base, keys, values)
     with numpy_only():
         add_directions(twin, base, keys, values)
-    perturbations._add_on_device(device, base, keys, values)
+    directions._add_on_device(device, base, keys, values)
     assert torch.equal(compiled, twin)
     assert torch.equal(compiled, device)
     part = torch.zeros(size)
@@ -66,7 +66,7 @@ def test_directions_never_change():
     # A change would make every stored run of these algorithms another one.
     z = direction(direction_key(3, 1, 0, 2), 6)
     assert (z * 2**16).int().tolist() == [-34285, 74229, 81623, 6870, 74967, -16122]
-    assert perturbations.quantiles().sum() == 0
+    assert directions.quantiles().sum() == 0
 
 
 def test_directions_are_normal_and_independent():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.link import make_link
+from fedbytes.federated.protocol.link import make_link
 from fedbytes.streams import stream
 
 INNER = {"local_steps": 3, "learning_rate": 0.05}

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.fragments import make_fragments
-from fedbytes.federated.link import make_link
+from fedbytes.federated.algorithms.streaming_diloco.fragments import make_fragments
+from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.state import State
 
 INNER = {"local_steps": 3, "learning_rate": 0.05}

@@ -3,7 +3,7 @@
 import numpy as np
 
 from fedbytes.data import EncodedTask, encode, make_split, make_text_data
-from fedbytes.models.tiny import byte_tokenizer
+from fedbytes.models.base.tiny_bases import byte_tokenizer
 
 
 def _split(count: int, seed: int):

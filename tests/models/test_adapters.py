@@ -5,7 +5,7 @@ import torch
 
 from fedbytes.models import ADAPTERS, build_model, load_base, make_adapter
 from fedbytes.models.adapters.lora_xs import singular_factors
-from fedbytes.models.base import share
+from fedbytes.models.base.base_model import share
 from fedbytes.models.batching import make_batch
 
 TOKENS = torch.arange(4, 34).reshape(3, 10)

@@ -8,7 +8,7 @@ import torch
 from fedbytes.models import build_model, encode_task, load_base, load_tokenizer, make_model_spec
 from fedbytes.models.capability import can_multiply
 from fedbytes.models.device import pick_device, pick_precision
-from fedbytes.models.metrics import accuracy, macro_f1
+from fedbytes.models.heads.metrics import accuracy, macro_f1
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fedbytes.models import build_model
-from fedbytes.models.checkpointing import checkpoint_layers
+from fedbytes.models.base.activation_checkpointing import checkpoint_layers
 
 ADAPTERS = ["full", {"name": "lora", "targets": "all-linear"}, {"name": "lora", "layers": 1}]
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 import torch
 
-from fedbytes.data.home import folder
 from fedbytes.models import embeddings as module
 from fedbytes.models import load_base, load_tokenizer
 from fedbytes.models.embeddings import sentence_embeddings
+from fedbytes.process.user_cache import folder
 
 TEXTS = ["rain and wind", "a", "", "the bank lends money to the team that plays a match", "rain"]
 

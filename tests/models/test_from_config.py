@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fedbytes.data import make_split, make_text_data
-from fedbytes.data.train_tokenizer import serialised, trained_tokenizer
+from fedbytes.data.tokens.tokenizer_training import serialised, trained_tokenizer
 from fedbytes.models import build_model, encode_task, make_model_spec, model_spec
 
 SMALL = {"name": "llama", "hidden_size": 32, "layers": 2, "heads": 2, "vocab_size": 280}
@@ -114,7 +114,7 @@ def text_data(*texts):
 
 SCRIPT = """
 import hashlib
-from fedbytes.data.train_tokenizer import _train
+from fedbytes.data.tokens.tokenizer_training import _train
 texts = [f"word{i % 37} und so weiter {i % 11}" for i in range(500)]
 print(hashlib.sha256(_train(texts, 400).encode()).hexdigest())
 """

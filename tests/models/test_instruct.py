@@ -6,12 +6,12 @@ import torch
 import torch.nn.functional as F
 
 from fedbytes.data import encode, make_text_data, unigram_perplexity
-from fedbytes.data.chats import make_chat_split, question_and_answer
-from fedbytes.data.encoded import Generation
+from fedbytes.data.readers.conversations import make_chat_split, question_and_answer
+from fedbytes.data.tokens.encoded import Generation
 from fedbytes.models import build_model
+from fedbytes.models.base.tiny_bases import byte_tokenizer
 from fedbytes.models.batching import make_batch
-from fedbytes.models.generation import Answer, generate, match, rouge_l
-from fedbytes.models.tiny import byte_tokenizer
+from fedbytes.models.heads.generation import Answer, generate, match, rouge_l
 
 CPU = torch.device("cpu")
 END = 2

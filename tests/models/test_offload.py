@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fedbytes.models import build_model, load_base, make_model_spec
-from fedbytes.models.offload import Offload, store
-from fedbytes.models.tiny import tiny_model
+from fedbytes.models.base.offload import Offload, store
+from fedbytes.models.base.tiny_bases import tiny_model
 
 ADAPTERS = ["full", {"name": "lora", "targets": "all-linear"}]
 

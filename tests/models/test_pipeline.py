@@ -10,10 +10,10 @@ import torch.distributed as dist
 import transformers
 from processes import in_processes
 
-from fedbytes.data.encoded import Generation
+from fedbytes.data.tokens.encoded import Generation
 from fedbytes.models import build_model, make_model_spec
-from fedbytes.models.spec import model_spec
-from fedbytes.models.tiny import byte_tokenizer
+from fedbytes.models.base.tiny_bases import byte_tokenizer
+from fedbytes.models.model_config import model_spec
 
 LORA = {"name": "lora", "targets": "all-linear"}
 LM, TEXTS = ("tiny-llama", "causal-lm"), ("tiny-bert", "classification")
@@ -55,9 +55,9 @@ def federated(**fields):
     from colour_task import encode_colours
 
     from fedbytes.federated.algorithm import make_algorithm
-    from fedbytes.federated.link import make_link
-    from fedbytes.federated.rehearsal import Rehearsal
-    from fedbytes.federated.round import Federation, start
+    from fedbytes.federated.federation import Federation, start
+    from fedbytes.federated.protocol.link import make_link
+    from fedbytes.federated.testing.strict_client import Rehearsal
 
     torch.set_num_threads(1)
     found = {}
@@ -125,10 +125,12 @@ def one_process(tmp_path, monkeypatch):
 
 def test_arguments_that_are_cut_by_mistake_are_found(one_process, colours, monkeypatch):
     """As a bias of [heads, …] would be, in a batch of as many texts."""
-    from fedbytes.models import pipeline
+    from fedbytes.models.distributed import pipeline_parallel
 
-    right = pipeline._of
-    monkeypatch.setattr(pipeline, "_of", lambda rows, value, whole: right(rows, value, whole + 1))
+    right = pipeline_parallel._of
+    monkeypatch.setattr(
+        pipeline_parallel, "_of", lambda rows, value, whole: right(rows, value, whole + 1)
+    )
     with pytest.raises(ValueError, match="of parts of a batch: set microbatches=1"):
         build_model(one_process, LORA, colours)
     build_model(one_process | {"microbatches": 1}, LORA, colours)

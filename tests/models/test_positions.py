@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fedbytes.models.positions import positions_of
+from fedbytes.models.context_length import positions_of
 
 SMALL = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 WIDE = {"vocab_size": 40, "n_embd": 16, "n_layer": 1, "n_head": 2}

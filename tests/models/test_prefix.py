@@ -9,10 +9,10 @@ import torch
 import transformers
 from filelock import FileLock
 
-from fedbytes.data.manifest import is_whole
+from fedbytes.data.assets.manifest import is_whole
 from fedbytes.models import build_model
+from fedbytes.models.base.tiny_bases import SIZES
 from fedbytes.models.batching import make_batch
-from fedbytes.models.tiny import SIZES
 
 CPU = torch.device("cpu")
 ADAPTERS = [

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from fedbytes.models import build_model, load_base, make_model_spec, model_spec
-from fedbytes.models.quantise import Quantisation, stored_bytes
+from fedbytes.models.base.quantised_base import Quantisation, stored_bytes
 
 KINDS = [
     {"quantise": "nf4"},

@@ -6,7 +6,7 @@ import torch
 
 from fedbytes.models import build_model, load_base, load_tokenizer, make_model_spec, model_spec
 from fedbytes.models.batching import make_batch
-from fedbytes.models.verbaliser import read_words, split_words, with_question
+from fedbytes.models.heads.verbaliser import read_words, split_words, with_question
 from fedbytes.streams import stream
 
 WORDS = {"name": "tiny-llama", "head": "words", "device": "cpu", "precision": "float32"}

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from fedbytes.noniid import Partition, make_partitioner, partitioner_spec
-from fedbytes.noniid.clustering import k_means
-from fedbytes.noniid.embedding import tfidf_svd
+from fedbytes.noniid.features.kmeans import k_means
+from fedbytes.noniid.features.tfidf import tfidf_svd
 
 WORDS = {
     "sport": ["goal", "team", "match", "player", "coach", "league", "season", "score"],

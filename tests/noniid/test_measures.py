@@ -13,8 +13,8 @@ from fedbytes.noniid import (
     unigram_measures,
     unigram_table,
 )
-from fedbytes.noniid.distances import mean_distance
-from fedbytes.noniid.measures import (
+from fedbytes.noniid.measures.client_distances import mean_distance
+from fedbytes.noniid.measures.heterogeneity import (
     effective_classes,
     effective_clients,
     gini,
@@ -187,7 +187,7 @@ def test_words_in_pieces_are_counted_the_same(monkeypatch):
     offsets = np.concatenate([[0], offsets, [999]])
     split = Partition.from_owners(rng.integers(-1, 5, size=40), 5)
     whole = unigram_table(split, tokens, offsets)
-    monkeypatch.setattr("fedbytes.noniid.text._CHUNK", 100)
+    monkeypatch.setattr("fedbytes.noniid.features.unigrams._CHUNK", 100)
     pieces = unigram_table(split, tokens, offsets)
     assert np.array_equal(whole.dense(), pieces.dense())
 

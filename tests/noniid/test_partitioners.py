@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from fedbytes.noniid import make_partitioner, partitioner_spec
-from fedbytes.noniid.rounding import largest_remainder, share_out
+from fedbytes.noniid.allocation.largest_remainder import largest_remainder, share_out
 
 
 def labels(size: int, classes: int) -> np.ndarray:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from fedbytes.plots.tables import Tables
+from fedbytes.plots.tables.store_tables import Tables
 
 CODECS = {  # label: (uplink, downlink, bytes a round, final loss of accuracy, speed)
     "fp32": ("fp32", "fp32", 2_200_000, 0.0, 1.0),

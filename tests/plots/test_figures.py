@@ -11,20 +11,27 @@ from matplotlib.figure import Figure
 from PIL import Image
 from synthetic import build, by_hand, without
 
-from fedbytes.plots import bars, curves, differences, holdings, pareto, spending
-from fedbytes.plots.render import draw_all, drawings
-from fedbytes.plots.study import study
+from fedbytes.plots.figures import (
+    bytes_by_kind,
+    bytes_to_target,
+    client_holdings,
+    curves,
+    differences,
+    pareto,
+)
+from fedbytes.plots.output.render import draw_all, drawings
 from fedbytes.plots.style import WIDTH, bytes_axis, format_bytes, looks, save
-from fedbytes.plots.tables import NothingToDrawError, Tables
+from fedbytes.plots.tables.comparison import study
+from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
 DRAWERS = {
     "bytes": curves.draw_against_bytes,
     "rounds": curves.draw_against_rounds,
     "pareto": pareto.draw,
-    "target": bars.draw,
+    "target": bytes_to_target.draw,
     "differences": differences.draw,
-    "spending": spending.draw,
-    "partition": holdings.draw,
+    "spending": bytes_by_kind.draw,
+    "partition": client_holdings.draw,
 }
 
 
@@ -127,7 +134,7 @@ def test_pareto_marks_the_front():
 
 
 def test_bytes_to_target_says_ratio_and_what_is_not_reached():
-    figure = bars.draw(
+    figure = bytes_to_target.draw(
         by_hand(
             {
                 ("fp32", 0): [(1000, 0.5), (2000, 0.95)],
@@ -147,7 +154,7 @@ def test_bytes_to_target_says_ratio_and_what_is_not_reached():
 
 
 def test_some_seeds_reach_the_target(tables):
-    assert "1 of 3 seeds" in words(bars.draw(tables, target=0.948))
+    assert "1 of 3 seeds" in words(bytes_to_target.draw(tables, target=0.948))
 
 
 def test_differences(tables):
@@ -158,7 +165,7 @@ def test_differences(tables):
 
 
 def test_spending_adds_up(tables):
-    parts = spending.spending(tables.ledger)
+    parts = bytes_by_kind.spending(tables.ledger)
     assert np.allclose(
         parts.sum(axis=1), tables.ledger.groupby("run")["message_bytes"].sum()[parts.index]
     )
@@ -167,25 +174,25 @@ def test_spending_adds_up(tables):
     assert parts["down: catch-up"].iloc[0] == one.loc["catch-up", "payload_bytes"]
     framing = (one["message_bytes"] - one["payload_bytes"]).sum()
     assert parts["framing"].iloc[0] == framing
-    figure = spending.draw(tables)
+    figure = bytes_by_kind.draw(tables)
     for axis in figure.axes:
         assert sum(bar.get_width() for bar in axis.patches) == pytest.approx(4.0)
 
 
 def test_few_clients_are_bubbles(tables):
-    figure = holdings.draw(tables)
+    figure = client_holdings.draw(tables)
     held = tables.partitions
     for axis, alpha in zip(figure.axes, (0.1, 1.0), strict=True):
         (bubbles,) = axis.collections
         run = held[held["run"] == f"reuters-r8-{alpha}-fp32-0"]
         assert len(bubbles.get_offsets()) == (run["examples"] > 0).sum()
     assert "Partition of seed 0" in words(figure)
-    assert "Partition of seed 2" in words(holdings.draw(tables, seed=2))
+    assert "Partition of seed 2" in words(client_holdings.draw(tables, seed=2))
 
 
 def test_many_clients_are_stacked_bars():
     many = build(clients=100, seeds=(0,), codecs=["fp32"], rounds=1)
-    figure = holdings.draw(many)
+    figure = client_holdings.draw(many)
     assert "Clients, the largest first" in words(figure)
     tops = figure.axes[0].patches[-1].get_data().values
     sizes = many.partitions[many.partitions["run"].str.contains("-0.1-")]
@@ -198,7 +205,7 @@ def test_clients_that_hold_nothing_are_shown(tables):
     runs = tables.runs.assign(
         config=[{**c, "partition": {"num_clients": 12}} for c in tables.runs["config"]]
     )
-    figure = holdings.draw(Tables(tables.results, tables.ledger, held, runs))
+    figure = client_holdings.draw(Tables(tables.results, tables.ledger, held, runs))
     assert figure.axes[0].get_xlim()[1] == pytest.approx(11.7)
 
 

@@ -6,10 +6,10 @@ import pytest
 from matplotlib.text import Text
 from synthetic import build
 
-from fedbytes.plots import heterogeneity
-from fedbytes.plots.render import draw_all, drawings
-from fedbytes.plots.statistics import fit_line
-from fedbytes.plots.tables import NothingToDrawError, Tables
+from fedbytes.plots.figures import heterogeneity
+from fedbytes.plots.output.render import draw_all, drawings
+from fedbytes.plots.tables.statistics import fit_line
+from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
 ALPHAS = (0.03, 0.1, 0.3, 1.0, 10.0)
 

@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
-from fedbytes.experiments.config import make_config
-from fedbytes.plots.study import study
-from fedbytes.plots.tables import Tables, named
+from fedbytes.experiments.config.run_config import make_config
+from fedbytes.plots.tables.comparison import study
+from fedbytes.plots.tables.store_tables import Tables, named
 
 
 def rows(labels: dict[str, tuple[str, str, str]]) -> pd.DataFrame:

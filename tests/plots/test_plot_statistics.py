@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fedbytes.plots.statistics import geometric_interval, paired, t_interval
+from fedbytes.plots.tables.statistics import geometric_interval, paired, t_interval
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=10).filter(lambda x: np.std(x) > 1e-6))

@@ -4,11 +4,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fedbytes.plots.codecs import read_survey, write_survey
-from fedbytes.plots.gaps import draw_gaps
-from fedbytes.plots.limits import ecsq, shannon
-from fedbytes.plots.means import draw_means
-from fedbytes.plots.rates import draw_rates
+from fedbytes.plots.codec_survey.db_above_shannon import draw_gaps
+from fedbytes.plots.codec_survey.mean_error import draw_means
+from fedbytes.plots.codec_survey.rate_distortion import draw_rates
+from fedbytes.plots.codec_survey.shannon_bounds import ecsq, shannon
+from fedbytes.plots.codec_survey.survey_files import read_survey, write_survey
 
 # Rate in bits, NMSE of the entropy-coded uniform scalar quantiser (Gish and Pierce 1968).
 KNOWN = {

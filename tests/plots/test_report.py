@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 from synthetic import build, without
 
-from fedbytes.plots.report import write_report
-from fedbytes.plots.tables import Tables
+from fedbytes.plots.output.report import write_report
+from fedbytes.plots.tables.store_tables import Tables
 
 TRACE = 'Traceback (most recent call last):\n  File "x.py"\nRuntimeError: <b>out</b> of memory'
 

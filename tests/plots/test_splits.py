@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from fedbytes.plots.splits import (
+from fedbytes.plots.partition_preview.knob_vs_nmi import draw_strength, strengths
+from fedbytes.plots.partition_preview.split_figures import (
     SplitView,
     draw_bars,
     draw_cells,
@@ -16,8 +17,7 @@ from fedbytes.plots.splits import (
     draw_sizes,
     draw_splits,
 )
-from fedbytes.plots.strength import draw_strength, strengths
-from fedbytes.plots.tables import NothingToDrawError
+from fedbytes.plots.tables.store_tables import NothingToDrawError
 
 
 def view(scheme="dirichlet", clients=10, seed=0, nmi=0.5, **fields):

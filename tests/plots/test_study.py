@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 from synthetic import build, by_hand, without
 
-from fedbytes.plots.study import metrics_in, study
-from fedbytes.plots.tables import NothingToDrawError, Tables
+from fedbytes.plots.tables.comparison import metrics_in, study
+from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
 
 def test_settings_codecs_and_baseline(tables):
@@ -101,7 +101,7 @@ def test_nothing_to_draw(tables):
 
 
 def test_schemes_with_fields_of_their_own_are_told_apart():
-    from fedbytes.plots.tables import Tables
+    from fedbytes.plots.tables.store_tables import Tables
 
     made = build(alphas=(0.1, 1.0, 2.0), seeds=(0, 1), rounds=1)
     results, runs = made.results.copy(), made.runs.copy()
@@ -121,7 +121,7 @@ def test_schemes_with_fields_of_their_own_are_told_apart():
 
 
 def test_seeds_that_solved_for_alpha_are_one_setting():
-    from fedbytes.plots.tables import Tables
+    from fedbytes.plots.tables.store_tables import Tables
 
     made = build(alphas=(0.1,), seeds=(0, 1, 2), rounds=1)
     results = made.results.copy()

@@ -10,7 +10,7 @@ from scipy import stats
 from synthetic import build, by_hand, without
 
 from fedbytes import plots
-from fedbytes.plots.summary import summary, summary_text, to_csv, to_latex, to_markdown
+from fedbytes.plots.tables.summary import summary, summary_text, to_csv, to_latex, to_markdown
 
 
 def test_public_names_are_functions_and_classes_even_after_their_modules_are_imported():

@@ -7,10 +7,10 @@ import pytest
 from scipy import stats
 from synthetic import by_hand
 
-from fedbytes.experiments.target import parse_target
-from fedbytes.plots.differences import differences
-from fedbytes.plots.study import study
-from fedbytes.plots.target import bytes_to_target, reach, resolve
+from fedbytes.experiments.config.target import parse_target
+from fedbytes.plots.figures.differences import differences
+from fedbytes.plots.tables.comparison import study
+from fedbytes.plots.tables.target_bytes import bytes_to_target, reach, resolve
 
 RUNS = {
     ("fp32", 0): [(100, 0.5), (200, 0.90), (300, 0.95)],

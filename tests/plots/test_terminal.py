@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from fedbytes.plots.terminal import summary_tables
+from fedbytes.plots.output.terminal import summary_tables
 
 
 def test_every_setting_has_its_table_and_nothing_is_cut(tables):

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from ..casts import from_bf16, to_bf16
-from ..core import CODECS, Codec, Floats, Payload, Shared
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.quantisers.bfloat16 import from_bf16, to_bf16
 
 
 @CODECS.register("bf16")

@@ -4,8 +4,9 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar
 
-from ..core import CODECS, DIGEST_BYTES, Codec, Floats, Payload, Shared, make_codec
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload, make_codec
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
 
 _STEPS = 256  # settings: 16 an octave, so that neighbours are 4 % apart
 _PER_OCTAVE = 16

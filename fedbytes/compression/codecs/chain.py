@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from ..core import CODECS, Codec, Floats, Layout, Payload, Shared
-from ..transform import Transform
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Layout, Shared
+from fedbytes.compression.transform import Transform
 
 
 @CODECS.register("chain")

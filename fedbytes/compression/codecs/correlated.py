@@ -6,13 +6,20 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import CODECS, DIGEST_BYTES, Codec, Floats, Payload, Shared
-from ..dither import common_dither, fold, unfold
-from ..fineness import check_fineness
-from ..rate import meet_rate
-from ..scaling import EXPONENTS, energy, normalise, restore, round_step
-from ..uniform import CLASSES, Quantised, quantise, unpack
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.exponents import (
+    EXPONENTS,
+    energy,
+    normalise,
+    restore,
+    round_step,
+)
+from fedbytes.compression.quantisers.bits_or_step import check_fineness
+from fedbytes.compression.quantisers.dither import common_dither, fold, unfold
+from fedbytes.compression.quantisers.uniform import CLASSES, Quantised, quantise, unpack
+from fedbytes.compression.quantisers.uniform_rate import meet_rate
 
 DEFAULT_BITS = 2.0
 _LIMIT = math.sqrt(12)  # step / rms below which the error is below the energy

@@ -5,11 +5,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import CODECS, Floats, Shared
-from ..indices import Indices
-from ..scaling import round_step
-from ..select import largest
-from ..sparse import SparseCodec, at_least, check_bits, check_density, share_of
+from fedbytes.compression.codec import CODECS, Floats
+from fedbytes.compression.coding.index_sets import Indices
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.exponents import round_step
+from fedbytes.compression.sparsifiers.sparse_vector import (
+    SparseCodec,
+    at_least,
+    check_bits,
+    check_density,
+    share_of,
+)
+from fedbytes.compression.sparsifiers.top_k import largest
 
 _WARM_DENSITY = 0.25
 _TOPS = 64  # of the largest that a sample should hold for the threshold to be near

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from ..core import CODECS, Codec, Floats, Payload, Shared
-from ..rotated import pack_rotated, read_rotated
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.quantisers.lloyd_rotated import pack_rotated, read_rotated
 
 
 @CODECS.register("drive")

@@ -7,14 +7,26 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..core import CODECS, DIGEST_BYTES, Codec, Floats, Payload, Shared
-from ..dither import fold, unfold
-from ..fineness import check_fineness
-from ..rate import Met, meet_rate
-from ..scaling import EXPONENTS, energy, normalise, restore, round_step
-from ..unbiased import Quantiser, pack_unbiased, read_unbiased, scale_bytes
-from ..uniform import CLASSES, centroids, quantise, unpack
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.exponents import (
+    EXPONENTS,
+    energy,
+    normalise,
+    restore,
+    round_step,
+)
+from fedbytes.compression.quantisers.bits_or_step import check_fineness
+from fedbytes.compression.quantisers.dither import fold, unfold
+from fedbytes.compression.quantisers.unbiased import (
+    Quantiser,
+    pack_unbiased,
+    read_unbiased,
+    scale_bytes,
+)
+from fedbytes.compression.quantisers.uniform import CLASSES, centroids, quantise, unpack
+from fedbytes.compression.quantisers.uniform_rate import Met, meet_rate
 
 DEFAULT_BITS = 2.0
 _NEAREST_LIMIT = 2.0  # step / rms below which nearest rounding contracts for every vector

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ..core import CODECS, Codec, Floats, Payload, Shared
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
 
 _LARGEST = 65504.0
 

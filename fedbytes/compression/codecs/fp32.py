@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
-from ..core import CODECS, Codec, Floats, Payload, Shared
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
 
 
 @CODECS.register("fp32")

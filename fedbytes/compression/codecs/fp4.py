@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import CODECS, Floats
-from ..fourbit import FourBit
+from fedbytes.compression.codec import CODECS, Floats
+from fedbytes.compression.quantisers.block_table import FourBit
 
 _MAGNITUDES = (0, 0.0625, 2, 3, 4, 6, 8, 12)
 _TABLE = np.array([-m for m in reversed(_MAGNITUDES)] + list(_MAGNITUDES), np.float32) / np.float32(

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from ..core import CODECS, Codec, Floats, Payload, Shared
-from ..fourbit import dequantise
-from ..groups import group_peaks, group_sizes, scale_groups
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.groups import group_peaks, group_sizes, scale_groups
+from fedbytes.compression.quantisers.block_table import dequantise
 
 _DTYPES = {"e4m3": torch.float8_e4m3fn, "e5m2": torch.float8_e5m2}
 _TOPS = {"e4m3": 8, "e5m2": 15}  # the largest value is 1.75 * 2^top

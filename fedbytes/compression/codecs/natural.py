@@ -5,12 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .. import rans
-from ..bits import Uints, pack_bits, packed_bytes, unpack_bits
-from ..core import CODECS, Codec, Floats, Payload, Shared
-from ..kernels import kernel
-from ..tokens import histogram
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.coding import rans
+from fedbytes.compression.coding.bit_packing import Uints, pack_bits, packed_bytes, unpack_bits
+from fedbytes.compression.coding.integers import histogram
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.kernels import kernel
 
 _MANTISSA = 23
 _CHUNK = 1 << 14

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import CODECS, Floats
-from ..fourbit import FourBit
+from fedbytes.compression.codec import CODECS, Floats
+from fedbytes.compression.quantisers.block_table import FourBit
 
 _TABLE = np.array(
     [

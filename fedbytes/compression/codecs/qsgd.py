@@ -5,11 +5,12 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from ..core import CODECS, Codec, Floats, Payload, Shared
-from ..grids import pack_on_grids, read_on_grids
-from ..groups import group_peaks, group_sizes, group_sums
-from ..scaling import EXPONENTS, normalise, restore
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
+from fedbytes.compression.numerics.groups import group_peaks, group_sizes, group_sums
+from fedbytes.compression.quantisers.stochastic_levels import pack_on_grids, read_on_grids
 
 _MOST_LEVELS = 1 << 15
 

@@ -7,14 +7,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .. import bounded, lloyd
-from ..bits import pack_bits, packed_bytes, unpack_bits
-from ..casts import from_bf16
-from ..core import CODECS, Codec, Floats, Payload, Shared
-from ..indices import pack_indices, read_indices
-from ..rotation import groups, rotate, unrotate
-from ..scaling import EXPONENTS, normalise, restore
-from ..wire import Reader, count_bytes
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
+from fedbytes.compression.coding.index_sets import pack_indices, read_indices
+from fedbytes.compression.coding.reader import Reader, count_bytes
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
+from fedbytes.compression.numerics.hadamard import groups, rotate, unrotate
+from fedbytes.compression.quantisers import lloyd_max, random_table
+from fedbytes.compression.quantisers.bfloat16 import from_bf16
 
 _UNIT = 4096
 _LARGEST = 2.0**90
@@ -60,7 +61,7 @@ _TABLES = {
 
 
 @functools.cache
-def _table(bits: int) -> bounded.Table:
+def _table(bits: int) -> random_table.Table:
     """Return the int64 [128 / 2^bits, 2^bits] entries."""
     half = np.array(_TABLES[bits], np.int64).reshape(-1, 1 << bits)
     return np.concatenate((half, -half[::-1, ::-1]))
@@ -107,7 +108,7 @@ class QuicFl(Codec):
         """True for 4 bits."""
         return self.bits == 4
 
-    def _rows(self, shared: Shared) -> bounded.Codes:
+    def _rows(self, shared: Shared) -> random_table.Codes:
         """Return the row of each coordinate: the low bits of a random byte."""
         numel = shared.layout.numel
         raw = shared.generator("quicfl/rows").bit_generator.random_raw(-(-numel // 8))
@@ -121,12 +122,12 @@ class QuicFl(Codec):
         scaled, exponent = normalise(x)
         y = rotate(scaled, shared.generator("quicfl"))
         borders, table = groups(x.size), _table(self.bits)
-        means = lloyd.energies(y, borders[:-1], borders[1:]) / np.diff(borders)
+        means = lloyd_max.energies(y, borders[:-1], borders[1:]) / np.diff(borders)
         scales = np.sqrt(means).astype(np.float32)
         own = shared.generator("quicfl/own")
         noise = own.random(x.size, np.float32)
         factors = _factors(scales, _UNIT * table.shape[0])
-        codes, beyond = bounded.quantise(y, borders, factors, table, self._rows(shared), noise)
+        codes, beyond = random_table.quantise(y, borders, factors, table, self._rows(shared), noise)
         places = np.flatnonzero(beyond.view(bool))
         values = _round_at_random(y[places], own)
         head = exponent.to_bytes(2, "little", signed=True) + scales.astype("<f4").tobytes()
@@ -149,7 +150,7 @@ class QuicFl(Codec):
         values = self._checked(from_bf16(reader.array("<u2", k, "outliers")))
         reader.end()
         table = (_table(self.bits) / _UNIT).astype(np.float32)
-        y = bounded.dequantise(codes, borders, scales, table, self._rows(shared))
+        y = random_table.dequantise(codes, borders, scales, table, self._rows(shared))
         y[places] = values
         return restore(unrotate(y, shared.generator("quicfl")), exponent)
 

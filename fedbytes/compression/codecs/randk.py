@@ -5,9 +5,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import CODECS, Codec, Floats, Payload, Shared
-from ..indices import Indices
-from ..sparse import (
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.coding.index_sets import Indices
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.sparsifiers.sparse_vector import (
     check_bits,
     check_density,
     drawn,
@@ -16,7 +18,6 @@ from ..sparse import (
     scale_up,
     share_of,
 )
-from ..wire import Reader
 
 
 @CODECS.register("randk")

@@ -5,10 +5,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..bits import pack_bits, packed_bytes, unpack_bits
-from ..core import CODECS, Codec, Floats, Payload, Shared
-from ..groups import group_sizes, group_sums, pick_levels
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.groups import group_sizes, group_sums, pick_levels
 
 
 @CODECS.register("sign")

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..bits import pack_bits, packed_bytes, unpack_bits
-from ..core import CODECS, Codec, Floats, Payload, Shared
-from ..wire import Reader
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
 
 
 @CODECS.register("signsgd")

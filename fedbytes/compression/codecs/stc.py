@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..core import CODECS, Floats, Shared
-from ..indices import Indices
-from ..select import largest
-from ..sparse import SparseCodec, check_density, share_of
+from fedbytes.compression.codec import CODECS, Floats
+from fedbytes.compression.coding.index_sets import Indices
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec, check_density, share_of
+from fedbytes.compression.sparsifiers.top_k import largest
 
 
 @CODECS.register("stc")

@@ -6,10 +6,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ..core import CODECS, Floats, Shared
-from ..indices import Indices
-from ..scaling import energy, round_step
-from ..sparse import SparseCodec, at_least, check_bits
+from fedbytes.compression.codec import CODECS, Floats
+from fedbytes.compression.coding.index_sets import Indices
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.exponents import energy, round_step
+from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec, at_least, check_bits
 
 
 @CODECS.register("threshold")

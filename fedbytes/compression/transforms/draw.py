@@ -4,11 +4,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core import Floats, Shared
-from ..indices import Indices
-from ..sparse import check_density, drawn, scale_up, share_of
-from ..transform import TRANSFORMS, Transform, Transformed
-from ..wire import Reader
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.coding.index_sets import Indices
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.sparsifiers.sparse_vector import check_density, drawn, scale_up, share_of
+from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 
 
 @TRANSFORMS.register("draw")

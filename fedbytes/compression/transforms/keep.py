@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core import Floats, Shared
-from ..indices import Indices, pack_indices, read_indices
-from ..select import largest
-from ..sparse import check_density, share_of
-from ..transform import TRANSFORMS, Transform, Transformed
-from ..wire import Reader, count_bytes
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.coding.index_sets import Indices, pack_indices, read_indices
+from fedbytes.compression.coding.reader import Reader, count_bytes
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.sparsifiers.sparse_vector import check_density, share_of
+from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 
 
 @TRANSFORMS.register("keep")

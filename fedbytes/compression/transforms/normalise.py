@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..core import Floats, Layout, Shared
-from ..transform import TRANSFORMS, Transform, Transformed
-from ..wire import Reader
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Layout, Shared
+from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 
 _LARGEST = float(np.finfo(np.float32).max)
 _CHUNK = 1 << 14

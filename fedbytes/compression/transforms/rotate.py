@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from ..core import Floats, Shared
-from ..rotation import rotate, unrotate
-from ..scaling import EXPONENTS, normalise, restore
-from ..transform import TRANSFORMS, Transform, Transformed
-from ..wire import Reader
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
+from fedbytes.compression.numerics.hadamard import rotate, unrotate
+from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 
 
 @TRANSFORMS.register("rotate")

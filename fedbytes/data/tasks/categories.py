@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from fedbytes.data.tables import load_categories
+from fedbytes.data.readers.named_tables import load_categories
 from fedbytes.data.task import TASKS, Task
 from fedbytes.data.text_data import TextData
 

@@ -1,8 +1,8 @@
 from dataclasses import dataclass
 
+from fedbytes.data.readers.table_file import load_file
 from fedbytes.data.task import TASKS, Task
 from fedbytes.data.text_data import TextData
-from fedbytes.data.text_file import load_file
 
 
 @TASKS.register("file")

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from fedbytes.data.tables import load_friends
+from fedbytes.data.readers.named_tables import load_friends
 from fedbytes.data.task import TASKS, Kind, Task
 from fedbytes.data.text_data import TextData
 

@@ -1,6 +1,6 @@
 from dataclasses import dataclass
 
-from fedbytes.data.hub import load_hub
+from fedbytes.data.readers.hub import load_hub
 from fedbytes.data.task import TASKS, Task
 from fedbytes.data.text_data import TextData
 

@@ -1,11 +1,11 @@
 from dataclasses import dataclass
 
 from fedbytes.data.chat_task import ChatTask
-from fedbytes.data.chats import chat_split
-from fedbytes.data.hub import load_frames
+from fedbytes.data.readers.conversations import chat_split
+from fedbytes.data.readers.hub import load_frames
+from fedbytes.data.readers.table_file import hold_out, read_frame
 from fedbytes.data.task import TASKS
 from fedbytes.data.text_data import TextData, make_text_data
-from fedbytes.data.text_file import hold_out, read_frame
 
 
 @TASKS.register("instruct")

@@ -1,8 +1,8 @@
 from dataclasses import dataclass
 
 from fedbytes.data.chat_task import ChatTask
-from fedbytes.data.chats import make_chat_split, question_and_answer
-from fedbytes.data.tables import load_categories
+from fedbytes.data.readers.conversations import make_chat_split, question_and_answer
+from fedbytes.data.readers.named_tables import load_categories
 from fedbytes.data.task import TASKS
 from fedbytes.data.text_data import Split, TextData, make_text_data
 

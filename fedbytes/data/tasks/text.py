@@ -1,9 +1,9 @@
 from dataclasses import dataclass
 
-from fedbytes.data.plain_text import Documents, read_texts
+from fedbytes.data.readers.plain_text import Documents, read_texts
+from fedbytes.data.readers.table_file import hold_out
 from fedbytes.data.task import TASKS, Kind, Task
 from fedbytes.data.text_data import TextData, make_text_data
-from fedbytes.data.text_file import hold_out
 
 
 @TASKS.register("text")

@@ -8,14 +8,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
-from fedbytes.federated.algorithms.fedavg import weighted_mean
+from fedbytes.federated.averaging import weighted_mean
+from fedbytes.federated.context import Turn
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.perturbations import add_directions, direction_key
-from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.turn import Turn
-from fedbytes.federated.zeroth_order import Difference, check_positive, refuse_memories, slopes
+from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.zeroth_order.directions import add_directions, direction_key
+from fedbytes.federated.zeroth_order.slopes import (
+    Difference,
+    check_positive,
+    refuse_memories,
+    slopes,
+)
 
 
 @ALGORITHMS.register("decomfl")

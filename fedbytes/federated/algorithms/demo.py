@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
-from fedbytes.federated.algorithms.fedavg import weighted_mean
+from fedbytes.federated.averaging import weighted_mean
+from fedbytes.federated.context import Turn
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.model import Trainable
-from fedbytes.federated.schedule import Schedule
-from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.turn import Turn
+from fedbytes.federated.optimizers.schedule import Schedule
+from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.trainable import Trainable
 
 
 @ALGORITHMS.register("demo")

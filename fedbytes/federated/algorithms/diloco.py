@@ -7,15 +7,15 @@ import numpy as np
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
-from fedbytes.federated.algorithms.fedavg import FedAvg, LossOf
-from fedbytes.federated.moments import give_moments, take_moments
-from fedbytes.federated.schedule import Schedule, following
-from fedbytes.federated.turn import Turn
+from fedbytes.federated.averaging import Averaging, LossOf
+from fedbytes.federated.context import Turn
+from fedbytes.federated.optimizers.optimizer_state import give_moments, take_moments
+from fedbytes.federated.optimizers.schedule import Schedule, following
 
 
 @ALGORITHMS.register("diloco")
 @dataclass(frozen=True)
-class DiLoCo(FedAvg):
+class DiLoCo(Averaging):
     """Distributed low-communication training (Douillard et al. 2023, arXiv 2311.08105).
 
     A worker takes H = `local_steps` inner AdamW steps a round; its moments stay with it and are

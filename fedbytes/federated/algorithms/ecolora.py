@@ -7,15 +7,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.compression.core import Layout
-from fedbytes.compression.select import largest
-from fedbytes.compression.sparse import check_density, share_of
+from fedbytes.compression.layout import Layout
+from fedbytes.compression.sparsifiers.sparse_vector import check_density, share_of
+from fedbytes.compression.sparsifiers.top_k import largest
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
+from fedbytes.federated.context import Turn
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora import EXAMPLE, PlainServer, mean, no_feedback, shares
-from fedbytes.federated.model import Trainable
-from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.turn import Turn
+from fedbytes.federated.lora.lora_averaging import EXAMPLE, PlainServer, mean, no_feedback, shares
+from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.trainable import Trainable
 
 
 @ALGORITHMS.register("ecolora")

@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
+from fedbytes.federated.context import Turn
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora import (
+from fedbytes.federated.lora.lora_averaging import (
     EXAMPLE,
     LoraAveraging,
     lora_of,
@@ -21,12 +22,11 @@ from fedbytes.federated.lora import (
     stack,
     top_factors,
 )
-from fedbytes.federated.model import Trainable
-from fedbytes.federated.reduced import Reduced
-from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.tensors import Tensors, pack, select, unpack
-from fedbytes.federated.turn import Turn
-from fedbytes.models.lora_layers import LoraLayers
+from fedbytes.federated.lora.named_tensors import Tensors, pack, select, unpack
+from fedbytes.federated.lora.subspace import Reduced
+from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.trainable import Trainable
+from fedbytes.models.adapter_parts.lora_layers import LoraLayers
 
 
 @ALGORITHMS.register("fed_sb")

@@ -5,9 +5,9 @@ from typing import Literal
 
 from torch import Tensor
 
-from fedbytes.federated import server_optimizers
-from fedbytes.federated.adaptive import AdaptiveServer
+from fedbytes.federated.adaptive_averaging import AdaptiveServer
 from fedbytes.federated.algorithm import ALGORITHMS
+from fedbytes.federated.optimizers import server_optimizers
 
 
 @ALGORITHMS.register("fedadam")

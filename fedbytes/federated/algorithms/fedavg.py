@@ -1,176 +1,17 @@
 """FedAvg: local steps on each client, the mean of their deltas on the server."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any, ClassVar, Literal
 
-import numpy as np
-import torch
-from torch import Tensor
-
-from fedbytes.federated import server_optimizers
-from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Trained
-from fedbytes.federated.hooks import Upload
-from fedbytes.federated.local_optimizers import LocalOptimizer, make_local_optimizer
-from fedbytes.federated.model import Steppable, Trainable
-from fedbytes.federated.server_optimizers import ServerState
-
-LossOf = Callable[[Any], Tensor]
-Correct = Callable[[Tensor, Tensor], None]
-_ADAPTIVE = {
-    "adam": server_optimizers.adam,
-    "adagrad": server_optimizers.adagrad,
-    "yogi": server_optimizers.yogi,
-}
+from fedbytes.federated.algorithm import ALGORITHMS
+from fedbytes.federated.averaging import Averaging
 
 
 @ALGORITHMS.register("fedavg")
 @dataclass(frozen=True)
-class FedAvg(Algorithm):
+class FedAvg(Averaging):
     """Federated averaging, weighted by examples (McMahan et al. 2017, arXiv 1602.05629).
 
     With a server optimiser other than SGD at rate 1 it is FedAvgM, FedAdam and their kin
     (Reddi et al. 2021, arXiv 2003.00295), which have names of their own with all their fields. A
     client's optimiser starts anew each round.
     """
-
-    examples: ClassVar[tuple[dict[str, Any], ...]] = (
-        {"local_steps": 3, "batch_size": 8, "learning_rate": 0.01},
-    )
-
-    local_steps: int | None = None
-    """Optimiser steps a client takes in a round; give this or `local_epochs`."""
-    local_epochs: int | None = None
-    """Passes over the client's own examples in a round."""
-    batch_size: int = 16
-    optimizer: LocalOptimizer = "adamw"
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.0
-    momentum: float = 0.0
-    """Momentum of the clients' SGD."""
-    max_grad_norm: float | None = None
-    """Clip a step's gradient to this L2 norm; None for never."""
-    server_optimizer: Literal["sgd", "nesterov", "adam", "adagrad", "yogi"] = "sgd"
-    server_learning_rate: float = 1.0
-    server_momentum: float = 0.0
-    """Momentum of the server's SGD, heavy-ball or Nesterov's."""
-
-    def __post_init__(self) -> None:
-        if (self.local_steps is None) == (self.local_epochs is None):
-            raise ValueError(
-                "give either local_steps or local_epochs, got "
-                f"local_steps={self.local_steps} and local_epochs={self.local_epochs}"
-            )
-        for key in ("local_steps", "local_epochs", "batch_size"):
-            value = getattr(self, key)
-            if value is not None and value < 1:
-                raise ValueError(f"{key} must be at least 1, got {value}")
-        for key in ("learning_rate", "server_learning_rate"):
-            if not 0 < getattr(self, key) < float("inf"):
-                raise ValueError(f"{key} must be above 0, got {getattr(self, key)}")
-        for key in ("momentum", "server_momentum"):
-            if not 0 <= getattr(self, key) < 1:
-                raise ValueError(f"{key} must be in [0, 1), got {getattr(self, key)}")
-        if not self.weight_decay >= 0:
-            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
-        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm must be above 0, got {self.max_grad_norm}")
-
-    def check(self, model: Trainable) -> None:
-        """Check the model, and that its device can do the clients' optimiser."""
-        super().check(model)
-        self._local_optimizer(model)
-
-    def client(
-        self,
-        model: Trainable,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
-        """Take local steps from `start`; the delta is where they end minus where they began."""
-        return self.local(model, start, indices, memory, rng)
-
-    def local(
-        self,
-        model: Steppable,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-        *,
-        loss: LossOf | None = None,
-        correct: Correct | None = None,
-        optimizer: torch.optim.Optimizer | None = None,
-    ) -> Trained:
-        """Take the local steps; what derived algorithms change of them comes in.
-
-        Args:
-            model: what is trained.
-            start: where from [numel].
-            indices: the client's examples.
-            memory: handed on as it is.
-            rng: orders the batches.
-            loss: of a batch, instead of `model.loss`.
-            correct: changes the gradient in place before it is clipped; called with the trained
-                vector and its gradient, both [numel] on the model's device.
-            optimizer: of `model.flat`, instead of a new one.
-        """
-        model.set_state(start)
-        flat = model.flat
-        loss = loss or model.loss
-        optimizer = optimizer or self._local_optimizer(model)
-        losses = []
-        for batch in islice(model.batches(indices, self.batch_size, rng), self.steps(len(indices))):
-            value = loss(batch)
-            value.backward()  # type: ignore[no-untyped-call]
-            if correct is not None:
-                with torch.no_grad():
-                    assert flat.grad is not None
-                    correct(flat, flat.grad)
-            if self.max_grad_norm is not None:
-                torch.nn.utils.clip_grad_norm_([flat], self.max_grad_norm)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=False)  # the gradient's parts are views into one
-            losses.append(value.detach())
-        delta = flat.detach().to("cpu", torch.float32) - start.to("cpu")
-        return Trained(delta, float(torch.stack(losses).mean()), memory)
-
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
-        """Aggregate the deltas and let the server's optimiser make the update."""
-        return self.step(self.aggregate(uploads), state)
-
-    def step(self, mean: Tensor, state: ServerState) -> tuple[Tensor, ServerState]:
-        """Return the update that the server's optimiser makes of the mean, and its next state."""
-        rate, name = self.server_learning_rate, self.server_optimizer
-        if name in _ADAPTIVE:
-            return server_optimizers.adaptive(mean, state, _ADAPTIVE[name], learning_rate=rate)
-        move = server_optimizers.nesterov if name == "nesterov" else server_optimizers.sgd
-        return move(mean, state, learning_rate=rate, momentum=self.server_momentum)
-
-    def aggregate(self, uploads: list[Upload]) -> Tensor:
-        """Return what the clients say together `[numel]`: their mean, weighted by examples."""
-        return weighted_mean(uploads)
-
-    def steps(self, examples: int) -> int:
-        """Return how many local steps a client with so many examples takes in a round."""
-        if self.local_steps is not None:
-            return self.local_steps
-        assert self.local_epochs is not None
-        return self.local_epochs * -(-examples // self.batch_size)
-
-    def _local_optimizer(self, model: Steppable) -> torch.optim.Optimizer:
-        return make_local_optimizer(
-            self.optimizer, model.flat, self.learning_rate, self.momentum, self.weight_decay
-        )
-
-
-def weighted_mean(uploads: list[Upload]) -> Tensor:
-    """Return the mean delta `[numel]`, each client weighted by its number of examples."""
-    total = sum(upload.examples for upload in uploads)
-    mean = torch.zeros_like(uploads[0].delta)
-    for upload in uploads:
-        mean.add_(upload.delta, alpha=upload.examples / total)
-    return mean

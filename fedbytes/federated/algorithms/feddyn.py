@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
-from fedbytes.federated.algorithms.fedavg import FedAvg
+from fedbytes.federated.averaging import Averaging
+from fedbytes.federated.context import Turn
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.model import Trainable
-from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.turn import Turn
+from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.trainable import Trainable
 
 
 @ALGORITHMS.register("feddyn")
 @dataclass(frozen=True)
-class FedDyn(FedAvg):
+class FedDyn(Averaging):
     """Dynamic regularisation (Acar et al. 2021, arXiv 2111.04263).
 
     A client minimises L_i(y) - <g_i, y> + alpha/2 ||y - x||², and keeps g_i - alpha (y - x), which

@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
+from fedbytes.federated.context import Turn
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora import (
+from fedbytes.federated.lora.lora_averaging import (
     Factors,
     PlainServer,
     lora_of,
@@ -19,11 +20,10 @@ from fedbytes.federated.lora import (
     stack,
     top_factors,
 )
-from fedbytes.federated.model import Trainable
-from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.tensors import pack, unpack
-from fedbytes.federated.turn import Turn
-from fedbytes.models.lora_layers import LoraPair
+from fedbytes.federated.lora.named_tensors import pack, unpack
+from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.trainable import Trainable
+from fedbytes.models.adapter_parts.lora_layers import LoraPair
 
 
 @ALGORITHMS.register("fedex_lora")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from fedbytes.federated.algorithm import ALGORITHMS
-from fedbytes.federated.lora import LoraAveraging
+from fedbytes.federated.lora.lora_averaging import LoraAveraging
 
 
 @ALGORITHMS.register("fedit")

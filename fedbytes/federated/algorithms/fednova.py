@@ -7,13 +7,13 @@ import torch
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS
-from fedbytes.federated.algorithms.fedavg import FedAvg
+from fedbytes.federated.averaging import Averaging
 from fedbytes.federated.hooks import Upload
 
 
 @ALGORITHMS.register("fednova")
 @dataclass(frozen=True)
-class FedNova(FedAvg):
+class FedNova(Averaging):
     """FedAvg of normalised deltas, without objective inconsistency (Wang et al. 2020, 2007.07481).
 
     With `local_epochs` a client with more examples takes more steps, and FedAvg weighs it twice:

@@ -6,13 +6,13 @@ import numpy as np
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
-from fedbytes.federated.algorithms.fedavg import FedAvg
-from fedbytes.federated.model import Trainable
+from fedbytes.federated.averaging import Averaging
+from fedbytes.federated.trainable import Trainable
 
 
 @ALGORITHMS.register("fedprox")
 @dataclass(frozen=True)
-class FedProx(FedAvg):
+class FedProx(Averaging):
     """FedAvg whose clients also minimise mu/2 ||y - x||² (Li et al. 2020, arXiv 1812.06127).
 
     The loss that is reported is without the term.

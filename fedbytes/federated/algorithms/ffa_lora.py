@@ -5,12 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
-from fedbytes.federated.lora import LoraAveraging
-from fedbytes.federated.model import Trainable
-from fedbytes.federated.tensors import pack, select, unpack
-from fedbytes.federated.turn import Turn
+from fedbytes.federated.context import Turn
+from fedbytes.federated.lora.lora_averaging import LoraAveraging
+from fedbytes.federated.lora.named_tensors import pack, select, unpack
+from fedbytes.federated.trainable import Trainable
 
 
 @ALGORITHMS.register("ffa_lora")

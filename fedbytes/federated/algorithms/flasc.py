@@ -6,8 +6,8 @@ import numpy as np
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
-from fedbytes.federated.lora import LoraAveraging
-from fedbytes.federated.turn import Turn
+from fedbytes.federated.context import Turn
+from fedbytes.federated.lora.lora_averaging import LoraAveraging
 
 
 @ALGORITHMS.register("flasc")

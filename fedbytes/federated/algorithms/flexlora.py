@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS
+from fedbytes.federated.context import Turn
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora import mean, shares, stack, top_factors
-from fedbytes.federated.ranks import Ranks
-from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.tensors import pack, unpack
-from fedbytes.federated.turn import Turn
+from fedbytes.federated.lora.client_ranks import Ranks
+from fedbytes.federated.lora.lora_averaging import mean, shares, stack, top_factors
+from fedbytes.federated.lora.named_tensors import pack, unpack
+from fedbytes.federated.optimizers.server_optimizers import ServerState
 
 
 @ALGORITHMS.register("flexlora")

@@ -6,14 +6,21 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
+from fedbytes.federated.context import Turn
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora import PlainServer, lora_of, mean, no_feedback, shares, stack
-from fedbytes.federated.model import Trainable
-from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.tensors import Tensors, pack, unpack
-from fedbytes.federated.turn import Turn
+from fedbytes.federated.lora.lora_averaging import (
+    PlainServer,
+    lora_of,
+    mean,
+    no_feedback,
+    shares,
+    stack,
+)
+from fedbytes.federated.lora.named_tensors import Tensors, pack, unpack
+from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.trainable import Trainable
 from fedbytes.streams import stream_seed
 
 

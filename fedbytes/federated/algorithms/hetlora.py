@@ -7,16 +7,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
+from fedbytes.federated.context import Turn
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora import EXAMPLE, mean, shares
-from fedbytes.federated.model import Trainable
-from fedbytes.federated.ranks import Ranks
-from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.tensors import Tensors, pack, unpack
-from fedbytes.federated.turn import Turn
-from fedbytes.models.lora_layers import LoraPair
+from fedbytes.federated.lora.client_ranks import Ranks
+from fedbytes.federated.lora.lora_averaging import EXAMPLE, mean, shares
+from fedbytes.federated.lora.named_tensors import Tensors, pack, unpack
+from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.trainable import Trainable
+from fedbytes.models.adapter_parts.lora_layers import LoraPair
 from fedbytes.registry import later
 
 

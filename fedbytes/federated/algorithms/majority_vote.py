@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS
-from fedbytes.federated.algorithms.fedavg import FedAvg
+from fedbytes.federated.averaging import Averaging
 from fedbytes.federated.hooks import Upload
 
 
 @ALGORITHMS.register("majority_vote")
 @dataclass(frozen=True)
-class MajorityVote(FedAvg):
+class MajorityVote(Averaging):
     """FedAvg whose mean is replaced by signSGD's majority vote (Bernstein et al. 2019, 1810.05291).
 
     Made for uplinks that send signs: `signsgd` (then `server_learning_rate` is the whole step) or

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
-from fedbytes.federated.algorithms.fedavg import FedAvg
-from fedbytes.federated.model import Featured, Trainable
+from fedbytes.federated.averaging import Averaging
+from fedbytes.federated.trainable import Featured, Trainable
 
 _NO_FEATURES = (
     "moon compares the pooled features below a classifier's head, and this model trains none: take "
@@ -21,7 +21,7 @@ _NO_FEATURES = (
 
 @ALGORITHMS.register("moon")
 @dataclass(frozen=True)
-class Moon(FedAvg):
+class Moon(Averaging):
     """Model-contrastive federated learning (Li et al. 2021, arXiv 2103.16257), for classifiers.
 
     To the loss comes mu times the cross-entropy of telling the global model's features from those

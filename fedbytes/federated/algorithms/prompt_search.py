@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
-from fedbytes.federated.algorithms.fedavg import weighted_mean
+from fedbytes.federated.averaging import weighted_mean
+from fedbytes.federated.context import Turn
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.model import Trainable
-from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.turn import Turn
-from fedbytes.federated.zeroth_order import refuse_memories
+from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.trainable import Trainable
+from fedbytes.federated.zeroth_order.slopes import refuse_memories
 
 PROMPT = "prompt_ids"
 

@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
-from fedbytes.federated.lora import PlainServer
-from fedbytes.federated.tensors import pack, select, unpack
-from fedbytes.federated.turn import Turn
+from fedbytes.federated.context import Turn
+from fedbytes.federated.lora.lora_averaging import PlainServer
+from fedbytes.federated.lora.named_tensors import pack, select, unpack
 
 
 @ALGORITHMS.register("rolora")

@@ -7,18 +7,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.compression.core import Layout
+from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
-from fedbytes.federated.algorithms.fedavg import FedAvg, weighted_mean
+from fedbytes.federated.averaging import Averaging, weighted_mean
+from fedbytes.federated.context import Turn
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.model import Trainable
-from fedbytes.federated.server_optimizers import ServerState
-from fedbytes.federated.turn import Turn
+from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.trainable import Trainable
 
 
 @ALGORITHMS.register("scaffold")
 @dataclass(frozen=True)
-class Scaffold(FedAvg):
+class Scaffold(Averaging):
     """Stochastic controlled averaging (Karimireddy et al. 2020, arXiv 1910.06378, option II).
 
     Clients hold the model and the server's control variate c, one vector `[x; c]`; both travel in

@@ -3,8 +3,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.draws import as_it_is
-from fedbytes.models.targets import Targeted, modules_within
+from fedbytes.models.adapter_parts.target_layers import Targeted, modules_within
+from fedbytes.models.initialisers import as_it_is
 
 
 @ADAPTERS.register("bitfit")

@@ -3,10 +3,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapter_parts.peft_injection import inject
+from fedbytes.models.adapter_parts.target_layers import Targeted
 from fedbytes.models.adapters.lora import check_fits, check_rank
-from fedbytes.models.draws import as_it_is, uniform, zeros
-from fedbytes.models.injection import inject
-from fedbytes.models.targets import Targeted
+from fedbytes.models.initialisers import as_it_is, uniform, zeros
 
 
 @ADAPTERS.register("dora")

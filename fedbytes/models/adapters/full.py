@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, Adapter, Initial
-from fedbytes.models.draws import as_it_is
+from fedbytes.models.initialisers import as_it_is
 
 
 @ADAPTERS.register("full")

@@ -5,8 +5,8 @@ from typing import Any
 from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.injection import inject
-from fedbytes.models.targets import Targeted, first_present
+from fedbytes.models.adapter_parts.peft_injection import inject
+from fedbytes.models.adapter_parts.target_layers import Targeted, first_present
 
 KEY_VALUE = (
     ("key", "value"),

@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.draws import uniform, zeros
-from fedbytes.models.injection import inject
-from fedbytes.models.targets import Targeted
+from fedbytes.models.adapter_parts.peft_injection import inject
+from fedbytes.models.adapter_parts.target_layers import Targeted
+from fedbytes.models.initialisers import uniform, zeros
 from fedbytes.registry import later
 
 

@@ -5,10 +5,10 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapter_parts.target_layers import Targeted
 from fedbytes.models.adapters.lora import check_fits, check_rank
-from fedbytes.models.draws import normal
-from fedbytes.models.quantise import unpack
-from fedbytes.models.targets import Targeted
+from fedbytes.models.base.quantised_base import unpack
+from fedbytes.models.initialisers import normal
 
 # The paper's deviation of R at the start: so small that the model is as good as the base.
 START = 1e-5

@@ -4,12 +4,12 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from fedbytes.data.quiet import quiet_logger
 from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapter_parts.prepend_prompt import read_first
+from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt
 from fedbytes.models.capability import can_read, read_through
-from fedbytes.models.draws import uniform_below
-from fedbytes.models.prompting import read_first
-from fedbytes.models.soft_prompt import SoftPrompt
+from fedbytes.models.initialisers import uniform_below
+from fedbytes.process.quiet import quiet_logger
 from fedbytes.registry import later
 
 NAME = "prompt_encoder"

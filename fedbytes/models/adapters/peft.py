@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import nn
 
-from fedbytes.data.quiet import quiet_logger
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.injection import inject
-from fedbytes.models.targets import Targeted, modules_within
+from fedbytes.models.adapter_parts.peft_injection import inject
+from fedbytes.models.adapter_parts.target_layers import Targeted, modules_within
+from fedbytes.process.quiet import quiet_logger
 from fedbytes.registry import nearest
 
 _SOFT = "it puts tokens before the text; adapters prompt_tuning, prefix_tuning and p_tuning do"

@@ -5,9 +5,9 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.attention_prefix import KEYS, VALUES, AttentionPrefix
-from fedbytes.models.positions import check_prompt, positions_of
-from fedbytes.models.soft_prompt import SoftPrompt, noise_like
+from fedbytes.models.adapter_parts.attention_prefix import KEYS, VALUES, AttentionPrefix
+from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt, noise_like
+from fedbytes.models.context_length import check_prompt, positions_of
 
 
 @ADAPTERS.register("prefix_tuning")

@@ -5,8 +5,8 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.prompt_text import PromptText
-from fedbytes.models.prompting import read_first, vocabulary_of
+from fedbytes.models.adapter_parts.prepend_prompt import read_first, vocabulary_of
+from fedbytes.models.adapter_parts.prompt_text import PromptText
 from fedbytes.streams import stream
 
 NAME = "prompt_point"

@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.prompting import read_first
-from fedbytes.models.soft_prompt import SoftPrompt
+from fedbytes.models.adapter_parts.prepend_prompt import read_first
+from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt
 
 NAME = "soft_prompt"
 

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapter_parts.peft_injection import inject
+from fedbytes.models.adapter_parts.target_layers import Targeted
 from fedbytes.models.adapters.lora import check_rank
-from fedbytes.models.draws import uniform
-from fedbytes.models.injection import inject
-from fedbytes.models.targets import Targeted
+from fedbytes.models.initialisers import uniform
 
 
 @ADAPTERS.register("vera")

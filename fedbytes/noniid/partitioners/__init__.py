@@ -1,0 +1,1 @@
+"""Partitioners, one file each; a new file here is found by its registered name."""

@@ -3,12 +3,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.core import PARTITIONERS, Partitioner
-from fedbytes.noniid.dealing import deal, share_among
+from fedbytes.noniid.allocation.class_assignment import Assignment, assign_classes, check_per_client
+from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
+from fedbytes.noniid.allocation.min_size import OnSmall, check_small, settle
 from fedbytes.noniid.factor import Factor
-from fedbytes.noniid.holders import Assignment, assign_classes, check_per_client
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.repair import OnSmall, check_small, settle
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 
 
 @PARTITIONERS.register("classes")

@@ -3,11 +3,11 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fedbytes.noniid.clustering import k_means
-from fedbytes.noniid.core import PARTITIONERS, Partitioner, make_partitioner
-from fedbytes.noniid.embedding import tfidf_svd
 from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.features.kmeans import k_means
+from fedbytes.noniid.features.tfidf import tfidf_svd
 from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner, make_partitioner
 
 
 @PARTITIONERS.register("clusters")

@@ -3,14 +3,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.noniid.allocation.deal_by_counts import category_sizes, deal
+from fedbytes.noniid.allocation.fill_by_mix import fill
+from fedbytes.noniid.allocation.largest_remainder import largest_remainder
+from fedbytes.noniid.allocation.proportional_fitting import fit
 from fedbytes.noniid.contingency import Contingency
-from fedbytes.noniid.core import PARTITIONERS, Partitioner
-from fedbytes.noniid.dealing import category_sizes, deal
 from fedbytes.noniid.factor import Factor
-from fedbytes.noniid.filling import fill
-from fedbytes.noniid.fitting import fit
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.rounding import largest_remainder
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 
 
 @PARTITIONERS.register("compose")

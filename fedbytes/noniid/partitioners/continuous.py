@@ -5,12 +5,12 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.core import PARTITIONERS, Partitioner
-from fedbytes.noniid.dealing import cut
-from fedbytes.noniid.draws import equal_sizes
+from fedbytes.noniid.allocation.deal_by_counts import cut
+from fedbytes.noniid.allocation.random_shares import equal_sizes
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.target import Strength, Target, choose
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
+from fedbytes.noniid.target_heterogeneity import Strength, Target, choose
 
 
 @PARTITIONERS.register("continuous")

@@ -4,14 +4,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.core import PARTITIONERS, Partitioner
-from fedbytes.noniid.dealing import category_sizes
-from fedbytes.noniid.draws import check_alpha, dirichlet
+from fedbytes.noniid.allocation.deal_by_counts import category_sizes
+from fedbytes.noniid.allocation.largest_remainder import largest_remainder
+from fedbytes.noniid.allocation.min_size import OnSmall, check_small, settle
+from fedbytes.noniid.allocation.random_shares import check_alpha, dirichlet
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.repair import OnSmall, check_small, settle
-from fedbytes.noniid.rounding import largest_remainder
-from fedbytes.noniid.target import Strength, Target, choose
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
+from fedbytes.noniid.target_heterogeneity import Strength, Target, choose
 
 
 @PARTITIONERS.register("dirichlet")

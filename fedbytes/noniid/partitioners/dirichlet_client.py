@@ -3,13 +3,19 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fedbytes.noniid.core import PARTITIONERS, Partitioner
-from fedbytes.noniid.dealing import category_sizes, deal
-from fedbytes.noniid.draws import Sizes, check_alpha, check_sizes, client_sizes, dirichlet
+from fedbytes.noniid.allocation.deal_by_counts import category_sizes, deal
+from fedbytes.noniid.allocation.fill_by_mix import fill, multinomial
+from fedbytes.noniid.allocation.random_shares import (
+    Sizes,
+    check_alpha,
+    check_sizes,
+    client_sizes,
+    dirichlet,
+)
 from fedbytes.noniid.factor import Factor
-from fedbytes.noniid.filling import fill, multinomial
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.target import Strength, Target, choose
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
+from fedbytes.noniid.target_heterogeneity import Strength, Target, choose
 
 
 @PARTITIONERS.register("dirichlet_client")

@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.core import PARTITIONERS, Partitioner
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 
 
 @PARTITIONERS.register("file")

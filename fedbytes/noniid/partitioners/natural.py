@@ -5,11 +5,11 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.core import PARTITIONERS, Partitioner
-from fedbytes.noniid.dealing import category_sizes, shuffled_members
-from fedbytes.noniid.draws import equal_sizes
+from fedbytes.noniid.allocation.deal_by_counts import category_sizes, shuffled_members
+from fedbytes.noniid.allocation.random_shares import equal_sizes
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 
 Ints = NDArray[np.int64]
 

@@ -4,13 +4,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.core import PARTITIONERS, Partitioner
-from fedbytes.noniid.dealing import deal, share_among
-from fedbytes.noniid.draws import log_normal, pareto
+from fedbytes.noniid.allocation.class_assignment import assign_classes, check_per_client
+from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
+from fedbytes.noniid.allocation.min_size import OnSmall, check_small, settle
+from fedbytes.noniid.allocation.random_shares import log_normal, pareto
 from fedbytes.noniid.factor import Factor
-from fedbytes.noniid.holders import assign_classes, check_per_client
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.repair import OnSmall, check_small, settle
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 
 
 @PARTITIONERS.register("power_law")

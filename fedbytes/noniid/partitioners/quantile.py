@@ -3,10 +3,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.core import PARTITIONERS, Partitioner
-from fedbytes.noniid.dealing import category_sizes
+from fedbytes.noniid.allocation.deal_by_counts import category_sizes
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 
 
 @PARTITIONERS.register("quantile")

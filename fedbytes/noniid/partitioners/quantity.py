@@ -4,9 +4,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.core import PARTITIONERS, Partitioner
-from fedbytes.noniid.dealing import cut
-from fedbytes.noniid.draws import (
+from fedbytes.noniid.allocation.deal_by_counts import cut
+from fedbytes.noniid.allocation.largest_remainder import largest_remainder
+from fedbytes.noniid.allocation.min_size import OnSmall, check_small, settle
+from fedbytes.noniid.allocation.random_shares import (
     check_alpha,
     check_sizes,
     client_sizes,
@@ -16,8 +17,7 @@ from fedbytes.noniid.draws import (
 )
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.repair import OnSmall, check_small, settle
-from fedbytes.noniid.rounding import largest_remainder
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 
 Scheme = Literal["dirichlet", "log-normal", "linear", "square", "exponential", "explicit"]
 

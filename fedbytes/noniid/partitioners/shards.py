@@ -3,11 +3,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.core import PARTITIONERS, Partitioner
-from fedbytes.noniid.dealing import shuffled_members
-from fedbytes.noniid.draws import equal_sizes
+from fedbytes.noniid.allocation.deal_by_counts import shuffled_members
+from fedbytes.noniid.allocation.random_shares import equal_sizes
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 
 
 @PARTITIONERS.register("shards")

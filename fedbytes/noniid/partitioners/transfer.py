@@ -4,12 +4,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.core import PARTITIONERS, Partitioner
-from fedbytes.noniid.dealing import deal, share_among
-from fedbytes.noniid.draws import normalised
+from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
+from fedbytes.noniid.allocation.random_shares import normalised
 from fedbytes.noniid.factor import Factor
-from fedbytes.noniid.matrix import Matrix, make_matrix, read_matrix
+from fedbytes.noniid.interop.matrix_file import Matrix, make_matrix, read_matrix
 from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 
 
 @PARTITIONERS.register("transfer")

@@ -1,0 +1,5 @@
+"""`python -m fedbytes` is the command line."""
+
+from fedbytes.cli.app import main
+
+main()

@@ -1,0 +1,66 @@
+"""What can be named in a configuration: every registry, and the suites that are shipped."""
+
+import dataclasses
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+
+from fedbytes.experiments.config.suite_file import load_suite, shipped_suites
+from fedbytes.registry import Registry, nearest
+
+
+def show(kind: str | None) -> None:
+    """Print the entries of one kind, or of all.
+
+    Raises:
+        ValueError: if there is no such kind.
+    """
+    kinds = {**_registries(), "models": None, "suites": None}
+    if kind is not None and kind not in kinds:
+        raise ValueError(f"there is no kind {kind!r}{nearest(kind, kinds)}")
+    console = Console()
+    for name in [kind] if kind else kinds:
+        console.print(f"[bold]{name}[/]")
+        for entry, text in _entries(name).items():
+            console.print(f"  [cyan]{entry}[/]  {escape(text)}", highlight=False, soft_wrap=True)
+
+
+def _registries() -> dict[str, Registry[Any]]:
+    from fedbytes.compression.codec import CODECS
+    from fedbytes.data import TASKS
+    from fedbytes.federated.algorithm import ALGORITHMS
+    from fedbytes.models import ADAPTERS
+    from fedbytes.noniid import PARTITIONERS
+
+    return {
+        "codecs": CODECS,
+        "partitioners": PARTITIONERS,
+        "algorithms": ALGORITHMS,
+        "adapters": ADAPTERS,
+        "tasks": TASKS,
+    }
+
+
+def _entries(kind: str) -> dict[str, str]:
+    if kind == "suites":
+        return {name: load_suite(name).title for name in shipped_suites()}
+    if kind == "models":
+        from fedbytes.models import FAMILIES, NAMED
+
+        families = {name: _describe(FAMILIES.get(name)) for name in FAMILIES.names()}
+        return (
+            NAMED | families | {"FOLDER": "made by save_pretrained", "OWNER/NAME": "from the hub"}
+        )
+    registry = _registries()[kind]
+    return {name: _describe(registry.get(name)) for name in registry.names()}
+
+
+def _describe(cls: type[Any]) -> str:
+    summary = (cls.__doc__ or "").strip().split("\n")[0]
+    fields = [
+        f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default}"
+        for f in dataclasses.fields(cls)
+        if f.init
+    ]
+    return summary + (f" [{', '.join(fields)}]" if fields else "")

@@ -1,0 +1,94 @@
+"""Top-k of each chunk: so many coordinates of every part of the vector."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.compression.codec import CODECS, Floats, Payload
+from fedbytes.compression.codecs.chunked_topk.top_k_per_chunk import Chunks
+from fedbytes.compression.coding.index_sets import Indices
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.quantisers.log_magnitude import pack_values, read_values
+from fedbytes.compression.sparsifiers.sparse_vector import (
+    SparseCodec,
+    check_bits,
+    check_density,
+    share_of,
+)
+
+DEFAULT_DENSITY = 1 / 64
+
+
+@CODECS.register("chunked_topk")
+@dataclass(frozen=True)
+class ChunkedTopK(SparseCodec):
+    """The k coordinates of largest magnitude in each chunk of consecutive coordinates.
+
+    As in DeMo (Peng et al. 2024, arXiv 2411.19870; there after a cosine transform, here not) and
+    SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706, whose chunk of 4096, k of 64 and 2 bits are
+    the defaults). Every part of the model gets its share, selection needs one chunk at a time,
+    and a place within a chunk has few digits.
+
+    Wire: the places, as gaps of the whole vector or as one set's number a chunk of log2 C(chunk, k)
+    bits (`chunks.py`), whichever is shorter; the values (`values.py`).
+
+    Biased. Contracts: the largest coordinate is always kept; delta is about k / chunk above 1 bit.
+
+    Attributes:
+        chunk: coordinates a chunk, at least 2; the last chunk may be shorter.
+        density: share of each chunk that is kept, in (0, 1]; at least one coordinate. Give this
+            or k; 1/64 without either.
+        k: coordinates kept in each chunk.
+        bits: bits a kept value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
+    """
+
+    chunk: int = 4096
+    density: float | None = None
+    k: int | None = None
+    bits: int = 2
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {},
+        {"chunk": 64, "k": 2, "bits": 8},
+    )
+
+    def __post_init__(self) -> None:
+        if self.density is None and self.k is None:
+            object.__setattr__(self, "density", DEFAULT_DENSITY)
+        if self.density is not None and self.k is not None:
+            raise ValueError(
+                "chunked_topk: give density (share of a chunk) or k (coordinates of a chunk), and "
+                f"not both; got density={self.density}, k={self.k}"
+            )
+        if self.chunk < 2:
+            raise ValueError(f"chunked_topk: chunk must be at least 2, got {self.chunk}")
+        if self.density is not None:
+            check_density("chunked_topk", self.density)
+        if self.k is not None and not 1 <= self.k <= self.chunk:
+            raise ValueError(f"chunked_topk: k must be from 1 to chunk={self.chunk}, got {self.k}")
+        check_bits("chunked_topk", self.bits)
+
+    def _budget(self, size: int) -> int:
+        return share_of(self.density, size) if self.density is not None else min(self.k or 0, size)
+
+    def _chunks(self, shared: Shared) -> Chunks:
+        return Chunks(shared.layout.numel, self.chunk, self._budget)
+
+    def _most(self, shared: Shared) -> int:
+        return self._chunks(shared).most
+
+    def _select(self, x: Floats, shared: Shared) -> Indices:
+        return self._chunks(shared).largest(x)
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        kept = self._select(x, shared)
+        return self._chunks(shared).pack(kept) + pack_values(x[kept], self.bits)
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        reader = Reader(data, self.name)
+        kept = self._chunks(shared).read(reader)
+        y = np.zeros(shared.layout.numel, np.float32)
+        y[kept] = read_values(reader, kept.size, self.bits)
+        reader.end()
+        return y

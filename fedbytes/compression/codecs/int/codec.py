@@ -1,0 +1,102 @@
+"""Block-wise integers: one scale a block, 8, 4, 3 or 2 bits a coordinate."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.codecs.int.blocks import dequantise_blocks, quantise_blocks
+from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+
+
+@CODECS.register("int")
+@dataclass(frozen=True)
+class Int(Codec):
+    """Blocks of coordinates on a uniform grid scaled by the block's peak.
+
+    Nearest: the grid is peak * {-1 … (L-1)/L} in steps of 1/L with L = 2^(bits-1), where peak
+    keeps the sign of the coordinate of largest magnitude (ties: positive), so that it sits on the
+    long side and is met exactly. Stochastic: the symmetric grid in steps of 1/(L-1), rounded up
+    or down at random so that the mean is x (Alistarh et al. 2017 with max norm).
+
+    Wire: peak float32 [blocks]; then the codes as two's complement of `bits` bits [numel], packed
+    (docs/wire.md). Value = fl(code / -L) * peak, or fl(code / (L-1)) * peak when stochastic.
+
+    Unbiased when stochastic. Nearest contracts: zero is a level, so no coordinate gets worse, and
+    the peak is exact (delta >= 1/block). Stochastic contracts while block < 4 (L-1)^2.
+
+    Attributes:
+        bits: bits a coordinate, 8, 4, 3 or 2.
+        block: coordinates a scale, a multiple of 8.
+        rounding: "nearest" or "stochastic".
+    """
+
+    bits: Literal[8, 4, 3, 2] = 8
+    block: int = 256
+    rounding: Literal["nearest", "stochastic"] = "nearest"
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"bits": 8},
+        {"bits": 4},
+        {"bits": 3},
+        {"bits": 2},
+        {"bits": 8, "rounding": "stochastic"},
+        {"bits": 4, "rounding": "stochastic", "block": 64},
+        {"bits": 2, "rounding": "stochastic", "block": 40},
+    )
+
+    def __post_init__(self) -> None:
+        if self.bits not in (8, 4, 3, 2):
+            raise ValueError(f"int: bits must be 8, 4, 3 or 2, got {self.bits}")
+        if self.block < 8 or self.block % 8:
+            raise ValueError(f"int: block must be a positive multiple of 8, got {self.block}")
+        if self.rounding not in ("nearest", "stochastic"):
+            raise ValueError(f"int: rounding is 'nearest' or 'stochastic', got {self.rounding!r}")
+
+    @property
+    def unbiased(self) -> bool:
+        """True for stochastic rounding."""
+        return self.rounding == "stochastic"
+
+    @property
+    def contracts(self) -> bool:
+        """True for nearest, and for stochastic on a grid that is fine enough for the block."""
+        # Stochastic: at most step^2/4 a coordinate, block * peak^2 / (4 (L-1)^2) a block.
+        return self.rounding == "nearest" or self.block < 4 * self._divisor**2
+
+    @property
+    def _divisor(self) -> int:
+        """The code that stands for the peak."""
+        half = 1 << (self.bits - 1)
+        return -half if self.rounding == "nearest" else half - 1
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        noise = None
+        if self.rounding == "stochastic":
+            noise = shared.generator("int").random(x.size, np.float32)
+        peaks, codes = quantise_blocks(x, self.block, self._divisor, noise)
+        return peaks.astype("<f4", copy=False).tobytes() + pack_bits(
+            codes.view(np.uint8), self.bits
+        )
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        numel = shared.layout.numel
+        reader = Reader(data, self.name)
+        peaks = reader.floats(-(-numel // self.block), "peaks")
+        packed = reader.take(packed_bytes(numel, self.bits), "codes")
+        reader.end()
+        return dequantise_blocks(peaks, self._codes(packed, numel), self.block, self._divisor)
+
+    def _codes(self, packed: memoryview, numel: int) -> npt.NDArray[np.int8]:
+        if self.bits == 8:
+            codes = np.frombuffer(packed, np.int8)
+        else:
+            half = np.uint8(1 << (self.bits - 1))
+            raw = unpack_bits(packed, numel, self.bits).astype(np.uint8, copy=False)
+            codes = ((raw ^ half) - half).view(np.int8)
+        if numel and self.rounding == "stochastic" and int(codes.min()) < -self._divisor:
+            raise ValueError(f"int payload: code {codes.min()} is off the grid")
+        return codes

@@ -1,0 +1,215 @@
+"""The tensors of an update as matrices whose rows are directions that can be coded apart.
+
+A LoRA pair is A [r, in] and B [out, r]; both become matrices of r rows: A as it is, B transposed.
+Pairs whose A have as many columns read, as a rule, the same stream of hidden states, so their A
+stand on top of each other as one tall matrix. Other matrices lie so that they are wide, and any
+other tensor is cut into rows of 512.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.codecs.lora_klt.eigen import Doubles, eigen
+from fedbytes.compression.layout import Layout
+from fedbytes.compression.numerics.kernels import kernel
+
+_REFERENCE_BITS = 12
+_ROW = 512
+_LEAST = 4  # rows and columns of a matrix that may have components
+
+
+@dataclass(frozen=True)
+class Plane:
+    """One tensor as a matrix.
+
+    Attributes:
+        source: where the tensor lies in the flat vector.
+        start: where the matrix lies in the working vector.
+        rows: its rows.
+        columns: its columns.
+        pair: which pair it belongs to, or -1.
+        transposed: whether it is the tensor's transpose.
+        factored: whether it may have components.
+    """
+
+    source: int
+    start: int
+    rows: int
+    columns: int
+    pair: int = -1
+    transposed: bool = False
+    factored: bool = False
+
+    @property
+    def lora_b(self) -> bool:
+        """Whether the tensor is the B of a pair."""
+        return self.pair >= 0 and self.transposed
+
+    @property
+    def numel(self) -> int:
+        """Coordinates."""
+        return self.rows * self.columns
+
+    def of(self, vector: Floats) -> Floats:
+        """Return the matrix as a view of the flat vector."""
+        part = vector[self.source : self.source + self.numel]
+        if self.transposed:
+            return part.reshape(self.columns, self.rows).T
+        return part.reshape(self.rows, self.columns)
+
+    def within(self, work: Floats) -> Floats:
+        """Return the matrix as a view of the working vector."""
+        return work[self.start : self.start + self.numel].reshape(self.rows, self.columns)
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """All planes, and the tall matrices: (start, rows, columns) in the working vector."""
+
+    planes: tuple[Plane, ...]
+    stacks: tuple[tuple[int, int, int], ...]
+
+    @property
+    def pairs(self) -> int:
+        """How many LoRA pairs there are."""
+        return max((plane.pair for plane in self.planes), default=-1) + 1
+
+
+@functools.lru_cache(maxsize=32)
+def geometry(layout: Layout, factored: bool = True) -> Geometry:
+    """Return the layout's planes; without `factored`, every tensor is only cut into rows."""
+    shapes, places = layout.shapes, dict(zip(layout.names, layout.offsets, strict=False))
+    pairs = _pairs(shapes) if factored else []
+    planes: list[Plane] = []
+    stacks = []
+
+    def add(source: int, rows: int, columns: int, **more: Any) -> None:
+        start = planes[-1].start + planes[-1].numel if planes else 0
+        planes.append(Plane(source, start, rows, columns, **more))
+
+    for columns in sorted({shapes[a][1] for a, _ in pairs}):
+        first, members = (
+            len(planes),
+            [i for i, (a, _) in enumerate(pairs) if shapes[a][1] == columns],
+        )
+        for i in members:
+            add(places[pairs[i][0]], shapes[pairs[i][0]][0], columns, pair=i, factored=True)
+        if len(members) > 1:
+            rows = sum(plane.rows for plane in planes[first:])
+            stacks.append((planes[first].start, rows, columns))
+    for i, (_, b) in enumerate(pairs):
+        add(places[b], *shapes[b][::-1], pair=i, transposed=True, factored=True)
+    taken = {name for pair in pairs for name in pair}
+    for name in [name for name in layout.names if name not in taken]:
+        _add_other(add, places[name], shapes[name], factored)
+    return Geometry(tuple(planes), tuple(stacks))
+
+
+def _add_other(
+    add: Callable[..., None], source: int, shape: tuple[int, ...], factored: bool
+) -> None:
+    numel = prod(shape)
+    if factored and len(shape) == 2 and min(shape) >= _LEAST:
+        tall = shape[0] > shape[1]
+        add(source, *(shape[::-1] if tall else shape), transposed=tall, factored=True)
+        return
+    whole = numel // _ROW * _ROW
+    if whole:
+        add(source, whole // _ROW, _ROW)
+    if numel > whole:
+        add(source + whole, 1, numel - whole)
+
+
+def _pairs(shapes: dict[str, tuple[int, ...]]) -> list[tuple[str, str]]:
+    """Return the names of A and B of each pair: `…lora_A…` and `…lora_B…` of one rank."""
+    found = []
+    for a, shape in shapes.items():
+        b = a.replace("lora_A", "lora_B")
+        other = shapes.get(b, ()) if b != a else ()
+        if len(shape) == len(other) == 2 and shape[0] == other[1] and min(*shape, *other) > 0:
+            found.append((a, b))
+    return found
+
+
+def rank_bases(shape: Geometry, reference: Floats | None) -> list[Doubles] | None:
+    """Return an orthonormal [r, r] basis of each pair's rank axis, or None without a reference.
+
+    Its columns are the eigenvectors of A A^T and B^T B of the reference, each divided by its
+    trace; integers that float64 holds exactly, so that no order of summation matters.
+    """
+    if reference is None or shape.pairs == 0:
+        return None
+    grams: list[Doubles | float] = [0.0] * shape.pairs
+    for plane in shape.planes:
+        if plane.pair >= 0:
+            gram = exact_gram(integers(plane.of(reference), _REFERENCE_BITS)[0])
+            trace = float(np.trace(gram))
+            grams[plane.pair] = grams[plane.pair] + gram / max(trace, 1.0)
+    return [eigen(np.asarray(gram))[1] for gram in grams]
+
+
+def integers(matrix: npt.NDArray[Any], bits: int) -> tuple[Doubles, int]:
+    """Return the matrix times 2^e, rounded to integers of at most `bits` bits, and e."""
+    top = max(float(matrix.max()), -float(matrix.min()))
+    exponent = bits - int(np.frexp(top)[1]) if top > 0 else 0
+    whole = matrix.astype(np.float64)
+    whole *= 2.0**exponent
+    return np.rint(whole, out=whole), exponent
+
+
+def exact_gram(whole: Doubles) -> Doubles:
+    """Return W W^T of integers; exact as long as each sum of squares is below 2^53."""
+    product: Doubles = whole @ whole.T
+    return product
+
+
+def load(shape: Geometry, x: Floats, bases: list[Doubles] | None, work: Floats) -> None:
+    """Write the planes of x, with turned rows, to the working vector."""
+    for plane in shape.planes:
+        if bases is None or plane.pair < 0:
+            plane.within(work)[:] = plane.of(x)
+        else:
+            turned = plane.within(work)
+            turn(
+                np.ascontiguousarray(bases[plane.pair].T), np.ascontiguousarray(plane.of(x)), turned
+            )
+
+
+def unload(shape: Geometry, work: Floats, bases: list[Doubles] | None, y: Floats) -> None:
+    """Write the planes, turned back, to where their tensors lie in y."""
+    for plane in shape.planes:
+        matrix = plane.within(work)
+        if bases is not None and plane.pair >= 0:
+            back = np.empty_like(matrix)
+            turn(bases[plane.pair], matrix, back)
+            matrix = back
+        plane.of(y)[:] = matrix
+
+
+def _turn_numpy(weights: Doubles, matrix: Floats, out: Floats) -> None:
+    for row, into in zip(weights, out, strict=True):
+        total = np.zeros(matrix.shape[1])
+        for weight, source in zip(row, matrix, strict=True):
+            total += weight * source.astype(np.float64)
+        into[:] = total
+
+
+@kernel(_turn_numpy)
+def turn(weights, matrix, out):  # type: ignore[no-untyped-def]
+    """Write weights [m, n] times matrix [n, columns] to out, in float64 and in this order."""
+    total = np.empty(matrix.shape[1])
+    for k in range(weights.shape[0]):
+        total[:] = 0.0
+        for i in range(weights.shape[1]):
+            weight = weights[k, i]
+            for j in range(total.size):
+                total[j] += weight * np.float64(matrix[i, j])
+        for j in range(total.size):
+            out[k, j] = np.float32(total[j])

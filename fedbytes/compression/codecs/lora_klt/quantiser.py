@@ -1,0 +1,252 @@
+"""The encoder's part of `lora_klt`: components and rows quantised with one step for everything."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.codecs.lora_klt import context_models
+from fedbytes.compression.codecs.lora_klt.context_models import Ints
+from fedbytes.compression.codecs.lora_klt.eigen import Doubles
+from fedbytes.compression.codecs.lora_klt.format import (
+    COLUMN_PART,
+    LOWEST,
+    ROW_PART,
+    SHIFT_STEPS,
+    SILENT,
+    Energies,
+    Group,
+    Levels,
+    context,
+    groups_of,
+    has_shifts,
+    row_class,
+    row_code,
+    row_kind,
+    still,
+)
+from fedbytes.compression.codecs.lora_klt.matrices import Geometry, exact_gram, integers
+from fedbytes.compression.codecs.lora_klt.rank_one_components import add, leading, octave, row_step
+from fedbytes.compression.codecs.lora_klt.rounding import offset_steps, round_run
+from fedbytes.compression.coding.rans import Bytes
+from fedbytes.compression.numerics.exponents import energy
+
+_WORTH = 0.25  # squared steps a coordinate of y from which on a component pays for itself
+_FIRST = 0.65  # where the first threshold lies until the price of a level is known
+_PRICE = 0.13  # squared steps that a bit is worth
+_FIRSTS = (0.5, 1.2)
+_CONTEXTS = 64
+_BITS = 17
+_CHUNK = 1 << 14
+
+
+@dataclass(frozen=True)
+class Habits:
+    """What is learned of each context from one quantisation for the next: levels and thresholds."""
+
+    levels: Levels = field(default_factory=still)
+    firsts: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(_CONTEXTS, _FIRST))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A working vector quantised with one step.
+
+    Attributes:
+        step: the step.
+        habits: the levels and thresholds that were used.
+        energies: of components and rows.
+        error: the sum of squared errors.
+        size: about how many bytes it takes.
+        learned: habits for the next trial at about this step.
+        silent: (plane, row) that were left out.
+        gains: for each (plane, row) that is not silent, the squared error that it saves and how
+            many of its integers are not 0.
+    """
+
+    step: float
+    habits: Habits
+    energies: Energies
+    error: float
+    size: float
+    learned: Habits
+    silent: frozenset[tuple[int, int]]
+    gains: dict[tuple[int, int], tuple[float, int]]
+
+    @property
+    def worth(self) -> float:
+        """What its bytes are worth as squared error."""
+        return _PRICE * self.step**2 * 8 * self.size
+
+
+class Quantiser:
+    """Quantises one working vector again and again, until the step suits."""
+
+    def __init__(self, shape: Geometry, work: Floats) -> None:
+        self.shape, self.work = shape, work
+        self.groups = groups_of(shape)
+        self.energy = energy(work)
+        inside = sum(rows * columns for _, rows, columns in shape.stacks)
+        first = len(shape.stacks)  # groups before are stacks; the A in them change with the step
+        self._found = {
+            place: leading(group.within(work))
+            for place, group in enumerate(self.groups)
+            if place < first or group.start >= inside
+        }
+
+    def try_step(
+        self, step: float, habits: Habits, silent: frozenset[tuple[int, int]] = frozenset()
+    ) -> Trial:
+        """Return the vector quantised with a step; `silent` are (plane, row) to leave out."""
+        return self._run(step, habits, silent)[1]
+
+    def pack(self, trial: Trial) -> bytes:
+        """Return a trial's energies, levels and integers as bytes."""
+        run, _ = self._run(trial.step, trial.habits, trial.silent)
+        energies = trial.energies.pack(self.shape)
+        levels = trial.habits.levels.pack(run.used)
+        places = trial.energies.contexts(self.shape)
+        q = np.concatenate([*run.parts, np.empty(0, np.int8)])
+        run.parts.clear()
+        return b"".join((energies, levels, context_models.pack(q, places, run.used)))
+
+    def _run(
+        self, step: float, habits: Habits, silent: frozenset[tuple[int, int]]
+    ) -> tuple["_Run", Trial]:
+        run = _Run(step, habits, silent)
+        rest = self.work.copy()
+        components = []
+        for place, group in enumerate(self.groups):
+            matrix = group.within(rest)
+            found = self._found.get(place) or leading(matrix)
+            components.append(run.components(group, matrix, *found))
+        rows = [
+            run.rows(number, plane.within(rest), row_kind(plane))
+            for number, plane in enumerate(self.shape.planes)
+        ]
+        energies = Energies(components, rows)
+        return run, run.finish(self.shape, energies)
+
+
+class _Run:
+    """One pass over everything, with the integers and what is learned from them."""
+
+    def __init__(self, step: float, habits: Habits, silent: frozenset[tuple[int, int]]) -> None:
+        self.step, self.habits, self.silent = step, habits, silent
+        self.gains: dict[tuple[int, int], tuple[float, int]] = {}
+        self.parts: list[npt.NDArray[Any]] = []
+        self.counts = np.zeros((_CONTEXTS, context_models.MAX_TOKEN + 1), np.int64)
+        self.error = 0.0
+        self.sums = np.zeros((_CONTEXTS, 2, 2), np.int64)  # by context, as `round_run` adds
+
+    def components(
+        self, group: Group, matrix: Floats, vectors: Doubles, energies: Doubles
+    ) -> list[int]:
+        """Take the components that pay out of the matrix, and return their codes."""
+        columns = group.columns
+        ratios = energies / columns / self.step**2
+        count = int(np.count_nonzero(ratios >= _WORTH))
+        codes = [octave(float(ratio)) for ratio in ratios[:count]]
+        if not codes:
+            return []
+        steps = np.array([row_step(code, columns) for code in codes])
+        u = np.rint(vectors[:, :count].T / steps[:, None])
+        kept = u.any(axis=1)
+        u, steps = u[kept], steps[kept]
+        codes = [code for code, keep in zip(codes, kept.tolist(), strict=True) if keep]
+        whole, exponent = integers(matrix, _BITS)
+        inner = exact_gram(u) * steps[:, None] * steps
+        products = np.ldexp(u @ whole, -exponent) * steps[:, None]
+        y = np.empty((len(codes), columns), np.float32)
+        for j, code in enumerate(codes):
+            for i in range(j):  # what the earlier ones took is not there any more
+                products[j] -= inner[j, i] * y[i].astype(np.float64)
+            self._keep(u[j].astype(np.int32), context(ROW_PART, row_code(code, group)))
+            fitted = (products[j] / inner[j, j]).astype(np.float32)
+            y[j] = self._quantise(fitted, context(COLUMN_PART, code))[0]
+        add(np.ascontiguousarray((u * steps[:, None]).T.astype(np.float32)), -y, matrix)
+        return codes
+
+    def rows(self, number: int, matrix: Floats, kind: int) -> list[int]:
+        """Quantise the rows of a plane, and return their classes."""
+        energies = _row_energies(matrix)
+        peaks = np.maximum(matrix.max(axis=1), -matrix.min(axis=1))
+        return [
+            self._row((number, i), matrix[i], float(energies[i]), float(peaks[i]), kind)
+            for i in range(matrix.shape[0])
+        ]
+
+    def _row(
+        self, name: tuple[int, int], row: Floats, energy: float, peak: float, kind: int
+    ) -> int:
+        code = octave(energy / row.size / self.step**2) if energy else LOWEST
+        place = context(kind, code)
+        quiet = peak < self.habits.firsts[place] * self.step
+        if quiet or name in self.silent:
+            self.error += energy
+            return SILENT
+        decoded, error = self._quantise(row, place)
+        nonzero = int(np.count_nonzero(decoded))
+        self.error += error
+        self.gains[name] = energy - error, nonzero
+        return row_class(code)
+
+    def _quantise(self, x: Floats, place: int) -> tuple[Floats, float]:
+        """Keep the integers of x; return what they are decoded to, and the squared error."""
+        moves = self.habits.levels.moves[place] / SHIFT_STEPS
+        first = self.habits.firsts[place]
+        q, decoded, error = round_run(x, self.step, first, moves, self.sums[place])
+        self._keep(q, place)
+        return decoded, error
+
+    def _keep(self, q: Ints, place: int) -> None:
+        top = context_models.count(q, self.counts[place])
+        self.parts.append(q.astype(np.int8 if top < 128 else np.int16 if top < 32768 else np.int32))
+
+    @property
+    def used(self) -> Bytes:
+        """The contexts that occur, rising."""
+        return np.flatnonzero(self.counts.any(axis=1)).astype(np.uint8)
+
+    def finish(self, shape: Geometry, energies: Energies) -> Trial:
+        """Return the trial with its size and what was learned."""
+        used = self.used
+        counts = self.counts[used]
+        tables = context_models.fit(used, counts)
+        size = len(energies.pack(shape)) + len(self.habits.levels.pack(used))
+        return Trial(
+            step=self.step,
+            habits=self.habits,
+            energies=energies,
+            error=self.error,
+            size=size + context_models.estimate(tables, counts),
+            learned=self._learn(used, tables),
+            silent=self.silent,
+            gains=self.gains,
+        )
+
+    def _learn(self, used: Bytes, tables: context_models.Tables) -> Habits:
+        means = offset_steps(self.sums) * SHIFT_STEPS
+        half = SHIFT_STEPS // 2
+        moves = np.clip(np.rint(means), -half, half - 1).astype(np.int64)
+        firsts = self.habits.firsts.copy()
+        for place, row in zip(used.tolist(), tables.freqs, strict=True):
+            if has_shifts(place) and np.count_nonzero(row) > 2:
+                zero, one_more = context_models.prices(row[[0, 2]]).tolist()
+                price = (one_more - zero) / 256
+                one = 1.0 + moves[place, 0] / SHIFT_STEPS
+                firsts[place] = np.clip((one * one + _PRICE * price) / (2 * one), *_FIRSTS)
+        return replace(self.habits, levels=Levels(moves), firsts=firsts)
+
+
+def _row_energies(matrix: Floats) -> Doubles:
+    """Return the sum of squares of each row; sums of integers, so the same in any order."""
+    energies = np.empty(matrix.shape[0])
+    rows = max(_CHUNK // matrix.shape[1], 1)
+    for start in range(0, energies.size, rows):
+        whole, exponent = integers(matrix[start : start + rows], _BITS)
+        whole *= whole
+        energies[start : start + rows] = np.ldexp(whole.sum(axis=1), -2 * exponent)
+    return energies

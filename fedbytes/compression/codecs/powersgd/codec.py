@@ -1,0 +1,113 @@
+"""PowerSGD: each matrix as a product of two thin factors, from a warm-started power iteration."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload, make_codec
+from fedbytes.compression.codecs.fp32 import Fp32
+from fedbytes.compression.codecs.powersgd.factor_plan import Plan, plan_for
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.exponents import EXPONENTS, energy, normalise, restore
+
+_ZERO, _CODED, _EXACT = range(3)
+_FP32 = Fp32()
+
+
+@CODECS.register("powersgd")
+@dataclass(frozen=True)
+class PowerSgd(Codec):
+    """Each matrix M becomes P Q^T with P = orthonormal(M Q0), Q = M^T P (Vogels et al. 2019).
+
+    arXiv 1905.13727. Tensors of more than two axes are reshaped to [first, rest]; one-dimensional
+    ones, and those that factors would not shorten, are sent as they are. Everything that is sent
+    makes one vector, which the codec `factors` codes.
+
+    The paper starts from the last step's Q. Here Q0 is the right factor of the previous global
+    update, `shared.reference`, so warm start needs no private memory; the receiver does not need
+    it at all. Without a reference, where that is degenerate or misses most of M, Q0 is random.
+
+    Each direction k is sent as P_k |Q_k| and Q_k, and read as (P_k |Q_k|) (Q_k / |Q_k|)^T: so an
+    error of a coordinate weighs the same wherever it is, and one step suits all of them.
+
+    Wire: nothing for no coordinates; a byte: 0 for zero, 1 for factors by `factors`, 2 by `fp32`;
+    exponent int16; the body of that codec (docs/wire/lowrank.md). All sums are in a fixed
+    order, so bytes are the same on every platform.
+
+    Biased. Contracts: P P^T is a projection. The encoder decodes what it wrote, and where
+    rounding the factors would lose half of what the projection keeps it sends float32.
+
+    Attributes:
+        rank: directions of each matrix, at least 1.
+        factors: codec of the factors and of the tensors that are not matrices.
+        iterations: power iterations a message; the paper's 1 relies on warm start.
+        warm_start: start from the previous global update.
+    """
+
+    rank: int = 4
+    factors: Codec = dataclasses.field(default_factory=lambda: make_codec("bf16"))
+    iterations: int = 1
+    warm_start: bool = True
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"rank": 2, "factors": {"name": "fp32"}},
+        {"rank": 1, "factors": {"name": "ecsq", "bits": 3.0}},
+    )
+
+    def __post_init__(self) -> None:
+        if self.rank < 1:
+            raise ValueError(f"powersgd: rank must be at least 1, got {self.rank}")
+        if self.iterations < 1:
+            raise ValueError(f"powersgd: iterations must be at least 1, got {self.iterations}")
+
+    @property
+    def contracts(self) -> bool:
+        """True: the encoder checks what rounding the factors does."""
+        return True
+
+    @property
+    def uses_reference(self) -> bool:
+        """True with warm start."""
+        return self.warm_start
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        if x.size == 0:
+            return b""
+        scaled, exponent = normalise(x)
+        total = energy(scaled)
+        if total == 0:
+            return bytes([_ZERO])
+        plan, inner = self._inner(shared)
+        vector, kept = plan.factor(
+            scaled, self._reference(shared), shared.generator("powersgd"), self.iterations
+        )
+        form, body = _CODED, self.factors.body(vector, inner)
+        if self.factors.name != "fp32":
+            rest = plan.expand(self.factors._decode(body, inner), x.size)
+            rest -= scaled
+            if energy(rest) > total - kept / 2:
+                form, body = _EXACT, _FP32.body(vector, inner)
+        return b"".join((bytes([form]), exponent.to_bytes(2, "little", signed=True), body))
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        numel = shared.layout.numel
+        reader = Reader(data, self.name)
+        if numel == 0 or (form := reader.number("B", "form", _ZERO, _EXACT)) == _ZERO:
+            reader.end()
+            return np.zeros(numel, np.float32)
+        exponent = reader.number("h", "exponent", *EXPONENTS)
+        codec = self.factors if form == _CODED else _FP32
+        plan, inner = self._inner(shared)
+        with np.errstate(all="ignore"):  # what is not finite is refused
+            return restore(plan.expand(codec._decode(reader.rest(), inner), numel), exponent)
+
+    def _inner(self, shared: Shared) -> tuple[Plan, Shared]:
+        plan = plan_for(shared.layout, self.rank)
+        return plan, dataclasses.replace(shared, layout=plan.layout, reference=None)
+
+    def _reference(self, shared: Shared) -> Floats | None:
+        if shared.reference is None or not self.warm_start:
+            return None
+        return np.ascontiguousarray(shared.reference.detach().cpu().numpy(), np.float32)

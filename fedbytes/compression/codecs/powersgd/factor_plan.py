@@ -1,0 +1,145 @@
+"""Which tensors of a layout are sent as two thin factors, and the vector that the factors make."""
+
+import functools
+import math
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.codecs.powersgd.products import (
+    Doubles,
+    add_products,
+    norms,
+    orthonormal,
+    project_columns,
+    project_rows,
+)
+from fedbytes.compression.layout import Layout
+from fedbytes.compression.numerics.exponents import energy
+
+_FAIR = 0.25  # of what random directions may expect to keep; a warm start that keeps less is left
+
+_LITTLE = 2.0**-8  # share of a start's length that is random
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One tensor: where it lies in the vector, and its part in the vector of factors.
+
+    Attributes:
+        where: place in the full vector.
+        shape: as a matrix, (m, n).
+        rank: directions, 0 if the tensor is sent as it is.
+        coded: place in the vector of factors: p [rank, m], then q [rank, n], or the tensor.
+    """
+
+    where: slice
+    shape: tuple[int, int]
+    rank: int
+    coded: slice
+
+
+class Plan:
+    """How the tensors of a layout are factored at a rank.
+
+    A tensor of at least two axes is a matrix [first, rest]. It has `rank` directions, at most its
+    smaller side; where factors would not be shorter, it is sent as it is.
+
+    Attributes:
+        pieces: the tensors, in order.
+        layout: of the vector of factors.
+    """
+
+    def __init__(self, layout: Layout, rank: int) -> None:
+        self.pieces: list[Piece] = []
+        shapes: dict[str, tuple[int, ...]] = {}
+        at = 0
+        places = layout.slices()
+        for name, shape in layout.shapes.items():
+            m, n = (shape[0], prod(shape[1:])) if len(shape) > 1 else (1, prod(shape))
+            directions = min(rank, m, n)
+            if directions * (m + n) >= m * n:
+                directions = 0
+                shapes[str(len(shapes))] = shape
+            else:
+                shapes[str(len(shapes))] = (directions, m)
+                shapes[str(len(shapes))] = (directions, n)
+            size = directions * (m + n) or m * n
+            self.pieces.append(Piece(places[name], (m, n), directions, slice(at, at + size)))
+            at += size
+        self.layout = Layout(shapes)
+
+    def factor(
+        self, x: Floats, reference: Floats | None, generator: np.random.Generator, iterations: int
+    ) -> tuple[Floats, float]:
+        """Return the vector of factors of x, and how much of x's sum of squares they hold."""
+        out = np.empty(self.layout.numel, np.float32)
+        kept = 0.0
+        for piece in self.pieces:
+            tensor = x[piece.where]
+            if not piece.rank:
+                out[piece.coded] = tensor
+                kept += energy(tensor)
+                continue
+            before = None if reference is None else reference[piece.where].reshape(piece.shape)
+            p, q = _factors(tensor.reshape(piece.shape), before, generator, piece.rank, iterations)
+            sizes = norms(q)
+            out[piece.coded] = np.concatenate(((p * sizes[:, None]).ravel(), q.ravel()))
+            kept += float((sizes**2).sum())
+        return out, kept
+
+    def expand(self, factors: Floats, numel: int) -> Floats:
+        """Return the float32 [numel] vector that factors stand for."""
+        y = np.zeros(numel, np.float32)
+        for piece in self.pieces:
+            part = factors[piece.coded]
+            if not piece.rank:
+                y[piece.where] = part
+                continue
+            split = piece.rank * piece.shape[0]
+            p, q = part[:split].reshape(piece.rank, -1), part[split:].reshape(piece.rank, -1)
+            sizes = norms(q)
+            unit = q / np.where(sizes > 0, sizes, 1)[:, None]
+            add_products(p, unit.astype(np.float32), y[piece.where].reshape(piece.shape))
+        return y
+
+
+@functools.lru_cache(8)
+def plan_for(layout: Layout, rank: int) -> Plan:
+    """Return the plan of a layout at a rank; plans are kept."""
+    return Plan(layout, rank)
+
+
+def _factors(
+    matrix: Floats,
+    before: Floats | None,
+    generator: np.random.Generator,
+    rank: int,
+    iterations: int,
+) -> tuple[Doubles, Doubles]:
+    """Return p [rank, m], orthonormal rows or zeros, and q = p matrix [rank, n]."""
+    fair = _FAIR * rank / min(matrix.shape) * energy(matrix.ravel())
+    random = generator.random((rank, matrix.shape[1])) - 0.5  # exact, unlike normal numbers
+    if before is not None and before.any():
+        p, q = _iterate(matrix, _right_factor(before, random), iterations)
+        if (norms(q) ** 2).sum() >= fair:
+            return p, q
+    return _iterate(matrix, random, iterations)
+
+
+def _iterate(matrix: Floats, q: Doubles, iterations: int) -> tuple[Doubles, Doubles]:
+    for _ in range(iterations):
+        p = orthonormal(project_rows(matrix, q))
+        q = project_columns(matrix, p)
+    return p, q
+
+
+def _right_factor(matrix: Floats, random: Doubles) -> Doubles:
+    """Return about the first right directions of a matrix [rank, n], with a little at random.
+
+    The little finds what a direction misses altogether, and replaces those that it lacks.
+    """
+    q = orthonormal(project_columns(matrix, orthonormal(project_rows(matrix, random))))
+    return q + random * (_LITTLE / math.sqrt(random.shape[1]))

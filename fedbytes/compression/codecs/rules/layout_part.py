@@ -1,0 +1,60 @@
+"""A part of a layout as a layout of its own, and what both ends know of it."""
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.layout import Layout, Shared
+from fedbytes.streams import stream_seed
+
+
+class Part:
+    """Some tensors of a layout, in its order, as a flat vector of their own.
+
+    Args:
+        layout: the whole.
+        names: the tensors of the part.
+    """
+
+    def __init__(self, layout: Layout, names: Sequence[str]) -> None:
+        shapes, slices = layout.shapes, layout.slices()
+        self.layout = Layout({name: shapes[name] for name in names})
+        self._runs = _joined([slices[name] for name in names])
+
+    def gather(self, x: Floats) -> Floats:
+        """Return the part of x [whole]; a view where it lies in one piece."""
+        pieces = [x[run] for run in self._runs]
+        return pieces[0] if len(pieces) == 1 else np.concatenate([*pieces, x[:0]])
+
+    def scatter(self, part: Floats, x: Floats) -> None:
+        """Write the part into x [whole]."""
+        at = 0
+        for run in self._runs:
+            size = run.stop - run.start
+            x[run] = part[at : at + size]
+            at += size
+
+    def shared(self, whole: Shared, purpose: str, place: int) -> Shared:
+        """Return what both ends know of the part; its randomness is that of `purpose`, `place`."""
+        reference = whole.reference
+        if reference is not None:
+            reference = reference.new_tensor(self.gather(reference.detach().cpu().numpy()))
+        return dataclasses.replace(
+            whole,
+            layout=self.layout,
+            seed=stream_seed(whole.seed, f"codec part/{purpose}", place),
+            reference=reference,
+        )
+
+
+def _joined(slices: Sequence[slice]) -> list[slice]:
+    """Return the same coordinates in as few slices as there are gaps."""
+    runs: list[slice] = []
+    for piece in slices:
+        if runs and runs[-1].stop == piece.start:
+            runs[-1] = slice(runs[-1].start, piece.stop)
+        else:
+            runs.append(piece)
+    return runs

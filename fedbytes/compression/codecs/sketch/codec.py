@@ -1,0 +1,129 @@
+"""Count-sketch: a small table that adds up over clients, read back by medians."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.compression.codec import CODECS, Codec, Floats, Payload, make_codec
+from fedbytes.compression.codecs.sketch.count_sketch import estimate, sketch
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Layout, Shared
+from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
+from fedbytes.compression.sparsifiers.sparse_vector import check_density, share_of
+from fedbytes.compression.sparsifiers.top_k import largest
+
+_PURPOSE = "sketch"
+_NEAR_EXACT = ("fp32", "bf16")
+
+
+@CODECS.register("sketch")
+@dataclass(frozen=True)
+class Sketch(Codec):
+    """The count-sketch of the vector (Ivkin et al. 2019; FetchSGD, Rothchild et al. 2020).
+
+    arXiv 1903.04488 and 2007.07682. All senders of a round hash alike, so the sketch of a sum is
+    the sum of the sketches, and a server may add tables before it reads the largest coordinates
+    (`countsketch.py`). The decoder takes the median over the rows and keeps the `extract` share of
+    largest estimates. FetchSGD's momentum and error live in the server's sum of tables; a
+    sender's error feedback needs `shrink`.
+
+    Each estimate is off by the coordinates that share its cell: for one row by (n - 1) / columns
+    times the mean square. `shrink` multiplies by 1 / (1 + (n - 1) / columns), which is the same
+    for all senders and makes the code contract.
+
+    Wire: nothing for no coordinates; exponent int16; the body of `values` over the table
+    [rows, columns] (docs/wire/lowrank.md).
+
+    Unbiased without shrink and extraction if the values are float32 (medians of symmetric errors)
+    or, for one row, unbiased. Contracts with shrink and no extraction at float32 or bfloat16
+    values: a median's error is at most twice that of one row.
+
+    Attributes:
+        rows: independent hashes, at least 1.
+        density: rows * columns as a share of the coordinates, in (0, 1].
+        columns: cells a row, in place of density.
+        extract: share of the coordinates that is decoded, in (0, 1]; the others are zero.
+        shrink: whether estimates are scaled down so that error feedback may be used.
+        values: codec of the table.
+    """
+
+    rows: int = 5
+    density: float = 0.1
+    columns: int | None = None
+    extract: float = 0.01
+    shrink: bool = False
+    values: Codec = dataclasses.field(default_factory=lambda: make_codec("fp32"))
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"rows": 3, "density": 0.25, "extract": 1.0},
+        {"rows": 3, "density": 0.25, "values": {"name": "int", "bits": 8}},
+        {"rows": 1, "density": 0.5, "extract": 1.0, "shrink": True, "values": {"name": "bf16"}},
+    )
+
+    def __post_init__(self) -> None:
+        if self.rows < 1:
+            raise ValueError(f"sketch: rows must be at least 1, got {self.rows}")
+        check_density("sketch", self.density)
+        if self.columns is not None and self.columns < 1:
+            raise ValueError(f"sketch: columns must be at least 1, got {self.columns}")
+        if not 0 < self.extract <= 1:
+            raise ValueError(f"sketch: extract must be in (0, 1], got {self.extract}")
+
+    @property
+    def unbiased(self) -> bool:
+        """True without shrink and extraction, if the values' rounding keeps it."""
+        exact = self.values.name == "fp32" or (self.rows == 1 and self.values.unbiased)
+        return exact and self.extract == 1 and not self.shrink
+
+    @property
+    def contracts(self) -> bool:
+        """True with shrink and without extraction, if the values are hardly rounded."""
+        return self.shrink and self.extract == 1 and self.values.name in _NEAR_EXACT
+
+    @property
+    def sparse(self) -> bool:
+        """True with extraction."""
+        return self.extract < 1
+
+    def _inner(self, shared: Shared) -> tuple[int, Shared]:
+        """Return the columns, and what both ends know of the table."""
+        numel = shared.layout.numel
+        columns = self.columns or max(1, int(self.density * numel / self.rows))
+        if self.rows * columns > max(numel, self.rows):
+            raise ValueError(
+                f"sketch: {self.rows} rows of {columns} columns are more than the {numel} "
+                "coordinates; use fewer columns"
+            )
+        layout = Layout({"table": (self.rows, columns)})
+        return columns, dataclasses.replace(shared, layout=layout, reference=None)
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        if x.size == 0:
+            return b""
+        columns, inner = self._inner(shared)
+        scaled, exponent = normalise(x)
+        table = sketch(scaled, self.rows, columns, shared.common_generator(_PURPOSE))
+        head = exponent.to_bytes(2, "little", signed=True)
+        return head + self.values.body(table.ravel(), inner)
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        numel = shared.layout.numel
+        reader = Reader(data, self.name)
+        if numel == 0:
+            reader.end()
+            return np.zeros(0, np.float32)
+        columns, inner = self._inner(shared)
+        exponent = reader.number("h", "exponent", *EXPONENTS)
+        table = self.values._decode(reader.rest(), inner).reshape(self.rows, columns)
+        if not np.isfinite(table).all():
+            raise ValueError("sketch payload: the table is not finite")
+        y = estimate(table, numel, shared.common_generator(_PURPOSE))
+        if self.extract < 1:
+            kept = largest(y, share_of(self.extract, numel))
+            values = y[kept]
+            y = np.zeros(numel, np.float32)
+            y[kept] = values
+        if self.shrink:
+            y *= np.float32(1 / (1 + (numel - 1) / columns))
+        return restore(y, exponent)

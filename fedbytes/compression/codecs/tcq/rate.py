@@ -1,0 +1,214 @@
+"""Trellis-coded vectors at a wanted step or rate: points, costs and step found on a sample."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.codecs.tcq.coding import Coded, Shifts, code, moves_of, shifts_of
+from fedbytes.compression.codecs.tcq.search import Machine, Path, search
+from fedbytes.compression.codecs.tcq.trellis_loops import CAP, Ints
+from fedbytes.compression.coding.integers import DIRECT_BITS, ranges
+from fedbytes.compression.numerics.exponents import round_step
+from fedbytes.compression.numerics.root_finding import NEAR, Solution, settle, solve
+from fedbytes.compression.quantisers.uniform import MAX_LEVEL
+
+_SAMPLE = 1 << 15
+_NEAR = 0.005  # of the rate, in the end
+_SETTLED = 10  # passes over the sample for costs and points to settle
+_SLOPE = 1.5  # bits that a doubling of the step saves, at most, while they do
+_OCTAVES = 26  # from the finest step to one that leaves nothing
+_CONFIRMATIONS = 4
+_LOW_SHARE = 0.5  # of the rate must be left to the levels, however short the vector
+_LAMBDA = 0.28  # squared steps that a bit is worth
+_MANY = 1 / 128  # share of levels at the cap and beyond from which their own bits are counted
+
+
+@dataclass(frozen=True)
+class Met:
+    """A vector quantised by the trellis.
+
+    Attributes:
+        step: distance of the points of both quantisers together.
+        kept: at least how much of the sum of (x / step)^2 is gone from the error.
+        shifts: int8 [2, 3], see `trellis_code.shifts_of`.
+        coded: the levels by class.
+    """
+
+    step: float
+    kept: float
+    shifts: Shifts
+    coded: Coded
+
+
+@dataclass(frozen=True)
+class _Model:
+    """What the search is told: the points' shifts (float32 [2, 4]) and the levels' costs."""
+
+    moves: Floats
+    rates: Floats
+
+
+def at_step(x: Floats, step: float, machine: Machine) -> Met:
+    """Return x [n > 0] quantised with a given step.
+
+    Args:
+        x: float32 [n], of moderate magnitude.
+        step: distance of the points of both quantisers together.
+        machine: of `trellis.MACHINES`.
+    """
+    step = max(round_step(step), _least_step(x))
+    picked, model = _sample(x), _first_model(x, step)
+    for _ in range(_SETTLED // 2):  # the step stands still
+        model = _learn(_search(picked, step, model, machine))
+    return _finish(_search(x, step, model, machine), step)
+
+
+def least_error(x: Floats, step: float, machine: Machine) -> Met:
+    """Return x [n > 0] quantised with a given step at the least error, whatever the rate."""
+    step = max(round_step(step), _least_step(x))
+    free = np.zeros((2, CAP + 1), np.float32)
+    return _finish(_search(x, step, _Model(np.zeros((2, 4), np.float32), free), machine), step)
+
+
+def meet_rate(x: Floats, bits: float, rms: float, overhead: int, machine: Machine) -> Met:
+    """Return x [n > 0] quantised at about `bits` a coordinate.
+
+    Args:
+        x: float32 [n], not all zero, of moderate magnitude.
+        bits: the rate, all bytes of the payload included.
+        rms: the root mean square of x.
+        overhead: bytes that the payload has beside the coded levels.
+        machine: of `trellis.MACHINES`.
+    """
+    budget = max(bits - 8 * overhead / x.size, bits * _LOW_SHARE)
+    picked, low = _sample(x), math.log2(_least_step(x))
+    place = max(math.log2(rms) + 1.2 - bits, low)
+    model = _first_model(picked, _step(place))
+    for passes, slope in ((_SETTLED, _SLOPE), (2, math.inf)):
+        for _ in range(passes):
+            path = _search(picked, _step(place), model, machine)
+            model = _learn(path)
+            place = max(place + max(-2.0, min((_rate(path) - budget) / slope, 2.0)), low)
+        found = solve(_rate_at(picked, model, machine), budget, place, low, low + _OCTAVES)
+        place = found.place
+    return _confirm(x, bits, overhead, found, (model, machine), low)
+
+
+def _rate_at(x: Floats, model: _Model, machine: Machine) -> Callable[[float], float]:
+    """Return the rate of x by the log2 of the step, with costs that stay what they are."""
+    return lambda place: _rate(_search(x, _step(place), model, machine))
+
+
+def _search(x: Floats, step: float, model: _Model, machine: Machine) -> Path:
+    return search(x, step, machine, model.moves, model.rates)
+
+
+def _confirm(
+    x: Floats,
+    bits: float,
+    overhead: int,
+    found: Solution,
+    searched: tuple[_Model, Machine],
+    low: float,
+) -> Met:
+    """Quantise all of x, and move the step a little where the sample misjudged the rate."""
+    model, machine = searched
+    place, slope = found.place, max(found.slope, _SLOPE / 2)
+    tried: list[tuple[float, float]] = []
+
+    def quantised(place: float) -> tuple[Met, float]:
+        met = _finish(_search(x, _step(place), model, machine), _step(place))
+        return met, 8 * (met.coded.size() + overhead) / x.size
+
+    for _ in range(_CONFIRMATIONS):
+        met, rate = quantised(place)
+        if x.size <= _SAMPLE or abs(rate - bits) <= _NEAR * bits:
+            return met
+        if tried and tried[-1][0] != place:
+            slope = min(max((tried[-1][1] - rate) / (place - tried[-1][0]), 0.2), 4.0)
+        tried.append((place, rate))
+        if not found.met:
+            break
+        place += (rate - bits) / slope
+    if abs(rate - bits) > NEAR * bits:  # too steep for the slope, or no sample of the whole
+        del met
+        limits = (low, low + _OCTAVES)
+        met = quantised(settle(lambda place: quantised(place)[1], bits, tried, limits))[0]
+    return met
+
+
+def _finish(path: Path, step: float) -> Met:
+    return Met(step, path.kept, shifts_of(path), code(path))
+
+
+def _sample(x: Floats) -> Floats:
+    stride = max(1, x.size // _SAMPLE) | 1  # odd, so that it does not follow a matrix's columns
+    return np.ascontiguousarray(x[::stride])
+
+
+def _least_step(x: Floats) -> float:
+    """Return the smallest step whose levels are numbers that can be sent."""
+    return round_step(max(float(x.max()), -float(x.min())) * 2 / MAX_LEVEL)
+
+
+def _step(place: float) -> float:
+    return round_step(2.0**place)
+
+
+def _first_model(x: Floats, step: float) -> _Model:
+    """Return plain points, and costs as of a two-sided geometric distribution."""
+    mean = max(float(np.abs(x[:: max(1, x.size // 4096)]).mean()) / (2 * step), 0.05)
+    bits = _fixed(np.log2(1 + mean) + np.arange(CAP + 1) * np.log2(1 + 1 / mean))
+    bits[1:] += 1
+    return _Model(np.zeros((2, 4), np.float32), _costs(np.array([bits, bits])))
+
+
+def _learn(path: Path) -> _Model:
+    """Return the points at the cells' means and the costs of the levels as often as they were."""
+    counts = np.maximum(path.sizes, 0.3)
+    bits = np.log2(counts.sum(axis=1, keepdims=True)) - np.log2(counts)
+    bits[:, CAP] += _beyond(path) / counts[:, CAP].sum()
+    bits = _fixed(bits)
+    bits[:, 1:] += 1  # the sign
+    return _Model(moves_of(shifts_of(path)), _costs(bits))
+
+
+def _fixed(bits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    """Return bits in whole 1/256, which are the same on every platform."""
+    whole: npt.NDArray[np.float64] = np.rint(256 * bits)
+    return whole / 256
+
+
+def _costs(bits: npt.NDArray[np.float64]) -> Floats:
+    return np.ascontiguousarray(_LAMBDA * bits, np.float32)
+
+
+def _rate(path: Path) -> float:
+    """Return the entropy of the levels given their classes, in bits a coordinate."""
+    return (_entropy(path.sizes) + _beyond(path)) / path.numbers.size
+
+
+def _beyond(path: Path) -> float:
+    """Return the bits that tell the levels at the cap and beyond apart, where they are many."""
+    if path.sizes[:, CAP].sum() <= _MANY * path.numbers.size:
+        return 0.0
+    bits = 0.0
+    for stream in code(path).streams:
+        counts = stream.counts[2 * CAP - 1 :].astype(np.float64)  # of both signs, zigzagged
+        raw = ranges(DIRECT_BITS)[1][2 * CAP - 1 : stream.counts.size]
+        shares = np.maximum(counts, 1) / max(counts.sum(), 1.0)
+        bits += float((counts * (raw - np.log2(shares))).sum()) - float(counts.sum())
+    return bits
+
+
+def _entropy(sizes: Ints) -> float:
+    counts = sizes.astype(np.float64)
+    totals = counts.sum(axis=1, keepdims=True)
+    signs = counts[:, 1:].sum()
+    logs = np.log2(np.maximum(counts, 1)) - np.log2(np.maximum(totals, 1))
+    return float(signs - (counts * logs).sum())

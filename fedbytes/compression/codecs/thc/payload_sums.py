@@ -1,0 +1,94 @@
+"""Sums of payloads as integers: what a server can do without decoding, and decoding the sum."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from fedbytes.compression.codec import unseal
+from fedbytes.compression.codecs.thc.codec import Thc
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.exponents import restore
+from fedbytes.compression.numerics.hadamard import groups, unrotate
+
+_WIDEST = 32  # bits by which the units of a group may differ between senders
+_LOST = -1000  # 2^this is below every float
+
+
+@dataclass(frozen=True)
+class Sum:
+    """The sum of what several senders sent, still rotated.
+
+    Attributes:
+        totals: int64 [numel].
+        exponents: int64 [groups]: a coordinate is its total times 2^exponent of its group.
+        senders: how many payloads are in it.
+    """
+
+    totals: npt.NDArray[np.int64]
+    exponents: npt.NDArray[np.int64]
+    senders: int
+
+
+def sum_payloads(codec: Thc, payloads: Sequence[bytes], shareds: Sequence[Shared]) -> Sum:
+    """Return the integer sum of payloads of one round; nothing is rotated back.
+
+    Args:
+        codec: the codec of all senders.
+        payloads: what `codec.encode` returned, at least one.
+        shareds: each sender's; layout, seed and round must be one for all.
+
+    Raises:
+        ValueError: for no payloads, unequal numbers, different rounds, or groups whose units
+            differ by more than 2^32 between senders.
+    """
+    if not payloads or len(payloads) != len(shareds):
+        raise ValueError(f"thc: {len(payloads)} payloads for {len(shareds)} senders; give pairs")
+    rounds = {(shared.layout, shared.seed, shared.round) for shared in shareds}
+    if len(rounds) > 1:
+        raise ValueError(f"thc: a sum takes one layout, seed and round, got {len(rounds)}")
+    pairs = zip(payloads, shareds, strict=True)
+    found = (codec.integers(unseal(codec, data, shared), shared) for data, shared in pairs)
+    return functools.reduce(_add, (Sum(*integers, 1) for integers in found))
+
+
+def decode_sum(total: Sum, shared: Shared) -> torch.Tensor:
+    """Return the mean of the senders' vectors, float32 [numel].
+
+    It equals the mean of the vectors that `decode` gives: exactly while float32 holds what the
+    passes of the rotation make of the integers (a few senders, and whole blocks), otherwise up to
+    float32 arithmetic.
+    """
+    if total.totals.size == 0:
+        return torch.zeros(0)
+    base = int(total.exponents.max())
+    sizes = np.diff(groups(shared.layout.numel))
+    shifts = np.repeat(np.maximum(total.exponents - base, _LOST), sizes)
+    y = np.ldexp(total.totals.astype(np.float64), shifts).astype(np.float32)
+    mean = unrotate(y, shared.common_generator("thc"))
+    mean /= np.float32(total.senders)
+    return torch.from_numpy(restore(mean, base))
+
+
+def _add(one: Sum, other: Sum) -> Sum:
+    """Return the sum of two; the coarser units of each group are shifted to the finer ones."""
+    if one.totals.size == 0:
+        return Sum(one.totals, one.exponents, one.senders + other.senders)
+    borders = groups(one.totals.size)
+    sizes, starts = np.diff(borders), borders[:-1]
+    empty = [np.add.reduceat(s.totals != 0, starts) == 0 for s in (one, other)]
+    low = np.where(empty[0], other.exponents, one.exponents)
+    low = np.where(empty[1], low, np.minimum(low, other.exponents))
+    shifts = [np.where(e, 0, s.exponents - low) for e, s in zip(empty, (one, other), strict=True)]
+    widest = int(max(shift.max() for shift in shifts))
+    if widest > _WIDEST:
+        raise ValueError(
+            f"thc: units of one group differ by 2^{widest} between senders, at most 2^{_WIDEST} "
+            "can be summed; decode those apart"
+        )
+    totals = one.totals << np.repeat(shifts[0], sizes)
+    totals += other.totals << np.repeat(shifts[1], sizes)
+    return Sum(totals, low, one.senders + other.senders)

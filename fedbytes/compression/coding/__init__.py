@@ -1,0 +1,1 @@
+"""Integers to bytes and back: bit packing, entropy coding, sets of indices, safe reading."""

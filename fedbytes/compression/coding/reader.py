@@ -1,0 +1,92 @@
+"""Reading a payload without trusting it: every size is checked before anything is made of it."""
+
+import struct
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fedbytes.compression.codec import Floats
+
+
+class Reader:
+    """A cursor over a payload; every fault is a ValueError that names the part.
+
+    Args:
+        data: the whole payload.
+        what: the codec's name, for messages.
+    """
+
+    def __init__(self, data: memoryview, what: str) -> None:
+        self._data = data
+        self._at = 0
+        self.what = what
+
+    @property
+    def left(self) -> int:
+        """Bytes not yet read."""
+        return len(self._data) - self._at
+
+    def take(self, size: int, part: str) -> memoryview:
+        """Return the next `size` bytes."""
+        if not 0 <= size <= self.left:
+            raise ValueError(
+                f"{self.what} payload: {part} needs {size} bytes, {self.left} are left"
+            )
+        self._at += size
+        return self._data[self._at - size : self._at]
+
+    def rest(self) -> memoryview:
+        """Return all bytes that are left."""
+        return self.take(self.left, "rest")
+
+    def numbers(self, form: str, part: str) -> tuple[Any, ...]:
+        """Return numbers in the little-endian `struct` format `form`."""
+        form = "<" + form
+        return struct.unpack(form, self.take(struct.calcsize(form), part))
+
+    def number(self, form: str, part: str, low: float, high: float) -> Any:
+        """Return one number after checking low <= number <= high (NaN fails)."""
+        (value,) = self.numbers(form, part)
+        if not low <= value <= high:
+            raise ValueError(f"{self.what} payload: {part} is {value}, allowed {low} to {high}")
+        return value
+
+    def count(self, part: str, limit: int) -> int:
+        """Return a count in LEB128 after checking that it is at most `limit`."""
+        value = 0
+        for place in range(5):
+            byte = self.take(1, part)[0]
+            value |= (byte & 0x7F) << 7 * place
+            if byte < 0x80:
+                break
+        if byte >= 0x80 or (byte == 0 and place > 0) or value > limit:
+            raise ValueError(f"{self.what} payload: {part} is {value}, allowed 0 to {limit}")
+        return value
+
+    def array(self, dtype: str, size: int, part: str) -> npt.NDArray[Any]:
+        """Return `size` numbers as a read-only view."""
+        width = np.dtype(dtype).itemsize
+        return np.frombuffer(self.take(width * size, part), dtype=dtype)
+
+    def floats(self, size: int, part: str) -> Floats:
+        """Return `size` float32 after checking that all are finite."""
+        values = self.array("<f4", size, part).astype(np.float32, copy=False)
+        if not np.isfinite(values).all():
+            raise ValueError(f"{self.what} payload: {part} is not finite")
+        return values
+
+    def end(self) -> None:
+        """Check that nothing is left."""
+        if self.left:
+            raise ValueError(f"{self.what} payload: {self.left} bytes are left over")
+
+
+def count_bytes(value: int) -> bytes:
+    """Return a count below 2^35 as LEB128, which `Reader.count` reads."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    out.append(value)
+    return bytes(out)

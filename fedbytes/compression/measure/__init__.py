@@ -1,0 +1,1 @@
+"""Rate, distortion, speed and memory of codecs, from the bytes that they write."""

@@ -1,0 +1,116 @@
+"""The discrete cosine transform of chunks, in one fixed order so that every platform agrees.
+
+A chunk's orthonormal DCT-II, in double precision by Lee's recursion (1984): N numbers become the
+sums and the weighted differences of their mirrored pairs, whose transforms of N/2 are its even
+coefficients and, neighbours added, its odd ones. The inverse is the same flow backwards. Libraries
+add in orders of their own, and their cosines differ in the last bits; here cosines come from
+square roots and every operation is one that IEEE 754 rounds in one way.
+
+Nothing is padded: what does not fill a chunk is cut into powers of two, the largest first.
+"""
+
+import math
+from collections.abc import Iterator
+from functools import cache
+
+import numpy as np
+import numpy.typing as npt
+
+from fedbytes.compression.codec import Floats
+
+Doubles = npt.NDArray[np.float64]
+LARGEST_CHUNK = 1 << 12
+_TOGETHER = 1 << 10  # numbers that are transformed at a time, if a chunk has no more
+
+
+def dct(x: Floats, chunk: int) -> Floats:
+    """Return the coefficients of each chunk in its place, float32 [n].
+
+    Args:
+        x: float32 [n], magnitudes at most 2^64 (`scaling.normalise`).
+        chunk: a power of two from 2 to `LARGEST_CHUNK`.
+    """
+    out = np.empty_like(x)
+    for place, size in _pieces(x.size, chunk):
+        rows = x[place].astype(np.float64).reshape(-1, size)
+        out[place] = (forward(rows) * scales(size)).ravel()
+    return out
+
+
+def undo_dct(y: Floats, chunk: int) -> Floats:
+    """Return the chunks of the coefficients y, float32 [n], in place."""
+    with np.errstate(all="ignore"):  # of damaged payloads; what is not finite is refused later
+        for place, size in _pieces(y.size, chunk):
+            rows = y[place].astype(np.float64).reshape(-1, size)
+            y[place] = backward(rows * scales(size)).ravel()
+    return y
+
+
+def _pieces(n: int, chunk: int) -> Iterator[tuple[slice, int]]:
+    """Yield runs of chunks of one size, some numbers at a time."""
+    start, whole = 0, n - n % chunk
+    while start < whole:
+        stop = min(start + max(_TOGETHER, chunk), whole)
+        yield slice(start, stop), chunk
+        start = stop
+    while start < n:
+        size = 1 << ((n - start).bit_length() - 1)
+        yield slice(start, start + size), size
+        start += size
+
+
+def forward(x: Doubles) -> Doubles:
+    """Return sum_n x[:, n] cos(pi (n + 1/2) k / N) for each row and k."""
+    size = x.shape[1]
+    if size == 1:
+        return x
+    half, mirrored = size // 2, x[:, : size // 2 - 1 : -1] if size > 2 else x[:, 1:]
+    first = x[:, :half]
+    both = forward(np.concatenate((first + mirrored, (first - mirrored) * _weights(size))))
+    even, odd = both[: len(x)], both[len(x) :]
+    out = np.empty_like(x)
+    out[:, ::2] = even
+    out[:, 1::2] = odd
+    out[:, 1:-1:2] += odd[:, 1:]
+    return out
+
+
+def backward(y: Doubles) -> Doubles:
+    """Return sum_k y[:, k] cos(pi (n + 1/2) k / N) for each row and n."""
+    size = y.shape[1]
+    if size == 1:
+        return y
+    odd = y[:, 1::2].copy()
+    odd[:, 1:] += y[:, 1:-1:2]
+    both = backward(np.concatenate((y[:, ::2], odd)))
+    even, odd = both[: len(y)], both[len(y) :] * _weights(size)
+    out = np.empty_like(y)
+    out[:, : size // 2] = even + odd
+    out[:, size // 2 :] = (even - odd)[:, ::-1]
+    return out
+
+
+@cache
+def scales(size: int) -> Doubles:
+    """Return what makes the coefficients orthonormal, [size]."""
+    scales: Doubles = np.full(size, np.sqrt(2 / size))
+    scales[0] = np.sqrt(1 / size)
+    return scales
+
+
+@cache
+def _weights(size: int) -> Doubles:
+    """Return 1 / (2 cos(pi (n + 1/2) / size)) for n < size / 2."""
+    weights: Doubles = 0.5 / _cosines(size)
+    return weights
+
+
+@cache
+def _cosines(size: int) -> Doubles:
+    """Return cos(pi (n + 1/2) / size) for n < size / 2, from those of size / 2 by half angles."""
+    if size == 2:
+        return np.array([math.sqrt(0.5)])
+    wide = _cosines(size // 2)
+    cosines: Doubles = np.sqrt((1 + wide) / 2)
+    sines = wide[::-1] / (2 * cosines)
+    return np.concatenate((cosines, sines[::-1]))

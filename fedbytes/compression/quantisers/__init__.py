@@ -1,0 +1,1 @@
+"""Vectors to integers and back: uniform, Lloyd-Max, tables, and what sets their step."""

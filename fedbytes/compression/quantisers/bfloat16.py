@@ -1,0 +1,30 @@
+"""float32 to bfloat16 and back, by the bit pattern, so that every platform rounds alike."""
+
+import numpy as np
+import numpy.typing as npt
+
+from fedbytes.compression.codec import Floats
+
+_LARGEST = np.uint16(0x7F7F)
+
+
+def to_bf16(x: Floats) -> npt.NDArray[np.uint16]:
+    """Return finite x as bfloat16 bit patterns, rounded to nearest even.
+
+    Values that would round to infinity become the largest finite bfloat16.
+    """
+    bits = x.view(np.uint32)
+    low = (bits >> np.uint32(16)) & np.uint32(1)
+    low += np.uint32(0x7FFF)
+    low += bits
+    low >>= np.uint32(16)
+    out = low.astype(np.uint16)
+    over = (out & np.uint16(0x7FFF)) > _LARGEST
+    if over.any():
+        out[over] -= np.uint16(1)
+    return out
+
+
+def from_bf16(bits: npt.NDArray[np.uint16]) -> Floats:
+    """Return the float32 values of bfloat16 bit patterns."""
+    return np.left_shift(bits, 16, dtype=np.uint32).view(np.float32)

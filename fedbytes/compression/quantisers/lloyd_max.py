@@ -1,0 +1,229 @@
+"""The Lloyd-Max quantiser of the standard normal distribution, 1 to 8 bits, over groups.
+
+Max 1960, Lloyd 1982. A code is 2 * level + (1 if negative); the levels are symmetric. A group of
+coordinates (see `rotation.groups`) is divided by its root mean square before it is quantised.
+"""
+
+import functools
+
+import numpy as np
+import numpy.typing as npt
+
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.numerics.kernels import kernel
+
+LANES = 256  # sums run in this many lanes, so that their order is one and yet vectors add
+_UNIT = 8192
+# The positive levels in units of 1 / 8192. Each is the mean of its cell to that accuracy, which
+# leaves the distortion as it is (0.36338, 0.11748, 0.034548, 0.0095010, … 4.119e-5).
+# fmt: off
+_TABLES = {
+    1: (6536,),
+    2: (3709, 12373),
+    3: (2008, 6193, 11009, 17629),
+    4: (1052, 3179, 5380, 7720, 10291, 13255, 16949, 22385),
+    5: (
+        540, 1622, 2715, 3823, 4956, 6121, 7328, 8592, 9927, 11357, 12912, 14641, 16619,
+        18987, 22046, 26712,
+    ),
+    6: (
+        274, 821, 1370, 1922, 2476, 3033, 3596, 4164, 4739, 5322, 5914, 6516, 7131, 7759,
+        8403, 9064, 9746, 10451, 11183, 11946, 12745, 13587, 14480, 15434, 16463, 17587,
+        18833, 20245, 21891, 23899, 26546, 30672,
+    ),
+    7: (
+        138, 414, 690, 966, 1242, 1519, 1797, 2075, 2354, 2634, 2915, 3198, 3481, 3766,
+        4052, 4340, 4630, 4922, 5216, 5512, 5810, 6112, 6415, 6722, 7032, 7346, 7663,
+        7984, 8309, 8639, 8973, 9312, 9657, 10007, 10364, 10728, 11098, 11477, 11863,
+        12259, 12664, 13080, 13508, 13948, 14402, 14872, 15358, 15863, 16389, 16938,
+        17514, 18121, 18762, 19445, 20175, 20964, 21823, 22770, 23831, 25045, 26476,
+        28241, 30597, 34322,
+    ),
+    8: (
+        69, 208, 346, 484, 623, 761, 900, 1039, 1178, 1317, 1456, 1595, 1734, 1874, 2013,
+        2153, 2293, 2434, 2574, 2715, 2856, 2997, 3139, 3281, 3423, 3566, 3709, 3852,
+        3996, 4140, 4285, 4430, 4575, 4721, 4868, 5015, 5163, 5311, 5459, 5609, 5759,
+        5909, 6061, 6213, 6365, 6519, 6673, 6828, 6984, 7140, 7298, 7456, 7615, 7776,
+        7937, 8099, 8263, 8427, 8593, 8760, 8928, 9097, 9268, 9440, 9613, 9788, 9964,
+        10142, 10322, 10503, 10686, 10870, 11057, 11245, 11436, 11628, 11823, 12020,
+        12219, 12421, 12625, 12832, 13042, 13254, 13470, 13689, 13911, 14136, 14365,
+        14598, 14835, 15077, 15322, 15572, 15828, 16088, 16354, 16626, 16904, 17189,
+        17481, 17780, 18088, 18404, 18730, 19066, 19413, 19772, 20144, 20530, 20933,
+        21353, 21792, 22254, 22740, 23255, 23802, 24387, 25016, 25699, 26448, 27278,
+        28214, 29291, 30570, 32159, 34297, 37712,
+    ),
+}
+# fmt: on
+
+Codes = npt.NDArray[np.uint8]
+Doubles = npt.NDArray[np.float64]
+Starts = npt.NDArray[np.int64]
+
+
+@functools.cache
+def levels(bits: int) -> Floats:
+    """Return the 2^(bits - 1) positive levels, ascending; exact in float32."""
+    return np.array(_TABLES[bits], np.float32) / np.float32(_UNIT)
+
+
+def energies(y: Floats, starts: Starts, stops: Starts) -> Doubles:
+    """Return the sum of squares of each run of y from its start to its stop."""
+    out = np.empty(starts.size)
+    _energies(y, starts, stops, np.empty(LANES), out)
+    return out
+
+
+def quantise(
+    y: Floats, starts: Starts, stops: Starts, roots: Doubles, bits: int
+) -> tuple[Codes, Doubles]:
+    """Return the codes of runs of coordinates, joined, and two sums over each run.
+
+    Args:
+        y: float32 [n].
+        starts: where each run starts in y.
+        stops: where it ends.
+        roots: the root mean square by which each run is divided; 0 only for zeros.
+        bits: width of the codes, 1 to 8.
+
+    Returns:
+        uint8 codes, and float64 [runs, 2]: sum of |y| * level and sum of level^2.
+    """
+    codes = np.empty(int((stops - starts).sum()), np.uint8)
+    sums = np.empty((starts.size, 2))
+    with np.errstate(divide="ignore", over="ignore"):
+        inverses = np.minimum(1 / roots, np.finfo(np.float32).max).astype(np.float32)
+    table = levels(bits)
+    edges = (table[1:] + table[:-1]) / np.float32(2)
+    scratch = np.empty(LANES, np.float32), np.empty((2, LANES)), np.empty(LANES, np.int32)
+    _quantise(y, starts, stops, inverses, edges, table, *scratch, codes, sums)
+    return codes, sums
+
+
+def dequantise(
+    codes: Codes, starts: Starts, stops: Starts, scales: Floats, bits: int, y: Floats
+) -> None:
+    """Write fl(± level * scale) of each code into the runs of y that `quantise` read."""
+    table = np.stack((levels(bits), -levels(bits)), axis=1).ravel()
+    _dequantise(codes, starts, stops, scales, table, y)
+
+
+def _fold(lanes: Doubles) -> float:
+    """Return the sum of LANES numbers, halves onto each other."""
+    while lanes.size > 1:
+        half = lanes.size // 2
+        lanes = lanes[:half] + lanes[half:]
+    return float(lanes[0])
+
+
+def _lane_sum(values: Doubles) -> float:
+    """Return the sum in the order of the loops: lane by lane, then the lanes folded."""
+    lanes = np.zeros(LANES)
+    for start in range(0, values.size, LANES):
+        piece = values[start : start + LANES]
+        lanes[: piece.size] += piece
+    return _fold(lanes)
+
+
+def _energies_numpy(y: Floats, starts: Starts, stops: Starts, lanes: Doubles, out: Doubles) -> None:
+    for run in range(out.size):
+        wide = y[starts[run] : stops[run]].astype(np.float64)
+        out[run] = _lane_sum(wide * wide)
+
+
+def _quantise_numpy(
+    y: Floats,
+    starts: Starts,
+    stops: Starts,
+    inverses: Floats,
+    edges: Floats,
+    table: Floats,
+    scaled: Floats,
+    lanes: Doubles,
+    index: npt.NDArray[np.int32],
+    codes: Codes,
+    sums: Doubles,
+) -> None:
+    at = 0
+    for run in range(starts.size):
+        part = y[starts[run] : stops[run]]
+        sizes = np.abs(part)
+        places = np.searchsorted(edges, sizes * inverses[run])
+        used = table[places].astype(np.float64)
+        codes[at : at + part.size] = 2 * places + (part < 0)
+        sums[run] = _lane_sum(sizes * used), _lane_sum(used * used)
+        at += part.size
+
+
+def _dequantise_numpy(
+    codes: Codes, starts: Starts, stops: Starts, scales: Floats, table: Floats, y: Floats
+) -> None:
+    at = 0
+    for run in range(starts.size):
+        part = y[starts[run] : stops[run]]
+        np.multiply(table[codes[at : at + part.size]], scales[run], out=part)
+        at += part.size
+
+
+@kernel(_energies_numpy)
+def _energies(y, starts, stops, lanes, out):  # type: ignore[no-untyped-def]
+    for run in range(out.size):
+        part = y[starts[run] : stops[run]]
+        lanes[:] = 0.0
+        for start in range(0, part.size, LANES):
+            piece = part[start : start + LANES]
+            for i in range(piece.size):
+                wide = np.float64(piece[i])
+                lanes[i] += wide * wide
+        half = LANES // 2
+        while half > 0:
+            for i in range(half):
+                lanes[i] += lanes[half + i]
+            half //= 2
+        out[run] = lanes[0]
+
+
+@kernel(_quantise_numpy)
+def _quantise(y, starts, stops, inverses, edges, table, scaled, lanes, index, codes, sums):  # type: ignore[no-untyped-def]
+    products, squares = lanes[0], lanes[1]
+    at = 0
+    for run in range(starts.size):
+        part = y[starts[run] : stops[run]]
+        inverse = inverses[run]
+        lanes[:] = 0.0
+        for start in range(0, part.size, LANES):
+            piece = part[start : start + LANES]
+            out = codes[at : at + piece.size]
+            for i in range(piece.size):
+                scaled[i] = abs(piece[i]) * inverse
+                index[i] = 0
+            for j in range(edges.size):
+                edge = edges[j]
+                for i in range(piece.size):
+                    index[i] += np.int32(scaled[i] > edge)
+            for i in range(piece.size):
+                level = np.float64(table[index[i]])
+                products[i] += np.float64(abs(piece[i])) * level
+                squares[i] += level * level
+            for i in range(piece.size):
+                sign = np.int32(1) if piece[i] < 0 else np.int32(0)
+                out[i] = np.uint8(np.int32(np.int32(index[i] << np.int32(1)) | sign))
+            at += piece.size
+        half = LANES // 2
+        while half > 0:
+            for i in range(half):
+                products[i] += products[half + i]
+                squares[i] += squares[half + i]
+            half //= 2
+        sums[run, 0] = products[0]
+        sums[run, 1] = squares[0]
+
+
+@kernel(_dequantise_numpy)
+def _dequantise(codes, starts, stops, scales, table, y):  # type: ignore[no-untyped-def]
+    at = 0
+    for run in range(starts.size):
+        part, scale = y[starts[run] : stops[run]], scales[run]
+        given = codes[at : at + part.size]
+        for i in range(part.size):
+            part[i] = table[given[i]] * scale
+        at += part.size

@@ -1,0 +1,167 @@
+"""Quantisers for values far from zero, such as those that a sparsifier kept.
+
+A value is a sign and a magnitude in [lo, hi]; the magnitudes are cut into geometric cells, so
+that the relative error is even, and each cell is read back near its mean. No cell touches zero,
+so the code contracts.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.numerics.kernels import kernel
+from fedbytes.compression.quantisers.bfloat16 import from_bf16, to_bf16
+
+WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32)
+PIECE = 1 << 14  # values that are unpacked at a time
+_PLACES = 255  # a cell's mean is sent as its place in the cell, in this many steps
+_MEANS_SENT = 4  # up to this many bits; narrower cells are read back in the middle
+_GUESS_SHIFT = 18  # 32 starting points an octave
+
+
+def pack_values(values: Floats, bits: int) -> bytes:
+    """Return values (float32 [k], none zero) in `bits` each, one of `WIDTHS`, plus a few bytes."""
+    if bits == 32:
+        return values.astype("<f4").tobytes()
+    if bits == 16:
+        return to_bf16(values).astype("<u2").tobytes()
+    if values.size == 0:
+        return b""
+    if bits == 1:
+        magnitudes = np.abs(values)
+        mean = magnitudes.mean(dtype=np.float64)
+        return np.array(mean, "<f4").tobytes() + pack_bits(np.signbit(values), 1)
+    patterns = values.view(np.int32)
+    sizes = patterns & np.int32(0x7FFFFFFF)  # they sort like the magnitudes
+    low, high = np.array([sizes.min(), sizes.max()], np.int32).view(np.float32)
+    del sizes
+    edges = _edges(float(low), float(high), 1 << (bits - 1))
+    codes = np.empty(values.size, np.uint8)
+    sums = np.zeros((2, edges.size - 1), np.float64)
+    first, guesses = _guesses(low, high, edges)
+    _code(values, patterns, first, guesses, np.append(edges[1:-1], np.inf), codes, sums)
+    head = np.array([low, high], "<f4").tobytes() + _places(sums[0], sums[1], edges, bits)
+    return head + pack_bits(codes, bits)
+
+
+@dataclass(frozen=True)
+class Values:
+    """Values that are still packed.
+
+    Attributes:
+        bits: one of `WIDTHS`.
+        levels: float32 [2^bits], the value of each code; empty for 16 and 32 bits.
+        packed: the codes or values.
+    """
+
+    bits: int
+    levels: Floats
+    packed: memoryview
+
+    def piece(self, start: int, stop: int) -> Floats:
+        """Return the values from `start`, a multiple of 8, to `stop`."""
+        packed = self.packed[start * self.bits // 8 : packed_bytes(stop, self.bits)]
+        if self.bits == 32:
+            return np.frombuffer(packed, "<f4").astype(np.float32, copy=False)
+        if self.bits == 16:
+            return from_bf16(np.frombuffer(packed, "<u2").astype(np.uint16, copy=False))
+        return self.levels[unpack_bits(packed, stop - start, self.bits)]
+
+
+def open_values(reader: Reader, k: int, bits: int) -> Values:
+    """Return the k values that `pack_values` wrote; ValueError if the bytes cannot be that."""
+    levels = np.empty(0, np.float32) if bits >= 16 or k == 0 else _levels(reader, bits)
+    return Values(bits, levels, reader.take(packed_bytes(k, bits), "values"))
+
+
+def read_values(reader: Reader, k: int, bits: int) -> Floats:
+    """Return all of `open_values`."""
+    values = open_values(reader, k, bits)
+    return values.piece(0, k) if k else np.empty(0, np.float32)
+
+
+def _edges(low: float, high: float, cells: int) -> npt.NDArray[np.float64]:
+    """Return the cells + 1 edges from low to high; the same on every platform."""
+    ratio = _root(high / low, cells)
+    edges = np.multiply.accumulate(np.array([low] + [ratio] * cells, np.float64))
+    edges[-1] = high
+    return edges
+
+
+def _root(value: float, degree: int) -> float:
+    """Return the degree-th root (a power of two) of a value of at least 1."""
+    for _ in range(degree.bit_length() - 1):
+        value = float(np.sqrt(value))  # exact rounding, unlike pow
+    return value
+
+
+def _places(
+    counts: npt.NDArray[np.float64],
+    totals: npt.NDArray[np.float64],
+    edges: npt.NDArray[np.float64],
+    bits: int,
+) -> bytes:
+    if bits > _MEANS_SENT:
+        return b""
+    means = totals / np.maximum(counts, 1)
+    widths = np.diff(edges)
+    places = np.where(widths > 0, (means - edges[:-1]) / np.where(widths > 0, widths, 1), 0)
+    places[counts == 0] = 0
+    steps: npt.NDArray[np.uint8] = np.rint(np.clip(places, 0, 1) * _PLACES).astype(np.uint8)
+    return steps.tobytes()
+
+
+def _guesses(
+    low: np.float32, high: np.float32, edges: npt.NDArray[np.float64]
+) -> tuple[int, npt.NDArray[np.uint8]]:
+    """Return the leading bits of `low`, and the cells in which their values up to `high` start.
+
+    So a magnitude's cell is found in a step or two.
+    """
+    first, last = (int(edge.view(np.int32)) >> _GUESS_SHIFT for edge in (low, high))
+    starts = (np.arange(first, last + 1) << _GUESS_SHIFT).astype(np.int32).view(np.float32)
+    return first, np.searchsorted(edges[1:-1], starts, side="right").astype(np.uint8)
+
+
+def _levels(reader: Reader, bits: int) -> Floats:
+    """Return the value of each code: cell << 1 | sign."""
+    if bits == 1:
+        mean = reader.floats(1, "mean")[0]
+        return np.array([mean, -mean])
+    low, high = reader.floats(2, "value range").tolist()
+    if not 0 < low <= high:
+        raise ValueError(f"{reader.what} payload: value range {low} to {high}")
+    cells = 1 << (bits - 1)
+    edges = _edges(low, high, cells)
+    middle = np.full(cells, 0.5)
+    if bits <= _MEANS_SENT:
+        middle = reader.array("u1", cells, "cell means") / _PLACES
+    levels = np.minimum(edges[:-1] + np.diff(edges) * middle, high)
+    return np.stack((levels, -levels), axis=1).ravel().astype(np.float32)
+
+
+def _code_numpy(
+    values: Floats, patterns: Any, first: int, guesses: Any, edges: Any, codes: Any, sums: Any
+) -> None:
+    magnitudes = np.abs(values)
+    cells = np.searchsorted(edges[:-1], magnitudes, side="right")
+    codes[:] = cells << 1 | np.signbit(values)
+    sums[0] = np.bincount(cells, minlength=edges.size)
+    sums[1] = np.bincount(cells, weights=magnitudes, minlength=edges.size)
+
+
+@kernel(_code_numpy)
+def _code(values, patterns, first, guesses, edges, codes, sums):  # type: ignore[no-untyped-def]
+    for i in range(values.size):
+        cell = np.uint64(guesses[((patterns[i] & np.int32(0x7FFFFFFF)) >> _GUESS_SHIFT) - first])
+        magnitude = np.float64(abs(values[i]))
+        while magnitude >= edges[cell]:
+            cell += np.uint64(1)
+        codes[i] = np.uint8(cell << np.uint64(1)) | np.uint8(patterns[i] < 0)
+        sums[0, cell] += 1
+        sums[1, cell] += magnitude

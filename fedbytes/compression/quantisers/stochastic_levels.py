@@ -1,0 +1,40 @@
+"""Stochastic rounding to a grid of evenly spaced levels for each group, entropy-coded as one."""
+
+import numpy as np
+
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.numerics.groups import Sizes, scale_groups
+from fedbytes.compression.quantisers.uniform import CLASSES, quantise, unpack
+
+_STILL = (0,) * CLASSES
+_SMALLEST = np.float32(2.0**-100)  # norms below count as zero; the largest is near 1 by scaling
+
+
+def pack_on_grids(
+    x: Floats, norms: Floats, levels: int, sizes: Sizes, noise: Floats
+) -> tuple[Floats, bytes]:
+    """Return the norms as they are to be sent, and x [n > 0] as symbols q, x ≈ q * norm / levels.
+
+    The symbols of all groups share one table of frequencies. The mean of q over the noise is
+    x * levels / norm, kept within ±levels; groups with a norm below 2^-100 are zero.
+
+    Args:
+        x: float32 [n], of moderate magnitude.
+        norms: float32 [groups], the magnitude that `levels` stands for.
+        levels: levels above zero.
+        sizes: coordinates of each group.
+        noise: float32 [n], uniform in [-0.5, 0.5).
+    """
+    norms = np.where(norms >= _SMALLEST, norms, np.float32(0))
+    with np.errstate(divide="ignore"):
+        factors = np.where(norms > 0, np.float32(levels) / norms, np.float32(0))
+    scaled = scale_groups(x, factors, sizes, np.empty_like(x))
+    np.clip(scaled, -levels, levels, out=scaled)
+    return norms, quantise(scaled, 1.0, noise).pack()
+
+
+def read_on_grids(reader: Reader, norms: Floats, levels: int, sizes: Sizes, count: int) -> Floats:
+    """Return q * fl(norm / levels) for each of the `count` coordinates of `pack_on_grids`."""
+    y = unpack(reader, count, 1.0, _STILL)
+    return scale_groups(y, norms / np.float32(levels), sizes, y)

@@ -1,0 +1,149 @@
+"""The quantiser step that meets a rate: found on a sample, then confirmed on the whole vector."""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.coding.integers import DIRECT_BITS, ranges
+from fedbytes.compression.numerics.exponents import round_step
+from fedbytes.compression.numerics.root_finding import (
+    CLOSE,
+    NEAR,
+    Solution,
+    settle,
+    slope_between,
+    solve,
+)
+from fedbytes.compression.quantisers.uniform import MAX_LEVEL, Quantised, quantise
+
+_SAMPLE = 1 << 15
+_DEAD_ZONES = (0.0, 0.06, 0.12)
+_DEAD_ZONE_BITS = 2.5  # they gain nothing above
+_DEAD_ZONE_GAIN = 0.003  # bits a coordinate; less is noise of the sample
+_DITHERED_OCTAVES = 8  # a step so far above the largest still rounds some up: 0.05 bit of them
+_LOW_SHARE = 0.5  # of the rate must be left to the symbols, however short the vector
+
+
+@dataclass(frozen=True)
+class Met:
+    """A vector quantised at about the wanted rate.
+
+    Attributes:
+        step: the quantiser's step.
+        dead: how far, in steps, its thresholds lie away from zero.
+        coded: the vector.
+    """
+
+    step: float
+    dead: float
+    coded: Quantised
+
+
+def meet_rate(
+    x: Floats, bits: float, rms: float, overhead: int, noise: Floats | None = None
+) -> Met:
+    """Return x quantised at about `bits` a coordinate.
+
+    Where the rate jumps past the goal (many equal values), its lower side is taken.
+
+    Args:
+        x: float32 [n], not all zero, of moderate magnitude.
+        bits: the rate, all bytes of the payload included.
+        rms: the root mean square of x.
+        overhead: bytes that the payload has beside the quantised vector.
+        noise: float32 [n] dither, or None.
+    """
+    stride = max(1, x.size // _SAMPLE) | 1  # odd, so that it does not follow a matrix's columns
+    picked = np.ascontiguousarray(x[::stride])
+    dither = None if noise is None else np.ascontiguousarray(noise[::stride])
+    budget = max(bits - 8 * overhead / x.size, bits * _LOW_SHARE)
+    top = math.log2(max(float(x.max()), -float(x.min())))
+    low, high = top - math.log2(MAX_LEVEL) + 1, top + (2 if noise is None else _DITHERED_OCTAVES)
+
+    def sampled(place: float) -> float:
+        return _symbol_bits(quantise(picked, _step(place), dither))
+
+    start = min(max(math.log2(rms) + 2.05 - bits, low), high)
+    found = solve(sampled, budget, start, low, high)
+    place, dead = found.place, 0.0
+    if noise is None and found.met and bits <= _DEAD_ZONE_BITS:
+        dead, fewer = _dead_zone(np.ascontiguousarray(picked[::4]), _step(place), bits)
+        place = min(max(place - min(fewer / found.slope, 0.5), low), high)
+    return _confirm(x, bits, overhead, noise, dead, replace(found, place=place), (low, high))
+
+
+def _confirm(
+    x: Floats,
+    bits: float,
+    overhead: int,
+    noise: Floats | None,
+    dead: float,
+    found: Solution,
+    limits: tuple[float, float],
+) -> Met:
+    """Quantise all of x, and move the step a little where the sample misjudged the rate."""
+    place, slope = found.place, found.slope
+    tried: list[tuple[float, float]] = []
+
+    def quantised(place: float) -> tuple[Met, float]:
+        coded = quantise(x, _step(place), noise, dead)
+        return Met(_step(place), dead, coded), 8 * (coded.size() + overhead) / x.size
+
+    for _ in range(5):
+        met, rate = quantised(place)
+        if x.size <= _SAMPLE or abs(rate - bits) <= CLOSE * bits:
+            return met
+        slope = slope_between(tried[-1] if tried else None, (place, rate), slope)
+        tried.append((place, rate))
+        if not found.met:
+            break
+        place = min(max(place + (rate - bits) / slope, limits[0]), limits[1])
+    if abs(rate - bits) > NEAR * bits:  # too steep for the slope, or no sample of the whole
+        del met
+        met = quantised(settle(lambda place: quantised(place)[1], bits, tried, limits))[0]
+    return met
+
+
+def _dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float]:
+    """Return the best of a few dead zones, and how many bits a coordinate it saves.
+
+    Best is least distortion at equal rate. Half a bit is worth a factor of 2 in distortion at
+    high rates, and more of the rate at low ones, where an entropy-coded quantiser is flatter.
+    Dead zones help peaked distributions at low rates.
+    """
+    rates, costs = [], []
+    worth = 0.5 + 0.06 / bits
+    for dead in _DEAD_ZONES:
+        rate = _symbol_bits(quantise(x, step, None, dead))
+        distortion = max(_distortion(x, step, dead), 1e-300)
+        rates.append(rate)
+        costs.append(rate + worth * math.log2(distortion))
+    best = min(range(len(costs)), key=lambda i: round(costs[i], 6))
+    if costs[best] > costs[0] - _DEAD_ZONE_GAIN:
+        best = 0
+    return _DEAD_ZONES[best], rates[0] - rates[best]
+
+
+def _distortion(x: Floats, step: float, dead: float) -> float:
+    """Return the squared error in squared steps after the levels are moved to the means."""
+    size = np.abs(x.astype(np.float64)) / step
+    level = np.rint(size - dead)
+    offset = size - level
+    total = float((offset**2).sum())
+    for inside in (level == 1, level == 2, level > 2):
+        members = offset[inside]
+        total -= float(members.sum()) ** 2 / max(members.size, 1)
+    return total
+
+
+def _step(place: float) -> float:
+    return round_step(2.0**place)
+
+
+def _symbol_bits(coded: Quantised) -> float:
+    """Return the entropy of the tokens and their raw bits, per coordinate."""
+    shares = coded.counts / coded.tokens.size
+    raw = float((shares * ranges(DIRECT_BITS)[1][: shares.size]).sum())
+    return raw - float((shares * np.log2(np.maximum(shares, 1e-300))).sum())

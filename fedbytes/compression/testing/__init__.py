@@ -1,0 +1,1 @@
+"""The contract of codecs as plain functions, and what it is checked with."""

@@ -1,0 +1,337 @@
+"""The codec contract as plain functions: what every codec must do, registered here or not."""
+
+import json
+import math
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import torch
+
+from fedbytes.compression.codec import DIGEST_BYTES, Codec, Floats, codec_spec, make_codec, seal
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.testing.fresh_process import decode_elsewhere
+from fedbytes.compression.testing.sample_vectors import draw, draw_lora, edge_cases, layout_of
+
+_DRAWS = 256
+_FALSE_ALARM = 1e-7  # chance that one statistical comparison fails a correct codec
+_BYTES_A_COORDINATE = 8  # of memory that a decoder may take: twice the vector
+_BYTES_IN_ANY_CASE = 1 << 18  # for tables and pieces
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Attributes:
+        property: the property that was checked.
+        passed: whether the codec has it.
+        message: what was tried, or what went wrong and on which vector.
+    """
+
+    property: str
+    passed: bool
+    message: str
+
+
+def check_codec(
+    codec: Codec, *, seed: int = 0, fresh_process: bool = False, source: Path | None = None
+) -> list[Finding]:
+    """Run every contract check over one codec.
+
+    Args:
+        codec: any codec, also one that is not part of fedbytes.
+        seed: of the vectors and the damage.
+        fresh_process: whether to decode in a new interpreter as well (takes seconds).
+        source: file that defines and registers the codec, for the new interpreter.
+    """
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("specification", lambda: _check_spec(codec)),
+        ("round trip", lambda: _check_round_trips(codec, seed)),
+        ("refuses bad input", lambda: _check_bad_input(codec)),
+        ("damage is refused", lambda: _check_damage(codec, seed)),
+        ("hostile payloads", lambda: _check_hostile(codec, seed)),
+        ("memory", lambda: _check_memory(codec, seed)),
+        ("LoRA pairs and references", lambda: _check_lora(codec, seed)),
+    ]
+    if codec.unbiased:
+        checks.append(("unbiased", lambda: _check_unbiased(codec, seed)))
+    if codec.contracts:
+        checks.append(("contracts", lambda: _check_contracts(codec, seed)))
+    if fresh_process:
+        checks.append(("fresh process", lambda: _check_elsewhere(codec, seed, source)))
+    return [_find(name, check) for name, check in checks]
+
+
+def _find(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except Exception as error:  # whatever a codec raises is what is to be reported
+        kind = "" if isinstance(error, _BrokenError) else f"{type(error).__name__}: "
+        return Finding(name, False, f"{kind}{error}")
+
+
+class _BrokenError(Exception):
+    """A property does not hold."""
+
+
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise _BrokenError(message)
+
+
+def _shared(x: Floats, seed: int = 0, round: int = 0) -> Shared:
+    return Shared(layout_of(x.size), seed=seed, round=round, sender=1)
+
+
+def _check_spec(codec: Codec) -> str:
+    spec = codec_spec(codec)
+    _require(make_codec(json.loads(json.dumps(spec))) == codec, f"{spec} does not make the codec")
+    return json.dumps(spec)
+
+
+def _check_round_trips(codec: Codec, seed: int) -> str:
+    cases = edge_cases(np.random.default_rng(seed))
+    for name, x in cases.items():
+        given = torch.from_numpy(x.copy())
+        try:
+            data = codec.encode(given, _shared(x))
+            y = codec.decode(data, _shared(x))
+        except Exception as error:
+            raise _BrokenError(f"{name}: {type(error).__name__}: {error}") from error
+        _require(isinstance(data, bytes), f"{name}: encode returned {type(data).__name__}")
+        _require(np.array_equal(given.numpy(), x), f"{name}: encode changed its input")
+        _require(codec.encode(given, _shared(x)) == data, f"{name}: other bytes the second time")
+        again = codec.decode(data, _shared(x))
+        _require(torch.equal(again, y), f"{name}: decoded otherwise the second time")
+    return f"{len(cases)} vectors"
+
+
+def _check_bad_input(codec: Codec) -> str:
+    x = torch.ones(10)
+    shared = _shared(x.numpy())
+    bad = {
+        "NaN": x.clone().fill_(math.nan),
+        "infinity": torch.cat((x[:9], torch.tensor([-math.inf]))),
+        "float64": x.double(),
+        "too long": torch.ones(11),
+        "two dimensions": x.view(2, 5),
+        "strided": torch.ones(20)[::2],
+    }
+    for name, value in bad.items():
+        try:
+            codec.encode(value, shared)
+        except ValueError:
+            continue
+        raise _BrokenError(f"{name} was encoded")
+    return ", ".join(bad)
+
+
+def _check_damage(codec: Codec, seed: int) -> str:
+    generator = np.random.default_rng(seed)
+    tried = 0
+    for distribution in ("gauss", "sparse"):
+        x = draw(distribution, 777, generator)
+        shared = _shared(x)
+        data = codec.encode(torch.from_numpy(x), shared)
+        sizes = sorted({0, 1, 3, 4, 5, len(data) // 2, len(data) - 1})
+        bad = [data[:size] for size in sizes if size < len(data)] + [data + b"\0", b"\0" + data]
+        for _ in range(64):
+            place, bit = generator.integers(len(data)), generator.integers(8)
+            flipped = bytearray(data)
+            flipped[place] ^= 1 << bit
+            bad.append(bytes(flipped))
+        for piece in bad:
+            _refused(codec, piece, shared, "damaged")
+        other = Shared(layout_of(778), round=shared.round, sender=1)
+        _refused(codec, data, other, "of another layout")
+        tried += len(bad) + 1
+    return f"{tried} payloads"
+
+
+def _check_lora(codec: Codec, seed: int) -> str:
+    """Code an adapter's update with every kind of reference, also degenerate; damage a payload."""
+    generator = np.random.default_rng(seed)
+    layout, x, reference = draw_lora(generator)
+    references = {
+        "none": None,
+        "related": reference,
+        "zero": np.zeros_like(x),
+        "all equal": np.ones_like(x),
+        "huge": np.copysign(np.finfo(np.float32).max, reference),
+        "subnormal": np.copysign(np.float32(1e-45), reference),
+    }
+    for name, known in references.items():
+        given = None if known is None else torch.from_numpy(known)
+        shared = Shared(layout, seed=seed, round=1, sender=1, reference=given)
+        data = codec.encode(torch.from_numpy(x), shared)
+        y = codec.decode(data, shared)
+        _require(torch.equal(codec.decode(data, shared), y), f"{name}: decoded otherwise")
+        for _ in range(20):
+            piece = _mutate(data[:-DIGEST_BYTES], generator)
+            _sound(codec, seal(codec, piece, shared), shared)
+    return ", ".join(references)
+
+
+def _refused(codec: Codec, data: bytes, shared: Shared, what: str) -> None:
+    try:
+        codec.decode(data, shared)
+    except ValueError:
+        return
+    raise _BrokenError(f"a payload {what} ({len(data)} bytes) was decoded")
+
+
+def _check_hostile(codec: Codec, seed: int) -> str:
+    """Damage payloads and give them a right digest: only ValueError or a sound vector may come."""
+    generator = np.random.default_rng(seed)
+    numel, most, tried = 100_000, 0, 0
+    for distribution in ("gauss", "sparse"):
+        x = draw(distribution, numel, generator)
+        shared = _shared(x)
+        body = codec.encode(torch.from_numpy(x), shared)[:-DIGEST_BYTES]
+        codec.decode(seal(codec, body, shared), shared)  # compiles what is to be compiled
+        pieces = [_mutate(body, generator) for _ in range(30)]
+        for piece in pieces:
+            sealed = seal(codec, piece, shared)
+            most = max(most, _peak(_sound, codec, sealed, shared))
+        tried += len(pieces)
+    limit = _BYTES_A_COORDINATE * numel + _BYTES_IN_ANY_CASE
+    _require(most <= limit, f"a damaged payload took {most} bytes of memory, limit {limit}")
+    return f"{tried} payloads with a right digest, at most {most} bytes of memory"
+
+
+def _check_memory(codec: Codec, seed: int) -> str:
+    """Measure what numpy and Python allocate; compiled loops are given all their memory."""
+    numel, encoding, decoding = 100_000, 0, 0
+    for distribution in ("gauss", "sparse"):
+        x = draw(distribution, numel, np.random.default_rng(seed))
+        given, shared = torch.from_numpy(x), _shared(x)
+        data = codec.encode(given, shared)
+        codec.decode(data, shared)  # what is kept for later is made by now
+        encoding = max(encoding, _peak(codec.encode, given, shared))
+        decoding = max(decoding, _peak(codec.decode, data, shared))
+    for name, most, share in (
+        ("encoding", encoding, codec.encode_memory),
+        ("decoding", decoding, _BYTES_A_COORDINATE),
+    ):
+        limit = share * numel + _BYTES_IN_ANY_CASE
+        _require(most <= limit, f"{name} took {most} bytes of memory, limit {limit}")
+    return f"{encoding / numel:.1f} and {decoding / numel:.1f} bytes a coordinate"
+
+
+def _peak(call: Callable[..., object], *args: object) -> int:
+    """Return the most memory that is traced during a call."""
+    tracemalloc.start()
+    try:
+        call(*args)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def _sound(codec: Codec, data: bytes, shared: Shared) -> None:
+    try:
+        codec.decode(data, shared)  # checks size and finiteness itself
+    except ValueError:
+        return
+
+
+def _mutate(body: bytes, generator: np.random.Generator) -> bytes:
+    out = bytearray(body)
+    how = generator.integers(4)
+    front = min(len(out), 32 if generator.integers(2) else len(out))  # heads matter most
+    if how == 0 and out:
+        return bytes(out[: generator.integers(len(out))])
+    if how == 1:
+        return bytes(out) + generator.bytes(int(generator.integers(1, 9)))
+    for _ in range(int(generator.integers(1, 5)) if front else 0):
+        place = int(generator.integers(front))
+        out[place] = int(generator.choice([0, 0x7F, 0x80, 0xFF, int(generator.integers(256))]))
+    return bytes(out)
+
+
+def _check_unbiased(codec: Codec, seed: int) -> str:
+    """Compare the mean error along fixed directions with its standard error over draws."""
+    generator = np.random.default_rng(seed)
+    names = ("gauss", "t3", "lora")
+    bound = _t_bound(_FALSE_ALARM, _DRAWS)
+    worst = 0.0
+    for name in names:
+        x = draw(name, 2000, generator)
+        directions = _directions(x, generator)
+        scores = np.empty((_DRAWS, len(directions)))
+        for round in range(_DRAWS):
+            shared = _shared(x, seed, round)
+            y = codec.decode(codec.encode(torch.from_numpy(x), shared), shared).numpy()
+            scores[round] = directions @ (y.astype(np.float64) - x)
+        slack = 1e-6 * np.abs(directions) @ np.abs(x).astype(np.float64)  # float32 arithmetic
+        error = scores.std(axis=0, ddof=1) / math.sqrt(_DRAWS)
+        excess = np.maximum(np.abs(scores.mean(axis=0)) - slack, 0) / np.maximum(error, 1e-300)
+        worst = max(worst, float(excess.max()))
+        _require(worst <= bound, f"{name}: mean is off by {worst:.1f} standard errors")
+    return f"at most {worst:.1f} standard errors off (bound {bound:.1f})"
+
+
+def _directions(x: Floats, generator: np.random.Generator) -> np.ndarray[Any, Any]:
+    """Return directions along which a bias would show: shrinking, shifting, small or large only."""
+    size = np.abs(x)
+    small = size < np.median(size)
+    rows = [x, np.sign(x), np.ones_like(x), np.where(small, x, 0), np.where(size > 2, x, 0)]
+    rows += [generator.choice([-1.0, 1.0], x.size) for _ in range(3)]
+    return np.array(rows, np.float64)
+
+
+def _t_bound(chance: float, draws: int) -> float:
+    """Return about the two-sided quantile of Student's t with draws - 1 degrees of freedom."""
+    z = NormalDist().inv_cdf(1 - chance / 2)
+    freedom = draws - 1
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
+
+
+def _check_contracts(codec: Codec, seed: int) -> str:
+    generator = np.random.default_rng(seed)
+    cases = {name: draw(name, 4000, generator) for name in ("gauss", "t3", "sparse", "lora")}
+    cases |= {
+        name: x
+        for name, x in edge_cases(generator).items()
+        if x.any() and np.abs(x).max() > 1e-37  # subnormal vectors are outside the promise
+    }
+    worst, where = 0.0, ""
+    for name, x in cases.items():
+        loss = _mean_loss(codec, x, seed)
+        _require(loss < 1, f"{name}: the error is {loss:.4f} of the energy")
+        worst, where = max((worst, where), (loss, name))
+    return f"loses at most {worst:.4f} of the energy ({where})"
+
+
+def _mean_loss(codec: Codec, x: Floats, seed: int) -> float:
+    """Return the mean share of the energy lost, over enough draws to tell it from 1."""
+    losses: list[float] = []
+    for draws in (2, 16, 64, 256, 1024):
+        losses += [_loss(codec, x, seed, round) for round in range(len(losses), draws)]
+        mean, error = float(np.mean(losses)), float(np.std(losses)) / math.sqrt(draws)
+        if mean + 4 * error < 1 or (error > 0 and mean - 4 * error > 1):
+            break
+    return mean
+
+
+def _loss(codec: Codec, x: Floats, seed: int, round: int) -> float:
+    shared = _shared(x, seed, round)
+    y = codec.decode(codec.encode(torch.from_numpy(x), shared), shared).numpy()
+    scale = np.abs(x).max().astype(np.float64)
+    wide = x / scale
+    return float(((y / scale - wide) ** 2).sum() / (wide**2).sum())
+
+
+def _check_elsewhere(codec: Codec, seed: int, source: Path | None) -> str:
+    x = draw("gauss", 1000, np.random.default_rng(seed))
+    shared = _shared(x, seed, round=3)
+    data = codec.encode(torch.from_numpy(x), shared)
+    (found,) = decode_elsewhere([(codec, data, shared)], source)
+    same = np.array_equal(found, codec.decode(data, shared).numpy())
+    _require(same, "a new process decodes another vector")
+    return f"{len(data)} bytes decoded alike"

@@ -1,0 +1,72 @@
+"""The cosine transform of chunks: what is smooth along a chunk becomes few large coefficients."""
+
+from dataclasses import dataclass
+
+from fedbytes.compression.codec import Floats
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.dct import LARGEST_CHUNK, dct, undo_dct
+from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
+from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
+from fedbytes.compression.transforms.dct.dct_2d import dct_squares, undo_dct_squares
+from fedbytes.registry import later
+
+
+@TRANSFORMS.register("dct")
+@dataclass(frozen=True)
+class DCT(Transform):
+    """Each chunk of consecutive coordinates, or each square, becomes its orthonormal DCT-II.
+
+    As in DeMo (Peng et al. 2024, arXiv 2411.19870), which sends the largest coefficients of a
+    momentum: put it before `chunked_topk`. Wire: the exponent int16 of the power of two that the
+    vector was divided by. Orthogonal up to float32 arithmetic: keeps contraction and the mean.
+
+    Chunks lie along the flat vector. With `square`, matrices are cut into squares that are
+    transformed along both sides, as in the paper's code, where a side is the largest divisor up to
+    `chunk` and here the largest power of two. Only the first transform of a chain knows the
+    tensors: put it there, and behind it a `chunked_topk` whose chunk is `chunk` squared.
+
+    Attributes:
+        chunk: coordinates a chunk, a power of two from 2 to 4096; what is left at the end is cut
+            into smaller powers of two.
+        square: cut matrices into squares of `chunk` by `chunk`, or less where that does not divide
+            them; chunks are for what else there is.
+    """
+
+    chunk: int = 64
+    square: bool = later(False)
+
+    def __post_init__(self) -> None:
+        if not 2 <= self.chunk <= LARGEST_CHUNK or self.chunk & (self.chunk - 1):
+            raise ValueError(
+                f"dct: chunk must be a power of two from 2 to {LARGEST_CHUNK}, got {self.chunk}"
+            )
+
+    @property
+    def unbiased(self) -> bool:
+        """True."""
+        return True
+
+    @property
+    def contracts(self) -> bool:
+        """True: the error keeps its norm."""
+        return True
+
+    def forward(self, x: Floats, shared: Shared) -> Transformed:
+        """Return the coefficients."""
+        scaled, exponent = normalise(x)
+        if self.square:
+            coefficients = dct_squares(scaled, shared.layout, self.chunk)
+        else:
+            coefficients = dct(scaled, self.chunk)
+        return Transformed(exponent.to_bytes(2, "little", signed=True), coefficients)
+
+    def read(self, reader: Reader, shared: Shared) -> tuple[int, int]:
+        """Return the length, which stays, and the exponent."""
+        return shared.layout.numel, reader.number("h", "exponent", *EXPONENTS)
+
+    def backward(self, y: Floats, side: int, shared: Shared) -> Floats:
+        """Return the vector that has these coefficients."""
+        if self.square:
+            return restore(undo_dct_squares(y, shared.layout, self.chunk), side)
+        return restore(undo_dct(y, self.chunk), side)

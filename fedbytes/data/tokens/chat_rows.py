@@ -1,0 +1,71 @@
+"""From conversations to rows of token ids, and which of them are learned."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from fedbytes.data.text_data import Chat
+from fedbytes.data.tokens.chat_template import Pieces, render
+
+Row = tuple[list[int], list[bool]]
+CHUNK = 1024
+ATTEMPTS = 4
+
+
+def chat_rows(
+    chats: Sequence[Chat], tokenizer: Any, template: str, max_length: int
+) -> tuple[list[list[int]], list[list[bool]]]:
+    """Return the ids of each conversation, and of each id whether it belongs to an answer.
+
+    A conversation that is too long loses the end of its longest question, so that the answer is
+    kept; what is too long even then is cut.
+
+    Raises:
+        ValueError: if the template does not fit (see `render`).
+    """
+    rows: list[Row] = []
+    for start in range(0, len(chats), CHUNK):
+        chunk = chats[start : start + CHUNK]
+        found = _tokenize([render(chat, template, tokenizer) for chat in chunk], tokenizer)
+        for chat, row in zip(chunk, found, strict=True):
+            rows.append(_fit(chat, row, tokenizer, template, max_length))
+    return [ids for ids, _ in rows], [learned for _, learned in rows]
+
+
+def _tokenize(rendered: list[Pieces], tokenizer: Any) -> list[Row]:
+    texts = [text for pieces in rendered for text, _ in pieces]
+    ids = iter(tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else [])
+    rows: list[Row] = []
+    for pieces in rendered:
+        row: Row = ([], [])
+        for _, learned in pieces:
+            piece = next(ids)
+            row[0].extend(piece)
+            row[1].extend([learned] * len(piece))
+        rows.append(row)
+    return rows
+
+
+def _fit(chat: Chat, row: Row, tokenizer: Any, template: str, max_length: int) -> Row:
+    for _ in range(ATTEMPTS):
+        excess = len(row[0]) - max_length
+        if excess <= 0:
+            break
+        shorter = _shorten(chat, excess, tokenizer)
+        if shorter == chat:
+            break
+        chat = shorter
+        row = _tokenize([render(chat, template, tokenizer)], tokenizer)[0]
+    return row[0][:max_length], row[1][:max_length]
+
+
+def _shorten(chat: Chat, excess: int, tokenizer: Any) -> Chat:
+    """Return the conversation with so many tokens less in its longest question."""
+    places = [i for i, message in enumerate(chat) if message["role"] == "user"]
+    if not places:
+        return chat
+    longest = max(places, key=lambda i: len(chat[i]["content"]))
+    ids = tokenizer([chat[longest]["content"]], add_special_tokens=False)["input_ids"][0]
+    kept = tokenizer.decode(ids[: max(len(ids) - excess, 0)]).rstrip("\ufffd")
+    changed = [dict(message) for message in chat]
+    changed[longest]["content"] = kept
+    return tuple(changed)

@@ -1,0 +1,131 @@
+"""Texts as tokens: encoded once, kept on disk by content digest, read as memory maps."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+from filelock import FileLock
+
+from fedbytes.data.assets.manifest import is_whole, staged
+from fedbytes.data.task import Kind
+from fedbytes.data.text_data import Split, TextData
+from fedbytes.data.tokens.chat_rows import chat_rows
+from fedbytes.data.tokens.chat_template import pick_template
+from fedbytes.data.tokens.encoded import EncodedSplit, EncodedTask, Tokenizer
+from fedbytes.data.tokens.packing import pack_test
+from fedbytes.data.tokens.token_rows import token_rows
+from fedbytes.process.user_cache import folder, unwritable
+
+__all__ = ["EncodedSplit", "EncodedTask", "Tokenizer", "encode"]
+
+FORMAT = 1
+
+
+def encode(
+    data: TextData,
+    tokenizer: Tokenizer,
+    tokenizer_digest: str,
+    kind: Kind,
+    max_length: int,
+    pack: bool = False,
+    template: str | None = None,
+) -> EncodedTask:
+    """Return the tokens of a data set, from the cache if it was encoded before.
+
+    For causal-lm every text starts with the tokenizer's beginning (or end) token and, unless it
+    is cut, ends with its end token, so that each has something to predict. A text that has no
+    tokens at all becomes one such token. With `pack` no text is cut: each is followed by the end
+    token, and the test texts are joined and cut into rows. Conversations go through a chat
+    template, and the tokens of answers alone are learned.
+
+    Args:
+        data: the texts.
+        tokenizer: a Hugging Face tokenizer.
+        tokenizer_digest: names the tokenizer's content.
+        kind: what the tokens are for.
+        max_length: tokens a text is cut to, at least 1 (2 for causal-lm).
+        pack: keep texts whole, to be packed into rows of `max_length` tokens.
+        template: for conversations; None is the tokenizer's own (see `pick_template`).
+
+    Raises:
+        ValueError: if `max_length` is too small, a classification has no labels or one
+            alone, or conversations no answer.
+    """
+    least = 2 if kind == "causal-lm" else 1
+    if max_length < least:
+        raise ValueError(f"max_length must be at least {least} for {kind}, got {max_length}")
+    if kind == "classification" and "label" not in data.train.columns:
+        raise ValueError(
+            f"{data.name} has no column 'label' (known: {', '.join(data.train.columns)})"
+        )
+    parts = [FORMAT, data.digest, tokenizer_digest, kind, max_length]
+    jinja = None if data.train.chats is None else pick_template(template, tokenizer)
+    key = json.dumps([*parts, *(["pack"] if pack else []), *([] if jinja is None else [jinja])])
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    root = folder("encoded")
+    target = root / digest[:24]
+    try:
+        with FileLock(root / f".{digest[:24]}.lock"):
+            if not is_whole(target):
+                _write(target, data, tokenizer, kind, None if pack else max_length, jinja)
+    except OSError as error:
+        raise unwritable(root, error) from error
+    names: tuple[str, ...] = ()
+    if kind == "classification":
+        labels = [*data.train.columns["label"].tolist(), *data.test.columns["label"].tolist()]
+        names = tuple(sorted({str(label) for label in labels}))
+        if len(names) < 2:
+            raise ValueError(f"{data.name} has one class alone, {names[0]!r}: nothing to classify")
+    train = _open(target, "train", data.train, names, digest)
+    test = _open(target, "test", data.test, names, digest)
+    for split in (train, test):
+        if split.learned is not None and not split.learned.any():
+            raise ValueError(
+                f"no token of an answer is left to learn ({split.name}): the chat template writes "
+                f"none, or task.max_length={max_length} is too short for them"
+            )
+    if pack:
+        test = pack_test(test, max_length, sum(len(text.encode()) for text in data.test.texts))
+    return EncodedTask(train, test, names, kind, digest, max_length, tokenizer, unpacked=pack)
+
+
+def _write(
+    target: Path,
+    data: TextData,
+    tokenizer: Tokenizer,
+    kind: Kind,
+    max_length: int | None,
+    template: str | None,
+) -> None:
+    with staged(target) as staging:
+        for part, split in (("train", data.train), ("test", data.test)):
+            if split.chats is None or template is None or max_length is None:
+                rows = token_rows(split.texts, tokenizer, kind, max_length)
+            else:
+                rows, learned = chat_rows(split.chats, tokenizer, template, max_length)
+                np.save(staging / f"{part}-learned.npy", np.concatenate(learned).astype(bool))
+            offsets = np.zeros(len(rows) + 1, dtype=np.int64)
+            np.cumsum([len(row) for row in rows], out=offsets[1:])
+            tokens = np.fromiter((t for row in rows for t in row), np.int32, int(offsets[-1]))
+            np.save(staging / f"{part}-tokens.npy", tokens)
+            np.save(staging / f"{part}-offsets.npy", offsets)
+
+
+def _open(
+    target: Path, part: str, split: Split, names: tuple[str, ...], digest: str
+) -> EncodedSplit:
+    labels = None
+    if names:
+        place = {name: i for i, name in enumerate(names)}
+        given = split.columns["label"].tolist()
+        labels = np.array([place[str(label)] for label in given], dtype=np.int64)
+    return EncodedSplit(
+        name=part,
+        tokens=np.load(target / f"{part}-tokens.npy", mmap_mode="r"),
+        offsets=np.load(target / f"{part}-offsets.npy", mmap_mode="r"),
+        labels=labels,
+        columns=split.columns,
+        digest=f"{digest}-{part}",
+        learned=None if split.chats is None else np.load(target / f"{part}-learned.npy"),
+    )

@@ -1,0 +1,47 @@
+"""From texts to rows of token ids."""
+
+from typing import Any
+
+from fedbytes.data.task import Kind
+from fedbytes.data.tokens.encoded import Tokenizer
+
+CHUNK = 1024
+
+
+def token_rows(
+    texts: list[str], tokenizer: Tokenizer, kind: Kind, max_length: int | None
+) -> list[list[int]]:
+    """Return the ids of each text, special tokens included.
+
+    Args:
+        texts: one text an example.
+        tokenizer: a Hugging Face tokenizer.
+        kind: `classification` gets the tokenizer's own special tokens, `causal-lm` a beginning
+            and an end.
+        max_length: ids a text is cut to. With None no text is cut and none has a beginning: the
+            end of the one before it, in a packed row, is its beginning.
+    """
+    begin, end = first(tokenizer.bos_token_id, tokenizer.eos_token_id), tokenizer.eos_token_id
+    alone = first(end, begin, tokenizer.cls_token_id, 0)
+    assert alone is not None
+    rows: list[list[int]] = []
+    for start in range(0, len(texts), CHUNK):
+        chunk = texts[start : start + CHUNK]
+        if kind == "classification":
+            ids = tokenizer(chunk, truncation=True, max_length=max_length)["input_ids"]
+            rows += [row or [alone] for row in ids]
+        elif max_length is None:
+            ids = tokenizer(chunk, add_special_tokens=False)["input_ids"]
+            rows += [[*row, alone] for row in ids]
+        else:
+            cut: dict[str, Any] = {"truncation": True, "max_length": max_length}
+            ids = tokenizer(chunk, add_special_tokens=False, **cut)["input_ids"]
+            before = [] if begin is None else [begin]
+            after = [] if end is None else [end]
+            rows += [([*before, *row, *after])[:max_length] for row in ids]
+    return rows
+
+
+def first(*ids: int | None) -> int | None:
+    """Return the first id that there is."""
+    return next((i for i in ids if i is not None), None)

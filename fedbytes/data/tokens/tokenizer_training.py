@@ -1,0 +1,91 @@
+"""A tokenizer trained on the texts at hand, once, and kept by content digest."""
+
+import hashlib
+import json
+from typing import Any
+
+from filelock import FileLock
+
+from fedbytes.data.assets.manifest import is_whole, staged
+from fedbytes.data.text_data import TextData
+from fedbytes.data.tokens.encoded import Tokenizer
+from fedbytes.process.user_cache import folder, unwritable
+
+FORMAT = 1
+END = "<|end|>"
+LEAST_VOCABULARY = 257
+
+
+def trained_tokenizer(data: TextData, vocab_size: int) -> Tokenizer:
+    """Return a byte-level BPE tokenizer of the training texts (Sennrich et al., arXiv:1508.07909).
+
+    It knows every byte and an end token, and as many merges of frequent pairs as there is room
+    and text for. The same texts give the same tokenizer. What it learns is counts of words over
+    all clients' texts: whoever receives it learns which words are frequent in them.
+
+    Args:
+        data: the texts; those for testing are not read.
+        vocab_size: tokens at most, at least 257.
+
+    Raises:
+        ValueError: if the cache folder cannot be written.
+    """
+    key = json.dumps([FORMAT, data.digest, vocab_size])
+    name = hashlib.sha256(key.encode()).hexdigest()[:24]
+    root = folder("tokenizers")
+    target = root / name
+    try:
+        with FileLock(root / f".{name}.lock"):
+            if not is_whole(target):
+                with staged(target) as staging:
+                    content = _train(data.train.texts, vocab_size)
+                    (staging / "tokenizer.json").write_text(content, encoding="utf-8")
+            content = (target / "tokenizer.json").read_text(encoding="utf-8")
+    except OSError as error:
+        raise unwritable(root, error) from error
+    return _open(content)
+
+
+def serialised(tokenizer: Any) -> bytes:
+    """Return what someone must be given to have the same tokenizer: its JSON, without blanks."""
+    if getattr(tokenizer, "backend_tokenizer", None) is not None:
+        return str(tokenizer.backend_tokenizer.to_str()).encode()
+    return repr(sorted(tokenizer.get_vocab().items())).encode()
+
+
+def tokenizer_digest(tokenizer: Tokenizer) -> str:
+    """Return the SHA-256 of a tokenizer's content and special tokens."""
+    special = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id)
+    return hashlib.sha256(f"{special} ".encode() + serialised(tokenizer)).hexdigest()
+
+
+def _train(texts: list[str], vocab_size: int) -> str:
+    from tokenizers import Tokenizer as Backend
+    from tokenizers import decoders, models, pre_tokenizers, trainers
+
+    backend = Backend(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size,
+        special_tokens=[END],
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+        show_progress=False,
+    )
+    backend.train_from_iterator(texts, trainer)
+    content: str = backend.to_str()
+    return content
+
+
+def _open(content: str) -> Tokenizer:
+    from tokenizers import Tokenizer as Backend
+    from transformers import PreTrainedTokenizerFast
+
+    tokenizer: Tokenizer = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
+        tokenizer_object=Backend.from_str(content),
+        bos_token=END,
+        eos_token=END,
+        pad_token=END,
+        model_max_length=int(1e9),
+    )
+    return tokenizer

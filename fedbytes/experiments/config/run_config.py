@@ -1,0 +1,203 @@
+"""The configuration of one run: validated, made canonical, and digested into the run's id."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from fedbytes.registry import nearest
+
+M = TypeVar("M", bound=BaseModel)
+Spec = dict[str, Any]
+"""`{"name": …, **fields}`: which plug-in, and its configuration."""
+
+_NOT_IDENTITY: Any = {
+    "suite": True,
+    "checkpoint_every": True,
+    "label": True,
+    "plugins": True,
+    "model": {"device"},
+}
+"""Fields that change where or how often, but not what is computed."""
+
+
+class PartitionConfig(BaseModel):
+    """How the training examples are split: a partitioner's fields, and these beside them."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str = "dirichlet"
+    num_clients: int = Field(10, ge=1)
+    factor: str | None = None
+    """The column that the split follows; the label, or the task's natural one, by default."""
+    groups: str | None = None
+    """A column, such as an author, the examples of one value of which stay together."""
+
+
+class RunConfig(BaseModel):
+    """Everything that decides a run's result. The defaults are a small run of the quickstart.
+
+    `codec` is a short way to give `uplink` and `downlink` the same value; a `momentum` in it, which
+    is of clients' updates, goes to the uplink alone.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    suite: str = "run"
+    """The suite that the run belongs to; not a part of its identity."""
+    label: str | None = None
+    """What figures call the method, where runs differ in more than their codec; not identity."""
+    task: Spec = {"name": "reuters-r8", "max_length": 24}
+    model: Spec = {"name": "minilm"}
+    adapter: Spec = {"name": "lora", "rank": 8, "layers": 1}
+    partition: Spec = {"name": "dirichlet", "alpha": 1.0, "num_clients": 10}
+    algorithm: Spec = {"name": "fedavg", "local_steps": 4}
+    uplink: Spec = {"name": "fp32"}
+    downlink: Spec = {"name": "fp32"}
+    rounds: int = Field(12, ge=1)
+    """Federated rounds."""
+    clients_per_round: int | None = Field(None, ge=1)
+    """Clients sampled a round; all of them by default."""
+    evaluate_every: int = Field(1, ge=1)
+    """Evaluate after every so many rounds, and after the last."""
+    evaluate_start: bool = False
+    """Evaluate before the first round as well: a row of round 0, where nothing has been sent."""
+    initial: Literal["full", "seed"] = "full"
+    """What brings a client the initial state: the state itself, or the seed it is drawn from."""
+    broadcast: Literal["unicast", "multicast"] = "unicast"
+    """Whether a broadcast is priced once a receiver or once in all."""
+    seed: int = Field(0, ge=0, lt=2**64)
+    """Opens every random stream of the run."""
+    checkpoint_every: int = Field(1, ge=1)
+    """Rounds between checkpoints; what a kill can lose at most."""
+    plugins: tuple[str, ...] = ()
+    """Python files whose codecs, partitioners and so on the run may name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _share_codec(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping):
+            return given
+        fields = dict(given)
+        for key in fields:
+            if key not in cls.model_fields and key != "codec":
+                known = [*cls.model_fields, "codec"]
+                raise ValueError(f"there is no field {key!r}{nearest(str(key), known)}")
+        if "codec" in fields:
+            both = fields.pop("codec")
+            for link in ("uplink", "downlink"):
+                if link in fields:
+                    raise ValueError(f"give either codec or {link}, not both")
+                fields[link] = both
+            if isinstance(both, Mapping) and "momentum" in both:  # it is of clients' updates
+                fields["downlink"] = {k: v for k, v in both.items() if k != "momentum"}
+        for key, value in fields.items():
+            if cls.model_fields[key].annotation == Spec and isinstance(value, str):
+                fields[key] = {"name": value}
+        return fields
+
+    @property
+    def clients(self) -> PartitionConfig:
+        """The split's number of clients and factor, and its partitioner's fields."""
+        return PartitionConfig(**self.partition)
+
+    @property
+    def partitioner_spec(self) -> Spec:
+        """What `make_partitioner` takes."""
+        ours = {"num_clients", "factor", "groups"}
+        return {key: value for key, value in self.partition.items() if key not in ours}
+
+    @property
+    def id(self) -> str:
+        """The digest of the canonical configuration; two runs with one id are the same run."""
+        identity = self.model_dump(mode="json", exclude=_NOT_IDENTITY)
+        if not self.evaluate_start:  # the field came later: runs without it keep their ids
+            del identity["evaluate_start"]
+        text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def make_config(fields: Mapping[str, Any]) -> RunConfig:
+    """Validate and canonicalise a run's configuration: every default is filled in.
+
+    Raises:
+        ValueError: one line that names the field, the value and what is allowed.
+    """
+    from fedbytes.experiments.config.plugin_files import load_plugins
+
+    config = _validate(RunConfig, fields)
+    load_plugins(config.plugins)
+    split = _validate(PartitionConfig, config.partition)
+    canonical = {key: _within(key, make, config) for key, make in _canonical_specs().items()}
+    canonical["partition"] |= {"num_clients": split.num_clients, "factor": split.factor}
+    if split.groups is not None:
+        canonical["partition"]["groups"] = split.groups
+    if config.clients_per_round is not None and config.clients_per_round > split.num_clients:
+        raise ValueError(
+            f"clients_per_round is {config.clients_per_round}, but there are only "
+            f"{split.num_clients} clients (partition.num_clients)"
+        )
+    made = config.model_copy(update=canonical)
+    _check_compatibility(made)
+    return made
+
+
+def _check_compatibility(config: RunConfig) -> None:
+    from fedbytes.data import make_task
+    from fedbytes.experiments.config.compatibility_check import check_compatibility
+    from fedbytes.federated import make_algorithm, make_link
+    from fedbytes.models import make_adapter, make_model_spec
+
+    sampled = config.clients_per_round
+    check_compatibility(
+        make_algorithm(config.algorithm),
+        make_link(config.uplink),
+        make_link(config.downlink),
+        partial=sampled is not None and sampled < config.clients.num_clients,
+        task=make_task(config.task),
+        model=make_model_spec(config.model),
+        adapter=make_adapter(config.adapter),
+    )
+
+
+def _within(key: str, make: Callable[[RunConfig], Spec], config: RunConfig) -> Spec:
+    try:
+        return make(config)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
+
+
+def _canonical_specs() -> dict[str, Callable[[RunConfig], Spec]]:
+    """Return, for each component, how its specification is validated and filled in."""
+    from fedbytes.data import TASKS, make_task
+    from fedbytes.federated.algorithm import ALGORITHMS, make_algorithm
+    from fedbytes.federated.protocol.link import make_link
+    from fedbytes.models import ADAPTERS, make_adapter, make_model_spec, model_spec
+    from fedbytes.noniid import make_partitioner, partitioner_spec
+
+    return {
+        "task": lambda c: TASKS.spec(make_task(c.task)),
+        "model": lambda c: model_spec(make_model_spec(c.model)),
+        "adapter": lambda c: ADAPTERS.spec(make_adapter(c.adapter)),
+        "partition": lambda c: partitioner_spec(make_partitioner(c.partitioner_spec)),
+        "algorithm": lambda c: ALGORITHMS.spec(make_algorithm(c.algorithm)),
+        "uplink": lambda c: make_link(c.uplink).spec,
+        "downlink": lambda c: make_link(c.downlink).for_model.spec,
+    }
+
+
+def _validate(model: type[M], fields: Mapping[str, Any]) -> M:
+    try:
+        return model(**fields)
+    except ValidationError as error:
+        raise ValueError(one_line(error)) from None
+
+
+def one_line(error: ValidationError) -> str:
+    """Return pydantic's first complaint as one line: field, message, value."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}, got {first['input']!r}" if where else message

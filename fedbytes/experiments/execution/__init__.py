@@ -1,0 +1,1 @@
+"""Making runs: one, or many by worker processes."""

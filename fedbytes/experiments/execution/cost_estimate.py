@@ -1,0 +1,82 @@
+"""What a sweep will cost, before it is made: runs, bytes and time.
+
+One client's local training and one evaluation are made: time is what they take, scaled, and bytes
+follow from what the client would send (see `foretold`).
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from time import perf_counter
+
+import torch
+
+from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.execution.run_setup import Problem, make_problem
+from fedbytes.experiments.execution.traffic_forecast import Sample, after_a_round, foretell
+from fedbytes.federated.hooks import Hooks
+from fedbytes.streams import stream
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The cost of one run: message bytes of both directions, and seconds on one worker."""
+
+    run: str
+    up_bytes: int
+    down_bytes: int
+    seconds: float
+
+
+WARM = 2.0
+"""Seconds of an evaluation beside which warming up is nothing."""
+
+
+@dataclass(frozen=True)
+class _Trial:
+    client_seconds: float
+    evaluate_seconds: float
+    sent: Sample
+
+
+def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
+    """Return the cost of each run; models and texts are loaded for it, nothing is stored."""
+    torch.set_num_threads(threads)
+    trials: dict[str, _Trial] = {}
+    costs = []
+    for config in configs:
+        problem = make_problem(config, Hooks())
+        parts = [config.task, config.model, config.adapter, config.algorithm]
+        key = json.dumps(parts, sort_keys=True)
+        if key not in trials:
+            trials[key] = _measure(problem)
+        fed, trial = problem.federation, trials[key]
+        up, down = foretell(fed, config.rounds, trial.sent)
+        evaluations = -(-config.rounds // config.evaluate_every) + config.evaluate_start
+        steps = config.rounds * fed.clients_per_round
+        seconds = steps * trial.client_seconds + evaluations * trial.evaluate_seconds
+        costs.append(Estimate(config.id, up, down, seconds))
+    return costs
+
+
+def _measure(problem: Problem) -> _Trial:
+    """Let a client take its turn in round 1, and unless that is slow another in round 2."""
+    fed = problem.federation
+    held = fed.algorithm.initial(fed.model, fed.seed)
+    found: list[_Trial] = []
+    for round_ in (1, 2):  # the first warms up caches and kernels
+        if found:
+            if found[0].evaluate_seconds > WARM:
+                break
+            held = after_a_round(fed, found[0].sent)
+        start, turn = perf_counter(), fed.turn(round_)
+        client, begin = turn.clients[0], held
+        rng = stream(fed.seed, "estimate", round_)
+        if fed.algorithm.downloads == "state":
+            begin = fed.algorithm.download(turn.of(client), held)
+        trained = fed.algorithm.train(turn.of(client), begin, fed.parts[client], {}, rng)
+        middle = perf_counter()
+        problem.model.evaluate()
+        spent = middle - start, perf_counter() - middle
+        found.append(_Trial(*spent, Sample.of(trained.delta)))
+    return found[-1]

@@ -1,0 +1,206 @@
+"""One run, from its configuration to its folder in the store."""
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock
+
+from fedbytes.experiments.config.plugin_files import load_plugins
+from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.execution.client_split import measures
+from fedbytes.experiments.execution.events import Advanced, Event, Preparing
+from fedbytes.experiments.execution.run_setup import assets_of, make_problem, who_holds_what
+from fedbytes.experiments.store.checkpoint import load_checkpoint, save_checkpoint
+from fedbytes.experiments.store.provenance import (
+    forget_peak_memory,
+    peak_gpu_bytes,
+    peak_memory_bytes,
+    provenance,
+)
+from fedbytes.experiments.store.run_folder import RunFolder
+from fedbytes.federated.clock import Clock
+from fedbytes.federated.federation import start
+from fedbytes.federated.hooks import Hooks
+from fedbytes.federated.protocol.channel import Channel
+from fedbytes.federated.protocol.ledger import Ledger
+from fedbytes.federated.round import RoundReport, run_round
+from fedbytes.noniid import unigram_measures
+
+Tell = Callable[[Event], None]
+
+
+def _silent(_: Event) -> None:
+    return None
+
+
+def run(
+    config: RunConfig,
+    store: str | Path,
+    *,
+    hooks: Hooks | None = None,
+    deliver: Callable[[bytes], bytes] | None = None,
+    tell: Tell = _silent,
+) -> RunFolder:
+    """Make a run in `store`, or finish one that was interrupted; a finished one is left alone.
+
+    A run that is taken up at its checkpoint ends as it would have ended undisturbed, bit for
+    bit, on the same machine: the number of threads that it began with is kept with it.
+
+    Args:
+        config: from `make_config`.
+        store: the folder that holds the runs.
+        hooks: code at the round's two hook points.
+        deliver: stands for the medium that bytes cross (see `Channel`).
+        tell: called with `Preparing` and `Advanced` events.
+
+    Raises:
+        ValueError: for whatever makes the run impossible.
+    """
+    folder = RunFolder(Path(store), config.id)
+    folder.create(config.model_dump(mode="json"))
+    with FileLock(folder.path / ".lock"):
+        if folder.status != "done":
+            _Run(config, folder, hooks, deliver, tell).go()
+    return folder
+
+
+class _Run:
+    """A run in progress: the federation's state, the clock and the ledger."""
+
+    def __init__(
+        self,
+        config: RunConfig,
+        folder: RunFolder,
+        hooks: Hooks | None,
+        deliver: Callable[[bytes], bytes] | None,
+        tell: Tell,
+    ) -> None:
+        self.config, self.folder, self.tell = config, folder, tell
+        forget_peak_memory()
+        load_plugins(config.plugins)
+        self.resumed, saved = load_checkpoint(folder)
+        self.clock = Clock(saved.get("seconds"))
+        with self.clock.phase("setup"):
+            torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
+            self.problem = make_problem(config, hooks or Hooks())
+            self.problem.model.prepare(lambda *progress: tell(Preparing(*progress)))
+            self.state = self.resumed or start(self.problem.federation)
+        self.metrics: dict[str, float] = saved.get("metrics", {})
+        self.ledger = Ledger(**saved.get("bytes", {}))
+        self.channel = Channel(self.ledger, *([deliver] if deliver else []))
+
+    def go(self) -> None:
+        """Run the rounds that are left, and finish."""
+        if self.resumed is None:
+            self._describe()
+            if self.config.evaluate_start:
+                self.folder.append_row(self._row(0, {"train_loss": None}))
+        while self.state.round < self.config.rounds:
+            report = run_round(self.state, self.problem.federation, self.channel, self.clock)
+            row = self._evaluate(report)
+            self.folder.append_row({"round": report.round, **report.agreement}, "deltas.jsonl")
+            self._save(row)
+            self.tell(Advanced(report.round, self.ledger.total, self.metrics))
+        if self.problem.model.answers:
+            found = [asdict(answer) for answer in self.problem.model.answers]
+            self.folder.write_json("answers.json", {"answers": found})
+        self.folder.finish(self._summary())
+
+    def _describe(self) -> None:
+        """Write down, before the first round, where the numbers will come from."""
+        problem, fed = self.problem, self.problem.federation
+        train = problem.task.train
+        self.folder.write_json(
+            "provenance.json",
+            provenance()
+            | {
+                "device": str(problem.model.device),
+                "threads": torch.get_num_threads(),
+                "precision": str(problem.model.dtype).removeprefix("torch."),
+                "assets": assets_of(self.config),
+                "parameters": {
+                    "base": problem.model.info.parameters,
+                    "trained": fed.model.layout.numel,
+                },
+                **problem.setup_bytes(),
+                **problem.baselines(),
+                "partition": problem.holding.partition.fingerprint,
+                "moved": problem.holding.partition.moved,
+                "found": problem.holding.partition.found,
+                "heterogeneity": measures(problem.holding, train.columns)
+                | unigram_measures(problem.holding.partition, train.tokens, train.offsets),
+                "labels": link_labels(fed.uplink.label, fed.downlink.label),
+            },
+        )
+        self.folder.write_json("holdings.json", who_holds_what(problem))
+        problem.holding.partition.save(self.folder.path / "partition.npz")
+
+    def _evaluate(self, report: RoundReport) -> dict[str, Any] | None:
+        """Return the row of an evaluated round, None for one that is not."""
+        round_ = report.round
+        if round_ % self.config.evaluate_every and round_ != self.config.rounds:
+            return None
+        return self._row(round_, {"train_loss": report.train_loss}, report.agreement)
+
+    def _row(
+        self,
+        round_: int,
+        learned: dict[str, float | None],
+        agreement: dict[str, float] | None = None,
+    ) -> dict[str, Any]:
+        """Evaluate what the server holds; return the row of `round_`."""
+        with self.clock.phase("evaluate"):
+            self.problem.federation.algorithm.load(self.problem.model, self.state.model)
+            self.metrics = self.problem.model.evaluate()
+        return {
+            "round": round_,
+            "rounds": self.config.rounds,
+            "up_bytes": self.ledger.up_bytes,
+            "down_bytes": self.ledger.down_bytes,
+            "total_bytes": self.ledger.total,
+            **learned,
+            **self.metrics,
+            **(agreement or {}),
+            "seconds": sum(self.clock.seconds().values()),
+        }
+
+    def _save(self, row: dict[str, Any] | None) -> None:
+        round_ = self.state.round
+        if row is not None:
+            self.folder.append_row(row)
+        if round_ % self.config.checkpoint_every == 0 or round_ == self.config.rounds:
+            extra = {
+                "seconds": self.clock.seconds(),
+                "threads": torch.get_num_threads(),
+                "metrics": self.metrics,
+            }
+            save_checkpoint(self.folder, self.state, self.ledger, extra)
+
+    def _summary(self) -> dict[str, Any]:
+        seconds = self.clock.seconds()
+        outside = sum(seconds[key] for key in ("encode", "decode", "aggregate", "other"))
+        total = sum(seconds.values())
+        gpu = peak_gpu_bytes()
+        return {
+            "rounds": self.state.round,
+            **self.metrics,
+            "up_bytes": self.ledger.up_bytes,
+            "down_bytes": self.ledger.down_bytes,
+            "total_bytes": self.ledger.total,
+            **self.problem.setup_bytes(),
+            **self.problem.baselines(),
+            "seconds": total,
+            **{f"seconds_{phase}": spent for phase, spent in seconds.items()},
+            "overhead_share": outside / total,
+            "peak_memory_bytes": peak_memory_bytes(),
+            **({} if gpu is None else {"peak_gpu_bytes": gpu}),
+        }
+
+
+def link_labels(uplink: str, downlink: str) -> dict[str, str]:
+    """Return the names of both links, and one for the pair."""
+    codec = uplink if uplink == downlink else f"{uplink} up, {downlink} down"
+    return {"uplink": uplink, "downlink": downlink, "codec": codec}

@@ -1,0 +1,192 @@
+"""Sweeps: every run of a suite, by worker processes, each run once."""
+
+import multiprocessing
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Protocol
+
+from filelock import FileLock, Timeout
+
+from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.execution.events import Advanced, Event, Failed, Preparing
+from fedbytes.experiments.execution.worker import work
+from fedbytes.experiments.store.run_folder import RunFolder
+
+
+class Reporter(Protocol):
+    """Who is told how a sweep goes on; `fedbytes.cli.progress_table` draws a table."""
+
+    def started(self, config: RunConfig) -> None:
+        """A run has been handed to a worker."""
+
+    def told(self, config: RunConfig, event: Event) -> None:
+        """A run is being prepared, has advanced, is finished, or has failed."""
+
+
+@dataclass
+class Outcome:
+    """What became of a sweep's runs, by id; `failed` maps to the one-line reason."""
+
+    done: list[str] = field(default_factory=list)
+    skipped: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def open_store(path: str | Path) -> Path:
+    """Make the store's folder if need be, and check that it can be written to.
+
+    Raises:
+        ValueError: if it cannot.
+    """
+    store = Path(path)
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+        probe = store / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise ValueError(
+            f"cannot write to {str(store)!r} ({error.strerror}); choose another folder with --out"
+        ) from None
+    return store
+
+
+def sweep(
+    configs: Sequence[RunConfig],
+    path: str | Path,
+    *,
+    workers: int | None = None,
+    threads: int | None = None,
+    retry_failed: bool = False,
+    reporter: Reporter,
+) -> Outcome:
+    """Make every run of `configs` that `path` does not hold yet.
+
+    A finished run is not made again, an interrupted one goes on from its checkpoint, and one
+    that failed is left alone unless `retry_failed`. A run that fails does not stop the others.
+
+    Args:
+        configs: the runs, from `Suite.expand`.
+        path: the store; made if it is not there.
+        workers: processes; one a core by default, one in all where there is a GPU.
+        threads: arithmetic threads of each; the cores divided by the workers by default.
+        retry_failed: take up runs that failed before.
+        reporter: is told what happens.
+
+    Raises:
+        ValueError: if the store cannot be written to, or another sweep is writing to it.
+    """
+    store = open_store(path)
+    lock = FileLock(store / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise ValueError(
+            f"another sweep is writing to {str(store)!r}; wait for it, or choose another folder "
+            "with --out"
+        ) from None
+    try:
+        outcome, queue = _sort(configs, store, retry_failed)
+        count = min(workers or default_workers(), max(len(queue), 1))
+        cores = os.cpu_count() or 1
+        pool = _Pool(store, threads or max(1, cores // (workers or default_workers())), reporter)
+        pool.make(queue, count, outcome)
+    finally:
+        lock.release()
+    return outcome
+
+
+def default_workers() -> int:
+    """Return one worker a core, or one in all where there is a GPU to share."""
+    import torch
+
+    return 1 if torch.cuda.is_available() else os.cpu_count() or 1
+
+
+def _sort(
+    configs: Sequence[RunConfig], store: Path, retry_failed: bool
+) -> tuple[Outcome, list[RunConfig]]:
+    outcome, queue = Outcome(), []
+    for config in configs:
+        folder = RunFolder(store, config.id)
+        status = folder.status
+        if status == "done":
+            outcome.skipped.append(config.id)
+        elif status == "failed" and not retry_failed:
+            outcome.failed[config.id] = folder.failure
+        else:
+            queue.append(config)
+    return outcome, queue
+
+
+class _Worker:
+    """A worker process, the run that it has in hand, and the pipe to it."""
+
+    def __init__(self, store: Path, threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        ours, theirs = context.Pipe()
+        self.pipe: Connection = ours
+        self.config: RunConfig | None = None
+        self.process: SpawnProcess = context.Process(
+            target=work, args=(theirs, store, threads), daemon=True
+        )
+        self.process.start()
+        theirs.close()
+
+
+class _Pool:
+    """Hands runs to workers, and replaces a worker that died."""
+
+    def __init__(self, store: Path, threads: int, reporter: Reporter) -> None:
+        self.store, self.threads, self.reporter = store, threads, reporter
+
+    def make(self, queue: list[RunConfig], count: int, outcome: Outcome) -> None:
+        waiting = list(reversed(queue))
+        workers = [_Worker(self.store, self.threads) for _ in range(count if queue else 0)]
+        try:
+            for worker in workers:
+                self._hand_over(worker, waiting)
+            while busy := [worker for worker in workers if worker.config is not None]:
+                for pipe in wait([worker.pipe for worker in busy]):
+                    worker = next(w for w in busy if w.pipe is pipe)
+                    event = self._listen(worker)
+                    config = worker.config
+                    assert config is not None
+                    self.reporter.told(config, event)
+                    if isinstance(event, Advanced | Preparing):
+                        continue
+                    if isinstance(event, Failed):
+                        outcome.failed[config.id] = event.message
+                    else:
+                        outcome.done.append(config.id)
+                    if not worker.process.is_alive():
+                        workers[workers.index(worker)] = worker = _Worker(self.store, self.threads)
+                    self._hand_over(worker, waiting)
+        finally:
+            for worker in workers:
+                worker.process.kill()
+                worker.process.join()
+
+    def _hand_over(self, worker: _Worker, waiting: list[RunConfig]) -> None:
+        worker.config = waiting.pop() if waiting else None
+        if worker.config is not None:
+            self.reporter.started(worker.config)
+            worker.pipe.send(worker.config)
+
+    def _listen(self, worker: _Worker) -> Event:
+        try:
+            event: Event = worker.pipe.recv()
+        except EOFError:
+            worker.process.join()
+            message = (
+                f"the worker process died with exit code {worker.process.exitcode}; "
+                "-9 is often a lack of memory: use fewer --workers"
+            )
+            assert worker.config is not None
+            RunFolder(self.store, worker.config.id).fail(message, "")
+            return Failed(message)
+        return event

@@ -1,0 +1,179 @@
+"""Reading a store into tables: this is all that plots and papers need."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+
+from fedbytes.experiments.store.run_folder import RunFolder, read_json_lines
+
+IDENTITY = [
+    "run", "suite", "task", "model", "adapter", "algorithm", "codec", "uplink", "downlink",
+    "partition", "alpha", "heterogeneity", "seed",
+]  # fmt: skip
+MEASURED = [
+    "round", "rounds", "up_bytes", "down_bytes", "total_bytes", "train_loss", "loss", "accuracy",
+    "macro_f1", "perplexity", "delta_cosine", "delta_diversity", "delta_norm", "delta_mean_norm",
+    "seconds",
+]  # fmt: skip
+DELTAS = ["run", "round", "delta_cosine", "delta_diversity", "delta_norm", "delta_mean_norm"]
+LEDGER = [
+    "run", "round", "client", "direction", "kind", "payload_bytes", "message_bytes",
+    "encode_seconds", "decode_seconds",
+]  # fmt: skip
+
+
+def run_folders(folder: str | Path) -> list[RunFolder]:
+    """Return every run below `folder`, at any depth, in the order of their ids.
+
+    Raises:
+        ValueError: if the folder does not exist.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ValueError(f"there is no folder {str(root)!r}; `fedbytes sweep` makes one")
+    found = {path.parent.name: path.parent for path in root.rglob("config.yaml")}
+    return [RunFolder(path.parent, run) for run, path in sorted(found.items())]
+
+
+def load_results(folder: str | Path) -> pd.DataFrame:
+    """Return one row per run and evaluated round, runs in any state.
+
+    Columns: `run, suite, task, model, adapter, algorithm, codec, uplink, downlink, partition,
+    alpha, heterogeneity, seed`, then `round, rounds, up_bytes, down_bytes, total_bytes`
+    (cumulative message bytes over all clients), `train_loss`, the task's metrics (`loss` and
+    `accuracy, macro_f1` or `perplexity`; NaN where a task has none; others, such as
+    `bits_per_byte` or `exact_match`, after all other columns where a run has them), how far the
+    round's clients agree (`delta_cosine, delta_diversity, delta_norm, delta_mean_norm`, see
+    `load_deltas`) and `seconds`.
+
+    Raises:
+        ValueError: if the folder does not exist.
+    """
+    rows = []
+    for run in run_folders(folder):
+        identity = _identity(run)
+        rows += [identity | row for row in read_json_lines(run.path / "rounds.jsonl")]
+    return _table(rows, IDENTITY + MEASURED)
+
+
+def load_deltas(folder: str | Path) -> pd.DataFrame:
+    """Return one row per run and round, evaluated or not: how far its clients agree.
+
+    `delta_cosine` is the mean cosine of two clients' deltas as the server decoded them,
+    `delta_diversity` the sum of their squared norms over the squared norm of their sum,
+    `delta_norm` their mean norm and `delta_mean_norm` the norm of their mean.
+    """
+    rows = [
+        {"run": run.run} | row
+        for run in run_folders(folder)
+        for row in read_json_lines(run.path / "deltas.jsonl")
+    ]
+    return _table(rows, DELTAS)
+
+
+def load_ledger(folder: str | Path) -> pd.DataFrame:
+    """Return one row per message of every run (columns: `fedbytes.federated.Entry`)."""
+    tables = []
+    for run in run_folders(folder):
+        whole = run.path / "ledger.parquet"
+        for path in [whole] if whole.exists() else run.ledger_parts():
+            tables.append(pq.read_table(path).to_pandas().assign(run=run.run))
+    return pd.concat(tables, ignore_index=True)[LEDGER] if tables else _table([], LEDGER)
+
+
+def load_partitions(folder: str | Path) -> pd.DataFrame:
+    """Return who holds what: `run, client, category, examples`, a row for each that is not 0."""
+    rows: list[dict[str, Any]] = []
+    for run in run_folders(folder):
+        path = run.path / "holdings.json"
+        if path.exists():
+            held = json.loads(path.read_text(encoding="utf-8"))
+            counts = np.asarray(held["counts"])
+            for client, category in np.argwhere(counts):
+                rows.append(
+                    {
+                        "run": run.run,
+                        "client": int(client),
+                        "category": held["categories"][category],
+                        "examples": int(counts[client, category]),
+                    }
+                )
+    return _table(rows, ["run", "client", "category", "examples"])
+
+
+def load_runs(folder: str | Path) -> pd.DataFrame:
+    """Return one row a run: its identity, `status`, `error`, `config`, `summary`, `provenance`."""
+    rows = []
+    for run in run_folders(folder):
+        error = _read(run, "error.json")
+        rows.append(
+            _identity(run)
+            | {"status": run.status, "error": error.get("message", "")}
+            | {"traceback": error.get("traceback", ""), "config": run.settings()}
+            | {"provenance": _read(run, "provenance.json")}
+            | _read(run, "summary.json")
+        )
+    return _table(rows, [*IDENTITY, "status", "error", "traceback", "config", "provenance"])
+
+
+def stored_target(folder: str | Path) -> float | str | None:
+    """Return the target of the suite that was swept into `folder`, as it was written, if any."""
+    target: float | str | None = _stored_suite(folder).get("target")
+    return target
+
+
+def stored_baseline(folder: str | Path) -> str | None:
+    """Return the label that the suite swept into `folder` compares others with, if it says so."""
+    found = _stored_suite(folder).get("baseline")
+    return None if found is None else str(found)
+
+
+def stored_title(folder: str | Path) -> str:
+    """Return the title of the suite that was swept into `folder`, or the folder's name."""
+    suite = _stored_suite(folder)
+    return str(suite.get("title") or suite.get("name") or Path(folder).resolve().name)
+
+
+def _stored_suite(folder: str | Path) -> dict[str, Any]:
+    path = Path(folder) / "suite.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _identity(run: RunFolder) -> dict[str, Any]:
+    config, started = run.settings(), _read(run, "provenance.json")
+    split = config["partition"]
+    alpha = started.get("found", {}).get("alpha")  # of a split with a target
+    for part in (split, split.get("then") or {}):
+        alpha = part.get("alpha") if alpha is None else alpha
+    labels = started.get("labels", {})
+    named = {"label": config["label"]} if config.get("label") else {}
+    return {
+        "run": run.run,
+        "suite": config["suite"],
+        "task": config["task"]["name"],
+        "model": config["model"]["name"],
+        "adapter": config["adapter"]["name"],
+        "algorithm": config["algorithm"]["name"],
+        "codec": labels.get("codec", config["uplink"]["name"]),
+        "uplink": labels.get("uplink", config["uplink"]["name"]),
+        "downlink": labels.get("downlink", config["downlink"]["name"]),
+        "partition": config["partition"]["name"],
+        "alpha": float(alpha) if isinstance(alpha, int | float) else float("nan"),
+        "heterogeneity": started.get("heterogeneity", {}).get("nmi", float("nan")),
+        "seed": config["seed"],
+        **named,
+    }
+
+
+def _read(run: RunFolder, name: str) -> dict[str, Any]:
+    path = run.path / name
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+
+
+def _table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    table = pd.DataFrame(rows)
+    return table.reindex(columns=[*columns, *(c for c in table.columns if c not in columns)])

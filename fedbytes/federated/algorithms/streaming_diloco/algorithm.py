@@ -1,0 +1,141 @@
+"""Streaming DiLoCo: a round sends one fragment of the model, and fragments take turns."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.compression.layout import Layout
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
+from fedbytes.federated.algorithms.diloco import DiLoCo
+from fedbytes.federated.algorithms.streaming_diloco.fragments import Fragment, make_fragments
+from fedbytes.federated.context import Turn
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.trainable import Trainable
+
+_OWN = "own vector", "own round"
+
+
+@ALGORITHMS.register("streaming_diloco")
+@dataclass(frozen=True)
+class StreamingDiLoCo(DiLoCo):
+    """DiLoCo by fragments (Douillard et al. 2025, arXiv 2501.18512).
+
+    Round t ends with fragment (t - 1) mod P alone being sent both ways: whole tensors, strided
+    over the layers. A worker goes on with its own values of the others, which it keeps. So each
+    fragment is synchronised every P rounds of `local_steps` inner steps (the paper's H is their
+    product) and the peak of a round's bytes is a P-th of DiLoCo's. With `fragments=1` it is DiLoCo.
+
+    What is evaluated is what all hold: each fragment as it was last synchronised.
+    """
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"local_steps": 3, "batch_size": 8, "fragments": 2},
+        {"local_steps": 3, "batch_size": 8, "fragments": 3, "overlap": 1, "mixing": 0.5},
+    )
+
+    fragments: int = 4
+    """P; in how many rounds every tensor is sent once."""
+    overlap: int = 0
+    """Inner steps of the next round that a worker takes before it has the update (tau)."""
+    mixing: float = 0.0
+    """Share of its own values that a worker keeps when it takes an update up (alpha)."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.fragments < 1:
+            raise ValueError(f"fragments must be at least 1, got {self.fragments}")
+        if not 0 <= self.mixing < 1:
+            raise ValueError(f"mixing must be in [0, 1), got {self.mixing}")
+        if self.overlap < 0:
+            raise ValueError(f"overlap must be at least 0, got {self.overlap}")
+        if self.overlap and (self.local_steps is None or self.overlap >= self.local_steps):
+            raise ValueError(
+                f"overlap={self.overlap} must be below local_steps, got "
+                f"local_steps={self.local_steps}"
+            )
+
+    def held(self, model: Trainable) -> Layout:
+        """Return the trained tensors.
+
+        Raises:
+            ValueError: if they do not make so many fragments.
+        """
+        make_fragments(model.layout, self.fragments)
+        return model.layout
+
+    def up(self, turn: Turn) -> Layout:
+        """Return the layout of the round's fragment."""
+        return self._fragment(turn).layout
+
+    def down(self, turn: Turn) -> Layout:
+        """Return the layout of the round's fragment."""
+        return self._fragment(turn).layout
+
+    def train(
+        self,
+        turn: Turn,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Go on from the worker's own values; return what changed of the round's fragment.
+
+        `start` is what all hold; the change is since the fragment was last synchronised.
+        """
+        moments = {key: value for key, value in memory.items() if key not in _OWN}
+        model, newest, taken = turn.model, self._fragment(turn, -1), 0
+
+        def loss(batch: object) -> Tensor:
+            nonlocal taken
+            if taken == self.overlap and turn.round > 1:  # the update arrives before this step
+                whole = model.flat.detach()
+                theirs = newest.take(start).to(whole.device)
+                newest.put(torch.lerp(theirs, newest.take(whole), self.mixing), whole)
+            taken += 1
+            return model.loss(batch)
+
+        trained = self.inner(turn, self._goes_on(turn, start, memory), indices, moments, rng, loss)
+        own = model.flat.detach().to("cpu", torch.float32, copy=True)
+        now = self._fragment(turn)
+        keep = {_OWN[0]: own, _OWN[1]: torch.tensor(turn.round)}
+        return Trained(now.take(own) - now.take(start), trained.loss, trained.memory | keep)
+
+    def combine(
+        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
+    ) -> tuple[Tensor, ServerState]:
+        """Take the outer step of the round's fragment, whose momentum is its own."""
+        mark = f"{(turn.round - 1) % self.fragments}/"
+        mine = {k.removeprefix(mark): v for k, v in state.items() if k.startswith(mark)}
+        update, after = self.server(uploads, mine)
+        return update, state | {mark + key: value for key, value in after.items()}
+
+    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+        """Return what is held with the round's fragment moved by the update."""
+        after, fragment = held.clone(), self._fragment(turn)
+        fragment.put(fragment.take(held) + update, after)
+        return after
+
+    def _goes_on(self, turn: Turn, start: Tensor, memory: ClientMemory) -> Tensor:
+        """Return where the worker goes on: its own values, and the updates that it missed.
+
+        The newest update is left out; it arrives `overlap` steps into the round.
+        """
+        if _OWN[0] not in memory:
+            return start
+        own, last = memory[_OWN[0]].clone(), int(memory[_OWN[1]])
+        missed = range(max(last, turn.round - self.fragments - 1), turn.round - 1)
+        for round_ in missed:
+            fragment = self._fragment(turn, round_ - turn.round)
+            fragment.put(fragment.take(start), own)
+        return own
+
+    def _fragment(self, turn: Turn, later: int = 0) -> Fragment:
+        """Return the fragment of the round that is so many later."""
+        return make_fragments(turn.model.layout, self.fragments)[
+            (turn.round + later - 1) % self.fragments
+        ]

@@ -1,0 +1,58 @@
+"""Where in a run an algorithm is asked: the round, who takes part, and whose turn it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from fedbytes.federated.trainable import Trainable
+from fedbytes.streams import stream
+
+SERVER_TURN = -1
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What both ends know without a message, and the numbers that clients announced by one.
+
+    Attributes:
+        model: the model, for its layout and for what both ends hold of it.
+        seed: the run's seed.
+        round: the round, from 1.
+        clients: who takes part in the round, sorted; drawn from the seed.
+        num_clients: how many clients hold examples, in all.
+        client: whose turn it is; -1 is the server.
+        announced: the number that a client announced last, of those who ever did: of all on the
+            server's turn, and of itself alone on a client's, which hears no other.
+    """
+
+    model: Trainable
+    seed: int
+    round: int
+    clients: tuple[int, ...]
+    num_clients: int
+    client: int = SERVER_TURN
+    announced: Mapping[int, int] = field(default_factory=dict)
+
+    def of(self, client: int) -> "Turn":
+        """Return the turn of `client` in the same round."""
+        own = {client: self.announced[client]} if client in self.announced else {}
+        return replace(self, client=client, announced=own)
+
+    def heard(self, client: int, number: int) -> "Turn":
+        """Return the same turn after `client` announced a number."""
+        return replace(self, announced={**self.announced, client: number})
+
+    @property
+    def said(self) -> int:
+        """What the client whose turn it is announced last; 0 if it never did."""
+        return self.announced.get(self.client, 0)
+
+    @property
+    def place(self) -> int:
+        """Which of the round's clients this one is, from 0."""
+        return self.clients.index(self.client)
+
+    def stream(self, purpose: str) -> np.random.Generator:
+        """Return randomness that the server and every client of the round can draw."""
+        return stream(self.seed, f"algorithm {purpose}", self.round)

@@ -1,0 +1,1 @@
+"""Averaging that knows of LoRA factors."""

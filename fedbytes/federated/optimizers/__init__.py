@@ -1,0 +1,1 @@
+"""Optimisers of clients and of the server, their state and their schedules."""

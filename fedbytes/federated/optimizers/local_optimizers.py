@@ -1,0 +1,85 @@
+"""What takes a client's steps: an optimiser over its one vector."""
+
+from functools import cache
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from fedbytes.models.capability import can_step
+from fedbytes.process.optional_imports import import_bitsandbytes
+
+LocalOptimizer = Literal["adamw", "sgd", "adamw8bit", "paged_adamw8bit"]
+"""`adamw8bit` keeps Adam's moments in 8 bits (arXiv 2110.02861), `paged_adamw8bit` also in pages
+that leave the GPU when its memory is short (arXiv 2305.14314); both need bitsandbytes."""
+
+
+def make_local_optimizer(
+    name: LocalOptimizer,
+    flat: nn.Parameter,
+    learning_rate: float,
+    momentum: float = 0.0,
+    weight_decay: float = 0.0,
+) -> torch.optim.Optimizer:
+    """Return an optimiser of the trained vector, without memory of earlier ones.
+
+    Args:
+        name: which.
+        flat: the vector; `flat.grad` is set by backward passes.
+        learning_rate: size of a step.
+        momentum: of SGD; Adam has its own.
+        weight_decay: of SGD as a gradient, of Adam decoupled.
+
+    Raises:
+        ValueError: if bitsandbytes is not installed, or the vector's device cannot do it.
+    """
+    if name == "sgd":
+        return torch.optim.SGD([flat], learning_rate, momentum, weight_decay=weight_decay)
+    if name == "adamw":
+        fused = _fuses(flat.device)
+        return torch.optim.AdamW([flat], learning_rate, weight_decay=weight_decay, fused=fused)
+    optim = import_bitsandbytes(f"optimizer {name!r}").optim
+    device = flat.device.type
+    if name == "adamw8bit":
+        if device not in ("cpu", "cuda", "xpu"):
+            raise ValueError(f"optimizer 'adamw8bit' does not run on {device}: use adamw")
+        _check_8_bits(name, flat.device)
+        return optim.AdamW8bit([flat], learning_rate, weight_decay=weight_decay)  # type: ignore[no-any-return]
+    if device != "cuda":
+        raise ValueError(f"optimizer 'paged_adamw8bit' needs cuda, not {device}: use adamw8bit")
+    _check_8_bits(name, flat.device)
+    # The library never gives its pages back, and each client begins anew: so the vector keeps
+    # its first optimiser, which then forgets.
+    held: Any = getattr(flat, "paged_optimizer", None)
+    if held is None:
+        held = optim.PagedAdamW8bit([flat], learning_rate, weight_decay=weight_decay)
+        flat.paged_optimizer = held  # type: ignore[attr-defined]
+    begin_anew(held, learning_rate, weight_decay)
+    return held  # type: ignore[no-any-return]
+
+
+@cache
+def _fuses(device: torch.device) -> bool:
+    return can_step(lambda flat: torch.optim.AdamW([flat], fused=True), device)
+
+
+@cache
+def _steps_in_8_bits(device: torch.device) -> bool:
+    optim = import_bitsandbytes("8-bit optimizers").optim
+    return can_step(lambda flat: optim.AdamW8bit([flat]), device)
+
+
+def _check_8_bits(name: str, device: torch.device) -> None:
+    if not _steps_in_8_bits(device):
+        raise ValueError(f"optimizer {name!r} does not step on this {device}: use adamw")
+
+
+def begin_anew(optimizer: torch.optim.Optimizer, learning_rate: float, weight_decay: float) -> None:
+    """Make a bitsandbytes optimiser forget its steps, in the memory that it holds."""
+    for group in optimizer.param_groups:
+        group["lr"], group["weight_decay"] = learning_rate, weight_decay
+    for state in optimizer.state.values():
+        state["step"] = 0
+        for key in ("state1", "state2", "absmax1", "absmax2"):
+            if key in state:
+                state[key].zero_()

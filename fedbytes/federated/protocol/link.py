@@ -1,0 +1,111 @@
+"""One direction of the traffic: a codec, and what the sender keeps around it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from fedbytes.compression.codec import Codec, codec_spec, make_codec
+from fedbytes.compression.error_feedback import Feedback, Held, Memory, Sent
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.residual_guard import require_contracting
+from fedbytes.labels import short_label
+
+_FEEDBACK: dict[Any, Feedback] = {False: "none", True: "ef14", "ef14": "ef14", "ef21": "ef21"}
+NO_MEMORY = Memory()
+_MARKS = {"none": "", "ef14": " +EF", "ef21": " +EF21"}
+
+
+@dataclass(frozen=True)
+class Link:
+    """A codec for one direction, and the sender's memory around it.
+
+    Raises:
+        ValueError: if error feedback is asked of a codec that does not contract: the residual
+            would grow without bound.
+    """
+
+    codec: Codec
+    memory: Memory = NO_MEMORY
+
+    def __post_init__(self) -> None:
+        if self.memory.feedback != "none":
+            require_contracting(self.codec)
+
+    def encode(self, x: Tensor, held: Held, shared: Shared) -> Sent:
+        """Return the payload for `x` `[numel]` and what the sender keeps for the next one."""
+        return self.memory.encode(self.codec, x, held, shared)
+
+    def receive(self, decoded: Tensor, estimate: Tensor | None) -> Tensor:
+        """Return the value that a decoded message stands for, by the receiver's last one."""
+        return self.memory.receive(decoded, estimate)
+
+    @property
+    def estimates(self) -> bool:
+        """Whether the receiver has to keep each sender's last value."""
+        return self.memory.feedback == "ef21"
+
+    @property
+    def for_model(self) -> "Link":
+        """This link as the downlink: receivers hold a model that what is sent moves.
+
+        EF21 of the model (EF21-P, Gruntkowska et al. 2023) sends what their model lacks, which is
+        the newest update plus what earlier messages lost: EF14 of the updates.
+
+        Raises:
+            ValueError: for momentum, which is of a client's own updates.
+        """
+        if self.memory.momentum:
+            raise ValueError(
+                f"momentum={self.memory.momentum:g} is for clients' updates: give it to uplink "
+                "alone; the server's is algorithm.server_momentum"
+            )
+        if not self.estimates:
+            return self
+        return replace(self, memory=Memory("ef14"))
+
+    @property
+    def spec(self) -> dict[str, Any]:
+        """The canonical configuration, defaults included."""
+        feedback: Any = self.memory.feedback
+        given = {"error_feedback": {"none": False, "ef14": True}.get(feedback, feedback)}
+        # Left out at its default, so that runs made before there were these keep their ids.
+        momentum = {"momentum": self.memory.momentum} if self.memory.momentum else {}
+        decay = {"decay": self.memory.decay} if self.memory.decay != 1 else {}
+        return codec_spec(self.codec) | given | momentum | decay
+
+    @property
+    def label(self) -> str:
+        """A short name for legends: the codec, its fields not at their default, the memory."""
+        momentum = f" momentum={self.memory.momentum:g}" if self.memory.momentum else ""
+        decay = f" decay={self.memory.decay:g}" if self.memory.decay != 1 else ""
+        return short_label(self.codec) + _MARKS[self.memory.feedback] + momentum + decay
+
+
+def make_link(spec: str | Mapping[str, Any]) -> Link:
+    """Build a link from a codec's specification, with the memory's fields beside its own.
+
+    `error_feedback` is true or `"ef14"`, `"ef21"`, or false; `momentum` is in [0, 1); `decay`, of
+    what error feedback keeps, in (0, 1].
+
+    Raises:
+        ValueError: for an unknown codec or field, or error feedback that cannot work.
+    """
+    if isinstance(spec, str):
+        spec = {"name": spec}
+    if not isinstance(spec, Mapping):
+        raise ValueError(f"a codec is a name or {{name: …, fields}}, got {spec!r}")
+    given = dict(spec)
+    feedback = given.pop("error_feedback", False)
+    if not isinstance(feedback, bool | str) or feedback not in _FEEDBACK:
+        raise ValueError(f"error_feedback must be true or false, ef14 or ef21, got {feedback!r}")
+    momentum = _number("momentum", given.pop("momentum", 0.0), "[0, 1)")
+    decay = _number("decay", given.pop("decay", 1.0), "(0, 1]")
+    return Link(make_codec(given), Memory(_FEEDBACK[feedback], momentum, decay))
+
+
+def _number(name: str, value: Any, range_: str) -> float:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        raise ValueError(f"{name} must be a number in {range_}, got {value!r}")
+    return float(value)

@@ -1,0 +1,238 @@
+"""What every algorithm must keep, as checks that run on anyone's algorithm."""
+
+import copy
+import json
+import random
+import tempfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, Pairing
+from fedbytes.federated.federation import pairing, start
+from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.state import State
+from fedbytes.federated.testing.bench_federation import (
+    CLIENTS,
+    SAMPLED,
+    BrokenError,
+    Workbench,
+    find_model,
+    need,
+    same,
+)
+from fedbytes.federated.testing.strict_client import Rehearsal, StrictClient, follow
+from fedbytes.models.adapter import make_adapter
+from fedbytes.streams import stream
+
+ROUNDS = 4
+TOPK = {"name": "topk", "density": 0.2, "error_feedback": True}
+LINKS: tuple[tuple[Any, Any], ...] = (
+    ("fp32", "fp32"),
+    (TOPK, TOPK),
+    ({"name": "int", "bits": 8}, {"name": "int", "bits": 8}),
+    (TOPK | {"momentum": 0.5}, "fp32"),
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check: the property's name, whether it holds, and what was seen."""
+
+    property: str
+    passed: bool
+    message: str = ""
+
+
+def check_algorithm(algorithm: Algorithm) -> list[Finding]:
+    """Run every contract check over an algorithm, on the first tiny model that it can train.
+
+    Args:
+        algorithm: any instance, registered or not.
+    """
+    try:
+        make = find_model(algorithm)
+    except BrokenError as broken:
+        return [Finding("trains a tiny model", False, str(broken))]
+    bench = _Checks(algorithm, make)
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("its spec rebuilds it", bench.spec),
+        ("says what it holds and sends", bench.layouts),
+        ("changes nothing that it is given", bench.inputs),
+        ("the same inputs give the same outputs", bench.repeats),
+        ("leaves the global random state alone", bench.global_random),
+        ("loads what is held into any model", bench.loads),
+        ("refuses in one line", bench.refusals),
+        *(
+            (f"up {_name(up)}, down {_name(down)}", _runs(bench, up, down))
+            for up, down in bench.links()
+        ),
+        ("goes on from a checkpoint", bench.checkpoint),
+    ]
+    return [_run(name, check) for name, check in checks]
+
+
+def _run(name: str, check: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, check())
+    except BrokenError as broken:
+        return Finding(name, False, str(broken))
+    except Exception as error:  # a finding, whatever a user's code raises
+        return Finding(name, False, f"{type(error).__name__}: {error}")
+
+
+def _runs(bench: "_Checks", up: Any, down: Any) -> Callable[[], str]:
+    return lambda: bench.runs(up, down)
+
+
+def _name(spec: Any) -> str:
+    return make_link(spec).label
+
+
+class _Checks(Workbench):
+    """The checks; each returns what was tried."""
+
+    def links(self) -> list[tuple[Any, Any]]:
+        """Return the links of the check; the algorithm's own example is the last, if it has one."""
+        own = self.algorithm.example_uplink
+        return [*LINKS, *([] if own == "fp32" else [(own, "fp32")])]
+
+    def spec(self) -> str:
+        """Plain values make the same algorithm again; what is not registered has no spec."""
+        if getattr(self.algorithm, "name", None) not in ALGORITHMS.names():
+            return "not registered"
+        spec: Any = ALGORITHMS.spec(self.algorithm)
+        again = ALGORITHMS.make(json.loads(json.dumps(spec)))
+        need(again == self.algorithm, f"{spec} does not make the algorithm")
+        return json.dumps(spec)
+
+    def layouts(self) -> str:
+        """Vectors have the lengths that the layouts say, on both ends, and are finite."""
+        fed, algorithm = self.usual(), self.algorithm
+        held = algorithm.initial(fed.model, 3)
+        need(held.numel() == algorithm.held(fed.model).numel, "initial differs from held")
+        other = algorithm.initial(self.make(), 3)
+        need(torch.equal(held, other), "initial differs between two models")
+        need(algorithm.held(self.make()) == fed.layout, "held differs between two models")
+        found, announced = iter(self.calls(fed)), fed.turn(1).announced
+        for round_ in (1, 2):
+            turn = fed.turn(round_, announced)
+            for client in turn.clients:
+                trained = next(found)
+                if trained.announces is not None:
+                    turn = turn.heard(client, trained.announces)
+                _fits("delta", trained.delta, algorithm.up(turn.of(client)).numel)
+            announced = turn.announced
+            update, _, after = next(found)
+            if algorithm.downloads == "updates":
+                _fits("update", update, algorithm.down(turn).numel)
+            _fits("what is held", after, fed.layout.numel)
+        return f"held {fed.layout.numel} numbers"
+
+    def inputs(self) -> str:
+        """No method changes what it is given."""
+        given: list[Any] = []
+        self.calls(self.usual(), given)
+        for values, before in given:
+            need(same(values, before), "a method changed what it was given")
+        return f"{len(given)} calls"
+
+    def repeats(self) -> str:
+        """Outputs follow from inputs: not from what a model holds, nor from earlier calls."""
+        fed = self.usual()
+        first = self.calls(fed)
+        fed.model.set_state(torch.full((fed.model.layout.numel,), 0.5))
+        need(same(first, self.calls(fed)), "the second time the outputs are others")
+        fresh = _Checks(copy.deepcopy(self.algorithm), self.make)
+        need(same(first, fresh.calls(fresh.usual())), "with a fresh model the outputs are others")
+        return "twice, and with a fresh model"
+
+    def global_random(self) -> str:
+        """Nothing draws from a global generator."""
+        before = _global_state()
+        self.calls(self.usual())
+        need(same(before, _global_state()), "draws from a global generator")
+        return ""
+
+    def loads(self) -> str:
+        """What is held is all that evaluation needs."""
+        fed = self.usual()
+        held = self.calls(fed)[-1][2]
+        losses = []
+        for model in (fed.model, self.make()):
+            self.algorithm.load(model, held)
+            rows = np.arange(8, dtype=np.int64)
+            with torch.no_grad():
+                losses.append(float(model.loss(next(model.batches(rows, 8, stream(0, "check"))))))
+        need(losses[0] == losses[1], f"two models that load the same have losses {losses}")
+        return ""
+
+    def refusals(self) -> str:
+        """A reason not to work is one line."""
+        said = set()
+        for case in every_pairing():
+            reason = self.algorithm.refuses(case)
+            if reason is not None:
+                need(reason.strip() != "" and "\n" not in reason, f"{reason!r} is not one line")
+                said.add(reason)
+        return "; ".join(sorted(said))
+
+    def runs(self, up: Any, down: Any) -> str:
+        """The ledger counts what crossed, and clients need nothing but their messages."""
+        partial = self.partial(up, down)
+        if partial is None:
+            reason = self.algorithm.refuses(pairing(make_link(up), make_link(down), False))
+            return f"refuses: {reason}"
+        fed = self.federation(up, down, partial)
+        run = Rehearsal(fed, start(fed))
+        theirs = replace(fed, model=self.make())
+        follow(run, [StrictClient(theirs, c) for c in range(CLIENTS)], ROUNDS)
+        crossed = sum(map(len, run.crossed))
+        need(run.ledger.total == crossed, f"{run.ledger.total} bytes in the ledger, not {crossed}")
+        _fits("what is held", run.state.model, fed.layout.numel)
+        return f"{SAMPLED if partial else CLIENTS} of {CLIENTS} clients, {crossed} bytes"
+
+    def checkpoint(self) -> str:
+        """A run that is cut, saved and taken up by a new process's objects ends the same."""
+        pairs = [LINKS[1], LINKS[0], self.links()[-1]]
+        links = next(pair for pair in pairs if self.partial(*pair) is not None)
+        partial = bool(self.partial(*links))
+        feds = [self.federation(*links, partial) for _ in range(2)]
+        whole, cut = (Rehearsal(fed, start(fed)) for fed in feds)
+        whole.go(ROUNDS)
+        cut.go(ROUNDS // 2)
+        with tempfile.TemporaryDirectory() as folder:
+            cut.state.save(Path(folder) / "state.pt", {})
+            state, _ = State.load(Path(folder) / "state.pt")
+        fed = replace(cut.fed, model=self.make(), algorithm=copy.deepcopy(self.algorithm))
+        rest = Rehearsal(fed, state).go(ROUNDS - ROUNDS // 2)
+        need(torch.equal(rest.state.model, whole.state.model), "ends with another state")
+        need(cut.crossed + rest.crossed == whole.crossed, "other bytes crossed")
+        return ""
+
+
+def every_pairing() -> Iterator[Pairing]:
+    """Yield links with every memory, full and partial participation, and kinds of models."""
+    for up, down in (("fp32", "fp32"), ("topk", "fp32"), ("fp32", "topk"), ("topk", "topk")):
+        for bits in range(16):
+            a, b, c, d = (bool(bits >> place & 1) for place in range(4))
+            yield Pairing(up, down, a, b, c, d)
+    for adapter in ("lora", "full", "head"):
+        for classifies in (True, False):
+            yield Pairing(adapter=make_adapter(adapter), classifies=classifies)
+
+
+def _global_state() -> list[Any]:
+    numpy: Any = np.random.get_state(legacy=False)  # noqa: NPY002
+    return [torch.get_rng_state(), numpy, random.getstate()]
+
+
+def _fits(what: str, vector: Tensor, numel: int) -> None:
+    need(vector.shape == (numel,), f"{what} has shape {tuple(vector.shape)}, not ({numel},)")
+    need(vector.dtype == torch.float32, f"{what} is {vector.dtype}, not float32")
+    need(bool(torch.isfinite(vector).all()), f"{what} is not finite")

@@ -1,0 +1,104 @@
+"""Models small enough to check an algorithm on in seconds, built offline and always the same."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fedbytes.compression.layout import Layout
+from fedbytes.federated.trainable import Trainable
+from fedbytes.streams import stream
+
+CLASSES, FEATURES, EXAMPLES = 3, 300, 240
+LORA = {"name": "lora", "rank": 2}
+TEXT_MODELS: tuple[dict[str, Any], ...] = (
+    {"model": "tiny-bert", "adapter": LORA, "kind": "classification"},
+    {"model": "tiny-llama", "adapter": LORA, "kind": "causal-lm"},
+    {"model": "tiny-llama", "adapter": LORA, "kind": "classification"},
+)
+
+
+class Regression:
+    """Softmax regression on Gaussian features, `Trainable` to the round."""
+
+    def __init__(self, seed: int = 0) -> None:
+        rng = stream(seed, "test data")
+        truth = rng.normal(size=(FEATURES, CLASSES))
+        x = rng.normal(size=(EXAMPLES, FEATURES))
+        self.x = torch.tensor(x, dtype=torch.float32)
+        self.y = torch.tensor((x @ truth).argmax(1))
+        self.layout = Layout({"weight": (CLASSES, FEATURES), "bias": (CLASSES,)})
+        self.flat = nn.Parameter(torch.zeros(self.layout.numel))
+        self.flat.grad = torch.zeros_like(self.flat)
+
+    def draw_initial(self, seed: int) -> Tensor:
+        """Return Gaussian weights."""
+        rng = stream(seed, "initial adapter")
+        return torch.from_numpy(rng.normal(size=self.layout.numel).astype(np.float32))
+
+    def set_state(self, state: Tensor) -> None:
+        """Load a vector."""
+        with torch.no_grad():
+            self.flat.copy_(state)
+
+    def logits(self, indices: Tensor) -> Tensor:
+        """Return class scores [batch, classes]."""
+        weight, bias = self.flat[:-CLASSES], self.flat[-CLASSES:]
+        return self.x[indices] @ weight.view(CLASSES, FEATURES).T + bias
+
+    def loss(self, batch: Tensor) -> Tensor:
+        """Return the mean cross-entropy."""
+        return nn.functional.cross_entropy(self.logits(batch), self.y[batch])
+
+    def batches(
+        self, indices: np.ndarray, batch_size: int, rng: np.random.Generator
+    ) -> Iterator[Tensor]:
+        """Yield shuffled batches for ever."""
+        while True:
+            order = rng.permutation(indices)
+            for i in range(0, len(order), batch_size):
+                yield torch.from_numpy(order[i : i + batch_size])
+
+    def accuracy(self) -> float:
+        """Return the share of all examples whose class is found."""
+        with torch.no_grad():
+            return float((self.logits(torch.arange(EXAMPLES)).argmax(1) == self.y).float().mean())
+
+
+def text_model(model: str, adapter: Any, kind: str = "classification") -> Trainable:
+    """Return a tiny transformer on 40 texts of three colours, on the CPU.
+
+    Args:
+        model: `tiny-bert` or `tiny-llama`.
+        adapter: name, or `{"name": …, **fields}`.
+        kind: `classification` or `causal-lm`.
+    """
+    from fedbytes.data import encode, make_split, make_text_data
+    from fedbytes.models import build_model
+    from fedbytes.models.base.tiny_bases import byte_tokenizer
+
+    def split(count: int, seed: int) -> Any:
+        rng = stream(seed, "tiny texts")
+        words = np.array(["red", "green", "blue"])[rng.integers(3, size=count)]
+        texts = [f"{word} {'x' * int(rng.integers(1, 30))}" for word in words]
+        return make_split(texts, {"label": words})
+
+    data = make_text_data("colours", split(40, 0), split(17, 1))
+    task = encode(data, byte_tokenizer(), "bytes", kind, 24)  # type: ignore[arg-type]
+    spec = {"name": model, "device": "cpu", "precision": "float32"}
+    return build_model(spec, adapter, task, prefix_cache=False)
+
+
+def tiny_models(wanted: Mapping[str, Any] | None = None) -> Iterator[Callable[[], Trainable]]:
+    """Yield makers of tiny models: the one that is `wanted` alone, or each in turn."""
+    if wanted is None:
+        yield Regression
+    for fields in (wanted,) if wanted else TEXT_MODELS:
+        yield lambda fields=fields: text_model(**fields)  # type: ignore[misc]
+
+
+def examples_of(model: Trainable) -> int:
+    """Return how many training examples a tiny model has."""
+    return EXAMPLES if isinstance(model, Regression) else len(model.task.train)  # type: ignore[attr-defined]

@@ -1,0 +1,58 @@
+"""What the round asks of a model: one flat vector that is trained, and batches to train it on."""
+
+from collections.abc import Iterator
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from torch import Tensor, nn
+
+from fedbytes.compression.layout import Layout
+
+
+class Steppable(Protocol):
+    """What local steps need: a vector that is trained, and its loss on batches."""
+
+    @property
+    def flat(self) -> nn.Parameter:
+        """The trained vector, float32 `[numel]`; `flat.grad` collects its gradient."""
+
+    def set_state(self, state: Tensor) -> None:
+        """Load a vector into the model."""
+
+    def loss(self, batch: Any) -> Tensor:
+        """Return the mean training loss of a batch, a scalar with a graph."""
+
+    def batches(
+        self, indices: np.ndarray, batch_size: int, rng: np.random.Generator
+    ) -> Iterator[Any]:
+        """Yield shuffled batches of the training examples at `indices`, epoch after epoch."""
+
+
+class Trainable(Steppable, Protocol):
+    """A model whose trained parameters are views into one flat float32 vector.
+
+    `fedbytes.models.build_model` makes one from a Hugging Face model and an adapter; anything
+    else with these members can be federated just as well.
+    """
+
+    @property
+    def layout(self) -> Layout:
+        """Names and shapes of the trained tensors, in the order of the vector."""
+
+    def draw_initial(self, seed: int) -> Tensor:
+        """Return the initial vector that `seed` stands for; the same on both ends."""
+
+
+@runtime_checkable
+class Featured(Trainable, Protocol):
+    """A classifier whose loss can be had in two steps, the features below its head in between."""
+
+    @property
+    def trains_features(self) -> bool:
+        """Whether there are features, and what is trained changes them."""
+
+    def features(self, batch: Any) -> Tensor:
+        """Return one vector an example, float32 `[batch, width]`, with a graph."""
+
+    def loss_of(self, features: Tensor, batch: Any) -> Tensor:
+        """Return the mean loss that the head makes of features."""

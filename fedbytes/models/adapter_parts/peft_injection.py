@@ -1,0 +1,198 @@
+"""One way over peft: any of its methods that adapts single layers, put into a shared base."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fedbytes.models.adapter import Initial
+from fedbytes.models.base.base_model import share
+from fedbytes.models.initialisers import as_it_is
+from fedbytes.process.quiet import quiet_logger
+
+# What a method draws and does not train is the same in every run, so both ends have it.
+FROZEN_SEED = 20_260_101
+
+
+def inject(
+    backbone: nn.Module,
+    method: str,
+    options: Mapping[str, Any],
+    modules: Sequence[str],
+    draws: Mapping[str, Initial] | None = None,
+) -> dict[str, Initial]:
+    """Put peft's tensors beside some modules of a base, and say how they start.
+
+    Trained tensors start as peft starts them. Those that peft draws are drawn again from the
+    stream they are given; those that it draws and freezes come from a fixed seed, so that every
+    run and both ends of a link have the same and none is sent.
+
+    Args:
+        backbone: a shared copy of the base; its own parameters stay as they are, and frozen.
+        method: peft's name of the method, such as `LOHA`.
+        options: fields of its configuration, without the target modules.
+        modules: full names of the modules that are adapted.
+        draws: part of a tensor's name -> how it is drawn, instead of by peft.
+
+    Returns:
+        name of each trained parameter -> how its initial value is drawn.
+
+    Raises:
+        ValueError: if peft refuses the options or the modules, in one line.
+    """
+    bare = None if draws is not None else share(backbone)
+    before = {id(parameter) for parameter in backbone.parameters()}
+    with _unwritten(backbone, method, () if bare is None else modules):
+        _apply(backbone, method, options, modules, FROZEN_SEED)
+    trained: dict[str, Tensor] = {}
+    for name, parameter in backbone.named_parameters():
+        if id(parameter) in before:
+            parameter.requires_grad_(False)
+        elif parameter.requires_grad:
+            trained[name] = parameter.detach()
+    if draws is not None:
+        known = draws
+        return {
+            name: next((draw for part, draw in known.items() if part in name), as_it_is)
+            for name in trained
+        }
+    assert bare is not None
+    drawn = _drawn(bare, method, options, modules, trained)
+    by_module: dict[str, Together] = {}
+    initial: dict[str, Initial] = {}
+    for name in trained:
+        if name not in drawn:
+            initial[name] = as_it_is
+            continue
+        at = _target(name, modules)
+        first = at not in by_module
+        together = by_module.setdefault(at, Together(bare, method, dict(options), at))
+        initial[name] = Redraw(together, name, first)
+    return initial
+
+
+@dataclass
+class Together:
+    """The tensors beside one module, which a method may draw in dependence on each other.
+
+    Attributes:
+        bare: the base before anything was put in.
+        method: peft's name of the method.
+        options: fields of its configuration.
+        module: full name of the module.
+        values: what was drawn last, by full name.
+    """
+
+    bare: nn.Module
+    method: str
+    options: dict[str, Any]
+    module: str
+    values: dict[str, Tensor] = field(default_factory=dict)
+
+    def draw(self, seed: int) -> None:
+        """Put the method beside the module anew, with torch's generator started from `seed`."""
+        alone = _Branch(self.module, self.bare)
+        _apply(alone, self.method, self.options, [self.module], seed)
+        self.values = {name: p.detach() for name, p in alone.named_parameters() if p.requires_grad}
+
+
+@dataclass(frozen=True)
+class Redraw:
+    """Draws one tensor as peft does.
+
+    Attributes:
+        together: the tensors beside the same module.
+        name: full name of the tensor.
+        first: whether it is the first of them, whose stream all are drawn from.
+    """
+
+    together: Together
+    name: str
+    first: bool
+
+    def __call__(self, rng: np.random.Generator, like: Tensor) -> Tensor:
+        """Return the value; tensors beside one module are drawn in the layout's order."""
+        if self.first:
+            self.together.draw(int(rng.integers(2**63)))
+        drawn = self.together.values.get(self.name)
+        if drawn is None or drawn.shape != like.shape:
+            method = self.together.method
+            raise ValueError(f"peft {method} draws {self.name} for several layers at once")
+        return drawn.float().cpu()
+
+
+class _Branch(nn.Module):
+    """A tree of modules with one leaf, a module of a model under its full name there."""
+
+    def __init__(self, name: str, model: nn.Module) -> None:
+        super().__init__()
+        self.config = getattr(model, "config", None)
+        *parents, last = name.split(".")
+        at: nn.Module = self
+        for parent in parents:
+            at.add_module(parent, nn.Module())
+            at = at.get_submodule(parent)
+        at.add_module(last, share(model.get_submodule(name)))
+
+
+def _drawn(
+    bare: nn.Module,
+    method: str,
+    options: Mapping[str, Any],
+    modules: Sequence[str],
+    trained: Mapping[str, Tensor],
+) -> set[str]:
+    """Return the names of the trained tensors whose values depend on torch's generator."""
+    other = share(bare)
+    _apply(other, method, options, modules, FROZEN_SEED + 1)
+    held = dict(other.named_parameters())
+    return {name for name, value in trained.items() if not torch.equal(value, held[name])}
+
+
+def _target(name: str, modules: Sequence[str]) -> str:
+    return max((m for m in modules if name.startswith(f"{m}.")), key=len)
+
+
+def _apply(
+    model: nn.Module, method: str, options: Mapping[str, Any], modules: Sequence[str], seed: int
+) -> None:
+    with quiet_logger("bitsandbytes"):  # which peft imports where it is installed
+        from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING, PEFT_TYPE_TO_TUNER_MAPPING
+        from peft.utils.peft_types import PeftType
+    kind = PeftType(method)
+    make: Any = PEFT_TYPE_TO_CONFIG_MAPPING[kind]
+    try:
+        with seeded(model, seed):
+            config = make(**options, target_modules=list(modules))
+            PEFT_TYPE_TO_TUNER_MAPPING[kind](model, config, adapter_name="default")
+    except (ValueError, TypeError, ImportError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        raise ValueError(f"peft {method}: {reason}") from error
+
+
+@contextmanager
+def _unwritten(backbone: nn.Module, method: str, modules: Sequence[str]) -> Iterator[None]:
+    """Undo what the block writes into the weights of `modules`, and refuse it: all share them."""
+    weights = [p for name in modules for p in backbone.get_submodule(name).parameters()]
+    kept = [(p, p.data, p.detach().clone()) for p in weights]
+    yield
+    written = [(p, data, copy) for p, data, copy in kept if not torch.equal(p, copy)]
+    for parameter, data, copy in written:
+        parameter.data = data.copy_(copy)
+    if written:
+        raise ValueError(f"peft {method} with these options rewrites the base, which is shared")
+
+
+@contextmanager
+def seeded(model: nn.Module, seed: int) -> Iterator[None]:
+    """Start torch's generators from `seed` for the block; afterwards they go on as before."""
+    devices = {p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices=sorted(devices)):
+        torch.default_generator.manual_seed(seed)
+        for device in devices:
+            torch.cuda.default_generators[device].manual_seed(seed)
+        yield

@@ -1,0 +1,54 @@
+"""Where soft prompts start: words given, words drawn, or noise as large as words are."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from fedbytes.models.adapter import Initial
+from fedbytes.models.adapter_parts.prompt_text import PromptText
+
+
+@dataclass(frozen=True)
+class SoftPrompt(PromptText):
+    """A prompt of vectors.
+
+    Attributes:
+        init: `vocab`: tokens drawn from the vocabulary; `text`: those of `text`; `random`: noise
+            as large as tokens' vectors are. A text stands before what is drawn, also where `init`
+            is left out.
+    """
+
+    USUAL: ClassVar[int] = 20
+
+    init: Literal["vocab", "text", "random"] = "vocab"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = bool(self.text or self.ids)
+        if self.init == "text" and not given:
+            raise ValueError("init is text, but there is none: give text, the prompt's first words")
+        if self.init == "random" and given:
+            raise ValueError(f"init is random, but text {self.text!r} is given: leave one out")
+
+    def words(self, backbone: Any) -> Initial:
+        """Return how prompts [length, hidden] of the model's input vectors are drawn."""
+        embeddings: nn.Module = backbone.get_input_embeddings()
+        count = int(backbone.config.vocab_size)
+
+        def draw(rng: np.random.Generator, like: Tensor) -> Tensor:
+            ids = torch.from_numpy(self.start(rng, count))
+            with torch.no_grad():
+                found: Tensor = embeddings(ids.to(like.device)).float()
+            return found if self.init != "random" else noise_like(rng, found)
+
+        return draw
+
+
+def noise_like(rng: np.random.Generator, example: Tensor) -> Tensor:
+    """Return normal noise of an example's shape and root mean square."""
+    size = float(example.float().square().mean().sqrt())
+    drawn = rng.normal(0.0, size, tuple(example.shape)).astype(np.float32)
+    return torch.from_numpy(drawn)

@@ -1,0 +1,1 @@
+"""Frozen base models: loaded, quantised, offloaded, or made from a configuration."""

@@ -1,0 +1,88 @@
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.models.adapter import Initial
+from fedbytes.models.base.family import FAMILIES, Family
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+STD = 0.02
+
+
+@FAMILIES.register("llama")
+@dataclass(frozen=True)
+class Llama(Family):
+    """A Llama-style decoder from random weights (arXiv:2302.13971), 4.3 M parameters by default.
+
+    Matrices are drawn from a normal distribution of deviation 0.02, those that write into the
+    residual stream from one narrower by the root of twice the number of layers (GPT-2).
+
+    Attributes:
+        hidden_size: width of the hidden states.
+        layers: how many.
+        heads: attention heads, which divide the width.
+        kv_heads: heads of keys and values, which divide `heads`; None means as many.
+        intermediate_size: width inside the gated feed-forward part; None means 8/3 of the width,
+            rounded up to a multiple of 64.
+        tie_embeddings: whether the output layer is the embedding.
+    """
+
+    hidden_size: int = 256
+    layers: int = 4
+    heads: int = 4
+    kv_heads: int | None = None
+    intermediate_size: int | None = None
+    tie_embeddings: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for key in ("hidden_size", "layers", "heads", "kv_heads", "intermediate_size"):
+            value = getattr(self, key)
+            if value is not None and value < 1:
+                raise ValueError(f"{key} must be at least 1, got {value}")
+        if self.hidden_size % (2 * self.heads):
+            raise ValueError(
+                f"hidden_size must be a multiple of twice the heads (rotary positions), got "
+                f"hidden_size={self.hidden_size} and heads={self.heads}"
+            )
+        if self.kv_heads is not None and self.heads % self.kv_heads:
+            raise ValueError(
+                f"kv_heads must divide heads, got kv_heads={self.kv_heads} and heads={self.heads}"
+            )
+
+    def config(self, tokens: int, max_length: int) -> "PretrainedConfig":
+        """Return transformers' configuration of these sizes."""
+        from transformers import LlamaConfig
+
+        return LlamaConfig(
+            vocab_size=tokens,
+            hidden_size=self.hidden_size,
+            intermediate_size=self.intermediate_size or -(-8 * self.hidden_size // 192) * 64,
+            num_hidden_layers=self.layers,
+            num_attention_heads=self.heads,
+            num_key_value_heads=self.kv_heads or self.heads,
+            max_position_embeddings=max(2048, max_length),
+            tie_word_embeddings=self.tie_embeddings,
+        )
+
+    def initial(self, parameter: str) -> Initial:
+        """Return ones for the norms, and normal values for matrices."""
+        if parameter.endswith("norm.weight"):
+            return _ones
+        into_stream = parameter.endswith(("o_proj.weight", "down_proj.weight"))
+        deviation = STD / (2 * self.layers) ** 0.5 if into_stream else STD
+
+        def normal(rng: np.random.Generator, like: Tensor) -> Tensor:
+            drawn = rng.standard_normal(tuple(like.shape), dtype=np.float32)
+            return torch.from_numpy(drawn).mul_(deviation)
+
+        return normal
+
+
+def _ones(_rng: np.random.Generator, like: Tensor) -> Tensor:
+    return torch.ones(like.shape)

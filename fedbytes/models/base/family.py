@@ -1,0 +1,118 @@
+"""A model that is made from a configuration and starts from random weights: for pre-training."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+
+from fedbytes.data.tokens.encoded import EncodedTask
+from fedbytes.data.tokens.tokenizer_training import LEAST_VOCABULARY, serialised
+from fedbytes.models.adapter import Initial
+from fedbytes.registry import Registry
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
+
+    from fedbytes.models.base.base_model import Base
+
+TRAINED = "trained"
+VOCABULARY = 4096
+
+
+@dataclass(frozen=True)
+class Family(ABC):
+    """An architecture; its fields are its sizes, and which tokenizer it reads through.
+
+    Attributes:
+        tokenizer: `trained` on the training texts (byte-level BPE), or that of a model by name,
+            folder or hub id.
+        vocab_size: tokens of a trained tokenizer, at most; None means 4096.
+    """
+
+    name: ClassVar[str]
+    tokenizer: str = TRAINED
+    vocab_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if not self.tokenizer:
+            raise ValueError("tokenizer must be trained, or a model by name, folder or hub id")
+        if self.vocab_size is not None and self.tokenizer != TRAINED:
+            raise ValueError(
+                f"vocab_size={self.vocab_size} is of a trained tokenizer; {self.tokenizer!r} has "
+                "its own"
+            )
+        if self.vocabulary < LEAST_VOCABULARY:
+            raise ValueError(
+                f"vocab_size must be at least {LEAST_VOCABULARY} (the bytes and an end token), "
+                f"got {self.vocab_size}"
+            )
+
+    @property
+    def vocabulary(self) -> int:
+        """Tokens of a trained tokenizer, at most."""
+        return VOCABULARY if self.vocab_size is None else self.vocab_size
+
+    @abstractmethod
+    def config(self, tokens: int, max_length: int) -> "PretrainedConfig":
+        """Return the architecture's configuration for so many tokens, and texts so long."""
+
+    @abstractmethod
+    def initial(self, parameter: str) -> Initial:
+        """Return how the initial value of a parameter, named as in the model, is drawn."""
+
+
+FAMILIES: Registry[Family] = Registry(
+    "model",
+    Family,  # type: ignore[type-abstract]
+    "fedbytes.models.base.families",
+)
+
+
+def take_family(given: Mapping[str, Any]) -> tuple[Family | None, dict[str, Any]]:
+    """Return the family that a model's specification names, if any, and the fields beside its own.
+
+    Raises:
+        ValueError: for a value of the wrong type or out of range.
+    """
+    name = given.get("name")
+    if not isinstance(name, str) or name not in FAMILIES.names():
+        return None, dict(given)
+    own = {field.name for field in fields(FAMILIES.get(name))}
+    family = FAMILIES.make({"name": name} | {k: v for k, v in given.items() if k in own})
+    return family, {key: value for key, value in given.items() if key not in own}
+
+
+def family_fields(family: Family | None) -> dict[str, Any]:
+    """Return a family's canonical fields, its name left out; none of no family."""
+    spec = {} if family is None else FAMILIES.spec(family)
+    return {key: value for key, value in spec.items() if key != "name"}
+
+
+def make_base(family: Family, task: EncodedTask, device: torch.device) -> "Base":
+    """Return a model of this family for a task's tokens; its weights stand for themselves alone.
+
+    Nothing of it is there before the first round but the tokenizer, so its set-up bytes are 0.
+    """
+    from transformers import AutoModel, AutoModelForCausalLM
+
+    from fedbytes.models.base.base_model import Base, BaseInfo
+
+    config = family.config(len(task.tokenizer), task.max_length)
+    config.use_cache = False
+    config.eos_token_id = task.tokenizer.eos_token_id
+    config.bos_token_id = task.tokenizer.bos_token_id
+    auto_class: Any = AutoModelForCausalLM if task.kind == "causal-lm" else AutoModel
+    with torch.random.fork_rng(devices=[]):  # draws values that are not used
+        model = auto_class.from_config(config)
+    model.requires_grad_(False).eval().to(device)
+    info = BaseInfo(
+        name=family.name,
+        digest=f"random {FAMILIES.spec(family)} {task.digest}",
+        parameters=sum(p.numel() for p in model.parameters()),
+        setup_bytes=0,
+        decoder=True,
+        tokenizer_bytes=len(serialised(task.tokenizer)),
+    )
+    return Base(model, info)

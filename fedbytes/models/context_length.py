@@ -1,0 +1,82 @@
+"""How many tokens a model can read at once, and whether a task's texts are within that."""
+
+from typing import Any
+
+from torch import nn
+
+from fedbytes.data.tokens.encoded import EncodedTask
+from fedbytes.models.heads.generation import longest_question
+
+
+def positions_of(backbone: Any) -> int | None:
+    """Return how many tokens a model has positions for; None if it does not say."""
+    for name, module in backbone.named_modules():
+        if not (name.endswith("position_embeddings") and isinstance(module, nn.Embedding)):
+            continue
+        if module.padding_idx is not None:  # RoBERTa and its kin count from behind the padding's
+            return int(module.num_embeddings) - int(module.padding_idx) - 1
+    most = getattr(backbone.config.get_text_config(), "max_position_embeddings", None)
+    return most if isinstance(most, int) and most > 0 else None
+
+
+def check_prompt(most: int | None, prompt: int) -> None:
+    """Check that a prompt leaves room for a text among a model's positions.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if most is not None and prompt >= most:
+        raise ValueError(
+            f"a prompt of {prompt} tokens leaves no room for a text in the model's {most} "
+            "positions: set a smaller adapter.length"
+        )
+
+
+def check_room(most: int | None, text: int, prompt: int = 0, question: int = 0) -> None:
+    """Check that a text fits into a model's positions, with what stands beside it.
+
+    Args:
+        most: the model's positions, None for any number.
+        text: its tokens.
+        prompt: tokens in front of it.
+        question: tokens that follow it.
+
+    Raises:
+        ValueError: if it does not.
+    """
+    if most is None or prompt + text + question <= most:
+        return
+    check_prompt(most, prompt)
+    left = most - prompt - question
+    beside = [("a prompt", prompt), ("a question", question)]
+    parts = [f"texts of {text} tokens", *(f"{what} of {n}" for what, n in beside if n)]
+    remedy = f"task.max_length={left}" if left > 0 else "a shorter model.question"
+    raise ValueError(
+        f"{' and '.join(parts)} are more than the model's {most} positions: set {remedy}"
+    )
+
+
+def check_positions(backbone: Any, task: EncodedTask, prompt: int = 0, question: int = 0) -> None:
+    """Check that a task's longest text and its longest answer fit into a model's positions.
+
+    Args:
+        backbone: the model.
+        task: its texts; of those that are not packed yet, `max_length` tokens count.
+        prompt: tokens that an adapter puts in front of each.
+        question: tokens that follow each.
+
+    Raises:
+        ValueError: if they do not.
+    """
+    most = positions_of(backbone)
+    longest = max(int(split.lengths.max()) for split in (task.train, task.test))
+    check_room(most, task.max_length if task.unpacked else longest, prompt, question)
+    if task.generation is None or most is None:
+        return
+    asked, answer = prompt + longest_question(task), task.generation.max_new_tokens
+    if asked + answer > most:
+        raise ValueError(
+            f"questions of {asked} tokens and answers of {answer} are more than the model's {most} "
+            f"positions: set task.max_new_tokens={max(most - asked, 1)}, or a smaller "
+            "task.max_length"
+        )

@@ -1,0 +1,90 @@
+"""One base over several processes: each holds and multiplies a part of every linear layer."""
+
+import os
+from multiprocessing import parent_process
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from fedbytes.models.layer_stack import find_layers
+
+
+def join_group(device: str, field: str) -> None:
+    """Join the other processes that torchrun started; done once.
+
+    Args:
+        device: where this process runs; a GPU is its own by `LOCAL_RANK`.
+        field: the model's, which asks for several processes.
+
+    Raises:
+        ValueError: if torchrun did not start this process, or it is a worker of such a one.
+    """
+    if dist.is_initialized():
+        return
+    if "WORLD_SIZE" not in os.environ:
+        raise ValueError(
+            f"{field} needs several processes: start with torchrun (docs/large-models.md)"
+        )
+    if parent_process() is not None:  # a worker would wait for others for ever
+        raise ValueError(
+            f"{field} runs in the processes that torchrun started, not in their workers: "
+            "call fedbytes.experiments.run there (docs/large-models.md)"
+        )
+    cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
+    if cuda:
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    dist.init_process_group("nccl" if cuda else "gloo")
+
+
+def split_layers(backbone: nn.Module, trained: set[str], device: torch.device) -> None:
+    """Leave this process its rows of every frozen linear layer in the layer stack.
+
+    Each process computes its part of a layer's outputs and gathers the others'; what is between
+    linear layers, and all that is trained, every process has whole and computes alike. So any
+    adapter fits, and the trained vectors of all processes stay the same. In the manner of
+    Megatron-LM's columns (Shoeybi et al. 2019, arXiv 1909.08053), gathered after every layer.
+
+    Args:
+        backbone: a shared copy of the base in CPU memory, with its adapter.
+        trained: names of its trained parameters.
+        device: where this process computes.
+
+    Raises:
+        ValueError: if the model has no stack of layers that we know of.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.tensor import Replicate
+    from torch.distributed.tensor.parallel import ColwiseParallel, parallelize_module
+
+    layers = find_layers(backbone)[1]
+    if not layers:
+        raise ValueError(
+            f"tensor_parallel: {type(backbone).__name__} has no stack of layers that we know of: "
+            "leave it out"
+        )
+    ours = {id(p) for name, p in backbone.named_parameters() if name in trained}
+    mesh = init_device_mesh(device.type, (dist.get_world_size(),))
+    split: set[int] = set()
+    for layer in layers:
+        for module in layer.modules():
+            own = list(module.parameters(recurse=False))
+            if isinstance(module, nn.Linear) and not any(id(p) in ours for p in own):
+                parallelize_module(module, mesh, ColwiseParallel(output_layouts=Replicate()))
+                split.update(id(p) for p in module.parameters(recurse=False))
+    move_rest(backbone, split, device)
+
+
+def move_rest(backbone: nn.Module, split: set[int], device: torch.device) -> None:
+    """Move to a device what has values here and is not among `split`, ids of parameters."""
+    split = split | {id(p) for p in backbone.parameters() if p.is_meta}
+    moved: dict[int, Any] = {}  # tied parameters stay one
+    for module in backbone.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if id(parameter) not in split and parameter.device != device:
+                at_home = nn.Parameter(parameter.data.to(device), parameter.requires_grad)
+                module._parameters[name] = moved.setdefault(id(parameter), at_home)
+        for name, buffer in module.named_buffers(recurse=False):
+            if not buffer.is_meta:
+                module._buffers[name] = buffer.to(device)

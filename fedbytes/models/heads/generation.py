@@ -1,0 +1,153 @@
+"""Answers that a model writes itself, greedily, and how well they match."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from fedbytes.data.tokens.encoded import EncodedSplit, EncodedTask
+from fedbytes.streams import stream
+
+BATCH = 16
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A question as the model reads it, the answer there should be, and the one it wrote."""
+
+    prompt: str
+    wanted: str
+    written: str
+
+
+def answer_prompts(backbone: nn.Module, task: EncodedTask, device: torch.device) -> list[Answer]:
+    """Return greedy answers to some of the test conversations, always the same ones.
+
+    Args:
+        backbone: a causal language model of transformers, with its adapter.
+        task: conversations, and how many of them are answered.
+        device: where the model is.
+    """
+    assert task.generation is not None
+    tokenizer: Any = task.tokenizer
+    pairs = [_question(task.test, row) for row in _chosen(task.test, task.generation.examples)]
+    prompts = [prompt for prompt, _ in pairs]
+    ends = _ends([wanted for _, wanted in pairs], tokenizer)
+    written = generate(backbone, prompts, task.generation.max_new_tokens, ends, device)
+
+    def text(ids: Sequence[int]) -> str:
+        return str(tokenizer.decode(ids, skip_special_tokens=True)).strip()
+
+    return [
+        Answer(tokenizer.decode(prompt), text(wanted), text(found))
+        for (prompt, wanted), found in zip(pairs, written, strict=True)
+    ]
+
+
+def longest_question(task: EncodedTask) -> int:
+    """Return the tokens of the longest of the prompts that `answer_prompts` answers."""
+    assert task.generation is not None
+    rows = _chosen(task.test, task.generation.examples)
+    return max((len(_question(task.test, row)[0]) for row in rows), default=0)
+
+
+def generate(
+    backbone: Any, prompts: list[list[int]], max_new_tokens: int, ends: list[int], device: Any
+) -> list[list[int]]:
+    """Return what a model most probably says after each prompt, its end token left out."""
+    from transformers import GenerationConfig
+
+    pad = ends[0] if ends else 0
+    settings = GenerationConfig(  # type: ignore[no-untyped-call]
+        max_new_tokens=max_new_tokens,
+        do_sample=False,
+        num_beams=1,
+        use_cache=True,
+        pad_token_id=pad,
+        eos_token_id=ends or None,
+    )
+    written: list[list[int]] = [[] for _ in prompts]
+    order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
+    for start in range(0, len(order), BATCH):
+        places = order[start : start + BATCH]
+        width = max(len(prompts[place]) for place in places)
+        tokens = torch.full((len(places), width), pad)
+        mask = torch.zeros_like(tokens)
+        for row, place in enumerate(places):  # on the left, so that answers go on from prompts
+            tokens[row, width - len(prompts[place]) :] = torch.tensor(prompts[place])
+            mask[row, width - len(prompts[place]) :] = 1
+        with torch.inference_mode():
+            found = backbone.generate(
+                input_ids=tokens.to(device),
+                attention_mask=mask.to(device),
+                generation_config=settings,
+            )
+        for place, row in zip(places, found[:, width:].tolist(), strict=True):
+            stop = next((i for i, token in enumerate(row) if token in ends), len(row))
+            written[place] = row[:stop]
+    return written
+
+
+def match(answers: Sequence[Answer]) -> dict[str, float]:
+    """Return `exact_match` and `rouge_l`, means over answers.
+
+    An exact match ignores case and blanks. ROUGE-L (Lin 2004) is the F1 of the longest common
+    subsequence of words. Of no answers there is neither.
+    """
+    if not answers:
+        return {}
+    exact = [_plain(a.wanted) == _plain(a.written) for a in answers]
+    overlap = [rouge_l(a.wanted, a.written) for a in answers]
+    return {"exact_match": float(np.mean(exact)), "rouge_l": float(np.mean(overlap))}
+
+
+def rouge_l(wanted: str, written: str) -> float:
+    """Return the F1 of the longest common subsequence of words, in lower case."""
+    one, two = (re.findall(r"\w+", text.lower()) for text in (wanted, written))
+    if not one or not two:
+        return float(one == two)
+    row = [0] * (len(two) + 1)
+    for word in one:
+        diagonal = 0
+        for place, other in enumerate(two, 1):
+            above = row[place]
+            row[place] = diagonal + 1 if word == other else max(above, row[place - 1])
+            diagonal = above
+    return 2 * row[-1] / (len(one) + len(two))
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split())
+
+
+def _chosen(split: EncodedSplit, count: int) -> list[int]:
+    assert split.learned is not None
+    sums = np.concatenate([[0], np.cumsum(split.learned)])[split.offsets]
+    asked = ~np.append(split.learned, True)[split.offsets[:-1]]
+    answered = np.flatnonzero((np.diff(sums) > 0) & asked)
+    order = stream(0, "generation examples").permutation(answered)
+    return sorted(order[:count].tolist())
+
+
+def _question(split: EncodedSplit, row: int) -> tuple[list[int], list[int]]:
+    """Return the tokens before a conversation's last answer, and those of the answer."""
+    assert split.learned is not None
+    start, end = int(split.offsets[row]), int(split.offsets[row + 1])
+    tokens, learned = split.tokens[start:end].tolist(), split.learned[start:end]
+    last = int(np.flatnonzero(learned)[-1])
+    before = np.flatnonzero(~learned[:last])
+    first = int(before[-1]) + 1 if len(before) else 0
+    return tokens[:first], tokens[first : last + 1]
+
+
+def _ends(answers: list[list[int]], tokenizer: Any) -> list[int]:
+    """Return the tokens that end an answer: the tokenizer's, and what the template has for it."""
+    found = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
+    for token in sorted({answer[-1] for answer in answers} - {*found}):
+        if tokenizer.decode([token], skip_special_tokens=True) == "":
+            found.append(token)
+    return found

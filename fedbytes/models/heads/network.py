@@ -1,0 +1,111 @@
+"""A base model joined to what turns its last hidden states into a loss."""
+
+from inspect import signature
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from fedbytes.models.adapter import Initial
+from fedbytes.models.initialisers import ones, zeros
+
+# Features of length one need large weights. With the factor here, weights and scale are of order
+# one, so that Adam's steps are of the right size and no single value stands out in a message.
+FEATURE_SCALE = 100.0
+
+
+class Classifier(nn.Module):
+    """Class scores from a base model's pooled and normalised hidden state.
+
+    Encoders are pooled by the mean over tokens, decoders by their last token.
+
+    Args:
+        backbone: the base model without head.
+        hidden: width of its hidden states.
+        classes: number of classes.
+        last_token: pool by the last token.
+    """
+
+    def __init__(self, backbone: nn.Module, hidden: int, classes: int, last_token: bool) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.head = Head(hidden, classes)
+        self.last_token = last_token
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return class scores [batch, classes] for tokens and mask [batch, time]."""
+        return self.head(self.features(tokens, mask))  # type: ignore[no-any-return]
+
+    def features(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """Return one pooled vector a text [batch, hidden]."""
+        states = self.backbone(input_ids=tokens, attention_mask=mask).last_hidden_state
+        return pool(states, mask, self.last_token)
+
+
+class Head(nn.Module):
+    """A linear layer on features of length one, with a learned scale."""
+
+    def __init__(self, hidden: int, classes: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(classes, hidden))
+        self.bias = nn.Parameter(torch.zeros(classes))
+        self.scale = nn.Parameter(torch.ones(1))
+
+    def initial(self) -> dict[str, Initial]:
+        """Return how each parameter's initial value is drawn."""
+        return {"weight": zeros, "bias": zeros, "scale": ones}
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return scores [batch, classes] for features [batch, hidden]."""
+        unit = F.normalize(features.float(), dim=-1)
+        return F.linear(unit * (FEATURE_SCALE * self.scale), self.weight, self.bias)
+
+
+def pool(states: Tensor, mask: Tensor, last_token: bool) -> Tensor:
+    """Return one vector a text: its last token's state, or the mean over its tokens.
+
+    Args:
+        states: [batch, time, hidden].
+        mask: 1 for tokens and 0 for padding, which is on the right [batch, time].
+        last_token: which of the two.
+    """
+    if last_token:
+        rows = torch.arange(len(states), device=states.device)
+        return states[rows, mask.sum(1) - 1]
+    weights = mask.unsqueeze(1).to(states.dtype)
+    return torch.bmm(weights, states).squeeze(1) / weights.sum(2)
+
+
+class LanguageModel(nn.Module):
+    """A causal language model: scores of the next token."""
+
+    def __init__(self, backbone: nn.Module) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self._keeps = "logits_to_keep" in signature(type(backbone).forward).parameters
+
+    def forward(self, tokens: Tensor, mask: Tensor, first: int = 0) -> Tensor:
+        """Return scores [batch, time - first, vocabulary], from the place `first` on.
+
+        The output layer, the largest of a small model, runs on these places alone where the
+        architecture knows how.
+        """
+        wanted = {"logits_to_keep": tokens.shape[1] - first} if first and self._keeps else {}
+        output: Any = self.backbone(input_ids=tokens, attention_mask=mask, **wanted)
+        logits: Tensor = output.logits
+        return logits if wanted else logits[:, first:]
+
+
+def next_token_loss(scores: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the summed negative log-likelihood of next tokens, and of how many.
+
+    Args:
+        scores: [batch, time, vocabulary].
+        tokens: [batch, time].
+        mask: which tokens are to be predicted [batch, time].
+    """
+    seen = mask[:, 1:].bool()
+    targets = tokens[:, 1:][seen]
+    nll = F.cross_entropy(scores[:, :-1][seen].float(), targets, reduction="sum")
+    return nll, seen.sum()

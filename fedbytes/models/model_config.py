@@ -1,0 +1,162 @@
+"""The model part of a configuration."""
+
+import dataclasses
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+
+from fedbytes.models.base.family import Family, family_fields, take_family
+from fedbytes.models.base.offload import Offload
+from fedbytes.models.base.quantised_base import Quantisation
+from fedbytes.models.device import Precision
+from fedbytes.models.heads.verbaliser import QUESTION
+from fedbytes.registry import is_default, later, nearest
+
+MICROBATCHES = 4
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """Which base model, and how it runs.
+
+    Attributes:
+        name: `minilm`, `smollm2-135m`, `tiny-llama`, `tiny-bert`, a folder, or a hub id; or a
+            family such as `llama`, whose fields then stand beside these.
+        device: `auto` (cuda, else mps, else cpu), or a device by name.
+        precision: `auto` (bfloat16 where the device has it), `float32` or `bfloat16`.
+        pooling: how a text's states become one for classification: `mean` over its tokens, its
+            `last` token, or `auto` (mean for encoders, last for decoders).
+        quantise: pack the frozen linear layers' weights as `nf4`, `fp4` or `int8`; `none` not to.
+        double_quant: quantise the scales of 4-bit blocks as well.
+        compute_dtype: type of the products with unpacked weights; `auto` is that of `precision`.
+        gradient_checkpointing: compute layers' activations again rather than keep them.
+        device_map: where the frozen base is kept: on the device (`none`), in `cpu` memory, on
+            `disk`, or wherever there is room (`auto`); computed is on the device.
+        offload_folder: where weights are kept that `device_map` puts on disk.
+        family: the architecture of a model that starts from random weights.
+        tensor_parallel: split the frozen base over the processes that torchrun started.
+        pipeline_parallel: give each of those processes some consecutive layers of it instead.
+        microbatches: parts of a batch that are in the pipeline at the same time.
+        head: what classifies: a `linear` layer that is trained, or the classes' `words`, which a
+            causal language model scores as the next token (nothing is trained).
+        words: with `head: words`, one a class, in the order of the sorted labels and separated by
+            commas; the labels themselves by default.
+        question: with `head: words`, what follows each text.
+    """
+
+    name: str
+    device: str = "auto"
+    precision: Precision = "auto"
+    pooling: Literal["auto", "mean", "last"] = "auto"
+    quantise: Literal["none", "nf4", "fp4", "int8"] = later("none")
+    double_quant: bool = later(False)
+    compute_dtype: Literal["auto", "float32", "bfloat16", "float16"] = later("auto")
+    gradient_checkpointing: bool = later(False)
+    device_map: Literal["none", "auto", "cpu", "disk"] = later("none")
+    offload_folder: str = later("")
+    family: Family | None = later(None)
+    tensor_parallel: bool = later(False)
+    pipeline_parallel: bool = later(False)
+    microbatches: int = later(MICROBATCHES)
+    head: Literal["linear", "words"] = later("linear")
+    words: str = later("")
+    question: str = later(QUESTION)
+
+    def __post_init__(self) -> None:
+        if self.double_quant and self.quantise not in ("nf4", "fp4"):
+            raise ValueError(f"double_quant needs quantise nf4 or fp4, got {self.quantise}")
+        if self.compute_dtype != "auto" and self.quantise == "none":
+            raise ValueError("compute_dtype needs quantise; without it, set precision")
+        if self.device_map != "none" and self.quantise != "none":
+            raise ValueError(
+                f"device_map {self.device_map} does not go with quantise {self.quantise}: "
+                "leave one of them out"
+            )
+        for key in ("tensor_parallel", "pipeline_parallel"):
+            if getattr(self, key) and (self.device_map, self.quantise) != ("none", "none"):
+                raise ValueError(f"{key} does not go with device_map or quantise")
+            if getattr(self, key) and self.family is not None:
+                raise ValueError(f"{key} needs a frozen base; {self.name!r} has none")
+        if self.tensor_parallel and self.pipeline_parallel:
+            raise ValueError("pipeline_parallel does not go with tensor_parallel: leave one out")
+        if self.microbatches < 1:
+            raise ValueError(f"microbatches must be at least 1, got {self.microbatches}")
+        if self.microbatches != MICROBATCHES and not self.pipeline_parallel:
+            raise ValueError(f"microbatches={self.microbatches} needs pipeline_parallel: true")
+        if self.head == "linear" and (self.words or self.question != QUESTION):
+            raise ValueError("words and question are of head: words, got head: linear")
+        if self.device_map == "disk" and not self.offload_folder:
+            raise ValueError("device_map disk needs offload_folder, a folder for the weights")
+        for key in ("quantise", "device_map"):
+            if self.family is not None and getattr(self, key) != "none":
+                raise ValueError(
+                    f"{key}={getattr(self, key)} needs a frozen base; {self.name!r} has none"
+                )
+        if self.family is not None and self.head == "words":
+            raise ValueError(f"head=words needs a pretrained model; {self.name!r} has no words yet")
+
+    @property
+    def processes(self) -> str:
+        """The field that asks for several processes, empty if none does."""
+        both = ("tensor_parallel", "pipeline_parallel")
+        return next((key for key in both if getattr(self, key)), "")
+
+    @property
+    def offload(self) -> Offload | None:
+        """Where the frozen base is kept, None if on the device."""
+        if self.device_map == "none":
+            return None
+        return Offload(self.device_map, self.offload_folder)
+
+    def quantisation(self, precision: torch.dtype) -> Quantisation | None:
+        """Return how weights are packed, None if they are not.
+
+        Args:
+            precision: type of the other products, which `compute_dtype: auto` follows.
+        """
+        if self.quantise == "none":
+            return None
+        named = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+        compute = named.get(self.compute_dtype, precision)
+        return Quantisation(self.quantise, self.double_quant, compute)
+
+
+def make_model_spec(spec: str | Mapping[str, Any] | ModelSpec) -> ModelSpec:
+    """Return the model that a name or `{"name": …, **fields}` stands for; nothing is loaded.
+
+    Raises:
+        ValueError: for a misspelt field (the message names the nearest) or a missing name.
+    """
+    if isinstance(spec, ModelSpec):
+        return spec
+    family, given = take_family({"name": spec} if isinstance(spec, str) else spec)
+    hints = {k: hint for k, hint in typing.get_type_hints(ModelSpec).items() if k != "family"}
+    for key, value in given.items():
+        if key not in hints:
+            known = [*hints, *family_fields(family)]
+            raise ValueError(f"model has no field {key!r}{nearest(key, known)}")
+        _check(key, value, hints[key])
+    if not given.get("name"):
+        raise ValueError("model needs name: one of ours, a folder, or a hub id")
+    return ModelSpec(**given, family=family)
+
+
+def _check(key: str, value: Any, hint: Any) -> None:
+    if typing.get_origin(hint) is Literal:
+        if value not in typing.get_args(hint):
+            options = ", ".join(typing.get_args(hint))
+            raise ValueError(f"{key} must be one of {options}, got {value!r}")
+    elif type(value) is not hint:
+        raise ValueError(f"model {key} must be of type {hint.__name__}, got {value!r}")
+
+
+def model_spec(spec: ModelSpec) -> dict[str, Any]:
+    """Return the canonical fields of a model; those added later are left out at their default."""
+    return {
+        field.name: getattr(spec, field.name)
+        for field in dataclasses.fields(spec)
+        if field.name != "family" and not is_default(field, getattr(spec, field.name))
+    } | family_fields(spec.family)

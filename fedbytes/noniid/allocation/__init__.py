@@ -1,0 +1,1 @@
+"""From shares to owners: whole examples dealt to clients."""

@@ -1,0 +1,1 @@
+"""Texts as points, for partitioners that cluster them."""

@@ -1,0 +1,1 @@
+"""Partitions from and for other libraries, and from tables in files."""

@@ -1,0 +1,1 @@
+"""How different the clients of a partition are."""

@@ -1,0 +1,195 @@
+"""What a partitioner is, and the registry that finds one by name."""
+
+import copy
+import dataclasses
+import operator
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.noniid.allocation.example_groups import units_of
+from fedbytes.noniid.allocation.test_split import follow
+from fedbytes.noniid.factor import Factor
+from fedbytes.noniid.measures.heterogeneity import nmi
+from fedbytes.noniid.partition import Partition
+from fedbytes.noniid.target_heterogeneity import Strength, solve_strength
+from fedbytes.registry import Registry
+from fedbytes.streams import stream
+
+
+class Partitioner(ABC):
+    """Splits examples over clients by one column; a frozen dataclass, registered by name.
+
+    A subclass writes `_assign`; checks and the random stream are here.
+
+    Attributes:
+        name: the registered name.
+        examples: fields of configurations that the contract tests run, one dict each.
+        default_factor: the column that a configuration splits by if it names none; `text` for
+            the texts themselves, None for the label or else the data's natural column.
+        only_measured: whether the column is measured, and does not decide who holds what.
+        strength: the field that a `target` stands for, in schemes that have one.
+    """
+
+    name: ClassVar[str]
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    default_factor: ClassVar[str | None] = None
+    only_measured: ClassVar[bool] = False
+    strength: ClassVar[Strength | None] = None
+
+    @property
+    def required_clients(self) -> int | None:
+        """The only number of clients that this configuration can split over, or None if any."""
+        return None
+
+    def resolve(self, factor: Any) -> tuple["Partitioner", Any]:
+        """Return the partitioner that splits, and the column that it splits by.
+
+        Another pair than this one and `factor` where a column is made first, of which the
+        partition is then measured: clusters of texts.
+        """
+        return self, factor
+
+    @property
+    def required_categories(self) -> int | None:
+        """The only number of categories that this configuration can split, or None if any."""
+        return None
+
+    def __call__(
+        self, factor: Any, num_clients: int = 10, seed: int = 0, groups: Any = None
+    ) -> Partition:
+        """Split the examples of a column over clients.
+
+        Args:
+            factor: one value an example, [examples]: any sortable type, none missing.
+            num_clients: at least 1. There may be more clients than examples; some are empty then.
+            seed: opens the stream `"partition"`; the same seed gives the same partition.
+            groups: a second column, [examples]; examples of one group stay together. The groups
+                are what is split then, each by its most frequent value, and what fields such as
+                `min_size` and `Partition.moved` count.
+
+        Raises:
+            ValueError: if an argument is malformed or the configuration does not fit it.
+        """
+        column = Factor(factor)
+        if not len(column):
+            raise ValueError("the factor has no values: there is nothing to split")
+        clients = _client_count(num_clients, self.required_clients)
+        rng = stream(seed, "partition")
+        if groups is None:
+            partition = self.assign(column, clients, rng)
+        else:
+            units, unit = units_of(column, groups)
+            split = self.assign(units, clients, rng)
+            partition = Partition.from_owners(split.owners[unit], clients, split.moved)
+            partition.found.update(split.found)
+        partition.remember(column)
+        return partition
+
+    def split(
+        self, train: Any, test: Any, num_clients: int = 10, seed: int = 0
+    ) -> tuple[Partition, Partition]:
+        """Split training and test data by the same draw.
+
+        The training part is what calling the partitioner gives. The test part gives each client
+        the share of every category that it holds of the training data.
+
+        Args:
+            train: the column in the training data, [examples].
+            test: the same column in the test data, [examples].
+            num_clients: as for a call.
+            seed: as for a call.
+
+        Raises:
+            ValueError: as for a call.
+        """
+        partition = self(train, num_clients, seed)
+        column = Factor(test)
+        paired = follow(partition, Factor(train), column, stream(seed, "partition", 1))
+        paired.remember(column)
+        return partition, paired
+
+    def assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        """Split a checked column; what a partitioner that holds another one calls.
+
+        Raises:
+            ValueError: if the configuration does not fit the column.
+        """
+        required = self.required_categories
+        if required is not None and factor.categories.size != required:
+            raise ValueError(
+                f"the factor has {factor.categories.size} categories, but partitioner "
+                f"{self.name!r} is configured for {required}"
+            )
+        if getattr(self, "target", None) is not None:
+            return self._assign_by_target(factor, num_clients, rng)
+        partition = self._assign(factor, num_clients, rng)
+        if partition.num_examples != len(factor):
+            raise ValueError(
+                f"partitioner {self.name!r} split {partition.num_examples} of {len(factor)} "
+                "examples; name what nobody holds in `dropped`"
+            )
+        return partition
+
+    def _assign_by_target(
+        self, factor: Factor, num_clients: int, rng: np.random.Generator
+    ) -> Partition:
+        """Return the split by the strength that gives the wanted heterogeneity."""
+        strength, target = self.strength, getattr(self, "target")  # noqa: B009
+        if strength is None:
+            raise ValueError(f"partitioner {self.name!r} has a target and no strength")
+
+        def split_at(value: float) -> Partition:
+            changed: Any = {strength.field: value, "target": None}
+            plain = dataclasses.replace(self, **changed)  # type: ignore[type-var]
+            split: Partition = plain.assign(factor, num_clients, copy.deepcopy(rng))
+            split.found["nmi"] = nmi(split.contingency(factor))
+            return split
+
+        return solve_strength(strength, target, split_at)
+
+    @abstractmethod
+    def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+        """Return who holds what; every random choice comes from `rng`."""
+
+
+PARTITIONERS: Registry[Partitioner] = Registry(
+    "partitioner",
+    Partitioner,  # type: ignore[type-abstract]
+    "fedbytes.noniid.partitioners",
+)
+
+
+def make_partitioner(spec: str | Mapping[str, Any] | Partitioner, **fields: Any) -> Partitioner:
+    """Build a partitioner from a name and fields, or from `{"name": …, **fields}`.
+
+    Raises:
+        ValueError: for an unknown name or field, or a value that the partitioner refuses.
+    """
+    return PARTITIONERS.make(spec, **fields)
+
+
+def partitioner_names() -> list[str]:
+    """Return the names of all registered partitioners, sorted."""
+    return PARTITIONERS.names()
+
+
+def partitioner_spec(partitioner: Partitioner) -> dict[str, Any]:
+    """Return the canonical `{"name": …, **fields}` of a partitioner, defaults included."""
+    return PARTITIONERS.spec(partitioner)
+
+
+def _client_count(num_clients: int, required: int | None) -> int:
+    try:
+        clients = operator.index(num_clients)
+    except TypeError as error:
+        raise ValueError(f"num_clients must be a whole number, got {num_clients!r}") from error
+    if clients < 1:
+        raise ValueError(f"num_clients must be at least 1, got {clients}")
+    if required is not None and clients != required:
+        raise ValueError(
+            f"num_clients={clients}, but this partitioner is configured for {required} clients"
+        )
+    return clients

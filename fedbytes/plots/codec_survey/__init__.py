@@ -1,0 +1,1 @@
+"""The survey of codecs as figures and tables."""

@@ -1,0 +1,56 @@
+"""The error of the mean of many senders against rate, by kind of codec."""
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from fedbytes.plots.codec_survey.rate_distortion import line_of, rate_axis
+from fedbytes.plots.style import Look, legend, looks, note, panels, styled
+
+_RATES = (0.03, 10.0)  # bits a coordinate; casts lie beyond
+_FLOOR = 1e-6
+
+
+@styled
+def draw_means(rows: pd.DataFrame) -> Figure:
+    """Draw the NMSE of the mean against rate, one panel a number of senders and correlation.
+
+    Each codec is a point, and each kind's best at up to a rate are joined.
+
+    Args:
+        rows: columns `clients`, `correlation`, `bits_per_coordinate`, `mean_nmse`, and `kind`.
+    """
+    shown = rows[rows["bits_per_coordinate"].between(*_RATES) & (rows["mean_nmse"] > _FLOOR)]
+    kinds = sorted(shown["kind"].unique())
+    look = looks(kinds, None)
+    counts = sorted(shown["clients"].unique())
+    ends = list(dict.fromkeys((counts[0], counts[-1])))
+    pairs = [(n, rho) for n in ends for rho in sorted(shown["correlation"].unique())]
+    titles = [f"{n} senders, correlation {rho:g}" for n, rho in pairs]
+    across = max(len(pairs) // len(ends), 1)
+    figure, axes = panels(titles, height=2.5, columns=across, sharex=True, sharey=True)
+    for axis, (n, rho) in zip(axes, pairs, strict=True):
+        part = shown[(shown["clients"] == n) & (shown["correlation"] == rho)]
+        for kind in kinds:
+            _kind(axis, part[part["kind"] == kind], look[kind])
+        axis.set_yscale("log")
+        rate_axis(axis)
+    for axis in axes[:-across]:
+        axis.set_xlabel("")
+    figure.supylabel("NMSE of the mean")
+    legend(figure, [look[kind].handle(kind) for kind in kinds])
+    note(figure, "A point is a codec at one setting; lines join the best at up to each rate.")
+    return figure
+
+
+def _kind(axis: Axes, rows: pd.DataFrame, look: Look) -> None:
+    line = rows.sort_values(["bits_per_coordinate", "mean_nmse"])
+    axis.plot(
+        line["bits_per_coordinate"],
+        line["mean_nmse"],
+        **(line_of(look) | {"linestyle": "none", "markersize": 3.0, "alpha": 0.45}),
+    )
+    best = line[line["mean_nmse"] <= line["mean_nmse"].cummin()]
+    axis.plot(
+        best["bits_per_coordinate"], best["mean_nmse"], **(line_of(look) | {"marker": "none"})
+    )

@@ -1,0 +1,1 @@
+"""Figures, report and terminal tables, written."""

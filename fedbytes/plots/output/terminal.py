@@ -1,0 +1,44 @@
+"""The summary as it is printed in a terminal: a table for each setting."""
+
+import re
+from collections.abc import Iterator
+
+import pandas as pd
+from rich.table import Table
+from rich.text import Text
+
+from fedbytes.experiments.config.target import Target
+from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plots.tables.summary import summary, summary_text
+
+_COLUMNS = ("Codec", "Final", "To baseline", "Total", "To target", "Ratio", "Overhead")
+_SEEDS = re.compile(r" \((n = \d+)\)")
+
+
+def summary_tables(tables: Tables, target: Target = None) -> Iterator[Table]:
+    """Yield one table a setting; what all its rows share stands in the title.
+
+    Raises:
+        NothingToDrawError: if no round was evaluated.
+    """
+    shown = summary_text(summary(tables, target=target))
+    for setting, rows in shown.groupby("Setting", sort=False):
+        yield _table(str(setting), rows)
+
+
+def _table(setting: str, rows: pd.DataFrame) -> Table:
+    final = next(name for name in rows.columns if name.startswith("Final "))
+    title = f"{setting}: {final[0].lower()}{final[1:]}, target {rows['Target'].iloc[0]}"
+    rows = rows.rename(columns={final: "Final"})
+    seeds = set(rows["Final"].str.extract(_SEEDS.pattern)[0])
+    if len(seeds) == 1:
+        title += f", {seeds.pop()}"
+        rows = rows.assign(Final=rows["Final"].str.replace(_SEEDS, "", regex=True))
+    table = Table(title=Text(title, style="bold"), title_justify="left", box=None)
+    columns = [name for name in _COLUMNS if name in rows.columns]
+    for name in columns:
+        left = name == "Codec"
+        table.add_column(Text(name), justify="left" if left else "right", overflow="fold")
+    for row in rows[columns].itertuples(index=False):
+        table.add_row(*(Text(str(cell)) for cell in row))
+    return table

@@ -1,0 +1,1 @@
+"""Partitions drawn before any training."""

@@ -1,0 +1,1 @@
+"""The tables of a store, sorted for comparison and summarised."""

@@ -1,0 +1,282 @@
+"""The results sorted for comparison: settings, and within each the codecs, paired by seed."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from math import isnan
+from typing import Any
+
+import pandas as pd
+
+from fedbytes.plots.tables.statistics import t_interval
+from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables, as_dict, flatten
+
+_SETTING = ["suite", "task", "model", "adapter", "algorithm", "partition", "alpha"]
+_NOT_SETTING = ("seed", "uplink", "downlink", "suite", "name", "codec", "label")
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A column of the results as an axis.
+
+    Attributes:
+        name: the column.
+        label: what an axis says.
+        scale: what values are multiplied by to be shown.
+        rises: True if higher is better.
+        decimals: of a value as it is printed.
+    """
+
+    name: str
+    label: str
+    scale: float
+    rises: bool
+    decimals: int = 3
+
+    def show(self, value: float) -> str:
+        """Return a value as it is printed, without its unit."""
+        return "–" if isnan(value) else f"{value * self.scale:.{self.decimals}f}"
+
+
+METRICS = {
+    metric.name: metric
+    for metric in (
+        Metric("accuracy", "Test accuracy (%)", 100, True, 1),
+        Metric("macro_f1", "Test macro-F1 (%)", 100, True, 1),
+        Metric("exact_match", "Exact answers (%)", 100, True, 1),
+        Metric("rouge_l", "ROUGE-L of answers (%)", 100, True, 1),
+        Metric("perplexity", "Test perplexity", 1, False, 2),
+        Metric("bits_per_byte", "Test bits per byte of text", 1, False),
+        Metric("loss", "Test loss (nats)", 1, False),
+        Metric("train_loss", "Training loss (nats)", 1, False),
+    )
+}
+_HEADLINES = ("accuracy", "perplexity", "loss")
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """Runs that differ only in codec and seed.
+
+    Attributes:
+        title: what tells this setting from the others, such as `"dirichlet, α = 0.1, NMI 0.53"`.
+        keys: the columns and configuration fields behind the title.
+        rows: the results of its runs.
+        heterogeneity: measured NMI, mean over its runs; NaN if not stored.
+    """
+
+    title: str
+    keys: dict[str, Any]
+    rows: pd.DataFrame
+    heterogeneity: float
+
+
+@dataclass(frozen=True, eq=False)
+class Study:
+    """What is compared: one metric, in each setting, for every codec.
+
+    Attributes:
+        codecs: the baseline first, then from most bytes to fewest.
+        baseline: the codec that others are compared with; None if there is none.
+    """
+
+    metric: Metric
+    settings: tuple[Setting, ...]
+    codecs: tuple[str, ...]
+    baseline: str | None
+
+    def final(self, setting: Setting) -> pd.DataFrame:
+        """Return the last evaluated round of each run, with columns value and total_bytes."""
+        rows = setting.rows.sort_values("round").groupby("run", sort=False).tail(1)
+        return rows.assign(value=rows[self.metric.name])
+
+    def initial(self, setting: Setting) -> pd.DataFrame:
+        """Return the state before the first round of each run that evaluated it, with value."""
+        rows = setting.rows[setting.rows["round"] == 0]
+        return rows.assign(value=rows[self.metric.name])
+
+    def present(self, setting: Setting) -> list[str]:
+        """Return the codecs that have runs in a setting, in order."""
+        had = set(setting.rows["codec"])
+        return [codec for codec in self.codecs if codec in had]
+
+    def by_seed(self, frame: pd.DataFrame, codec: str, column: str) -> dict[int, float]:
+        """Return a column of a frame of one row a run, by seed, for one codec."""
+        rows = frame[frame["codec"] == codec]
+        pairs = zip(rows["seed"], rows[column], strict=True)
+        return {int(seed): float(value) for seed, value in pairs}
+
+    def curve(self, setting: Setting, codec: str) -> pd.DataFrame:
+        """Return a row a round: bytes, mean, low, high and n over the seeds.
+
+        Bytes of one codec differ little between seeds, so both coordinates are means at equal
+        rounds. Rounds that some run of the codec lacks are left out.
+        """
+        rows = setting.rows[setting.rows["codec"] == codec]
+        runs = rows["run"].nunique()
+        points = []
+        for number, group in rows.groupby("round"):
+            if len(group) == runs:
+                found = t_interval(group[self.metric.name])
+                spent = float(group["total_bytes"].mean())
+                points.append((number, spent, found.mean, found.low, found.high, found.n))
+        return pd.DataFrame(points, columns=["round", "bytes", "mean", "low", "high", "n"])
+
+
+def metrics_in(tables: Tables) -> list[Metric]:
+    """Return the headline metric of each kind of task in the results."""
+    kinds = _kinds(tables.finished())
+    return [METRICS[name] for name in _HEADLINES if name in set(kinds)]
+
+
+def check_baseline(tables: Tables, baseline: str | None) -> None:
+    """Refuse a baseline that no run is known by.
+
+    Raises:
+        ValueError: naming those that there are.
+    """
+    if baseline is None:
+        return
+    known = sorted(set(map(str, tables.finished()["codec"])))
+    if baseline not in known:
+        raise ValueError(f"no run is called {baseline!r} (known: {'; '.join(known)})")
+
+
+def study(tables: Tables, metric: str | None = None, baseline: str | None = None) -> Study:
+    """Sort the finished runs for comparison.
+
+    Args:
+        tables: the store's tables.
+        metric: a column of the results; by default accuracy if any task has it, or else
+            perplexity or loss. Only tasks that have the metric are kept.
+        baseline: a codec's label; by default what sends fp32 both ways.
+
+    Raises:
+        NothingToDrawError: if no run has the metric.
+        ValueError: if two runs have the same setting, codec and seed.
+    """
+    rows = tables.finished()
+    chosen = METRICS.get(metric) if metric else next(iter(metrics_in(tables)), None)
+    if chosen is None and metric:
+        chosen = Metric(metric, metric.replace("_", " "), 1, True)
+    if chosen is None or chosen.name not in rows or rows[chosen.name].isna().all():
+        known = ", ".join(name for name in METRICS if name in rows and rows[name].notna().any())
+        message = f"no finished run has the metric {metric or 'accuracy'!r} (known: {known})"
+        raise NothingToDrawError(message)
+    if metric is None or metric in _HEADLINES:
+        rows = rows[_kinds(rows) == chosen.name]
+    rows = rows[rows[chosen.name].notna()]
+    spent = rows.groupby("codec")["total_bytes"].max().sort_values(ascending=False)
+    found = baseline if baseline is not None else _baseline(rows, tables.baseline)
+    codecs = [str(codec) for codec in spent.index if codec != found]
+    if found in spent.index:
+        codecs.insert(0, str(found))
+    else:
+        found = None
+    return Study(chosen, _settings(rows, tables.runs), tuple(codecs), found)
+
+
+def _kinds(rows: pd.DataFrame) -> pd.Series:
+    """Return the headline metric of each row's task."""
+    kinds = pd.Series("", index=rows.index)
+    groups = [column for column in ("suite", "task", "model") if column in rows]
+    for _, part in rows.groupby(groups, dropna=False):
+        had = [name for name in _HEADLINES if name in part and part[name].notna().any()]
+        kinds.loc[part.index] = had[0] if had else ""
+    return kinds
+
+
+def _baseline(rows: pd.DataFrame, stored: str | None) -> str | None:
+    """Return the one that the suite names, or the codec that is fp32 in both directions."""
+    if stored is not None and stored in set(rows["codec"]):
+        return stored
+    for codec, part in rows.groupby("codec"):
+        ways = {
+            str(way)
+            for column in ("uplink", "downlink")
+            if column in part
+            for way in part[column].unique()
+        }
+        if codec == "fp32" or ways == {"fp32"}:
+            return str(codec)
+    return None
+
+
+def _settings(rows: pd.DataFrame, runs: pd.DataFrame) -> tuple[Setting, ...]:
+    columns = [column for column in _SETTING if column in rows]
+    rows, extra = _told_apart(_without_solved(rows, runs), runs, columns)
+    shown = [column for column in columns if rows[column].nunique(dropna=False) > 1]
+    found = []
+    for values, part in rows.groupby([*columns, *extra], dropna=False, sort=True):
+        keys = dict(zip([*columns, *extra], values, strict=True))
+        _refuse_twins(part)
+        nmi = part["heterogeneity"].mean() if "heterogeneity" in part else float("nan")
+        title = _title(
+            {
+                k: v
+                for k, v in keys.items()
+                if k in shown or k in extra or k in ("partition", "alpha")
+            },
+            float(nmi),
+        )
+        found.append(Setting(title, keys, part, float(nmi)))
+    return tuple(found)
+
+
+def _without_solved(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Forget the alpha of runs that solved for it: each seed has its own, and they are one setting.
+
+    What they asked for is in the configuration, and tells them from others.
+    """
+    if "config" not in runs or "alpha" not in rows:
+        return rows
+    splits = runs.set_index("run")["config"].map(lambda config: as_dict(config).get("partition"))
+    asked = splits[splits.map(lambda split: bool(as_dict(split).get("target")))].index
+    return rows.assign(alpha=rows["alpha"].mask(rows["run"].isin(asked)))
+
+
+def _told_apart(
+    rows: pd.DataFrame, runs: pd.DataFrame, columns: list[str]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Add the configuration fields that differ between runs which the columns confuse."""
+    one = rows.drop_duplicates("run")
+    twins = one[one.duplicated([*columns, "codec", "seed"], keep=False)]
+    if twins.empty or "config" not in runs:
+        return rows, []
+    configs = runs.set_index("run")["config"]
+    flat = pd.DataFrame({run: flatten(as_dict(configs.get(run))) for run in one["run"]}).T
+    ours = [str(key) for key in flat if str(key).split(".")[0] not in _NOT_SETTING]
+    differ = set()
+    for _, group in twins.groupby([*columns, "codec", "seed"], dropna=False):
+        # Only what differs among twins: a field that one scheme has and another lacks does not.
+        confused = flat.loc[group["run"], ours]
+        differ |= {key for key in ours if confused[key].nunique(dropna=False) > 1}
+    chosen = [key for key in ours if key in differ]
+    told = flat[chosen].astype(str).add_prefix("config.")  # a field may be named like a column
+    return rows.join(told, on="run"), list(told.columns)
+
+
+def _refuse_twins(part: pd.DataFrame) -> None:
+    runs = part.drop_duplicates("run")
+    twins = runs[runs.duplicated(["codec", "seed"], keep=False)]
+    if not twins.empty:
+        names = ", ".join(map(str, twins["run"].head(2)))
+        raise ValueError(
+            f"runs {names} have the same setting, codec ({twins['codec'].iloc[0]}) and seed "
+            f"({twins['seed'].iloc[0]}); move one of them to another store"
+        )
+
+
+def _title(keys: dict[str, Hashable], heterogeneity: float) -> str:
+    words = []
+    for key, value in keys.items():
+        if value in ("nan", "") or (isinstance(value, float) and isnan(value)):
+            continue  # the scheme has no such field
+        if key == "alpha":
+            words.append(f"α = {value:g}")
+        elif key in _SETTING:
+            words.append(str(value))
+        else:
+            words.append(f"{key.split('.')[-1]} = {value}")
+    if not isnan(heterogeneity):
+        words.append(f"NMI {heterogeneity:.2f}")
+    return ", ".join(words)

@@ -1,0 +1,49 @@
+"""Differences to the baseline, paired by seed: the same data, clients and initial weights."""
+
+from dataclasses import dataclass
+
+from fedbytes.experiments.config.target import Target
+from fedbytes.plots.tables.comparison import Setting, Study
+from fedbytes.plots.tables.statistics import Interval, geometric_interval, paired, t_interval
+from fedbytes.plots.tables.target_bytes import bytes_to_target, resolve
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A codec against the baseline in one setting; by seed, and the mean with its interval.
+
+    Attributes:
+        metric: codec minus baseline at the end, in the metric's own unit.
+        ratio: baseline's bytes to the target over the codec's, geometric mean.
+        metrics, ratios: the values of the seeds behind them.
+    """
+
+    codec: str
+    metric: Interval
+    ratio: Interval
+    metrics: tuple[float, ...]
+    ratios: tuple[float, ...]
+
+
+def differences(chosen: Study, setting: Setting, target: Target = None) -> list[Difference]:
+    """Return each codec of a setting against the baseline; nothing if there is none."""
+    base = chosen.baseline
+    if base is None or base not in chosen.present(setting):
+        return []
+    final = chosen.final(setting)
+    goal = resolve(chosen, setting, target)[0]
+    values, needed = (
+        chosen.by_seed(final, base, "value"),
+        bytes_to_target(chosen, setting, base, goal),
+    )
+    found = []
+    for codec in chosen.present(setting):
+        if codec != base:
+            ends = paired(chosen.by_seed(final, codec, "value"), values)
+            costs = paired(bytes_to_target(chosen, setting, codec, goal), needed)
+            gaps = tuple(own - reference for _, own, reference in ends)
+            ratios = tuple(reference / own for _, own, reference in costs)
+            found.append(
+                Difference(codec, t_interval(gaps), geometric_interval(ratios), gaps, ratios)
+            )
+    return found

@@ -1,0 +1,53 @@
+"""From a store's folder to the tables that figures are drawn from, and to files beside them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from fedbytes.experiments.store.results import (
+    load_ledger,
+    load_partitions,
+    load_results,
+    load_runs,
+    stored_baseline,
+)
+from fedbytes.plots.tables.store_tables import Tables, named
+
+
+def read_tables(folder: str | Path) -> Tables:
+    """Return the tables of every run below `folder`.
+
+    Raises:
+        ValueError: if the folder does not exist, or holds no run.
+    """
+    runs = load_runs(folder)
+    if runs.empty:
+        raise ValueError(f"there is no run in {str(folder)!r}; `fedbytes sweep` makes some")
+    return Tables(
+        results=named(load_results(folder)),
+        ledger=load_ledger(folder),
+        partitions=load_partitions(folder),
+        runs=runs,
+        baseline=stored_baseline(folder),
+    )
+
+
+def write_data(tables: Tables, folder: str | Path) -> list[Path]:
+    """Write the rows behind the figures, and where they come from.
+
+    Returns:
+        the paths of `results.csv` (a row per run and evaluated round) and `provenance.json`
+        (what all runs have in common, and lists of what differs between them).
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    results, origin = target / "results.csv", target / "provenance.json"
+    tables.results.to_csv(results, index=False, float_format="%.6g")
+    records = [record for record in tables.runs["provenance"] if record]
+    common: dict[str, Any] = {"runs": tables.runs["run"].tolist()}
+    for key in records[0] if records else ():
+        values = {json.dumps(record.get(key), sort_keys=True) for record in records}
+        found = [json.loads(value) for value in sorted(values)]
+        common[key] = found[0] if len(found) == 1 else found
+    origin.write_text(json.dumps(common, indent=2) + "\n", encoding="utf-8")
+    return [results, origin]

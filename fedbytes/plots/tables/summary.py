@@ -1,0 +1,210 @@
+"""The summary table: a row per setting and codec, as numbers, Markdown, LaTeX and CSV."""
+
+import re
+from collections.abc import Callable
+from math import isfinite, nan
+from typing import Any
+
+import pandas as pd
+
+from fedbytes.experiments.config.target import Target
+from fedbytes.plots.style import format_bytes
+from fedbytes.plots.tables.comparison import METRICS, Metric, Setting, Study, study
+from fedbytes.plots.tables.paired_differences import differences
+from fedbytes.plots.tables.statistics import t_interval
+from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plots.tables.target_bytes import reach, resolve
+
+PHASES = ("train", "evaluate", "encode", "decode", "aggregate", "other")
+
+
+def summary(
+    tables: Tables,
+    metric: str | None = None,
+    target: Target = None,
+    baseline: str | None = None,
+) -> pd.DataFrame:
+    """Return a row per setting and codec, in raw units.
+
+    Columns:
+        setting, heterogeneity (NMI), codec, seeds.
+        metric, value, value_half: final metric, mean and half its 95 % interval.
+        difference, difference_half: to the baseline, paired by seed.
+        start, gain, gain_half: the metric before round 1 and its change since, paired by seed; NaN
+            where runs did not `evaluate_start`.
+        total_bytes: mean of a run, both ways, all clients.
+        target, bytes_to_target, reached: geometric mean over the seeds that reach it.
+        ratio, ratio_low, ratio_high: the baseline's bytes to target over the codec's, paired by
+            seed, geometric mean and 95 % interval.
+        seconds: mean of a run, set-up left out.
+        overhead: share of those seconds outside local training and evaluation.
+
+    What cannot be known is NaN: intervals of one seed, ratios without a baseline.
+
+    Raises:
+        NothingToDrawError: if no run has the metric.
+    """
+    chosen = study(tables, metric, baseline)
+    spent = _seconds(tables.runs)
+    rows = [row for setting in chosen.settings for row in _rows(chosen, setting, target, spent)]
+    return pd.DataFrame(rows)
+
+
+def _rows(
+    chosen: Study, setting: Setting, target: Target, spent: pd.DataFrame
+) -> list[dict[str, Any]]:
+    goal = resolve(chosen, setting, target)[0]
+    gaps = {found.codec: found.metric for found in differences(chosen, setting, goal)}
+    final = chosen.final(setting).join(spent, on="run")
+    begun = chosen.initial(setting).set_index("run")["value"]
+    rows = []
+    for item in reach(chosen, setting, goal):
+        own = final[final["codec"] == item.codec]
+        value = t_interval(own["value"])
+        gap = gaps.get(item.codec)
+        before = own["run"].map(begun).astype(float)
+        gained = t_interval(own["value"] - before)
+        rows.append(
+            {
+                "setting": setting.title,
+                "heterogeneity": setting.heterogeneity,
+                "codec": item.codec,
+                "seeds": item.seeds,
+                "metric": chosen.metric.name,
+                "value": value.mean,
+                "value_half": value.half,
+                "difference": gap.mean if gap else nan,
+                "difference_half": gap.half if gap else nan,
+                "start": float(before.mean()),
+                "gain": gained.mean,
+                "gain_half": gained.half,
+                "total_bytes": item.spent,
+                "target": goal,
+                "bytes_to_target": item.bytes.mean,
+                "reached": item.reached,
+                "ratio": item.ratio.mean,
+                "ratio_low": item.ratio.low,
+                "ratio_high": item.ratio.high,
+                "seconds": float(own["run_seconds"].mean()),
+                "overhead": float(own["run_overhead"].mean()),
+            }
+        )
+    return rows
+
+
+def _seconds(runs: pd.DataFrame) -> pd.DataFrame:
+    """Return run_seconds without set-up, and the share outside training and evaluation."""
+    if "run" not in runs:
+        return pd.DataFrame({"run_seconds": [], "run_overhead": []})
+    phases = pd.DataFrame(
+        {phase: pd.to_numeric(runs.get(f"seconds_{phase}", nan), "coerce") for phase in PHASES},
+        index=runs.index,
+    )
+    total = phases.sum(axis=1, min_count=1)
+    useful = phases[["train", "evaluate"]].sum(axis=1)
+    table = pd.DataFrame({"run_seconds": total, "run_overhead": 1 - useful / total})
+    return table.set_axis(runs["run"], axis="index")
+
+
+def summary_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the summary as it is printed: rounded, with units and `±`; a dash for unknown."""
+    if frame.empty:
+        return pd.DataFrame()
+    metric = _metric(frame)
+    columns: dict[str, Callable[[Any], str]] = {
+        "Setting": lambda row: str(row.setting),
+        "Codec": lambda row: str(row.codec),
+        f"Final {metric.label[0].lower()}{metric.label[1:]}": lambda row: _pm(
+            metric.show(row.value), metric.show(row.value_half), row.seeds
+        ),
+        "To baseline": lambda row: _signed(row.difference, row.difference_half, metric),
+        "From": lambda row: metric.show(row.start),
+        "Gain": lambda row: _signed(row.gain, row.gain_half, metric),
+        "Total": lambda row: format_bytes(row.total_bytes),
+        "Target": lambda row: ("≥ " if metric.rises else "≤ ") + metric.show(row.target),
+        "To target": lambda row: _reached(row),
+        "Ratio": lambda row: _ratio(row),
+        "Seconds": lambda row: f"{row.seconds:.0f}" if isfinite(row.seconds) else "–",
+        "Overhead": lambda row: f"{row.overhead * 100:.1f} %" if isfinite(row.overhead) else "–",
+    }
+    rows = list(frame.itertuples())
+    shown = pd.DataFrame({name: [show(row) for row in rows] for name, show in columns.items()})
+    empty = [
+        name
+        for name in ("To baseline", "From", "Gain", "Ratio", "Seconds", "Overhead")
+        if (shown[name] == "–").all()
+    ]
+    return shown.drop(columns=empty)
+
+
+def to_markdown(frame: pd.DataFrame) -> str:
+    """Return the summary as a Markdown table."""
+    shown = summary_text(frame)
+    rows = [list(shown.columns), ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
+    return "".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |\n" for row in rows
+    )
+
+
+def to_latex(frame: pd.DataFrame) -> str:
+    """Return the summary as a LaTeX tabular for the package booktabs, a rule between settings."""
+    shown = summary_text(frame)
+    lines = [f"\\begin{{tabular}}{{ll{'r' * (shown.shape[1] - 2)}}}", "\\toprule"]
+    lines += [_latex_row(shown.columns), "\\midrule"]
+    previous = None
+    for row in shown.to_numpy().tolist():
+        if previous is not None and row[0] != previous:
+            lines.append("\\midrule")
+        lines.append(_latex_row(["", *row[1:]] if row[0] == previous else row))
+        previous = row[0]
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """Return the summary in raw units as CSV."""
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+_LATEX = {
+    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
+    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "±": r"$\pm$", "α": r"$\alpha$", "−": "$-$", "–": "--", "×": r"$\times$",
+    "≥": r"$\geq$", "≤": r"$\leq$", "…": r"\dots{}",
+}  # fmt: skip
+
+
+def _latex_row(cells: Any) -> str:
+    pattern = "|".join(map(re.escape, _LATEX))
+    escaped = (re.sub(pattern, lambda found: _LATEX[found[0]], str(cell)) for cell in cells)
+    return " & ".join(escaped) + r" \\"
+
+
+def _metric(frame: pd.DataFrame) -> Metric:
+    name = str(frame["metric"].iloc[0])
+    return METRICS.get(name) or Metric(name, name, 1, True)
+
+
+def _pm(value: str, half: str, seeds: int) -> str:
+    return f"{value} ± {half} (n = {seeds})" if half != "–" else f"{value} (n = {seeds})"
+
+
+def _signed(value: float, half: float, metric: Metric) -> str:
+    if not isfinite(value):
+        return "–"
+    sign = "−" if value < 0 else "+"
+    spread = f" ± {metric.show(half)}" if isfinite(half) else ""
+    return f"{sign}{metric.show(abs(value))}{spread}"
+
+
+def _reached(row: Any) -> str:
+    if not row.reached:
+        return "not reached"
+    part = f" ({row.reached} of {row.seeds})" if row.reached < row.seeds else ""
+    return format_bytes(row.bytes_to_target) + part
+
+
+def _ratio(row: Any) -> str:
+    if not isfinite(row.ratio):
+        return "–"
+    spread = f" ({row.ratio_low:.3g} to {row.ratio_high:.3g})"
+    return f"{row.ratio:.3g}" + (spread if row.ratio_low < row.ratio_high else "")

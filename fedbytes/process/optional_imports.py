@@ -1,0 +1,25 @@
+"""Packages that only some configurations need, imported when one does."""
+
+from types import ModuleType
+
+from fedbytes.process.quiet import quiet_logger
+
+
+def import_bitsandbytes(what: str) -> ModuleType:
+    """Return the package `bitsandbytes`.
+
+    Args:
+        what: the setting that needs it, for the message.
+
+    Raises:
+        ValueError: if it is not installed or does not load.
+    """
+    try:
+        with quiet_logger("bitsandbytes"):  # it warns of kernels that are not used here
+            import bitsandbytes
+    except (ImportError, OSError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"{what} needs bitsandbytes: pip install 'fedbytes[bnb]' ({reason})"
+        ) from error
+    return bitsandbytes
