@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fedbytes.data import fetch
-from fedbytes.data.assets.asset_files import catalogue
+from fedbytes.data.assets import catalogue
 from fedbytes.data.assets.catalogue import Asset, Wheel
 from fedbytes.data.assets.manifest import sha256_of
 

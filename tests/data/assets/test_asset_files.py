@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fedbytes.data import asset_digest, asset_folder, asset_names, fetch
-from fedbytes.data.assets.asset_files import catalogue
+from fedbytes.data.assets import catalogue
 from fedbytes.data.assets.manifest import MANIFEST, is_whole
 
 

@@ -88,7 +88,7 @@ def states(network, batch):
 
 def test_every_adapter_is_here():
     tested = {make_adapter(spec).name for spec in SPECS + PEFT}
-    # Words have no gradient: tests/federated/test_prompts.py.
+    # Words have no gradient: tests/federated/algorithms/test_prompts.py.
     assert tested | {"head", "discrete_prompt"} == set(ADAPTERS.names())
 
 

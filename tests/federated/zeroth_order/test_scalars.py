@@ -14,8 +14,9 @@ from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.protocol.channel import KIND_IDS, SERVER
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.protocol.messages import open_seed, open_vector
+from fedbytes.federated.zeroth_order import directions
 from fedbytes.federated.zeroth_order.directions import add_directions, direction, direction_key
-from fedbytes.federated.zeroth_order.slopes import directions, slopes
+from fedbytes.federated.zeroth_order.slopes import slopes
 from fedbytes.streams import stream
 
 DECOMFL = {"name": "decomfl", "local_steps": 2, "perturbations": 4, "learning_rate": 0.01}
