@@ -345,7 +345,3 @@ def _usage_message(error: typer.TyperException) -> str:
 def _refuse(message: str) -> None:
     sys.stderr.write(f"error: {message}\n")
     sys.exit(2)
-
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,5 @@
+"""`python -m fedbytes.cli` is the command line."""
+
+from fedbytes.cli.app import main
+
+main()
