@@ -1,5 +1,6 @@
 """The runs of the record: tiny, and each with something that the others lack."""
 
+from pathlib import Path
 from typing import Any
 
 FILE = {"name": "file", "path": "texts.csv", "max_length": 24}
@@ -117,16 +118,20 @@ _CHANGES: dict[str, dict[str, Any]] = {
         "rounds": 5,
     },
     "stored-pruned": {
-        "adapter": {"name": "lora", "rank": 2, "layers": 1},
-        "algorithm": _algorithm("hetlora", ranks=[1, 2], gamma=0.5, penalty=0.5),
-        "uplink": {"name": "fp32"},
-        "partition": {"name": "iid", "num_clients": 2},
+        "adapter": {"name": "lora", "rank": 4, "layers": 1},
+        "algorithm": _algorithm("hetlora", ranks=[2, 4], gamma=0.5, penalty=0.5),
         "rounds": 4,
     },
 }
 CONFIGURATIONS = {name: BASE | change for name, change in _CHANGES.items()}
+RESUMED = " resumed"
+"""What follows a run's name where it was taken up at the checkpoint of before."""
+STORES = Path(__file__).parent / "stores"
+CUTS = {"stored": 2, "stored-pruned": 3}
+"""The runs that are in the store `interrupted`, and the round after which they were cut."""
 
 
-def lossless(fields: dict[str, Any]) -> bool:
-    """Return whether no codec's message depends on what is in it."""
+def lossless(run: str) -> bool:
+    """Return whether no codec's message of a run depends on what is in it."""
+    fields = CONFIGURATIONS[run.removesuffix(RESUMED)]
     return not {"codec", "uplink", "downlink"} & fields.keys()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 
 import record
-from configurations import CONFIGURATIONS
+from configurations import CONFIGURATIONS, CUTS, RESUMED, STORES
 
 AVX2 = {
     "ATEN_CPU_CAPABILITY": "avx2",
@@ -25,20 +26,22 @@ def observe() -> record.Lines:
     """Return everything that is observed in this process, in a fresh folder."""
     import torch
     from inputs import write_texts
-    from observe import codec_lines, codec_specs, partition_lines, run_lines
+    from observe import codec_lines, codec_name, codec_specs, partition_lines, run_lines
     from processor import fingerprint
 
     torch.set_num_threads(1)
-    processor = fingerprint()
-    lines = partition_lines()
+    here = Path.cwd()
+    write_texts(here)
+    shutil.copytree(STORES / "interrupted", here / "interrupted")
+    lines = record.over("partition", partition_lines())
     for spec in codec_specs():
-        lines |= codec_lines(spec)
-    folder = Path.cwd()
-    write_texts(folder)
-    for run, fields in CONFIGURATIONS.items():
-        anywhere, here = run_lines(fields, folder / "store")
-        lines |= {f"run {run} {name}": value for name, value in anywhere.items()}
-        lines |= {f"on {processor} {run} {name}": value for name, value in here.items()}
+        lines |= record.over(codec_name(spec), codec_lines(spec))
+    runs = [(name, name, "store") for name in CONFIGURATIONS]
+    runs += [(name + RESUMED, name, "interrupted") for name in CUTS]
+    for run, name, store in runs:
+        anywhere, own = run_lines(CONFIGURATIONS[name], here / store)
+        lines |= record.over(f"run {run}", anywhere)
+        lines |= record.over(f"on {fingerprint()} {run}", own)
     return lines
 
 
@@ -75,8 +78,7 @@ def main() -> None:
         made |= lines
         print(f"made on {', '.join(record.processors(lines))}")
     old = record.read()
-    stores = {name: value for name, value in old.items() if name.startswith("store ")}
-    new = record.merge(old, made) | stores
+    new = record.merge(old, made) | record.over("store", record.under(old, "store"))
     record.write(new)
     changed = sorted(n for n in new.keys() | old.keys() if new.get(n) != old.get(n))
     print(f"{len(new)} entries, {len(changed)} of them changed, added or dropped")

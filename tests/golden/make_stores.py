@@ -16,15 +16,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import record
 import torch
-from configurations import CONFIGURATIONS
+from configurations import CONFIGURATIONS, CUTS, STORES
 from inputs import write_texts
 from observe import store_lines
 
 from fedbytes.experiments import make_config, run
-
-STORES = Path(__file__).parent / "stores"
-CUTS = {"stored": 2, "stored-pruned": 3}
-"""The runs that are cut, and after which round."""
 
 
 class CutError(Exception):
@@ -60,7 +56,7 @@ def main() -> None:
                 continue
             for name, cut in cuts.items():
                 make(name, STORES / store, cut)
-    record.write(record.read() | store_lines(STORES))
+    record.write(record.read() | record.over("store", store_lines(STORES)))
 
 
 if __name__ == "__main__":

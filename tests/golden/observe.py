@@ -36,12 +36,11 @@ def digest(data: bytes) -> str:
 def codec_lines(spec: dict[str, Any]) -> Lines:
     """Return what a codec writes for each message, and what it reads from that."""
     codec = make_codec(spec)
-    name = f"codec {spec['name']}-{codec_id(codec):08x}"
     lines: Lines = {}
     for message, x, shared in messages():
         payload = codec.encode(x, shared)
         decoded = codec.decode(payload, shared).numpy().astype("<f4").tobytes()
-        lines[f"{name} {message}"] = {
+        lines[message] = {
             "bytes": len(payload),
             "payload": digest(payload),
             "decoded": digest(decoded),
@@ -52,6 +51,11 @@ def codec_lines(spec: dict[str, Any]) -> Lines:
 def codec_specs() -> list[dict[str, Any]]:
     """Return the examples of all registered codecs but a plug-in's, in this process."""
     return [spec for spec in default_variants() if _ours(CODECS.get(spec["name"]))]
+
+
+def codec_name(spec: dict[str, Any]) -> str:
+    """Return what a codec's entries are under."""
+    return f"codec {spec['name']}-{codec_id(make_codec(spec)):08x}"
 
 
 def partition_lines() -> Lines:
@@ -72,7 +76,7 @@ def partition_lines() -> Lines:
                     found = split(column, clients, 3).fingerprint
                 except ValueError:
                     found = "refused"
-                lines[f"partition {name} {i} by {factor}"] = found
+                lines[f"{name} {i} by {factor}"] = found
     return lines
 
 
@@ -129,7 +133,7 @@ def store_lines(stores: Path) -> Lines:
             table = load(store).drop(columns=["config", "provenance"], errors="ignore")
             for column in table.columns:  # None for what a run lacks
                 values = [None if value != value else value for value in table[column].tolist()]
-                lines[f"store {store.name} {load.__name__} {column}"] = values
+                lines[f"{store.name} {load.__name__} {column}"] = values
     return lines
 
 

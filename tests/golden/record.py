@@ -6,11 +6,10 @@ loosely with any processor's: bytes where no codec looks at values, and losses.
 """
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from configurations import CONFIGURATIONS, lossless
+from configurations import CONFIGURATIONS, CUTS, RESUMED, lossless
 
 PATH = Path(__file__).parent / "record.json"
 REWRITE = "python -m tests.golden.make_record"
@@ -31,8 +30,13 @@ def write(lines: Lines) -> None:
 
 def under(lines: Lines, prefix: str) -> Lines:
     """Return the entries of a prefix, by the rest of their names."""
-    start = prefix + " "
+    start = prefix + ": "
     return {name.removeprefix(start): lines[name] for name in lines if name.startswith(start)}
+
+
+def over(prefix: str, lines: Lines) -> Lines:
+    """Return entries with the prefix before their names."""
+    return {f"{prefix}: {name}": value for name, value in lines.items()}
 
 
 def processors(lines: Lines) -> list[str]:
@@ -49,9 +53,7 @@ def differ(found: Lines, known: Lines) -> list[str]:
     ]
 
 
-def differ_on(
-    processor: str, run: str, found: Lines, record: Lines, besides: Iterable[str] = ()
-) -> tuple[list[str], bool]:
+def differ_on(processor: str, run: str, found: Lines, record: Lines) -> tuple[list[str], bool]:
     """Compare a run: return what differs, and whether the processor is a known one.
 
     Args:
@@ -59,19 +61,16 @@ def differ_on(
         run: its name in `CONFIGURATIONS`.
         found: `run_lines`' second part.
         record: from `read`.
-        besides: entries that are not compared.
     """
     known = {p: under(record, f"on {p} {run}") for p in processors(record)}
     held = {p: entries for p, entries in known.items() if entries}
     exact = processor in held
     other = held.get(processor) or next(iter(held.values()), {})
-    kept = {name: value for name, value in found.items() if name not in besides}
-    other = {name: value for name, value in other.items() if name not in besides}
-    return (differ(kept, other) if exact else _differ_loosely(run, kept, other)), exact
+    return (differ(found, other) if exact else _differ_loosely(run, found, other)), exact
 
 
 def _differ_loosely(run: str, found: Lines, known: Lines) -> list[str]:
-    fixed = lossless(CONFIGURATIONS[run])
+    fixed = lossless(run)
     exact = ("ledger", "partition") if fixed else ("partition",)
     wrong = differ(*({n: v for n, v in lines.items() if n in exact} for lines in (found, known)))
     for name in sorted(name for name in found.keys() | known.keys() if name.startswith("rounds")):
@@ -95,11 +94,11 @@ def merge(old: Lines, made: Lines) -> Lines:
     """
     here = processors(made)
     kept = {}
-    for run in CONFIGURATIONS:
+    for run in (*CONFIGURATIONS, *(name + RESUMED for name in CUTS)):
         changed = any(
             differ_on(p, run, under(made, f"on {p} {run}"), old)[0] for p in here
         ) or differ(under(made, f"run {run}"), under(old, f"run {run}"))
         for p in processors(old):
             if p not in here and not changed:
-                kept |= {f"on {p} {run} {n}": v for n, v in under(old, f"on {p} {run}").items()}
+                kept |= over(f"on {p} {run}", under(old, f"on {p} {run}"))
     return kept | made

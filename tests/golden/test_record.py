@@ -12,10 +12,9 @@ from pathlib import Path
 import pytest
 import record
 import torch
-from configurations import CONFIGURATIONS
+from configurations import CONFIGURATIONS, CUTS, RESUMED, STORES
 from inputs import write_texts
-from make_stores import CUTS, STORES
-from observe import codec_lines, codec_specs, partition_lines, run_lines, store_lines
+from observe import codec_lines, codec_name, codec_specs, partition_lines, run_lines, store_lines
 from processor import fingerprint
 
 from fedbytes.experiments import load_runs, make_config, run
@@ -54,9 +53,9 @@ def same(found: record.Lines, prefix: str) -> None:
     assert not wrong, "\n".join([f"{prefix}:", *wrong, HOW])
 
 
-def same_here(processor: str, run: str, found: record.Lines, besides: tuple[str, ...] = ()) -> None:
+def same_here(processor: str, run: str, found: record.Lines) -> None:
     """Compare a run with the record: to the bit on a known processor, loosely on another."""
-    wrong, exact = record.differ_on(processor, run, found, RECORD, besides)
+    wrong, exact = record.differ_on(processor, run, found, RECORD)
     if not exact:
         loose = (
             f"{run} was compared loosely: {processor} is not among the record's processors. "
@@ -69,9 +68,7 @@ def same_here(processor: str, run: str, found: record.Lines, besides: tuple[str,
 
 @pytest.mark.parametrize("spec", codec_specs(), ids=str)
 def test_a_codec_writes_and_reads_what_it_did(spec: dict) -> None:
-    lines = codec_lines(spec)
-    name = next(iter(lines)).rpartition(" ")[0]
-    same({line.removeprefix(name + " "): value for line, value in lines.items()}, name)
+    same(codec_lines(spec), codec_name(spec))
 
 
 def test_no_codec_is_lost() -> None:
@@ -80,7 +77,7 @@ def test_no_codec_is_lost() -> None:
 
 
 def test_partitioners_split_as_they_did() -> None:
-    same({name.removeprefix("partition "): v for name, v in partition_lines().items()}, "partition")
+    same(partition_lines(), "partition")
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
@@ -91,10 +88,8 @@ def test_a_run_ends_as_it_did(name: str, inputs: Path, processor: str) -> None:
 
 
 def test_stores_of_before_are_read_as_they_were() -> None:
-    found, known = store_lines(STORES), record.under(RECORD, "store")
-    same(
-        {name.removeprefix("store "): v for name, v in found.items() if name[6:] in known}, "store"
-    )
+    known = record.under(RECORD, "store")
+    same({name: values for name, values in store_lines(STORES).items() if name in known}, "store")
     assert load_runs(STORES / "finished").status.tolist() == ["done"]
     assert set(load_runs(STORES / "interrupted").status) == {"interrupted"}
 
@@ -120,8 +115,8 @@ def test_an_interrupted_run_of_before_ends_as_if_it_had_not_been(
     assert [e.round for e in rounds if hasattr(e, "round")] == [
         *range(CUTS[name] + 1, made.rounds + 1)
     ]
-    same(anywhere, f"run {name}")
-    same_here(processor, name, here, besides=("wire",))  # of which it has its end alone
+    same(anywhere, f"run {name}{RESUMED}")
+    same_here(processor, name + RESUMED, here)
 
 
 KNOWN = record.processors(RECORD)
@@ -175,9 +170,11 @@ def test_a_lost_round_and_a_lossless_runs_ledger_fail_the_loose_comparison() -> 
 def test_a_processor_of_ones_own_leaves_the_others_entries_until_a_run_changes() -> None:
     """What `make_record` merges: another processor's numbers go with the run that changed."""
     shared = {name: value for name, value in RECORD.items() if not name.startswith("on ")}
-    mine = {f"on odd-0 {r} {n}": v for r in CONFIGURATIONS for n, v in _first(r).items()}
+    mine: record.Lines = {}
+    for name in (*CONFIGURATIONS, *(cut + RESUMED for cut in CUTS)):
+        mine |= record.over(f"on odd-0 {name}", _first(name))
     assert record.merge(RECORD, shared | mine) == RECORD | mine
-    moved = mine | {"on odd-0 fedavg rounds 03": _first("fedavg")["rounds 03"] | {"loss": 0}}
+    moved = mine | {"on odd-0 fedavg: rounds 03": _first("fedavg")["rounds 03"] | {"loss": 0}}
     merged = record.merge(RECORD, shared | moved)
     lost = [name for name in RECORD if name not in merged]
-    assert lost == [n for n in RECORD if n.startswith("on ") and n.split()[2] == "fedavg"]
+    assert lost == [n for n in RECORD if n.startswith("on ") and n.split()[2] == "fedavg:"]
