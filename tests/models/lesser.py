@@ -22,7 +22,7 @@ PROCESSORS = {
 }
 SCRIPT = """
 import sys
-sys.path.insert(0, {home!r})
+sys.path[:0] = {paths!r}
 import torch
 from {module} import {function}
 torch.save({function}(**{fields!r}), {path!r})
@@ -32,9 +32,10 @@ torch.save({function}(**{fields!r}), {path!r})
 def on_processor(name: str, folder: Path, module: str, function: str, **fields: Any) -> Any:
     """Return what a function of a test module returns where oneDNN and torch know one so old."""
     path = folder / f"{name}.pt"
-    home = str(Path(__file__).parent)
+    here = Path(__file__).parent
+    paths = [str(here), str(here.parents[1])]
     script = SCRIPT.format(
-        home=home, module=module, function=function, fields=fields, path=str(path)
+        paths=paths, module=module, function=function, fields=fields, path=str(path)
     )
     done = subprocess.run(
         [sys.executable, "-c", script],

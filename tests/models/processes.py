@@ -10,7 +10,7 @@ import torch
 SCRIPT = """
 import os, sys
 from pathlib import Path
-sys.path.insert(0, {home!r})
+sys.path[:0] = {paths!r}
 import torch
 from {module} import {function}
 rank = os.environ["RANK"]
@@ -20,11 +20,12 @@ torch.save({function}(**{fields!r}), Path({folder!r}) / f"{{rank}}.pt")
 
 def in_processes(count: int, folder: Path, module: str, function: str, **fields):
     """Return what a function of a test module returns in each of `count` processes."""
-    home = str(Path(__file__).parent)
+    here = Path(__file__).parent
+    paths = [str(here / "distributed"), str(here), str(here.parents[1])]
     script = folder / "script.py"
     script.write_text(
         SCRIPT.format(
-            home=home, module=module, function=function, fields=fields, folder=str(folder)
+            paths=paths, module=module, function=function, fields=fields, folder=str(folder)
         ),
         encoding="utf-8",
     )

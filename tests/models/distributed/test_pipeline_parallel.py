@@ -85,7 +85,9 @@ def both(cases, **fields):
 
 def test_two_processes_compute_what_one_does(tmp_path: Path):
     alone = both(CASES)
-    ranks = in_processes(2, tmp_path, "test_pipeline", "both", cases=CASES, pipeline_parallel=True)
+    ranks = in_processes(
+        2, tmp_path, "test_pipeline_parallel", "both", cases=CASES, pipeline_parallel=True
+    )
     for place, one in enumerate(alone[0]):
         zero, other = (rank[0][place] for rank in ranks)
         assert one[1].abs().max() > 0
@@ -108,7 +110,7 @@ def test_two_processes_compute_what_one_does(tmp_path: Path):
 def test_three_processes_and_whole_batches(tmp_path: Path):
     cases = [CASES[0], CASES[-1]]
     fields = {"pipeline_parallel": True, "microbatches": 1, "gradient_checkpointing": True}
-    ranks = in_processes(3, tmp_path, "test_pipeline", "everything", cases=cases, **fields)
+    ranks = in_processes(3, tmp_path, "test_pipeline_parallel", "everything", cases=cases, **fields)
     for place, one in enumerate(everything(cases)):
         for rank in ranks:
             torch.testing.assert_close(rank[place][:2], one[:2])

@@ -35,7 +35,7 @@ def everything(**fields):
 
 
 def test_two_processes_compute_what_one_does(tmp_path: Path):
-    ranks = in_processes(2, tmp_path, "test_parallel", "everything", tensor_parallel=True)
+    ranks = in_processes(2, tmp_path, "test_tensor_parallel", "everything", tensor_parallel=True)
     alone = everything()
     for one, zero, other in zip(alone, *ranks, strict=True):
         assert one[1].abs().max() > 0
