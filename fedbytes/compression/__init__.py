@@ -8,85 +8,50 @@ from typing import TYPE_CHECKING
 from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
-    from fedbytes.compression.codec import (
-        CODECS,
-        Codec,
-        Floats,
-        Payload,
-        codec_id,
-        codec_names,
-        codec_spec,
-        make_codec,
-    )
-    from fedbytes.compression.codecs.thc.payload_sums import decode_sum, sum_payloads
-    from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
-    from fedbytes.compression.coding.index_sets import pack_indices, read_indices
-    from fedbytes.compression.coding.reader import Reader, count_bytes
-    from fedbytes.compression.error_feedback import Memory, encode_with_feedback
-    from fedbytes.compression.frame import HEADER_BYTES, Frame
-    from fedbytes.compression.layout import Layout, Shared
-    from fedbytes.compression.measure.codec_measures import default_variants, measure, measure_mean
-    from fedbytes.compression.numerics.kernels import kernel
-    from fedbytes.compression.quantisers.bfloat16 import from_bf16, to_bf16
-    from fedbytes.compression.quantisers.log_magnitude import pack_values, read_values
-    from fedbytes.compression.residual_guard import DivergedError, ResidualGuard
-    from fedbytes.compression.sparsifiers.sparse_vector import (
-        SparseCodec,
-        drawn,
-        pack_sparse,
-        read_sparse,
-        share_of,
-    )
-    from fedbytes.compression.sparsifiers.top_k import largest
-    from fedbytes.compression.testing.codec_contract import Finding, check_codec
-    from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed, make_transform
+    from fedbytes.compression.codec import CODECS as CODECS
+    from fedbytes.compression.codec import Codec as Codec
+    from fedbytes.compression.codec import Floats as Floats
+    from fedbytes.compression.codec import Payload as Payload
+    from fedbytes.compression.codec import codec_id as codec_id
+    from fedbytes.compression.codec import codec_names as codec_names
+    from fedbytes.compression.codec import codec_spec as codec_spec
+    from fedbytes.compression.codec import make_codec as make_codec
+    from fedbytes.compression.codecs.thc.payload_sums import decode_sum as decode_sum
+    from fedbytes.compression.codecs.thc.payload_sums import sum_payloads as sum_payloads
+    from fedbytes.compression.coding.bit_packing import pack_bits as pack_bits
+    from fedbytes.compression.coding.bit_packing import packed_bytes as packed_bytes
+    from fedbytes.compression.coding.bit_packing import unpack_bits as unpack_bits
+    from fedbytes.compression.coding.index_sets import pack_indices as pack_indices
+    from fedbytes.compression.coding.index_sets import read_indices as read_indices
+    from fedbytes.compression.coding.reader import Reader as Reader
+    from fedbytes.compression.coding.reader import count_bytes as count_bytes
+    from fedbytes.compression.error_feedback import Memory as Memory
+    from fedbytes.compression.error_feedback import encode_with_feedback as encode_with_feedback
+    from fedbytes.compression.frame import HEADER_BYTES as HEADER_BYTES
+    from fedbytes.compression.frame import Frame as Frame
+    from fedbytes.compression.layout import Layout as Layout
+    from fedbytes.compression.layout import Shared as Shared
+    from fedbytes.compression.measure.codec_measures import default_variants as default_variants
+    from fedbytes.compression.measure.codec_measures import measure as measure
+    from fedbytes.compression.measure.codec_measures import measure_mean as measure_mean
+    from fedbytes.compression.numerics.kernels import kernel as kernel
+    from fedbytes.compression.quantisers.bfloat16 import from_bf16 as from_bf16
+    from fedbytes.compression.quantisers.bfloat16 import to_bf16 as to_bf16
+    from fedbytes.compression.quantisers.log_magnitude import pack_values as pack_values
+    from fedbytes.compression.quantisers.log_magnitude import read_values as read_values
+    from fedbytes.compression.residual_guard import DivergedError as DivergedError
+    from fedbytes.compression.residual_guard import ResidualGuard as ResidualGuard
+    from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec as SparseCodec
+    from fedbytes.compression.sparsifiers.sparse_vector import drawn as drawn
+    from fedbytes.compression.sparsifiers.sparse_vector import pack_sparse as pack_sparse
+    from fedbytes.compression.sparsifiers.sparse_vector import read_sparse as read_sparse
+    from fedbytes.compression.sparsifiers.sparse_vector import share_of as share_of
+    from fedbytes.compression.sparsifiers.top_k import largest as largest
+    from fedbytes.compression.testing.codec_contract import Finding as Finding
+    from fedbytes.compression.testing.codec_contract import check_codec as check_codec
+    from fedbytes.compression.transform import TRANSFORMS as TRANSFORMS
+    from fedbytes.compression.transform import Transform as Transform
+    from fedbytes.compression.transform import Transformed as Transformed
+    from fedbytes.compression.transform import make_transform as make_transform
 
-__all__ = [
-    "CODECS",
-    "HEADER_BYTES",
-    "TRANSFORMS",
-    "Codec",
-    "DivergedError",
-    "Finding",
-    "Floats",
-    "Frame",
-    "Layout",
-    "Memory",
-    "Payload",
-    "Reader",
-    "ResidualGuard",
-    "Shared",
-    "SparseCodec",
-    "Transform",
-    "Transformed",
-    "check_codec",
-    "codec_id",
-    "codec_names",
-    "codec_spec",
-    "count_bytes",
-    "decode_sum",
-    "default_variants",
-    "drawn",
-    "encode_with_feedback",
-    "from_bf16",
-    "kernel",
-    "largest",
-    "make_codec",
-    "make_transform",
-    "measure",
-    "measure_mean",
-    "pack_bits",
-    "pack_indices",
-    "pack_sparse",
-    "pack_values",
-    "packed_bytes",
-    "read_indices",
-    "read_sparse",
-    "read_values",
-    "share_of",
-    "sum_payloads",
-    "to_bf16",
-    "unpack_bits",
-]
-
-__getattr__, __dir__ = lazy_face(__name__)
+__getattr__, __dir__, __all__ = lazy_face(__name__)

@@ -1,37 +1,31 @@
-"""Data sets, tasks, tokens, and the assets they come from."""
+"""Data sets, tasks, tokens, and the assets they come from.
 
-from fedbytes.data.assets.asset_files import (
-    asset_digest,
-    asset_folder,
-    asset_names,
-    fetch,
-    fetch_all,
-)
-from fedbytes.data.task import TASKS, Kind, Task, make_task
-from fedbytes.data.text_data import Split, TextData, make_split, make_text_data
-from fedbytes.data.tokens.packing import pack
-from fedbytes.data.tokens.token_cache import EncodedSplit, EncodedTask, encode
-from fedbytes.data.tokens.unigram import unigram_perplexity
-from fedbytes.process.user_cache import home
+Names load on first use.
+"""
 
-__all__ = [
-    "TASKS",
-    "EncodedSplit",
-    "EncodedTask",
-    "Kind",
-    "Split",
-    "Task",
-    "TextData",
-    "asset_digest",
-    "asset_folder",
-    "asset_names",
-    "encode",
-    "fetch",
-    "fetch_all",
-    "home",
-    "make_split",
-    "make_task",
-    "make_text_data",
-    "pack",
-    "unigram_perplexity",
-]
+from typing import TYPE_CHECKING
+
+from fedbytes.process.lazy_face import lazy_face
+
+if TYPE_CHECKING:
+    from fedbytes.data.assets.asset_files import asset_digest as asset_digest
+    from fedbytes.data.assets.asset_files import asset_folder as asset_folder
+    from fedbytes.data.assets.asset_files import asset_names as asset_names
+    from fedbytes.data.assets.asset_files import fetch as fetch
+    from fedbytes.data.assets.asset_files import fetch_all as fetch_all
+    from fedbytes.data.task import TASKS as TASKS
+    from fedbytes.data.task import Kind as Kind
+    from fedbytes.data.task import Task as Task
+    from fedbytes.data.task import make_task as make_task
+    from fedbytes.data.text_data import Split as Split
+    from fedbytes.data.text_data import TextData as TextData
+    from fedbytes.data.text_data import make_split as make_split
+    from fedbytes.data.text_data import make_text_data as make_text_data
+    from fedbytes.data.tokens.packing import pack as pack
+    from fedbytes.data.tokens.token_cache import EncodedSplit as EncodedSplit
+    from fedbytes.data.tokens.token_cache import EncodedTask as EncodedTask
+    from fedbytes.data.tokens.token_cache import encode as encode
+    from fedbytes.data.tokens.unigram import unigram_perplexity as unigram_perplexity
+    from fedbytes.process.user_cache import home as home
+
+__getattr__, __dir__, __all__ = lazy_face(__name__)

@@ -2,6 +2,8 @@
 
 `load_results`, `load_deltas`, `load_ledger`, `load_partitions` and `load_runs` read a store into
 pandas tables; they need neither torch nor a model.
+
+Names load on first use.
 """
 
 from typing import TYPE_CHECKING
@@ -9,30 +11,16 @@ from typing import TYPE_CHECKING
 from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
-    from fedbytes.experiments.config.run_config import RunConfig, make_config
-    from fedbytes.experiments.config.suite_file import Suite, load_suite
-    from fedbytes.experiments.execution.runner import run
-    from fedbytes.experiments.execution.sweeps import sweep
-    from fedbytes.experiments.store.results import (
-        load_deltas,
-        load_ledger,
-        load_partitions,
-        load_results,
-        load_runs,
-    )
+    from fedbytes.experiments.config.run_config import RunConfig as RunConfig
+    from fedbytes.experiments.config.run_config import make_config as make_config
+    from fedbytes.experiments.config.suite_file import Suite as Suite
+    from fedbytes.experiments.config.suite_file import load_suite as load_suite
+    from fedbytes.experiments.execution.runner import run as run
+    from fedbytes.experiments.execution.sweeps import sweep as sweep
+    from fedbytes.experiments.store.results import load_deltas as load_deltas
+    from fedbytes.experiments.store.results import load_ledger as load_ledger
+    from fedbytes.experiments.store.results import load_partitions as load_partitions
+    from fedbytes.experiments.store.results import load_results as load_results
+    from fedbytes.experiments.store.results import load_runs as load_runs
 
-__all__ = [
-    "RunConfig",
-    "Suite",
-    "load_deltas",
-    "load_ledger",
-    "load_partitions",
-    "load_results",
-    "load_runs",
-    "load_suite",
-    "make_config",
-    "run",
-    "sweep",
-]
-
-__getattr__, __dir__ = lazy_face(__name__)
+__getattr__, __dir__, __all__ = lazy_face(__name__)

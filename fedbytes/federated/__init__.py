@@ -8,69 +8,40 @@ from typing import TYPE_CHECKING
 from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
-    from fedbytes.federated.algorithm import (
-        ALGORITHMS,
-        Algorithm,
-        ClientMemory,
-        Pairing,
-        Trained,
-        make_algorithm,
-    )
-    from fedbytes.federated.algorithms.fedavg import FedAvg
-    from fedbytes.federated.averaging import Averaging, weighted_mean
-    from fedbytes.federated.clock import Clock
-    from fedbytes.federated.context import Turn
-    from fedbytes.federated.federation import Federation, pairing, start
-    from fedbytes.federated.hooks import Context, Hooks, Upload
-    from fedbytes.federated.lora.client_ranks import Ranks
-    from fedbytes.federated.lora.lora_averaging import LoraAveraging
-    from fedbytes.federated.lora.named_tensors import pack, unpack
-    from fedbytes.federated.lora.subspace import Reduced
-    from fedbytes.federated.protocol.channel import Channel
-    from fedbytes.federated.protocol.ledger import Entry, Ledger
-    from fedbytes.federated.protocol.link import Link, make_link
-    from fedbytes.federated.round import RoundReport, run_round
-    from fedbytes.federated.state import State
-    from fedbytes.federated.testing.algorithm_contract import check_algorithm
-    from fedbytes.federated.testing.strict_client import Rehearsal, StrictClient
-    from fedbytes.federated.trainable import Steppable, Trainable
+    from fedbytes.federated.algorithm import ALGORITHMS as ALGORITHMS
+    from fedbytes.federated.algorithm import Algorithm as Algorithm
+    from fedbytes.federated.algorithm import ClientMemory as ClientMemory
+    from fedbytes.federated.algorithm import Pairing as Pairing
+    from fedbytes.federated.algorithm import Trained as Trained
+    from fedbytes.federated.algorithm import make_algorithm as make_algorithm
+    from fedbytes.federated.algorithms.fedavg import FedAvg as FedAvg
+    from fedbytes.federated.averaging import Averaging as Averaging
+    from fedbytes.federated.averaging import weighted_mean as weighted_mean
+    from fedbytes.federated.clock import Clock as Clock
+    from fedbytes.federated.context import Turn as Turn
+    from fedbytes.federated.federation import Federation as Federation
+    from fedbytes.federated.federation import pairing as pairing
+    from fedbytes.federated.federation import start as start
+    from fedbytes.federated.hooks import Context as Context
+    from fedbytes.federated.hooks import Hooks as Hooks
+    from fedbytes.federated.hooks import Upload as Upload
+    from fedbytes.federated.lora.client_ranks import Ranks as Ranks
+    from fedbytes.federated.lora.lora_averaging import LoraAveraging as LoraAveraging
+    from fedbytes.federated.lora.named_tensors import pack as pack
+    from fedbytes.federated.lora.named_tensors import unpack as unpack
+    from fedbytes.federated.lora.subspace import Reduced as Reduced
+    from fedbytes.federated.protocol.channel import Channel as Channel
+    from fedbytes.federated.protocol.ledger import Entry as Entry
+    from fedbytes.federated.protocol.ledger import Ledger as Ledger
+    from fedbytes.federated.protocol.link import Link as Link
+    from fedbytes.federated.protocol.link import make_link as make_link
+    from fedbytes.federated.round import RoundReport as RoundReport
+    from fedbytes.federated.round import run_round as run_round
+    from fedbytes.federated.state import State as State
+    from fedbytes.federated.testing.algorithm_contract import check_algorithm as check_algorithm
+    from fedbytes.federated.testing.strict_client import Rehearsal as Rehearsal
+    from fedbytes.federated.testing.strict_client import StrictClient as StrictClient
+    from fedbytes.federated.trainable import Steppable as Steppable
+    from fedbytes.federated.trainable import Trainable as Trainable
 
-__all__ = [
-    "ALGORITHMS",
-    "Algorithm",
-    "Averaging",
-    "Channel",
-    "ClientMemory",
-    "Clock",
-    "Context",
-    "Entry",
-    "FedAvg",
-    "Federation",
-    "Hooks",
-    "Ledger",
-    "Link",
-    "LoraAveraging",
-    "Pairing",
-    "Ranks",
-    "Reduced",
-    "Rehearsal",
-    "RoundReport",
-    "State",
-    "Steppable",
-    "StrictClient",
-    "Trainable",
-    "Trained",
-    "Turn",
-    "Upload",
-    "check_algorithm",
-    "make_algorithm",
-    "make_link",
-    "pack",
-    "pairing",
-    "run_round",
-    "start",
-    "unpack",
-    "weighted_mean",
-]
-
-__getattr__, __dir__ = lazy_face(__name__)
+__getattr__, __dir__, __all__ = lazy_face(__name__)

@@ -1,33 +1,27 @@
-"""Splits one column of a data set over clients, and measures how different the clients are."""
+"""Splits one column of a data set over clients, and measures how different the clients are.
 
-from fedbytes.noniid.factor import Factor
-from fedbytes.noniid.features.unigrams import hashed_words, unigram_measures, unigram_table
-from fedbytes.noniid.interop.flower import from_flwr, to_flwr
-from fedbytes.noniid.measures.client_distances import pairwise_distances
-from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.partitioner import (
-    PARTITIONERS,
-    Partitioner,
-    make_partitioner,
-    partitioner_names,
-    partitioner_spec,
-)
-from fedbytes.noniid.testing.partitioner_contract import Finding, check_partitioner
+Names load on first use.
+"""
 
-__all__ = [
-    "PARTITIONERS",
-    "Factor",
-    "Finding",
-    "Partition",
-    "Partitioner",
-    "check_partitioner",
-    "from_flwr",
-    "hashed_words",
-    "make_partitioner",
-    "pairwise_distances",
-    "partitioner_names",
-    "partitioner_spec",
-    "to_flwr",
-    "unigram_measures",
-    "unigram_table",
-]
+from typing import TYPE_CHECKING
+
+from fedbytes.process.lazy_face import lazy_face
+
+if TYPE_CHECKING:
+    from fedbytes.noniid.factor import Factor as Factor
+    from fedbytes.noniid.features.unigrams import hashed_words as hashed_words
+    from fedbytes.noniid.features.unigrams import unigram_measures as unigram_measures
+    from fedbytes.noniid.features.unigrams import unigram_table as unigram_table
+    from fedbytes.noniid.interop.flower import from_flwr as from_flwr
+    from fedbytes.noniid.interop.flower import to_flwr as to_flwr
+    from fedbytes.noniid.measures.client_distances import pairwise_distances as pairwise_distances
+    from fedbytes.noniid.partition import Partition as Partition
+    from fedbytes.noniid.partitioner import PARTITIONERS as PARTITIONERS
+    from fedbytes.noniid.partitioner import Partitioner as Partitioner
+    from fedbytes.noniid.partitioner import make_partitioner as make_partitioner
+    from fedbytes.noniid.partitioner import partitioner_names as partitioner_names
+    from fedbytes.noniid.partitioner import partitioner_spec as partitioner_spec
+    from fedbytes.noniid.testing.partitioner_contract import Finding as Finding
+    from fedbytes.noniid.testing.partitioner_contract import check_partitioner as check_partitioner
+
+__getattr__, __dir__, __all__ = lazy_face(__name__)

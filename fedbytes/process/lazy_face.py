@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 
-def lazy_face(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
-    """Return `__getattr__` and `__dir__` of a package whose public names load on first use.
+def lazy_face(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
+    """Return `__getattr__`, `__dir__` and `__all__` of a package whose names load on first use.
 
     Where each name comes from is read from the package's own `if TYPE_CHECKING:` imports, which
     type checkers follow, so that it is written once.
@@ -17,35 +17,26 @@ def lazy_face(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str
     Args:
         package: the package's `__name__`.
     """
-    homes: dict[str, str] = {}
+    module = sys.modules[package]
+    assert module.__file__ is not None
+    homes = _checked_imports(Path(module.__file__).read_text(encoding="utf-8"))
 
-    def find_homes() -> dict[str, str]:
-        if not homes:
-            file = sys.modules[package].__file__
-            assert file is not None
-            homes.update(_checked_imports(Path(file).read_text(encoding="utf-8")))
-        return homes
-
-    def get(name: str) -> Any:
-        if name.startswith("__") or name not in find_homes():
+    def load(name: str) -> Any:
+        if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
         value = getattr(importlib.import_module(homes[name]), name)
-        setattr(sys.modules[package], name, value)
+        setattr(module, name, value)
         return value
 
-    return get, lambda: sorted({*vars(sys.modules[package]), *find_homes()})
+    return load, lambda: sorted({*vars(module), *homes}), sorted(homes)
 
 
 def _checked_imports(source: str) -> dict[str, str]:
     """Return the module of each name that `if TYPE_CHECKING:` imports at the top of a file."""
-    blocks = [
-        node
-        for node in ast.parse(source).body
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-    ]
     return {
         alias.name: statement.module
-        for block in blocks
+        for block in ast.parse(source).body
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
         for statement in block.body
         if isinstance(statement, ast.ImportFrom) and statement.module
         for alias in statement.names
