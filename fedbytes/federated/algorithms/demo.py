@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import weighted_mean
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.schedule import Schedule
 from fedbytes.federated.optimizers.server_optimizers import ServerState
@@ -96,26 +96,26 @@ class DeMo(Algorithm):
         """Return the mean of what was sent; `apply` takes its signs."""
         return weighted_mean(uploads), state
 
-    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return what is held, moved by the signs of the update; a zero stays."""
-        rate = self.learning_rate * self.schedule.share(turn.round - 1)
+        rate = self.learning_rate * self.schedule.share(context.round - 1)
         return held * (1 - rate * self.weight_decay) + rate * update.sign()
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse an uplink that keeps no momentum, and memories that would be a second one."""
-        if not pairing.up_feedback or pairing.up_differences:
+        if not compatibility.up_feedback or compatibility.up_differences:
             return (
                 "algorithm 'demo' keeps its momentum in what the uplink has not sent: set "
                 "uplink.error_feedback=true and uplink.decay=0.99"
             )
-        if pairing.up_momentum:
+        if compatibility.up_momentum:
             return (
                 "algorithm 'demo' has its momentum in the uplink's error feedback: set "
                 "uplink.momentum=0 and uplink.decay"
             )
-        if pairing.down_feedback:
+        if compatibility.down_feedback:
             return (
                 "algorithm 'demo' moves by signs, which error feedback on the downlink cannot make "
                 "up for: set downlink.error_feedback=false"
             )
-        return super().refuses(pairing)
+        return super().refuses(compatibility)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import Averaging
 from fedbytes.federated.trainable import Featured, Trainable
 
@@ -42,7 +42,7 @@ class Moon(Averaging):
         if not 0 < self.temperature < float("inf"):
             raise ValueError(f"temperature must be above 0, got {self.temperature}")
 
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the trained tensors.
 
         Raises:
@@ -52,12 +52,14 @@ class Moon(Averaging):
             raise ValueError(_NO_FEATURES)
         return model.layout
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse what is known to have no features, or none that training changes."""
-        adapter = pairing.adapter
-        if not pairing.classifies or (adapter is not None and not adapter.trains_below_head()):
+        adapter = compatibility.adapter
+        if not compatibility.classifies or (
+            adapter is not None and not adapter.trains_below_head()
+        ):
             return _NO_FEATURES
-        return super().refuses(pairing)
+        return super().refuses(compatibility)
 
     def client(
         self,
