@@ -140,6 +140,9 @@ def test_ranks_survive_a_checkpoint_and_older_ones_have_none(tmp_path):
     torch.save(flat | {"extra": {}}, tmp_path / "old.pt")  # as version 0.1.0 saved it
     loaded, _ = State.load(tmp_path / "old.pt")
     assert loaded.server.announced == {}
+    torch.save({k: v for k, v in flat.items() if k != "guards"} | {"extra": {}}, tmp_path / "no.pt")
+    with pytest.raises(ValueError, match="another version"):
+        State.load(tmp_path / "no.pt")
     assert torch.equal(loaded.model, run.state.model)
 
 
