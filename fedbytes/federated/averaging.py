@@ -17,6 +17,7 @@ from fedbytes.federated.optimizers.server_optimizers import ServerState
 from fedbytes.federated.trainable import Steppable, Trainable
 
 LossOf = Callable[[Any], Tensor]
+BeforeStep = Callable[[int], None]
 Correct = Callable[[Tensor, Tensor], None]
 _ADAPTIVE = {
     "adam": server_optimizers.adam,
@@ -100,6 +101,7 @@ class Averaging(Algorithm):
         *,
         loss: LossOf | None = None,
         correct: Correct | None = None,
+        before_step: BeforeStep | None = None,
         optimizer: torch.optim.Optimizer | None = None,
     ) -> Trained:
         """Take the local steps; what derived algorithms change of them comes in.
@@ -113,6 +115,8 @@ class Averaging(Algorithm):
             loss: of a batch, instead of `model.loss`.
             correct: changes the gradient in place before it is clipped; called with the trained
                 vector and its gradient, both [numel] on the model's device.
+            before_step: called with the number of each local step, from 0, before its loss is
+                taken; it may change `model.flat` in place.
             optimizer: of `model.flat`, instead of a new one.
         """
         model.set_state(start)
@@ -120,7 +124,10 @@ class Averaging(Algorithm):
         loss = loss or model.loss
         optimizer = optimizer or self._local_optimizer(model)
         losses = []
-        for batch in islice(model.batches(indices, self.batch_size, rng), self.steps(len(indices))):
+        batches = islice(model.batches(indices, self.batch_size, rng), self.steps(len(indices)))
+        for step, batch in enumerate(batches):
+            if before_step is not None:
+                before_step(step)
             value = loss(batch)
             value.backward()  # type: ignore[no-untyped-call]
             if correct is not None:
