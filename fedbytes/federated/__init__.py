@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from fedbytes.federated.lora.client_ranks import Ranks as Ranks
     from fedbytes.federated.lora.lora_averaging import LoraAveraging as LoraAveraging
     from fedbytes.federated.lora.lora_averaging import PlainServer as PlainServer
-    from fedbytes.federated.lora.named_tensors import pack as pack
-    from fedbytes.federated.lora.named_tensors import unpack as unpack
+    from fedbytes.federated.lora.named_tensors import pack_tensors as pack_tensors
+    from fedbytes.federated.lora.named_tensors import unpack_tensors as unpack_tensors
     from fedbytes.federated.lora.subspace import Reduced as Reduced
     from fedbytes.federated.protocol.channel import Channel as Channel
     from fedbytes.federated.protocol.ledger import Entry as Entry

@@ -13,7 +13,7 @@ from fedbytes.federated.algorithm import Algorithm, ClientMemory, Trained
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers import server_optimizers
 from fedbytes.federated.optimizers.local_optimizers import LocalOptimizer, make_local_optimizer
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Steppable, Trainable
 
 LossOf = Callable[[Any], Tensor]
@@ -142,11 +142,11 @@ class Averaging(Algorithm):
         delta = flat.detach().to("cpu", torch.float32) - start.to("cpu")
         return Trained(delta, float(torch.stack(losses).mean()), memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Aggregate the deltas and let the server's optimiser make the update."""
         return self.step(self.aggregate(uploads), state)
 
-    def step(self, mean: Tensor, state: ServerState) -> tuple[Tensor, ServerState]:
+    def step(self, mean: Tensor, state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the update that the server's optimiser makes of the mean, and its next state."""
         rate, name = self.server_learning_rate, self.server_optimizer
         if name in _ADAPTIVE:

@@ -13,7 +13,7 @@ from fedbytes.federated.averaging import weighted_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.schedule import Schedule
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 
 
@@ -92,7 +92,7 @@ class DeMo(Algorithm):
         model.flat.grad.zero_()
         return Trained(delta, float(loss.detach()), memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the mean of what was sent; `apply` takes its signs."""
         return weighted_mean(uploads), state
 

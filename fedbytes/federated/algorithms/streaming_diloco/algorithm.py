@@ -13,7 +13,7 @@ from fedbytes.federated.algorithms.diloco import DiLoCo
 from fedbytes.federated.algorithms.streaming_diloco.fragments import Fragment, make_fragments
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 
 _OWN = "own vector", "own round"
@@ -104,8 +104,8 @@ class StreamingDiLoCo(DiLoCo):
         return Trained(now.take(own) - now.take(start), trained.loss, trained.memory | keep)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Take the outer step of the round's fragment, whose momentum is its own."""
         mark = f"{(context.round - 1) % self.fragments}/"
         mine = {k.removeprefix(mark): v for k, v in state.items() if k.startswith(mark)}
