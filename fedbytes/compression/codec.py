@@ -84,12 +84,14 @@ class Codec(Plugin, ABC):
         Raises:
             ValueError: for a wrong dtype or shape, or values that are NaN or infinite.
         """
-        return seal(self, self.body(_checked_input(x, shared.layout), shared), shared)
+        return seal(self, self.encode_body(_checked_input(x, shared.layout), shared), shared)
 
     @final
-    def body(self, x: Floats, shared: Shared) -> memoryview:
+    def encode_body(self, x: Floats, shared: Shared) -> memoryview:
         """Return the payload of a checked x without its digest, for codecs made of others."""
         return memoryview(self._encode(x, shared)).cast("B")  # type: ignore[arg-type]
+
+    body = encode_body
 
     @final
     def decode(self, data: bytes, shared: Shared) -> torch.Tensor:
@@ -102,9 +104,17 @@ class Codec(Plugin, ABC):
         Raises:
             ValueError: for bytes that this codec did not write under this `shared`.
         """
-        body = unseal(self, data, shared)
+        return torch.from_numpy(self.decode_body(unseal(self, data, shared), shared))
+
+    @final
+    def decode_body(self, data: memoryview, shared: Shared) -> Floats:
+        """Return the vector [shared.layout.numel] of a payload without its digest; writable.
+
+        Raises:
+            ValueError: for bytes that this codec does not write, as far as they can be told.
+        """
         try:
-            y = self._decode(body, shared)
+            y = self._decode(data, shared)
         except ValueError:
             raise
         except (struct.error, ArithmeticError, LookupError, TypeError, MemoryError) as error:
@@ -211,11 +221,11 @@ def _checked_input(x: torch.Tensor, layout: Layout) -> Floats:
     return flat
 
 
-def _checked_output(codec: Codec, y: Floats, layout: Layout) -> torch.Tensor:
+def _checked_output(codec: Codec, y: Floats, layout: Layout) -> Floats:
     if y.dtype != np.float32 or y.shape != (layout.numel,):
         raise ValueError(
             f"{codec.name} decoded {y.dtype} {y.shape}, expected float32 ({layout.numel},)"
         )
     if not _finite(y):
         raise ValueError(f"{codec.name} payload decodes to values that are not finite")
-    return torch.from_numpy(np.require(y, requirements=["C", "W"]))
+    return np.require(y, requirements=["C", "W"])

@@ -74,12 +74,12 @@ class PowerSgd(Codec):
         vector, kept = plan.factor(
             scaled, self._reference(shared), shared.generator("powersgd"), self.iterations
         )
-        form, body = _CODED, self.factors.body(vector, inner)
+        form, body = _CODED, self.factors.encode_body(vector, inner)
         if not self.factors.exact:
-            rest = plan.expand(self.factors._decode(body, inner), x.size)
+            rest = plan.expand(self.factors.decode_body(body, inner), x.size)
             rest -= scaled
             if energy(rest) > total - kept / 2:
-                form, body = _EXACT, _FP32.body(vector, inner)
+                form, body = _EXACT, _FP32.encode_body(vector, inner)
         return b"".join((bytes([form]), exponent.to_bytes(2, "little", signed=True), body))
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
@@ -92,7 +92,7 @@ class PowerSgd(Codec):
         codec = self.factors if form == _CODED else _FP32
         plan, inner = self._inner(shared)
         with np.errstate(all="ignore"):  # what is not finite is refused
-            return restore(plan.expand(codec._decode(reader.rest(), inner), numel), exponent)
+            return restore(plan.expand(codec.decode_body(reader.rest(), inner), numel), exponent)
 
     def _inner(self, shared: Shared) -> tuple[Plan, Shared]:
         plan = plan_for(shared.layout, self.rank)

@@ -97,7 +97,7 @@ class Sketch(Codec):
         scaled, exponent = normalise(x)
         table = sketch(scaled, self.rows, columns, shared.common_generator(_PURPOSE))
         head = exponent.to_bytes(2, "little", signed=True)
-        return head + self.values.body(table.ravel(), inner)
+        return head + self.values.encode_body(table.ravel(), inner)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
@@ -107,9 +107,7 @@ class Sketch(Codec):
             return np.zeros(0, np.float32)
         columns, inner = self._inner(shared)
         exponent = reader.number("h", "exponent", *EXPONENTS)
-        table = self.values._decode(reader.rest(), inner).reshape(self.rows, columns)
-        if not np.isfinite(table).all():
-            raise ValueError("sketch payload: the table is not finite")
+        table = self.values.decode_body(reader.rest(), inner).reshape(self.rows, columns)
         y = estimate(table, numel, shared.common_generator(_PURPOSE))
         if self.extract < 1:
             kept = largest(y, share_of(self.extract, numel))
