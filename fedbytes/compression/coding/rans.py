@@ -17,7 +17,7 @@ from fedbytes.compression.numerics.kernels import kernel
 TOTAL_BITS = 12
 TOTAL = 1 << TOTAL_BITS
 MAX_LANES = 8
-_LOW = 1 << 16
+LOW_STATE = 1 << 16
 _SYMBOLS_A_LANE = 8192
 
 Bytes = npt.NDArray[np.uint8]
@@ -58,9 +58,9 @@ def encode(symbols: Bytes, freqs: Freqs) -> bytes:
     if count == 0 or int(freqs.max()) == TOTAL:
         return b""
     lanes = lanes_for(count)
-    states = np.full(lanes, _LOW, np.uint64)
+    states = np.full(lanes, LOW_STATE, np.uint64)
     words = np.empty(count + 1, np.uint16)
-    start = int(_encode(symbols, *_encoder_tables(freqs), states, words))
+    start = int(encode_loop(symbols, *encoder_tables(freqs), states, words))
     body = words[start:]
     return b"".join(
         (
@@ -81,13 +81,13 @@ def decode(reader: Reader, count: int, freqs: Freqs) -> Bytes:
         return np.full(count, int(np.argmax(freqs)), np.uint8)
     size = reader.count("coder words", count)
     states = reader.array("<u4", lanes_for(count), "coder states").astype(np.uint32)
-    if int(states.min()) < _LOW:
-        raise ValueError(f"{reader.what} payload: coder state {states.min()} is below {_LOW}")
+    if int(states.min()) < LOW_STATE:
+        raise ValueError(f"{reader.what} payload: coder state {states.min()} is below {LOW_STATE}")
     words = np.zeros(size + MAX_LANES, np.uint16)  # a row more, so that the loop needs no bound
     words[:size] = reader.array("<u2", size, "coder words")
     symbols = np.empty(count, np.uint8)
     used = _decode(_decoder_table(freqs), states, words, symbols)
-    if used != size or (states != _LOW).any():
+    if used != size or (states != LOW_STATE).any():
         raise ValueError(f"{reader.what} payload: the coded symbols are damaged")
     return symbols
 
@@ -208,7 +208,7 @@ def _starts(freqs: Freqs) -> Freqs:
     return (np.cumsum(freqs) - freqs).astype(np.uint32)
 
 
-def _encoder_tables(freqs: Freqs) -> tuple[npt.NDArray[Any], ...]:
+def encoder_tables(freqs: Freqs) -> tuple[npt.NDArray[Any], ...]:
     """Return by symbol: the state at which to emit a word, 4096 - f, the start, and 1 / f."""
     wide = freqs.astype(np.uint64)
     return (
@@ -254,7 +254,7 @@ def _decode_numpy(table: Freqs, states: Any, words: Any, symbols: Bytes) -> int:
         x >>= np.uint32(TOTAL_BITS)
         x *= entry >> np.uint32(12) & np.uint32(0xFFF)
         x += entry & np.uint32(0xFFF)
-        empty = np.flatnonzero(x < _LOW)
+        empty = np.flatnonzero(x < LOW_STATE)
         x[empty] = x[empty] << np.uint32(16) | words[at : at + empty.size]
         at += empty.size
     return at
@@ -264,7 +264,8 @@ def _decode_numpy(table: Freqs, states: Any, words: Any, symbols: Bytes) -> int:
 
 
 @kernel(_encode_numpy)
-def _encode(symbols, limit, gap, start, inverse, states, words):  # type: ignore[no-untyped-def]
+def encode_loop(symbols, limit, gap, start, inverse, states, words):  # type: ignore[no-untyped-def]
+    """Write the symbols' words from the end of `words`, and return where they start."""
     # Unsigned throughout: signed indices would be checked for wrapping around.
     mask, one = np.uint64(states.size - 1), np.uint64(1)
     at = np.uint64(words.size)

@@ -15,8 +15,7 @@ import numpy.typing as npt
 from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.integers import join, ranges, split, token_of, tokens_of
-from fedbytes.compression.coding.rans import _LOW, Bytes, Freqs, _encoder_tables
-from fedbytes.compression.coding.rans import _encode as _encode_loop
+from fedbytes.compression.coding.rans import LOW_STATE, Bytes, Freqs, encode_loop, encoder_tables
 from fedbytes.compression.coding.reader import Reader, count_bytes
 from fedbytes.compression.numerics.kernels import kernel
 
@@ -181,11 +180,11 @@ def _read_tables(reader: Reader, used: Bytes) -> Tables:
 def _encode(symbols: npt.NDArray[np.uint16], freqs: Freqs) -> bytes:
     """Return rANS of symbols numbered through all tables; `rans.encode` but for the tables."""
     lanes = rans.lanes_for(symbols.size)
-    states = np.full(lanes, _LOW, np.uint64)
+    states = np.full(lanes, LOW_STATE, np.uint64)
     words = np.empty(symbols.size + 1, np.uint16)
-    parts = [_encoder_tables(row) for row in freqs]
+    parts = [encoder_tables(row) for row in freqs]
     tables = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
-    start = int(_encode_loop(symbols, *tables, states, words))
+    start = int(encode_loop(symbols, *tables, states, words))
     body = words[start:].astype("<u2", copy=False)
     return b"".join((count_bytes(body.size), states.astype("<u4").tobytes(), body.tobytes()))
 
@@ -193,8 +192,8 @@ def _encode(symbols: npt.NDArray[np.uint16], freqs: Freqs) -> bytes:
 def _decode(reader: Reader, places: Bytes, freqs: Freqs) -> Bytes:
     size = reader.count("coder words", places.size)
     states = reader.array("<u4", rans.lanes_for(places.size), "coder states").astype(np.uint64)
-    if int(states.min()) < _LOW:
-        raise ValueError(f"{reader.what} payload: coder state {states.min()} is below {_LOW}")
+    if int(states.min()) < LOW_STATE:
+        raise ValueError(f"{reader.what} payload: coder state {states.min()} is below {LOW_STATE}")
     words = np.zeros(size + 1, np.uint16)
     words[:size] = reader.array("<u2", size, "coder words")
     every = np.arange(freqs.shape[1], dtype=np.uint8)
@@ -202,7 +201,7 @@ def _decode(reader: Reader, places: Bytes, freqs: Freqs) -> Bytes:
     starts = (np.cumsum(freqs, axis=1, dtype=np.uint32) - freqs).astype(np.uint32)
     symbols = np.empty(places.size, np.uint8)
     used = _decode_loop(slots, freqs, starts, places, states, words, symbols)
-    if used != size or (states != _LOW).any():
+    if used != size or (states != LOW_STATE).any():
         raise ValueError(f"{reader.what} payload: the coded symbols are damaged")
     return symbols
 
@@ -236,7 +235,7 @@ def _decode_numpy(
         x >>= np.uint64(rans.TOTAL_BITS)
         x *= freqs[place, symbol]
         x += slot - starts[place, symbol]
-        empty = np.flatnonzero(x < _LOW)
+        empty = np.flatnonzero(x < LOW_STATE)
         where = np.minimum(at + np.arange(empty.size), last)
         x[empty] = x[empty] << np.uint64(16) | words[where]
         at += empty.size
