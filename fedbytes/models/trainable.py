@@ -45,6 +45,8 @@ class TrainableModel:
         seed: what `initial_state` is drawn from.
         answers: those that the model wrote at the last evaluation.
         lora: the layers that have LoRA factors, and what is added to their base weights.
+        scratch: a cache for whoever works with the model. Nothing in it may change a result: a key
+            that is missing is computed again, and checkpoints leave it out.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class TrainableModel:
         self._prefix: Prefix | None = None
         self._caches: dict[str, PrefixCache | None] = {}
         self.answers: list[Answer] = []
+        self.scratch: dict[str, Any] = {}
         self.set_state(self.initial_state)
 
     @property
