@@ -10,6 +10,8 @@ from fedbytes.process.lazy_face import lazy_face
 if TYPE_CHECKING:
     from fedbytes.models.adapter import ADAPTERS as ADAPTERS
     from fedbytes.models.adapter import Adapter as Adapter
+    from fedbytes.models.adapter import Initial as Initial
+    from fedbytes.models.adapter import JointInitial as JointInitial
     from fedbytes.models.adapter import make_adapter as make_adapter
     from fedbytes.models.base.base_model import NAMED as NAMED
     from fedbytes.models.base.base_model import Base as Base

@@ -13,7 +13,7 @@ from fedbytes.data.task import Task, make_task
 from fedbytes.data.tokens.encoded import Generation
 from fedbytes.data.tokens.token_cache import EncodedTask, encode
 from fedbytes.data.tokens.tokenizer_training import tokenizer_digest, trained_tokenizer
-from fedbytes.models.adapter import Adapter, Initial, make_adapter
+from fedbytes.models.adapter import Adapter, AnyInitial, make_adapter
 from fedbytes.models.base.activation_checkpointing import checkpoint_layers
 from fedbytes.models.base.base_model import Base, load_base, load_tokenizer
 from fedbytes.models.base.family import TRAINED, Family, make_base
@@ -26,6 +26,7 @@ from fedbytes.models.distributed.tensor_parallel import join_group, split_layers
 from fedbytes.models.frozen_layers_cache import Prefix
 from fedbytes.models.heads.network import Classifier, LanguageModel
 from fedbytes.models.heads.verbaliser import Verbaliser, read_words, split_words
+from fedbytes.models.initialisers import draw_tensors
 from fedbytes.models.layer_stack import find_layers, lowest_trained_layer
 from fedbytes.models.model_config import ModelSpec, make_model_spec
 from fedbytes.models.trainable import TrainableModel
@@ -114,9 +115,9 @@ def build_model(
 
 def _assemble(
     base: Base, adapter: Adapter, task: EncodedTask, spec: ModelSpec, seed: int
-) -> tuple[Classifier | LanguageModel | Verbaliser, dict[str, Initial]]:
+) -> tuple[Classifier | LanguageModel | Verbaliser, dict[str, AnyInitial]]:
     backbone = base.shared_copy()
-    trained = adapter.attach(backbone)
+    trained: Mapping[str, AnyInitial] = adapter.attach(backbone)
     _draw_frozen(adapter, backbone, seed)
     _check_whole(backbone, trained, adapter.name, spec.quantise)
     if spec.offload is not None:
@@ -127,7 +128,7 @@ def _assemble(
         checkpoint_layers(backbone)
     if spec.family is not None:
         trained = _drawn(spec.family, backbone, trained, adapter.name)
-    initial = {f"backbone.{name}": draw for name, draw in trained.items()}
+    initial: dict[str, AnyInitial] = {f"backbone.{name}": draw for name, draw in trained.items()}
     if task.kind == "causal-lm":
         if spec.head == "words":
             raise ValueError("model.head=words is for classification, and the task is causal-lm")
@@ -148,14 +149,14 @@ def _assemble(
     return network, initial
 
 
-def _pipelined(backbone: nn.Module, initial: Mapping[str, Initial], spec: ModelSpec) -> Pipeline:
+def _pipelined(backbone: nn.Module, initial: Mapping[str, AnyInitial], spec: ModelSpec) -> Pipeline:
     """Leave this process its layers of a base."""
     trained = {name.removeprefix("backbone.") for name in initial}
     return Pipeline(backbone, trained, pick_device(spec.device), spec.microbatches)
 
 
 def _check_whole(
-    backbone: nn.Module, trained: Mapping[str, Initial], adapter: str, quantise: str
+    backbone: nn.Module, trained: Mapping[str, AnyInitial], adapter: str, quantise: str
 ) -> None:
     held = dict(backbone.named_parameters())
     for name in trained:
@@ -167,8 +168,8 @@ def _check_whole(
 
 
 def _drawn(
-    family: Family, backbone: nn.Module, trained: Mapping[str, Initial], adapter: str
-) -> dict[str, Initial]:
+    family: Family, backbone: nn.Module, trained: Mapping[str, AnyInitial], adapter: str
+) -> dict[str, AnyInitial]:
     """Return how a family draws its parameters, all of which must be trained."""
     if {*trained} != {name for name, _ in backbone.named_parameters()}:
         raise ValueError(
@@ -181,8 +182,11 @@ def _drawn(
 def _draw_frozen(adapter: Adapter, backbone: nn.Module, seed: int) -> None:
     """Fill in what an adapter draws and never trains."""
     held = {**dict(backbone.named_parameters()), **dict(backbone.named_buffers())}
-    for place, (name, draw) in enumerate(adapter.frozen(backbone).items()):
-        held[name].data.copy_(draw(stream(seed, "frozen adapter", place), held[name]))
+    frozen = adapter.frozen(backbone)
+    tensors = [held[name] for name in frozen]
+    rngs = [stream(seed, "frozen adapter", index) for index in range(len(tensors))]
+    for tensor, value in zip(tensors, draw_tensors([*frozen.values()], tensors, rngs), strict=True):
+        tensor.data.copy_(value)
 
 
 def _agrees(model: TrainableModel, prefix: Prefix) -> bool:

@@ -1,12 +1,36 @@
-"""How trained tensors get their initial values."""
+"""Initial values of trained tensors."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.models.adapter import Initial
+from fedbytes.models.adapter import AnyInitial, Initial, JointInitial
+
+
+def draw_tensors(
+    initials: Sequence[AnyInitial],
+    tensors: Sequence[Tensor],
+    rngs: Sequence[np.random.Generator],
+) -> list[Tensor]:
+    """Return the initial value of each tensor.
+
+    Args:
+        initials: one per tensor; tensors with the same `JointInitial` are drawn by one call.
+        tensors: present values.
+        rngs: a random stream per tensor.
+    """
+    drawn: dict[int, Tensor] = {}
+    for index, initial in enumerate(initials):
+        if not isinstance(initial, JointInitial):
+            drawn[index] = initial(rngs[index], tensors[index])
+        elif index not in drawn:
+            group = [i for i, other in enumerate(initials) if other is initial]
+            values = initial.draw([rngs[i] for i in group], [tensors[i] for i in group])
+            drawn.update(zip(group, values, strict=True))
+    return [drawn[index] for index in range(len(initials))]
 
 
 def as_it_is(_rng: np.random.Generator, held: Tensor) -> Tensor:

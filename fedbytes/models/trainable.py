@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from fedbytes.compression.layout import Layout
 from fedbytes.data.tokens.token_cache import EncodedSplit, EncodedTask
-from fedbytes.models.adapter import Initial
+from fedbytes.models.adapter import AnyInitial
 from fedbytes.models.adapter_parts.lora_layers import LoraLayers
 from fedbytes.models.base.base_model import BaseInfo
 from fedbytes.models.batching import Batch, Rows, by_length, make_batch, shuffled
@@ -24,6 +24,7 @@ from fedbytes.models.heads.generation import Answer, answer_prompts, match
 from fedbytes.models.heads.metrics import accuracy, macro_f1
 from fedbytes.models.heads.network import Classifier, LanguageModel, next_token_loss
 from fedbytes.models.heads.verbaliser import Verbaliser
+from fedbytes.models.initialisers import draw_tensors
 from fedbytes.streams import stream
 
 EVALUATION_TOKENS = 2048
@@ -52,7 +53,7 @@ class TrainableModel:
     def __init__(
         self,
         network: Classifier | LanguageModel | Verbaliser,
-        initial: Mapping[str, Initial],
+        initial: Mapping[str, AnyInitial],
         task: EncodedTask,
         info: BaseInfo,
         device: torch.device,
@@ -66,7 +67,8 @@ class TrainableModel:
         self.dtype = dtype
         self.seed = seed
         held = dict(network.named_parameters())
-        self._start = [(draw, held[name].detach()) for name, draw in initial.items()]
+        self._initials = list(initial.values())
+        self._start = [held[name].detach() for name in initial]
         self.flat: nn.Parameter
         self.layout: Layout
         sent = {name: _sent_name(name) for name in initial}
@@ -91,11 +93,9 @@ class TrainableModel:
 
     def draw_initial(self, seed: int) -> Tensor:
         """Return the initial vector that `seed` stands for, float32 [layout.numel], on the CPU."""
-        parts = [
-            draw(stream(seed, "initial adapter", place), start).reshape(-1).float().cpu()
-            for place, (draw, start) in enumerate(self._start)
-        ]
-        return torch.cat(parts) if parts else torch.empty(0)
+        rngs = [stream(seed, "initial adapter", index) for index in range(len(self._start))]
+        values = draw_tensors(self._initials, self._start, rngs)
+        return torch.cat([v.reshape(-1).float().cpu() for v in values] or [torch.empty(0)])
 
     def get_state(self) -> Tensor:
         """Return a copy of the trained vector."""

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapter import ADAPTERS, AnyInitial
 from fedbytes.models.adapter_parts.peft_injection import inject
 from fedbytes.models.adapter_parts.target_layers import Targeted
 from fedbytes.models.adapters.lora import check_fits, check_rank
@@ -29,7 +29,7 @@ class Dora(Targeted):
         super().__post_init__()
         check_rank(self.rank, self.alpha)
 
-    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+    def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Insert factors and magnitudes and return them; A is drawn, B starts at zero.
 
         Raises:

@@ -4,7 +4,7 @@ from typing import Any
 
 from torch import nn
 
-from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapter import ADAPTERS, AnyInitial
 from fedbytes.models.adapter_parts.peft_injection import inject
 from fedbytes.models.adapter_parts.target_layers import Targeted, first_present
 
@@ -29,7 +29,7 @@ class Ia3(Targeted):
     width. Of those that are chosen, the latter are scaled at their input, others at their output.
     """
 
-    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+    def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Insert the scales and return them; they start at one.
 
         Raises:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial
 from fedbytes.models.adapter_parts.peft_injection import inject
 from fedbytes.models.adapter_parts.target_layers import Targeted
 from fedbytes.models.initialisers import uniform, zeros
@@ -36,7 +36,7 @@ class Lora(Targeted):
         super().__post_init__()
         check_rank(self.rank, self.alpha)
 
-    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+    def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Insert the factors and return those that are trained.
 
         One is drawn and the other starts at zero, A and B in turn as in peft unless A alone is

@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapter import ADAPTERS, AnyInitial
 from fedbytes.models.adapter_parts.peft_injection import inject
 from fedbytes.models.adapter_parts.target_layers import Targeted, modules_within
 from fedbytes.process.quiet import quiet_logger
@@ -83,7 +83,7 @@ class Peft(Targeted):
         if "dropout" in name and value:
             raise ValueError(f"peft option {name}={value}: dropout is off everywhere")
 
-    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+    def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Insert the method's tensors and return those that are trained.
 
         Raises:

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial
 from fedbytes.models.adapter_parts.peft_injection import inject
 from fedbytes.models.adapter_parts.target_layers import Targeted
 from fedbytes.models.adapters.lora import check_rank
@@ -34,7 +34,7 @@ class Vera(Targeted):
         if not math.isfinite(self.d_initial):
             raise ValueError(f"d_initial must be finite, got {self.d_initial}")
 
-    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+    def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Insert the vectors and return them.
 
         Raises:
