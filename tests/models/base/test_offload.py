@@ -71,10 +71,10 @@ def test_auto_fills_memory_and_puts_the_rest_on_disk(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"device_map": "disk"}, "device_map disk needs offload_folder"),
+        ({"device_map": "disk"}, "device_map=disk requires offload_folder"),
         ({"device_map": True}, "device_map must be one of none, auto, cpu, disk, got True"),
         ({"device_map": "gpu"}, "device_map must be one of none, auto, cpu, disk, got 'gpu'"),
-        ({"device_map": "cpu", "quantise": "nf4"}, "does not go with quantise nf4"),
+        ({"device_map": "cpu", "quantise": "nf4"}, "device_map=cpu cannot be combined with quantise=nf4; remove one"),
     ],
 )
 def test_what_cannot_be_is_said_with_the_remedy(fields, message):

@@ -169,11 +169,11 @@ def test_answers_are_not_generated(one_process, colour_texts):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"quantise": "nf4"}, "pipeline_parallel does not go with device_map or quantise"),
-        ({"device_map": "cpu"}, "pipeline_parallel does not go with device_map or quantise"),
-        ({"tensor_parallel": True}, "does not go with tensor_parallel: leave one out"),
+        ({"quantise": "nf4"}, "pipeline_parallel cannot be combined with device_map or quantise"),
+        ({"device_map": "cpu"}, "pipeline_parallel cannot be combined with device_map or quantise"),
+        ({"tensor_parallel": True}, "cannot be combined with tensor_parallel; remove one"),
         ({"microbatches": 0}, "microbatches must be at least 1, got 0"),
-        ({"name": "llama"}, "pipeline_parallel needs a frozen base; 'llama' has none"),
+        ({"name": "llama"}, "pipeline_parallel requires a frozen base; 'llama' starts"),
     ],
     ids=str,
 )
@@ -187,6 +187,6 @@ def test_what_is_needed_is_said(colours, monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with pytest.raises(ValueError, match="pipeline_parallel needs several processes: start with"):
         build_model({"name": "tiny-bert", "pipeline_parallel": True}, "lora", colours)
-    with pytest.raises(ValueError, match="microbatches=2 needs pipeline_parallel: true"):
+    with pytest.raises(ValueError, match="microbatches=2 requires pipeline_parallel: true"):
         make_model_spec({"name": "minilm", "microbatches": 2})
     assert "microbatches" not in model_spec(make_model_spec("minilm"))

@@ -101,7 +101,7 @@ def test_words_that_cannot_work_are_refused(colours, colour_texts):
         read_words(tokenizer, "?", ["red", "rose", "blue"])
     with pytest.raises(ValueError, match="are 2 for 3 classes"):
         split_words("a,b", ["x", "y", "z"])
-    with pytest.raises(ValueError, match="words and question are of head: words"):
+    with pytest.raises(ValueError, match="words and question require head: words"):
         make_model_spec({"name": "tiny-llama", "words": "a,b"})
     with pytest.raises(ValueError, match="head=words is for classification"):
         build_model(WORDS, PROMPT, colour_texts)
