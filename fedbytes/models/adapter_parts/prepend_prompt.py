@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.models.context_length import check_room, positions_of
+from fedbytes.models.forward_patch import replace_forward
 
 OUTPUTS = ("logits", "last_hidden_state")
 
@@ -50,7 +51,7 @@ def read_first(backbone: nn.Module, prompt: Callable[[], Tensor]) -> None:
 
     # Generation asks the signature what a model takes, positions among it.
     forward.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
-    backbone.forward = forward
+    replace_forward(backbone, forward)
 
 
 def vocabulary_of(backbone: Any) -> int:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial
 from fedbytes.models.adapter_parts.peft_injection import inject
 from fedbytes.models.adapter_parts.target_layers import Targeted
+from fedbytes.models.forward_patch import replace_forward
 from fedbytes.models.initialisers import uniform, zeros
 from fedbytes.registry import later
 
@@ -59,7 +60,7 @@ class Lora(Targeted):
         trained = inject(backbone, "LORA", options, modules, draws)
         for module in backbone.modules():
             if hasattr(module, "lora_A"):
-                module.forward = MethodType(_forward, module)
+                replace_forward(module, MethodType(_forward, module))
         still = self._still
         if still is None:
             return trained

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fedbytes.models.capability import can_compute
+from fedbytes.models.forward_patch import replace_forward
 from fedbytes.process.optional_imports import import_bitsandbytes
 
 Kind = Literal["nf4", "fp4", "int8"]
@@ -120,7 +121,7 @@ def settle(model: nn.Module, quantisation: Quantisation) -> None:
             continue
         layer.compute_dtype = quantisation.compute
         layer.quant_state = None  # the weight has it; a copy of the module must not copy it
-        layer.forward = MethodType(_forward, layer)
+        replace_forward(layer, MethodType(_forward, layer))
 
 
 def weight_count(parameter: Tensor) -> int:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from fedbytes.models.adapter_parts.attention_prefix import KEYS
 from fedbytes.models.distributed.pipeline_schedule import Pass, Stack
 from fedbytes.models.distributed.tensor_parallel import move_rest
+from fedbytes.models.forward_patch import replace_forward
 from fedbytes.models.layer_stack import find_layers, lowest_trained_layer
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
@@ -49,7 +50,7 @@ class Pipeline:
         self._own = [layer.forward for layer in layers[self._begin : self._end]]
         self._calls: list[Call] = []
         for place, layer in enumerate(layers):
-            layer.forward = self._noting(place)
+            replace_forward(layer, self._noting(place))
         ours = {id(p) for name, p in backbone.named_parameters() if name in trained}
         _take_away(backbone, layers[: self._begin] + layers[self._end :], ours)
         move_rest(backbone, set(), device)
