@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from fedbytes.models.adapter import Initial as Initial
     from fedbytes.models.adapter import JointInitial as JointInitial
     from fedbytes.models.adapter import make_adapter as make_adapter
-    from fedbytes.models.base.base_model import NAMED as NAMED
     from fedbytes.models.base.base_model import Base as Base
     from fedbytes.models.base.base_model import BaseInfo as BaseInfo
     from fedbytes.models.base.base_model import forget_bases as forget_bases
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from fedbytes.models.base.base_model import load_tokenizer as load_tokenizer
     from fedbytes.models.base.family import FAMILIES as FAMILIES
     from fedbytes.models.base.family import Family as Family
+    from fedbytes.models.base.pretrained_files import NAMED as NAMED
     from fedbytes.models.batching import Batch as Batch
     from fedbytes.models.build import build_model as build_model
     from fedbytes.models.build import encode_task as encode_task

@@ -7,14 +7,14 @@ from typing import Any, Literal
 
 import torch
 
-from fedbytes.models.base.family import FAMILIES, Family, family_fields, take_family
+from fedbytes.models.base.family import FAMILIES, Family, family_fields, split_family_fields
 from fedbytes.models.base.offload import Offload
 from fedbytes.models.base.quantised_base import Quantisation
 from fedbytes.models.device import Precision
-from fedbytes.models.heads.verbaliser import QUESTION
+from fedbytes.models.heads.verbaliser import DEFAULT_QUESTION
 from fedbytes.registry import later, nearest
 
-MICROBATCHES = 4
+_MICROBATCHES = 4
 
 
 @dataclass(frozen=True)
@@ -59,10 +59,10 @@ class ModelSpec:
     family: Family | None = later(None)
     tensor_parallel: bool = later(False)
     pipeline_parallel: bool = later(False)
-    microbatches: int = later(MICROBATCHES)
+    microbatches: int = later(_MICROBATCHES)
     head: Literal["linear", "words"] = later("linear")
     words: str = later("")
-    question: str = later(QUESTION)
+    question: str = later(DEFAULT_QUESTION)
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -91,9 +91,9 @@ class ModelSpec:
             )
         if self.microbatches < 1:
             raise ValueError(f"microbatches must be at least 1, got {self.microbatches}")
-        if self.microbatches != MICROBATCHES and not self.pipeline_parallel:
+        if self.microbatches != _MICROBATCHES and not self.pipeline_parallel:
             raise ValueError(f"microbatches={self.microbatches} requires pipeline_parallel: true")
-        if self.head == "linear" and (self.words or self.question != QUESTION):
+        if self.head == "linear" and (self.words or self.question != DEFAULT_QUESTION):
             raise ValueError("words and question require head: words (got head: linear)")
         if self.device_map == "disk" and not self.offload_folder:
             raise ValueError("device_map=disk requires offload_folder, a folder for the weights")
@@ -144,7 +144,7 @@ def make_model_spec(spec: str | Mapping[str, Any] | ModelSpec) -> ModelSpec:
         return spec
     if not isinstance(spec, str | Mapping):
         raise ValueError(f"a model is a name or {{name: …, fields}}, got {spec!r}")
-    family, given = take_family({"name": spec} if isinstance(spec, str) else spec)
+    family, given = split_family_fields({"name": spec} if isinstance(spec, str) else spec)
     known = [field.name for field in dataclasses.fields(ModelSpec) if field.name != "family"]
     for key in given:
         if key not in known:

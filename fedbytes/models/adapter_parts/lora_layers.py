@@ -170,14 +170,14 @@ def _adding(forward: Callable[[Tensor], Tensor], own: Tensor) -> Callable[[Tenso
 
 def _stored(layer: Any) -> Tensor:
     """Return a layer's weight [out, in], whether whole, packed or kept elsewhere."""
-    from fedbytes.models.base.quantised_base import unpack
+    from fedbytes.models.base.quantised_base import unpack_weight
 
     weight: Tensor = layer.weight
     if weight.device.type == "meta":
         weight = layer._hf_hook.weights_map["weight"]
     if weight.is_floating_point():
         return _turned(layer, weight.detach())
-    return unpack(weight, torch.float32)
+    return unpack_weight(weight, torch.float32)
 
 
 def _turned(layer: nn.Module, weight: Tensor) -> Tensor:

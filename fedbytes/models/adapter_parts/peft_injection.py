@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import AnyInitial, Initial, JointInitial
-from fedbytes.models.base.base_model import share
+from fedbytes.models.base.base_model import copy_modules
 from fedbytes.models.initialisers import as_it_is
 from fedbytes.process.quiet import quiet_logger
 
@@ -18,7 +18,7 @@ from fedbytes.process.quiet import quiet_logger
 FROZEN_SEED = 20_260_101
 
 
-def inject(
+def inject_peft(
     backbone: nn.Module,
     method: str,
     options: Mapping[str, Any],
@@ -44,7 +44,7 @@ def inject(
     Raises:
         ValueError: if peft refuses the options or the modules, in one line.
     """
-    bare = None if draws is not None else share(backbone)
+    bare = None if draws is not None else copy_modules(backbone)
     before = {id(parameter) for parameter in backbone.parameters()}
     with _unwritten(backbone, method, () if bare is None else modules):
         _apply(backbone, method, options, modules, FROZEN_SEED)
@@ -113,7 +113,7 @@ class _Branch(nn.Module):
         for parent in parents:
             at.add_module(parent, nn.Module())
             at = at.get_submodule(parent)
-        at.add_module(last, share(model.get_submodule(name)))
+        at.add_module(last, copy_modules(model.get_submodule(name)))
 
 
 def _drawn_names(
@@ -124,7 +124,7 @@ def _drawn_names(
     trained: Mapping[str, Tensor],
 ) -> list[str]:
     """Return the names of the trained tensors whose values depend on torch's generator."""
-    other = share(bare)
+    other = copy_modules(bare)
     _apply(other, method, options, modules, FROZEN_SEED + 1)
     held = dict(other.named_parameters())
     return [name for name, value in trained.items() if not torch.equal(value, held[name])]
@@ -143,7 +143,7 @@ def _apply(
     kind = PeftType(method)
     make: Any = PEFT_TYPE_TO_CONFIG_MAPPING[kind]
     try:
-        with seeded(model, seed):
+        with seeded_torch(model, seed):
             config = make(**options, target_modules=list(modules))
             PEFT_TYPE_TO_TUNER_MAPPING[kind](model, config, adapter_name="default")
     except (ValueError, TypeError, ImportError, RuntimeError, KeyError) as error:
@@ -165,7 +165,7 @@ def _unwritten(backbone: nn.Module, method: str, modules: Sequence[str]) -> Iter
 
 
 @contextmanager
-def seeded(model: nn.Module, seed: int) -> Iterator[None]:
+def seeded_torch(model: nn.Module, seed: int) -> Iterator[None]:
     """Start torch's generators from `seed` for the block; afterwards they go on as before."""
     devices = {p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(devices=sorted(devices)):

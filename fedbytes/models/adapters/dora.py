@@ -3,15 +3,15 @@ from dataclasses import dataclass
 from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, AnyInitial
-from fedbytes.models.adapter_parts.peft_injection import inject
-from fedbytes.models.adapter_parts.target_layers import Targeted
-from fedbytes.models.adapters.lora import check_fits, check_rank
+from fedbytes.models.adapter_parts.peft_injection import inject_peft
+from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
+from fedbytes.models.adapters.lora import check_rank, check_rank_fits
 from fedbytes.models.initialisers import as_it_is, uniform, zeros
 
 
 @ADAPTERS.register("dora")
 @dataclass(frozen=True)
-class Dora(Targeted):
+class Dora(TargetedAdapter):
     """Weights split into magnitude and direction; LoRA moves the direction (arXiv:2402.09353).
 
     The magnitude, one value an output, is trained and sent too; it starts as the norm of the
@@ -38,7 +38,7 @@ class Dora(Targeted):
         """
         alpha = self.alpha if self.alpha is not None else 2 * self.rank
         modules = self._modules(backbone)
-        check_fits(backbone, modules, self.rank)
+        check_rank_fits(backbone, modules, self.rank)
         options = {"r": self.rank, "lora_alpha": alpha, "use_dora": True}
         draws = {".lora_A.": uniform(1), ".lora_B.": zeros, ".lora_magnitude": as_it_is}
-        return inject(backbone, "LORA", options, modules, draws)
+        return inject_peft(backbone, "LORA", options, modules, draws)

@@ -8,7 +8,7 @@ from fedbytes.models.initialisers import as_it_is
 
 @ADAPTERS.register("full")
 @dataclass(frozen=True)
-class Full(Adapter):
+class FullFineTuning(Adapter):
     """Train every parameter, starting from the pretrained ones."""
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:

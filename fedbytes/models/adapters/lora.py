@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial
-from fedbytes.models.adapter_parts.peft_injection import inject
-from fedbytes.models.adapter_parts.target_layers import Targeted
+from fedbytes.models.adapter_parts.peft_injection import inject_peft
+from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.forward_patch import replace_forward
 from fedbytes.models.initialisers import uniform, zeros
 from fedbytes.registry import later
@@ -16,7 +16,7 @@ from fedbytes.registry import later
 
 @ADAPTERS.register("lora")
 @dataclass(frozen=True)
-class Lora(Targeted):
+class Lora(TargetedAdapter):
     """Low-rank updates beside frozen linear layers (LoRA, arXiv:2106.09685), attached by peft.
 
     Attributes:
@@ -48,7 +48,7 @@ class Lora(Targeted):
                 is smaller than `rank`.
         """
         modules = self._modules(backbone)
-        check_fits(backbone, modules, self.rank)
+        check_rank_fits(backbone, modules, self.rank)
         options = {
             "r": self.rank,
             "lora_alpha": self.alpha if self.alpha is not None else 2 * self.rank,
@@ -57,11 +57,11 @@ class Lora(Targeted):
         draws = {".lora_A.": uniform(1), ".lora_B.": zeros}
         if self.train == "a":
             draws[".lora_A."] = zeros
-        trained = inject(backbone, "LORA", options, modules, draws)
+        trained = inject_peft(backbone, "LORA", options, modules, draws)
         for module in backbone.modules():
             if hasattr(module, "lora_A"):
                 replace_forward(module, MethodType(_forward, module))
-        still = self._still
+        still = self._frozen_factor
         if still is None:
             return trained
         for name in trained:
@@ -73,7 +73,7 @@ class Lora(Targeted):
         return {name: draw for name, draw in trained.items() if still not in name}
 
     @property
-    def _still(self) -> str | None:
+    def _frozen_factor(self) -> str | None:
         """Part of the names of the factors that are not trained."""
         return {"both": None, "a": ".lora_B.", "b": ".lora_A."}[self.train]
 
@@ -83,7 +83,7 @@ class Lora(Targeted):
 
     def frozen(self, backbone: nn.Module) -> dict[str, Initial]:
         """Return the factor that is drawn and never trained, if there is one."""
-        still = self._still
+        still = self._frozen_factor
         if still is None:
             return {}
         draw = uniform(1 if self.train == "b" else 0)
@@ -98,7 +98,7 @@ def check_rank(rank: int, alpha: float | None = None) -> None:
         raise ValueError(f"alpha must be above 0 and finite, got {alpha}")
 
 
-def check_fits(backbone: nn.Module, modules: list[str], rank: int) -> None:
+def check_rank_fits(backbone: nn.Module, modules: list[str], rank: int) -> None:
     """Raise ValueError for a rank above what the smallest of some linear layers has."""
     sizes = {name: min(_sides(backbone.get_submodule(name))) for name in modules}
     smallest = min(sizes, key=lambda name: sizes[name])

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, AnyInitial, JointInitial
 from fedbytes.models.adapter_parts.attention_prefix import KEYS, VALUES, AttentionPrefix
-from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt, noise_like
-from fedbytes.models.context_length import check_prompt, positions_of
+from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt, draw_noise_like
+from fedbytes.models.context_length import check_prompt_fits, count_positions
 
 
 @ADAPTERS.register("prefix_tuning")
@@ -32,7 +32,7 @@ class PrefixTuning(SoftPrompt):
             ValueError: if the model's attention cannot be reached; prompt_tuning then can. Or if
                 it cannot read the words that they start as.
         """
-        check_prompt(positions_of(backbone), self.tokens)
+        check_prompt_fits(count_positions(backbone), self.tokens)
         prefix = AttentionPrefix(backbone, self.tokens)
         names = [f"{kind}.{layer}" for layer in range(prefix.layers) for kind in (KEYS, VALUES)]
         return dict.fromkeys(names, KeysAndValuesOfWords(self, prefix))
@@ -54,4 +54,4 @@ class KeysAndValuesOfWords(JointInitial):
         start = [part for pair in pairs for part in pair]
         if self.adapter.init != "random":
             return start
-        return [noise_like(rng, part) for rng, part in zip(rngs, start, strict=True)]
+        return [draw_noise_like(rng, part) for rng, part in zip(rngs, start, strict=True)]

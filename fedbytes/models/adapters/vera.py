@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial
-from fedbytes.models.adapter_parts.peft_injection import inject
-from fedbytes.models.adapter_parts.target_layers import Targeted
+from fedbytes.models.adapter_parts.peft_injection import inject_peft
+from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.adapters.lora import check_rank
 from fedbytes.models.initialisers import uniform
 
 
 @ADAPTERS.register("vera")
 @dataclass(frozen=True)
-class Vera(Targeted):
+class Vera(TargetedAdapter):
     """Two scaling vectors a layer around one random pair of factors for all (arXiv:2310.11454).
 
     The pair is drawn from the run's seed and never sent. Layers of different sizes use slices of
@@ -41,7 +41,7 @@ class Vera(Targeted):
             ValueError: if a target or layer does not exist; the message lists those that do.
         """
         options = {"r": self.rank, "d_initial": self.d_initial}
-        return inject(backbone, "VERA", options, self._modules(backbone), draws={})
+        return inject_peft(backbone, "VERA", options, self._modules(backbone), draws={})
 
     def frozen(self, backbone: nn.Module) -> dict[str, Initial]:
         """Return the shared pair, drawn by Kaiming's rule as in the paper."""
