@@ -16,7 +16,7 @@ from fedbytes.data.tokens.tokenizer_training import tokenizer_digest, trained_to
 from fedbytes.models.adapter import Adapter, AnyInitial, make_adapter
 from fedbytes.models.base.activation_checkpointing import checkpoint_layers
 from fedbytes.models.base.base_model import Base, load_base, load_tokenizer
-from fedbytes.models.base.family import TRAINED, Family, make_random_base
+from fedbytes.models.base.family import TRAINED, Family, make_base
 from fedbytes.models.base.offload import fetch_weights_on_use
 from fedbytes.models.batching import make_batch
 from fedbytes.models.context_length import check_task_fits
@@ -96,7 +96,7 @@ def build_model(
     base = (
         load_base(spec.name, kind, home, spec.quantisation(dtype), spec.offload)
         if spec.family is None
-        else make_random_base(spec.family, task, device)
+        else make_base(spec.family, task, device)
     )
     with torch.random.fork_rng(devices=[]):  # libraries draw initial values that are not used
         network, initial = _assemble(base, chosen, task, spec, seed)

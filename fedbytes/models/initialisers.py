@@ -33,27 +33,27 @@ def draw_tensors(
     return [drawn[index] for index in range(len(initials))]
 
 
-def as_it_is(_rng: np.random.Generator, held: Tensor) -> Tensor:
+def keep_value(_rng: np.random.Generator, held: Tensor) -> Tensor:
     """Return the value that the tensor has."""
     return held
 
 
-def zeros(_rng: np.random.Generator, like: Tensor) -> Tensor:
+def fill_zeros(_rng: np.random.Generator, like: Tensor) -> Tensor:
     """Return zeros."""
     return torch.zeros(like.shape)
 
 
-def ones(_rng: np.random.Generator, like: Tensor) -> Tensor:
+def fill_ones(_rng: np.random.Generator, like: Tensor) -> Tensor:
     """Return ones."""
     return torch.ones(like.shape)
 
 
-def uniform(dim: int, gain: float = 1.0) -> Initial:
+def draw_uniform(dim: int, gain: float = 1.0) -> Initial:
     """Return draws from U(-b, b) with b = gain / sqrt(size of `dim`)."""
-    return lambda rng, like: uniform_below(gain / math.sqrt(like.shape[dim]))(rng, like)
+    return lambda rng, like: draw_uniform_below(gain / math.sqrt(like.shape[dim]))(rng, like)
 
 
-def uniform_below(bound: float) -> Initial:
+def draw_uniform_below(bound: float) -> Initial:
     """Return draws from U(-bound, bound)."""
 
     def draw(rng: np.random.Generator, like: Tensor) -> Tensor:
@@ -63,7 +63,7 @@ def uniform_below(bound: float) -> Initial:
     return draw
 
 
-def normal(deviation: float) -> Initial:
+def draw_normal(deviation: float) -> Initial:
     """Return draws from a normal distribution around 0."""
 
     def draw(rng: np.random.Generator, like: Tensor) -> Tensor:

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fedbytes.models import JointInitial, build_model
-from fedbytes.models.initialisers import draw_tensors, ones
+from fedbytes.models.initialisers import draw_tensors, fill_ones
 from fedbytes.streams import stream
 
 
@@ -18,7 +18,9 @@ class Pair(JointInitial):
 def test_tensors_drawn_together_use_their_first_stream_wherever_they_are_named():
     one, two = Pair(), Pair()
     tensors = [torch.zeros(3)] * 5
-    drawn = draw_tensors([one, two, ones, one, two], tensors, [stream(0, "t", i) for i in range(5)])
+    drawn = draw_tensors(
+        [one, two, fill_ones, one, two], tensors, [stream(0, "t", i) for i in range(5)]
+    )
     for first, second in ((0, 3), (1, 4)):
         wanted = torch.from_numpy(stream(0, "t", first).normal(size=3))
         assert torch.equal(drawn[first], wanted)

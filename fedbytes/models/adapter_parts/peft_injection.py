@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from fedbytes.models.adapter import AnyInitial, Initial, JointInitial
 from fedbytes.models.base.base_model import copy_modules
-from fedbytes.models.initialisers import as_it_is
+from fedbytes.models.initialisers import keep_value
 from fedbytes.process.quiet import quiet_logger
 
 # What a method draws and does not train is the same in every run, so both ends have it.
@@ -57,11 +57,11 @@ def inject_peft(
     if draws is not None:
         known = draws
         return {
-            name: next((draw for part, draw in known.items() if part in name), as_it_is)
+            name: next((draw for part, draw in known.items() if part in name), keep_value)
             for name in trained
         }
     assert bare is not None
-    initial: dict[str, AnyInitial] = dict.fromkeys(trained, as_it_is)
+    initial: dict[str, AnyInitial] = dict.fromkeys(trained, keep_value)
     drawn: dict[str, list[str]] = {}
     for name in _drawn_names(bare, method, options, modules, trained):
         drawn.setdefault(_module_of(name, modules), []).append(name)

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter, find_modules
-from fedbytes.models.initialisers import as_it_is
+from fedbytes.models.initialisers import keep_value
 
 
 @ADAPTERS.register("bitfit")
@@ -33,7 +33,7 @@ class BitFit(TargetedAdapter):
             )
         chosen = set(self._chosen(found, "module with a bias", sorted(found)))
         return {
-            name: as_it_is
+            name: keep_value
             for name, _ in backbone.named_parameters()
             if name.endswith(".bias") and name.removesuffix(".bias") in chosen
         }

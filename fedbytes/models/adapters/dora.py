@@ -6,7 +6,7 @@ from fedbytes.models.adapter import ADAPTERS, AnyInitial
 from fedbytes.models.adapter_parts.peft_injection import inject_peft
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.adapters.lora import check_rank, check_rank_fits
-from fedbytes.models.initialisers import as_it_is, uniform, zeros
+from fedbytes.models.initialisers import draw_uniform, fill_zeros, keep_value
 
 
 @ADAPTERS.register("dora")
@@ -40,5 +40,5 @@ class Dora(TargetedAdapter):
         modules = self._modules(backbone)
         check_rank_fits(backbone, modules, self.rank)
         options = {"r": self.rank, "lora_alpha": alpha, "use_dora": True}
-        draws = {".lora_A.": uniform(1), ".lora_B.": zeros, ".lora_magnitude": as_it_is}
+        draws = {".lora_A.": draw_uniform(1), ".lora_B.": fill_zeros, ".lora_magnitude": keep_value}
         return inject_peft(backbone, "LORA", options, modules, draws)

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, Adapter, Initial
-from fedbytes.models.initialisers import as_it_is
+from fedbytes.models.initialisers import keep_value
 
 
 @ADAPTERS.register("full")
@@ -13,4 +13,4 @@ class FullFineTuning(Adapter):
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Return all parameters; tied ones once."""
-        return {name: as_it_is for name, _ in backbone.named_parameters()}
+        return {name: keep_value for name, _ in backbone.named_parameters()}

@@ -10,7 +10,7 @@ from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial
 from fedbytes.models.adapter_parts.peft_injection import inject_peft
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.forward_patch import replace_forward
-from fedbytes.models.initialisers import uniform, zeros
+from fedbytes.models.initialisers import draw_uniform, fill_zeros
 from fedbytes.registry import later
 
 
@@ -54,9 +54,9 @@ class Lora(TargetedAdapter):
             "lora_alpha": self.alpha if self.alpha is not None else 2 * self.rank,
             "use_rslora": self.use_rslora,
         }
-        draws = {".lora_A.": uniform(1), ".lora_B.": zeros}
+        draws = {".lora_A.": draw_uniform(1), ".lora_B.": fill_zeros}
         if self.train == "a":
-            draws[".lora_A."] = zeros
+            draws[".lora_A."] = fill_zeros
         trained = inject_peft(backbone, "LORA", options, modules, draws)
         for module in backbone.modules():
             if hasattr(module, "lora_A"):
@@ -86,7 +86,7 @@ class Lora(TargetedAdapter):
         still = self._frozen_factor
         if still is None:
             return {}
-        draw = uniform(1 if self.train == "b" else 0)
+        draw = draw_uniform(1 if self.train == "b" else 0)
         return {name: draw for name, _ in backbone.named_buffers() if still in name}
 
 

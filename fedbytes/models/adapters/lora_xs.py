@@ -8,7 +8,7 @@ from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.adapters.lora import check_rank, check_rank_fits
 from fedbytes.models.base.quantised_base import unpack_weight
-from fedbytes.models.initialisers import normal
+from fedbytes.models.initialisers import draw_normal
 
 # The paper's deviation of R at the start: so small that the model is as good as the base.
 _INITIAL_DEVIATION = 1e-5
@@ -51,7 +51,7 @@ class LoraXs(TargetedAdapter):
             parent, _, last = name.rpartition(".")
             down, up = singular_factors(weight, self.rank)
             setattr(backbone.get_submodule(parent), last, LoraXsLinear(layer, down, up, scale))
-            trained[f"{name}.lora_xs_R"] = normal(_INITIAL_DEVIATION)
+            trained[f"{name}.lora_xs_R"] = draw_normal(_INITIAL_DEVIATION)
         return trained
 
 

@@ -8,7 +8,7 @@ from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.prepend_prompt import prepend_prompt
 from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt
 from fedbytes.models.capability import can_run_lstm, run_lstm
-from fedbytes.models.initialisers import uniform_below
+from fedbytes.models.initialisers import draw_uniform_below
 from fedbytes.process.quiet import quiet_logger
 from fedbytes.registry import later
 
@@ -62,7 +62,7 @@ class PTuning(SoftPrompt):
             if isinstance(layer, nn.Linear | nn.LSTM):
                 width = layer.in_features if isinstance(layer, nn.Linear) else layer.hidden_size
                 for name, _ in layer.named_parameters():
-                    trained[f"{_NAME}.{place}.{name}"] = uniform_below(width**-0.5)
+                    trained[f"{_NAME}.{place}.{name}"] = draw_uniform_below(width**-0.5)
         return trained
 
     def _encoder(self, hidden: int) -> Any:

@@ -2,11 +2,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.prepend_prompt import prepend_prompt, vocabulary_size
 from fedbytes.models.adapter_parts.prompt_text import PromptText
+from fedbytes.models.initialisers import fill_zeros
 from fedbytes.streams import stream
 
 _NAME = "prompt_point"
@@ -48,8 +49,4 @@ class ProjectedPrompt(PromptText):
         prepend_prompt(
             backbone, lambda: words + (matrix @ backbone.get_parameter(_NAME)).view(words.shape)
         )
-        return {_NAME: _zeros}
-
-
-def _zeros(_rng: np.random.Generator, like: Tensor) -> Tensor:
-    return torch.zeros(like.shape)
+        return {_NAME: fill_zeros}

@@ -7,7 +7,7 @@ from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial
 from fedbytes.models.adapter_parts.peft_injection import inject_peft
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.adapters.lora import check_rank
-from fedbytes.models.initialisers import uniform
+from fedbytes.models.initialisers import draw_uniform
 
 
 @ADAPTERS.register("vera")
@@ -45,6 +45,6 @@ class Vera(TargetedAdapter):
 
     def frozen(self, backbone: nn.Module) -> dict[str, Initial]:
         """Return the shared pair, drawn by Kaiming's rule as in the paper."""
-        draw = uniform(1, gain=math.sqrt(6))
+        draw = draw_uniform(1, gain=math.sqrt(6))
         found = (name for name, _ in backbone.named_buffers())
         return {name: draw for name in found if ".vera_A." in name or ".vera_B." in name}

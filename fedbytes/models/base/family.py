@@ -90,7 +90,7 @@ def family_fields(family: Family | None) -> dict[str, Any]:
     return {key: value for key, value in spec.items() if key != "name"}
 
 
-def make_random_base(family: Family, task: EncodedTask, device: torch.device) -> "Base":
+def make_base(family: Family, task: EncodedTask, device: torch.device) -> "Base":
     """Return a model of this family for a task's tokens; its weights stand for themselves alone.
 
     Nothing of it is there before the first round but the tokenizer, so its set-up bytes are 0.

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import Initial
-from fedbytes.models.initialisers import ones, zeros
+from fedbytes.models.initialisers import fill_ones, fill_zeros
 
 # Features of length one need large weights. With the factor here, weights and scale are of order
 # one, so that Adam's steps are of the right size and no single value stands out in a message.
@@ -54,7 +54,7 @@ class Head(nn.Module):
 
     def initial(self) -> dict[str, Initial]:
         """Return how each parameter's initial value is drawn."""
-        return {"weight": zeros, "bias": zeros, "scale": ones}
+        return {"weight": fill_zeros, "bias": fill_zeros, "scale": fill_ones}
 
     def forward(self, features: Tensor) -> Tensor:
         """Return scores [batch, classes] for features [batch, hidden]."""
