@@ -34,7 +34,7 @@ def check(configs: Sequence[RunConfig]) -> None:
         _check_split(config, tasks[key])
     for adapted, algorithms in models.items():
         config, task = next(iter(algorithms.values())), tasks[json.loads(adapted)[0]]
-        model = build_model(config.model, config.adapter, task, layer_cache=False)
+        model = build_model(config.model, config.adapter, task, prefix_cache=False)
         for one in algorithms.values():
             make_algorithm(one.algorithm).check(model)
     forget_bases()

@@ -88,7 +88,7 @@ def text_model(model: str, adapter: Any, kind: str = "classification") -> Traina
     data = make_text_data("colours", split(40, 0), split(17, 1))
     task = encode(data, byte_tokenizer(), "bytes", kind, 24)  # type: ignore[arg-type]
     spec = {"name": model, "device": "cpu", "precision": "float32"}
-    return build_model(spec, adapter, task, layer_cache=False)
+    return build_model(spec, adapter, task, prefix_cache=False)
 
 
 def tiny_models(wanted: Mapping[str, Any] | None = None) -> Iterator[Callable[[], Trainable]]:
