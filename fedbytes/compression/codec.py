@@ -12,6 +12,7 @@ import torch
 import xxhash
 
 from fedbytes.compression.layout import Layout, Shared
+from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -21,7 +22,7 @@ DIGEST_BYTES = 4
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-class Codec(ABC):
+class Codec(Plugin, ABC):
     """A frozen dataclass that turns an update into bytes and back.
 
     A subclass implements `_encode` and `_decode` and says what it is by two properties.
@@ -31,7 +32,6 @@ class Codec(ABC):
     docs/add-a-codec.md.
     """
 
-    name: ClassVar[str]
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Field variants that the contract tests and the benchmark run over."""
     encode_memory: ClassVar[int] = 16

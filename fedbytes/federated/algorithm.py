@@ -14,6 +14,7 @@ from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.server_optimizers import ServerState
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter import Adapter
+from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
 ClientMemory = dict[str, Tensor]
@@ -77,7 +78,7 @@ class Trained:
         return replace(self, delta=delta)
 
 
-class Algorithm(ABC):
+class Algorithm(Plugin, ABC):
     """A federated algorithm; its fields are its configuration.
 
     All methods are pure: everything they need comes in, everything they change goes out.
@@ -90,7 +91,6 @@ class Algorithm(ABC):
     must not follow from what is announced, which the other clients did not hear.
     """
 
-    name: ClassVar[str]
     downloads: ClassVar[Literal["updates", "state"]] = "updates"
     """`updates`: clients are kept in step, and are sent what changed. `state`: each client of a
     round is sent, through the downlink codec, what `download` makes for it, and keeps nothing."""

@@ -17,7 +17,7 @@ from fedbytes.federated.lora.named_tensors import Tensors, pack, unpack
 from fedbytes.federated.optimizers.server_optimizers import ServerState
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraPair
-from fedbytes.registry import later
+from fedbytes.plugin_fields import added_field
 
 
 @ALGORITHMS.register("hetlora")
@@ -45,9 +45,9 @@ class HetLora(Ranks):
         EXAMPLE | {"gamma": 0.5, "penalty": 0.1},
     )
 
-    gamma: float = later(1.0)
+    gamma: float = added_field(1.0)
     """Share of its rank that a client keeps when it prunes; 1 for no pruning."""
-    penalty: float = later(0.0)
+    penalty: float = added_field(0.0)
     """Weight of the tail's size in a client's loss."""
 
     def __post_init__(self) -> None:

@@ -10,7 +10,7 @@ from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.peft_injection import inject
 from fedbytes.models.adapter_parts.target_layers import Targeted
 from fedbytes.models.initialisers import uniform, zeros
-from fedbytes.registry import later
+from fedbytes.plugin_fields import added_field
 
 
 @ADAPTERS.register("lora")
@@ -29,8 +29,8 @@ class Lora(Targeted):
 
     rank: int = 8
     alpha: float | None = None
-    train: Literal["both", "a", "b"] = later("both")
-    use_rslora: bool = later(False)
+    train: Literal["both", "a", "b"] = added_field("both")
+    use_rslora: bool = added_field(False)
 
     def __post_init__(self) -> None:
         super().__post_init__()

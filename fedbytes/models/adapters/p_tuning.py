@@ -9,8 +9,8 @@ from fedbytes.models.adapter_parts.prepend_prompt import read_first
 from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt
 from fedbytes.models.capability import can_read, read_through
 from fedbytes.models.initialisers import uniform_below
+from fedbytes.plugin_fields import added_field
 from fedbytes.process.quiet import quiet_logger
-from fedbytes.registry import later
 
 NAME = "prompt_encoder"
 LAYERS = 2  # of an LSTM, as in peft
@@ -32,8 +32,8 @@ class PTuning(SoftPrompt):
     """
 
     encoder_hidden: int = 128
-    encoder: Literal["mlp", "lstm"] = later("mlp")
-    encoder_layers: int = later(LAYERS)
+    encoder: Literal["mlp", "lstm"] = added_field("mlp")
+    encoder_layers: int = added_field(LAYERS)
 
     def __post_init__(self) -> None:
         super().__post_init__()

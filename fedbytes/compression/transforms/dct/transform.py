@@ -9,7 +9,7 @@ from fedbytes.compression.numerics.dct import LARGEST_CHUNK, dct, undo_dct
 from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 from fedbytes.compression.transforms.dct.dct_2d import dct_squares, undo_dct_squares
-from fedbytes.registry import later
+from fedbytes.plugin_fields import added_field
 
 
 @TRANSFORMS.register("dct")
@@ -34,7 +34,7 @@ class DCT(Transform):
     """
 
     chunk: int = 64
-    square: bool = later(False)
+    square: bool = added_field(False)
 
     def __post_init__(self) -> None:
         if not 2 <= self.chunk <= LARGEST_CHUNK or self.chunk & (self.chunk - 1):

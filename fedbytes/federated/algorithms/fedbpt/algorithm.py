@@ -26,7 +26,7 @@ from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.server_optimizers import ServerState
 from fedbytes.federated.trainable import Trainable
 from fedbytes.federated.zeroth_order.slopes import check_positive
-from fedbytes.registry import later
+from fedbytes.plugin_fields import added_field
 from fedbytes.streams import stream
 
 LARGEST = 4096
@@ -67,9 +67,9 @@ class FedBPT(Algorithm):
     batch_size: int = 16
     step_size: float = 0.1
     """Standard deviation of the first samples."""
-    covariance: Covariance = later("none")
+    covariance: Covariance = added_field("none")
     """Of the samples: `none` (the same in all directions), `diagonal` or `full`; it is sent too."""
-    aggregate: Literal["mean", "search"] = later("mean")
+    aggregate: Literal["mean", "search"] = added_field("mean")
     """`mean` of what the clients send, or a `search` of the server's own."""
 
     def __post_init__(self) -> None:
