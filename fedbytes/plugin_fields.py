@@ -137,17 +137,27 @@ def bounded(
 
 @functools.cache
 def bounds_of(cls: Any) -> dict[str, Bounds]:
-    """Return the bounds of a dataclass's fields by name: those of `bounded`, and each Literal's."""
+    """Return the bounds of a dataclass's fields by name: those of `bounded`, and each Literal's.
+
+    A subclass that gives a field another default keeps its bounds.
+    """
     hints = typing.get_type_hints(cls)
     found = {}
     for field in dataclasses.fields(cls):
         hint = hints[field.name]
-        optional = type(None) in typing.get_args(hint)
-        if _BOUNDS in field.metadata:
-            found[field.name] = dataclasses.replace(field.metadata[_BOUNDS], optional=optional)
-        elif typing.get_origin(hint) is Literal:
+        declared = _declared(cls, field.name)
+        if typing.get_origin(hint) is Literal:
             found[field.name] = Bounds(choices=typing.get_args(hint))
+        elif declared is not None:
+            optional = type(None) in typing.get_args(hint)
+            found[field.name] = dataclasses.replace(declared, optional=optional)
     return found
+
+
+def _declared(cls: type, name: str) -> Bounds | None:
+    owners = (vars(base).get("__dataclass_fields__", {}) for base in cls.__mro__)
+    fields = (owner[name] for owner in owners if name in owner)
+    return next((field.metadata[_BOUNDS] for field in fields if _BOUNDS in field.metadata), None)
 
 
 def check_bounds(plugin: Any, where: str | None = None) -> None:

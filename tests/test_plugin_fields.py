@@ -78,6 +78,19 @@ def test_what_is_within_the_bounds_is_taken():
     assert Gauge(norm=None).norm is None
 
 
+def test_a_subclass_that_gives_another_default_keeps_the_bounds():
+    @dataclass(frozen=True)
+    class Finer(Gauge):
+        density: float = 0.001
+        rank: int = bounded(4, least=2)
+
+    assert Finer().density == 0.001
+    with pytest.raises(ValueError, match=r"density must be in \(0, 1\], got 0"):
+        Finer(density=0)
+    with pytest.raises(ValueError, match="rank must be at least 2, got 1"):
+        Finer(rank=1)
+
+
 def test_the_registry_checks_what_is_no_plugin_of_its_own():
     with pytest.raises(ValueError, match=r"kind 'gauge': nested.nmi must be in \(0, 1\), got 1.0"):
         KIND.make("gauge", nested={"nmi": 1.0})

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 
 from fedbytes.data.text_data import Split, TextData, make_text_data
-from fedbytes.plugin_fields import Plugin, added_field
+from fedbytes.plugin_fields import Plugin, added_field, bounded
 from fedbytes.registry import Registry
 from fedbytes.streams import stream
 
@@ -28,18 +28,13 @@ class Task(Plugin):
     """
 
     kind: Kind = "classification"
-    max_length: int = 64
-    max_train_examples: int | None = None
-    max_test_examples: int | None = None
+    max_length: int = bounded(64, least=1)
+    max_train_examples: int | None = bounded(None, least=1)
+    max_test_examples: int | None = bounded(None, least=1)
     pack: bool = added_field(False)
 
     def __post_init__(self) -> None:
-        if self.max_length < 1:
-            raise ValueError(f"max_length must be at least 1, got {self.max_length}")
-        for field in ("max_train_examples", "max_test_examples"):
-            count = getattr(self, field)
-            if count is not None and count < 1:
-                raise ValueError(f"{field} must be at least 1, got {count}")
+        super().__post_init__()
         if self.pack and self.kind != "causal-lm":
             raise ValueError(f"pack is for kind causal-lm, got kind {self.kind}")
 

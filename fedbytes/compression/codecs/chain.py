@@ -46,6 +46,7 @@ class Chain(Codec):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.transforms:
             raise ValueError("chain: give at least one transform, or name the codec alone")
 

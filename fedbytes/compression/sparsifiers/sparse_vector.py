@@ -11,7 +11,6 @@ from fedbytes.compression.coding.reader import Reader, count_bytes
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.quantisers.log_magnitude import (
     PIECE,
-    WIDTHS,
     Values,
     open_values,
     pack_values,
@@ -121,18 +120,6 @@ def _keys_below(
 def share_of(density: float, numel: int) -> int:
     """Return density * numel rounded half to even, at least 1 if there are any coordinates."""
     return min(numel, max(1, round(density * numel)))
-
-
-def check_density(name: str, density: float) -> None:
-    """Raise a ValueError unless density is in (0, 1]."""
-    if not 0 < density <= 1:
-        raise ValueError(f"{name}: density must be in (0, 1], got {density}")
-
-
-def check_bits(name: str, bits: int) -> None:
-    """Raise a ValueError unless kept values can have that many bits."""
-    if bits not in WIDTHS:
-        raise ValueError(f"{name}: bits must be one of {WIDTHS}, got {bits}")
 
 
 class SparseCodec(Codec):

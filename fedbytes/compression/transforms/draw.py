@@ -8,8 +8,9 @@ from fedbytes.compression.codec import Floats
 from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import check_density, drawn, scale_up, share_of
+from fedbytes.compression.sparsifiers.sparse_vector import drawn, scale_up, share_of
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
+from fedbytes.plugin_fields import bounded
 
 
 @TRANSFORMS.register("draw")
@@ -24,10 +25,7 @@ class Draw(Transform):
         density: share of the coordinates, in (0, 1]; at least one is drawn.
     """
 
-    density: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_density("draw", self.density)
+    density: float = bounded(0.1, above=0, most=1)
 
     @property
     def unbiased(self) -> bool:

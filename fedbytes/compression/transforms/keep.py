@@ -8,9 +8,10 @@ from fedbytes.compression.codec import Floats
 from fedbytes.compression.coding.index_sets import Indices, pack_indices, read_indices
 from fedbytes.compression.coding.reader import Reader, count_bytes
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import check_density, share_of
+from fedbytes.compression.sparsifiers.sparse_vector import share_of
 from fedbytes.compression.sparsifiers.top_k import largest
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
+from fedbytes.plugin_fields import bounded
 
 
 @TRANSFORMS.register("keep")
@@ -25,10 +26,7 @@ class Keep(Transform):
         density: share of the coordinates that is kept, in (0, 1].
     """
 
-    density: float = 0.01
-
-    def __post_init__(self) -> None:
-        check_density("keep", self.density)
+    density: float = bounded(0.01, above=0, most=1)
 
     @property
     def contracts(self) -> bool:

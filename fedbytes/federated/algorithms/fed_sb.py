@@ -27,6 +27,7 @@ from fedbytes.federated.lora.subspace import Reduced
 from fedbytes.federated.optimizers.server_optimizers import ServerState
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraLayers
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("fed_sb")
@@ -60,13 +61,11 @@ class FedSB(LoraAveraging):
 
     init: Literal["gradient", "whole_gradient", "weights"] = "gradient"
     """What the frozen factors are made of."""
-    head_steps: int | None = None
+    head_steps: int | None = bounded(None, least=1)
     """Steps of a head alone before the gradient is taken; None for as many as in other rounds."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.head_steps is not None and self.head_steps < 1:
-            raise ValueError(f"head_steps must be at least 1, got {self.head_steps}")
         if self.head_steps is not None and self.init == "weights":
             raise ValueError(
                 f"head_steps={self.head_steps} come before a gradient, and init=weights takes none"

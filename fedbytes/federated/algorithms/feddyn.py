@@ -13,6 +13,7 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.server_optimizers import ServerState
 from fedbytes.federated.trainable import Trainable
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("feddyn")
@@ -26,14 +27,12 @@ class FedDyn(Averaging):
     examples, as in the paper.
     """
 
-    alpha: float = 0.1
+    alpha: float = bounded(0.1, above=0)
     """Weight of the regularisation."""
     server_optimizer: Literal["sgd"] = "sgd"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.alpha < float("inf"):
-            raise ValueError(f"alpha must be above 0, got {self.alpha}")
         if self.server_momentum or self.server_learning_rate != 1:
             raise ValueError(
                 "feddyn's server step is its own: leave server_learning_rate=1 and "

@@ -24,6 +24,7 @@ from fedbytes.federated.lora.named_tensors import pack, unpack
 from fedbytes.federated.optimizers.server_optimizers import ServerState
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraPair
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("fedex_lora")
@@ -36,13 +37,8 @@ class FedExLora(PlainServer):
     that rank, or whole where that is less, and every client adds it to its base weights.
     """
 
-    residual_rank: int | None = None
+    residual_rank: int | None = bounded(None, least=1)
     """Send the residual's first so many singular directions alone: no longer exact, and cheaper."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.residual_rank is not None and self.residual_rank < 1:
-            raise ValueError(f"residual_rank must be at least 1, got {self.residual_rank}")
 
     def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of what is trained and of what is added to the base weights."""

@@ -20,10 +20,10 @@ from fedbytes.federated.trainable import Trainable
 from fedbytes.federated.zeroth_order.directions import add_directions, direction_key
 from fedbytes.federated.zeroth_order.slopes import (
     Difference,
-    check_positive,
     refuse_memories,
     slopes,
 )
+from fedbytes.plugin_fields import bounded
 from fedbytes.streams import stream
 
 _SEED_PIECES = 4
@@ -50,13 +50,13 @@ class FedKSeed(Algorithm):
         for draws in ("shared", "own")
     )
 
-    seeds: int = 4096
+    seeds: int = bounded(4096, least=1)
     """Candidate seeds; clients hold as many numbers."""
-    local_steps: int = 20
+    local_steps: int = bounded(20, least=1)
     """Steps that a client takes in a round, each along one seed's direction."""
-    batch_size: int = 16
-    learning_rate: float = 1e-5
-    radius: float = 5e-4
+    batch_size: int = bounded(16, least=1)
+    learning_rate: float = bounded(1e-5, above=0)
+    radius: float = bounded(5e-4, above=0)
     """How far along a direction the loss is taken."""
     difference: Difference = "central"
     """`central`: two losses a step, as in the paper; `forward`: one at the point itself."""
@@ -64,12 +64,6 @@ class FedKSeed(Algorithm):
     """Who knows which seeds a client draws. `shared`: both ends draw them from the run's seed, and
     only lengths travel. `own`: the client alone, as in the paper; it sends all its accumulated
     lengths, for which an uplink `threshold` of 32 bits sends pairs of place and value."""
-
-    def __post_init__(self) -> None:
-        for key in ("seeds", "local_steps", "batch_size"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
-        check_positive(learning_rate=self.learning_rate, radius=self.radius)
 
     def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of the seed and the accumulated lengths."""

@@ -17,7 +17,7 @@ from fedbytes.federated.lora.named_tensors import Tensors, pack, unpack
 from fedbytes.federated.optimizers.server_optimizers import ServerState
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraPair
-from fedbytes.plugin_fields import added_field
+from fedbytes.plugin_fields import added_field, bounded
 
 
 @ALGORITHMS.register("hetlora")
@@ -45,17 +45,13 @@ class HetLora(Ranks):
         EXAMPLE | {"gamma": 0.5, "penalty": 0.1},
     )
 
-    gamma: float = added_field(1.0)
+    gamma: float = added_field(bounded(1.0, above=0, most=1))
     """Share of its rank that a client keeps when it prunes; 1 for no pruning."""
-    penalty: float = added_field(0.0)
+    penalty: float = added_field(bounded(0.0, least=0))
     """Weight of the tail's size in a client's loss."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.gamma <= 1:
-            raise ValueError(f"gamma must be above 0 and at most 1, got {self.gamma}")
-        if not 0 <= self.penalty < math.inf:
-            raise ValueError(f"penalty must be at least 0, got {self.penalty}")
         if self.penalty and self.gamma == 1:
             raise ValueError(
                 f"penalty={self.penalty} weighs what would be pruned, and gamma=1 prunes nothing: "

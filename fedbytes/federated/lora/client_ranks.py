@@ -15,6 +15,7 @@ from fedbytes.federated.lora.lora_averaging import EXAMPLE, PlainServer
 from fedbytes.federated.lora.named_tensors import Tensors, pack, unpack
 from fedbytes.federated.lora.subspace import Reduced
 from fedbytes.federated.trainable import Trainable
+from fedbytes.plugin_fields import bounded
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,8 @@ class Ranks(PlainServer):
     downloads = "state"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (EXAMPLE | {"ranks": (1, 2)}, EXAMPLE)
 
-    ranks: tuple[int, ...] = ()
+    ranks: tuple[int, ...] = bounded((), least=1)
     """Ranks that are dealt to the clients in turn; none for the adapter's rank everywhere."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for rank in self.ranks:
-            if rank < 1:
-                raise ValueError(f"ranks must be at least 1, got {rank}")
 
     def synced_layout(self, model: Trainable) -> Layout:
         """Return the trained tensors.

@@ -56,13 +56,6 @@ def slopes(
     return found, sum(seen) / len(seen)
 
 
-def check_positive(**fields: float) -> None:
-    """Raise a ValueError for the first field that is not above 0 and finite."""
-    for key, value in fields.items():
-        if not 0 < value < float("inf"):
-            raise ValueError(f"{key} must be above 0, got {value}")
-
-
 def refuse_memories(name: str, compatibility: Compatibility) -> str | None:
     """Return why messages whose numbers mean something else each round can have no memory."""
     for on, key in (

@@ -36,6 +36,7 @@ class Family(Plugin, ABC):
     vocab_size: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.tokenizer:
             raise ValueError("tokenizer must be trained, or a model by name, folder or hub id")
         if self.vocab_size is not None and self.tokenizer != TRAINED:

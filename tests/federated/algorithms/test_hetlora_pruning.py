@@ -175,8 +175,8 @@ def test_a_client_hears_of_no_other():
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"gamma": 0.0}, "gamma must be above 0 and at most 1, got 0.0"),
-        ({"gamma": 1.5}, "gamma must be above 0 and at most 1, got 1.5"),
+        ({"gamma": 0.0}, r"gamma must be in \(0, 1\], got 0.0"),
+        ({"gamma": 1.5}, r"gamma must be in \(0, 1\], got 1.5"),
         ({"gamma": 0.5, "penalty": -1.0}, "penalty must be at least 0, got -1.0"),
         ({"penalty": 0.1}, "gamma=1 prunes nothing: set gamma=0.99 or penalty=0"),
     ],

@@ -50,6 +50,7 @@ class Rules(Codec):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.rules:
             raise ValueError("rules: give at least one of {match: …, codec: …}")
 

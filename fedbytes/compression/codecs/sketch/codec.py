@@ -11,8 +11,9 @@ from fedbytes.compression.codecs.sketch.count_sketch import estimate, sketch
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Layout, Shared
 from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
-from fedbytes.compression.sparsifiers.sparse_vector import check_density, share_of
+from fedbytes.compression.sparsifiers.sparse_vector import share_of
 from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.plugin_fields import bounded
 
 _PURPOSE = "sketch"
 _NEAR_EXACT = ("fp32", "bf16")
@@ -49,10 +50,10 @@ class Sketch(Codec):
         values: codec of the table.
     """
 
-    rows: int = 5
-    density: float = 0.1
-    columns: int | None = None
-    extract: float = 0.01
+    rows: int = bounded(5, least=1)
+    density: float = bounded(0.1, above=0, most=1)
+    columns: int | None = bounded(None, least=1)
+    extract: float = bounded(0.01, above=0, most=1)
     shrink: bool = False
     values: Codec = dataclasses.field(default_factory=lambda: make_codec("fp32"))
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -60,15 +61,6 @@ class Sketch(Codec):
         {"rows": 3, "density": 0.25, "values": {"name": "int", "bits": 8}},
         {"rows": 1, "density": 0.5, "extract": 1.0, "shrink": True, "values": {"name": "bf16"}},
     )
-
-    def __post_init__(self) -> None:
-        if self.rows < 1:
-            raise ValueError(f"sketch: rows must be at least 1, got {self.rows}")
-        check_density("sketch", self.density)
-        if self.columns is not None and self.columns < 1:
-            raise ValueError(f"sketch: columns must be at least 1, got {self.columns}")
-        if not 0 < self.extract <= 1:
-            raise ValueError(f"sketch: extract must be in (0, 1], got {self.extract}")
 
     @property
     def unbiased(self) -> bool:

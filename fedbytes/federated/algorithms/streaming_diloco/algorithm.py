@@ -15,6 +15,7 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.server_optimizers import ServerState
 from fedbytes.federated.trainable import Trainable
+from fedbytes.plugin_fields import bounded
 
 _OWN = "own vector", "own round"
 
@@ -37,21 +38,15 @@ class StreamingDiLoCo(DiLoCo):
         {"local_steps": 3, "batch_size": 8, "fragments": 3, "overlap": 1, "mixing": 0.5},
     )
 
-    fragments: int = 4
+    fragments: int = bounded(4, least=1)
     """P; in how many rounds every tensor is sent once."""
-    overlap: int = 0
+    overlap: int = bounded(0, least=0)
     """Inner steps of the next round that a worker takes before it has the update (tau)."""
-    mixing: float = 0.0
+    mixing: float = bounded(0.0, least=0, below=1)
     """Share of its own values that a worker keeps when it takes an update up (alpha)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.fragments < 1:
-            raise ValueError(f"fragments must be at least 1, got {self.fragments}")
-        if not 0 <= self.mixing < 1:
-            raise ValueError(f"mixing must be in [0, 1), got {self.mixing}")
-        if self.overlap < 0:
-            raise ValueError(f"overlap must be at least 0, got {self.overlap}")
         if self.overlap and (self.local_steps is None or self.overlap >= self.local_steps):
             raise ValueError(
                 f"overlap={self.overlap} must be below local_steps, got "
