@@ -1,6 +1,7 @@
 """The codec contract: what is encoded and decoded, and every check around it."""
 
 import json
+import math
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -25,7 +26,8 @@ _LARGEST = float(np.finfo(np.float32).max)
 class Codec(Plugin, ABC):
     """A frozen dataclass that turns an update into bytes and back.
 
-    A subclass implements `_encode` and `_decode` and says what it is by two properties.
+    A subclass implements `_encode` and `_decode`, and claims what it is: `exact`, `unbiased` and so
+    on are class attributes where they are constant, properties where they follow from the fields.
     `_encode` gets finite values only and must not write to them; `_decode` gets bytes that may
     come from anywhere: it takes every size from `shared`, checks what it reads before it
     allocates and uses all bytes (`Reader` in `wire.py` does most of that). See
@@ -38,9 +40,14 @@ class Codec(Plugin, ABC):
     """Bytes a coordinate that `encode` takes at most beside its input, and a constant."""
 
     @property
+    def exact(self) -> bool:
+        """Whether every float32 comes back bit for bit."""
+        return False
+
+    @property
     def unbiased(self) -> bool:
         """Whether the mean of C(x) over the codec's randomness is x, for every x."""
-        return False
+        return self.exact
 
     @property
     def contracts(self) -> bool:
@@ -49,7 +56,12 @@ class Codec(Plugin, ABC):
         Then error feedback stays bounded (Karimireddy et al. 2019). Vectors whose entries are
         all below the smallest normal float32 (1.2e-38) are left out of the promise.
         """
-        return False
+        return self.exact
+
+    @property
+    def relative_error(self) -> float:
+        """The most that a coordinate which is a normal float32 changes, as a share of itself."""
+        return 0.0 if self.exact else math.inf
 
     @property
     def sparse(self) -> bool:

@@ -33,6 +33,7 @@ class Compatibility:
         up_differences: whether the uplink carries differences to an estimate (EF21).
         adapter: what is trained of the model, None if it is not known yet.
         classifies: whether there is a classifier with a linear head, and no language model.
+        up_exact, down_exact: whether the codecs return every float32 as it was.
     """
 
     up_name: str = "fp32"
@@ -44,19 +45,8 @@ class Compatibility:
     up_differences: bool = False
     adapter: Adapter | None = None
     classifies: bool = True
-
-    @property
-    def up_exact(self) -> bool:
-        """Whether the uplink's codec returns every float32 as it was."""
-        return self.up_name in EXACT_CODECS
-
-    @property
-    def down_exact(self) -> bool:
-        """Whether the downlink's codec returns every float32 as it was."""
-        return self.down_name in EXACT_CODECS
-
-
-EXACT_CODECS = frozenset({"fp32"})
+    up_exact: bool = True
+    down_exact: bool = True
 
 
 @dataclass(frozen=True)

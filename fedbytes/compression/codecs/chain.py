@@ -65,11 +65,6 @@ class Chain(Codec):
         """Whether every transform sends zeros for what it leaves out, and mixes nothing."""
         return all(t.sparse for t in self.transforms)
 
-    @property
-    def uses_reference(self) -> bool:
-        """False: transforms and codec are given none but the first's, which none here uses."""
-        return False
-
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         sides = []
         for transform in self.transforms:

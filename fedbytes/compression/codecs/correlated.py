@@ -58,15 +58,11 @@ class Correlated(Codec):
     bits: float | None = bounded(None, least=0.05, most=16)
     step: float | None = bounded(None, least=2.0**-12, most=64)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"bits": 1.0}, {"bits": 2.0}, {"step": 4.0})
+    unbiased: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_fineness(self, DEFAULT_BITS)
-
-    @property
-    def unbiased(self) -> bool:
-        """True."""
-        return True
 
     @property
     def contracts(self) -> bool:

@@ -44,11 +44,7 @@ class Qsgd(Codec):
         {"levels": 1, "bucket": 64},
         {"levels": 7, "norm": "max"},
     )
-
-    @property
-    def unbiased(self) -> bool:
-        """True."""
-        return True
+    unbiased: ClassVar[bool] = True
 
     @property
     def contracts(self) -> bool:

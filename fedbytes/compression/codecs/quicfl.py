@@ -93,11 +93,7 @@ class QuicFl(Codec):
 
     bits: Literal[1, 2, 3, 4] = 2
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"bits": 2}, {"bits": 1}, {"bits": 4})
-
-    @property
-    def unbiased(self) -> bool:
-        """True."""
-        return True
+    unbiased: ClassVar[bool] = True
 
     @property
     def contracts(self) -> bool:

@@ -48,6 +48,7 @@ class RandK(Codec):
         {"density": 0.1, "bits": 8},
         {"density": 0.1, "bits": 32, "scale": True},
     )
+    sparse: ClassVar[bool] = True
 
     @property
     def unbiased(self) -> bool:
@@ -58,11 +59,6 @@ class RandK(Codec):
     def contracts(self) -> bool:
         """True without scale, with delta of about density."""
         return not self.scale
-
-    @property
-    def sparse(self) -> bool:
-        """True: what is not drawn is zero."""
-        return True
 
     def _drawn(self, shared: Shared) -> Indices:
         numel = shared.layout.numel

@@ -29,11 +29,7 @@ class Sign(Codec):
 
     block: int = bounded(0, least=0)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"block": 256}, {"block": 100})
-
-    @property
-    def contracts(self) -> bool:
-        """True, with delta >= 1 / (largest group)."""
-        return True
+    contracts: ClassVar[bool] = True
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         sizes = group_sizes(shared.layout, self.block)

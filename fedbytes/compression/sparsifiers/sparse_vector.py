@@ -1,6 +1,7 @@
 """Sparse vectors as bytes, and what codecs that keep some coordinates have in common."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -133,16 +134,8 @@ class SparseCodec(Codec):
     """
 
     bits: int
-
-    @property
-    def contracts(self) -> bool:
-        """True: the largest coordinate is always kept."""
-        return True
-
-    @property
-    def sparse(self) -> bool:
-        """True: what is not sent is zero."""
-        return True
+    contracts: ClassVar[bool] = True
+    sparse: ClassVar[bool] = True
 
     @abstractmethod
     def _select(self, x: Floats, shared: Shared) -> Indices:

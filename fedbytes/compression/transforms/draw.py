@@ -1,6 +1,7 @@
 """Draw coordinates at random; both ends know which."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,21 +27,13 @@ class Draw(Transform):
     """
 
     density: float = bounded(0.1, above=0, most=1)
-
-    @property
-    def unbiased(self) -> bool:
-        """True."""
-        return True
+    unbiased: ClassVar[bool] = True
+    sparse: ClassVar[bool] = True
 
     @property
     def contracts(self) -> bool:
         """True only where everything is drawn."""
         return self.density == 1
-
-    @property
-    def sparse(self) -> bool:
-        """True."""
-        return True
 
     def _places(self, shared: Shared) -> Indices:
         numel = shared.layout.numel

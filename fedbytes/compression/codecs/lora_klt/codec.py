@@ -79,11 +79,7 @@ class LoraKlt(Codec):
         check_fineness(self, DEFAULT_BITS)
 
     encode_memory: ClassVar[int] = 20  # the working vector, what is left of it, and the integers
-
-    @property
-    def contracts(self) -> bool:
-        """True: the encoder sees to it."""
-        return True
+    contracts: ClassVar[bool] = True
 
     @property
     def uses_reference(self) -> bool:

@@ -56,11 +56,7 @@ class PowerSgd(Codec):
         {"rank": 2, "factors": {"name": "fp32"}},
         {"rank": 1, "factors": {"name": "ecsq", "bits": 3.0}},
     )
-
-    @property
-    def contracts(self) -> bool:
-        """True: the encoder checks what rounding the factors does."""
-        return True
+    contracts: ClassVar[bool] = True
 
     @property
     def uses_reference(self) -> bool:
@@ -79,7 +75,7 @@ class PowerSgd(Codec):
             scaled, self._reference(shared), shared.generator("powersgd"), self.iterations
         )
         form, body = _CODED, self.factors.body(vector, inner)
-        if self.factors.name != "fp32":
+        if not self.factors.exact:
             rest = plan.expand(self.factors._decode(body, inner), x.size)
             rest -= scaled
             if energy(rest) > total - kept / 2:

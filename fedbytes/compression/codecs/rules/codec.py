@@ -55,6 +55,11 @@ class Rules(Codec):
             raise ValueError("rules: give at least one of {match: …, codec: …}")
 
     @property
+    def exact(self) -> bool:
+        """Whether every rule's codec is."""
+        return all(rule.codec.exact for rule in self.rules)
+
+    @property
     def unbiased(self) -> bool:
         """Whether every rule's codec is."""
         return all(rule.codec.unbiased for rule in self.rules)

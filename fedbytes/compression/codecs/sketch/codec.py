@@ -16,7 +16,7 @@ from fedbytes.compression.sparsifiers.top_k import largest
 from fedbytes.plugin_fields import bounded
 
 _PURPOSE = "sketch"
-_NEAR_EXACT = ("fp32", "bf16")
+_ROUNDING = 2.0**-8  # of the values, that shrinking makes up for
 
 
 @CODECS.register("sketch")
@@ -37,9 +37,9 @@ class Sketch(Codec):
     Wire: nothing for no coordinates; exponent int16; the body of `values` over the table
     [rows, columns] (docs/wire/lowrank.md).
 
-    Unbiased without shrink and extraction if the values are float32 (medians of symmetric errors)
-    or, for one row, unbiased. Contracts with shrink and no extraction at float32 or bfloat16
-    values: a median's error is at most twice that of one row.
+    Unbiased without shrink and extraction if the values are exact (medians of symmetric errors)
+    or, for one row, unbiased. Contracts with shrink and no extraction where no value changes by
+    more than 2^-8 of it, as in bfloat16: a median's error is at most twice that of one row.
 
     Attributes:
         rows: independent hashes, at least 1.
@@ -65,13 +65,13 @@ class Sketch(Codec):
     @property
     def unbiased(self) -> bool:
         """True without shrink and extraction, if the values' rounding keeps it."""
-        exact = self.values.name == "fp32" or (self.rows == 1 and self.values.unbiased)
-        return exact and self.extract == 1 and not self.shrink
+        kept = self.values.exact or (self.rows == 1 and self.values.unbiased)
+        return kept and self.extract == 1 and not self.shrink
 
     @property
     def contracts(self) -> bool:
         """True with shrink and without extraction, if the values are hardly rounded."""
-        return self.shrink and self.extract == 1 and self.values.name in _NEAR_EXACT
+        return self.shrink and self.extract == 1 and self.values.relative_error <= _ROUNDING
 
     @property
     def sparse(self) -> bool:
