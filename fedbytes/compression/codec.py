@@ -1,6 +1,7 @@
 """The codec contract: what is encoded and decoded, and every check around it."""
 
 import json
+import math
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import torch
 import xxhash
 
 from fedbytes.compression.layout import Layout, Shared
+from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
 Floats: TypeAlias = npt.NDArray[np.float32]
@@ -21,26 +23,31 @@ DIGEST_BYTES = 4
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-class Codec(ABC):
+class Codec(Plugin, ABC):
     """A frozen dataclass that turns an update into bytes and back.
 
-    A subclass implements `_encode` and `_decode` and says what it is by two properties.
+    A subclass implements `_encode` and `_decode`, and claims what it is: `exact`, `unbiased` and so
+    on are class attributes where they are constant, properties where they follow from the fields.
     `_encode` gets finite values only and must not write to them; `_decode` gets bytes that may
     come from anywhere: it takes every size from `shared`, checks what it reads before it
     allocates and uses all bytes (`Reader` in `wire.py` does most of that). See
     docs/add-a-codec.md.
     """
 
-    name: ClassVar[str]
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Field variants that the contract tests and the benchmark run over."""
     encode_memory: ClassVar[int] = 16
     """Bytes a coordinate that `encode` takes at most beside its input, and a constant."""
 
     @property
+    def exact(self) -> bool:
+        """Whether every float32 comes back bit for bit."""
+        return False
+
+    @property
     def unbiased(self) -> bool:
         """Whether the mean of C(x) over the codec's randomness is x, for every x."""
-        return False
+        return self.exact
 
     @property
     def contracts(self) -> bool:
@@ -49,7 +56,12 @@ class Codec(ABC):
         Then error feedback stays bounded (Karimireddy et al. 2019). Vectors whose entries are
         all below the smallest normal float32 (1.2e-38) are left out of the promise.
         """
-        return False
+        return self.exact
+
+    @property
+    def relative_error(self) -> float:
+        """The most that a coordinate which is a normal float32 changes, as a share of itself."""
+        return 0.0 if self.exact else math.inf
 
     @property
     def sparse(self) -> bool:

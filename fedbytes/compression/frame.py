@@ -89,6 +89,14 @@ class Frame:
             found_kind, found_codec, found_layout, found_round, found_sender, bytes(payload)
         )
 
+    @staticmethod
+    def peek(data: bytes) -> tuple[int, int]:
+        """Return kind and codec id from a header, unchecked; zeros if there is no whole header."""
+        if len(data) < HEADER_BYTES:
+            return 0, 0
+        _, _, kind, codec_id, *_ = _HEADER.unpack_from(data)
+        return kind, codec_id
+
     def _head(self) -> str:
         return (
             f"kind={self.kind}, codec_id={self.codec_id}, layout_digest={self.layout_digest}, "

@@ -1,5 +1,6 @@
 """Local steps on each client, the mean of their deltas on the server: FedAvg and its kin."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +16,7 @@ from fedbytes.federated.optimizers import server_optimizers
 from fedbytes.federated.optimizers.local_optimizers import LocalOptimizer, make_local_optimizer
 from fedbytes.federated.optimizers.server_optimizers import ServerState
 from fedbytes.federated.trainable import Steppable, Trainable
+from fedbytes.plugin_fields import bounded
 
 LossOf = Callable[[Any], Tensor]
 Correct = Callable[[Tensor, Tensor], None]
@@ -36,43 +38,30 @@ class Averaging(Algorithm):
         {"local_steps": 3, "batch_size": 8, "learning_rate": 0.01},
     )
 
-    local_steps: int | None = None
+    local_steps: int | None = bounded(None, least=1)
     """Optimiser steps a client takes in a round; give this or `local_epochs`."""
-    local_epochs: int | None = None
+    local_epochs: int | None = bounded(None, least=1)
     """Passes over the client's own examples in a round."""
-    batch_size: int = 16
+    batch_size: int = bounded(16, least=1)
     optimizer: LocalOptimizer = "adamw"
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.0
-    momentum: float = 0.0
+    learning_rate: float = bounded(2e-3, above=0)
+    weight_decay: float = bounded(0.0, least=0)
+    momentum: float = bounded(0.0, least=0, below=1)
     """Momentum of the clients' SGD."""
-    max_grad_norm: float | None = None
+    max_grad_norm: float | None = bounded(None, above=0, most=math.inf)
     """Clip a step's gradient to this L2 norm; None for never."""
     server_optimizer: Literal["sgd", "nesterov", "adam", "adagrad", "yogi"] = "sgd"
-    server_learning_rate: float = 1.0
-    server_momentum: float = 0.0
+    server_learning_rate: float = bounded(1.0, above=0)
+    server_momentum: float = bounded(0.0, least=0, below=1)
     """Momentum of the server's SGD, heavy-ball or Nesterov's."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.local_steps is None) == (self.local_epochs is None):
             raise ValueError(
                 "give either local_steps or local_epochs, got "
                 f"local_steps={self.local_steps} and local_epochs={self.local_epochs}"
             )
-        for key in ("local_steps", "local_epochs", "batch_size"):
-            value = getattr(self, key)
-            if value is not None and value < 1:
-                raise ValueError(f"{key} must be at least 1, got {value}")
-        for key in ("learning_rate", "server_learning_rate"):
-            if not 0 < getattr(self, key) < float("inf"):
-                raise ValueError(f"{key} must be above 0, got {getattr(self, key)}")
-        for key in ("momentum", "server_momentum"):
-            if not 0 <= getattr(self, key) < 1:
-                raise ValueError(f"{key} must be in [0, 1), got {getattr(self, key)}")
-        if not self.weight_decay >= 0:
-            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
-        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm must be above 0, got {self.max_grad_norm}")
 
     def check(self, model: Trainable) -> None:
         """Check the model, and that its device can do the clients' optimiser."""

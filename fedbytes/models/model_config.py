@@ -12,7 +12,8 @@ from fedbytes.models.base.offload import Offload
 from fedbytes.models.base.quantised_base import Quantisation
 from fedbytes.models.device import Precision
 from fedbytes.models.heads.verbaliser import DEFAULT_QUESTION
-from fedbytes.registry import later, nearest
+from fedbytes.plugin_fields import added_field, stated_fields
+from fedbytes.registry import nearest
 
 _MICROBATCHES = 4
 
@@ -50,19 +51,19 @@ class ModelSpec:
     device: str = "auto"
     precision: Precision = "auto"
     pooling: Literal["auto", "mean", "last"] = "auto"
-    quantise: Literal["none", "nf4", "fp4", "int8"] = later("none")
-    double_quant: bool = later(False)
-    compute_dtype: Literal["auto", "float32", "bfloat16", "float16"] = later("auto")
-    gradient_checkpointing: bool = later(False)
-    device_map: Literal["none", "auto", "cpu", "disk"] = later("none")
-    offload_folder: str = later("")
-    family: Family | None = later(None)
-    tensor_parallel: bool = later(False)
-    pipeline_parallel: bool = later(False)
-    microbatches: int = later(_MICROBATCHES)
-    head: Literal["linear", "words"] = later("linear")
-    words: str = later("")
-    question: str = later(DEFAULT_QUESTION)
+    quantise: Literal["none", "nf4", "fp4", "int8"] = added_field("none")
+    double_quant: bool = added_field(False)
+    compute_dtype: Literal["auto", "float32", "bfloat16", "float16"] = added_field("auto")
+    gradient_checkpointing: bool = added_field(False)
+    device_map: Literal["none", "auto", "cpu", "disk"] = added_field("none")
+    offload_folder: str = added_field("")
+    family: Family | None = added_field(None)
+    tensor_parallel: bool = added_field(False)
+    pipeline_parallel: bool = added_field(False)
+    microbatches: int = added_field(_MICROBATCHES)
+    head: Literal["linear", "words"] = added_field("linear")
+    words: str = added_field("")
+    question: str = added_field(DEFAULT_QUESTION)
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -155,5 +156,5 @@ def make_model_spec(spec: str | Mapping[str, Any] | ModelSpec) -> ModelSpec:
 
 def model_spec(spec: ModelSpec) -> dict[str, Any]:
     """Return the canonical fields of a model; those added later are left out at their default."""
-    fields = FAMILIES.fields_of(dataclasses.replace(spec, family=None))
+    fields = {key: value for key, value in stated_fields(spec).items() if key != "family"}
     return fields | family_fields(spec.family)

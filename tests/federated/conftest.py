@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.federation import Federation, start
+from fedbytes.federated.federation import Federation
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.testing.strict_client import Rehearsal
 from fedbytes.federated.testing.tiny_models import EXAMPLES, Regression
@@ -27,6 +27,6 @@ def federation(clients: int = 4, **fields: object) -> Federation:
 def make_run():
     def make(clients: int = 4, **fields: object) -> Rehearsal:
         fed = federation(clients, **fields)
-        return Rehearsal(fed, start(fed))
+        return Rehearsal(fed)
 
     return make

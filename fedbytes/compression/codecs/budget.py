@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload, make_codec
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
+from fedbytes.plugin_fields import bounded
 
 _STEPS = 256  # settings: 16 an octave, so that neighbours are 4 % apart
 _PER_OCTAVE = 16
@@ -34,19 +35,15 @@ class Budget(Codec):
     """
 
     codec: Codec
-    payload_bytes: int
+    payload_bytes: int = bounded(least=_HEAD + DIGEST_BYTES)
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"codec": {"name": "ecsq", "bits": 1.0}, "payload_bytes": 160_000},
         {"codec": {"name": "topk", "bits": 4}, "payload_bytes": 70_000},
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _rate_field(self.codec)
-        if self.payload_bytes < _HEAD + DIGEST_BYTES:
-            raise ValueError(
-                f"budget: payload_bytes must be at least {_HEAD + DIGEST_BYTES}, "
-                f"got {self.payload_bytes}"
-            )
 
     @property
     def unbiased(self) -> bool:

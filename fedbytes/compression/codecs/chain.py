@@ -46,6 +46,7 @@ class Chain(Codec):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.transforms:
             raise ValueError("chain: give at least one transform, or name the codec alone")
 
@@ -63,11 +64,6 @@ class Chain(Codec):
     def sparse(self) -> bool:
         """Whether every transform sends zeros for what it leaves out, and mixes nothing."""
         return all(t.sparse for t in self.transforms)
-
-    @property
-    def uses_reference(self) -> bool:
-        """False: transforms and codec are given none but the first's, which none here uses."""
-        return False
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         sides = []

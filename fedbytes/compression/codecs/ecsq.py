@@ -27,6 +27,7 @@ from fedbytes.compression.quantisers.unbiased import (
 )
 from fedbytes.compression.quantisers.uniform import CLASSES, centroids, quantise, unpack
 from fedbytes.compression.quantisers.uniform_rate import Met, meet_rate
+from fedbytes.plugin_fields import bounded
 
 DEFAULT_BITS = 2.0
 _NEAREST_LIMIT = 2.0  # step / rms below which nearest rounding contracts for every vector
@@ -78,8 +79,8 @@ class Ecsq(Codec):
         rounding: "nearest", "dither" or "unbiased".
     """
 
-    bits: float | None = None
-    step: float | None = None
+    bits: float | None = bounded(None, least=0.05, most=16)
+    step: float | None = bounded(None, least=2.0**-12, most=64)
     rounding: Literal["nearest", "dither", "unbiased"] = "nearest"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"bits": 0.5},
@@ -95,11 +96,8 @@ class Ecsq(Codec):
     )
 
     def __post_init__(self) -> None:
-        check_fineness(self, (0.05, 16), (2.0**-12, 64), DEFAULT_BITS)
-        if self.rounding not in ("nearest", "dither", "unbiased"):
-            raise ValueError(
-                f"ecsq: rounding is 'nearest', 'dither' or 'unbiased', got {self.rounding!r}"
-            )
+        super().__post_init__()
+        check_fineness(self, DEFAULT_BITS)
 
     @property
     def unbiased(self) -> bool:

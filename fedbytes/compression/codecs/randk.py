@@ -9,15 +9,15 @@ from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
+from fedbytes.compression.quantisers.log_magnitude import WIDTHS
 from fedbytes.compression.sparsifiers.sparse_vector import (
-    check_bits,
-    check_density,
     drawn,
     pack_sparse,
     read_sparse,
     scale_up,
     share_of,
 )
+from fedbytes.plugin_fields import bounded
 
 
 @CODECS.register("randk")
@@ -41,17 +41,14 @@ class RandK(Codec):
         scale: multiply by n / k, which makes it unbiased and multiplies the error.
     """
 
-    density: float = 0.01
-    bits: int = 8
+    density: float = bounded(0.01, above=0, most=1)
+    bits: int = bounded(8, choices=WIDTHS)
     scale: bool = False
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"density": 0.1, "bits": 8},
         {"density": 0.1, "bits": 32, "scale": True},
     )
-
-    def __post_init__(self) -> None:
-        check_density("randk", self.density)
-        check_bits("randk", self.bits)
+    sparse: ClassVar[bool] = True
 
     @property
     def unbiased(self) -> bool:
@@ -62,11 +59,6 @@ class RandK(Codec):
     def contracts(self) -> bool:
         """True without scale, with delta of about density."""
         return not self.scale
-
-    @property
-    def sparse(self) -> bool:
-        """True: what is not drawn is zero."""
-        return True
 
     def _drawn(self, shared: Shared) -> Indices:
         numel = shared.layout.numel

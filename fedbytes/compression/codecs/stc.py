@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 from fedbytes.compression.codec import CODECS, Floats
 from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec, check_density, share_of
+from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec, share_of
 from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.plugin_fields import bounded
 
 
 @CODECS.register("stc")
@@ -27,12 +28,9 @@ class Stc(SparseCodec):
         density: share of the coordinates that is kept, in (0, 1]; the paper's p.
     """
 
-    density: float = 0.0025
+    density: float = bounded(0.0025, above=0, most=1)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"density": 0.01},)
     bits: ClassVar[int] = 1  # type: ignore[misc]
-
-    def __post_init__(self) -> None:
-        check_density("stc", self.density)
 
     def _most(self, shared: Shared) -> int:
         return share_of(self.density, shared.layout.numel)

@@ -10,7 +10,9 @@ from fedbytes.compression.codec import CODECS, Floats
 from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.exponents import energy, round_step
-from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec, at_least, check_bits
+from fedbytes.compression.quantisers.log_magnitude import WIDTHS
+from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec, at_least
+from fedbytes.plugin_fields import bounded
 
 
 @CODECS.register("threshold")
@@ -30,17 +32,12 @@ class Threshold(SparseCodec):
         bits: bits a kept value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
     """
 
-    threshold: float = 3.0
-    bits: int = 8
+    threshold: float = bounded(3.0, above=0)
+    bits: int = bounded(8, choices=WIDTHS)
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"threshold": 3.0, "bits": 8},
         {"threshold": 1.0, "bits": 2},
     )
-
-    def __post_init__(self) -> None:
-        if not 0 < self.threshold < math.inf:
-            raise ValueError(f"threshold: threshold must be above 0, got {self.threshold}")
-        check_bits("threshold", self.bits)
 
     def _most(self, shared: Shared) -> int:
         return shared.layout.numel

@@ -1,6 +1,7 @@
 """Sparse vectors as bytes, and what codecs that keep some coordinates have in common."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,6 @@ from fedbytes.compression.coding.reader import Reader, count_bytes
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.quantisers.log_magnitude import (
     PIECE,
-    WIDTHS,
     Values,
     open_values,
     pack_values,
@@ -123,18 +123,6 @@ def share_of(density: float, numel: int) -> int:
     return min(numel, max(1, round(density * numel)))
 
 
-def check_density(name: str, density: float) -> None:
-    """Raise a ValueError unless density is in (0, 1]."""
-    if not 0 < density <= 1:
-        raise ValueError(f"{name}: density must be in (0, 1], got {density}")
-
-
-def check_bits(name: str, bits: int) -> None:
-    """Raise a ValueError unless kept values can have that many bits."""
-    if bits not in WIDTHS:
-        raise ValueError(f"{name}: bits must be one of {WIDTHS}, got {bits}")
-
-
 class SparseCodec(Codec):
     """A codec that sends some coordinates; a subclass says which, and how many there may be.
 
@@ -146,16 +134,8 @@ class SparseCodec(Codec):
     """
 
     bits: int
-
-    @property
-    def contracts(self) -> bool:
-        """True: the largest coordinate is always kept."""
-        return True
-
-    @property
-    def sparse(self) -> bool:
-        """True: what is not sent is zero."""
-        return True
+    contracts: ClassVar[bool] = True
+    sparse: ClassVar[bool] = True
 
     @abstractmethod
     def _select(self, x: Floats, shared: Shared) -> Indices:

@@ -1,6 +1,7 @@
 """Keep the largest coordinates."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -8,9 +9,10 @@ from fedbytes.compression.codec import Floats
 from fedbytes.compression.coding.index_sets import Indices, pack_indices, read_indices
 from fedbytes.compression.coding.reader import Reader, count_bytes
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import check_density, share_of
+from fedbytes.compression.sparsifiers.sparse_vector import share_of
 from fedbytes.compression.sparsifiers.top_k import largest
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
+from fedbytes.plugin_fields import bounded
 
 
 @TRANSFORMS.register("keep")
@@ -25,20 +27,9 @@ class Keep(Transform):
         density: share of the coordinates that is kept, in (0, 1].
     """
 
-    density: float = 0.01
-
-    def __post_init__(self) -> None:
-        check_density("keep", self.density)
-
-    @property
-    def contracts(self) -> bool:
-        """True, with delta of about density times the codec's."""
-        return True
-
-    @property
-    def sparse(self) -> bool:
-        """True."""
-        return True
+    density: float = bounded(0.01, above=0, most=1)
+    contracts: ClassVar[bool] = True
+    sparse: ClassVar[bool] = True
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the kept values, their number and places."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from fedbytes.data import Task
 from fedbytes.federated.algorithm import Algorithm
-from fedbytes.federated.federation import pairing
+from fedbytes.federated.federation import compatibility
 from fedbytes.federated.protocol.link import Link
 from fedbytes.models import Adapter, ModelSpec
 
@@ -36,7 +36,7 @@ def check_compatibility(
         ValueError: with the algorithm's reason, in one line.
     """
     joined = replace(
-        pairing(uplink, downlink, partial),
+        compatibility(uplink, downlink, partial),
         adapter=adapter,
         classifies=model.head == "linear" and task.kind == "classification",
     )

@@ -22,11 +22,10 @@ from fedbytes.experiments.store.provenance import (
 )
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.federated.clock import Clock
-from fedbytes.federated.federation import start
 from fedbytes.federated.hooks import Hooks
-from fedbytes.federated.protocol.channel import Channel
 from fedbytes.federated.protocol.ledger import Ledger
-from fedbytes.federated.round import RoundReport, run_round
+from fedbytes.federated.server.server import RoundReport
+from fedbytes.federated.simulation import Simulation
 from fedbytes.noniid import unigram_measures
 
 Tell = Callable[[Event], None]
@@ -41,7 +40,7 @@ def run(
     store: str | Path,
     *,
     hooks: Hooks | None = None,
-    deliver: Callable[[bytes], bytes] | None = None,
+    deliver: Callable[[bytes], bytes] = bytes,
     tell: Tell = _silent,
 ) -> RunFolder:
     """Make a run in `store`, or finish one that was interrupted; a finished one is left alone.
@@ -75,7 +74,7 @@ class _Run:
         config: RunConfig,
         folder: RunFolder,
         hooks: Hooks | None,
-        deliver: Callable[[bytes], bytes] | None,
+        deliver: Callable[[bytes], bytes],
         tell: Tell,
     ) -> None:
         self.config, self.folder, self.tell = config, folder, tell
@@ -87,10 +86,16 @@ class _Run:
             torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
             self.problem = make_problem(config, hooks or Hooks())
             self.problem.model.prepare(lambda *progress: tell(Preparing(*progress)))
-            self.state = self.resumed or start(self.problem.federation)
+            self.ledger = Ledger(**saved.get("bytes", {}))
+            self.simulation = Simulation(
+                self.problem.federation,
+                self.resumed,
+                ledger=self.ledger,
+                clock=self.clock,
+                deliver=deliver,
+            )
+        self.state = self.simulation.state
         self.metrics: dict[str, float] = saved.get("metrics", {})
-        self.ledger = Ledger(**saved.get("bytes", {}))
-        self.channel = Channel(self.ledger, *([deliver] if deliver else []))
 
     def go(self) -> None:
         """Run the rounds that are left, and finish."""
@@ -99,7 +104,7 @@ class _Run:
             if self.config.evaluate_start:
                 self.folder.append_row(self._row(0, {"train_loss": None}))
         while self.state.round < self.config.rounds:
-            report = run_round(self.state, self.problem.federation, self.channel, self.clock)
+            report = self.simulation.run_round()
             row = self._evaluate(report)
             self.folder.append_row({"round": report.round, **report.agreement}, "deltas.jsonl")
             self._save(row)

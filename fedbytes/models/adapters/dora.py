@@ -5,8 +5,9 @@ from torch import nn
 from fedbytes.models.adapter import ADAPTERS, AnyInitial
 from fedbytes.models.adapter_parts.peft_injection import inject_peft
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
-from fedbytes.models.adapters.lora import check_rank, check_rank_fits
+from fedbytes.models.adapters.lora import check_rank_fits
 from fedbytes.models.initialisers import draw_uniform, fill_zeros, keep_value
+from fedbytes.plugin_fields import bounded
 
 
 @ADAPTERS.register("dora")
@@ -22,12 +23,8 @@ class Dora(TargetedAdapter):
         alpha: scaling; the update is multiplied by alpha / rank. None means 2 * rank.
     """
 
-    rank: int = 8
-    alpha: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_rank(self.rank, self.alpha)
+    rank: int = bounded(8, least=1)
+    alpha: float | None = bounded(None, above=0)
 
     def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Insert factors and magnitudes and return them; A is drawn, B starts at zero.

@@ -8,6 +8,7 @@ from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.prepend_prompt import prepend_prompt, vocabulary_size
 from fedbytes.models.adapter_parts.prompt_text import PromptText
 from fedbytes.models.initialisers import fill_zeros
+from fedbytes.plugin_fields import bounded
 from fedbytes.streams import stream
 
 _NAME = "prompt_point"
@@ -27,12 +28,7 @@ class ProjectedPrompt(PromptText):
         dimension: numbers that are trained and sent.
     """
 
-    dimension: int = 64
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.dimension < 1:
-            raise ValueError(f"dimension must be at least 1, got {self.dimension}")
+    dimension: int = bounded(64, least=1)
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Put the prompt in front of what the model reads."""

@@ -88,7 +88,7 @@ def test_a_model_without_features_to_train_is_refused_in_one_line(make_run, case
         "head": lambda: text_model("tiny-bert", "head"),
     }[case]()
     with pytest.raises(ValueError, match="moon compares the pooled features") as error:
-        make_algorithm("moon", **FIELDS).held(model)
+        make_algorithm("moon", **FIELDS).synced_layout(model)
     assert "\n" not in str(error.value)
     if case == "causal-lm":
         with pytest.raises(ValueError, match="no pooled features"):

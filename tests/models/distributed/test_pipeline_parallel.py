@@ -55,7 +55,7 @@ def federated(**fields):
     from colour_task import encode_colours
 
     from fedbytes.federated.algorithm import make_algorithm
-    from fedbytes.federated.federation import Federation, start
+    from fedbytes.federated.federation import Federation
     from fedbytes.federated.protocol.link import make_link
     from fedbytes.federated.testing.strict_client import Rehearsal
 
@@ -72,7 +72,7 @@ def federated(**fields):
             downlink=make_link("fp32"),
             clients_per_round=2,
         )
-        run = Rehearsal(fed, start(fed)).go(2)
+        run = Rehearsal(fed).go(2)
         fed.algorithm.load(model, run.state.model)
         crossed = sum(entry.message_bytes for entry in run.ledger.entries)
         found[name] = (run.state.model, model.evaluate()["loss"], crossed)

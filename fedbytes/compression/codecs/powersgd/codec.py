@@ -12,6 +12,7 @@ from fedbytes.compression.codecs.powersgd.factor_plan import Plan, plan_for
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.exponents import EXPONENTS, energy, normalise, restore
+from fedbytes.plugin_fields import bounded
 
 _ZERO, _CODED, _EXACT = range(3)
 _FP32 = Fp32()
@@ -47,25 +48,15 @@ class PowerSgd(Codec):
         warm_start: start from the previous global update.
     """
 
-    rank: int = 4
+    rank: int = bounded(4, least=1)
     factors: Codec = dataclasses.field(default_factory=lambda: make_codec("bf16"))
-    iterations: int = 1
+    iterations: int = bounded(1, least=1)
     warm_start: bool = True
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"rank": 2, "factors": {"name": "fp32"}},
         {"rank": 1, "factors": {"name": "ecsq", "bits": 3.0}},
     )
-
-    def __post_init__(self) -> None:
-        if self.rank < 1:
-            raise ValueError(f"powersgd: rank must be at least 1, got {self.rank}")
-        if self.iterations < 1:
-            raise ValueError(f"powersgd: iterations must be at least 1, got {self.iterations}")
-
-    @property
-    def contracts(self) -> bool:
-        """True: the encoder checks what rounding the factors does."""
-        return True
+    contracts: ClassVar[bool] = True
 
     @property
     def uses_reference(self) -> bool:
@@ -84,7 +75,7 @@ class PowerSgd(Codec):
             scaled, self._reference(shared), shared.generator("powersgd"), self.iterations
         )
         form, body = _CODED, self.factors.body(vector, inner)
-        if self.factors.name != "fp32":
+        if not self.factors.exact:
             rest = plan.expand(self.factors._decode(body, inner), x.size)
             rest -= scaled
             if energy(rest) > total - kept / 2:

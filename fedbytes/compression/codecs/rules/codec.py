@@ -50,8 +50,14 @@ class Rules(Codec):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.rules:
             raise ValueError("rules: give at least one of {match: …, codec: …}")
+
+    @property
+    def exact(self) -> bool:
+        """Whether every rule's codec is."""
+        return all(rule.codec.exact for rule in self.rules)
 
     @property
     def unbiased(self) -> bool:
