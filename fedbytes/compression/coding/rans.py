@@ -108,9 +108,9 @@ def pack_freqs(freqs: Freqs) -> bytes:
 
     Forms: each by itself in Elias gamma, or how far each is from a guess. The guesses suit a
     peaked, nearly even distribution over zigzagged integers. The last frequency follows from the
-    sum. Bits are least significant first.
+    sum, and symbols after the last that occurs are left out. Bits are least significant first.
     """
-    known = freqs[:-1].tolist()
+    known = np.trim_zeros(freqs, "b")[:-1].tolist()
     acc, size = min((_written(known, form) for form in (0, 1)), key=lambda written: written[1])
     return bytes([len(known)]) + acc.to_bytes((size + 7) // 8, "little")
 
@@ -150,8 +150,9 @@ def read_freqs(reader: Reader, limit: int) -> Freqs:
             raise ValueError(f"{reader.what} payload: a frequency is {off}, allowed 0 to {TOTAL}")
     bits.end()
     last = TOTAL - sum(freqs)
-    if last < 0 or last > TOTAL or (last == 0 and size > 1):
-        raise ValueError(f"{reader.what} payload: frequencies sum to {sum(freqs)} of {TOTAL}")
+    if last <= 0:
+        reason = "the last frequency is 0" if last == 0 else f"frequencies sum to {sum(freqs)}"
+        raise ValueError(f"{reader.what} payload: {reason}; all must sum to {TOTAL}")
     return np.array([*freqs, last], np.uint32)
 
 

@@ -19,8 +19,8 @@ from fedbytes.compression.testing.sample_vectors import draw, draw_lora, edge_ca
 
 _DRAWS = 256
 _FALSE_ALARM = 1e-7  # chance that one statistical comparison fails a correct codec
-_BYTES_A_COORDINATE = 8  # of memory that a decoder may take: twice the vector
-_BYTES_IN_ANY_CASE = 1 << 18  # for tables and pieces
+_DECODE_MEMORY = 8  # bytes per coordinate that a decoder may take: twice the vector
+_FIXED_MEMORY = 1 << 18  # bytes for tables and pieces, whatever the length
 
 
 @dataclass(frozen=True)
@@ -199,7 +199,7 @@ def _check_hostile(codec: Codec, seed: int) -> str:
             sealed = seal(codec, piece, shared)
             most = max(most, _peak(_sound, codec, sealed, shared))
         tried += len(pieces)
-    limit = _BYTES_A_COORDINATE * numel + _BYTES_IN_ANY_CASE
+    limit = _DECODE_MEMORY * numel + _FIXED_MEMORY
     _require(most <= limit, f"a damaged payload took {most} bytes of memory, limit {limit}")
     return f"{tried} payloads with a right digest, at most {most} bytes of memory"
 
@@ -214,13 +214,18 @@ def _check_memory(codec: Codec, seed: int) -> str:
         codec.decode(data, shared)  # what is kept for later is made by now
         encoding = max(encoding, _peak(codec.encode, given, shared))
         decoding = max(decoding, _peak(codec.decode, data, shared))
-    for name, most, share in (
-        ("encoding", encoding, codec.encode_memory),
-        ("decoding", decoding, _BYTES_A_COORDINATE),
+    for name, most, share, remedy in (
+        ("encoding", encoding, codec.encode_memory, "set encode_memory on the class"),
+        ("decoding", decoding, _DECODE_MEMORY, "work on pieces of the vector"),
     ):
-        limit = share * numel + _BYTES_IN_ANY_CASE
-        _require(most <= limit, f"{name} took {most} bytes of memory, limit {limit}")
-    return f"{encoding / numel:.1f} and {decoding / numel:.1f} bytes a coordinate"
+        knob = "encode_memory=" if name == "encoding" else ""
+        limit = share * numel + _FIXED_MEMORY
+        _require(
+            most <= limit,
+            f"{name} took {most} bytes for {numel} coordinates, limit {limit} = {knob}{share} "
+            f"bytes per coordinate + {_FIXED_MEMORY >> 10} KiB; {remedy}",
+        )
+    return f"{encoding / numel:.1f} and {decoding / numel:.1f} bytes per coordinate"
 
 
 def _peak(call: Callable[..., object], *args: object) -> int:

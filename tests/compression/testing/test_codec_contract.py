@@ -67,6 +67,8 @@ class _Wrong(Codec):
                 return (x / spread).astype("<f4")
         if self.fault == "writes":
             torch.from_numpy(x).mul_(2)
+        if self.fault == "greedy":
+            np.zeros(50 * x.size)
         if self.fault == "random":
             return np.random.default_rng().random(x.size, np.float32)
         return x.copy()
@@ -99,6 +101,14 @@ class _Wrong(Codec):
 def test_the_checks_find_faults(fault: str, finding: str) -> None:
     _Wrong.name = "wrong"
     assert finding in {f.property for f in check_codec(_Wrong(fault)) if not f.passed}
+
+
+def test_too_much_memory_is_reported_with_the_knob_that_allows_it() -> None:
+    _Wrong.name = "wrong"
+    (found,) = [f for f in check_codec(_Wrong("greedy")) if f.property == "memory"]
+    assert not found.passed
+    assert "limit 1862144 = encode_memory=16 bytes per coordinate + 256 KiB" in found.message
+    assert found.message.endswith("set encode_memory on the class")
 
 
 def test_edge_cases_cover_the_extremes() -> None:
