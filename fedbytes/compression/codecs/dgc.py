@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.exponents import round_step
 from fedbytes.compression.sparsifiers.sparse_vector import (

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import Int8s
 from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
@@ -174,7 +174,7 @@ class Ecsq(Codec):
             return _at(x, 0.95 * _DITHER_LIMIT * rms, noise)
         return met
 
-    def _contracting(self, x: Floats, total: float, met: Met) -> tuple[Met, npt.NDArray[np.int8]]:
+    def _contracting(self, x: Floats, total: float, met: Met) -> tuple[Met, Int8s]:
         """Return the levels' shifts too, and a smaller step where too little would be kept."""
         shifts, lost = _lost(x, total, met)
         least, cut = 0.95 * _NEAREST_LIMIT * math.sqrt(total / x.size), _LEAST_CUT
@@ -210,7 +210,7 @@ def _at(x: Floats, step: float, noise: Floats | None) -> Met:
     return Met(step, 0.0, quantise(x, step, noise))
 
 
-def _lost(x: Floats, total: float, met: Met) -> tuple[npt.NDArray[np.int8], float]:
+def _lost(x: Floats, total: float, met: Met) -> tuple[Int8s, float]:
     """Return the levels' shifts, and how much of the energy is lost at most."""
     shifts, kept = centroids(x, met.step, met.dead)
     square = met.step * met.step

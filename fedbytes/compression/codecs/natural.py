@@ -3,18 +3,17 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import CHUNK, UInt8s, UInt32s, Unsigned
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding import rans
-from fedbytes.compression.coding.bit_packing import Uints, pack_bits, packed_bytes, unpack_bits
+from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.integers import histogram
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.kernels import kernel
 
 _MANTISSA = 23
-_CHUNK = 1 << 14
 _TOP = 254  # the largest exponent field of a finite float32
 
 
@@ -72,7 +71,7 @@ class Natural(Codec):
         freqs = rans.read_freqs(reader, _TOP - base + 2)
         symbols = rans.decode(reader, numel, freqs)
         kept = int(np.count_nonzero(symbols))
-        signs: Uints = unpack_bits(reader.take(packed_bytes(kept, 1), "signs"), kept, 1)
+        signs: Unsigned = unpack_bits(reader.take(packed_bytes(kept, 1), "signs"), kept, 1)
         reader.end()
         table = np.arange(base - 1, base + freqs.size - 1, dtype=np.uint32) << np.uint32(_MANTISSA)
         table[0] = 0
@@ -81,21 +80,19 @@ class Natural(Codec):
             every = np.zeros(numel, np.uint8)
             every[symbols > 0] = signs
             signs = every
-        for start in range(0, numel, _CHUNK):
-            part = signs[start : start + _CHUNK]
-            y[start : start + _CHUNK] |= np.left_shift(part, 31, dtype=np.uint32)
+        for start in range(0, numel, CHUNK):
+            part = signs[start : start + CHUNK]
+            y[start : start + CHUNK] |= np.left_shift(part, 31, dtype=np.uint32)
         return y.view(np.float32)
 
 
-def _symbols(exponents: npt.NDArray[np.uint8], base: int) -> npt.NDArray[np.uint8]:
+def _symbols(exponents: UInt8s, base: int) -> UInt8s:
     table = np.arange(256) - (base - 1)
-    symbols: npt.NDArray[np.uint8] = np.maximum(table, 0).astype(np.uint8)[exponents]
+    symbols: UInt8s = np.maximum(table, 0).astype(np.uint8)[exponents]
     return symbols
 
 
-def _round_numpy(
-    bits: npt.NDArray[np.uint32], noise: Floats, exponents: npt.NDArray[np.uint8]
-) -> None:
+def _round_numpy(bits: UInt32s, noise: Floats, exponents: UInt8s) -> None:
     carry = (noise * np.float32(1 << _MANTISSA)).astype(np.uint32)
     carry += bits & np.uint32(0x7FFFFFFF)
     exponents[:] = np.minimum(carry >> np.uint32(_MANTISSA), _TOP)

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import Int64s, UInt8s, UInt16s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.index_sets import pack_indices, read_indices
@@ -61,7 +61,7 @@ _TABLES = {
 
 
 @functools.cache
-def _table(bits: int) -> random_table.Table:
+def _table(bits: int) -> Int64s:
     """Return the int64 [128 / 2^bits, 2^bits] entries."""
     half = np.array(_TABLES[bits], np.int64).reshape(-1, 1 << bits)
     return np.concatenate((half, -half[::-1, ::-1]))
@@ -108,7 +108,7 @@ class QuicFl(Codec):
         """True for 4 bits."""
         return self.bits == 4
 
-    def _rows(self, shared: Shared) -> random_table.Codes:
+    def _rows(self, shared: Shared) -> UInt8s:
         """Return the row of each coordinate: the low bits of a random byte."""
         numel = shared.layout.numel
         raw = shared.generator("quicfl/rows").bit_generator.random_raw(-(-numel // 8))
@@ -167,9 +167,9 @@ def _factors(scales: Floats, unit: int) -> Floats:
     return np.minimum(wide, np.finfo(np.float32).max).astype(np.float32)
 
 
-def _round_at_random(values: Floats, own: np.random.Generator) -> npt.NDArray[np.uint16]:
+def _round_at_random(values: Floats, own: np.random.Generator) -> UInt16s:
     """Return bfloat16 patterns of values, up or down so that the mean is right."""
     low = own.integers(0, 1 << 16, values.size, np.uint32)
     low += values.view(np.uint32)
-    high: npt.NDArray[np.uint16] = np.right_shift(low, 16).astype("<u2")
+    high: UInt16s = np.right_shift(low, 16).astype("<u2")
     return high

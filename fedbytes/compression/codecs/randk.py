@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.sparsifiers.sparse_vector import (

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec, check_density, share_of
 from fedbytes.compression.sparsifiers.top_k import largest

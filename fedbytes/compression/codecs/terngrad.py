@@ -5,11 +5,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Int64s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
-from fedbytes.compression.numerics.groups import Sizes, group_peaks, group_sizes, group_sums
+from fedbytes.compression.numerics.groups import group_peaks, group_sizes, group_sums
 from fedbytes.compression.quantisers.stochastic_levels import pack_on_grids, read_on_grids
 
 
@@ -59,7 +60,7 @@ class TernGrad(Codec):
         head = exponent.to_bytes(2, "little", signed=True)
         return b"".join((head, scales.astype("<f4").tobytes(), symbols))
 
-    def _scales(self, x: Floats, sizes: Sizes) -> Floats:
+    def _scales(self, x: Floats, sizes: Int64s) -> Floats:
         peaks = group_peaks(x, sizes)
         if self.clip == 0:
             return peaks

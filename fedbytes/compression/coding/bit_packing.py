@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fedbytes.arrays import UInt8s, UInt32s, UInt64s, Unsigned
 from fedbytes.compression.numerics.kernels import kernel
 
-Uints = npt.NDArray[np.unsignedinteger[Any]]
 _CHUNK = 1 << 15  # values that the numpy twins spread into single bits at a time; a multiple of 8
 
 
@@ -44,7 +44,7 @@ def pack_bits(values: npt.NDArray[Any], width: int) -> bytes:
     return packed.tobytes()
 
 
-def unpack_bits(data: memoryview | bytes, count: int, width: int) -> Uints:
+def unpack_bits(data: memoryview | bytes, count: int, width: int) -> Unsigned:
     """Return the `count` numbers of `width` bits in `data`: uint8, uint16 or uint32 by width.
 
     Raises:
@@ -59,25 +59,27 @@ def unpack_bits(data: memoryview | bytes, count: int, width: int) -> Uints:
     if width == 0:
         return np.zeros(count, np.uint8)
     if width in (8, 16, 32):
-        whole: Uints = np.frombuffer(data, f"<u{width // 8}")
+        whole: Unsigned = np.frombuffer(data, f"<u{width // 8}")
         return whole
     pad = len(data) * 8 - count * width
     if pad and data[-1] >> (8 - pad):
         raise ValueError(f"padding of {pad} bits is not zero")
     packed = np.frombuffer(data, np.uint8)
     if width == 1:
-        ones: Uints = np.unpackbits(packed, count=count, bitorder="little")
+        ones: Unsigned = np.unpackbits(packed, count=count, bitorder="little")
         return ones
     if width in (2, 4):
         small = np.empty(packed.size * (8 // width), np.uint8)
         _unpack_in_byte(packed, width, small)
         return small[:count]
-    out: Uints = np.empty(count, np.uint8 if width < 8 else np.uint16 if width < 16 else np.uint32)
+    out: Unsigned = np.empty(
+        count, np.uint8 if width < 8 else np.uint16 if width < 16 else np.uint32
+    )
     _unpack(words_of(data), width, out)
     return out
 
 
-def words_of(data: memoryview | bytes) -> npt.NDArray[np.uint64]:
+def words_of(data: memoryview | bytes) -> UInt64s:
     """Return bytes as one string of bits in 64-bit words, and at least one word of zeros behind.
 
     Bit j is bit j % 64 of word j // 64, so a number of up to 64 bits lies in at most two words.
@@ -87,7 +89,7 @@ def words_of(data: memoryview | bytes) -> npt.NDArray[np.uint64]:
     return words.astype(np.uint64, copy=False)
 
 
-def _pack_in_byte_numpy(values: npt.NDArray[np.uint8], width: int, packed: Uints) -> None:
+def _pack_in_byte_numpy(values: UInt8s, width: int, packed: Unsigned) -> None:
     per, mask = 8 // width, np.uint8((1 << width) - 1)
     packed[:] = 0
     for place in range(per):
@@ -95,14 +97,14 @@ def _pack_in_byte_numpy(values: npt.NDArray[np.uint8], width: int, packed: Uints
         packed |= column << np.uint8(place * width)
 
 
-def _unpack_in_byte_numpy(packed: Uints, width: int, out: npt.NDArray[np.uint8]) -> None:
+def _unpack_in_byte_numpy(packed: Unsigned, width: int, out: UInt8s) -> None:
     per, mask = 8 // width, np.uint8((1 << width) - 1)
     for place in range(per):
         out[place::per] = packed >> np.uint8(place * width) & mask
 
 
-def _pack_numpy(values: npt.NDArray[np.uint32], width: int, words: Uints) -> None:
-    small: Uints = np.zeros(words.size, "<u8")
+def _pack_numpy(values: UInt32s, width: int, words: Unsigned) -> None:
+    small: Unsigned = np.zeros(words.size, "<u8")
     packed = small.view(np.uint8)
     for start in range(0, values.size, _CHUNK):
         chunk = np.ascontiguousarray(values[start : start + _CHUNK], dtype="<u4")
@@ -112,7 +114,7 @@ def _pack_numpy(values: npt.NDArray[np.uint32], width: int, words: Uints) -> Non
     words[:] = small
 
 
-def _unpack_numpy(words: npt.NDArray[np.uint64], width: int, out: Uints) -> None:
+def _unpack_numpy(words: UInt64s, width: int, out: Unsigned) -> None:
     packed = words.astype("<u8", copy=False).view(np.uint8)
     for start in range(0, out.size, _CHUNK):
         size = min(_CHUNK, out.size - start)

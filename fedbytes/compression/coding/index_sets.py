@@ -9,8 +9,8 @@ import functools
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import Indices, UInt8s, UInt32s
 from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.integers import (
@@ -24,8 +24,6 @@ from fedbytes.compression.coding.integers import (
 from fedbytes.compression.coding.reader import Reader, count_bytes
 from fedbytes.compression.numerics.kernels import kernel
 
-Indices = npt.NDArray[np.signedinteger[Any]]
-Gaps = npt.NDArray[np.uint32]
 _RICE, _BITMAP, _GEOMETRIC, _TABLE = range(4)
 _CHUNK = 1 << 16
 
@@ -67,7 +65,7 @@ def pack_indices(indices: Indices, n: int) -> bytes:
     return head + rans.pack_freqs(freqs) + rans.encode(tokens, freqs) + raw
 
 
-def read_indices(reader: Reader, k: int, n: int, room: Gaps | None = None) -> Indices:
+def read_indices(reader: Reader, k: int, n: int, room: UInt32s | None = None) -> Indices:
     """Return the k indices that `pack_indices` wrote.
 
     Args:
@@ -102,7 +100,7 @@ def read_indices(reader: Reader, k: int, n: int, room: Gaps | None = None) -> In
     return indices
 
 
-def _summed(gaps: Gaps, n: int) -> Indices:
+def _summed(gaps: UInt32s, n: int) -> Indices:
     """Return the indices whose gaps, each at most n, are given; in the gaps' memory if they fit.
 
     Beyond n they stay there, so that the last one tells.
@@ -138,7 +136,7 @@ def _power(base: float, exponent: int) -> float:
     return result
 
 
-def _rice_size(gaps: npt.NDArray[np.uint32]) -> tuple[int, int]:
+def _rice_size(gaps: UInt32s) -> tuple[int, int]:
     """Return the bytes of the best Rice code and its remainder width."""
     guess = max(int(gaps.mean()), 1).bit_length()
     sizes = []
@@ -148,7 +146,7 @@ def _rice_size(gaps: npt.NDArray[np.uint32]) -> tuple[int, int]:
     return min(sizes)
 
 
-def _pack_rice(gaps: npt.NDArray[np.uint32]) -> bytes:
+def _pack_rice(gaps: UInt32s) -> bytes:
     width = _rice_size(gaps)[1]
     ends = np.cumsum((gaps >> np.uint32(width)).astype(np.int64) + 1) - 1
     unary = np.zeros(int(ends[-1]) + 1, bool)
@@ -158,7 +156,7 @@ def _pack_rice(gaps: npt.NDArray[np.uint32]) -> bytes:
     return bytes([width]) + count_bytes(len(packed)) + packed + pack_bits(remainders, width)
 
 
-def _read_rice(reader: Reader, n: int, gaps: Gaps) -> None:
+def _read_rice(reader: Reader, n: int, gaps: UInt32s) -> None:
     k = gaps.size
     width = reader.number("B", "Rice width", 0, 31)
     size = reader.count("unary bytes", packed_bytes(k + (n >> width), 1))
@@ -175,7 +173,7 @@ def _read_rice(reader: Reader, n: int, gaps: Gaps) -> None:
         part |= unpack_bits(rest, piece, width)
 
 
-def _read_bitmap(reader: Reader, n: int, gaps: Gaps) -> None:
+def _read_bitmap(reader: Reader, n: int, gaps: UInt32s) -> None:
     """Set the gaps between the ones of n bits."""
     bitmap = np.frombuffer(reader.take(packed_bytes(n, 1), "bitmap"), np.uint8)
     if n % 8 and bitmap[-1] >> n % 8:
@@ -185,7 +183,7 @@ def _read_bitmap(reader: Reader, n: int, gaps: Gaps) -> None:
         raise ValueError(f"{reader.what} payload: bitmap has {ones} indices of {gaps.size}")
 
 
-def _read_unary_numpy(packed: npt.NDArray[np.uint8], gaps: Gaps) -> tuple[int, int]:
+def _read_unary_numpy(packed: UInt8s, gaps: UInt32s) -> tuple[int, int]:
     ones, used = 0, 0
     for start in range(0, packed.size, _CHUNK):
         where = np.flatnonzero(np.unpackbits(packed[start : start + _CHUNK], bitorder="little"))
@@ -197,7 +195,7 @@ def _read_unary_numpy(packed: npt.NDArray[np.uint8], gaps: Gaps) -> tuple[int, i
     return ones, used
 
 
-def _add_up_numpy(gaps: Gaps, n: int, indices: Indices) -> None:
+def _add_up_numpy(gaps: UInt32s, n: int, indices: Indices) -> None:
     last = -1
     for start in range(0, gaps.size, _CHUNK):
         part = np.cumsum(gaps[start : start + _CHUNK], dtype=np.int64)

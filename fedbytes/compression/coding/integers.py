@@ -4,10 +4,9 @@ import functools
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import CHUNK, Int32s, Int64s, UInt8s, UInt32s, UInt64s
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits, words_of
-from fedbytes.compression.coding.rans import Bytes
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.numerics.kernels import kernel
 
@@ -15,17 +14,14 @@ DIRECT_BITS = 7
 DIRECT = 1 << DIRECT_BITS
 _MANTISSA_BITS = 2
 _WIDTHS = 33
-_CHUNK = 1 << 14
-
-Numbers = npt.NDArray[np.uint32]
 
 
-def zigzag(q: npt.NDArray[np.int32]) -> Numbers:
+def zigzag(q: Int32s) -> UInt32s:
     """Return 0, -1, 1, -2, 2 … as 0, 1, 2, 3, 4 …; |q| below 2^31."""
     return ((q << 1) ^ (q >> 31)).view(np.uint32)
 
 
-def unzigzag(u: Numbers) -> npt.NDArray[np.int32]:
+def unzigzag(u: UInt32s) -> Int32s:
     """Return the signed integers of `zigzag`."""
     return (u >> np.uint32(1)).view(np.int32) ^ -(u & np.uint32(1)).view(np.int32)
 
@@ -48,7 +44,7 @@ def token_range(token: int, direct: int = DIRECT_BITS) -> tuple[int, int]:
     return ((1 << _MANTISSA_BITS) + mantissa) << width, width
 
 
-def split(numbers: Numbers, direct: int = DIRECT_BITS) -> tuple[Bytes, bytes]:
+def split(numbers: UInt32s, direct: int = DIRECT_BITS) -> tuple[UInt8s, bytes]:
     """Return the token of each number, and the raw bits of those at or above 2^direct.
 
     The raw bits stand grouped by width, narrow first, each group in order and packed.
@@ -62,14 +58,14 @@ def split(numbers: Numbers, direct: int = DIRECT_BITS) -> tuple[Bytes, bytes]:
     return tokens, words.astype("<u8", copy=False).view(np.uint8)[:size].tobytes()
 
 
-def tokens_of(numbers: Numbers, direct: int = DIRECT_BITS) -> Bytes:
+def tokens_of(numbers: UInt32s, direct: int = DIRECT_BITS) -> UInt8s:
     """Return the tokens of numbers below 2^32."""
     tokens = np.empty(numbers.size, np.uint8)
     _tokens(numbers, direct, tokens)
     return tokens
 
 
-def join(tokens: Bytes, reader: Reader, limit: int, direct: int = DIRECT_BITS) -> Numbers:
+def join(tokens: UInt8s, reader: Reader, limit: int, direct: int = DIRECT_BITS) -> UInt32s:
     """Return the numbers of tokens whose raw bits the reader holds.
 
     Raises:
@@ -81,7 +77,7 @@ def join(tokens: Bytes, reader: Reader, limit: int, direct: int = DIRECT_BITS) -
 
 
 def join_into(
-    numbers: Numbers, tokens: Bytes, reader: Reader, limit: int, direct: int = DIRECT_BITS
+    numbers: UInt32s, tokens: UInt8s, reader: Reader, limit: int, direct: int = DIRECT_BITS
 ) -> None:
     """Set those of `numbers` [n] whose tokens [n] have raw bits; as `join`, without new memory."""
     counts = histogram(tokens)
@@ -91,35 +87,35 @@ def join_into(
     raw = reader.take(size, "raw bits")
     _check_padding(raw, counts, direct, reader.what)
     bases, widths = ranges(direct)
-    where = np.empty(_CHUNK + 1, np.int32)
+    where = np.empty(CHUNK + 1, np.int32)
     largest = _gather(tokens, 1 << direct, bases, widths, words_of(raw), starts, where, numbers)
     if largest > limit:
         raise ValueError(f"{reader.what} payload: number {largest} is beyond {limit}")
 
 
-def histogram(tokens: Bytes) -> npt.NDArray[np.int64]:
+def histogram(tokens: UInt8s) -> Int64s:
     """Return how often each token occurs, up to the largest that does."""
     counts = np.zeros((4, 256), np.int64)
     _histogram(tokens, counts)
-    total: npt.NDArray[np.int64] = counts.sum(axis=0)
+    total: Int64s = counts.sum(axis=0)
     return total[: int(np.flatnonzero(total)[-1]) + 1 if tokens.size else 0]
 
 
-def _group_sizes(counts: npt.NDArray[np.int64], direct: int) -> list[int]:
+def _group_sizes(counts: Int64s, direct: int) -> list[int]:
     """Return how many numbers have raw bits of each width."""
     widths = ranges(direct)[1][: counts.size]
     sums: list[int] = np.bincount(widths, counts, _WIDTHS).astype(np.int64).tolist()
     return sums
 
 
-def _groups(counts: npt.NDArray[np.int64], direct: int) -> tuple[npt.NDArray[np.uint64], int]:
+def _groups(counts: Int64s, direct: int) -> tuple[UInt64s, int]:
     """Return the bit at which the raw bits of each width start, and the bytes of all."""
     sizes = [packed_bytes(count, w) for w, count in enumerate(_group_sizes(counts, direct))]
     ends = np.cumsum(sizes)
     return (8 * (ends - sizes)).astype(np.uint64), int(ends[-1])
 
 
-def _check_padding(raw: memoryview, counts: npt.NDArray[np.int64], direct: int, what: str) -> None:
+def _check_padding(raw: memoryview, counts: Int64s, direct: int, what: str) -> None:
     end = 0
     for width, count in enumerate(_group_sizes(counts, direct)):
         end += packed_bytes(count, width)
@@ -129,7 +125,7 @@ def _check_padding(raw: memoryview, counts: npt.NDArray[np.int64], direct: int, 
 
 
 @functools.cache
-def ranges(direct: int) -> tuple[Numbers, Bytes]:
+def ranges(direct: int) -> tuple[UInt32s, UInt8s]:
     """Return the smallest number and the raw width of each token of a number below 2^32."""
     pairs = [token_range(token, direct) for token in range(token_of(2**32 - 1, direct) + 1)]
     return (
@@ -138,17 +134,17 @@ def ranges(direct: int) -> tuple[Numbers, Bytes]:
     )
 
 
-def _tokens_numpy(numbers: Numbers, direct: int, tokens: Bytes) -> None:
-    for start in range(0, numbers.size, _CHUNK):
-        part = numbers[start : start + _CHUNK]
+def _tokens_numpy(numbers: UInt32s, direct: int, tokens: UInt8s) -> None:
+    for start in range(0, numbers.size, CHUNK):
+        part = numbers[start : start + CHUNK]
         # The bit pattern of a float starts with the exponent and then the leading mantissa bits.
         classes = part.astype(np.float64).view(np.int64) >> (52 - _MANTISSA_BITS)
         classes -= ((1023 + direct) << _MANTISSA_BITS) - (1 << direct)
-        tokens[start : start + _CHUNK] = np.where(part < 1 << direct, part, classes)
+        tokens[start : start + CHUNK] = np.where(part < 1 << direct, part, classes)
 
 
 def _scatter_numpy(
-    numbers: Numbers, tokens: Bytes, first: int, widths: Bytes, words: Any, starts: Any
+    numbers: UInt32s, tokens: UInt8s, first: int, widths: UInt8s, words: Any, starts: Any
 ) -> None:
     packed = np.zeros(8 * words.size, np.uint8)
     width_of = widths[tokens]
@@ -160,14 +156,14 @@ def _scatter_numpy(
 
 
 def _gather_numpy(
-    tokens: Bytes,
+    tokens: UInt8s,
     first: int,
-    bases: Numbers,
-    widths: Bytes,
+    bases: UInt32s,
+    widths: UInt8s,
     words: Any,
     starts: Any,
     scratch: Any,
-    out: Numbers,
+    out: UInt32s,
 ) -> int:
     packed, largest = words.astype("<u8", copy=False).view(np.uint8), 0
     where = np.flatnonzero(tokens >= first)
@@ -181,9 +177,9 @@ def _gather_numpy(
     return largest
 
 
-def _histogram_numpy(tokens: Bytes, counts: npt.NDArray[np.int64]) -> None:
-    for start in range(0, tokens.size, _CHUNK):
-        counts[0] += np.bincount(tokens[start : start + _CHUNK], minlength=256)
+def _histogram_numpy(tokens: UInt8s, counts: Int64s) -> None:
+    for start in range(0, tokens.size, CHUNK):
+        counts[0] += np.bincount(tokens[start : start + CHUNK], minlength=256)
 
 
 @kernel(_tokens_numpy)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.coding.bit_packing import Uints
+from fedbytes.arrays import UInt8s, UInt32s, Unsigned
 from fedbytes.compression.coding.reader import Reader, count_bytes
 from fedbytes.compression.numerics.kernels import kernel
 
@@ -20,8 +20,7 @@ MAX_LANES = 8
 _LOW = 1 << 16
 _SYMBOLS_A_LANE = 8192
 
-Bytes = npt.NDArray[np.uint8]
-Freqs = npt.NDArray[np.uint32]
+Freqs = UInt32s
 
 
 def lanes_for(count: int) -> int:
@@ -47,7 +46,7 @@ def normalise(counts: npt.NDArray[Any]) -> Freqs:
     return freqs.astype(np.uint32)
 
 
-def encode(symbols: Bytes, freqs: Freqs) -> bytes:
+def encode(symbols: UInt8s, freqs: Freqs) -> bytes:
     """Return the symbols as bytes that `decode` reads.
 
     Args:
@@ -71,7 +70,7 @@ def encode(symbols: Bytes, freqs: Freqs) -> bytes:
     )
 
 
-def decode(reader: Reader, count: int, freqs: Freqs) -> Bytes:
+def decode(reader: Reader, count: int, freqs: Freqs) -> UInt8s:
     """Return `count` symbols, after checking that the coder ends where it began.
 
     Raises:
@@ -229,7 +228,13 @@ def _decoder_table(freqs: Freqs) -> Freqs:
 
 
 def _encode_numpy(
-    symbols: Bytes, limit: Uints, gap: Uints, start: Uints, inverse: Any, states: Any, words: Any
+    symbols: UInt8s,
+    limit: Unsigned,
+    gap: Unsigned,
+    start: Unsigned,
+    inverse: Any,
+    states: Any,
+    words: Any,
 ) -> int:
     lanes, at = states.size, int(words.size)
     for begin in range((symbols.size - 1) // lanes * lanes, -1, -lanes):
@@ -244,7 +249,7 @@ def _encode_numpy(
     return at
 
 
-def _decode_numpy(table: Freqs, states: Any, words: Any, symbols: Bytes) -> int:
+def _decode_numpy(table: Freqs, states: Any, words: Any, symbols: UInt8s) -> int:
     lanes, at = states.size, 0
     for begin in range(0, symbols.size, lanes):
         if at > words.size - lanes:

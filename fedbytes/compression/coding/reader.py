@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats
 
 
 class Reader:

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from fedbytes.arrays import Doubles, Int32s, Int64s
 from fedbytes.compression.codec import codec_id, make_codec
 from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.index_sets import pack_indices
@@ -44,7 +44,7 @@ def _row(measure: str, setting: str, value: float, unit: str) -> dict[str, Any]:
     return {"measure": measure, "setting": setting, "above": value, "unit": unit}
 
 
-def _coder(levels: npt.NDArray[np.int32]) -> tuple[float, float]:
+def _coder(levels: Int32s) -> tuple[float, float]:
     """Return bits a symbol above the entropy, frequencies included, and the entropy."""
     tokens = tokens_of(zigzag(levels))
     counts = np.bincount(tokens)
@@ -54,7 +54,7 @@ def _coder(levels: npt.NDArray[np.int32]) -> tuple[float, float]:
     return 8 * size / tokens.size - entropy, entropy
 
 
-def _indices(magnitudes: npt.NDArray[np.float64], k: int) -> float:
+def _indices(magnitudes: Doubles, k: int) -> float:
     kept = np.sort(np.argpartition(magnitudes, magnitudes.size - k)[-k:])
     share = k / magnitudes.size
     bound = -math.log2(share) - (1 / share - 1) * math.log2(1 - share)
@@ -73,6 +73,6 @@ def _framing(bits: float) -> float:
     return len(message) - _entropy(counts) * x.size / 8
 
 
-def _entropy(counts: npt.NDArray[np.int64]) -> float:
+def _entropy(counts: Int64s) -> float:
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log2(shares)).sum())

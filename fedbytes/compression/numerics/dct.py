@@ -14,11 +14,9 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats
 
-Doubles = npt.NDArray[np.float64]
 LARGEST_CHUNK = 1 << 12
 _TOGETHER = 1 << 10  # numbers that are transformed at a time, if a chunk has no more
 

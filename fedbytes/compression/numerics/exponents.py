@@ -3,15 +3,12 @@
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import CHUNK, LARGEST_FLOAT, Doubles, Floats
 from fedbytes.compression.numerics.kernels import kernel
 
 EXPONENTS = (-149, 128)
-_LARGEST = float(np.finfo(np.float32).max)
 _EASY = 60
-_CHUNK = 1 << 14  # what is widened to double at a time
 _LANES = 32  # sums that are added to in turn
 
 
@@ -28,9 +25,9 @@ def restore(y: Floats, exponent: int) -> Floats:
     """Return y * 2^e in place, kept within float32's finite range."""
     if exponent == 0:
         return y
-    for start in range(0, y.size, _CHUNK):
-        wide = np.ldexp(y[start : start + _CHUNK].astype(np.float64), exponent)
-        y[start : start + _CHUNK] = np.clip(wide, -_LARGEST, _LARGEST)
+    for start in range(0, y.size, CHUNK):
+        wide = np.ldexp(y[start : start + CHUNK].astype(np.float64), exponent)
+        y[start : start + CHUNK] = np.clip(wide, -LARGEST_FLOAT, LARGEST_FLOAT)
     return y
 
 
@@ -49,9 +46,9 @@ def round_step(step: float) -> float:
     return math.ldexp(round(mantissa * 4096) / 4096, exponent)
 
 
-def _squares_numpy(x: Floats, sums: npt.NDArray[np.float64]) -> None:
-    for start in range(0, x.size, _CHUNK):
-        part = x[start : start + _CHUNK].astype(np.float64).reshape(-1, sums.size)
+def _squares_numpy(x: Floats, sums: Doubles) -> None:
+    for start in range(0, x.size, CHUNK):
+        part = x[start : start + CHUNK].astype(np.float64).reshape(-1, sums.size)
         part *= part
         part[0] += sums
         sums[:] = np.add.accumulate(part, axis=0)[-1]

@@ -5,15 +5,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import CHUNK, Doubles, Floats, Int32s, Int64s
 from fedbytes.compression.layout import Layout
 from fedbytes.compression.numerics.kernels import kernel
 
-Sizes = npt.NDArray[np.int64]
-_CHUNK = 1 << 14
 
-
-def group_sizes(layout: Layout, block: int) -> Sizes:
+def group_sizes(layout: Layout, block: int) -> Int64s:
     """Return the coordinates of each group, none empty.
 
     Args:
@@ -27,14 +24,14 @@ def group_sizes(layout: Layout, block: int) -> Sizes:
     return sizes[sizes > 0]
 
 
-def group_peaks(x: Floats, sizes: Sizes) -> Floats:
+def group_peaks(x: Floats, sizes: Int64s) -> Floats:
     """Return the largest magnitude in each group."""
     peaks = np.empty(sizes.size, np.int32)
     _peaks(x.view(np.int32), np.cumsum(sizes), peaks)
     return peaks.view(np.float32)
 
 
-def group_sums(x: Floats, sizes: Sizes, power: int) -> npt.NDArray[np.float64]:
+def group_sums(x: Floats, sizes: Int64s, power: int) -> Doubles:
     """Return the sum of x (power 1) or of x^2 (power 2) in each group, in double precision.
 
     Added in order, so that the last bit is the same everywhere.
@@ -44,38 +41,38 @@ def group_sums(x: Floats, sizes: Sizes, power: int) -> npt.NDArray[np.float64]:
     return sums
 
 
-def scale_groups(x: Floats, factors: Floats, sizes: Sizes, out: Floats) -> Floats:
+def scale_groups(x: Floats, factors: Floats, sizes: Int64s, out: Floats) -> Floats:
     """Write x * factor of the group to `out`, which may be x, and return it."""
     _scale(x, factors, np.cumsum(sizes), out)
     return out
 
 
-def pick_levels(bits: npt.NDArray[Any], zero: Floats, one: Floats, sizes: Sizes) -> Floats:
+def pick_levels(bits: npt.NDArray[Any], zero: Floats, one: Floats, sizes: Int64s) -> Floats:
     """Return for each coordinate the group's level for its bit (uint8 [n], 0 or 1)."""
     y = np.empty(bits.size, np.float32)
     _pick(bits, zero, one, np.cumsum(sizes), y)
     return y
 
 
-def _peaks_numpy(bits: npt.NDArray[np.int32], ends: Sizes, peaks: npt.NDArray[np.int32]) -> None:
+def _peaks_numpy(bits: Int32s, ends: Int64s, peaks: Int32s) -> None:
     if ends.size:
         starts = np.append(0, ends[:-1])
         peaks[:] = np.maximum.reduceat(bits & np.int32(0x7FFFFFFF), starts)
 
 
-def _sums_numpy(x: Floats, ends: Sizes, power: int, sums: npt.NDArray[np.float64]) -> None:
+def _sums_numpy(x: Floats, ends: Int64s, power: int, sums: Doubles) -> None:
     start = 0
     for group, end in enumerate(ends.tolist()):
         total = 0.0
-        for at in range(start, end, _CHUNK):
-            part = x[at : min(at + _CHUNK, end)].astype(np.float64)
+        for at in range(start, end, CHUNK):
+            part = x[at : min(at + CHUNK, end)].astype(np.float64)
             part[0] = part[0] ** power + total
             part[1:] **= power
             total = float(np.add.accumulate(part)[-1])
         sums[group], start = total, end
 
 
-def _scale_numpy(x: Floats, factors: Floats, ends: Sizes, out: Floats) -> None:
+def _scale_numpy(x: Floats, factors: Floats, ends: Int64s, out: Floats) -> None:
     start = 0
     with np.errstate(all="ignore"):
         for factor, end in zip(factors, ends.tolist(), strict=True):
@@ -83,7 +80,7 @@ def _scale_numpy(x: Floats, factors: Floats, ends: Sizes, out: Floats) -> None:
             start = end
 
 
-def _pick_numpy(bits: npt.NDArray[Any], zero: Floats, one: Floats, ends: Sizes, y: Floats) -> None:
+def _pick_numpy(bits: npt.NDArray[Any], zero: Floats, one: Floats, ends: Int64s, y: Floats) -> None:
     start = 0
     for group, end in enumerate(ends.tolist()):
         y[start:end] = np.where(bits[start:end], one[group], zero[group])

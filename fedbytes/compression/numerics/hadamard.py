@@ -14,17 +14,13 @@ over the last p coordinates as well, so that a tail of any length is mixed with 
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Int64s, UInt32s
 from fedbytes.compression.numerics.kernels import kernel
 
 BLOCK = 4096
 _ROUNDS = 2
 _SIGN = np.uint32(0x80000000)
-
-Words = npt.NDArray[np.uint32]
-Starts = npt.NDArray[np.int64]
 
 
 def rotate(x: Floats, generator: np.random.Generator, block: int = BLOCK) -> Floats:
@@ -46,7 +42,7 @@ def unrotate(y: Floats, generator: np.random.Generator, block: int = BLOCK) -> F
     return y
 
 
-def groups(n: int, block: int = BLOCK) -> Starts:
+def groups(n: int, block: int = BLOCK) -> Int64s:
     """Return the borders [g + 1] of the groups of rotated coordinates with one variance each.
 
     Groups are the blocks; if the vector does not end with one, the last group is the last p
@@ -65,7 +61,7 @@ def _block_of(n: int, block: int) -> int:
     return min(block, 1 << max(n.bit_length() - 1, 0))
 
 
-def _schedule(n: int, p: int) -> Starts:
+def _schedule(n: int, p: int) -> Int64s:
     """Return where each pass starts; a block that nothing overlaps has all its rounds at once."""
     whole = n // p
     alone = whole if n % p == 0 else whole - 1
@@ -86,8 +82,8 @@ def _apply(y: Floats, generator: np.random.Generator, block: int, inverse: bool)
 
 def _passes_numpy(
     y: Floats,
-    starts: Starts,
-    words: Words,
+    starts: Int64s,
+    words: UInt32s,
     scale: np.float32,
     inverse: bool,
     spare: Floats,

@@ -1,14 +1,13 @@
 """float32 to bfloat16 and back, by the bit pattern, so that every platform rounds alike."""
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, UInt16s
 
 _LARGEST = np.uint16(0x7F7F)
 
 
-def to_bf16(x: Floats) -> npt.NDArray[np.uint16]:
+def to_bf16(x: Floats) -> UInt16s:
     """Return finite x as bfloat16 bit patterns, rounded to nearest even.
 
     Values that would round to infinity become the largest finite bfloat16.
@@ -25,6 +24,6 @@ def to_bf16(x: Floats) -> npt.NDArray[np.uint16]:
     return out
 
 
-def from_bf16(bits: npt.NDArray[np.uint16]) -> Floats:
+def from_bf16(bits: UInt16s) -> Floats:
     """Return the float32 values of bfloat16 bit patterns."""
     return np.left_shift(bits, 16, dtype=np.uint32).view(np.float32)

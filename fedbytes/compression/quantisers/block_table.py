@@ -7,8 +7,8 @@ from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import Int32s, UInt8s
 from fedbytes.compression.codec import Codec, Floats, Payload
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.reader import Reader
@@ -78,7 +78,7 @@ class FourBit(Codec):
         return dequantise(scales, codes.astype(np.uint8, copy=False), self.block, self.table)
 
 
-def quantise(x: Floats, block: int, table: Floats) -> tuple[Floats, npt.NDArray[np.uint8]]:
+def quantise(x: Floats, block: int, table: Floats) -> tuple[Floats, UInt8s]:
     """Return the largest magnitude of each block and the 4-bit codes of finite x [n]."""
     largest = np.empty(-(-x.size // block), np.float32)
     codes = np.empty(x.size, np.uint8)
@@ -87,7 +87,7 @@ def quantise(x: Floats, block: int, table: Floats) -> tuple[Floats, npt.NDArray[
     return largest, codes
 
 
-def dequantise(largest: Floats, codes: npt.NDArray[np.uint8], block: int, table: Floats) -> Floats:
+def dequantise(largest: Floats, codes: UInt8s, block: int, table: Floats) -> Floats:
     """Return table[code] * largest for each coordinate."""
     y = np.empty(codes.size, np.float32)
     _dequantise(largest, codes, block, table, y)
@@ -96,11 +96,11 @@ def dequantise(largest: Floats, codes: npt.NDArray[np.uint8], block: int, table:
 
 def _quantise_numpy(
     x: Floats,
-    bits: npt.NDArray[np.int32],
+    bits: Int32s,
     block: int,
     bounds: Floats,
     largest: Floats,
-    codes: npt.NDArray[np.uint8],
+    codes: UInt8s,
 ) -> None:
     if x.size == 0:
         return
@@ -112,9 +112,7 @@ def _quantise_numpy(
     codes[:] = np.searchsorted(bounds, scaled)
 
 
-def _dequantise_numpy(
-    largest: Floats, codes: npt.NDArray[np.uint8], block: int, table: Floats, y: Floats
-) -> None:
+def _dequantise_numpy(largest: Floats, codes: UInt8s, block: int, table: Floats, y: Floats) -> None:
     y[:] = table[codes]
     with np.errstate(over="ignore"):
         y *= np.repeat(largest, block)[: y.size]

@@ -9,14 +9,13 @@ frequencies of the symbols then hold: 0.14 bit a coordinate less at 1.2 bit on a
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import CHUNK, Floats
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.kernels import kernel
 
 _BITS = 24
 _MASK = (1 << _BITS) - 1
 _SIGN = np.uint32(0x80000000)
-_CHUNK = 1 << 14
 
 
 def common_dither(shared: Shared, purpose: str) -> Floats:
@@ -47,8 +46,8 @@ def unfold(y: Floats, dither: Floats, step: float) -> Floats:
 
 
 def _turn_numpy(noise: Floats, shift: np.int32) -> None:
-    for start in range(0, noise.size, _CHUNK):
-        part = noise[start : start + _CHUNK]
+    for start in range(0, noise.size, CHUNK):
+        part = noise[start : start + CHUNK]
         turned = ((part * np.float32(1 << _BITS)).astype(np.int32) + shift) & np.int32(_MASK)
         part[:] = turned
         part *= np.float32(2.0**-_BITS)
@@ -56,8 +55,8 @@ def _turn_numpy(noise: Floats, shift: np.int32) -> None:
 
 
 def _unfold_numpy(y: Floats, dither: Floats, step: np.float32) -> None:
-    for start in range(0, y.size, _CHUNK):
-        part, noise = y[start : start + _CHUNK], dither[start : start + _CHUNK]
+    for start in range(0, y.size, CHUNK):
+        part, noise = y[start : start + CHUNK], dither[start : start + CHUNK]
         part -= np.abs(noise)
         part *= step
         part.view(np.uint32)[:] ^= noise.view(np.uint32) & _SIGN

@@ -7,16 +7,14 @@ double quantisation. bitsandbytes itself is not needed; the tests compare with i
 import functools
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import LARGEST_FLOAT, Floats, UInt8s
 
 SCALE_GROUP = 256
-_LARGEST = np.finfo(np.float32).max
 _SMALLEST = np.float32(1e-38)
 
 
-def quantise_scales(scales: Floats) -> tuple[np.float32, Floats, npt.NDArray[np.uint8]]:
+def quantise_scales(scales: Floats) -> tuple[np.float32, Floats, UInt8s]:
     """Return the mean of the scales, and what is left in 8-bit dynamic codes by groups of 256.
 
     Given the same mean this is bitsandbytes to the bit. Its own mean is torch's float32 sum, whose
@@ -33,11 +31,11 @@ def quantise_scales(scales: Floats) -> tuple[np.float32, Floats, npt.NDArray[np.
     return mean, tops, codes
 
 
-def dequantise_scales(mean: np.float32, tops: Floats, codes: npt.NDArray[np.uint8]) -> Floats:
+def dequantise_scales(mean: np.float32, tops: Floats, codes: UInt8s) -> Floats:
     """Return the scales that `quantise_scales` coded; finite."""
     rest = dynamic_map()[codes] * np.repeat(tops, SCALE_GROUP)[: codes.size]
     with np.errstate(over="ignore"):
-        scales: Floats = np.clip(rest + mean, -_LARGEST, _LARGEST)
+        scales: Floats = np.clip(rest + mean, -LARGEST_FLOAT, LARGEST_FLOAT)
     return scales
 
 

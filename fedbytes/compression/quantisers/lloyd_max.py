@@ -7,9 +7,8 @@ coordinates (see `rotation.groups`) is divided by its root mean square before it
 import functools
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats, Int32s, Int64s, UInt8s
 from fedbytes.compression.numerics.kernels import kernel
 
 LANES = 256  # sums run in this many lanes, so that their order is one and yet vectors add
@@ -55,10 +54,6 @@ _TABLES = {
 }
 # fmt: on
 
-Codes = npt.NDArray[np.uint8]
-Doubles = npt.NDArray[np.float64]
-Starts = npt.NDArray[np.int64]
-
 
 @functools.cache
 def levels(bits: int) -> Floats:
@@ -66,7 +61,7 @@ def levels(bits: int) -> Floats:
     return np.array(_TABLES[bits], np.float32) / np.float32(_UNIT)
 
 
-def energies(y: Floats, starts: Starts, stops: Starts) -> Doubles:
+def energies(y: Floats, starts: Int64s, stops: Int64s) -> Doubles:
     """Return the sum of squares of each run of y from its start to its stop."""
     out = np.empty(starts.size)
     _energies(y, starts, stops, np.empty(LANES), out)
@@ -74,8 +69,8 @@ def energies(y: Floats, starts: Starts, stops: Starts) -> Doubles:
 
 
 def quantise(
-    y: Floats, starts: Starts, stops: Starts, roots: Doubles, bits: int
-) -> tuple[Codes, Doubles]:
+    y: Floats, starts: Int64s, stops: Int64s, roots: Doubles, bits: int
+) -> tuple[UInt8s, Doubles]:
     """Return the codes of runs of coordinates, joined, and two sums over each run.
 
     Args:
@@ -100,7 +95,7 @@ def quantise(
 
 
 def dequantise(
-    codes: Codes, starts: Starts, stops: Starts, scales: Floats, bits: int, y: Floats
+    codes: UInt8s, starts: Int64s, stops: Int64s, scales: Floats, bits: int, y: Floats
 ) -> None:
     """Write fl(± level * scale) of each code into the runs of y that `quantise` read."""
     table = np.stack((levels(bits), -levels(bits)), axis=1).ravel()
@@ -124,7 +119,7 @@ def _lane_sum(values: Doubles) -> float:
     return _fold(lanes)
 
 
-def _energies_numpy(y: Floats, starts: Starts, stops: Starts, lanes: Doubles, out: Doubles) -> None:
+def _energies_numpy(y: Floats, starts: Int64s, stops: Int64s, lanes: Doubles, out: Doubles) -> None:
     for run in range(out.size):
         wide = y[starts[run] : stops[run]].astype(np.float64)
         out[run] = _lane_sum(wide * wide)
@@ -132,15 +127,15 @@ def _energies_numpy(y: Floats, starts: Starts, stops: Starts, lanes: Doubles, ou
 
 def _quantise_numpy(
     y: Floats,
-    starts: Starts,
-    stops: Starts,
+    starts: Int64s,
+    stops: Int64s,
     inverses: Floats,
     edges: Floats,
     table: Floats,
     scaled: Floats,
     lanes: Doubles,
-    index: npt.NDArray[np.int32],
-    codes: Codes,
+    index: Int32s,
+    codes: UInt8s,
     sums: Doubles,
 ) -> None:
     at = 0
@@ -155,7 +150,7 @@ def _quantise_numpy(
 
 
 def _dequantise_numpy(
-    codes: Codes, starts: Starts, stops: Starts, scales: Floats, table: Floats, y: Floats
+    codes: UInt8s, starts: Int64s, stops: Int64s, scales: Floats, table: Floats, y: Floats
 ) -> None:
     at = 0
     for run in range(starts.size):

@@ -4,9 +4,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats, Int64s
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
@@ -20,13 +19,13 @@ _LARGEST_SCALE = 2.0**90
 class _Runs:
     """Which coordinates have codes of which width: the first of each group one bit more."""
 
-    starts: lloyd_max.Starts
-    middles: lloyd_max.Starts
-    stops: lloyd_max.Starts
+    starts: Int64s
+    middles: Int64s
+    stops: Int64s
     width: int
 
     @property
-    def parts(self) -> tuple[tuple[lloyd_max.Starts, lloyd_max.Starts, int], ...]:
+    def parts(self) -> tuple[tuple[Int64s, Int64s, int], ...]:
         """Start, stop and width of the runs, fine ones first; runs without bits are left out."""
         fine = (self.starts, self.middles, self.width + 1)
         coarse = (self.middles, self.stops, self.width)
@@ -90,9 +89,7 @@ def _runs(n: int, bits: float) -> _Runs:
     return _Runs(borders[:-1], borders[:-1] + fine, borders[1:], width)
 
 
-def _scales(
-    energy: lloyd_max.Doubles, sums: lloyd_max.Doubles, unbiased: bool
-) -> npt.NDArray[np.float64]:
+def _scales(energy: Doubles, sums: Doubles, unbiased: bool) -> Doubles:
     """Return the factor of each group's levels; 0 for a group of zeros."""
     products, squares = sums.T
     above, below = (energy, products) if unbiased else (products, squares)

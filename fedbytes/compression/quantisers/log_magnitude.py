@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats, UInt8s
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.numerics.kernels import kernel
 from fedbytes.compression.quantisers.bfloat16 import from_bf16, to_bf16
 
 WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32)
-PIECE = 1 << 14  # values that are unpacked at a time
 _PLACES = 255  # a cell's mean is sent as its place in the cell, in this many steps
 _MEANS_SENT = 4  # up to this many bits; narrower cells are read back in the middle
 _GUESS_SHIFT = 18  # 32 starting points an octave
@@ -85,7 +83,7 @@ def read_values(reader: Reader, k: int, bits: int) -> Floats:
     return values.piece(0, k) if k else np.empty(0, np.float32)
 
 
-def _edges(low: float, high: float, cells: int) -> npt.NDArray[np.float64]:
+def _edges(low: float, high: float, cells: int) -> Doubles:
     """Return the cells + 1 edges from low to high; the same on every platform."""
     ratio = _root(high / low, cells)
     edges = np.multiply.accumulate(np.array([low] + [ratio] * cells, np.float64))
@@ -101,9 +99,9 @@ def _root(value: float, degree: int) -> float:
 
 
 def _places(
-    counts: npt.NDArray[np.float64],
-    totals: npt.NDArray[np.float64],
-    edges: npt.NDArray[np.float64],
+    counts: Doubles,
+    totals: Doubles,
+    edges: Doubles,
     bits: int,
 ) -> bytes:
     if bits > _MEANS_SENT:
@@ -112,13 +110,11 @@ def _places(
     widths = np.diff(edges)
     places = np.where(widths > 0, (means - edges[:-1]) / np.where(widths > 0, widths, 1), 0)
     places[counts == 0] = 0
-    steps: npt.NDArray[np.uint8] = np.rint(np.clip(places, 0, 1) * _PLACES).astype(np.uint8)
+    steps: UInt8s = np.rint(np.clip(places, 0, 1) * _PLACES).astype(np.uint8)
     return steps.tobytes()
 
 
-def _guesses(
-    low: np.float32, high: np.float32, edges: npt.NDArray[np.float64]
-) -> tuple[int, npt.NDArray[np.uint8]]:
+def _guesses(low: np.float32, high: np.float32, edges: Doubles) -> tuple[int, UInt8s]:
     """Return the leading bits of `low`, and the cells in which their values up to `high` start.
 
     So a magnitude's cell is found in a step or two.

@@ -9,18 +9,14 @@ the same programme numerically). With K = 1 this is stochastic rounding.
 """
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Int64s, UInt8s
 from fedbytes.compression.numerics.kernels import kernel
 
-Codes = npt.NDArray[np.uint8]
-Starts = npt.NDArray[np.int64]
-Table = npt.NDArray[np.int64]
 _PIECE = 512
 
 
-def intervals(table: Table) -> tuple[Floats, Floats]:
+def intervals(table: Int64s) -> tuple[Floats, Floats]:
     """Return where, and over which width, each row steps to its next entry.
 
     Args:
@@ -41,12 +37,12 @@ def intervals(table: Table) -> tuple[Floats, Floats]:
 
 def quantise(
     y: Floats,
-    borders: Starts,
+    borders: Int64s,
     factors: Floats,
-    table: Table,
-    rows: Codes,
+    table: Int64s,
+    rows: UInt8s,
     noise: Floats,
-) -> tuple[Codes, Codes]:
+) -> tuple[UInt8s, UInt8s]:
     """Return the columns to which y is rounded, and 1 where y is beyond the table's range.
 
     Args:
@@ -64,7 +60,9 @@ def quantise(
     return codes, beyond
 
 
-def dequantise(codes: Codes, borders: Starts, scales: Floats, table: Floats, rows: Codes) -> Floats:
+def dequantise(
+    codes: UInt8s, borders: Int64s, scales: Floats, table: Floats, rows: UInt8s
+) -> Floats:
     """Return fl(table[row, code] * scale) of each coordinate; `table` is float32 [K, m]."""
     y = np.empty(codes.size, np.float32)
     _dequantise(codes, borders, scales, table, rows, y)
@@ -73,15 +71,15 @@ def dequantise(codes: Codes, borders: Starts, scales: Floats, table: Floats, row
 
 def _quantise_numpy(
     y: Floats,
-    borders: Starts,
+    borders: Int64s,
     factors: Floats,
     lows: Floats,
     widths: Floats,
     limit: np.float32,
-    rows: Codes,
+    rows: UInt8s,
     noise: Floats,
-    codes: Codes,
-    beyond: Codes,
+    codes: UInt8s,
+    beyond: UInt8s,
 ) -> None:
     scaled = y * np.repeat(factors, np.diff(borders))
     codes[:] = 0
@@ -91,7 +89,7 @@ def _quantise_numpy(
 
 
 def _dequantise_numpy(
-    codes: Codes, borders: Starts, scales: Floats, table: Floats, rows: Codes, y: Floats
+    codes: UInt8s, borders: Int64s, scales: Floats, table: Floats, rows: UInt8s, y: Floats
 ) -> None:
     np.multiply(table[rows, codes], np.repeat(scales, np.diff(borders)), out=y)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Int64s
 from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.numerics.groups import Sizes, scale_groups
+from fedbytes.compression.numerics.groups import scale_groups
 from fedbytes.compression.quantisers.uniform import CLASSES, quantise, unpack
 
 _STILL = (0,) * CLASSES
@@ -12,7 +12,7 @@ _SMALLEST = np.float32(2.0**-100)  # norms below count as zero; the largest is n
 
 
 def pack_on_grids(
-    x: Floats, norms: Floats, levels: int, sizes: Sizes, noise: Floats
+    x: Floats, norms: Floats, levels: int, sizes: Int64s, noise: Floats
 ) -> tuple[Floats, bytes]:
     """Return the norms as they are to be sent, and x [n > 0] as symbols q, x ≈ q * norm / levels.
 
@@ -34,7 +34,7 @@ def pack_on_grids(
     return norms, quantise(scaled, 1.0, noise).pack()
 
 
-def read_on_grids(reader: Reader, norms: Floats, levels: int, sizes: Sizes, count: int) -> Floats:
+def read_on_grids(reader: Reader, norms: Floats, levels: int, sizes: Int64s, count: int) -> Floats:
     """Return q * fl(norm / levels) for each of the `count` coordinates of `pack_on_grids`."""
     y = unpack(reader, count, 1.0, _STILL)
     return scale_groups(y, norms / np.float32(levels), sizes, y)

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats, Int64s
 from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.numerics.groups import Sizes, group_sums, scale_groups
+from fedbytes.compression.numerics.groups import group_sums, scale_groups
 from fedbytes.compression.numerics.hadamard import groups, rotate, unrotate
 
 BLOCK = 16384  # a scale of 4 bytes for so many costs 0.002 bit a coordinate
@@ -25,8 +24,6 @@ _TRIES = 3
 _LARGEST_FACTOR = 2.0**100
 _LARGEST_SCALE = 2.0**90
 _WORST = 1 - 1 / 256  # share of the energy that may be lost where the codec contracts
-
-Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -95,7 +92,7 @@ def read_unbiased(
         return unrotate(scale_groups(y, scales, sizes, y), generator, BLOCK)
 
 
-def _scales(y: Floats, decoded: Floats, sizes: Sizes) -> tuple[Doubles, Doubles]:
+def _scales(y: Floats, decoded: Floats, sizes: Int64s) -> tuple[Doubles, Doubles]:
     """Return each group's scale, 0 where nothing is left of it, and the share of it lost."""
     squares = group_sums(decoded, sizes, 2)
     energies = group_sums(y, sizes, 2)
@@ -106,7 +103,7 @@ def _scales(y: Floats, decoded: Floats, sizes: Sizes) -> tuple[Doubles, Doubles]
     return scales, scales * ratio - 1
 
 
-def _factors(energies: Doubles, sizes: Sizes, step: float) -> Floats:
+def _factors(energies: Doubles, sizes: Int64s, step: float) -> Floats:
     """Return what each group is magnified by: the fainter, the more, but less than to one level.
 
     A group whose step / rms is beyond the limit has the fourth root of the excess left. At a
@@ -118,7 +115,7 @@ def _factors(energies: Doubles, sizes: Sizes, step: float) -> Floats:
     return _powers(np.where(energies > 0, np.maximum(excess, 1) / left, 1))
 
 
-def _levelled(energies: Doubles, sizes: Sizes) -> Floats:
+def _levelled(energies: Doubles, sizes: Int64s) -> Floats:
     """Return the factors that bring each group's rms to between 1/2 and 1."""
     return _powers(np.where(energies > 0, np.sqrt(sizes / np.maximum(energies, 1e-300)), 1))
 

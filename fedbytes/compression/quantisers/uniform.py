@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import CHUNK, Floats, Int8s, Int32s, Int64s, UInt8s, UInt32s
 from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.integers import (
     DIRECT,
     DIRECT_BITS,
-    Numbers,
     histogram,
     join_into,
     ranges,
@@ -22,7 +20,6 @@ from fedbytes.compression.coding.integers import (
     unzigzag,
     zigzag,
 )
-from fedbytes.compression.coding.rans import Bytes
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.numerics.kernels import kernel
 
@@ -31,7 +28,6 @@ CLASSES = 3  # |q| = 1, 2, and 3 or more are moved apart
 _NUMBER_LIMIT = 2 * MAX_LEVEL + 2
 _FIXED = np.float32(1 << 20)
 _SHIFT_STEPS = 256
-_CHUNK = 1 << 14
 _DIRECT_CHOICES = (3, 4, 5, 6, 7)
 
 
@@ -45,9 +41,9 @@ class Quantised:
         counts: how often each of `split`'s tokens occurs.
     """
 
-    tokens: Bytes
-    large: npt.NDArray[np.uint32]
-    counts: npt.NDArray[np.int64]
+    tokens: UInt8s
+    large: UInt32s
+    counts: Int64s
 
     def size(self) -> int:
         """Return about how many bytes `pack` gives."""
@@ -65,7 +61,7 @@ class Quantised:
         tokens, raw = self._split(direct)
         return b"".join((bytes([direct]), rans.pack_freqs(freqs), rans.encode(tokens, freqs), raw))
 
-    def _split(self, direct: int) -> tuple[Bytes, bytes]:
+    def _split(self, direct: int) -> tuple[UInt8s, bytes]:
         """Return the tokens if those below 2^direct are direct, and the raw bits of the others."""
         first = 1 << direct
         numbers = self.large
@@ -92,7 +88,7 @@ class Quantised:
 
 
 @functools.cache
-def _coarser(direct: int) -> Bytes:
+def _coarser(direct: int) -> UInt8s:
     """Return which token of fewer direct ones holds each token of 128 direct ones."""
     lows = ranges(DIRECT_BITS)[0].tolist()
     return np.array([token_of(low, direct) for low in lows], np.uint8)
@@ -122,7 +118,7 @@ def quantise(x: Floats, step: float, noise: Floats | None = None, dead: float = 
     return Quantised(tokens, large, found)
 
 
-def centroids(x: Floats, step: float, dead: float = 0.0) -> tuple[npt.NDArray[np.int8], float]:
+def centroids(x: Floats, step: float, dead: float = 0.0) -> tuple[Int8s, float]:
     """Return how far to move |q| = 1, 2, 3+, in 1/256 of a step, and what the levels keep.
 
     The second is a lower bound, in squared steps, of how much of x's sum of squares is gone from
@@ -157,24 +153,24 @@ def unpack(reader: Reader, count: int, step: float, shifts: Any) -> Floats:
     if freqs.size > plain.size:
         join_into(y.view(np.uint32), tokens, reader, _NUMBER_LIMIT, direct)
         moves = np.array([0, *shifts], np.float64) / _SHIFT_STEPS
-        where = np.empty(_CHUNK + 1, np.int32)
+        where = np.empty(CHUNK + 1, np.int32)
         _large_values(y.view(np.uint32), tokens, plain.size, moves, step, where, y)
     return y
 
 
-def _values(q: npt.NDArray[np.int32], step: float, shifts: Any) -> Floats:
+def _values(q: Int32s, step: float, shifts: Any) -> Floats:
     size = np.abs(q)
     moves = np.array([0, *shifts], np.float64) / _SHIFT_STEPS
     return (np.sign(q) * (size + moves[np.minimum(size, CLASSES)]) * step).astype(np.float32)
 
 
-def _numbers(scaled: Floats, dead: Any) -> npt.NDArray[np.uint32]:
+def _numbers(scaled: Floats, dead: Any) -> UInt32s:
     levels = np.rint(np.abs(scaled) - dead)
     return zigzag(np.copysign(levels, scaled).astype(np.int32))
 
 
 def _large_numpy(
-    x: Floats, noise: Floats, inverse: Any, dead: Any, tokens: Bytes, large: Numbers
+    x: Floats, noise: Floats, inverse: Any, dead: Any, tokens: UInt8s, large: UInt32s
 ) -> None:
     where = np.flatnonzero(tokens >= DIRECT)
     scaled = x[where] * inverse
@@ -183,27 +179,27 @@ def _large_numpy(
     large[:-1] = _numbers(scaled, dead)
 
 
-def _collect_numpy(tokens: Bytes, large: Numbers, first: int, numbers: Numbers) -> None:
+def _collect_numpy(tokens: UInt8s, large: UInt32s, first: int, numbers: UInt32s) -> None:
     numbers[:] = tokens[tokens >= first]
     numbers[numbers >= DIRECT] = large
 
 
-def _replace_numpy(tokens: Bytes, first: int, coarse: Bytes, out: Bytes) -> None:
+def _replace_numpy(tokens: UInt8s, first: int, coarse: UInt8s, out: UInt8s) -> None:
     out[:] = tokens
     out[tokens >= first] = coarse
 
 
 def _large_values_numpy(
-    numbers: Numbers, tokens: Bytes, first: int, moves: Any, step: float, scratch: Any, y: Floats
+    numbers: UInt32s, tokens: UInt8s, first: int, moves: Any, step: float, scratch: Any, y: Floats
 ) -> None:
-    for start in range(0, y.size, _CHUNK):
-        where = start + np.flatnonzero(tokens[start : start + _CHUNK] >= first)
+    for start in range(0, y.size, CHUNK):
+        where = start + np.flatnonzero(tokens[start : start + CHUNK] >= first)
         q = unzigzag(numbers[where])
         size = np.abs(q)
         y[where] = np.sign(q) * (size + moves[np.minimum(size, CLASSES)]) * step
 
 
-def _tokens_numpy(x: Floats, noise: Floats, inverse: Any, dead: Any, tokens: Bytes) -> int:
+def _tokens_numpy(x: Floats, noise: Floats, inverse: Any, dead: Any, tokens: UInt8s) -> int:
     scaled = x * inverse
     if noise.size:
         scaled += noise
@@ -212,7 +208,7 @@ def _tokens_numpy(x: Floats, noise: Floats, inverse: Any, dead: Any, tokens: Byt
     return int(numbers.max())
 
 
-def _classes_numpy(x: Floats, inverse: Any, dead: Any, sums: npt.NDArray[np.int64]) -> None:
+def _classes_numpy(x: Floats, inverse: Any, dead: Any, sums: Int64s) -> None:
     size = np.abs(x * inverse)
     level = np.rint(size - dead)
     offset = ((size - level) * _FIXED).astype(np.int32)
@@ -221,7 +217,7 @@ def _classes_numpy(x: Floats, inverse: Any, dead: Any, sums: npt.NDArray[np.int6
         sums[1, place] = offset[inside].sum(dtype=np.int64)
 
 
-def _look_up_numpy(table: Floats, tokens: Bytes, y: Floats) -> None:
+def _look_up_numpy(table: Floats, tokens: UInt8s, y: Floats) -> None:
     np.take(table, tokens, out=y, mode="clip")
 
 

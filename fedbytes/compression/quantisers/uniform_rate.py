@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats
 from fedbytes.compression.coding.integers import DIRECT_BITS, ranges
 from fedbytes.compression.numerics.exponents import round_step
 from fedbytes.compression.numerics.root_finding import (

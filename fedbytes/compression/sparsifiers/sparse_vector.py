@@ -3,22 +3,15 @@
 from abc import abstractmethod
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import CHUNK, LARGEST_FLOAT, Indices, UInt32s
 from fedbytes.compression.codec import Codec, Floats, Payload
-from fedbytes.compression.coding.index_sets import Indices, index_type, pack_indices, read_indices
+from fedbytes.compression.coding.index_sets import index_type, pack_indices, read_indices
 from fedbytes.compression.coding.reader import Reader, count_bytes
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.quantisers.log_magnitude import (
-    PIECE,
-    WIDTHS,
-    Values,
-    open_values,
-    pack_values,
-)
+from fedbytes.compression.quantisers.log_magnitude import WIDTHS, Values, open_values, pack_values
 
 _DRAWN_AT_A_TIME = 1 << 16
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 def pack_sparse(x: Floats, kept: Indices, bits: int) -> bytes:
@@ -50,10 +43,10 @@ def read_sparse(reader: Reader, most: int, n: int, bits: int) -> Floats:
 def scale_up(values: Floats, factor: float) -> Floats:
     """Return values * factor, kept within float32's range, in the values' memory if it may be."""
     out = np.require(values, requirements=["W"])
-    for start in range(0, out.size, PIECE):
+    for start in range(0, out.size, CHUNK):
         with np.errstate(invalid="ignore"):  # of damaged payloads; refused when all is decoded
-            wide = out[start : start + PIECE].astype(np.float64) * factor
-            out[start : start + PIECE] = np.clip(wide, -_LARGEST, _LARGEST)
+            wide = out[start : start + CHUNK].astype(np.float64) * factor
+            out[start : start + CHUNK] = np.clip(wide, -LARGEST_FLOAT, LARGEST_FLOAT)
     return out
 
 
@@ -64,8 +57,8 @@ def spread(y: Floats, kept: Indices, values: Values) -> None:
     than its place.
     """
     end = y.size
-    for start in range((kept.size - 1) // PIECE * PIECE, -1, -PIECE):
-        where = kept[start : start + PIECE].copy()
+    for start in range((kept.size - 1) // CHUNK * CHUNK, -1, -CHUNK):
+        where = kept[start : start + CHUNK].copy()
         y[where[0] : end] = 0
         y[where] = values.piece(start, start + where.size)
         end = int(where[0])
@@ -107,7 +100,7 @@ def drawn(generator: np.random.Generator, n: int, k: int) -> Indices:
 
 def _keys_below(
     generator: np.random.Generator, n: int, limit: np.uint32
-) -> tuple[Indices, npt.NDArray[np.uint32]]:
+) -> tuple[Indices, UInt32s]:
     """Return which of n random uint32 are at most `limit`, and these."""
     places, keys = [], []
     for start in range(0, n, _DRAWN_AT_A_TIME):

@@ -5,16 +5,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.coding.index_sets import Indices, index_type
+from fedbytes.arrays import Floats, Indices, Int32s, Int64s
+from fedbytes.compression.coding.index_sets import index_type
 from fedbytes.compression.numerics.kernels import kernel
 
 _MAGNITUDE = np.int32(0x7FFFFFFF)
 _SHIFT = 20  # bins of an eighth of an octave
 _BINS = 1 << (31 - _SHIFT)
 _CHUNK = 1 << 16
-
-Patterns = npt.NDArray[np.int32]
 
 
 def largest(x: Floats, k: int) -> Indices:
@@ -45,19 +43,19 @@ def largest(x: Floats, k: int) -> Indices:
     return chosen
 
 
-def _collected(patterns: Patterns, low: int, most: int) -> Indices:
+def _collected(patterns: Int32s, low: int, most: int) -> Indices:
     """Return the ascending indices of magnitudes of at least `low`, which are at most `most`."""
     near = np.empty(most + 1, index_type(patterns.size))
     return near[: int(_collect(patterns, low, near))]
 
 
-def _count_numpy(patterns: Patterns, counts: npt.NDArray[np.int64]) -> None:
+def _count_numpy(patterns: Int32s, counts: Int64s) -> None:
     for start in range(0, patterns.size, _CHUNK):
         bins = (patterns[start : start + _CHUNK] & _MAGNITUDE) >> np.int32(_SHIFT)
         counts[0] += np.bincount(bins, minlength=_BINS)
 
 
-def _collect_numpy(patterns: Patterns, low: int, near: npt.NDArray[Any]) -> int:
+def _collect_numpy(patterns: Int32s, low: int, near: npt.NDArray[Any]) -> int:
     found = 0
     for start in range(0, patterns.size, _CHUNK):
         where = np.flatnonzero((patterns[start : start + _CHUNK] & _MAGNITUDE) >= low)

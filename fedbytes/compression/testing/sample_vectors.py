@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats
 from fedbytes.compression.layout import Layout
 
 

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.coding.index_sets import Indices
+from fedbytes.arrays import Floats, Indices
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.sparsifiers.sparse_vector import check_density, drawn, scale_up, share_of

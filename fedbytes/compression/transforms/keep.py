@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.coding.index_sets import Indices, pack_indices, read_indices
+from fedbytes.arrays import Floats, Indices
+from fedbytes.compression.coding.index_sets import pack_indices, read_indices
 from fedbytes.compression.coding.reader import Reader, count_bytes
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.sparsifiers.sparse_vector import check_density, share_of

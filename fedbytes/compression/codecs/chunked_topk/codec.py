@@ -5,9 +5,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats, Payload
 from fedbytes.compression.codecs.chunked_topk.top_k_per_chunk import Chunks
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.quantisers.log_magnitude import pack_values, read_values

@@ -4,9 +4,8 @@ import functools
 import math
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.coding.index_sets import Indices
+from fedbytes.arrays import Indices, UInt64s
 
 _WIDEST = 32  # bits of a number
 _MOST_PLACES = 4096  # which keeps the table small
@@ -24,7 +23,7 @@ def rank_bits(n: int, k: int) -> int | None:
     return bits if bits <= _WIDEST else None
 
 
-def rank_sets(sets: Indices, n: int) -> npt.NDArray[np.uint64]:
+def rank_sets(sets: Indices, n: int) -> UInt64s:
     """Return the number of each set: the sum of C(c_i, i) over its members, ascending, i from 1.
 
     Args:
@@ -38,7 +37,7 @@ def rank_sets(sets: Indices, n: int) -> npt.NDArray[np.uint64]:
     return ranks
 
 
-def unrank_sets(ranks: npt.NDArray[np.uint64], n: int, k: int) -> Indices:
+def unrank_sets(ranks: UInt64s, n: int, k: int) -> Indices:
     """Return the sets [sets, k] that `rank_sets` numbered; ranks below C(n, k)."""
     table = _binomials(n, k)
     left = ranks.copy()
@@ -50,7 +49,7 @@ def unrank_sets(ranks: npt.NDArray[np.uint64], n: int, k: int) -> Indices:
 
 
 @functools.lru_cache(4)
-def _binomials(n: int, k: int) -> npt.NDArray[np.uint64]:
+def _binomials(n: int, k: int) -> UInt64s:
     """Return C(c, i + 1) at [i, c] for i below k and c below n; none beyond 64 bits."""
     table = np.empty((k, n), np.uint64)
     row = np.ones(n, np.uint64)

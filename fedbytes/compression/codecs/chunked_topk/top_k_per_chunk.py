@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Indices, Int32s
 from fedbytes.compression.codecs.chunked_topk.subset_ranking import (
     rank_bits,
     rank_sets,
     unrank_sets,
 )
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
-from fedbytes.compression.coding.index_sets import Indices, pack_indices, read_indices
+from fedbytes.compression.coding.index_sets import pack_indices, read_indices
 from fedbytes.compression.coding.reader import Reader, count_bytes
 from fedbytes.compression.numerics.kernels import kernel
 from fedbytes.compression.sparsifiers.top_k import largest
@@ -121,7 +121,7 @@ def _largest_mask(rows: Floats, k: int) -> Mask:
     return mask
 
 
-def _mark_largest_numpy(bits: npt.NDArray[np.int32], k: int, mask: Mask) -> None:
+def _mark_largest_numpy(bits: Int32s, k: int, mask: Mask) -> None:
     magnitudes = bits & _MAGNITUDE
     place = bits.shape[1] - k
     edge = np.partition(magnitudes, place, axis=1)[:, place, None]

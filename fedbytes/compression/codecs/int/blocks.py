@@ -1,19 +1,17 @@
 """Blocks of coordinates on a uniform grid scaled by the block's peak, as numba loops or numpy."""
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Int8s, Int32s
 from fedbytes.compression.numerics.kernels import kernel
 
-Codes = npt.NDArray[np.int8]
 _TINY = np.float32(2.0**-62)
 _BOOST = np.float32(2.0**64)
 
 
 def quantise_blocks(
     x: Floats, block: int, divisor: int, noise: Floats | None = None
-) -> tuple[Floats, Codes]:
+) -> tuple[Floats, Int8s]:
     """Return the peak of each block and the codes, code ≈ x * divisor / peak.
 
     Args:
@@ -34,16 +32,14 @@ def quantise_blocks(
     return peaks, codes
 
 
-def dequantise_blocks(peaks: Floats, codes: Codes, block: int, divisor: int) -> Floats:
+def dequantise_blocks(peaks: Floats, codes: Int8s, block: int, divisor: int) -> Floats:
     """Return fl(code / divisor) * peak for each coordinate."""
     y = np.empty(codes.size, np.float32)
     _dequantise(peaks, codes, block, np.float32(divisor), y)
     return y
 
 
-def _scaled(
-    x: Floats, block: int, divisor: int, peaks: Floats
-) -> tuple[npt.NDArray[np.float32], int, int]:
+def _scaled(x: Floats, block: int, divisor: int, peaks: Floats) -> tuple[Floats, int, int]:
     """Fill the peaks and return x * divisor / peak, with the lowest and highest code."""
     starts = np.arange(0, x.size, block)
     peaks[:] = np.maximum.reduceat(np.abs(x), starts) if x.size else 0
@@ -59,7 +55,7 @@ def _scaled(
 
 
 def _nearest_numpy(
-    x: Floats, bits: npt.NDArray[np.int32], block: int, divisor: int, peaks: Floats, codes: Codes
+    x: Floats, bits: Int32s, block: int, divisor: int, peaks: Floats, codes: Int8s
 ) -> None:
     scaled, low, high = _scaled(x, block, divisor, peaks)
     codes[:] = np.clip(np.rint(scaled), low, high)
@@ -67,19 +63,19 @@ def _nearest_numpy(
 
 def _stochastic_numpy(
     x: Floats,
-    bits: npt.NDArray[np.int32],
+    bits: Int32s,
     noise: Floats,
     block: int,
     divisor: int,
     peaks: Floats,
-    codes: Codes,
+    codes: Int8s,
 ) -> None:
     scaled, low, high = _scaled(x, block, divisor, peaks)
     codes[:] = np.clip(np.floor(scaled + noise), low, high)
 
 
 def _dequantise_numpy(
-    peaks: Floats, codes: Codes, block: int, divisor: np.float32, y: Floats
+    peaks: Floats, codes: Int8s, block: int, divisor: np.float32, y: Floats
 ) -> None:
     np.divide(codes, divisor, out=y, dtype=np.float32)
     y *= np.repeat(peaks, block)[: codes.size]

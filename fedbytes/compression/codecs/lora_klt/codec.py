@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from fedbytes.arrays import Doubles
 from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload
-from fedbytes.compression.codecs.lora_klt.eigen import Doubles
 from fedbytes.compression.codecs.lora_klt.format import read_body
 from fedbytes.compression.codecs.lora_klt.matrices import (
     Geometry,

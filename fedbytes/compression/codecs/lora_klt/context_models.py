@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from fedbytes.arrays import Int32s, Int64s, UInt8s, UInt16s, UInt32s
 from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.integers import join, ranges, split, token_of, tokens_of
-from fedbytes.compression.coding.rans import _LOW, Bytes, Freqs, _encoder_tables
+from fedbytes.compression.coding.rans import _LOW, Freqs, _encoder_tables
 from fedbytes.compression.coding.rans import _encode as _encode_loop
 from fedbytes.compression.coding.reader import Reader, count_bytes
 from fedbytes.compression.numerics.kernels import kernel
@@ -30,8 +31,6 @@ _BETWEEN = tuple(
 )
 _MASS = float(1 << 40)
 
-Ints = npt.NDArray[np.int32]
-
 
 @dataclass(frozen=True)
 class Tables:
@@ -42,8 +41,8 @@ class Tables:
         odds: for each, the place in the list of odds of every magnitude's token but the last.
     """
 
-    used: Bytes
-    odds: tuple[Bytes, ...]
+    used: UInt8s
+    odds: tuple[UInt8s, ...]
 
     def pack(self) -> bytes:
         """Return the largest token of every context, then all odds, 5 bits each."""
@@ -60,7 +59,7 @@ class Tables:
         return table
 
 
-def count(q: Ints, counts: npt.NDArray[np.int64]) -> int:
+def count(q: Int32s, counts: Int64s) -> int:
     """Add the tokens of q's magnitudes to counts [`MAX_TOKEN` + 1]; return the largest one."""
     direct = np.zeros((1 << DIRECT) + 1, np.int64)
     top = int(_count(q, direct))
@@ -72,18 +71,18 @@ def count(q: Ints, counts: npt.NDArray[np.int64]) -> int:
     return top
 
 
-def fit(used: Bytes, counts: npt.NDArray[np.int64]) -> Tables:
+def fit(used: UInt8s, counts: Int64s) -> Tables:
     """Return the tables that suit the counts [c, tokens]."""
     return Tables(used, tuple(map(_fit, counts)))
 
 
-def prices(freqs: Any) -> npt.NDArray[np.int64]:
+def prices(freqs: Any) -> Int64s:
     """Return what symbols of these frequencies cost, in 1/256 bit; the same everywhere."""
-    cost: npt.NDArray[np.int64] = np.rint(256 * (rans.TOTAL_BITS - np.log2(freqs))).astype(np.int64)
+    cost: Int64s = np.rint(256 * (rans.TOTAL_BITS - np.log2(freqs))).astype(np.int64)
     return cost
 
 
-def estimate(tables: Tables, counts: npt.NDArray[np.int64]) -> float:
+def estimate(tables: Tables, counts: Int64s) -> float:
     """Return about how many bytes `pack` gives."""
     bits, raw = 8.0 * len(tables.pack()), 256 * ranges(DIRECT)[1].astype(np.int64)
     for row, freqs in zip(counts, tables.freqs, strict=True):
@@ -92,7 +91,7 @@ def estimate(tables: Tables, counts: npt.NDArray[np.int64]) -> float:
     return bits / 8 + 2 * rans.lanes_for(int(counts.sum())) + 3
 
 
-def pack(q: npt.NDArray[Any], contexts: Bytes, used: Bytes) -> bytes:
+def pack(q: npt.NDArray[Any], contexts: UInt8s, used: UInt8s) -> bytes:
     """Return tables, coded symbols and raw bits.
 
     Args:
@@ -119,7 +118,7 @@ def pack(q: npt.NDArray[Any], contexts: Bytes, used: Bytes) -> bytes:
     return b"".join((tables.pack(), _encode(symbols, tables.freqs), raw))
 
 
-def read(reader: Reader, contexts: Bytes, used: Bytes) -> tuple[Bytes, npt.NDArray[np.uint32]]:
+def read(reader: Reader, contexts: UInt8s, used: UInt8s) -> tuple[UInt8s, UInt32s]:
     """Return the symbols of the integers, and the magnitudes of those that have raw bits.
 
     A symbol is 0, or 2 t - 1 and 2 t for the token t of a negative and a positive integer;
@@ -139,19 +138,19 @@ def read(reader: Reader, contexts: Bytes, used: Bytes) -> tuple[Bytes, npt.NDArr
     return symbols, join(tokens, reader, MAX_LEVEL, DIRECT)
 
 
-def values(symbols: Bytes, large: npt.NDArray[np.uint32]) -> Ints:
+def values(symbols: UInt8s, large: UInt32s) -> Int32s:
     """Return the integers of a piece of symbols, and of the magnitudes that belong to it."""
     q = (symbols.astype(np.int32) + 1) >> 1
     q[q >= 1 << DIRECT] = large
     return np.where(symbols & 1, -q, q)
 
 
-def _fit(counts: npt.NDArray[np.int64]) -> Bytes:
+def _fit(counts: Int64s) -> UInt8s:
     tokens = np.flatnonzero(counts)
     last = int(tokens[-1]) if tokens.size else 0
     beyond = np.cumsum(counts[: last + 1][::-1])[::-1][1:]
     ratio = counts[:last] / np.maximum(beyond, 1)
-    places: Bytes = np.searchsorted(_BETWEEN, ratio).astype(np.uint8)
+    places: UInt8s = np.searchsorted(_BETWEEN, ratio).astype(np.uint8)
     return places
 
 
@@ -168,7 +167,7 @@ def _frequencies(odds: bytes) -> Freqs:
     return rans.normalise(np.array(split_, np.int64))
 
 
-def _read_tables(reader: Reader, used: Bytes) -> Tables:
+def _read_tables(reader: Reader, used: UInt8s) -> Tables:
     lasts = reader.array("u1", used.size, "largest tokens")
     if int(lasts.max()) > MAX_TOKEN:
         raise ValueError(f"{reader.what} payload: token {lasts.max()} is beyond {MAX_TOKEN}")
@@ -178,7 +177,7 @@ def _read_tables(reader: Reader, used: Bytes) -> Tables:
     return Tables(used, tuple(np.split(odds, np.cumsum(lasts[:-1], dtype=np.int64))))
 
 
-def _encode(symbols: npt.NDArray[np.uint16], freqs: Freqs) -> bytes:
+def _encode(symbols: UInt16s, freqs: Freqs) -> bytes:
     """Return rANS of symbols numbered through all tables; `rans.encode` but for the tables."""
     lanes = rans.lanes_for(symbols.size)
     states = np.full(lanes, _LOW, np.uint64)
@@ -190,7 +189,7 @@ def _encode(symbols: npt.NDArray[np.uint16], freqs: Freqs) -> bytes:
     return b"".join((count_bytes(body.size), states.astype("<u4").tobytes(), body.tobytes()))
 
 
-def _decode(reader: Reader, places: Bytes, freqs: Freqs) -> Bytes:
+def _decode(reader: Reader, places: UInt8s, freqs: Freqs) -> UInt8s:
     size = reader.count("coder words", places.size)
     states = reader.array("<u4", rans.lanes_for(places.size), "coder states").astype(np.uint64)
     if int(states.min()) < _LOW:
@@ -207,7 +206,7 @@ def _decode(reader: Reader, places: Bytes, freqs: Freqs) -> Bytes:
     return symbols
 
 
-def _count_numpy(q: Ints, direct: npt.NDArray[np.int64]) -> int:
+def _count_numpy(q: Int32s, direct: Int64s) -> int:
     sizes = np.abs(q)
     direct += np.bincount(np.minimum(sizes, direct.size - 1), minlength=direct.size)
     return int(sizes.max())

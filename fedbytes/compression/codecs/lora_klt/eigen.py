@@ -6,11 +6,9 @@ Only + - * / and square roots in a fixed order: no LAPACK, no BLAS, no fused ope
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import Doubles
 from fedbytes.compression.numerics.kernels import kernel
-
-Doubles = npt.NDArray[np.float64]
 
 _SWEEPS = 12
 _SMALL = 2.0**-40  # of the trace: rotating such an element away changes nothing that we keep

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Int32s, Int64s, UInt8s, UInt32s
 from fedbytes.compression.codecs.lora_klt import context_models
-from fedbytes.compression.codecs.lora_klt.context_models import Ints
 from fedbytes.compression.codecs.lora_klt.matrices import Geometry, Plane
 from fedbytes.compression.codecs.lora_klt.rank_one_components import (
     add,
@@ -22,7 +20,6 @@ from fedbytes.compression.codecs.lora_klt.rank_one_components import (
     row_step,
 )
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
-from fedbytes.compression.coding.rans import Bytes
 from fedbytes.compression.coding.reader import Reader
 
 LOWEST, HIGHEST = -6, 9
@@ -85,7 +82,7 @@ class Energies:
                 if code != SILENT:
                     yield kind * _CODES + code - 1, plane.columns
 
-    def contexts(self, shape: Geometry) -> Bytes:
+    def contexts(self, shape: Geometry) -> UInt8s:
         """Return the context of each integer."""
         pairs = np.array(list(self.segments(shape)), np.int64).reshape(-1, 2)
         return np.repeat(pairs[:, 0].astype(np.uint8), pairs[:, 1])
@@ -131,7 +128,7 @@ def row_class(code: int) -> int:
     return min(max(code, LOWEST), HIGHEST) - LOWEST + 1
 
 
-def _kinds(counts: list[int], shape: Geometry) -> Bytes:
+def _kinds(counts: list[int], shape: Geometry) -> UInt8s:
     """Return for each code: 0 a group's first component, 1 a later one, 2 and 3 for rows."""
     kinds = [kind for count in counts for kind in [0, *[1] * (count - 1)][:count]]
     kinds += [kind for plane in shape.planes for kind in [2, *[3] * (plane.rows - 1)]]
@@ -169,14 +166,14 @@ def read_energies(reader: Reader, shape: Geometry) -> Energies:
 class Levels:
     """Where the levels ±1, and ±2 and beyond, of each context are moved, in 1/32 step."""
 
-    moves: npt.NDArray[np.int64]  # [64 contexts, 2]
+    moves: Int64s  # [64 contexts, 2]
 
-    def pack(self, used: Bytes) -> bytes:
+    def pack(self, used: UInt8s) -> bytes:
         """Return the moves of the contexts that have any."""
         moved = [int(c) for c in used if has_shifts(int(c))]
         return pack_bits(self.moves[moved].ravel() + SHIFT_STEPS // 2, _SHIFT_BITS)
 
-    def values(self, q: Ints, context_: int, step: float) -> Floats:
+    def values(self, q: Int32s, context_: int, step: float) -> Floats:
         """Return the values of integers of one context."""
         size = np.abs(q)
         first, beyond = (self.moves[context_] / SHIFT_STEPS).tolist()
@@ -190,7 +187,7 @@ def still() -> Levels:
     return Levels(np.zeros((4 * _CODES, 2), np.int64))
 
 
-def read_levels(reader: Reader, used: Bytes) -> Levels:
+def read_levels(reader: Reader, used: UInt8s) -> Levels:
     """Return the levels of the used contexts."""
     levels = still()
     moved = [int(c) for c in used if has_shifts(int(c))]
@@ -226,14 +223,14 @@ def read_body(reader: Reader, shape: Geometry, step: float) -> Floats:
 class _Body:
     """The integers of a message, taken run by run."""
 
-    symbols: Bytes
-    large: npt.NDArray[np.uint32]
+    symbols: UInt8s
+    large: UInt32s
 
     def __init__(self, segments: Iterator[tuple[int, int]], levels: Levels, step: float) -> None:
         self._segments, self._levels, self._step = segments, levels, step
         self._at = self._large_at = 0
 
-    def integers(self) -> tuple[int, Ints]:
+    def integers(self) -> tuple[int, Int32s]:
         """Return the context and the integers of the next run."""
         place, size = next(self._segments)
         piece = self.symbols[self._at : self._at + size]

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.codecs.lora_klt.eigen import Doubles, eigen
+from fedbytes.arrays import Doubles, Floats
+from fedbytes.compression.codecs.lora_klt.eigen import eigen
 from fedbytes.compression.layout import Layout
 from fedbytes.compression.numerics.kernels import kernel
 

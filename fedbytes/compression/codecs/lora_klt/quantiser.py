@@ -6,10 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import CHUNK, Doubles, Floats, Int32s, UInt8s
 from fedbytes.compression.codecs.lora_klt import context_models
-from fedbytes.compression.codecs.lora_klt.context_models import Ints
-from fedbytes.compression.codecs.lora_klt.eigen import Doubles
 from fedbytes.compression.codecs.lora_klt.format import (
     COLUMN_PART,
     LOWEST,
@@ -30,7 +28,6 @@ from fedbytes.compression.codecs.lora_klt.format import (
 from fedbytes.compression.codecs.lora_klt.matrices import Geometry, exact_gram, integers
 from fedbytes.compression.codecs.lora_klt.rank_one_components import add, leading, octave, row_step
 from fedbytes.compression.codecs.lora_klt.rounding import offset_steps, round_run
-from fedbytes.compression.coding.rans import Bytes
 from fedbytes.compression.numerics.exponents import energy
 
 _WORTH = 0.25  # squared steps a coordinate of y from which on a component pays for itself
@@ -39,7 +36,6 @@ _PRICE = 0.13  # squared steps that a bit is worth
 _FIRSTS = (0.5, 1.2)
 _CONTEXTS = 64
 _BITS = 17
-_CHUNK = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -47,7 +43,7 @@ class Habits:
     """What is learned of each context from one quantisation for the next: levels and thresholds."""
 
     levels: Levels = field(default_factory=still)
-    firsts: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(_CONTEXTS, _FIRST))
+    firsts: Doubles = field(default_factory=lambda: np.full(_CONTEXTS, _FIRST))
 
 
 @dataclass(frozen=True)
@@ -201,12 +197,12 @@ class _Run:
         self._keep(q, place)
         return decoded, error
 
-    def _keep(self, q: Ints, place: int) -> None:
+    def _keep(self, q: Int32s, place: int) -> None:
         top = context_models.count(q, self.counts[place])
         self.parts.append(q.astype(np.int8 if top < 128 else np.int16 if top < 32768 else np.int32))
 
     @property
-    def used(self) -> Bytes:
+    def used(self) -> UInt8s:
         """The contexts that occur, rising."""
         return np.flatnonzero(self.counts.any(axis=1)).astype(np.uint8)
 
@@ -227,7 +223,7 @@ class _Run:
             gains=self.gains,
         )
 
-    def _learn(self, used: Bytes, tables: context_models.Tables) -> Habits:
+    def _learn(self, used: UInt8s, tables: context_models.Tables) -> Habits:
         means = offset_steps(self.sums) * SHIFT_STEPS
         half = SHIFT_STEPS // 2
         moves = np.clip(np.rint(means), -half, half - 1).astype(np.int64)
@@ -244,7 +240,7 @@ class _Run:
 def _row_energies(matrix: Floats) -> Doubles:
     """Return the sum of squares of each row; sums of integers, so the same in any order."""
     energies = np.empty(matrix.shape[0])
-    rows = max(_CHUNK // matrix.shape[1], 1)
+    rows = max(CHUNK // matrix.shape[1], 1)
     for start in range(0, energies.size, rows):
         whole, exponent = integers(matrix[start : start + rows], _BITS)
         whole *= whole

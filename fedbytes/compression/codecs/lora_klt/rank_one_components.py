@@ -10,8 +10,8 @@ import math
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.codecs.lora_klt.eigen import Doubles, eigen
+from fedbytes.arrays import Doubles, Floats
+from fedbytes.compression.codecs.lora_klt.eigen import eigen
 from fedbytes.compression.codecs.lora_klt.matrices import exact_gram, integers, turn
 from fedbytes.compression.numerics.kernels import kernel
 

@@ -3,10 +3,8 @@
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.codecs.lora_klt.context_models import Ints
+from fedbytes.arrays import Doubles, Floats, Int32s, Int64s
 from fedbytes.compression.numerics.kernels import kernel
 
 _DEAD = np.float32(0.1)  # how far, in steps, thresholds above the first lie from the middle
@@ -17,9 +15,9 @@ def round_run(
     x: Floats,
     step: float,
     first: float,
-    moves: npt.NDArray[np.float64],
-    sums: npt.NDArray[np.int64],
-) -> tuple[Ints, Floats, float]:
+    moves: Doubles,
+    sums: Int64s,
+) -> tuple[Int32s, Floats, float]:
     """Return the integers of x, the values that they are decoded to, and the squared error.
 
     Args:
@@ -37,9 +35,9 @@ def round_run(
     return q, decoded, float(error) / scale**2
 
 
-def offset_steps(sums: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def offset_steps(sums: Int64s) -> Doubles:
     """Return the mean offset, in steps, of sums [..., 2] of counts and offsets."""
-    means: npt.NDArray[np.float64] = sums[..., 1] / (np.maximum(sums[..., 0], 1) * _FINE)
+    means: Doubles = sums[..., 1] / (np.maximum(sums[..., 0], 1) * _FINE)
     return means
 
 
@@ -51,9 +49,9 @@ def _round_numpy(
     more: Any,
     step: Any,
     scale: Any,
-    q: Ints,
+    q: Int32s,
     decoded: Floats,
-    sums: npt.NDArray[np.int64],
+    sums: Int64s,
 ) -> float:
     size = np.abs(x) * inverse
     level = np.rint(np.maximum(size - _DEAD, np.float32(0)))

@@ -1,17 +1,14 @@
 """The columns of a matrix by the side of zero: two means each, and who lies on which side."""
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import CHUNK, Floats, UInt8s
 from fedbytes.compression.numerics.kernels import kernel
 
-Bytes = npt.NDArray[np.uint8]
 _BLOCK = 256  # columns at a time: their sums stay in the cache, and rows are read in order
-_CHUNK = 1 << 14
 
 
-def split_sides(x: Floats, means: Floats, negative: Bytes) -> None:
+def split_sides(x: Floats, means: Floats, negative: UInt8s) -> None:
     """Set the means of each column's coordinates >= 0 and of its others; 0 where it has none.
 
     Summed in double precision in order, so that the last bit is the same everywhere.
@@ -24,18 +21,18 @@ def split_sides(x: Floats, means: Floats, negative: Bytes) -> None:
     _split(x, means, negative)
 
 
-def pick_sides(negative: Bytes, means: Floats, y: Floats) -> None:
+def pick_sides(negative: UInt8s, means: Floats, y: Floats) -> None:
     """Set y [rows, columns] to the mean of the side that each coordinate lies on."""
     _pick(negative, means, y)
 
 
-def _split_numpy(x: Floats, means: Floats, negative: Bytes) -> None:
+def _split_numpy(x: Floats, means: Floats, negative: UInt8s) -> None:
     rows, columns = x.shape
     negative.reshape(columns, rows)[:] = x.T < 0
     below = np.count_nonzero(x < 0, axis=0)
     for side, (clip, count) in enumerate(((np.maximum, rows - below), (np.minimum, below))):
         total = np.zeros(columns)
-        step = max(_CHUNK // columns, 1)
+        step = max(CHUNK // columns, 1)
         for start in range(0, rows, step):
             part = clip(x[start : start + step].astype(np.float64), 0)
             part[0] += total
@@ -43,7 +40,7 @@ def _split_numpy(x: Floats, means: Floats, negative: Bytes) -> None:
         means[side] = total / np.maximum(count, 1)
 
 
-def _pick_numpy(negative: Bytes, means: Floats, y: Floats) -> None:
+def _pick_numpy(negative: UInt8s, means: Floats, y: Floats) -> None:
     rows, columns = y.shape
     y[:] = np.where(negative.reshape(columns, rows).T, means[1], means[0])
 

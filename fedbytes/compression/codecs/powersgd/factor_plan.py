@@ -7,9 +7,8 @@ from math import prod
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats
 from fedbytes.compression.codecs.powersgd.products import (
-    Doubles,
     add_products,
     norms,
     orthonormal,

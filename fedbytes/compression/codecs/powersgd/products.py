@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats
 from fedbytes.compression.numerics.kernels import kernel
 
-Doubles = npt.NDArray[np.float64]
 _DEPENDENT = 1e-12  # share of a direction's energy below which it lies in the span of the others
 _TILE = 64
 

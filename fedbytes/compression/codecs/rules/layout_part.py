@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats
 from fedbytes.compression.layout import Layout, Shared
 from fedbytes.streams import stream_seed
 

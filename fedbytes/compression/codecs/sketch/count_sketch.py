@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats, Int64s, UInt32s, UInt64s
 from fedbytes.compression.numerics.kernels import kernel
 
 _CHUNK = 1 << 13
@@ -37,36 +37,28 @@ def estimate(table: Floats, n: int, generator: np.random.Generator) -> Floats:
     return y
 
 
-def _words(
-    n: int, rows: int, generator: np.random.Generator
-) -> Iterator[tuple[slice, npt.NDArray[np.uint32]]]:
+def _words(n: int, rows: int, generator: np.random.Generator) -> Iterator[tuple[slice, UInt32s]]:
     for start in range(0, n, _CHUNK):
         size = min(_CHUNK, n - start)
         # What integers(0, 2^32, (size, rows), uint32) draws, in two thirds of the time: the low
         # half of each 64 bits comes first, and only the last chunk may leave a half unused.
-        halves: npt.NDArray[np.uint64] = generator.bit_generator.random_raw((size * rows + 1) // 2)
+        halves: UInt64s = generator.bit_generator.random_raw((size * rows + 1) // 2)
         words = halves.astype("<u8", copy=False).view("<u4")[: size * rows]
         yield slice(start, start + size), words.reshape(size, rows)
 
 
-def _cells(
-    words: npt.NDArray[np.uint32], columns: int
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[Any]]:
-    cells: npt.NDArray[np.int64] = (words >> np.uint32(1)).astype(np.int64) * columns >> 31
+def _cells(words: UInt32s, columns: int) -> tuple[Int64s, npt.NDArray[Any]]:
+    cells: Int64s = (words >> np.uint32(1)).astype(np.int64) * columns >> 31
     return cells, 1.0 - 2.0 * (words & np.uint32(1))
 
 
-def _scatter_numpy(
-    x: Floats, words: npt.NDArray[np.uint32], table: npt.NDArray[np.float64]
-) -> None:
+def _scatter_numpy(x: Floats, words: UInt32s, table: Doubles) -> None:
     cells, signs = _cells(words, table.shape[1])
     for row in range(table.shape[0]):
         np.add.at(table[row], cells[:, row], signs[:, row] * x)
 
 
-def _medians_numpy(
-    table: Floats, words: npt.NDArray[np.uint32], scratch: Floats, y: Floats
-) -> None:
+def _medians_numpy(table: Floats, words: UInt32s, scratch: Floats, y: Floats) -> None:
     cells, signs = _cells(words, table.shape[1])
     found = np.sort(signs * table[np.arange(table.shape[0]), cells], axis=1)
     last = table.shape[0] - 1

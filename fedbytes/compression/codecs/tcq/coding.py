@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Int8s, Int32s, Int64s, UInt8s, UInt32s
 from fedbytes.compression.codecs.tcq.search import Machine, Path, lanes_for
-from fedbytes.compression.codecs.tcq.trellis_loops import Bytes, Ints, Numbers
 from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.integers import (
     DIRECT,
@@ -27,8 +25,6 @@ _SHIFT_STEPS = 128
 _LEAST_SHIFT = -96  # so that no level loses its sign
 _NUMBER_LIMIT = 2 * MAX_LEVEL + 2
 _DIRECT_CHOICES = (3, 7)
-
-Shifts = npt.NDArray[np.int8]
 
 
 @dataclass(frozen=True)
@@ -62,7 +58,7 @@ def code(path: Path) -> Coded:
     return Coded(tuple(streams))
 
 
-def _stream(tokens: Bytes, large: Numbers) -> Quantised:
+def _stream(tokens: UInt8s, large: UInt32s) -> Quantised:
     counts = histogram(tokens)
     if large.size:
         found = histogram(tokens_of(large))
@@ -71,20 +67,20 @@ def _stream(tokens: Bytes, large: Numbers) -> Quantised:
     return Quantised(tokens, large, counts)
 
 
-def shifts_of(path: Path) -> Shifts:
+def shifts_of(path: Path) -> Int8s:
     """Return int8 [2, 3]: how far the cells' means lie beyond the points, in 1/128 of a step."""
     members = np.column_stack((path.sizes[:, 1:SHIFTS], path.sizes[:, SHIFTS:].sum(axis=1)))
     means = path.offsets[:, 1:] / 2.0**20 / np.maximum(members, 1)
-    shifts: Shifts = np.clip(np.rint(means * _SHIFT_STEPS), _LEAST_SHIFT, 127).astype(np.int8)
+    shifts: Int8s = np.clip(np.rint(means * _SHIFT_STEPS), _LEAST_SHIFT, 127).astype(np.int8)
     return shifts
 
 
-def moves_of(shifts: Shifts) -> Floats:
+def moves_of(shifts: Int8s) -> Floats:
     """Return float32 [2, 4]: the shifts of |k| = 0, 1, 2, 3 and beyond in steps."""
     return np.pad(shifts / np.float32(_SHIFT_STEPS), ((0, 0), (1, 0))).astype(np.float32)
 
 
-def unpack(reader: Reader, count: int, machine: Machine, step: float, shifts: Shifts) -> Floats:
+def unpack(reader: Reader, count: int, machine: Machine, step: float, shifts: Int8s) -> Floats:
     """Return the `count` > 0 values that `Coded.pack` wrote, rounded to float32 once.
 
     Raises:
@@ -95,9 +91,9 @@ def unpack(reader: Reader, count: int, machine: Machine, step: float, shifts: Sh
     plain = np.zeros((2, 256), np.float32)
     parity = np.zeros((2, 256), np.uint8)
     limits = np.zeros(2, np.int64)
-    tokens: list[Bytes] = []
+    tokens: list[UInt8s] = []
     large: list[Floats] = []
-    odd: list[Bytes] = []
+    odd: list[UInt8s] = []
     for c, size in enumerate(sizes):
         found, numbers, direct = _read(reader, size)
         known = np.arange(1 << direct, dtype=np.uint32)
@@ -118,7 +114,7 @@ def unpack(reader: Reader, count: int, machine: Machine, step: float, shifts: Sh
     return y
 
 
-def _read(reader: Reader, count: int) -> tuple[Bytes, Numbers, int]:
+def _read(reader: Reader, count: int) -> tuple[UInt8s, UInt32s, int]:
     """Return a class's tokens, the numbers of those that are not direct, and the direct bits."""
     if count == 0:
         return np.empty(0, np.uint8), np.empty(0, np.uint32), DIRECT_BITS
@@ -129,7 +125,7 @@ def _read(reader: Reader, count: int) -> tuple[Bytes, Numbers, int]:
     return tokens, join(beyond, reader, _NUMBER_LIMIT, direct), direct
 
 
-def _values(k: npt.NDArray[np.int32], c: int, step: float, shifts: Shifts) -> Floats:
+def _values(k: Int32s, c: int, step: float, shifts: Int8s) -> Floats:
     size = np.abs(k)
     moves = np.array([c, *shifts[c]], np.float64)
     moves[1:] /= _SHIFT_STEPS
@@ -137,24 +133,24 @@ def _values(k: npt.NDArray[np.int32], c: int, step: float, shifts: Shifts) -> Fl
     return (np.sign(k) * points * step).astype(np.float32)
 
 
-def _part_numpy(numbers: Numbers, classes: Bytes, first: int, tokens: Bytes) -> None:
+def _part_numpy(numbers: UInt32s, classes: UInt8s, first: int, tokens: UInt8s) -> None:
     tokens[:first] = np.minimum(numbers[classes == 0], 255)
     tokens[first:] = np.minimum(numbers[classes == 1], 255)
 
 
 def _merge_numpy(
-    tokens0: Bytes,
-    tokens1: Bytes,
+    tokens0: UInt8s,
+    tokens1: UInt8s,
     large0: Floats,
     large1: Floats,
-    odd0: Bytes,
-    odd1: Bytes,
+    odd0: UInt8s,
+    odd1: UInt8s,
     plain: Floats,
-    parity: Bytes,
-    limits: Ints,
-    follow: Ints,
-    classes: Ints,
-    states: Ints,
+    parity: UInt8s,
+    limits: Int64s,
+    follow: Int64s,
+    classes: Int64s,
+    states: Int64s,
     y: Floats,
 ) -> bool:
     decoded, odd = [], []

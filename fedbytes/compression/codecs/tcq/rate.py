@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.codecs.tcq.coding import Coded, Shifts, code, moves_of, shifts_of
+from fedbytes.arrays import Doubles, Floats, Int8s, Int64s
+from fedbytes.compression.codecs.tcq.coding import Coded, code, moves_of, shifts_of
 from fedbytes.compression.codecs.tcq.search import Machine, Path, search
-from fedbytes.compression.codecs.tcq.trellis_loops import CAP, Ints
+from fedbytes.compression.codecs.tcq.trellis_loops import CAP
 from fedbytes.compression.coding.integers import DIRECT_BITS, ranges
 from fedbytes.compression.numerics.exponents import round_step
 from fedbytes.compression.numerics.root_finding import NEAR, Solution, settle, solve
@@ -41,7 +41,7 @@ class Met:
 
     step: float
     kept: float
-    shifts: Shifts
+    shifts: Int8s
     coded: Coded
 
 
@@ -178,13 +178,13 @@ def _learn(path: Path) -> _Model:
     return _Model(moves_of(shifts_of(path)), _costs(bits))
 
 
-def _fixed(bits: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+def _fixed(bits: npt.NDArray[Any]) -> Doubles:
     """Return bits in whole 1/256, which are the same on every platform."""
-    whole: npt.NDArray[np.float64] = np.rint(256 * bits)
+    whole: Doubles = np.rint(256 * bits)
     return whole / 256
 
 
-def _costs(bits: npt.NDArray[np.float64]) -> Floats:
+def _costs(bits: Doubles) -> Floats:
     return np.ascontiguousarray(_LAMBDA * bits, np.float32)
 
 
@@ -206,7 +206,7 @@ def _beyond(path: Path) -> float:
     return bits
 
 
-def _entropy(sizes: Ints) -> float:
+def _entropy(sizes: Int64s) -> float:
     counts = sizes.astype(np.float64)
     totals = counts.sum(axis=1, keepdims=True)
     signs = counts[:, 1:].sum()

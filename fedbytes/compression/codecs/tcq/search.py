@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Int64s, UInt8s, UInt32s
 from fedbytes.compression.codecs.tcq.trellis_loops import (
     CAP,
     CHUNK,
@@ -22,9 +22,6 @@ from fedbytes.compression.codecs.tcq.trellis_loops import (
     LANES,
     METRICS,
     SCRATCH,
-    Bytes,
-    Ints,
-    Numbers,
     branch_costs,
     survivors_of_4,
     survivors_of_8,
@@ -49,9 +46,9 @@ class Machine:
         survivors: the loop that is unrolled for this machine.
     """
 
-    follow: Ints
-    classes: Ints
-    ways: Ints
+    follow: Int64s
+    classes: Int64s
+    ways: Int64s
     survivors: Kernel
 
 
@@ -96,10 +93,10 @@ class Path:
         kept: how much of the sum of (x / step)^2 is gone from the error.
     """
 
-    numbers: Numbers
-    classes: Bytes
-    sizes: Ints
-    offsets: Ints
+    numbers: UInt32s
+    classes: UInt8s
+    sizes: Int64s
+    offsets: Int64s
     kept: float
 
 

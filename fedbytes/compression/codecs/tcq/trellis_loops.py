@@ -8,9 +8,8 @@ constant distances, so that no two of them can overlap.
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Int64s, UInt8s, UInt32s
 from fedbytes.compression.numerics.kernels import kernel
 
 CAP = 63  # levels beyond share its rate and its shift
@@ -23,13 +22,9 @@ METRICS = _SPARE + LANES
 COSTS = 4 * CHUNK + LANES  # a short row reads, and ignores, what stands behind it
 SCRATCH = 11 * CHUNK
 
-Ints = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
-Numbers = npt.NDArray[np.uint32]
-
 
 def _costs_numpy(
-    part: Floats, inverse: Any, table: Floats, scratch: Floats, costs: Floats, choices: Bytes
+    part: Floats, inverse: Any, table: Floats, scratch: Floats, costs: Floats, choices: UInt8s
 ) -> None:
     scaled = np.abs(part) * inverse
     choices[:] = 0
@@ -50,7 +45,7 @@ def _costs_numpy(
 
 
 def _survivors_numpy(
-    costs: Floats, metric: Floats, lanes: int, decisions: Bytes, ways: Ints
+    costs: Floats, metric: Floats, lanes: int, decisions: UInt8s, ways: Int64s
 ) -> None:
     states = ways.shape[1]
     came, branch = ways & 7, ways >> 3
@@ -67,7 +62,7 @@ def _survivors_numpy(
         now[:] = best - best[0]
 
 
-def _back_numpy(ends: Ints, ways: Ints, decisions: Bytes, choices: Bytes) -> None:
+def _back_numpy(ends: Int64s, ways: Int64s, decisions: UInt8s, choices: UInt8s) -> None:
     lanes, states = ends.size, ends.copy()
     for start in range((decisions.size - 1) // lanes * lanes, -1, -lanes):
         given = decisions[start : start + lanes]
@@ -79,7 +74,7 @@ def _back_numpy(ends: Ints, ways: Ints, decisions: Bytes, choices: Bytes) -> Non
 
 
 def _numbers_numpy(
-    x: Floats, inverse: Any, choices: Bytes, numbers: Numbers, tally: Ints, kept: Any
+    x: Floats, inverse: Any, choices: UInt8s, numbers: UInt32s, tally: Int64s, kept: Any
 ) -> None:
     scaled = np.abs(x) * inverse
     c, parity, lower = (choices >> 1 & 1).astype(np.int64), choices & 1, choices >> 2

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import Doubles, Int64s, UInt8s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.codecs.thc.integer_table import integer_table
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
@@ -63,7 +63,7 @@ class Thc(Codec):
             raise ValueError(f"thc: limit must be from 1 to 8, got {self.limit}")
 
     @property
-    def table(self) -> npt.NDArray[np.int64]:
+    def table(self) -> Int64s:
         """The ascending integers [2^bits] that the codes stand for."""
         return integer_table(self.bits, self.granularity, self.limit)
 
@@ -102,9 +102,7 @@ class Thc(Codec):
         y = random_table.dequantise(codes, groups(numel), scales, table, rows)
         return restore(unrotate(y, shared.common_generator("thc")), exponent)
 
-    def integers(
-        self, body: memoryview, shared: Shared
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def integers(self, body: memoryview, shared: Shared) -> tuple[Int64s, Int64s]:
         """Return int64 [numel] and exponents [groups]: the rotated vector is integer * 2^exponent.
 
         Args:
@@ -119,9 +117,7 @@ class Thc(Codec):
         integers = self.table[codes] * np.repeat(mantissas, np.diff(groups(numel)))
         return integers, exponents + exponent
 
-    def _open(
-        self, data: memoryview, numel: int
-    ) -> tuple[int, npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    def _open(self, data: memoryview, numel: int) -> tuple[int, Int64s, UInt8s]:
         """Return exponent, unit codes and codes of a payload for numel > 0 coordinates."""
         reader = Reader(data, self.name)
         exponent = reader.number("h", "exponent", *EXPONENTS)
@@ -133,7 +129,7 @@ class Thc(Codec):
         return exponent, units, np.require(unpack_bits(packed, numel, self.bits), np.uint8, "W")
 
 
-def _unit_codes(units: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def _unit_codes(units: Doubles) -> Int64s:
     """Return the code of the least 8…15 * 2^e that is not below each unit; 0 for next to none."""
     fractions, exponents = np.frexp(units)
     eighths = np.ceil(fractions * 16).astype(np.int64)  # 8 < eighths <= 16
@@ -142,8 +138,8 @@ def _unit_codes(units: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 
 
 def _unit_parts(
-    codes: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    codes: Int64s,
+) -> tuple[Int64s, Int64s]:
     """Return mantissa (0, or 8 to 15) and exponent of the units."""
     mantissas = np.where(codes > 0, 8 + (codes - 1) % 8, 0)
     return mantissas, (codes - 1) // 8 + _LOWEST

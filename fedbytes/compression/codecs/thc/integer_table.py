@@ -3,16 +3,15 @@
 import functools
 
 import numpy as np
-import numpy.typing as npt
+
+from fedbytes.arrays import Doubles, Int64s
 
 _POINTS = 16  # midpoints at which the density is taken within one step of the grid
 _SQUARINGS = 8
 
-Doubles = npt.NDArray[np.float64]
-
 
 @functools.cache
-def integer_table(bits: int, granularity: int, limit: float) -> npt.NDArray[np.int64]:
+def integer_table(bits: int, granularity: int, limit: float) -> Int64s:
     """Return 2^bits ascending integers from -granularity to granularity, all of its parity.
 
     The integers stand for limit * integer / granularity. Among all symmetric tables this one

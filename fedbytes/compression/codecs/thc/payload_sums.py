@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from fedbytes.arrays import Int64s
 from fedbytes.compression.codec import unseal
 from fedbytes.compression.codecs.thc.codec import Thc
 from fedbytes.compression.layout import Shared
@@ -28,8 +28,8 @@ class Sum:
         senders: how many payloads are in it.
     """
 
-    totals: npt.NDArray[np.int64]
-    exponents: npt.NDArray[np.int64]
+    totals: Int64s
+    exponents: Int64s
     senders: int
 
 

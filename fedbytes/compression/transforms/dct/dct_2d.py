@@ -7,9 +7,9 @@ from math import prod
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats
 from fedbytes.compression.layout import Layout
-from fedbytes.compression.numerics.dct import Doubles, backward, dct, forward, scales, undo_dct
+from fedbytes.compression.numerics.dct import backward, dct, forward, scales, undo_dct
 
 _TOGETHER = 1 << 10  # numbers that are transformed at a time, if a square has no more
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.dct import LARGEST_CHUNK, dct, undo_dct
