@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Memory, Shared, make_codec
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 NUMEL = 400
 LAYOUT = Layout({"x": (NUMEL,)})
@@ -14,7 +14,7 @@ TOPK = make_codec("topk", density=0.05, bits=32)
 
 def _vectors(count: int) -> list[torch.Tensor]:
     generator = np.random.default_rng(0)
-    return [torch.from_numpy(draw("gauss", NUMEL, generator)) for _ in range(count)]
+    return [torch.from_numpy(draw_vector("gauss", NUMEL, generator)) for _ in range(count)]
 
 
 def _decoded(codec, sent, round):

@@ -10,23 +10,21 @@ from fedbytes.arrays import Int8s
 from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import (
-    EXPONENTS,
-    energy,
-    normalise,
-    restore,
-    round_step,
-)
-from fedbytes.compression.quantisers.bits_or_step import check_fineness
-from fedbytes.compression.quantisers.dither import fold, unfold
+from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.squared_norm import squared_norm
+from fedbytes.compression.numerics.step_rounding import round_step
+from fedbytes.compression.quantisers.bits_or_step import check_bits_or_step
+from fedbytes.compression.quantisers.dither import fold_signs, unfold_signs
+from fedbytes.compression.quantisers.level_tokens import read_uniform
+from fedbytes.compression.quantisers.loops.uniform_loops import CLASSES
 from fedbytes.compression.quantisers.unbiased import (
-    Quantiser,
+    InnerQuantiser,
     pack_unbiased,
     read_unbiased,
     scale_bytes,
 )
-from fedbytes.compression.quantisers.uniform import CLASSES, centroids, quantise, unpack
-from fedbytes.compression.quantisers.uniform_rate import Met, meet_rate
+from fedbytes.compression.quantisers.uniform import level_offsets, quantise_uniform
+from fedbytes.compression.quantisers.uniform_rate import RateMatch, quantise_at_rate
 
 DEFAULT_BITS = 2.0
 _NEAREST_LIMIT = 2.0  # step / rms below which nearest rounding contracts for every vector
@@ -95,7 +93,7 @@ class Ecsq(Codec):
     )
 
     def __post_init__(self) -> None:
-        check_fineness(self, (0.05, 16), (2.0**-12, 64), DEFAULT_BITS)
+        check_bits_or_step(self, (0.05, 16), (2.0**-12, 64), DEFAULT_BITS)
         if self.rounding not in ("nearest", "dither", "unbiased"):
             raise ValueError(
                 f"ecsq: rounding is 'nearest', 'dither' or 'unbiased', got {self.rounding!r}"
@@ -125,8 +123,8 @@ class Ecsq(Codec):
         return noise
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        scaled, exponent = normalise(x)
-        total = energy(scaled)
+        scaled, exponent = split_exponent(x)
+        total = squared_norm(scaled)
         if total == 0:
             return b"\0" if x.size else b""
         head = b"\1" + exponent.to_bytes(2, "little", signed=True)
@@ -134,14 +132,14 @@ class Ecsq(Codec):
             return head + self._encode_unbiased(scaled, total, shared)
         noise = self._noise(shared)
         if noise is not None:
-            scaled = fold(scaled, noise)
+            scaled = fold_signs(scaled, noise)
             np.abs(noise, out=noise)
         return head + self._pack(scaled, total, noise)
 
     def _encode_unbiased(self, x: Floats, total: float, shared: Shared) -> bytes:
         rms = math.sqrt(total / x.size)
         coarse = (self.step or 0) if self.bits is None else 2.0 ** (2.05 - self.bits)
-        quantiser = Quantiser(
+        quantiser = InnerQuantiser(
             self._pack_rotated,
             lambda reader: _unpack(reader, x.size),
             round_step(coarse * rms),
@@ -149,11 +147,11 @@ class Ecsq(Codec):
         return pack_unbiased(x, shared.generator("ecsq"), quantiser, self.contracts)
 
     def _pack_rotated(self, x: Floats, fine: bool) -> bytes:
-        total = energy(x)
+        total = squared_norm(x)
         if not fine:
             return self._pack(x, total, None)
         met = _at(x, _FINE_STEP * math.sqrt(total / x.size), None)
-        return _join(met, centroids(x, met.step)[0].tobytes())
+        return _join(met, level_offsets(x, met.step)[0].tobytes())
 
     def _pack(self, x: Floats, total: float, noise: Floats | None) -> bytes:
         met = self._quantise(x, total, noise)
@@ -163,18 +161,18 @@ class Ecsq(Codec):
             shifts = moves.tobytes()
         return _join(met, shifts)
 
-    def _quantise(self, x: Floats, total: float, noise: Floats | None) -> Met:
+    def _quantise(self, x: Floats, total: float, noise: Floats | None) -> RateMatch:
         rms = math.sqrt(total / x.size)
         if self.bits is None:
             return _at(x, (self.step or 0) * rms, noise)
         overhead = _FIXED_BYTES + (CLASSES if noise is None else 0)
         overhead += scale_bytes(x.size) if self.rounding == "unbiased" else 0
-        met = meet_rate(x, self.bits, rms, overhead, noise)
+        met = quantise_at_rate(x, self.bits, rms, overhead, noise)
         if noise is not None and self.contracts and met.step > 0.95 * _DITHER_LIMIT * rms:
             return _at(x, 0.95 * _DITHER_LIMIT * rms, noise)
         return met
 
-    def _contracting(self, x: Floats, total: float, met: Met) -> tuple[Met, Int8s]:
+    def _contracting(self, x: Floats, total: float, met: RateMatch) -> tuple[RateMatch, Int8s]:
         """Return the levels' shifts too, and a smaller step where too little would be kept."""
         shifts, lost = _lost(x, total, met)
         least, cut = 0.95 * _NEAREST_LIMIT * math.sqrt(total / x.size), _LEAST_CUT
@@ -198,29 +196,29 @@ class Ecsq(Codec):
             y = _unpack(reader, numel)
         else:
             step = float(reader.number("f", "step", *_STEPS))
-            y = unpack(reader, numel, 1.0, _STILL)
+            y = read_uniform(reader, numel, 1.0, _STILL)
             noise = self._noise(shared)
-            y = y if noise is None else unfold(y, noise, step)
+            y = y if noise is None else unfold_signs(y, noise, step)
         reader.end()
-        return restore(y, exponent)
+        return apply_exponent(y, exponent)
 
 
-def _at(x: Floats, step: float, noise: Floats | None) -> Met:
+def _at(x: Floats, step: float, noise: Floats | None) -> RateMatch:
     step = round_step(step)
-    return Met(step, 0.0, quantise(x, step, noise))
+    return RateMatch(step, 0.0, quantise_uniform(x, step, noise))
 
 
-def _lost(x: Floats, total: float, met: Met) -> tuple[Int8s, float]:
+def _lost(x: Floats, total: float, met: RateMatch) -> tuple[Int8s, float]:
     """Return the levels' shifts, and how much of the energy is lost at most."""
-    shifts, kept = centroids(x, met.step, met.dead)
+    shifts, kept = level_offsets(x, met.step, met.dead)
     square = met.step * met.step
     return shifts, min((0.5 + met.dead) ** 2 * square * x.size, total - kept * square)
 
 
-def _join(met: Met, shifts: bytes) -> bytes:
+def _join(met: RateMatch, shifts: bytes) -> bytes:
     return b"".join((np.array(met.step, "<f4").tobytes(), shifts, met.coded.pack()))
 
 
 def _unpack(reader: Reader, numel: int) -> Floats:
     step = float(reader.number("f", "step", *_STEPS))
-    return unpack(reader, numel, step, reader.array("i1", CLASSES, "shifts"))
+    return read_uniform(reader, numel, step, reader.array("i1", CLASSES, "shifts"))

@@ -12,7 +12,7 @@ from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.groups import group_peaks, group_sizes, scale_groups
-from fedbytes.compression.quantisers.block_table import dequantise
+from fedbytes.compression.quantisers.block_table import dequantise_block_table
 
 _DTYPES = {"e4m3": torch.float8_e4m3fn, "e5m2": torch.float8_e5m2}
 _TOPS = {"e4m3": 8, "e5m2": 15}  # the largest value is 1.75 * 2^top
@@ -84,7 +84,7 @@ class Fp8(Codec):
         if floats.size and int((floats & np.uint8(0x7F)).max()) > _LAST[self.format]:
             raise ValueError("fp8 payload: a float is infinite or NaN")
         scales = _powers(codes - _BIASES[self.format])
-        y = dequantise(scales, floats, self.block, _table(self.format))
+        y = dequantise_block_table(scales, floats, self.block, _table(self.format))
         if codes.max(initial=0) >= _HIGH:
             np.clip(y, -LARGEST_FLOAT, LARGEST_FLOAT, out=y)
         return y

@@ -9,15 +9,10 @@ from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import (
-    check_bits,
-    check_density,
-    drawn,
-    pack_sparse,
-    read_sparse,
-    scale_up,
-    share_of,
-)
+from fedbytes.compression.quantisers.log_magnitude import check_value_bits
+from fedbytes.compression.sparsifiers.density import check_density, count_for_density
+from fedbytes.compression.sparsifiers.random_subset import random_subset, scale_clipped
+from fedbytes.compression.sparsifiers.sparse_vector import pack_sparse, read_sparse
 
 
 @CODECS.register("randk")
@@ -51,7 +46,7 @@ class RandK(Codec):
 
     def __post_init__(self) -> None:
         check_density("randk", self.density)
-        check_bits("randk", self.bits)
+        check_value_bits("randk", self.bits)
 
     @property
     def unbiased(self) -> bool:
@@ -70,7 +65,9 @@ class RandK(Codec):
 
     def _drawn(self, shared: Shared) -> Indices:
         numel = shared.layout.numel
-        return drawn(shared.generator("randk"), numel, share_of(self.density, numel))
+        return random_subset(
+            shared.generator("randk"), numel, count_for_density(self.density, numel)
+        )
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         values = x[self._drawn(shared)]
@@ -82,6 +79,6 @@ class RandK(Codec):
         reader.end()
         y = np.zeros(shared.layout.numel, np.float32)
         if self.scale and kept.size:
-            values = scale_up(values, y.size / kept.size)
+            values = scale_clipped(values, y.size / kept.size)
         y[kept] = values
         return y

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec, check_density, share_of
-from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.sparsifiers.density import check_density, count_for_density
+from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec
+from fedbytes.compression.sparsifiers.top_k import select_top_k
 
 
 @CODECS.register("stc")
@@ -35,7 +36,7 @@ class Stc(SparseCodec):
         check_density("stc", self.density)
 
     def _most(self, shared: Shared) -> int:
-        return share_of(self.density, shared.layout.numel)
+        return count_for_density(self.density, shared.layout.numel)
 
     def _select(self, x: Floats, shared: Shared) -> Indices:
-        return largest(x, self._most(shared))
+        return select_top_k(x, self._most(shared))

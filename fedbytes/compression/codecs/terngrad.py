@@ -9,9 +9,12 @@ from fedbytes.arrays import Int64s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
+from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
 from fedbytes.compression.numerics.groups import group_peaks, group_sizes, group_sums
-from fedbytes.compression.quantisers.stochastic_levels import pack_on_grids, read_on_grids
+from fedbytes.compression.quantisers.stochastic_levels import (
+    pack_stochastic_levels,
+    read_stochastic_levels,
+)
 
 
 @CODECS.register("terngrad")
@@ -52,11 +55,11 @@ class TernGrad(Codec):
         if x.size == 0:
             return b""
         sizes = group_sizes(shared.layout, self.bucket)
-        scaled, exponent = normalise(x)
+        scaled, exponent = split_exponent(x)
         scales = self._scales(scaled, sizes)
         noise = shared.generator("terngrad").random(x.size, np.float32)
         noise -= np.float32(0.5)
-        scales, symbols = pack_on_grids(scaled, scales, 1, sizes, noise)
+        scales, symbols = pack_stochastic_levels(scaled, scales, 1, sizes, noise)
         head = exponent.to_bytes(2, "little", signed=True)
         return b"".join((head, scales.astype("<f4").tobytes(), symbols))
 
@@ -79,6 +82,6 @@ class TernGrad(Codec):
         if numel == 0:
             y = np.empty(0, np.float32)
         else:
-            y = read_on_grids(reader, scales, 1, sizes, numel)
+            y = read_stochastic_levels(reader, scales, 1, sizes, numel)
         reader.end()
-        return restore(y, exponent)
+        return apply_exponent(y, exponent)

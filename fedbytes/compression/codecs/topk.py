@@ -6,13 +6,10 @@ from typing import Any, ClassVar
 from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import (
-    SparseCodec,
-    check_bits,
-    check_density,
-    share_of,
-)
-from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.quantisers.log_magnitude import check_value_bits
+from fedbytes.compression.sparsifiers.density import check_density, count_for_density
+from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec
+from fedbytes.compression.sparsifiers.top_k import select_top_k
 
 
 @CODECS.register("topk")
@@ -44,10 +41,10 @@ class TopK(SparseCodec):
 
     def __post_init__(self) -> None:
         check_density("topk", self.density)
-        check_bits("topk", self.bits)
+        check_value_bits("topk", self.bits)
 
     def _most(self, shared: Shared) -> int:
-        return share_of(self.density, shared.layout.numel)
+        return count_for_density(self.density, shared.layout.numel)
 
     def _select(self, x: Floats, shared: Shared) -> Indices:
-        return largest(x, self._most(shared))
+        return select_top_k(x, self._most(shared))

@@ -82,7 +82,7 @@ class Reader:
             raise ValueError(f"{self.what} payload: {self.left} bytes are left over")
 
 
-def count_bytes(value: int) -> bytes:
+def pack_count(value: int) -> bytes:
     """Return a count below 2^35 as LEB128, which `Reader.count` reads."""
     out = bytearray()
     while value >= 0x80:

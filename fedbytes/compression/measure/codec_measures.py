@@ -10,7 +10,7 @@ import torch
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, codec_names, codec_spec, make_codec
 from fedbytes.compression.layout import Layout, Shared
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 _CLIENTS = 8
 _CORRELATION = 0.5
@@ -48,7 +48,7 @@ def measure(
         decide), encode_memory and decode_memory (bytes a coordinate that are
         allocated at most beside the input, the result included).
     """
-    x = torch.from_numpy(draw(distribution, numel, np.random.default_rng(seed)))
+    x = torch.from_numpy(draw_vector(distribution, numel, np.random.default_rng(seed)))
     found = measure_vector(codec, x, Shared(_layout(numel), seed=seed), repeats)
     mean = measure_mean(codec, _CLIENTS, _CORRELATION, numel, distribution, seed)
     return found | {"mean_nmse": mean}
@@ -115,10 +115,10 @@ def measure_round(
 ) -> dict[str, float]:
     """Return what `measure_mean` does as mean_nmse, and bits_per_coordinate of one sender."""
     generator, layout = np.random.default_rng(seed + 1), _layout(numel)
-    common = draw(distribution, numel, generator)
+    common = draw_vector(distribution, numel, generator)
     true, decoded, size = np.zeros(numel), np.zeros(numel), 0
     for client in range(clients):
-        own = draw(distribution, numel, generator)
+        own = draw_vector(distribution, numel, generator)
         mix = math.sqrt(correlation) * common + math.sqrt(1 - correlation) * own
         x = torch.from_numpy(mix.astype(np.float32))
         shared = Shared(layout, seed=seed, sender=client, place=client)

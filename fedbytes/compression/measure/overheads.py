@@ -10,6 +10,7 @@ import torch
 from fedbytes.arrays import Doubles, Int32s, Int64s
 from fedbytes.compression.codec import codec_id, make_codec
 from fedbytes.compression.coding import rans
+from fedbytes.compression.coding.frequency_tables import normalise_counts, pack_freqs
 from fedbytes.compression.coding.index_sets import pack_indices
 from fedbytes.compression.coding.integers import tokens_of, zigzag
 from fedbytes.compression.frame import Frame
@@ -48,8 +49,8 @@ def _coder(levels: Int32s) -> tuple[float, float]:
     """Return bits a symbol above the entropy, frequencies included, and the entropy."""
     tokens = tokens_of(zigzag(levels))
     counts = np.bincount(tokens)
-    freqs = rans.normalise(counts)
-    size = len(rans.encode(tokens, freqs)) + len(rans.pack_freqs(freqs))
+    freqs = normalise_counts(counts)
+    size = len(rans.encode_symbols(tokens, freqs)) + len(pack_freqs(freqs))
     entropy = _entropy(counts)
     return 8 * size / tokens.size - entropy, entropy
 

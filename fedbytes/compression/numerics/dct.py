@@ -31,16 +31,16 @@ def dct(x: Floats, chunk: int) -> Floats:
     out = np.empty_like(x)
     for place, size in _pieces(x.size, chunk):
         rows = x[place].astype(np.float64).reshape(-1, size)
-        out[place] = (forward(rows) * scales(size)).ravel()
+        out[place] = (dct_rows(rows) * orthonormal_scales(size)).ravel()
     return out
 
 
-def undo_dct(y: Floats, chunk: int) -> Floats:
+def inverse_dct(y: Floats, chunk: int) -> Floats:
     """Return the chunks of the coefficients y, float32 [n], in place."""
     with np.errstate(all="ignore"):  # of damaged payloads; what is not finite is refused later
         for place, size in _pieces(y.size, chunk):
             rows = y[place].astype(np.float64).reshape(-1, size)
-            y[place] = backward(rows * scales(size)).ravel()
+            y[place] = inverse_dct_rows(rows * orthonormal_scales(size)).ravel()
     return y
 
 
@@ -57,14 +57,14 @@ def _pieces(n: int, chunk: int) -> Iterator[tuple[slice, int]]:
         start += size
 
 
-def forward(x: Doubles) -> Doubles:
+def dct_rows(x: Doubles) -> Doubles:
     """Return sum_n x[:, n] cos(pi (n + 1/2) k / N) for each row and k."""
     size = x.shape[1]
     if size == 1:
         return x
     half, mirrored = size // 2, x[:, : size // 2 - 1 : -1] if size > 2 else x[:, 1:]
     first = x[:, :half]
-    both = forward(np.concatenate((first + mirrored, (first - mirrored) * _weights(size))))
+    both = dct_rows(np.concatenate((first + mirrored, (first - mirrored) * _weights(size))))
     even, odd = both[: len(x)], both[len(x) :]
     out = np.empty_like(x)
     out[:, ::2] = even
@@ -73,14 +73,14 @@ def forward(x: Doubles) -> Doubles:
     return out
 
 
-def backward(y: Doubles) -> Doubles:
+def inverse_dct_rows(y: Doubles) -> Doubles:
     """Return sum_k y[:, k] cos(pi (n + 1/2) k / N) for each row and n."""
     size = y.shape[1]
     if size == 1:
         return y
     odd = y[:, 1::2].copy()
     odd[:, 1:] += y[:, 1:-1:2]
-    both = backward(np.concatenate((y[:, ::2], odd)))
+    both = inverse_dct_rows(np.concatenate((y[:, ::2], odd)))
     even, odd = both[: len(y)], both[len(y) :] * _weights(size)
     out = np.empty_like(y)
     out[:, : size // 2] = even + odd
@@ -89,7 +89,7 @@ def backward(y: Doubles) -> Doubles:
 
 
 @cache
-def scales(size: int) -> Doubles:
+def orthonormal_scales(size: int) -> Doubles:
     """Return what makes the coefficients orthonormal, [size]."""
     scales: Doubles = np.full(size, np.sqrt(2 / size))
     scales[0] = np.sqrt(1 / size)

@@ -12,7 +12,7 @@ _SECANTS = 8  # secant steps before the bracket is halved
 
 
 @dataclass(frozen=True)
-class Solution:
+class RateSolution:
     """log2 of a step, how many bits a doubling of it saves there, and whether the rate is met."""
 
     place: float
@@ -20,9 +20,9 @@ class Solution:
     met: bool
 
 
-def solve(
+def solve_rate(
     rate: Callable[[float], float], goal: float, start: float, low: float, high: float
-) -> Solution:
+) -> RateSolution:
     """Return where the falling function `rate` is `goal`: secant steps, then halving a bracket.
 
     Args:
@@ -37,7 +37,7 @@ def solve(
     for tried in range(30):
         value = rate(place)
         if abs(value - goal) <= _TOLERANCE / 2 * goal:
-            return Solution(place, slope, True)
+            return RateSolution(place, slope, True)
         slope = slope_between(before, (place, value), slope)
         before = (place, value)
         low, high = (place, high) if value > goal else (low, place)
@@ -46,10 +46,10 @@ def solve(
         place += min(max((value - goal) / slope, -2.0), 2.0)
         if tried > _SECANTS or not low < place < high:
             place = (low + high) / 2
-    return Solution(high, slope, abs(value - goal) <= NEAR * goal)
+    return RateSolution(high, slope, abs(value - goal) <= NEAR * goal)
 
 
-def settle(
+def bisect_rate(
     rate: Callable[[float], float],
     goal: float,
     tried: list[tuple[float, float]],

@@ -6,7 +6,7 @@ from typing import Any
 Range = tuple[float, float]
 
 
-def check_fineness(codec: Any, bits: Range, step: Range, default: float) -> None:
+def check_bits_or_step(codec: Any, bits: Range, step: Range, default: float) -> None:
     """Give a codec's field `bits` its default where it has neither `bits` nor `step`.
 
     Args:
@@ -29,10 +29,11 @@ def check_fineness(codec: Any, bits: Range, step: Range, default: float) -> None
         value = getattr(codec, field)
         if value is not None and not low <= value <= high:
             raise ValueError(
-                f"{codec.name}: {field} must be from {_words(low)} to {_words(high)}, got {value}"
+                f"{codec.name}: {field} must be from {_describe_limit(low)} to "
+                f"{_describe_limit(high)}, got {value}"
             )
 
 
-def _words(limit: float) -> str:
+def _describe_limit(limit: float) -> str:
     power = math.log2(limit)
     return f"2^{power:.0f}" if power < -2 and power == round(power) else f"{limit:g}"

@@ -8,8 +8,8 @@ import numpy as np
 from fedbytes.arrays import Doubles, Floats, Int64s
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
-from fedbytes.compression.numerics.hadamard import groups, rotate, unrotate
+from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.hadamard import block_borders, inverse_rotate, rotate
 from fedbytes.compression.quantisers import lloyd_max
 
 _LARGEST_SCALE = 2.0**90
@@ -44,15 +44,15 @@ def pack_rotated(x: Floats, generator: np.random.Generator, bits: float, unbiase
     """
     if x.size == 0:
         return b""
-    scaled, exponent = normalise(x)
+    scaled, exponent = split_exponent(x)
     y = rotate(scaled, generator)
     runs = _runs(x.size, bits)
     last = runs.stops if runs.width else runs.middles  # what is not sent does not count
-    energy = lloyd_max.energies(y, runs.starts, last)
+    energy = lloyd_max.run_energies(y, runs.starts, last)
     roots = np.sqrt(energy / (last - runs.starts))
     packed, sums = [], np.zeros((runs.starts.size, 2))
     for start, stop, width in runs.parts:
-        codes, found = lloyd_max.quantise(y, start, stop, roots, width)
+        codes, found = lloyd_max.quantise_lloyd_max(y, start, stop, roots, width)
         packed.append(pack_bits(codes, width))
         sums += found
     scales = _scales(energy, sums, unbiased)
@@ -78,12 +78,14 @@ def read_rotated(reader: Reader, n: int, generator: np.random.Generator, bits: f
     for start, stop, width in runs.parts:
         count = int((stop - start).sum())
         codes = unpack_bits(reader.take(packed_bytes(count, width), "codes"), count, width)
-        lloyd_max.dequantise(np.require(codes, np.uint8, "W"), start, stop, scales, width, y)
-    return restore(unrotate(y, generator), exponent)
+        lloyd_max.dequantise_lloyd_max(
+            np.require(codes, np.uint8, "W"), start, stop, scales, width, y
+        )
+    return apply_exponent(inverse_rotate(y, generator), exponent)
 
 
 def _runs(n: int, bits: float) -> _Runs:
-    borders = groups(n)
+    borders = block_borders(n)
     width = math.floor(bits)
     fine = np.ceil((bits - width) * np.diff(borders)).astype(np.int64)
     return _Runs(borders[:-1], borders[:-1] + fine, borders[1:], width)

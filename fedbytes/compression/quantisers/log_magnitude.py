@@ -6,20 +6,18 @@ so the code contracts.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from fedbytes.arrays import Doubles, Floats, UInt8s
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.numerics.kernels import kernel
 from fedbytes.compression.quantisers.bfloat16 import from_bf16, to_bf16
+from fedbytes.compression.quantisers.loops.log_magnitude_loops import GUESS_SHIFT, find_cells
 
 WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32)
 _PLACES = 255  # a cell's mean is sent as its place in the cell, in this many steps
 _MEANS_SENT = 4  # up to this many bits; narrower cells are read back in the middle
-_GUESS_SHIFT = 18  # 32 starting points an octave
 
 
 def pack_values(values: Floats, bits: int) -> bytes:
@@ -42,13 +40,13 @@ def pack_values(values: Floats, bits: int) -> bytes:
     codes = np.empty(values.size, np.uint8)
     sums = np.zeros((2, edges.size - 1), np.float64)
     first, guesses = _guesses(low, high, edges)
-    _code(values, patterns, first, guesses, np.append(edges[1:-1], np.inf), codes, sums)
+    find_cells(values, patterns, first, guesses, np.append(edges[1:-1], np.inf), codes, sums)
     head = np.array([low, high], "<f4").tobytes() + _places(sums[0], sums[1], edges, bits)
     return head + pack_bits(codes, bits)
 
 
 @dataclass(frozen=True)
-class Values:
+class PackedValues:
     """Values that are still packed.
 
     Attributes:
@@ -71,15 +69,15 @@ class Values:
         return self.levels[unpack_bits(packed, stop - start, self.bits)]
 
 
-def open_values(reader: Reader, k: int, bits: int) -> Values:
+def read_packed_values(reader: Reader, k: int, bits: int) -> PackedValues:
     """Return the k values that `pack_values` wrote; ValueError if the bytes cannot be that."""
     levels = np.empty(0, np.float32) if bits >= 16 or k == 0 else _levels(reader, bits)
-    return Values(bits, levels, reader.take(packed_bytes(k, bits), "values"))
+    return PackedValues(bits, levels, reader.take(packed_bytes(k, bits), "values"))
 
 
 def read_values(reader: Reader, k: int, bits: int) -> Floats:
     """Return all of `open_values`."""
-    values = open_values(reader, k, bits)
+    values = read_packed_values(reader, k, bits)
     return values.piece(0, k) if k else np.empty(0, np.float32)
 
 
@@ -119,8 +117,8 @@ def _guesses(low: np.float32, high: np.float32, edges: Doubles) -> tuple[int, UI
 
     So a magnitude's cell is found in a step or two.
     """
-    first, last = (int(edge.view(np.int32)) >> _GUESS_SHIFT for edge in (low, high))
-    starts = (np.arange(first, last + 1) << _GUESS_SHIFT).astype(np.int32).view(np.float32)
+    first, last = (int(edge.view(np.int32)) >> GUESS_SHIFT for edge in (low, high))
+    starts = (np.arange(first, last + 1) << GUESS_SHIFT).astype(np.int32).view(np.float32)
     return first, np.searchsorted(edges[1:-1], starts, side="right").astype(np.uint8)
 
 
@@ -141,23 +139,7 @@ def _levels(reader: Reader, bits: int) -> Floats:
     return np.stack((levels, -levels), axis=1).ravel().astype(np.float32)
 
 
-def _code_numpy(
-    values: Floats, patterns: Any, first: int, guesses: Any, edges: Any, codes: Any, sums: Any
-) -> None:
-    magnitudes = np.abs(values)
-    cells = np.searchsorted(edges[:-1], magnitudes, side="right")
-    codes[:] = cells << 1 | np.signbit(values)
-    sums[0] = np.bincount(cells, minlength=edges.size)
-    sums[1] = np.bincount(cells, weights=magnitudes, minlength=edges.size)
-
-
-@kernel(_code_numpy)
-def _code(values, patterns, first, guesses, edges, codes, sums):  # type: ignore[no-untyped-def]
-    for i in range(values.size):
-        cell = np.uint64(guesses[((patterns[i] & np.int32(0x7FFFFFFF)) >> _GUESS_SHIFT) - first])
-        magnitude = np.float64(abs(values[i]))
-        while magnitude >= edges[cell]:
-            cell += np.uint64(1)
-        codes[i] = np.uint8(cell << np.uint64(1)) | np.uint8(patterns[i] < 0)
-        sums[0, cell] += 1
-        sums[1, cell] += magnitude
+def check_value_bits(name: str, bits: int) -> None:
+    """Raise a ValueError unless kept values can have that many bits."""
+    if bits not in WIDTHS:
+        raise ValueError(f"{name}: bits must be one of {WIDTHS}, got {bits}")

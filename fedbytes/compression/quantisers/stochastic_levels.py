@@ -5,13 +5,15 @@ import numpy as np
 from fedbytes.arrays import Floats, Int64s
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.numerics.groups import scale_groups
-from fedbytes.compression.quantisers.uniform import CLASSES, quantise, unpack
+from fedbytes.compression.quantisers.level_tokens import read_uniform
+from fedbytes.compression.quantisers.loops.uniform_loops import CLASSES
+from fedbytes.compression.quantisers.uniform import quantise_uniform
 
 _STILL = (0,) * CLASSES
 _SMALLEST = np.float32(2.0**-100)  # norms below count as zero; the largest is near 1 by scaling
 
 
-def pack_on_grids(
+def pack_stochastic_levels(
     x: Floats, norms: Floats, levels: int, sizes: Int64s, noise: Floats
 ) -> tuple[Floats, bytes]:
     """Return the norms as they are to be sent, and x [n > 0] as symbols q, x ≈ q * norm / levels.
@@ -31,10 +33,12 @@ def pack_on_grids(
         factors = np.where(norms > 0, np.float32(levels) / norms, np.float32(0))
     scaled = scale_groups(x, factors, sizes, np.empty_like(x))
     np.clip(scaled, -levels, levels, out=scaled)
-    return norms, quantise(scaled, 1.0, noise).pack()
+    return norms, quantise_uniform(scaled, 1.0, noise).pack()
 
 
-def read_on_grids(reader: Reader, norms: Floats, levels: int, sizes: Int64s, count: int) -> Floats:
+def read_stochastic_levels(
+    reader: Reader, norms: Floats, levels: int, sizes: Int64s, count: int
+) -> Floats:
     """Return q * fl(norm / levels) for each of the `count` coordinates of `pack_on_grids`."""
-    y = unpack(reader, count, 1.0, _STILL)
+    y = read_uniform(reader, count, 1.0, _STILL)
     return scale_groups(y, norms / np.float32(levels), sizes, y)

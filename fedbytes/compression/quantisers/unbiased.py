@@ -15,7 +15,7 @@ import numpy as np
 from fedbytes.arrays import Doubles, Floats, Int64s
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.numerics.groups import group_sums, scale_groups
-from fedbytes.compression.numerics.hadamard import groups, rotate, unrotate
+from fedbytes.compression.numerics.hadamard import block_borders, inverse_rotate, rotate
 
 BLOCK = 16384  # a scale of 4 bytes for so many costs 0.002 bit a coordinate
 _FINE_ENOUGH = 2.0  # step / rms up to which a group is left as it is
@@ -27,7 +27,7 @@ _WORST = 1 - 1 / 256  # share of the energy that may be lost where the codec con
 
 
 @dataclass(frozen=True)
-class Quantiser:
+class InnerQuantiser:
     """What is made unbiased.
 
     Attributes:
@@ -43,11 +43,11 @@ class Quantiser:
 
 def scale_bytes(n: int) -> int:
     """Return how many bytes the scales of n coordinates take."""
-    return 4 * (groups(n, BLOCK).size - 1)
+    return 4 * (block_borders(n, BLOCK).size - 1)
 
 
 def pack_unbiased(
-    x: Floats, generator: np.random.Generator, quantiser: Quantiser, contracting: bool
+    x: Floats, generator: np.random.Generator, quantiser: InnerQuantiser, contracting: bool
 ) -> bytes:
     """Return the scales of the groups, and x as the quantiser packs it once it is rotated.
 
@@ -58,10 +58,10 @@ def pack_unbiased(
         contracting: whether to quantise finely where the error would exceed the energy.
     """
     y = rotate(x, generator, BLOCK)
-    sizes = np.diff(groups(x.size, BLOCK))
+    sizes = np.diff(block_borders(x.size, BLOCK))
     energies = group_sums(y, sizes, 2)
     factors, fine = np.ones(sizes.size, np.float32), False
-    wanted = _factors(energies, sizes, quantiser.step)
+    wanted = _magnifications(energies, sizes, quantiser.step)
     for tries in range(_TRIES, -1, -1):
         y = scale_groups(y, wanted / factors, sizes, y)
         factors = wanted
@@ -72,7 +72,9 @@ def pack_unbiased(
         if fine or not (faint.any() or lossy):
             break
         fine = tries == 1 or not faint.any()
-        wanted = _levelled(energies, sizes) if fine else np.where(faint, 2 * factors, factors)
+        wanted = (
+            _equalising_factors(energies, sizes) if fine else np.where(faint, 2 * factors, factors)
+        )
     return (scales / factors).astype("<f4").tobytes() + body
 
 
@@ -80,7 +82,7 @@ def read_unbiased(
     reader: Reader, n: int, generator: np.random.Generator, unpack: Callable[[Reader], Floats]
 ) -> Floats:
     """Return the vector [n > 0] that `pack_unbiased` wrote; ValueError if it cannot be that."""
-    sizes = np.diff(groups(n, BLOCK))
+    sizes = np.diff(block_borders(n, BLOCK))
     scales = reader.floats(sizes.size, "scales")
     if float(scales.min()) < 0 or float(scales.max()) > _LARGEST_SCALE:
         raise ValueError(
@@ -89,7 +91,7 @@ def read_unbiased(
         )
     y = unpack(reader)
     with np.errstate(all="ignore"):
-        return unrotate(scale_groups(y, scales, sizes, y), generator, BLOCK)
+        return inverse_rotate(scale_groups(y, scales, sizes, y), generator, BLOCK)
 
 
 def _scales(y: Floats, decoded: Floats, sizes: Int64s) -> tuple[Doubles, Doubles]:
@@ -103,7 +105,7 @@ def _scales(y: Floats, decoded: Floats, sizes: Int64s) -> tuple[Doubles, Doubles
     return scales, scales * ratio - 1
 
 
-def _factors(energies: Doubles, sizes: Int64s, step: float) -> Floats:
+def _magnifications(energies: Doubles, sizes: Int64s, step: float) -> Floats:
     """Return what each group is magnified by: the fainter, the more, but less than to one level.
 
     A group whose step / rms is beyond the limit has the fourth root of the excess left. At a
@@ -112,15 +114,15 @@ def _factors(energies: Doubles, sizes: Int64s, step: float) -> Floats:
     limit = max(_FINE_ENOUGH, step / float(np.sqrt(energies.sum() / sizes.sum())))
     excess = step / limit / np.sqrt(np.maximum(energies, 1e-300) / sizes)
     left = np.minimum(np.sqrt(np.sqrt(np.maximum(excess, 1))), max(_COARSEST / limit, 1))
-    return _powers(np.where(energies > 0, np.maximum(excess, 1) / left, 1))
+    return _powers_of_two(np.where(energies > 0, np.maximum(excess, 1) / left, 1))
 
 
-def _levelled(energies: Doubles, sizes: Int64s) -> Floats:
+def _equalising_factors(energies: Doubles, sizes: Int64s) -> Floats:
     """Return the factors that bring each group's rms to between 1/2 and 1."""
-    return _powers(np.where(energies > 0, np.sqrt(sizes / np.maximum(energies, 1e-300)), 1))
+    return _powers_of_two(np.where(energies > 0, np.sqrt(sizes / np.maximum(energies, 1e-300)), 1))
 
 
-def _powers(factors: Doubles) -> Floats:
+def _powers_of_two(factors: Doubles) -> Floats:
     """Return factors rounded down to powers of two, which magnify float32 without rounding."""
     exponents = np.frexp(np.minimum(factors, _LARGEST_FACTOR))[1] - 1
     powers: Floats = np.ldexp(np.float32(1), exponents)

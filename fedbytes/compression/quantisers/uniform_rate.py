@@ -6,17 +6,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fedbytes.arrays import Floats
-from fedbytes.compression.coding.integers import DIRECT_BITS, ranges
-from fedbytes.compression.numerics.exponents import round_step
+from fedbytes.compression.coding.integers import DIRECT_BITS, token_ranges
 from fedbytes.compression.numerics.root_finding import (
     CLOSE,
     NEAR,
-    Solution,
-    settle,
+    RateSolution,
+    bisect_rate,
     slope_between,
-    solve,
+    solve_rate,
 )
-from fedbytes.compression.quantisers.uniform import MAX_LEVEL, Quantised, quantise
+from fedbytes.compression.numerics.step_rounding import round_step
+from fedbytes.compression.quantisers.level_tokens import MAX_LEVEL, LevelTokens
+from fedbytes.compression.quantisers.uniform import quantise_uniform
 
 _SAMPLE = 1 << 15
 _DEAD_ZONES = (0.0, 0.06, 0.12)
@@ -27,7 +28,7 @@ _LOW_SHARE = 0.5  # of the rate must be left to the symbols, however short the v
 
 
 @dataclass(frozen=True)
-class Met:
+class RateMatch:
     """A vector quantised at about the wanted rate.
 
     Attributes:
@@ -38,12 +39,12 @@ class Met:
 
     step: float
     dead: float
-    coded: Quantised
+    coded: LevelTokens
 
 
-def meet_rate(
+def quantise_at_rate(
     x: Floats, bits: float, rms: float, overhead: int, noise: Floats | None = None
-) -> Met:
+) -> RateMatch:
     """Return x quantised at about `bits` a coordinate.
 
     Where the rate jumps past the goal (many equal values), its lower side is taken.
@@ -63,33 +64,35 @@ def meet_rate(
     low, high = top - math.log2(MAX_LEVEL) + 1, top + (2 if noise is None else _DITHERED_OCTAVES)
 
     def sampled(place: float) -> float:
-        return _symbol_bits(quantise(picked, _step(place), dither))
+        return _symbol_bits(quantise_uniform(picked, _step(place), dither))
 
     start = min(max(math.log2(rms) + 2.05 - bits, low), high)
-    found = solve(sampled, budget, start, low, high)
+    found = solve_rate(sampled, budget, start, low, high)
     place, dead = found.place, 0.0
     if noise is None and found.met and bits <= _DEAD_ZONE_BITS:
-        dead, fewer = _dead_zone(np.ascontiguousarray(picked[::4]), _step(place), bits)
+        dead, fewer = _choose_dead_zone(np.ascontiguousarray(picked[::4]), _step(place), bits)
         place = min(max(place - min(fewer / found.slope, 0.5), low), high)
-    return _confirm(x, bits, overhead, noise, dead, replace(found, place=place), (low, high))
+    return _correct_on_whole(
+        x, bits, overhead, noise, dead, replace(found, place=place), (low, high)
+    )
 
 
-def _confirm(
+def _correct_on_whole(
     x: Floats,
     bits: float,
     overhead: int,
     noise: Floats | None,
     dead: float,
-    found: Solution,
+    found: RateSolution,
     limits: tuple[float, float],
-) -> Met:
+) -> RateMatch:
     """Quantise all of x, and move the step a little where the sample misjudged the rate."""
     place, slope = found.place, found.slope
     tried: list[tuple[float, float]] = []
 
-    def quantised(place: float) -> tuple[Met, float]:
-        coded = quantise(x, _step(place), noise, dead)
-        return Met(_step(place), dead, coded), 8 * (coded.size() + overhead) / x.size
+    def quantised(place: float) -> tuple[RateMatch, float]:
+        coded = quantise_uniform(x, _step(place), noise, dead)
+        return RateMatch(_step(place), dead, coded), 8 * (coded.size() + overhead) / x.size
 
     for _ in range(5):
         met, rate = quantised(place)
@@ -102,11 +105,11 @@ def _confirm(
         place = min(max(place + (rate - bits) / slope, limits[0]), limits[1])
     if abs(rate - bits) > NEAR * bits:  # too steep for the slope, or no sample of the whole
         del met
-        met = quantised(settle(lambda place: quantised(place)[1], bits, tried, limits))[0]
+        met = quantised(bisect_rate(lambda place: quantised(place)[1], bits, tried, limits))[0]
     return met
 
 
-def _dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float]:
+def _choose_dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float]:
     """Return the best of a few dead zones, and how many bits a coordinate it saves.
 
     Best is least distortion at equal rate. Half a bit is worth a factor of 2 in distortion at
@@ -116,7 +119,7 @@ def _dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float]:
     rates, costs = [], []
     worth = 0.5 + 0.06 / bits
     for dead in _DEAD_ZONES:
-        rate = _symbol_bits(quantise(x, step, None, dead))
+        rate = _symbol_bits(quantise_uniform(x, step, None, dead))
         distortion = max(_distortion(x, step, dead), 1e-300)
         rates.append(rate)
         costs.append(rate + worth * math.log2(distortion))
@@ -142,8 +145,8 @@ def _step(place: float) -> float:
     return round_step(2.0**place)
 
 
-def _symbol_bits(coded: Quantised) -> float:
+def _symbol_bits(coded: LevelTokens) -> float:
     """Return the entropy of the tokens and their raw bits, per coordinate."""
     shares = coded.counts / coded.tokens.size
-    raw = float((shares * ranges(DIRECT_BITS)[1][: shares.size]).sum())
+    raw = float((shares * token_ranges(DIRECT_BITS)[1][: shares.size]).sum())
     return raw - float((shares * np.log2(np.maximum(shares, 1e-300))).sum())

@@ -14,8 +14,13 @@ import torch
 
 from fedbytes.compression.codec import DIGEST_BYTES, Codec, Floats, codec_spec, make_codec, seal
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.testing.fresh_process import decode_elsewhere
-from fedbytes.compression.testing.sample_vectors import draw, draw_lora, edge_cases, layout_of
+from fedbytes.compression.testing.fresh_process import decode_in_fresh_process
+from fedbytes.compression.testing.sample_vectors import (
+    draw_lora_update,
+    draw_vector,
+    edge_cases,
+    sample_layout,
+)
 
 _DRAWS = 256
 _FALSE_ALARM = 1e-7  # chance that one statistical comparison fails a correct codec
@@ -85,7 +90,7 @@ def _require(holds: bool, message: str) -> None:
 
 
 def _shared(x: Floats, seed: int = 0, round: int = 0) -> Shared:
-    return Shared(layout_of(x.size), seed=seed, round=round, sender=1)
+    return Shared(sample_layout(x.size), seed=seed, round=round, sender=1)
 
 
 def _check_spec(codec: Codec) -> str:
@@ -135,7 +140,7 @@ def _check_damage(codec: Codec, seed: int) -> str:
     generator = np.random.default_rng(seed)
     tried = 0
     for distribution in ("gauss", "sparse"):
-        x = draw(distribution, 777, generator)
+        x = draw_vector(distribution, 777, generator)
         shared = _shared(x)
         data = codec.encode(torch.from_numpy(x), shared)
         sizes = sorted({0, 1, 3, 4, 5, len(data) // 2, len(data) - 1})
@@ -147,7 +152,7 @@ def _check_damage(codec: Codec, seed: int) -> str:
             bad.append(bytes(flipped))
         for piece in bad:
             _refused(codec, piece, shared, "damaged")
-        other = Shared(layout_of(778), round=shared.round, sender=1)
+        other = Shared(sample_layout(778), round=shared.round, sender=1)
         _refused(codec, data, other, "of another layout")
         tried += len(bad) + 1
     return f"{tried} payloads"
@@ -156,7 +161,7 @@ def _check_damage(codec: Codec, seed: int) -> str:
 def _check_lora(codec: Codec, seed: int) -> str:
     """Code an adapter's update with every kind of reference, also degenerate; damage a payload."""
     generator = np.random.default_rng(seed)
-    layout, x, reference = draw_lora(generator)
+    layout, x, reference = draw_lora_update(generator)
     references = {
         "none": None,
         "related": reference,
@@ -190,7 +195,7 @@ def _check_hostile(codec: Codec, seed: int) -> str:
     generator = np.random.default_rng(seed)
     numel, most, tried = 100_000, 0, 0
     for distribution in ("gauss", "sparse"):
-        x = draw(distribution, numel, generator)
+        x = draw_vector(distribution, numel, generator)
         shared = _shared(x)
         body = codec.encode(torch.from_numpy(x), shared)[:-DIGEST_BYTES]
         codec.decode(seal(codec, body, shared), shared)  # compiles what is to be compiled
@@ -208,7 +213,7 @@ def _check_memory(codec: Codec, seed: int) -> str:
     """Measure what numpy and Python allocate; compiled loops are given all their memory."""
     numel, encoding, decoding = 100_000, 0, 0
     for distribution in ("gauss", "sparse"):
-        x = draw(distribution, numel, np.random.default_rng(seed))
+        x = draw_vector(distribution, numel, np.random.default_rng(seed))
         given, shared = torch.from_numpy(x), _shared(x)
         data = codec.encode(given, shared)
         codec.decode(data, shared)  # what is kept for later is made by now
@@ -266,7 +271,7 @@ def _check_unbiased(codec: Codec, seed: int) -> str:
     bound = _t_bound(_FALSE_ALARM, _DRAWS)
     worst = 0.0
     for name in names:
-        x = draw(name, 2000, generator)
+        x = draw_vector(name, 2000, generator)
         directions = _directions(x, generator)
         scores = np.empty((_DRAWS, len(directions)))
         for round in range(_DRAWS):
@@ -299,7 +304,7 @@ def _t_bound(chance: float, draws: int) -> float:
 
 def _check_contracts(codec: Codec, seed: int) -> str:
     generator = np.random.default_rng(seed)
-    cases = {name: draw(name, 4000, generator) for name in ("gauss", "t3", "sparse", "lora")}
+    cases = {name: draw_vector(name, 4000, generator) for name in ("gauss", "t3", "sparse", "lora")}
     cases |= {
         name: x
         for name, x in edge_cases(generator).items()
@@ -333,10 +338,10 @@ def _loss(codec: Codec, x: Floats, seed: int, round: int) -> float:
 
 
 def _check_elsewhere(codec: Codec, seed: int, source: Path | None) -> str:
-    x = draw("gauss", 1000, np.random.default_rng(seed))
+    x = draw_vector("gauss", 1000, np.random.default_rng(seed))
     shared = _shared(x, seed, round=3)
     data = codec.encode(torch.from_numpy(x), shared)
-    (found,) = decode_elsewhere([(codec, data, shared)], source)
+    (found,) = decode_in_fresh_process([(codec, data, shared)], source)
     same = np.array_equal(found, codec.decode(data, shared).numpy())
     _require(same, "a new process decodes another vector")
     return f"{len(data)} bytes decoded alike"

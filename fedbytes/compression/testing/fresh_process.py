@@ -29,7 +29,7 @@ print("decoded", json.dumps(out))
 """
 
 
-def decode_elsewhere(
+def decode_in_fresh_process(
     cases: Sequence[tuple[Codec, bytes, Shared]], source: Path | None = None
 ) -> list[Floats]:
     """Return what a new interpreter decodes: it has the bytes, the spec and the shared part.

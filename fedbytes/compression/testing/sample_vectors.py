@@ -6,7 +6,7 @@ from fedbytes.arrays import Floats
 from fedbytes.compression.layout import Layout
 
 
-def layout_of(numel: int) -> Layout:
+def sample_layout(numel: int) -> Layout:
     """Return a layout of `numel` coordinates: a vector, an empty tensor, two adapter matrices."""
     first = numel // 3
     rows = (numel - first) // 16
@@ -14,7 +14,7 @@ def layout_of(numel: int) -> Layout:
     return Layout({"bias": (first,), "none": (0, 4), **sides})
 
 
-def draw(distribution: str, numel: int, generator: np.random.Generator) -> Floats:
+def draw_vector(distribution: str, numel: int, generator: np.random.Generator) -> Floats:
     """Return float32 [numel] of "gauss", "t3", "sparse" or "lora".
 
     "t3" is Student-t with 3 degrees of freedom; "sparse" is 1 % Gaussian and else zero; "lora"
@@ -40,7 +40,7 @@ def draw(distribution: str, numel: int, generator: np.random.Generator) -> Float
     raise ValueError(f"unknown distribution {distribution!r} (known: gauss, lora, sparse, t3)")
 
 
-def draw_lora(
+def draw_lora_update(
     generator: np.random.Generator, rank: int = 4, width: int = 40, pairs: int = 3
 ) -> tuple[Layout, Floats, Floats]:
     """Return an adapter's layout, an update and an earlier one with the same few directions.
@@ -97,6 +97,6 @@ def edge_cases(generator: np.random.Generator) -> dict[str, Floats]:
         ),
         "ramp": np.linspace(-1, 1, 511, dtype=np.float32),
         "one spike": np.append(np.zeros(1023, np.float32), np.float32(-3)),
-        "sparse": draw("sparse", 5000, generator),
-        "heavy tails": draw("t3", 3001, generator),
+        "sparse": draw_vector("sparse", 5000, generator),
+        "heavy tails": draw_vector("t3", 3001, generator),
     }

@@ -7,7 +7,8 @@ import numpy as np
 from fedbytes.arrays import Floats, Indices
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import check_density, drawn, scale_up, share_of
+from fedbytes.compression.sparsifiers.density import check_density, count_for_density
+from fedbytes.compression.sparsifiers.random_subset import random_subset, scale_clipped
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 
 
@@ -45,7 +46,9 @@ class Draw(Transform):
 
     def _places(self, shared: Shared) -> Indices:
         numel = shared.layout.numel
-        return drawn(shared.generator("draw"), numel, share_of(self.density, numel))
+        return random_subset(
+            shared.generator("draw"), numel, count_for_density(self.density, numel)
+        )
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the drawn coordinates."""
@@ -59,5 +62,5 @@ class Draw(Transform):
     def backward(self, y: Floats, side: Indices, shared: Shared) -> Floats:
         """Return the values scaled up in their places, and zeros."""
         x = np.zeros(shared.layout.numel, np.float32)
-        x[side] = scale_up(y, x.size / max(side.size, 1))
+        x[side] = scale_clipped(y, x.size / max(side.size, 1))
         return x

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from fedbytes.arrays import Floats
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
-from fedbytes.compression.numerics.hadamard import rotate, unrotate
+from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.hadamard import inverse_rotate, rotate
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 
 
@@ -32,7 +32,7 @@ class Rotate(Transform):
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the rotated vector."""
-        scaled, exponent = normalise(x)
+        scaled, exponent = split_exponent(x)
         turned = rotate(scaled, shared.generator("rotate"))
         return Transformed(exponent.to_bytes(2, "little", signed=True), turned)
 
@@ -42,4 +42,4 @@ class Rotate(Transform):
 
     def backward(self, y: Floats, side: int, shared: Shared) -> Floats:
         """Return the vector turned back."""
-        return restore(unrotate(y, shared.generator("rotate")), side)
+        return apply_exponent(inverse_rotate(y, shared.generator("rotate")), side)

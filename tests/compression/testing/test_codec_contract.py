@@ -18,8 +18,8 @@ from fedbytes.compression import (
 )
 from fedbytes.compression.codec import Floats, Payload
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.testing.fresh_process import decode_elsewhere
-from fedbytes.compression.testing.sample_vectors import draw, edge_cases, layout_of
+from fedbytes.compression.testing.fresh_process import decode_in_fresh_process
+from fedbytes.compression.testing.sample_vectors import draw_vector, edge_cases, sample_layout
 
 VARIANTS = default_variants()
 FIRST = ["bf16", "ecsq", "fp32", "int", "nf4", "sign", "topk"]
@@ -39,10 +39,10 @@ def test_contract(spec: dict) -> None:
 def test_a_fresh_process_decodes_every_codec_alike() -> None:
     cases = []
     for place, spec in enumerate(VARIANTS):
-        x = draw("t3", 700, np.random.default_rng(place))
-        codec, shared = make_codec(spec), Shared(layout_of(700), seed=3, round=2, sender=5)
+        x = draw_vector("t3", 700, np.random.default_rng(place))
+        codec, shared = make_codec(spec), Shared(sample_layout(700), seed=3, round=2, sender=5)
         cases.append((codec, codec.encode(torch.from_numpy(x), shared), shared))
-    for (codec, data, shared), found in zip(cases, decode_elsewhere(cases), strict=True):
+    for (codec, data, shared), found in zip(cases, decode_in_fresh_process(cases), strict=True):
         assert np.array_equal(found, codec.decode(data, shared).numpy()), codec
 
 

@@ -10,13 +10,9 @@ from fedbytes.compression.codec import CODECS, Floats, Payload
 from fedbytes.compression.codecs.chunked_topk.top_k_per_chunk import Chunks
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.quantisers.log_magnitude import pack_values, read_values
-from fedbytes.compression.sparsifiers.sparse_vector import (
-    SparseCodec,
-    check_bits,
-    check_density,
-    share_of,
-)
+from fedbytes.compression.quantisers.log_magnitude import check_value_bits, pack_values, read_values
+from fedbytes.compression.sparsifiers.density import check_density, count_for_density
+from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec
 
 DEFAULT_DENSITY = 1 / 64
 
@@ -67,10 +63,14 @@ class ChunkedTopK(SparseCodec):
             check_density("chunked_topk", self.density)
         if self.k is not None and not 1 <= self.k <= self.chunk:
             raise ValueError(f"chunked_topk: k must be from 1 to chunk={self.chunk}, got {self.k}")
-        check_bits("chunked_topk", self.bits)
+        check_value_bits("chunked_topk", self.bits)
 
     def _budget(self, size: int) -> int:
-        return share_of(self.density, size) if self.density is not None else min(self.k or 0, size)
+        return (
+            count_for_density(self.density, size)
+            if self.density is not None
+            else min(self.k or 0, size)
+        )
 
     def _chunks(self, shared: Shared) -> Chunks:
         return Chunks(shared.layout.numel, self.chunk, self._budget)

@@ -13,13 +13,24 @@ import numpy as np
 import numpy.typing as npt
 
 from fedbytes.arrays import Int32s, Int64s, UInt8s, UInt16s, UInt32s
+from fedbytes.compression.codecs.lora_klt.loops.context_loops import (
+    count_direct,
+    decode_in_contexts,
+)
 from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
-from fedbytes.compression.coding.integers import join, ranges, split, token_of, tokens_of
-from fedbytes.compression.coding.rans import _LOW, Freqs, _encoder_tables
-from fedbytes.compression.coding.rans import _encode as _encode_loop
-from fedbytes.compression.coding.reader import Reader, count_bytes
-from fedbytes.compression.numerics.kernels import kernel
+from fedbytes.compression.coding.frequency_tables import TOTAL_BITS, Freqs, normalise_counts
+from fedbytes.compression.coding.integers import (
+    join_tokens,
+    split_tokens,
+    token_of,
+    token_ranges,
+    tokens_of,
+)
+from fedbytes.compression.coding.loops.rans_loops import LOWEST_STATE
+from fedbytes.compression.coding.loops.rans_loops import encode_states as _encode_loop
+from fedbytes.compression.coding.rans import encoder_tables
+from fedbytes.compression.coding.reader import Reader, pack_count
 
 DIRECT = 4
 MAX_LEVEL = 1 << 22
@@ -59,10 +70,10 @@ class Tables:
         return table
 
 
-def count(q: Int32s, counts: Int64s) -> int:
+def count_magnitudes(q: Int32s, counts: Int64s) -> int:
     """Add the tokens of q's magnitudes to counts [`MAX_TOKEN` + 1]; return the largest one."""
     direct = np.zeros((1 << DIRECT) + 1, np.int64)
-    top = int(_count(q, direct))
+    top = int(count_direct(q, direct))
     counts[: direct.size - 1] += direct[:-1]
     if direct[-1]:
         sizes = np.abs(q)
@@ -71,27 +82,27 @@ def count(q: Int32s, counts: Int64s) -> int:
     return top
 
 
-def fit(used: UInt8s, counts: Int64s) -> Tables:
+def fit_tables(used: UInt8s, counts: Int64s) -> Tables:
     """Return the tables that suit the counts [c, tokens]."""
     return Tables(used, tuple(map(_fit, counts)))
 
 
-def prices(freqs: Any) -> Int64s:
+def symbol_bits(freqs: Any) -> Int64s:
     """Return what symbols of these frequencies cost, in 1/256 bit; the same everywhere."""
-    cost: Int64s = np.rint(256 * (rans.TOTAL_BITS - np.log2(freqs))).astype(np.int64)
+    cost: Int64s = np.rint(256 * (TOTAL_BITS - np.log2(freqs))).astype(np.int64)
     return cost
 
 
-def estimate(tables: Tables, counts: Int64s) -> float:
+def estimate_context_bytes(tables: Tables, counts: Int64s) -> float:
     """Return about how many bytes `pack` gives."""
-    bits, raw = 8.0 * len(tables.pack()), 256 * ranges(DIRECT)[1].astype(np.int64)
+    bits, raw = 8.0 * len(tables.pack()), 256 * token_ranges(DIRECT)[1].astype(np.int64)
     for row, freqs in zip(counts, tables.freqs, strict=True):
         tokens = np.flatnonzero(row)
-        bits += int((row[tokens] * (prices(freqs[2 * tokens]) + raw[tokens])).sum()) / 256
-    return bits / 8 + 2 * rans.lanes_for(int(counts.sum())) + 3
+        bits += int((row[tokens] * (symbol_bits(freqs[2 * tokens]) + raw[tokens])).sum()) / 256
+    return bits / 8 + 2 * rans.coder_lanes(int(counts.sum())) + 3
 
 
-def pack(q: npt.NDArray[Any], contexts: UInt8s, used: UInt8s) -> bytes:
+def pack_in_contexts(q: npt.NDArray[Any], contexts: UInt8s, used: UInt8s) -> bytes:
     """Return tables, coded symbols and raw bits.
 
     Args:
@@ -102,12 +113,12 @@ def pack(q: npt.NDArray[Any], contexts: UInt8s, used: UInt8s) -> bytes:
     if q.size == 0:
         return b""
     sizes = q.astype(np.int32)
-    magnitudes, raw = split(np.abs(sizes, out=sizes).view(np.uint32), DIRECT)
+    magnitudes, raw = split_tokens(np.abs(sizes, out=sizes).view(np.uint32), DIRECT)
     del sizes
     counts = np.zeros((used.size, MAX_TOKEN + 1), np.int64)
     for row, context in zip(counts, used, strict=True):
         row += np.bincount(magnitudes[contexts == context], minlength=row.size)
-    tables = fit(used, counts)
+    tables = fit_tables(used, counts)
     place = np.zeros(256, np.uint16)
     place[used] = np.arange(used.size, dtype=np.uint16) * np.uint16(tables.freqs.shape[1])
     symbols = place[contexts]
@@ -118,7 +129,7 @@ def pack(q: npt.NDArray[Any], contexts: UInt8s, used: UInt8s) -> bytes:
     return b"".join((tables.pack(), _encode(symbols, tables.freqs), raw))
 
 
-def read(reader: Reader, contexts: UInt8s, used: UInt8s) -> tuple[UInt8s, UInt32s]:
+def read_in_contexts(reader: Reader, contexts: UInt8s, used: UInt8s) -> tuple[UInt8s, UInt32s]:
     """Return the symbols of the integers, and the magnitudes of those that have raw bits.
 
     A symbol is 0, or 2 t - 1 and 2 t for the token t of a negative and a positive integer;
@@ -135,10 +146,10 @@ def read(reader: Reader, contexts: UInt8s, used: UInt8s) -> tuple[UInt8s, UInt32
     symbols = _decode(reader, place[contexts], tables.freqs)
     tokens = symbols[symbols > 2 * (1 << DIRECT) - 2]
     tokens = (tokens + np.uint8(1)) >> np.uint8(1)
-    return symbols, join(tokens, reader, MAX_LEVEL, DIRECT)
+    return symbols, join_tokens(tokens, reader, MAX_LEVEL, DIRECT)
 
 
-def values(symbols: UInt8s, large: UInt32s) -> Int32s:
+def integers_of(symbols: UInt8s, large: UInt32s) -> Int32s:
     """Return the integers of a piece of symbols, and of the magnitudes that belong to it."""
     q = (symbols.astype(np.int32) + 1) >> 1
     q[q >= 1 << DIRECT] = large
@@ -164,7 +175,7 @@ def _frequencies(odds: bytes) -> Freqs:
     masses.append(left)
     whole = [math.floor(mass * _MASS) + 1 for mass in masses]
     split_ = whole[:1] + [half for mass in whole[1:] for half in (mass // 2 + 1,) * 2]
-    return rans.normalise(np.array(split_, np.int64))
+    return normalise_counts(np.array(split_, np.int64))
 
 
 def _read_tables(reader: Reader, used: UInt8s) -> Tables:
@@ -179,85 +190,30 @@ def _read_tables(reader: Reader, used: UInt8s) -> Tables:
 
 def _encode(symbols: UInt16s, freqs: Freqs) -> bytes:
     """Return rANS of symbols numbered through all tables; `rans.encode` but for the tables."""
-    lanes = rans.lanes_for(symbols.size)
-    states = np.full(lanes, _LOW, np.uint64)
+    lanes = rans.coder_lanes(symbols.size)
+    states = np.full(lanes, LOWEST_STATE, np.uint64)
     words = np.empty(symbols.size + 1, np.uint16)
-    parts = [_encoder_tables(row) for row in freqs]
+    parts = [encoder_tables(row) for row in freqs]
     tables = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
     start = int(_encode_loop(symbols, *tables, states, words))
     body = words[start:].astype("<u2", copy=False)
-    return b"".join((count_bytes(body.size), states.astype("<u4").tobytes(), body.tobytes()))
+    return b"".join((pack_count(body.size), states.astype("<u4").tobytes(), body.tobytes()))
 
 
 def _decode(reader: Reader, places: UInt8s, freqs: Freqs) -> UInt8s:
     size = reader.count("coder words", places.size)
-    states = reader.array("<u4", rans.lanes_for(places.size), "coder states").astype(np.uint64)
-    if int(states.min()) < _LOW:
-        raise ValueError(f"{reader.what} payload: coder state {states.min()} is below {_LOW}")
+    states = reader.array("<u4", rans.coder_lanes(places.size), "coder states").astype(np.uint64)
+    if int(states.min()) < LOWEST_STATE:
+        raise ValueError(
+            f"{reader.what} payload: coder state {states.min()} is below {LOWEST_STATE}"
+        )
     words = np.zeros(size + 1, np.uint16)
     words[:size] = reader.array("<u2", size, "coder words")
     every = np.arange(freqs.shape[1], dtype=np.uint8)
     slots = np.stack([np.repeat(every, row) for row in freqs])
     starts = (np.cumsum(freqs, axis=1, dtype=np.uint32) - freqs).astype(np.uint32)
     symbols = np.empty(places.size, np.uint8)
-    used = _decode_loop(slots, freqs, starts, places, states, words, symbols)
-    if used != size or (states != _LOW).any():
+    used = decode_in_contexts(slots, freqs, starts, places, states, words, symbols)
+    if used != size or (states != LOWEST_STATE).any():
         raise ValueError(f"{reader.what} payload: the coded symbols are damaged")
     return symbols
-
-
-def _count_numpy(q: Int32s, direct: Int64s) -> int:
-    sizes = np.abs(q)
-    direct += np.bincount(np.minimum(sizes, direct.size - 1), minlength=direct.size)
-    return int(sizes.max())
-
-
-@kernel(_count_numpy)
-def _count(q, direct):  # type: ignore[no-untyped-def]
-    last, top = np.int32(direct.size - 1), np.int32(0)
-    for i in range(q.size):
-        size = abs(q[i])
-        direct[min(size, last)] += 1
-        top = max(top, size)
-    return top
-
-
-def _decode_numpy(
-    slots: Any, freqs: Any, starts: Any, places: Any, states: Any, words: Any, symbols: Any
-) -> int:
-    lanes, at, last = states.size, 0, words.size - 1
-    for begin in range(0, symbols.size, lanes):
-        x = states[: min(lanes, symbols.size - begin)]
-        place = places[begin : begin + lanes]
-        slot = x & np.uint64(rans.TOTAL - 1)
-        symbol = slots[place, slot]
-        symbols[begin : begin + lanes] = symbol
-        x >>= np.uint64(rans.TOTAL_BITS)
-        x *= freqs[place, symbol]
-        x += slot - starts[place, symbol]
-        empty = np.flatnonzero(x < _LOW)
-        where = np.minimum(at + np.arange(empty.size), last)
-        x[empty] = x[empty] << np.uint64(16) | words[where]
-        at += empty.size
-    return at
-
-
-@kernel(_decode_numpy)
-def _decode_loop(slots, freqs, starts, places, states, words, symbols):  # type: ignore[no-untyped-def]
-    mask, last = np.uint64(states.size - 1), np.uint64(words.size - 1)
-    at = np.uint64(0)
-    for n in range(symbols.size):
-        i = np.uint64(n)
-        place = places[i]
-        x = states[i & mask]
-        slot = x & np.uint64(0xFFF)
-        symbol = slots[place, slot]
-        symbols[i] = symbol
-        x = (x >> np.uint64(12)) * np.uint64(freqs[place, symbol])
-        x += slot - np.uint64(starts[place, symbol])
-        word = np.uint64(words[min(at, last)])
-        empty = x < np.uint64(0x10000)
-        x = (x << np.uint64(16) | word) if empty else x
-        at += np.uint64(empty)
-        states[i & mask] = x
-    return at

@@ -12,27 +12,27 @@ import numpy as np
 
 from fedbytes.arrays import Floats, Int32s, Int64s, UInt8s, UInt32s
 from fedbytes.compression.codecs.lora_klt import context_models
-from fedbytes.compression.codecs.lora_klt.matrices import Geometry, Plane
+from fedbytes.compression.codecs.lora_klt.loops.component_loops import add_components
+from fedbytes.compression.codecs.lora_klt.matrices import Matrix, MatrixPlan
 from fedbytes.compression.codecs.lora_klt.rank_one_components import (
-    add,
+    binary_exponent,
     most_components,
-    octave,
     row_step,
 )
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.reader import Reader
 
 LOWEST, HIGHEST = -6, 9
-SILENT = 0
+SKIPPED = 0
 _CODES = HIGHEST - LOWEST + 1
 _LIMIT = 80  # of a component's code
 ROW_PART, COLUMN_PART, _PAIRED_ROW, _PLAIN_ROW = range(4)
-_SHIFT_BITS = 5
-SHIFT_STEPS = 32
+_OFFSET_BITS = 5
+OFFSET_STEPS = 32
 
 
 @dataclass(frozen=True)
-class Group:
+class ComponentMatrix:
     """A matrix in the working vector that may have components."""
 
     start: int
@@ -50,10 +50,10 @@ class Group:
         return most_components(self.rows, self.columns)
 
 
-def groups_of(shape: Geometry) -> list[Group]:
+def component_matrices(shape: MatrixPlan) -> list[ComponentMatrix]:
     """Return the groups in their order: stacks, then the factored planes."""
-    found = [Group(*stack) for stack in shape.stacks]
-    found += [Group(p.start, p.rows, p.columns) for p in shape.planes if p.factored]
+    found = [ComponentMatrix(*stack) for stack in shape.stacks]
+    found += [ComponentMatrix(p.start, p.rows, p.columns) for p in shape.planes if p.factored]
     return [group for group in found if group.most]
 
 
@@ -70,55 +70,55 @@ class Energies:
     components: list[list[int]]
     rows: list[list[int]]
 
-    def segments(self, shape: Geometry) -> Iterator[tuple[int, int]]:
+    def segments(self, shape: MatrixPlan) -> Iterator[tuple[int, int]]:
         """Yield context and length of each run of integers, in the order of the message."""
-        for group, codes in zip(groups_of(shape), self.components, strict=True):
+        for group, codes in zip(component_matrices(shape), self.components, strict=True):
             for code in codes:
-                yield context(ROW_PART, row_code(code, group)), group.rows
-                yield context(COLUMN_PART, code), group.columns
+                yield context_of(ROW_PART, row_code(code, group)), group.rows
+                yield context_of(COLUMN_PART, code), group.columns
         for plane, row_codes in zip(shape.planes, self.rows, strict=True):
             kind = row_kind(plane)
             for code in row_codes:
-                if code != SILENT:
+                if code != SKIPPED:
                     yield kind * _CODES + code - 1, plane.columns
 
-    def contexts(self, shape: Geometry) -> UInt8s:
+    def contexts(self, shape: MatrixPlan) -> UInt8s:
         """Return the context of each integer."""
         pairs = np.array(list(self.segments(shape)), np.int64).reshape(-1, 2)
         return np.repeat(pairs[:, 0].astype(np.uint8), pairs[:, 1])
 
-    def pack(self, shape: Geometry) -> bytes:
+    def pack(self, shape: MatrixPlan) -> bytes:
         """Return the bytes that `read_energies` reads."""
         counts = np.array([len(codes) for codes in self.components], np.int64)
         width = int(counts.max(initial=0)).bit_length()
         head = bytes([width]) + pack_bits(counts, width) if counts.size else b""
-        kinds = _kinds(counts.tolist(), shape)
+        kinds = _code_kinds(counts.tolist(), shape)
         flat = [code for codes in (*self.components, *self.rows) for code in codes]
         last, differences = [0, 0], []
         for code, kind in zip(flat, kinds.tolist(), strict=True):
             differences.append(code - last[kind // 2])
             last[kind // 2] = code
         used = np.unique(kinds)
-        return head + context_models.pack(np.array(differences, np.int32), kinds, used)
+        return head + context_models.pack_in_contexts(np.array(differences, np.int32), kinds, used)
 
 
-def context(kind: int, code: int) -> int:
+def context_of(kind: int, code: int) -> int:
     """Return the context of integers of one kind whose mean square is about 2^code."""
     return kind * _CODES + min(max(code, LOWEST), HIGHEST) - LOWEST
 
 
-def row_code(code: int, group: Group) -> int:
+def row_code(code: int, group: ComponentMatrix) -> int:
     """Return the code of the u of a component: its mean square is about 2^code of its steps."""
     step = row_step(code, group.columns)
-    return octave(1.0 / (group.rows * step * step))
+    return binary_exponent(1.0 / (group.rows * step * step))
 
 
-def row_kind(plane: Plane) -> int:
+def row_kind(plane: Matrix) -> int:
     """Return the kind of context that a plane's rows have."""
     return _PAIRED_ROW if plane.pair >= 0 else _PLAIN_ROW
 
 
-def has_shifts(context_: int) -> bool:
+def has_offsets(context_: int) -> bool:
     """Return whether the levels of a context are moved; those of row parts are not."""
     return context_ >= _CODES
 
@@ -128,16 +128,16 @@ def row_class(code: int) -> int:
     return min(max(code, LOWEST), HIGHEST) - LOWEST + 1
 
 
-def _kinds(counts: list[int], shape: Geometry) -> UInt8s:
+def _code_kinds(counts: list[int], shape: MatrixPlan) -> UInt8s:
     """Return for each code: 0 a group's first component, 1 a later one, 2 and 3 for rows."""
     kinds = [kind for count in counts for kind in [0, *[1] * (count - 1)][:count]]
     kinds += [kind for plane in shape.planes for kind in [2, *[3] * (plane.rows - 1)]]
     return np.array(kinds, np.uint8)
 
 
-def read_energies(reader: Reader, shape: Geometry) -> Energies:
+def read_energies(reader: Reader, shape: MatrixPlan) -> Energies:
     """Return what `Energies.pack` wrote; ValueError for what it cannot have written."""
-    groups = groups_of(shape)
+    groups = component_matrices(shape)
     counts = np.zeros(len(groups), np.int64)
     if groups:
         width = reader.number("B", "width of component counts", 0, 7)
@@ -146,12 +146,14 @@ def read_energies(reader: Reader, shape: Geometry) -> Energies:
     for group, count in zip(groups, counts.tolist(), strict=True):
         if count > group.most:
             raise ValueError(f"{reader.what} payload: {count} components of at most {group.most}")
-    kinds = _kinds(counts.tolist(), shape)
-    symbols, large = context_models.read(reader, kinds, np.unique(kinds))
+    kinds = _code_kinds(counts.tolist(), shape)
+    symbols, large = context_models.read_in_contexts(reader, kinds, np.unique(kinds))
     codes, last = [], [0, 0]
-    for difference, kind in zip(context_models.values(symbols, large).tolist(), kinds, strict=True):
+    for difference, kind in zip(
+        context_models.integers_of(symbols, large).tolist(), kinds, strict=True
+    ):
         last[kind // 2] += difference
-        low, high = ((-_LIMIT, _LIMIT), (SILENT, _CODES))[kind // 2]
+        low, high = ((-_LIMIT, _LIMIT), (SKIPPED, _CODES))[kind // 2]
         if not low <= last[kind // 2] <= high:
             raise ValueError(f"{reader.what} payload: energy {last[kind // 2]} is out of range")
         codes.append(last[kind // 2])
@@ -163,70 +165,72 @@ def read_energies(reader: Reader, shape: Geometry) -> Energies:
 
 
 @dataclass(frozen=True)
-class Levels:
+class LevelOffsets:
     """Where the levels ±1, and ±2 and beyond, of each context are moved, in 1/32 step."""
 
     moves: Int64s  # [64 contexts, 2]
 
     def pack(self, used: UInt8s) -> bytes:
         """Return the moves of the contexts that have any."""
-        moved = [int(c) for c in used if has_shifts(int(c))]
-        return pack_bits(self.moves[moved].ravel() + SHIFT_STEPS // 2, _SHIFT_BITS)
+        moved = [int(c) for c in used if has_offsets(int(c))]
+        return pack_bits(self.moves[moved].ravel() + OFFSET_STEPS // 2, _OFFSET_BITS)
 
     def values(self, q: Int32s, context_: int, step: float) -> Floats:
         """Return the values of integers of one context."""
         size = np.abs(q)
-        first, beyond = (self.moves[context_] / SHIFT_STEPS).tolist()
+        first, beyond = (self.moves[context_] / OFFSET_STEPS).tolist()
         moved = size + np.where(size > 1, beyond, first)
         out: Floats = (np.sign(q) * moved * step).astype(np.float32)
         return out
 
 
-def still() -> Levels:
+def no_offsets() -> LevelOffsets:
     """Return levels that are not moved."""
-    return Levels(np.zeros((4 * _CODES, 2), np.int64))
+    return LevelOffsets(np.zeros((4 * _CODES, 2), np.int64))
 
 
-def read_levels(reader: Reader, used: UInt8s) -> Levels:
+def read_level_offsets(reader: Reader, used: UInt8s) -> LevelOffsets:
     """Return the levels of the used contexts."""
-    levels = still()
-    moved = [int(c) for c in used if has_shifts(int(c))]
-    packed = reader.take(packed_bytes(2 * len(moved), _SHIFT_BITS), "moves of levels")
-    found: Any = unpack_bits(packed, 2 * len(moved), _SHIFT_BITS)
-    levels.moves[moved] = found.astype(np.int64).reshape(-1, 2) - SHIFT_STEPS // 2
+    levels = no_offsets()
+    moved = [int(c) for c in used if has_offsets(int(c))]
+    packed = reader.take(packed_bytes(2 * len(moved), _OFFSET_BITS), "moves of levels")
+    found: Any = unpack_bits(packed, 2 * len(moved), _OFFSET_BITS)
+    levels.moves[moved] = found.astype(np.int64).reshape(-1, 2) - OFFSET_STEPS // 2
     return levels
 
 
-def read_body(reader: Reader, shape: Geometry, step: float) -> Floats:
+def read_body(reader: Reader, shape: MatrixPlan, step: float) -> Floats:
     """Return the working vector of a message whose step is known."""
     energies = read_energies(reader, shape)
     places = energies.contexts(shape)
     used = np.unique(places)
-    body = _Body(energies.segments(shape), read_levels(reader, used), step)
-    body.symbols, body.large = context_models.read(reader, places, used)
+    body = _IntegerRuns(energies.segments(shape), read_level_offsets(reader, used), step)
+    body.symbols, body.large = context_models.read_in_contexts(reader, places, used)
     work = np.zeros(sum(plane.numel for plane in shape.planes), np.float32)
-    for group, codes in zip(groups_of(shape), energies.components, strict=True):
+    for group, codes in zip(component_matrices(shape), energies.components, strict=True):
         u = np.empty((group.rows, len(codes)), np.float32)
         y = np.empty((len(codes), group.columns), np.float32)
         for j, code in enumerate(codes):
             u[:, j] = body.integers()[1] * row_step(code, group.columns)
             y[j] = body.values()
         if codes:
-            add(u, y, group.within(work))
+            add_components(u, y, group.within(work))
     for plane, row_codes in zip(shape.planes, energies.rows, strict=True):
         for row, code in zip(plane.within(work), row_codes, strict=True):
-            if code != SILENT:
+            if code != SKIPPED:
                 row += body.values()
     return work
 
 
-class _Body:
+class _IntegerRuns:
     """The integers of a message, taken run by run."""
 
     symbols: UInt8s
     large: UInt32s
 
-    def __init__(self, segments: Iterator[tuple[int, int]], levels: Levels, step: float) -> None:
+    def __init__(
+        self, segments: Iterator[tuple[int, int]], levels: LevelOffsets, step: float
+    ) -> None:
         self._segments, self._levels, self._step = segments, levels, step
         self._at = self._large_at = 0
 
@@ -235,7 +239,7 @@ class _Body:
         place, size = next(self._segments)
         piece = self.symbols[self._at : self._at + size]
         wide = int(np.count_nonzero(piece > 2 * (1 << context_models.DIRECT) - 2))
-        q = context_models.values(piece, self.large[self._large_at : self._large_at + wide])
+        q = context_models.integers_of(piece, self.large[self._large_at : self._large_at + wide])
         self._at, self._large_at = self._at + size, self._large_at + wide
         return place, q
 

@@ -17,8 +17,8 @@ import numpy.typing as npt
 
 from fedbytes.arrays import Doubles, Floats
 from fedbytes.compression.codecs.lora_klt.eigen import eigen
+from fedbytes.compression.codecs.lora_klt.loops.rotation_loops import rotate_rows
 from fedbytes.compression.layout import Layout
-from fedbytes.compression.numerics.kernels import kernel
 
 _REFERENCE_BITS = 12
 _ROW = 512
@@ -26,7 +26,7 @@ _LEAST = 4  # rows and columns of a matrix that may have components
 
 
 @dataclass(frozen=True)
-class Plane:
+class Matrix:
     """One tensor as a matrix.
 
     Attributes:
@@ -70,10 +70,10 @@ class Plane:
 
 
 @dataclass(frozen=True)
-class Geometry:
+class MatrixPlan:
     """All planes, and the tall matrices: (start, rows, columns) in the working vector."""
 
-    planes: tuple[Plane, ...]
+    planes: tuple[Matrix, ...]
     stacks: tuple[tuple[int, int, int], ...]
 
     @property
@@ -83,16 +83,16 @@ class Geometry:
 
 
 @functools.lru_cache(maxsize=32)
-def geometry(layout: Layout, factored: bool = True) -> Geometry:
+def plan_matrices(layout: Layout, factored: bool = True) -> MatrixPlan:
     """Return the layout's planes; without `factored`, every tensor is only cut into rows."""
     shapes, places = layout.shapes, dict(zip(layout.names, layout.offsets, strict=False))
-    pairs = _pairs(shapes) if factored else []
-    planes: list[Plane] = []
+    pairs = _lora_pairs(shapes) if factored else []
+    planes: list[Matrix] = []
     stacks = []
 
     def add(source: int, rows: int, columns: int, **more: Any) -> None:
         start = planes[-1].start + planes[-1].numel if planes else 0
-        planes.append(Plane(source, start, rows, columns, **more))
+        planes.append(Matrix(source, start, rows, columns, **more))
 
     for columns in sorted({shapes[a][1] for a, _ in pairs}):
         first, members = (
@@ -108,11 +108,11 @@ def geometry(layout: Layout, factored: bool = True) -> Geometry:
         add(places[b], *shapes[b][::-1], pair=i, transposed=True, factored=True)
     taken = {name for pair in pairs for name in pair}
     for name in [name for name in layout.names if name not in taken]:
-        _add_other(add, places[name], shapes[name], factored)
-    return Geometry(tuple(planes), tuple(stacks))
+        _add_unpaired(add, places[name], shapes[name], factored)
+    return MatrixPlan(tuple(planes), tuple(stacks))
 
 
-def _add_other(
+def _add_unpaired(
     add: Callable[..., None], source: int, shape: tuple[int, ...], factored: bool
 ) -> None:
     numel = prod(shape)
@@ -127,7 +127,7 @@ def _add_other(
         add(source + whole, 1, numel - whole)
 
 
-def _pairs(shapes: dict[str, tuple[int, ...]]) -> list[tuple[str, str]]:
+def _lora_pairs(shapes: dict[str, tuple[int, ...]]) -> list[tuple[str, str]]:
     """Return the names of A and B of each pair: `…lora_A…` and `…lora_B…` of one rank."""
     found = []
     for a, shape in shapes.items():
@@ -138,7 +138,7 @@ def _pairs(shapes: dict[str, tuple[int, ...]]) -> list[tuple[str, str]]:
     return found
 
 
-def rank_bases(shape: Geometry, reference: Floats | None) -> list[Doubles] | None:
+def rank_bases(shape: MatrixPlan, reference: Floats | None) -> list[Doubles] | None:
     """Return an orthonormal [r, r] basis of each pair's rank axis, or None without a reference.
 
     Its columns are the eigenvectors of A A^T and B^T B of the reference, each divided by its
@@ -149,13 +149,13 @@ def rank_bases(shape: Geometry, reference: Floats | None) -> list[Doubles] | Non
     grams: list[Doubles | float] = [0.0] * shape.pairs
     for plane in shape.planes:
         if plane.pair >= 0:
-            gram = exact_gram(integers(plane.of(reference), _REFERENCE_BITS)[0])
+            gram = exact_gram(round_to_integers(plane.of(reference), _REFERENCE_BITS)[0])
             trace = float(np.trace(gram))
             grams[plane.pair] = grams[plane.pair] + gram / max(trace, 1.0)
     return [eigen(np.asarray(gram))[1] for gram in grams]
 
 
-def integers(matrix: npt.NDArray[Any], bits: int) -> tuple[Doubles, int]:
+def round_to_integers(matrix: npt.NDArray[Any], bits: int) -> tuple[Doubles, int]:
     """Return the matrix times 2^e, rounded to integers of at most `bits` bits, and e."""
     top = max(float(matrix.max()), -float(matrix.min()))
     exponent = bits - int(np.frexp(top)[1]) if top > 0 else 0
@@ -170,46 +170,28 @@ def exact_gram(whole: Doubles) -> Doubles:
     return product
 
 
-def load(shape: Geometry, x: Floats, bases: list[Doubles] | None, work: Floats) -> None:
+def gather_matrices(
+    shape: MatrixPlan, x: Floats, bases: list[Doubles] | None, work: Floats
+) -> None:
     """Write the planes of x, with turned rows, to the working vector."""
     for plane in shape.planes:
         if bases is None or plane.pair < 0:
             plane.within(work)[:] = plane.of(x)
         else:
             turned = plane.within(work)
-            turn(
+            rotate_rows(
                 np.ascontiguousarray(bases[plane.pair].T), np.ascontiguousarray(plane.of(x)), turned
             )
 
 
-def unload(shape: Geometry, work: Floats, bases: list[Doubles] | None, y: Floats) -> None:
+def scatter_matrices(
+    shape: MatrixPlan, work: Floats, bases: list[Doubles] | None, y: Floats
+) -> None:
     """Write the planes, turned back, to where their tensors lie in y."""
     for plane in shape.planes:
         matrix = plane.within(work)
         if bases is not None and plane.pair >= 0:
             back = np.empty_like(matrix)
-            turn(bases[plane.pair], matrix, back)
+            rotate_rows(bases[plane.pair], matrix, back)
             matrix = back
         plane.of(y)[:] = matrix
-
-
-def _turn_numpy(weights: Doubles, matrix: Floats, out: Floats) -> None:
-    for row, into in zip(weights, out, strict=True):
-        total = np.zeros(matrix.shape[1])
-        for weight, source in zip(row, matrix, strict=True):
-            total += weight * source.astype(np.float64)
-        into[:] = total
-
-
-@kernel(_turn_numpy)
-def turn(weights, matrix, out):  # type: ignore[no-untyped-def]
-    """Write weights [m, n] times matrix [n, columns] to out, in float64 and in this order."""
-    total = np.empty(matrix.shape[1])
-    for k in range(weights.shape[0]):
-        total[:] = 0.0
-        for i in range(weights.shape[1]):
-            weight = weights[k, i]
-            for j in range(total.size):
-                total[j] += weight * np.float64(matrix[i, j])
-        for j in range(total.size):
-            out[k, j] = np.float32(total[j])

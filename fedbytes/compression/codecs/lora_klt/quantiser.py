@@ -11,39 +11,44 @@ from fedbytes.compression.codecs.lora_klt import context_models
 from fedbytes.compression.codecs.lora_klt.format import (
     COLUMN_PART,
     LOWEST,
+    OFFSET_STEPS,
     ROW_PART,
-    SHIFT_STEPS,
-    SILENT,
+    SKIPPED,
+    ComponentMatrix,
     Energies,
-    Group,
-    Levels,
-    context,
-    groups_of,
-    has_shifts,
+    LevelOffsets,
+    component_matrices,
+    context_of,
+    has_offsets,
+    no_offsets,
     row_class,
     row_code,
     row_kind,
-    still,
 )
-from fedbytes.compression.codecs.lora_klt.matrices import Geometry, exact_gram, integers
-from fedbytes.compression.codecs.lora_klt.rank_one_components import add, leading, octave, row_step
-from fedbytes.compression.codecs.lora_klt.rounding import offset_steps, round_run
-from fedbytes.compression.numerics.exponents import energy
+from fedbytes.compression.codecs.lora_klt.loops.component_loops import add_components
+from fedbytes.compression.codecs.lora_klt.matrices import MatrixPlan, exact_gram, round_to_integers
+from fedbytes.compression.codecs.lora_klt.rank_one_components import (
+    binary_exponent,
+    leading_components,
+    row_step,
+)
+from fedbytes.compression.codecs.lora_klt.rounding import mean_offsets, round_run
+from fedbytes.compression.numerics.squared_norm import squared_norm
 
-_WORTH = 0.25  # squared steps a coordinate of y from which on a component pays for itself
-_FIRST = 0.65  # where the first threshold lies until the price of a level is known
-_PRICE = 0.13  # squared steps that a bit is worth
-_FIRSTS = (0.5, 1.2)
+_LEAST_ENERGY = 0.25  # squared steps a coordinate of y from which on a component pays for itself
+_FIRST_THRESHOLD = 0.65  # where the first threshold lies until the price of a level is known
+_ERROR_PER_BIT = 0.13  # squared steps that a bit is worth
+_THRESHOLD_RANGE = (0.5, 1.2)
 _CONTEXTS = 64
 _BITS = 17
 
 
 @dataclass(frozen=True)
-class Habits:
+class ContextStats:
     """What is learned of each context from one quantisation for the next: levels and thresholds."""
 
-    levels: Levels = field(default_factory=still)
-    firsts: Doubles = field(default_factory=lambda: np.full(_CONTEXTS, _FIRST))
+    levels: LevelOffsets = field(default_factory=no_offsets)
+    firsts: Doubles = field(default_factory=lambda: np.full(_CONTEXTS, _FIRST_THRESHOLD))
 
 
 @dataclass(frozen=True)
@@ -63,37 +68,37 @@ class Trial:
     """
 
     step: float
-    habits: Habits
+    habits: ContextStats
     energies: Energies
     error: float
     size: float
-    learned: Habits
+    learned: ContextStats
     silent: frozenset[tuple[int, int]]
     gains: dict[tuple[int, int], tuple[float, int]]
 
     @property
     def worth(self) -> float:
         """What its bytes are worth as squared error."""
-        return _PRICE * self.step**2 * 8 * self.size
+        return _ERROR_PER_BIT * self.step**2 * 8 * self.size
 
 
-class Quantiser:
+class ComponentQuantiser:
     """Quantises one working vector again and again, until the step suits."""
 
-    def __init__(self, shape: Geometry, work: Floats) -> None:
+    def __init__(self, shape: MatrixPlan, work: Floats) -> None:
         self.shape, self.work = shape, work
-        self.groups = groups_of(shape)
-        self.energy = energy(work)
+        self.groups = component_matrices(shape)
+        self.energy = squared_norm(work)
         inside = sum(rows * columns for _, rows, columns in shape.stacks)
         first = len(shape.stacks)  # groups before are stacks; the A in them change with the step
         self._found = {
-            place: leading(group.within(work))
+            place: leading_components(group.within(work))
             for place, group in enumerate(self.groups)
             if place < first or group.start >= inside
         }
 
     def try_step(
-        self, step: float, habits: Habits, silent: frozenset[tuple[int, int]] = frozenset()
+        self, step: float, habits: ContextStats, silent: frozenset[tuple[int, int]] = frozenset()
     ) -> Trial:
         """Return the vector quantised with a step; `silent` are (plane, row) to leave out."""
         return self._run(step, habits, silent)[1]
@@ -106,17 +111,17 @@ class Quantiser:
         places = trial.energies.contexts(self.shape)
         q = np.concatenate([*run.parts, np.empty(0, np.int8)])
         run.parts.clear()
-        return b"".join((energies, levels, context_models.pack(q, places, run.used)))
+        return b"".join((energies, levels, context_models.pack_in_contexts(q, places, run.used)))
 
     def _run(
-        self, step: float, habits: Habits, silent: frozenset[tuple[int, int]]
-    ) -> tuple["_Run", Trial]:
-        run = _Run(step, habits, silent)
+        self, step: float, habits: ContextStats, silent: frozenset[tuple[int, int]]
+    ) -> tuple["_Pass", Trial]:
+        run = _Pass(step, habits, silent)
         rest = self.work.copy()
         components = []
         for place, group in enumerate(self.groups):
             matrix = group.within(rest)
-            found = self._found.get(place) or leading(matrix)
+            found = self._found.get(place) or leading_components(matrix)
             components.append(run.components(group, matrix, *found))
         rows = [
             run.rows(number, plane.within(rest), row_kind(plane))
@@ -126,10 +131,12 @@ class Quantiser:
         return run, run.finish(self.shape, energies)
 
 
-class _Run:
+class _Pass:
     """One pass over everything, with the integers and what is learned from them."""
 
-    def __init__(self, step: float, habits: Habits, silent: frozenset[tuple[int, int]]) -> None:
+    def __init__(
+        self, step: float, habits: ContextStats, silent: frozenset[tuple[int, int]]
+    ) -> None:
         self.step, self.habits, self.silent = step, habits, silent
         self.gains: dict[tuple[int, int], tuple[float, int]] = {}
         self.parts: list[npt.NDArray[Any]] = []
@@ -138,13 +145,13 @@ class _Run:
         self.sums = np.zeros((_CONTEXTS, 2, 2), np.int64)  # by context, as `round_run` adds
 
     def components(
-        self, group: Group, matrix: Floats, vectors: Doubles, energies: Doubles
+        self, group: ComponentMatrix, matrix: Floats, vectors: Doubles, energies: Doubles
     ) -> list[int]:
         """Take the components that pay out of the matrix, and return their codes."""
         columns = group.columns
         ratios = energies / columns / self.step**2
-        count = int(np.count_nonzero(ratios >= _WORTH))
-        codes = [octave(float(ratio)) for ratio in ratios[:count]]
+        count = int(np.count_nonzero(ratios >= _LEAST_ENERGY))
+        codes = [binary_exponent(float(ratio)) for ratio in ratios[:count]]
         if not codes:
             return []
         steps = np.array([row_step(code, columns) for code in codes])
@@ -152,17 +159,17 @@ class _Run:
         kept = u.any(axis=1)
         u, steps = u[kept], steps[kept]
         codes = [code for code, keep in zip(codes, kept.tolist(), strict=True) if keep]
-        whole, exponent = integers(matrix, _BITS)
+        whole, exponent = round_to_integers(matrix, _BITS)
         inner = exact_gram(u) * steps[:, None] * steps
         products = np.ldexp(u @ whole, -exponent) * steps[:, None]
         y = np.empty((len(codes), columns), np.float32)
         for j, code in enumerate(codes):
             for i in range(j):  # what the earlier ones took is not there any more
                 products[j] -= inner[j, i] * y[i].astype(np.float64)
-            self._keep(u[j].astype(np.int32), context(ROW_PART, row_code(code, group)))
+            self._keep(u[j].astype(np.int32), context_of(ROW_PART, row_code(code, group)))
             fitted = (products[j] / inner[j, j]).astype(np.float32)
-            y[j] = self._quantise(fitted, context(COLUMN_PART, code))[0]
-        add(np.ascontiguousarray((u * steps[:, None]).T.astype(np.float32)), -y, matrix)
+            y[j] = self._quantise(fitted, context_of(COLUMN_PART, code))[0]
+        add_components(np.ascontiguousarray((u * steps[:, None]).T.astype(np.float32)), -y, matrix)
         return codes
 
     def rows(self, number: int, matrix: Floats, kind: int) -> list[int]:
@@ -177,12 +184,12 @@ class _Run:
     def _row(
         self, name: tuple[int, int], row: Floats, energy: float, peak: float, kind: int
     ) -> int:
-        code = octave(energy / row.size / self.step**2) if energy else LOWEST
-        place = context(kind, code)
+        code = binary_exponent(energy / row.size / self.step**2) if energy else LOWEST
+        place = context_of(kind, code)
         quiet = peak < self.habits.firsts[place] * self.step
         if quiet or name in self.silent:
             self.error += energy
-            return SILENT
+            return SKIPPED
         decoded, error = self._quantise(row, place)
         nonzero = int(np.count_nonzero(decoded))
         self.error += error
@@ -191,14 +198,14 @@ class _Run:
 
     def _quantise(self, x: Floats, place: int) -> tuple[Floats, float]:
         """Keep the integers of x; return what they are decoded to, and the squared error."""
-        moves = self.habits.levels.moves[place] / SHIFT_STEPS
+        moves = self.habits.levels.moves[place] / OFFSET_STEPS
         first = self.habits.firsts[place]
         q, decoded, error = round_run(x, self.step, first, moves, self.sums[place])
         self._keep(q, place)
         return decoded, error
 
     def _keep(self, q: Int32s, place: int) -> None:
-        top = context_models.count(q, self.counts[place])
+        top = context_models.count_magnitudes(q, self.counts[place])
         self.parts.append(q.astype(np.int8 if top < 128 else np.int16 if top < 32768 else np.int32))
 
     @property
@@ -206,35 +213,37 @@ class _Run:
         """The contexts that occur, rising."""
         return np.flatnonzero(self.counts.any(axis=1)).astype(np.uint8)
 
-    def finish(self, shape: Geometry, energies: Energies) -> Trial:
+    def finish(self, shape: MatrixPlan, energies: Energies) -> Trial:
         """Return the trial with its size and what was learned."""
         used = self.used
         counts = self.counts[used]
-        tables = context_models.fit(used, counts)
+        tables = context_models.fit_tables(used, counts)
         size = len(energies.pack(shape)) + len(self.habits.levels.pack(used))
         return Trial(
             step=self.step,
             habits=self.habits,
             energies=energies,
             error=self.error,
-            size=size + context_models.estimate(tables, counts),
+            size=size + context_models.estimate_context_bytes(tables, counts),
             learned=self._learn(used, tables),
             silent=self.silent,
             gains=self.gains,
         )
 
-    def _learn(self, used: UInt8s, tables: context_models.Tables) -> Habits:
-        means = offset_steps(self.sums) * SHIFT_STEPS
-        half = SHIFT_STEPS // 2
+    def _learn(self, used: UInt8s, tables: context_models.Tables) -> ContextStats:
+        means = mean_offsets(self.sums) * OFFSET_STEPS
+        half = OFFSET_STEPS // 2
         moves = np.clip(np.rint(means), -half, half - 1).astype(np.int64)
         firsts = self.habits.firsts.copy()
         for place, row in zip(used.tolist(), tables.freqs, strict=True):
-            if has_shifts(place) and np.count_nonzero(row) > 2:
-                zero, one_more = context_models.prices(row[[0, 2]]).tolist()
+            if has_offsets(place) and np.count_nonzero(row) > 2:
+                zero, one_more = context_models.symbol_bits(row[[0, 2]]).tolist()
                 price = (one_more - zero) / 256
-                one = 1.0 + moves[place, 0] / SHIFT_STEPS
-                firsts[place] = np.clip((one * one + _PRICE * price) / (2 * one), *_FIRSTS)
-        return replace(self.habits, levels=Levels(moves), firsts=firsts)
+                one = 1.0 + moves[place, 0] / OFFSET_STEPS
+                firsts[place] = np.clip(
+                    (one * one + _ERROR_PER_BIT * price) / (2 * one), *_THRESHOLD_RANGE
+                )
+        return replace(self.habits, levels=LevelOffsets(moves), firsts=firsts)
 
 
 def _row_energies(matrix: Floats) -> Doubles:
@@ -242,7 +251,7 @@ def _row_energies(matrix: Floats) -> Doubles:
     energies = np.empty(matrix.shape[0])
     rows = max(CHUNK // matrix.shape[1], 1)
     for start in range(0, energies.size, rows):
-        whole, exponent = integers(matrix[start : start + rows], _BITS)
+        whole, exponent = round_to_integers(matrix[start : start + rows], _BITS)
         whole *= whole
         energies[start : start + rows] = np.ldexp(whole.sum(axis=1), -2 * exponent)
     return energies

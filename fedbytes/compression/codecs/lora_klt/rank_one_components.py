@@ -12,8 +12,8 @@ import numpy as np
 
 from fedbytes.arrays import Doubles, Floats
 from fedbytes.compression.codecs.lora_klt.eigen import eigen
-from fedbytes.compression.codecs.lora_klt.matrices import exact_gram, integers, turn
-from fedbytes.compression.numerics.kernels import kernel
+from fedbytes.compression.codecs.lora_klt.loops.rotation_loops import rotate_rows
+from fedbytes.compression.codecs.lora_klt.matrices import exact_gram, round_to_integers
 
 _BITS = 13  # of the integers that stand for a matrix while its directions are sought
 _DIRECT = 96  # matrices with more rows than this are projected first
@@ -29,7 +29,7 @@ def most_components(rows: int, columns: int) -> int:
     return min(min(rows, columns) // 2, _MOST)
 
 
-def octave(ratio: float) -> int:
+def binary_exponent(ratio: float) -> int:
     """Return the c with 2^(c - 1) <= ratio < 2^c."""
     return int(np.frexp(ratio)[1])
 
@@ -39,12 +39,12 @@ def row_step(code: int, columns: int) -> float:
     return max(1.0 / math.sqrt(_TYPICAL * 2.0**code * columns), _FINEST)
 
 
-def leading(matrix: Floats) -> tuple[Doubles, Doubles]:
+def leading_components(matrix: Floats) -> tuple[Doubles, Doubles]:
     """Return the leading left singular vectors as columns, and their energies, falling.
 
     The same on every platform: products are of integers that float64 holds exactly.
     """
-    whole, exponent = integers(matrix, _BITS)
+    whole, exponent = round_to_integers(matrix, _BITS)
     rows, columns = whole.shape
     most = most_components(rows, columns)
     if most == 0 or not whole.any():
@@ -52,48 +52,33 @@ def leading(matrix: Floats) -> tuple[Doubles, Doubles]:
     if rows <= _DIRECT:
         values, vectors = eigen(exact_gram(whole))
         return vectors[:, :most], np.ldexp(values[:most], -2 * exponent)
-    return _projected(whole, min(most + _SPARE, rows, columns), most, exponent)
+    return _leading_by_iteration(whole, min(most + _SPARE, rows, columns), most, exponent)
 
 
-def _projected(whole: Doubles, width: int, most: int, exponent: int) -> tuple[Doubles, Doubles]:
+def _leading_by_iteration(
+    whole: Doubles, width: int, most: int, exponent: int
+) -> tuple[Doubles, Doubles]:
     """Return `leading` of a tall matrix by subspace iteration (Halko et al. 2011)."""
     columns = whole.shape[1]
     found = np.random.default_rng(0).integers(-64, 65, (width, columns)).astype(np.float64)
     for _ in range(_PASSES):
-        left = _orthonormal(found @ whole.T)
-        found = integers(left @ whole, _BITS)[0]
-    left = _orthonormal(found @ whole.T)
-    inside, shift = integers(left @ whole, _BITS)
+        left = _orthonormal_integers(found @ whole.T)
+        found = round_to_integers(left @ whole, _BITS)[0]
+    left = _orthonormal_integers(found @ whole.T)
+    inside, shift = round_to_integers(left @ whole, _BITS)
     values, vectors = eigen(exact_gram(inside))
     turned = np.empty(left.shape, np.float32)
-    turn(np.ascontiguousarray(vectors.T), left.astype(np.float32), turned)
+    rotate_rows(np.ascontiguousarray(vectors.T), left.astype(np.float32), turned)
     turned = turned[:most] / np.float32(1 << _BITS)
     energies = np.ldexp(values[:most], -2 * (exponent + shift + _BITS))
     return turned.T.astype(np.float64), energies
 
 
-def _orthonormal(rows: Doubles) -> Doubles:
+def _orthonormal_integers(rows: Doubles) -> Doubles:
     """Return rows of the same span that are about orthonormal times 2^13, as integers."""
-    whole = np.stack([integers(row, _BITS)[0] for row in rows])
+    whole = np.stack([round_to_integers(row, _BITS)[0] for row in rows])
     values, vectors = eigen(exact_gram(whole))
     lengths = np.sqrt(np.maximum(values, values[0] * 2.0**-30))
     turned = np.empty(whole.shape, np.float32)
-    turn(np.ascontiguousarray((vectors / lengths).T), whole.astype(np.float32), turned)
+    rotate_rows(np.ascontiguousarray((vectors / lengths).T), whole.astype(np.float32), turned)
     return np.rint(turned.astype(np.float64) * (1 << _BITS))
-
-
-def add_numpy(u: Floats, y: Floats, out: Floats) -> None:
-    """Add u y to out: [rows, k] times [k, columns], in this order, in float32."""
-    for row, into in zip(u, out, strict=True):
-        for weight, source in zip(row, y, strict=True):
-            into += weight * source
-
-
-@kernel(add_numpy)
-def add(u, y, out):  # type: ignore[no-untyped-def]
-    """Add u y to out: [rows, k] times [k, columns], in this order, in float32."""
-    for i in range(out.shape[0]):
-        for k in range(u.shape[1]):
-            weight = u[i, k]
-            for j in range(out.shape[1]):
-                out[i, j] += weight * y[k, j]

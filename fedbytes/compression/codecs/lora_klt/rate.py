@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from fedbytes.compression.codecs.lora_klt.quantiser import Habits, Quantiser, Trial
-from fedbytes.compression.numerics.exponents import round_step
+from fedbytes.compression.codecs.lora_klt.quantiser import ComponentQuantiser, ContextStats, Trial
+from fedbytes.compression.numerics.step_rounding import round_step
 
 _TOLERANCE = 0.003
 _LEARNING = 5  # trials whose habits the next one takes over
@@ -16,16 +16,16 @@ _FINEST = 14  # halvings of the largest magnitude; levels stay far below 2^22
 _NEAR = 0.01  # share of the size that may be left over
 
 
-def at_step(quantiser: Quantiser, step: float) -> Trial:
+def quantise_settled(quantiser: ComponentQuantiser, step: float) -> Trial:
     """Return the vector quantised with a step, after its habits have settled."""
-    habits = Habits()
+    habits = ContextStats()
     for _ in range(_LEARNING - 1):
         trial = quantiser.try_step(round_step(step), habits)
         habits = trial.learned
     return trial
 
 
-def meet_size(quantiser: Quantiser, size: float) -> Trial:
+def quantise_to_size(quantiser: ComponentQuantiser, size: float) -> Trial:
     """Return the vector quantised to about `size` bytes.
 
     Where sizes jump past it (many equal values), the largest below is taken; where even the
@@ -39,7 +39,7 @@ def meet_size(quantiser: Quantiser, size: float) -> Trial:
     numel = quantiser.work.size
     low, high = top - _FINEST, top + 1
     place = 0.5 * math.log2(quantiser.energy / numel) + 1.5 - 8 * size / numel
-    habits, slope = Habits(), 0.7
+    habits, slope = ContextStats(), 0.7
     before: tuple[float, float] | None = None
     best: Trial | None = None
     finer: Trial | None = None
@@ -61,18 +61,20 @@ def meet_size(quantiser: Quantiser, size: float) -> Trial:
         place += min(max(gap / slope, -2.0), 2.0)
     assert best is not None
     if finer and abs(best.size / size - 1) > _NEAR:
-        best = _better(best, _thinned(quantiser, _settled(quantiser, finer), size), size)
-    return _better(best, _settled(quantiser, best), size)
+        best = _better(
+            best, _skip_rows(quantiser, _with_learned_offsets(quantiser, finer), size), size
+        )
+    return _better(best, _with_learned_offsets(quantiser, best), size)
 
 
-def _settled(quantiser: Quantiser, trial: Trial) -> Trial:
+def _with_learned_offsets(quantiser: ComponentQuantiser, trial: Trial) -> Trial:
     """Return the trial again with the levels that it taught, if it then errs less."""
     habits = replace(trial.habits, levels=trial.learned.levels)
     again = quantiser.try_step(trial.step, habits, trial.silent)
     return again if again.error < trial.error else trial
 
 
-def _thinned(quantiser: Quantiser, trial: Trial, size: float) -> Trial:
+def _skip_rows(quantiser: ComponentQuantiser, trial: Trial, size: float) -> Trial:
     """Return a trial that is too large without the rows that save the least.
 
     The size jumps where many coordinates have one magnitude; then only some of them are coded.

@@ -8,10 +8,11 @@ import numpy as np
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload, make_codec
 from fedbytes.compression.codecs.fp32 import Fp32
-from fedbytes.compression.codecs.powersgd.factor_plan import Plan, plan_for
+from fedbytes.compression.codecs.powersgd.factor_plan import FactorPlan, plan_factors
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, energy, normalise, restore
+from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.squared_norm import squared_norm
 
 _ZERO, _CODED, _EXACT = range(3)
 _FP32 = Fp32()
@@ -75,8 +76,8 @@ class PowerSgd(Codec):
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         if x.size == 0:
             return b""
-        scaled, exponent = normalise(x)
-        total = energy(scaled)
+        scaled, exponent = split_exponent(x)
+        total = squared_norm(scaled)
         if total == 0:
             return bytes([_ZERO])
         plan, inner = self._inner(shared)
@@ -87,7 +88,7 @@ class PowerSgd(Codec):
         if self.factors.name != "fp32":
             rest = plan.expand(self.factors._decode(body, inner), x.size)
             rest -= scaled
-            if energy(rest) > total - kept / 2:
+            if squared_norm(rest) > total - kept / 2:
                 form, body = _EXACT, _FP32.body(vector, inner)
         return b"".join((bytes([form]), exponent.to_bytes(2, "little", signed=True), body))
 
@@ -101,10 +102,10 @@ class PowerSgd(Codec):
         codec = self.factors if form == _CODED else _FP32
         plan, inner = self._inner(shared)
         with np.errstate(all="ignore"):  # what is not finite is refused
-            return restore(plan.expand(codec._decode(reader.rest(), inner), numel), exponent)
+            return apply_exponent(plan.expand(codec._decode(reader.rest(), inner), numel), exponent)
 
-    def _inner(self, shared: Shared) -> tuple[Plan, Shared]:
-        plan = plan_for(shared.layout, self.rank)
+    def _inner(self, shared: Shared) -> tuple[FactorPlan, Shared]:
+        plan = plan_factors(shared.layout, self.rank)
         return plan, dataclasses.replace(shared, layout=plan.layout, reference=None)
 
     def _reference(self, shared: Shared) -> Floats | None:

@@ -10,13 +10,13 @@ import numpy as np
 from fedbytes.arrays import Doubles, Floats
 from fedbytes.compression.codecs.powersgd.products import (
     add_products,
-    norms,
-    orthonormal,
+    orthonormal_rows,
     project_columns,
     project_rows,
+    row_norms,
 )
 from fedbytes.compression.layout import Layout
-from fedbytes.compression.numerics.exponents import energy
+from fedbytes.compression.numerics.squared_norm import squared_norm
 
 _FAIR = 0.25  # of what random directions may expect to keep; a warm start that keeps less is left
 
@@ -40,7 +40,7 @@ class Piece:
     coded: slice
 
 
-class Plan:
+class FactorPlan:
     """How the tensors of a layout are factored at a rank.
 
     A tensor of at least two axes is a matrix [first, rest]. It has `rank` directions, at most its
@@ -80,11 +80,13 @@ class Plan:
             tensor = x[piece.where]
             if not piece.rank:
                 out[piece.coded] = tensor
-                kept += energy(tensor)
+                kept += squared_norm(tensor)
                 continue
             before = None if reference is None else reference[piece.where].reshape(piece.shape)
-            p, q = _factors(tensor.reshape(piece.shape), before, generator, piece.rank, iterations)
-            sizes = norms(q)
+            p, q = _factor_matrix(
+                tensor.reshape(piece.shape), before, generator, piece.rank, iterations
+            )
+            sizes = row_norms(q)
             out[piece.coded] = np.concatenate(((p * sizes[:, None]).ravel(), q.ravel()))
             kept += float((sizes**2).sum())
         return out, kept
@@ -99,19 +101,19 @@ class Plan:
                 continue
             split = piece.rank * piece.shape[0]
             p, q = part[:split].reshape(piece.rank, -1), part[split:].reshape(piece.rank, -1)
-            sizes = norms(q)
+            sizes = row_norms(q)
             unit = q / np.where(sizes > 0, sizes, 1)[:, None]
             add_products(p, unit.astype(np.float32), y[piece.where].reshape(piece.shape))
         return y
 
 
 @functools.lru_cache(8)
-def plan_for(layout: Layout, rank: int) -> Plan:
+def plan_factors(layout: Layout, rank: int) -> FactorPlan:
     """Return the plan of a layout at a rank; plans are kept."""
-    return Plan(layout, rank)
+    return FactorPlan(layout, rank)
 
 
-def _factors(
+def _factor_matrix(
     matrix: Floats,
     before: Floats | None,
     generator: np.random.Generator,
@@ -119,18 +121,18 @@ def _factors(
     iterations: int,
 ) -> tuple[Doubles, Doubles]:
     """Return p [rank, m], orthonormal rows or zeros, and q = p matrix [rank, n]."""
-    fair = _FAIR * rank / min(matrix.shape) * energy(matrix.ravel())
+    fair = _FAIR * rank / min(matrix.shape) * squared_norm(matrix.ravel())
     random = generator.random((rank, matrix.shape[1])) - 0.5  # exact, unlike normal numbers
     if before is not None and before.any():
         p, q = _iterate(matrix, _right_factor(before, random), iterations)
-        if (norms(q) ** 2).sum() >= fair:
+        if (row_norms(q) ** 2).sum() >= fair:
             return p, q
     return _iterate(matrix, random, iterations)
 
 
 def _iterate(matrix: Floats, q: Doubles, iterations: int) -> tuple[Doubles, Doubles]:
     for _ in range(iterations):
-        p = orthonormal(project_rows(matrix, q))
+        p = orthonormal_rows(project_rows(matrix, q))
         q = project_columns(matrix, p)
     return p, q
 
@@ -140,5 +142,5 @@ def _right_factor(matrix: Floats, random: Doubles) -> Doubles:
 
     The little finds what a direction misses altogether, and replaces those that it lacks.
     """
-    q = orthonormal(project_columns(matrix, orthonormal(project_rows(matrix, random))))
+    q = orthonormal_rows(project_columns(matrix, orthonormal_rows(project_rows(matrix, random))))
     return q + random * (_LITTLE / math.sqrt(random.shape[1]))

@@ -10,7 +10,7 @@ from fedbytes.compression.layout import Layout, Shared
 from fedbytes.streams import stream_seed
 
 
-class Part:
+class LayoutPart:
     """Some tensors of a layout, in its order, as a flat vector of their own.
 
     Args:
@@ -21,7 +21,7 @@ class Part:
     def __init__(self, layout: Layout, names: Sequence[str]) -> None:
         shapes, slices = layout.shapes, layout.slices()
         self.layout = Layout({name: shapes[name] for name in names})
-        self._runs = _joined([slices[name] for name in names])
+        self._runs = _join_slices([slices[name] for name in names])
 
     def gather(self, x: Floats) -> Floats:
         """Return the part of x [whole]; a view where it lies in one piece."""
@@ -49,7 +49,7 @@ class Part:
         )
 
 
-def _joined(slices: Sequence[slice]) -> list[slice]:
+def _join_slices(slices: Sequence[slice]) -> list[slice]:
     """Return the same coordinates in as few slices as there are gaps."""
     runs: list[slice] = []
     for piece in slices:

@@ -7,28 +7,29 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload
-from fedbytes.compression.codecs.tcq.coding import SHIFTS, unpack
-from fedbytes.compression.codecs.tcq.rate import Met, at_step, least_error, meet_rate
-from fedbytes.compression.codecs.tcq.search import MACHINES
+from fedbytes.compression.codecs.tcq.coding import OFFSETS, read_trellis
+from fedbytes.compression.codecs.tcq.rate import (
+    TrellisMatch,
+    quantise_at_least_error,
+    quantise_at_step,
+    quantise_trellis_at_rate,
+)
+from fedbytes.compression.codecs.tcq.search import TRELLISES
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import (
-    EXPONENTS,
-    energy,
-    normalise,
-    restore,
-    round_step,
-)
-from fedbytes.compression.quantisers.bits_or_step import check_fineness
+from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.squared_norm import squared_norm
+from fedbytes.compression.numerics.step_rounding import round_step
+from fedbytes.compression.quantisers.bits_or_step import check_bits_or_step
 from fedbytes.compression.quantisers.unbiased import (
-    Quantiser,
+    InnerQuantiser,
     pack_unbiased,
     read_unbiased,
     scale_bytes,
 )
 
 DEFAULT_BITS = 2.0
-_FIXED_BYTES = 1 + 2 + 4 + 2 * SHIFTS + DIGEST_BYTES  # form, exponent, step, shifts, digest
+_FIXED_BYTES = 1 + 2 + 4 + 2 * OFFSETS + DIGEST_BYTES  # form, exponent, step, shifts, digest
 _WORST = 1 - 1 / 256  # share of the energy that may be lost
 _FINE_STEP = 0.3  # of the rms: even the path of state 0, with points 4 steps apart, keeps 64 %
 _UNBIASED_BITS = 1.0  # from this rate on the error is below the energy
@@ -79,8 +80,8 @@ class Tcq(Codec):
     )
 
     def __post_init__(self) -> None:
-        check_fineness(self, (0.05, 16), (2.0**-12, 64), DEFAULT_BITS)
-        if self.states not in MACHINES:
+        check_bits_or_step(self, (0.05, 16), (2.0**-12, 64), DEFAULT_BITS)
+        if self.states not in TRELLISES:
             raise ValueError(f"tcq: states is 4 or 8, got {self.states!r}")
         if self.rounding not in ("nearest", "unbiased"):
             raise ValueError(f"tcq: rounding is 'nearest' or 'unbiased', got {self.rounding!r}")
@@ -100,8 +101,8 @@ class Tcq(Codec):
         return (self.step or 0) <= _UNBIASED_STEP
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        scaled, exponent = normalise(x)
-        total = energy(scaled)
+        scaled, exponent = split_exponent(x)
+        total = squared_norm(scaled)
         if total == 0:
             return b"\0" if x.size else b""
         head = b"\1" + exponent.to_bytes(2, "little", signed=True)
@@ -109,27 +110,27 @@ class Tcq(Codec):
             return head + self._pack(scaled, False)
         rms = math.sqrt(total / x.size)
         coarse = 2.0 * (self.step or 0) if self.bits is None else 2.0 ** (2.05 - self.bits)
-        quantiser = Quantiser(
+        quantiser = InnerQuantiser(
             self._pack, lambda reader: self._unpack(reader, x.size), round_step(coarse * rms)
         )
         generator = shared.generator("tcq")
         return head + pack_unbiased(scaled, generator, quantiser, self.contracts)
 
     def _pack(self, x: Floats, fine: bool) -> bytes:
-        total = energy(x)
-        rms, machine = math.sqrt(total / x.size), MACHINES[self.states]
+        total = squared_norm(x)
+        rms, machine = math.sqrt(total / x.size), TRELLISES[self.states]
         met = None if fine else self._quantise(x, rms)
         if met is None or total - met.kept * met.step**2 > _WORST * total:
-            met = least_error(x, _FINE_STEP * rms, machine)
+            met = quantise_at_least_error(x, _FINE_STEP * rms, machine)
         head = np.array(met.step, "<f4").tobytes() + met.shifts.tobytes()
         return head + met.coded.pack()
 
-    def _quantise(self, x: Floats, rms: float) -> Met:
-        machine = MACHINES[self.states]
+    def _quantise(self, x: Floats, rms: float) -> TrellisMatch:
+        machine = TRELLISES[self.states]
         if self.bits is None:
-            return at_step(x, (self.step or 0) * rms, machine)
+            return quantise_at_step(x, (self.step or 0) * rms, machine)
         overhead = _FIXED_BYTES + (scale_bytes(x.size) if self.unbiased else 0)
-        return meet_rate(x, self.bits, rms, overhead, machine)
+        return quantise_trellis_at_rate(x, self.bits, rms, overhead, machine)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
@@ -144,9 +145,9 @@ class Tcq(Codec):
             generator = shared.generator("tcq")
             y = read_unbiased(reader, numel, generator, lambda r: self._unpack(r, numel))
         reader.end()
-        return restore(y, exponent)
+        return apply_exponent(y, exponent)
 
     def _unpack(self, reader: Reader, numel: int) -> Floats:
         step = float(reader.number("f", "step", 2.0**-100, 2.0**100))
-        shifts = reader.array("i1", 2 * SHIFTS, "shifts").reshape(2, SHIFTS)
-        return unpack(reader, numel, MACHINES[self.states], step, shifts)
+        shifts = reader.array("i1", 2 * OFFSETS, "shifts").reshape(2, OFFSETS)
+        return read_trellis(reader, numel, TRELLISES[self.states], step, shifts)

@@ -4,34 +4,35 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedbytes.arrays import Floats, Int8s, Int32s, Int64s, UInt8s, UInt32s
-from fedbytes.compression.codecs.tcq.search import Machine, Path, lanes_for
+from fedbytes.arrays import Floats, Int8s, Int32s, UInt8s, UInt32s
+from fedbytes.compression.codecs.tcq.loops.class_loops import merge_classes, split_classes
+from fedbytes.compression.codecs.tcq.search import Trellis, TrellisPath, trellis_lanes
 from fedbytes.compression.coding import rans
+from fedbytes.compression.coding.frequency_tables import read_freqs
 from fedbytes.compression.coding.integers import (
     DIRECT,
     DIRECT_BITS,
-    histogram,
-    join,
+    count_tokens,
+    join_tokens,
     token_of,
     tokens_of,
     unzigzag,
 )
-from fedbytes.compression.coding.reader import Reader, count_bytes
-from fedbytes.compression.numerics.kernels import kernel
-from fedbytes.compression.quantisers.uniform import MAX_LEVEL, Quantised
+from fedbytes.compression.coding.reader import Reader, pack_count
+from fedbytes.compression.quantisers.level_tokens import MAX_LEVEL, LevelTokens
 
-SHIFTS = 3  # |k| = 1, 2, and 3 or more are moved apart, in each class
-_SHIFT_STEPS = 128
-_LEAST_SHIFT = -96  # so that no level loses its sign
+OFFSETS = 3  # |k| = 1, 2, and 3 or more are moved apart, in each class
+_OFFSET_STEPS = 128
+_LEAST_OFFSET = -96  # so that no level loses its sign
 _NUMBER_LIMIT = 2 * MAX_LEVEL + 2
 _DIRECT_CHOICES = (3, 7)
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedLevels:
     """Levels by class, ready for the entropy coder."""
 
-    streams: tuple[Quantised, ...]
+    streams: tuple[LevelTokens, ...]
 
     def size(self) -> int:
         """Return about how many bytes `pack` gives."""
@@ -39,48 +40,50 @@ class Coded:
 
     def pack(self) -> bytes:
         """Return how many levels class 0 has, and the levels of each class."""
-        head = count_bytes(self.streams[0].tokens.size)
+        head = pack_count(self.streams[0].tokens.size)
         return b"".join((head, *(stream.pack() for stream in self.streams)))
 
 
-def code(path: Path) -> Coded:
+def code_path(path: TrellisPath) -> CodedLevels:
     """Return the levels of a path [n > 0] by class; a class without any has no stream."""
     tokens = np.empty(path.numbers.size, np.uint8)
     first = int(path.sizes[0].sum())
-    _part(path.numbers, path.classes, first, tokens)
+    split_classes(path.numbers, path.classes, first, tokens)
     large = np.zeros(0, np.int64)
     if int(tokens.max()) >= DIRECT:
         large = np.flatnonzero(path.numbers >= DIRECT)
     streams = []
     for c, part in enumerate((tokens[:first], tokens[first:])):
         if part.size:
-            streams.append(_stream(part, path.numbers[large[path.classes[large] == c]]))
-    return Coded(tuple(streams))
+            streams.append(_class_tokens(part, path.numbers[large[path.classes[large] == c]]))
+    return CodedLevels(tuple(streams))
 
 
-def _stream(tokens: UInt8s, large: UInt32s) -> Quantised:
-    counts = histogram(tokens)
+def _class_tokens(tokens: UInt8s, large: UInt32s) -> LevelTokens:
+    counts = count_tokens(tokens)
     if large.size:
-        found = histogram(tokens_of(large))
+        found = count_tokens(tokens_of(large))
         found[:DIRECT] = counts[:DIRECT]
         counts = found
-    return Quantised(tokens, large, counts)
+    return LevelTokens(tokens, large, counts)
 
 
-def shifts_of(path: Path) -> Int8s:
+def path_offsets(path: TrellisPath) -> Int8s:
     """Return int8 [2, 3]: how far the cells' means lie beyond the points, in 1/128 of a step."""
-    members = np.column_stack((path.sizes[:, 1:SHIFTS], path.sizes[:, SHIFTS:].sum(axis=1)))
+    members = np.column_stack((path.sizes[:, 1:OFFSETS], path.sizes[:, OFFSETS:].sum(axis=1)))
     means = path.offsets[:, 1:] / 2.0**20 / np.maximum(members, 1)
-    shifts: Int8s = np.clip(np.rint(means * _SHIFT_STEPS), _LEAST_SHIFT, 127).astype(np.int8)
+    shifts: Int8s = np.clip(np.rint(means * _OFFSET_STEPS), _LEAST_OFFSET, 127).astype(np.int8)
     return shifts
 
 
-def moves_of(shifts: Int8s) -> Floats:
+def offsets_in_steps(shifts: Int8s) -> Floats:
     """Return float32 [2, 4]: the shifts of |k| = 0, 1, 2, 3 and beyond in steps."""
-    return np.pad(shifts / np.float32(_SHIFT_STEPS), ((0, 0), (1, 0))).astype(np.float32)
+    return np.pad(shifts / np.float32(_OFFSET_STEPS), ((0, 0), (1, 0))).astype(np.float32)
 
 
-def unpack(reader: Reader, count: int, machine: Machine, step: float, shifts: Int8s) -> Floats:
+def read_trellis(
+    reader: Reader, count: int, machine: Trellis, step: float, shifts: Int8s
+) -> Floats:
     """Return the `count` > 0 values that `Coded.pack` wrote, rounded to float32 once.
 
     Raises:
@@ -95,17 +98,17 @@ def unpack(reader: Reader, count: int, machine: Machine, step: float, shifts: In
     large: list[Floats] = []
     odd: list[UInt8s] = []
     for c, size in enumerate(sizes):
-        found, numbers, direct = _read(reader, size)
+        found, numbers, direct = _read_class(reader, size)
         known = np.arange(1 << direct, dtype=np.uint32)
-        plain[c, : known.size] = _values(unzigzag(known), c, step, shifts)
+        plain[c, : known.size] = _point_values(unzigzag(known), c, step, shifts)
         parity[c, : known.size] = known + 1 >> 1 & 1
         limits[c] = known.size
         tokens.append(found)
-        large.append(_values(unzigzag(numbers), c, step, shifts))
+        large.append(_point_values(unzigzag(numbers), c, step, shifts))
         odd.append((numbers + 1 >> 1 & 1).astype(np.uint8))
     y = np.empty(count, np.float32)
-    lanes = np.zeros(lanes_for(count), np.int64)
-    whole = _merge(
+    lanes = np.zeros(trellis_lanes(count), np.int64)
+    whole = merge_classes(
         *(tokens[0], tokens[1], large[0], large[1], odd[0], odd[1]),
         *(plain, parity, limits, machine.follow, machine.classes, lanes, y),
     )
@@ -114,101 +117,20 @@ def unpack(reader: Reader, count: int, machine: Machine, step: float, shifts: In
     return y
 
 
-def _read(reader: Reader, count: int) -> tuple[UInt8s, UInt32s, int]:
+def _read_class(reader: Reader, count: int) -> tuple[UInt8s, UInt32s, int]:
     """Return a class's tokens, the numbers of those that are not direct, and the direct bits."""
     if count == 0:
         return np.empty(0, np.uint8), np.empty(0, np.uint32), DIRECT_BITS
     direct = reader.number("B", "direct bits", *_DIRECT_CHOICES)
-    freqs = rans.read_freqs(reader, token_of(_NUMBER_LIMIT, direct) + 1)
-    tokens = rans.decode(reader, count, freqs)
+    freqs = read_freqs(reader, token_of(_NUMBER_LIMIT, direct) + 1)
+    tokens = rans.decode_symbols(reader, count, freqs)
     beyond = tokens[tokens >= 1 << direct]
-    return tokens, join(beyond, reader, _NUMBER_LIMIT, direct), direct
+    return tokens, join_tokens(beyond, reader, _NUMBER_LIMIT, direct), direct
 
 
-def _values(k: Int32s, c: int, step: float, shifts: Int8s) -> Floats:
+def _point_values(k: Int32s, c: int, step: float, shifts: Int8s) -> Floats:
     size = np.abs(k)
     moves = np.array([c, *shifts[c]], np.float64)
-    moves[1:] /= _SHIFT_STEPS
-    points = 2 * size - c + moves[np.minimum(size, SHIFTS)]
+    moves[1:] /= _OFFSET_STEPS
+    points = 2 * size - c + moves[np.minimum(size, OFFSETS)]
     return (np.sign(k) * points * step).astype(np.float32)
-
-
-def _part_numpy(numbers: UInt32s, classes: UInt8s, first: int, tokens: UInt8s) -> None:
-    tokens[:first] = np.minimum(numbers[classes == 0], 255)
-    tokens[first:] = np.minimum(numbers[classes == 1], 255)
-
-
-def _merge_numpy(
-    tokens0: UInt8s,
-    tokens1: UInt8s,
-    large0: Floats,
-    large1: Floats,
-    odd0: UInt8s,
-    odd1: UInt8s,
-    plain: Floats,
-    parity: UInt8s,
-    limits: Int64s,
-    follow: Int64s,
-    classes: Int64s,
-    states: Int64s,
-    y: Floats,
-) -> bool:
-    decoded, odd = [], []
-    for c, parts in enumerate(((tokens0, large0, odd0), (tokens1, large1, odd1))):
-        decoded.append(plain[c][parts[0]])
-        odd.append(parity[c][parts[0]])
-        beyond = parts[0] >= limits[c]
-        decoded[c][beyond], odd[c][beyond] = parts[1], parts[2]
-    used = [0, 0]
-    for start in range(0, y.size, states.size):
-        part = y[start : start + states.size]
-        now = states[: part.size]
-        kind, parities = classes[now], np.empty(part.size, np.uint8)
-        for c in range(2):
-            member = kind == c
-            size = int(np.count_nonzero(member))
-            if used[c] + size > decoded[c].size:
-                return False
-            part[member] = decoded[c][used[c] : used[c] + size]
-            parities[member] = odd[c][used[c] : used[c] + size]
-            used[c] += size
-        now[:] = follow[now, parities]
-    return True
-
-
-@kernel(_part_numpy)
-def _part(numbers, classes, first, tokens):  # type: ignore[no-untyped-def]
-    # The classes alternate at random: a branch would be mispredicted at every other number.
-    at0, at1 = np.int64(0), np.int64(first)
-    for i in range(numbers.size):
-        c = np.int64(classes[i])
-        tokens[at1 if c else at0] = np.uint8(min(numbers[i], np.uint32(255)))
-        at0 += 1 - c
-        at1 += c
-
-
-@kernel(_merge_numpy)
-def _merge(  # type: ignore[no-untyped-def]
-    tokens0, tokens1, large0, large1, odd0, odd1, plain, parity, limits, follow, classes, states, y
-):
-    lanes = states.size
-    at0, at1, far0, far1 = 0, 0, 0, 0
-    for start in range(0, y.size, lanes):
-        for lane in range(min(lanes, y.size - start)):
-            state = states[lane]
-            c = classes[state]
-            if (at1 if c else at0) >= (tokens1.size if c else tokens0.size):
-                return False
-            token = tokens1[at1] if c else tokens0[at0]
-            at0 += 1 - c
-            at1 += c
-            bit = np.int64(parity[c, token])
-            if token < limits[c]:
-                y[start + lane] = plain[c, token]
-            else:
-                y[start + lane] = large1[far1] if c else large0[far0]
-                bit = np.int64(odd1[far1] if c else odd0[far0])
-                far0 += 1 - c
-                far1 += c
-            states[lane] = follow[state, bit]
-    return True

@@ -9,13 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from fedbytes.arrays import Doubles, Floats, Int8s, Int64s
-from fedbytes.compression.codecs.tcq.coding import Coded, code, moves_of, shifts_of
-from fedbytes.compression.codecs.tcq.search import Machine, Path, search
-from fedbytes.compression.codecs.tcq.trellis_loops import CAP
-from fedbytes.compression.coding.integers import DIRECT_BITS, ranges
-from fedbytes.compression.numerics.exponents import round_step
-from fedbytes.compression.numerics.root_finding import NEAR, Solution, settle, solve
-from fedbytes.compression.quantisers.uniform import MAX_LEVEL
+from fedbytes.compression.codecs.tcq.coding import (
+    CodedLevels,
+    code_path,
+    offsets_in_steps,
+    path_offsets,
+)
+from fedbytes.compression.codecs.tcq.loops.trellis_loops import CAP
+from fedbytes.compression.codecs.tcq.search import Trellis, TrellisPath, search_path
+from fedbytes.compression.coding.integers import DIRECT_BITS, token_ranges
+from fedbytes.compression.numerics.root_finding import NEAR, RateSolution, bisect_rate, solve_rate
+from fedbytes.compression.numerics.step_rounding import round_step
+from fedbytes.compression.quantisers.level_tokens import MAX_LEVEL
 
 _SAMPLE = 1 << 15
 _NEAR = 0.005  # of the rate, in the end
@@ -29,7 +34,7 @@ _MANY = 1 / 128  # share of levels at the cap and beyond from which their own bi
 
 
 @dataclass(frozen=True)
-class Met:
+class TrellisMatch:
     """A vector quantised by the trellis.
 
     Attributes:
@@ -42,7 +47,7 @@ class Met:
     step: float
     kept: float
     shifts: Int8s
-    coded: Coded
+    coded: CodedLevels
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class _Model:
     rates: Floats
 
 
-def at_step(x: Floats, step: float, machine: Machine) -> Met:
+def quantise_at_step(x: Floats, step: float, machine: Trellis) -> TrellisMatch:
     """Return x [n > 0] quantised with a given step.
 
     Args:
@@ -64,18 +69,20 @@ def at_step(x: Floats, step: float, machine: Machine) -> Met:
     step = max(round_step(step), _least_step(x))
     picked, model = _sample(x), _first_model(x, step)
     for _ in range(_SETTLED // 2):  # the step stands still
-        model = _learn(_search(picked, step, model, machine))
-    return _finish(_search(x, step, model, machine), step)
+        model = _learn_model(_search(picked, step, model, machine))
+    return _match(_search(x, step, model, machine), step)
 
 
-def least_error(x: Floats, step: float, machine: Machine) -> Met:
+def quantise_at_least_error(x: Floats, step: float, machine: Trellis) -> TrellisMatch:
     """Return x [n > 0] quantised with a given step at the least error, whatever the rate."""
     step = max(round_step(step), _least_step(x))
     free = np.zeros((2, CAP + 1), np.float32)
-    return _finish(_search(x, step, _Model(np.zeros((2, 4), np.float32), free), machine), step)
+    return _match(_search(x, step, _Model(np.zeros((2, 4), np.float32), free), machine), step)
 
 
-def meet_rate(x: Floats, bits: float, rms: float, overhead: int, machine: Machine) -> Met:
+def quantise_trellis_at_rate(
+    x: Floats, bits: float, rms: float, overhead: int, machine: Trellis
+) -> TrellisMatch:
     """Return x [n > 0] quantised at about `bits` a coordinate.
 
     Args:
@@ -92,37 +99,37 @@ def meet_rate(x: Floats, bits: float, rms: float, overhead: int, machine: Machin
     for passes, slope in ((_SETTLED, _SLOPE), (2, math.inf)):
         for _ in range(passes):
             path = _search(picked, _step(place), model, machine)
-            model = _learn(path)
+            model = _learn_model(path)
             place = max(place + max(-2.0, min((_rate(path) - budget) / slope, 2.0)), low)
-        found = solve(_rate_at(picked, model, machine), budget, place, low, low + _OCTAVES)
+        found = solve_rate(_rate_at(picked, model, machine), budget, place, low, low + _OCTAVES)
         place = found.place
-    return _confirm(x, bits, overhead, found, (model, machine), low)
+    return _correct_on_whole(x, bits, overhead, found, (model, machine), low)
 
 
-def _rate_at(x: Floats, model: _Model, machine: Machine) -> Callable[[float], float]:
+def _rate_at(x: Floats, model: _Model, machine: Trellis) -> Callable[[float], float]:
     """Return the rate of x by the log2 of the step, with costs that stay what they are."""
     return lambda place: _rate(_search(x, _step(place), model, machine))
 
 
-def _search(x: Floats, step: float, model: _Model, machine: Machine) -> Path:
-    return search(x, step, machine, model.moves, model.rates)
+def _search(x: Floats, step: float, model: _Model, machine: Trellis) -> TrellisPath:
+    return search_path(x, step, machine, model.moves, model.rates)
 
 
-def _confirm(
+def _correct_on_whole(
     x: Floats,
     bits: float,
     overhead: int,
-    found: Solution,
-    searched: tuple[_Model, Machine],
+    found: RateSolution,
+    searched: tuple[_Model, Trellis],
     low: float,
-) -> Met:
+) -> TrellisMatch:
     """Quantise all of x, and move the step a little where the sample misjudged the rate."""
     model, machine = searched
     place, slope = found.place, max(found.slope, _SLOPE / 2)
     tried: list[tuple[float, float]] = []
 
-    def quantised(place: float) -> tuple[Met, float]:
-        met = _finish(_search(x, _step(place), model, machine), _step(place))
+    def quantised(place: float) -> tuple[TrellisMatch, float]:
+        met = _match(_search(x, _step(place), model, machine), _step(place))
         return met, 8 * (met.coded.size() + overhead) / x.size
 
     for _ in range(_CONFIRMATIONS):
@@ -138,12 +145,12 @@ def _confirm(
     if abs(rate - bits) > NEAR * bits:  # too steep for the slope, or no sample of the whole
         del met
         limits = (low, low + _OCTAVES)
-        met = quantised(settle(lambda place: quantised(place)[1], bits, tried, limits))[0]
+        met = quantised(bisect_rate(lambda place: quantised(place)[1], bits, tried, limits))[0]
     return met
 
 
-def _finish(path: Path, step: float) -> Met:
-    return Met(step, path.kept, shifts_of(path), code(path))
+def _match(path: TrellisPath, step: float) -> TrellisMatch:
+    return TrellisMatch(step, path.kept, path_offsets(path), code_path(path))
 
 
 def _sample(x: Floats) -> Floats:
@@ -163,44 +170,44 @@ def _step(place: float) -> float:
 def _first_model(x: Floats, step: float) -> _Model:
     """Return plain points, and costs as of a two-sided geometric distribution."""
     mean = max(float(np.abs(x[:: max(1, x.size // 4096)]).mean()) / (2 * step), 0.05)
-    bits = _fixed(np.log2(1 + mean) + np.arange(CAP + 1) * np.log2(1 + 1 / mean))
+    bits = _round_bits(np.log2(1 + mean) + np.arange(CAP + 1) * np.log2(1 + 1 / mean))
     bits[1:] += 1
-    return _Model(np.zeros((2, 4), np.float32), _costs(np.array([bits, bits])))
+    return _Model(np.zeros((2, 4), np.float32), _rate_costs(np.array([bits, bits])))
 
 
-def _learn(path: Path) -> _Model:
+def _learn_model(path: TrellisPath) -> _Model:
     """Return the points at the cells' means and the costs of the levels as often as they were."""
     counts = np.maximum(path.sizes, 0.3)
     bits = np.log2(counts.sum(axis=1, keepdims=True)) - np.log2(counts)
-    bits[:, CAP] += _beyond(path) / counts[:, CAP].sum()
-    bits = _fixed(bits)
+    bits[:, CAP] += _bits_beyond_cap(path) / counts[:, CAP].sum()
+    bits = _round_bits(bits)
     bits[:, 1:] += 1  # the sign
-    return _Model(moves_of(shifts_of(path)), _costs(bits))
+    return _Model(offsets_in_steps(path_offsets(path)), _rate_costs(bits))
 
 
-def _fixed(bits: npt.NDArray[Any]) -> Doubles:
+def _round_bits(bits: npt.NDArray[Any]) -> Doubles:
     """Return bits in whole 1/256, which are the same on every platform."""
     whole: Doubles = np.rint(256 * bits)
     return whole / 256
 
 
-def _costs(bits: Doubles) -> Floats:
+def _rate_costs(bits: Doubles) -> Floats:
     return np.ascontiguousarray(_LAMBDA * bits, np.float32)
 
 
-def _rate(path: Path) -> float:
+def _rate(path: TrellisPath) -> float:
     """Return the entropy of the levels given their classes, in bits a coordinate."""
-    return (_entropy(path.sizes) + _beyond(path)) / path.numbers.size
+    return (_entropy(path.sizes) + _bits_beyond_cap(path)) / path.numbers.size
 
 
-def _beyond(path: Path) -> float:
+def _bits_beyond_cap(path: TrellisPath) -> float:
     """Return the bits that tell the levels at the cap and beyond apart, where they are many."""
     if path.sizes[:, CAP].sum() <= _MANY * path.numbers.size:
         return 0.0
     bits = 0.0
-    for stream in code(path).streams:
+    for stream in code_path(path).streams:
         counts = stream.counts[2 * CAP - 1 :].astype(np.float64)  # of both signs, zigzagged
-        raw = ranges(DIRECT_BITS)[1][2 * CAP - 1 : stream.counts.size]
+        raw = token_ranges(DIRECT_BITS)[1][2 * CAP - 1 : stream.counts.size]
         shares = np.maximum(counts, 1) / max(counts.sum(), 1.0)
         bits += float((counts * (raw - np.log2(shares))).sum()) - float(counts.sum())
     return bits

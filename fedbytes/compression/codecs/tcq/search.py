@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedbytes.arrays import Floats, Int64s, UInt8s, UInt32s
-from fedbytes.compression.codecs.tcq.trellis_loops import (
+from fedbytes.compression.codecs.tcq.loops.trellis_loops import (
     CAP,
     CHUNK,
     COSTS,
@@ -35,7 +35,7 @@ _FAR = np.float32(1e9)
 
 
 @dataclass(frozen=True)
-class Machine:
+class Trellis:
     """How states follow each other; a state's class is the quantiser of its coordinate.
 
     Attributes:
@@ -52,18 +52,18 @@ class Machine:
     survivors: Kernel
 
 
-def _machine(follow: list[tuple[int, int]], classes: list[int], survivors: Kernel) -> Machine:
+def _trellis(follow: list[tuple[int, int]], classes: list[int], survivors: Kernel) -> Trellis:
     ways: list[list[int]] = [[] for _ in follow]
     for state, after in enumerate(follow):
         for parity, target in enumerate(after):
             ways[target].append(state + 8 * parity + 16 * classes[state])
     pairs = np.ascontiguousarray(np.array(ways, np.int64).T)
-    return Machine(np.array(follow, np.int64), np.array(classes, np.int64), pairs, survivors)
+    return Trellis(np.array(follow, np.int64), np.array(classes, np.int64), pairs, survivors)
 
 
-MACHINES = {
-    4: _machine([(0, 2), (2, 0), (1, 3), (3, 1)], [0, 0, 1, 1], survivors_of_4),
-    8: _machine(
+TRELLISES = {
+    4: _trellis([(0, 2), (2, 0), (1, 3), (3, 1)], [0, 0, 1, 1], survivors_of_4),
+    8: _trellis(
         [(0, 2), (5, 7), (1, 3), (6, 4), (2, 0), (4, 6), (3, 1), (7, 5)],
         [0, 1] * 4,
         survivors_of_8,
@@ -71,7 +71,7 @@ MACHINES = {
 }
 
 
-def lanes_for(count: int) -> int:
+def trellis_lanes(count: int) -> int:
     """Return how many lanes a vector of `count` has: a power of two, at most 32."""
     lanes = 1
     while lanes < LANES and 2 * lanes * _ROWS <= count:
@@ -80,7 +80,7 @@ def lanes_for(count: int) -> int:
 
 
 @dataclass(frozen=True)
-class Path:
+class TrellisPath:
     """The levels of a vector.
 
     Attributes:
@@ -100,7 +100,9 @@ class Path:
     kept: float
 
 
-def search(x: Floats, step: float, machine: Machine, moves: Floats, rates: Floats) -> Path:
+def search_path(
+    x: Floats, step: float, machine: Trellis, moves: Floats, rates: Floats
+) -> TrellisPath:
     """Return the levels that minimise squared error + rate.
 
     Args:
@@ -112,8 +114,8 @@ def search(x: Floats, step: float, machine: Machine, moves: Floats, rates: Float
         rates: float32 [2, CAP + 1]: the cost of a magnitude in squared steps.
     """
     decisions, choices = np.empty(x.size, np.uint8), np.empty(x.size, np.uint8)
-    inverse, lanes = np.float32(1 / step), lanes_for(x.size)
-    table = _table(moves, rates)
+    inverse, lanes = np.float32(1 / step), trellis_lanes(x.size)
+    table = _cost_table(moves, rates)
     scratch, costs = np.empty(SCRATCH, np.float32), np.zeros(COSTS, np.float32)
     metric = np.full(METRICS, _FAR)
     metric[:LANES] = 0
@@ -128,10 +130,10 @@ def search(x: Floats, step: float, machine: Machine, moves: Floats, rates: Float
     tally = np.zeros((4, CAP + 1), np.int64)
     for part in chunks:
         take_numbers(x[part], inverse, choices[part], numbers[part], tally, kept)
-    return Path(numbers, choices, tally[:2], tally[2:, :4], sum(kept.tolist()))
+    return TrellisPath(numbers, choices, tally[:2], tally[2:, :4], sum(kept.tolist()))
 
 
-def _table(moves: Floats, rates: Floats) -> Floats:
+def _cost_table(moves: Floats, rates: Floats) -> Floats:
     """Return float32 [2, CAP + 2, 8]: by class and level, what stands at it, above and below it.
 
     The first three are how far the points lie from 2k - class, the next three their rates. Below

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from fedbytes.arrays import Floats
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.dct import LARGEST_CHUNK, dct, undo_dct
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
+from fedbytes.compression.numerics.dct import LARGEST_CHUNK, dct, inverse_dct
+from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
-from fedbytes.compression.transforms.dct.dct_2d import dct_squares, undo_dct_squares
+from fedbytes.compression.transforms.dct.dct_2d import dct_squares, inverse_dct_squares
 from fedbytes.registry import later
 
 
@@ -54,7 +54,7 @@ class DCT(Transform):
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the coefficients."""
-        scaled, exponent = normalise(x)
+        scaled, exponent = split_exponent(x)
         if self.square:
             coefficients = dct_squares(scaled, shared.layout, self.chunk)
         else:
@@ -68,5 +68,5 @@ class DCT(Transform):
     def backward(self, y: Floats, side: int, shared: Shared) -> Floats:
         """Return the vector that has these coefficients."""
         if self.square:
-            return restore(undo_dct_squares(y, shared.layout, self.chunk), side)
-        return restore(undo_dct(y, self.chunk), side)
+            return apply_exponent(inverse_dct_squares(y, shared.layout, self.chunk), side)
+        return apply_exponent(inverse_dct(y, self.chunk), side)

@@ -95,7 +95,7 @@ def _numbers_numpy(
 
 
 @kernel(_costs_numpy)
-def branch_costs(part, inverse, table, scratch, costs, choices):  # type: ignore[no-untyped-def]
+def branch_costs(part, inverse, table, scratch, costs, choices):
     """Write the least cost of an even and of an odd level of each class, CHUNK apart."""
     size = part.size
     half, two, zero = np.float32(0.5), np.float32(2), np.float32(0)
@@ -139,7 +139,7 @@ def branch_costs(part, inverse, table, scratch, costs, choices):  # type: ignore
 
 
 @kernel(_survivors_numpy)
-def survivors_of_4(costs, metric, lanes, decisions, ways):  # type: ignore[no-untyped-def]
+def survivors_of_4(costs, metric, lanes, decisions, ways):
     """Take every lane of 4 states through a chunk; a bit a state says where it came from."""
     one, before = np.int32(1), np.empty(METRICS, np.float32)
     for start in range(0, decisions.size, lanes):
@@ -176,7 +176,7 @@ def survivors_of_4(costs, metric, lanes, decisions, ways):  # type: ignore[no-un
 
 
 @kernel(_survivors_numpy)
-def survivors_of_8(costs, metric, lanes, decisions, ways):  # type: ignore[no-untyped-def]
+def survivors_of_8(costs, metric, lanes, decisions, ways):
     """Take every lane of 8 states through a chunk; a bit a state says where it came from."""
     one, before = np.int32(1), np.empty(METRICS, np.float32)
     for start in range(0, decisions.size, lanes):
@@ -227,7 +227,7 @@ def survivors_of_8(costs, metric, lanes, decisions, ways):  # type: ignore[no-un
 
 
 @kernel(_back_numpy)
-def walk_back(ends, ways, decisions, choices):  # type: ignore[no-untyped-def]
+def walk_back(ends, ways, decisions, choices):
     """Turn the choices into parity, 2 * class and 4 * choice along the path of each lane."""
     lanes = ends.size
     states = ends.copy()
@@ -241,7 +241,7 @@ def walk_back(ends, ways, decisions, choices):  # type: ignore[no-untyped-def]
 
 
 @kernel(_numbers_numpy)
-def take_numbers(x, inverse, choices, numbers, tally, kept):  # type: ignore[no-untyped-def]
+def take_numbers(x, inverse, choices, numbers, tally, kept):
     """Write the zigzagged levels and the classes of a chunk, and add to the tally."""
     # No branches on the data: they would be mispredicted at every other coordinate.
     half, cap, three = np.float32(0.5), np.int32(CAP), np.int32(3)

@@ -1,0 +1,125 @@
+"""Blocks rounded to integers of the block's peak, and scaled again."""
+
+import numpy as np
+
+from fedbytes.arrays import Floats, Int8s, Int32s
+from fedbytes.compression.numerics.kernels import kernel
+
+_TINY = np.float32(2.0**-62)
+_BOOST = np.float32(2.0**64)
+
+
+def _scaled(x: Floats, block: int, divisor: int, peaks: Floats) -> tuple[Floats, int, int]:
+    """Fill the peaks and return x * divisor / peak, with the lowest and highest code."""
+    starts = np.arange(0, x.size, block)
+    peaks[:] = np.maximum.reduceat(np.abs(x), starts) if x.size else 0
+    if divisor < 0 and x.size:
+        peaks[np.maximum.reduceat(x, starts) != peaks] *= -1
+    tiny = np.abs(peaks) < _TINY
+    boost = np.where(tiny, _BOOST, np.float32(1))
+    with np.errstate(divide="ignore"):
+        inverse = np.float32(divisor) / (peaks * boost)
+    inverse[peaks == 0] = 0
+    scaled = x * np.repeat(boost, block)[: x.size] * np.repeat(inverse, block)[: x.size]
+    return scaled, -abs(divisor), -divisor - 1 if divisor < 0 else divisor
+
+
+def _round_to_nearest_numpy(
+    x: Floats, bits: Int32s, block: int, divisor: int, peaks: Floats, codes: Int8s
+) -> None:
+    scaled, low, high = _scaled(x, block, divisor, peaks)
+    codes[:] = np.clip(np.rint(scaled), low, high)
+
+
+def _round_stochastically_numpy(
+    x: Floats,
+    bits: Int32s,
+    noise: Floats,
+    block: int,
+    divisor: int,
+    peaks: Floats,
+    codes: Int8s,
+) -> None:
+    scaled, low, high = _scaled(x, block, divisor, peaks)
+    codes[:] = np.clip(np.floor(scaled + noise), low, high)
+
+
+def _scale_codes_numpy(
+    peaks: Floats, codes: Int8s, block: int, divisor: np.float32, y: Floats
+) -> None:
+    np.divide(codes, divisor, out=y, dtype=np.float32)
+    y *= np.repeat(peaks, block)[: codes.size]
+
+
+# The loops spell out int32 and slices because numba vectorises them only then; the search for the
+# peak is repeated because a shared helper would be compiled, and cached, on its own.
+
+
+@kernel(_round_to_nearest_numpy)
+def round_to_nearest(x, bits, block, divisor, peaks, codes):
+    """Write the peak of each block and the nearest code of each coordinate."""
+    high = np.float32(-divisor - 1 if divisor < 0 else divisor)
+    low = np.float32(-abs(divisor))
+    for b in range(peaks.size):
+        part, pattern = x[b * block : b * block + block], bits[b * block : b * block + block]
+        out = codes[b * block : b * block + block]
+        largest = np.int32(0)  # of the magnitudes' bit patterns, which sort like the values
+        positive = np.int32(0)
+        for i in range(pattern.size):
+            value = pattern[i]
+            magnitude = np.int32(value & np.int32(0x7FFFFFFF))
+            largest = magnitude if magnitude > largest else largest
+            positive = value if value > positive else positive
+        peak = np.int32(largest).view(np.float32)
+        boost = _BOOST if peak < _TINY else np.float32(1)
+        if divisor < 0 and positive != largest:
+            peak = -peak
+        peaks[b] = peak
+        inverse = np.float32(0)
+        if peak != 0:
+            inverse = np.float32(divisor) / (peak * boost)
+        for i in range(part.size):
+            code = np.rint(part[i] * boost * inverse)
+            code = low if code < low else code
+            code = high if code > high else code
+            out[i] = np.int8(np.int32(code))
+
+
+@kernel(_round_stochastically_numpy)
+def round_stochastically(x, bits, noise, block, divisor, peaks, codes):
+    """Write the peak of each block and a code that the noise rounds up or down."""
+    high = np.float32(-divisor - 1 if divisor < 0 else divisor)
+    low = np.float32(-abs(divisor))
+    for b in range(peaks.size):
+        part, pattern = x[b * block : b * block + block], bits[b * block : b * block + block]
+        out, dither = codes[b * block : b * block + block], noise[b * block : b * block + block]
+        largest = np.int32(0)
+        positive = np.int32(0)
+        for i in range(pattern.size):
+            value = pattern[i]
+            magnitude = np.int32(value & np.int32(0x7FFFFFFF))
+            largest = magnitude if magnitude > largest else largest
+            positive = value if value > positive else positive
+        peak = np.int32(largest).view(np.float32)
+        boost = _BOOST if peak < _TINY else np.float32(1)
+        if divisor < 0 and positive != largest:
+            peak = -peak
+        peaks[b] = peak
+        inverse = np.float32(0)
+        if peak != 0:
+            inverse = np.float32(divisor) / (peak * boost)
+        for i in range(part.size):
+            code = np.floor(part[i] * boost * inverse + dither[i])
+            code = low if code < low else code
+            code = high if code > high else code
+            out[i] = np.int8(np.int32(code))
+
+
+@kernel(_scale_codes_numpy)
+def scale_codes(peaks, codes, block, divisor, y):
+    """Write fl(code / divisor) times the peak of its block."""
+    for b in range(peaks.size):
+        peak = peaks[b]
+        part, out = codes[b * block : b * block + block], y[b * block : b * block + block]
+        for i in range(part.size):
+            out[i] = np.float32(part[i]) / divisor * peak

@@ -1,0 +1,49 @@
+"""The base class of codecs that send some coordinates."""
+
+from abc import abstractmethod
+
+from fedbytes.arrays import Indices
+from fedbytes.compression.codec import Codec, Floats, Payload
+from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.sparsifiers.sparse_vector import pack_sparse, read_sparse
+
+
+class SparseCodec(Codec):
+    """A codec that sends some coordinates; a subclass says which, and how many there may be.
+
+    Wire: the number of kept coordinates as LEB128, their indices (`indices.py`), their values
+    (`values.py`). Zeros are never sent, since a zero that is not sent is exact.
+
+    It contracts if the largest coordinate is always among the kept: values are read back on their
+    own side of zero, near themselves.
+    """
+
+    bits: int
+
+    @property
+    def contracts(self) -> bool:
+        """True: the largest coordinate is always kept."""
+        return True
+
+    @property
+    def sparse(self) -> bool:
+        """True: what is not sent is zero."""
+        return True
+
+    @abstractmethod
+    def _select(self, x: Floats, shared: Shared) -> Indices:
+        """Return the ascending indices of the kept coordinates, none of a zero."""
+
+    @abstractmethod
+    def _most(self, shared: Shared) -> int:
+        """Return how many coordinates may be kept at most."""
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        return pack_sparse(x, self._select(x, shared), self.bits)
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        reader = Reader(data, self.name)
+        y = read_sparse(reader, self._most(shared), shared.layout.numel, self.bits)
+        reader.end()
+        return y
