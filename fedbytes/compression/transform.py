@@ -48,10 +48,10 @@ class Transform(ABC):
 
     @abstractmethod
     def read(self, reader: Reader, shared: Shared) -> tuple[int, Any]:
-        """Return m, and what `backward` needs of the side bytes, all of it checked."""
+        """Return m, and what `inverse` needs of the side bytes, all of it checked."""
 
     @abstractmethod
-    def backward(self, y: Floats, side: Any, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: Any, shared: Shared) -> Floats:
         """Return float32 [shared.layout.numel] for the decoded y [m], which may be written to."""
 
 

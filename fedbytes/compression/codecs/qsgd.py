@@ -6,9 +6,9 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.groups import group_peaks, group_sizes, group_sums
 from fedbytes.compression.quantisers.stochastic_levels import (
     pack_stochastic_levels,
@@ -77,14 +77,14 @@ class Qsgd(Codec):
         noise = shared.generator("qsgd").random(x.size, np.float32)
         noise -= np.float32(0.5)
         norms, symbols = pack_stochastic_levels(scaled, norms, self.levels, sizes, noise)
-        head = exponent.to_bytes(2, "little", signed=True)
+        head = pack_exponent(exponent)
         return b"".join((head, norms.astype("<f4").tobytes(), symbols))
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
         sizes = group_sizes(shared.layout, self.bucket)
         reader = Reader(data, self.name)
-        exponent = reader.number("h", "exponent", *EXPONENTS) if numel else 0
+        exponent = read_exponent(reader) if numel else 0
         norms = reader.floats(sizes.size, "norms")
         if numel == 0:
             y = np.empty(0, np.float32)

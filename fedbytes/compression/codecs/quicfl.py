@@ -10,9 +10,9 @@ from fedbytes.arrays import Int64s, UInt8s, UInt16s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.index_sets import pack_indices, read_indices
-from fedbytes.compression.coding.reader import Reader, pack_count
+from fedbytes.compression.coding.reader import Reader, pack_count, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.hadamard import block_borders, inverse_rotate, rotate
 from fedbytes.compression.quantisers import lloyd_max, random_table
 from fedbytes.compression.quantisers.bfloat16 import from_bf16
@@ -132,7 +132,7 @@ class QuicFl(Codec):
         )
         places = np.flatnonzero(beyond.view(bool))
         values = _round_at_random(y[places], own)
-        head = exponent.to_bytes(2, "little", signed=True) + scales.astype("<f4").tobytes()
+        head = pack_exponent(exponent) + scales.astype("<f4").tobytes()
         tail = pack_count(places.size) + pack_indices(places, x.size) + values.tobytes()
         return head + pack_bits(codes, self.bits) + tail
 
@@ -142,7 +142,7 @@ class QuicFl(Codec):
         if numel == 0:
             reader.end()
             return np.zeros(0, np.float32)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
+        exponent = read_exponent(reader)
         borders = block_borders(numel)
         scales = self._checked(reader.floats(borders.size - 1, "scales"))
         packed = reader.take(packed_bytes(numel, self.bits), "codes")

@@ -7,9 +7,9 @@ import numpy as np
 
 from fedbytes.arrays import Int64s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.groups import group_peaks, group_sizes, group_sums
 from fedbytes.compression.quantisers.stochastic_levels import (
     pack_stochastic_levels,
@@ -60,7 +60,7 @@ class TernGrad(Codec):
         noise = shared.generator("terngrad").random(x.size, np.float32)
         noise -= np.float32(0.5)
         scales, symbols = pack_stochastic_levels(scaled, scales, 1, sizes, noise)
-        head = exponent.to_bytes(2, "little", signed=True)
+        head = pack_exponent(exponent)
         return b"".join((head, scales.astype("<f4").tobytes(), symbols))
 
     def _scales(self, x: Floats, sizes: Int64s) -> Floats:
@@ -77,7 +77,7 @@ class TernGrad(Codec):
         numel = shared.layout.numel
         sizes = group_sizes(shared.layout, self.bucket)
         reader = Reader(data, self.name)
-        exponent = reader.number("h", "exponent", *EXPONENTS) if numel else 0
+        exponent = read_exponent(reader) if numel else 0
         scales = reader.floats(sizes.size, "scales")
         if numel == 0:
             y = np.empty(0, np.float32)

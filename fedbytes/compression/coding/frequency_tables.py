@@ -72,12 +72,12 @@ def read_freqs(reader: Reader, limit: int) -> Freqs:
             off = guess - (off + 1) // 2 if off % 2 else guess + off // 2
         freqs.append(off)
         if not 0 <= off <= TOTAL:
-            raise ValueError(f"{reader.what} payload: a frequency is {off}, allowed 0 to {TOTAL}")
+            raise ValueError(f"{reader.name} payload: a frequency is {off}, allowed 0 to {TOTAL}")
     bits.end()
     last = TOTAL - sum(freqs)
     if last <= 0:
         reason = "the last frequency is 0" if last == 0 else f"frequencies sum to {sum(freqs)}"
-        raise ValueError(f"{reader.what} payload: {reason}; all must sum to {TOTAL}")
+        raise ValueError(f"{reader.name} payload: {reason}; all must sum to {TOTAL}")
     return np.array([*freqs, last], np.uint32)
 
 
@@ -119,7 +119,7 @@ class _BitReader:
         while not self.bit():
             width += 1
             if width > TOTAL_BITS + 1:
-                raise ValueError(f"{self._reader.what} payload: a frequency is above {TOTAL}")
+                raise ValueError(f"{self._reader.name} payload: a frequency is above {TOTAL}")
         return (1 << width) | self.number(width)
 
     def number(self, width: int) -> int:
@@ -127,7 +127,7 @@ class _BitReader:
 
     def end(self) -> None:
         if self._byte:
-            raise ValueError(f"{self._reader.what} payload: padding of frequencies is not zero")
+            raise ValueError(f"{self._reader.name} payload: padding of frequencies is not zero")
 
 
 def slot_starts(freqs: Freqs) -> Freqs:

@@ -101,7 +101,7 @@ def read_indices(reader: Reader, k: int, n: int, room: UInt32s | None = None) ->
         join_tokens_into(gaps, tokens, reader, n - k)
     indices = _indices_of(gaps, n)
     if indices[-1] >= n:
-        raise ValueError(f"{reader.what} payload: index {indices[-1]} is beyond {n - 1}")
+        raise ValueError(f"{reader.name} payload: index {indices[-1]} is beyond {n - 1}")
     return indices
 
 
@@ -168,7 +168,7 @@ def _read_rice(reader: Reader, n: int, gaps: UInt32s) -> None:
     unary = np.frombuffer(reader.take(size, "quotients"), np.uint8)
     ones, used = read_unary(unary, gaps)
     if ones != k or size != packed_bytes(int(used), 1):
-        raise ValueError(f"{reader.what} payload: {ones} Rice quotients, expected {k}")
+        raise ValueError(f"{reader.name} payload: {ones} Rice quotients, expected {k}")
     packed = reader.take(packed_bytes(k, width), "remainders")
     for start in range(0, k, GAP_CHUNK):
         piece = min(GAP_CHUNK, k - start)
@@ -182,7 +182,7 @@ def _read_bitmap(reader: Reader, n: int, gaps: UInt32s) -> None:
     """Set the gaps between the ones of n bits."""
     bitmap = np.frombuffer(reader.take(packed_bytes(n, 1), "bitmap"), np.uint8)
     if n % 8 and bitmap[-1] >> n % 8:
-        raise ValueError(f"{reader.what} payload: padding of the bitmap is not zero")
+        raise ValueError(f"{reader.name} payload: padding of the bitmap is not zero")
     ones, _ = read_unary(bitmap, gaps)
     if ones != gaps.size:
-        raise ValueError(f"{reader.what} payload: bitmap has {ones} indices of {gaps.size}")
+        raise ValueError(f"{reader.name} payload: bitmap has {ones} indices of {gaps.size}")

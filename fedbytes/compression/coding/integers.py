@@ -86,17 +86,17 @@ def join_tokens_into(
     """Set those of `numbers` [n] whose tokens [n] have raw bits; as `join`, without new memory."""
     counts = count_tokens(tokens)
     if counts.size > token_of(limit, direct) + 1:
-        raise ValueError(f"{reader.what} payload: token {counts.size - 1} is beyond {limit}")
+        raise ValueError(f"{reader.name} payload: token {counts.size - 1} is beyond {limit}")
     starts, size = _raw_bit_starts(counts, direct)
     raw = reader.take(size, "raw bits")
-    _check_padding(raw, counts, direct, reader.what)
+    _check_padding(raw, counts, direct, reader.name)
     bases, widths = token_ranges(direct)
     where = np.empty(CHUNK + 1, np.int32)
     largest = gather_numbers(
         tokens, 1 << direct, bases, widths, words_of(raw), starts, where, numbers
     )
     if largest > limit:
-        raise ValueError(f"{reader.what} payload: number {largest} is beyond {limit}")
+        raise ValueError(f"{reader.name} payload: number {largest} is beyond {limit}")
 
 
 def count_tokens(tokens: UInt8s) -> Int64s:

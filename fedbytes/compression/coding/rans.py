@@ -63,14 +63,14 @@ def decode_symbols(reader: Reader, count: int, freqs: Freqs) -> UInt8s:
     states = reader.array("<u4", coder_lanes(count), "coder states").astype(np.uint32)
     if int(states.min()) < LOWEST_STATE:
         raise ValueError(
-            f"{reader.what} payload: coder state {states.min()} is below {LOWEST_STATE}"
+            f"{reader.name} payload: coder state {states.min()} is below {LOWEST_STATE}"
         )
     words = np.zeros(size + MAX_LANES, np.uint16)  # a row more, so that the loop needs no bound
     words[:size] = reader.array("<u2", size, "coder words")
     symbols = np.empty(count, np.uint8)
     used = decode_states(_decoder_table(freqs), states, words, symbols)
     if used != size or (states != LOWEST_STATE).any():
-        raise ValueError(f"{reader.what} payload: the coded symbols are damaged")
+        raise ValueError(f"{reader.name} payload: the coded symbols are damaged")
     return symbols
 
 

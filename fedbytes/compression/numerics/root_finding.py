@@ -15,9 +15,9 @@ _SECANTS = 8  # secant steps before the bracket is halved
 class RateSolution:
     """log2 of a step, how many bits a doubling of it saves there, and whether the rate is met."""
 
-    place: float
+    log2_step: float
     slope: float
-    met: bool
+    matched: bool
 
 
 def solve_rate(
@@ -26,26 +26,26 @@ def solve_rate(
     """Return where the falling function `rate` is `goal`: secant steps, then halving a bracket.
 
     Args:
-        rate: bits a coordinate at a place, the log2 of a step.
+        rate: bits a coordinate at a log2_step, the log2 of a step.
         goal: bits a coordinate.
-        start: a place.
-        low: the least place.
+        start: a log2_step.
+        low: the least log2_step.
         high: the largest.
     """
-    place, slope = start, 1.0
+    log2_step, slope = start, 1.0
     before: tuple[float, float] | None = None
     for tried in range(30):
-        value = rate(place)
+        value = rate(log2_step)
         if abs(value - goal) <= _TOLERANCE / 2 * goal:
-            return RateSolution(place, slope, True)
-        slope = slope_between(before, (place, value), slope)
-        before = (place, value)
-        low, high = (place, high) if value > goal else (low, place)
+            return RateSolution(log2_step, slope, True)
+        slope = slope_between(before, (log2_step, value), slope)
+        before = (log2_step, value)
+        low, high = (log2_step, high) if value > goal else (low, log2_step)
         if high - low < 1e-3:
             break
-        place += min(max((value - goal) / slope, -2.0), 2.0)
-        if tried > _SECANTS or not low < place < high:
-            place = (low + high) / 2
+        log2_step += min(max((value - goal) / slope, -2.0), 2.0)
+        if tried > _SECANTS or not low < log2_step < high:
+            log2_step = (low + high) / 2
     return RateSolution(high, slope, abs(value - goal) <= NEAR * goal)
 
 
@@ -55,28 +55,29 @@ def bisect_rate(
     tried: list[tuple[float, float]],
     limits: tuple[float, float],
 ) -> float:
-    """Return a place where the falling function `rate` is near `goal`, or else nearest to it.
+    """Return a log2_step where the falling function `rate` is near `goal`, or else nearest to it.
 
     Args:
-        rate: bits a coordinate at a place, the log2 of a step; may jump.
+        rate: bits a coordinate at a log2_step, the log2 of a step; may jump.
         goal: bits a coordinate.
-        tried: places and their rates, at least one.
-        limits: the least place and the largest.
+        tried: log2_steps and their rates, at least one.
+        limits: the least log2_step and the largest.
     """
-    low = max((place for place, value in tried if value > goal), default=limits[0])
+    low = max((log2_step for log2_step, value in tried if value > goal), default=limits[0])
     high = min(
-        (place for place, value in tried if value <= goal and place > low), default=limits[1]
+        (log2_step for log2_step, value in tried if value <= goal and log2_step > low),
+        default=limits[1],
     )
     found = dict(tried)
     for _ in range(_HALVINGS):
-        place = (low + high) / 2
-        found[place] = rate(place)
-        if abs(found[place] - goal) <= CLOSE * goal:
-            return place
-        low, high = (place, high) if found[place] > goal else (low, place)
+        log2_step = (low + high) / 2
+        found[log2_step] = rate(log2_step)
+        if abs(found[log2_step] - goal) <= CLOSE * goal:
+            return log2_step
+        low, high = (log2_step, high) if found[log2_step] > goal else (low, log2_step)
 
-    def distance(place: float) -> float:  # of rates as ratios; what is above counts twice
-        octaves = math.log2(max(found[place], 1e-9) / goal)
+    def distance(log2_step: float) -> float:  # of rates as ratios; what is above counts twice
+        octaves = math.log2(max(found[log2_step], 1e-9) / goal)
         return max(2 * octaves, -octaves)
 
     return min(found, key=distance)
@@ -85,7 +86,7 @@ def bisect_rate(
 def slope_between(
     before: tuple[float, float] | None, now: tuple[float, float], otherwise: float
 ) -> float:
-    """Return how much the rate falls from one (place, rate) to another, per doubling of the step.
+    """Return how much the rate falls from one (log2_step, rate) to another, per doubling of the step.
 
     About 1 where the step is small, and the share of the coordinates that are not zero elsewhere.
     """

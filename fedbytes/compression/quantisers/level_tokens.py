@@ -34,6 +34,7 @@ from fedbytes.compression.quantisers.loops.uniform_loops import (
 MAX_LEVEL = 1 << 22  # |q| beyond this would be finer than float32
 _NUMBER_LIMIT = 2 * MAX_LEVEL + 2
 OFFSET_STEPS = 256
+NO_OFFSETS = (0,) * CLASSES
 _DIRECT_CHOICES = (3, 4, 5, 6, 7)
 
 
@@ -102,7 +103,7 @@ def _coarser(direct: int) -> UInt8s:
     return np.array([token_of(low, direct) for low in lows], np.uint8)
 
 
-def read_uniform(reader: Reader, count: int, step: float, shifts: Any) -> Floats:
+def read_uniform(reader: Reader, count: int, step: float, offsets: Any = NO_OFFSETS) -> Floats:
     """Return sign(q) (|q| + shift of its class / 256) step, rounded once, for each coordinate.
 
     Raises:
@@ -113,18 +114,18 @@ def read_uniform(reader: Reader, count: int, step: float, shifts: Any) -> Floats
     tokens = rans.decode_symbols(reader, count, freqs)
     table = np.zeros(256, np.float32)
     plain = np.arange(1 << direct, dtype=np.uint32)
-    table[: plain.size] = _level_values(unzigzag(plain), step, shifts)
+    table[: plain.size] = _level_values(unzigzag(plain), step, offsets)
     y = np.empty(count, np.float32)
     look_up_tokens(table, tokens, y)
     if freqs.size > plain.size:
         join_tokens_into(y.view(np.uint32), tokens, reader, _NUMBER_LIMIT, direct)
-        moves = np.array([0, *shifts], np.float64) / OFFSET_STEPS
+        moved = np.array([0, *offsets], np.float64) / OFFSET_STEPS
         where = np.empty(CHUNK + 1, np.int32)
-        write_large_values(y.view(np.uint32), tokens, plain.size, moves, step, where, y)
+        write_large_values(y.view(np.uint32), tokens, plain.size, moved, step, where, y)
     return y
 
 
-def _level_values(q: Int32s, step: float, shifts: Any) -> Floats:
+def _level_values(q: Int32s, step: float, offsets: Any) -> Floats:
     size = np.abs(q)
-    moves = np.array([0, *shifts], np.float64) / OFFSET_STEPS
-    return (np.sign(q) * (size + moves[np.minimum(size, CLASSES)]) * step).astype(np.float32)
+    moved = np.array([0, *offsets], np.float64) / OFFSET_STEPS
+    return (np.sign(q) * (size + moved[np.minimum(size, CLASSES)]) * step).astype(np.float32)

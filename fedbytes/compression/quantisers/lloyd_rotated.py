@@ -7,8 +7,8 @@ import numpy as np
 
 from fedbytes.arrays import Doubles, Floats, Int64s
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
-from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.hadamard import block_borders, inverse_rotate, rotate
 from fedbytes.compression.quantisers import lloyd_max
 
@@ -58,7 +58,7 @@ def pack_rotated(x: Floats, generator: np.random.Generator, bits: float, unbiase
     scales = _scales(energy, sums, unbiased)
     if unbiased:
         scales *= (runs.stops - runs.starts) / (last - runs.starts)
-    head = exponent.to_bytes(2, "little", signed=True)
+    head = pack_exponent(exponent)
     return b"".join((head, scales.astype("<f4").tobytes(), *packed))
 
 
@@ -66,12 +66,12 @@ def read_rotated(reader: Reader, n: int, generator: np.random.Generator, bits: f
     """Return the vector that `pack_rotated` wrote; ValueError if the bytes cannot be that."""
     if n == 0:
         return np.zeros(0, np.float32)
-    exponent = reader.number("h", "exponent", *EXPONENTS)
+    exponent = read_exponent(reader)
     runs = _runs(n, bits)
     scales = reader.floats(runs.starts.size, "scales")
     if float(scales.min()) < 0 or float(scales.max()) > _LARGEST_SCALE:
         raise ValueError(
-            f"{reader.what} payload: scales from {scales.min()} to {scales.max()}, "
+            f"{reader.name} payload: scales from {scales.min()} to {scales.max()}, "
             f"allowed 0 to {_LARGEST_SCALE}"
         )
     y = np.zeros(n, np.float32)

@@ -129,7 +129,7 @@ def _levels(reader: Reader, bits: int) -> Floats:
         return np.array([mean, -mean])
     low, high = reader.floats(2, "value range").tolist()
     if not 0 < low <= high:
-        raise ValueError(f"{reader.what} payload: value range {low} to {high}")
+        raise ValueError(f"{reader.name} payload: value range {low} to {high}")
     cells = 1 << (bits - 1)
     edges = _edges(low, high, cells)
     middle = np.full(cells, 0.5)

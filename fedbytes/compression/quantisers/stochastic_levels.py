@@ -6,10 +6,8 @@ from fedbytes.arrays import Floats, Int64s
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.numerics.groups import scale_groups
 from fedbytes.compression.quantisers.level_tokens import read_uniform
-from fedbytes.compression.quantisers.loops.uniform_loops import CLASSES
 from fedbytes.compression.quantisers.uniform import quantise_uniform
 
-_STILL = (0,) * CLASSES
 _SMALLEST = np.float32(2.0**-100)  # norms below count as zero; the largest is near 1 by scaling
 
 
@@ -40,5 +38,5 @@ def read_stochastic_levels(
     reader: Reader, norms: Floats, levels: int, sizes: Int64s, count: int
 ) -> Floats:
     """Return q * fl(norm / levels) for each of the `count` coordinates of `pack_on_grids`."""
-    y = read_uniform(reader, count, 1.0, _STILL)
+    y = read_uniform(reader, count, 1.0)
     return scale_groups(y, norms / np.float32(levels), sizes, y)

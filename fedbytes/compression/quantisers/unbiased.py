@@ -86,7 +86,7 @@ def read_unbiased(
     scales = reader.floats(sizes.size, "scales")
     if float(scales.min()) < 0 or float(scales.max()) > _LARGEST_SCALE:
         raise ValueError(
-            f"{reader.what} payload: scales from {scales.min()} to {scales.max()}, "
+            f"{reader.name} payload: scales from {scales.min()} to {scales.max()}, "
             f"allowed 0 to {_LARGEST_SCALE}"
         )
     y = unpack(reader)

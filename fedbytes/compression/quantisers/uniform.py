@@ -19,7 +19,7 @@ from fedbytes.compression.quantisers.loops.uniform_loops import (
 
 
 def quantise_uniform(
-    x: Floats, step: float, noise: Floats | None = None, dead: float = 0.0
+    x: Floats, step: float, noise: Floats | None = None, dead_zone: float = 0.0
 ) -> LevelTokens:
     """Return x [n > 0] rounded to multiples of step, |x| / step below 2^22.
 
@@ -27,9 +27,9 @@ def quantise_uniform(
         x: float32 [n].
         step: the quantiser's step.
         noise: float32 [n] dither in steps, added before rounding, or None.
-        dead: how far, in steps, the thresholds are moved away from zero.
+        dead_zone: how far, in steps, the thresholds are moved away from zero.
     """
-    inverse, shift = np.float32(1.0 / step), np.float32(dead)
+    inverse, shift = np.float32(1.0 / step), np.float32(dead_zone)
     tokens = np.empty(x.size, np.uint8)
     dither = np.empty(0, np.float32) if noise is None else noise
     largest = write_level_tokens(x, dither, inverse, shift, tokens)
@@ -44,19 +44,19 @@ def quantise_uniform(
     return LevelTokens(tokens, large, found)
 
 
-def level_offsets(x: Floats, step: float, dead: float = 0.0) -> tuple[Int8s, float]:
+def level_offsets(x: Floats, step: float, dead_zone: float = 0.0) -> tuple[Int8s, float]:
     """Return how far to move |q| = 1, 2, 3+, in 1/256 of a step, and what the levels keep.
 
     The second is a lower bound, in squared steps, of how much of x's sum of squares is gone from
     the error once x is rounded to the moved levels.
     """
     sums = np.zeros((2, CLASSES), np.int64)
-    sum_offsets(x, np.float32(1.0 / step), np.float32(dead), sums)
+    sum_offsets(x, np.float32(1.0 / step), np.float32(dead_zone), sums)
     members, offsets = sums
     moves = offsets / float(FIXED_POINT) / np.maximum(members, 1)
-    shifts = np.clip(np.rint(moves * OFFSET_STEPS), -128, 127).astype(np.int8)
+    offsets = np.clip(np.rint(moves * OFFSET_STEPS), -128, 127).astype(np.int8)
     base = np.arange(1, CLASSES + 1)
-    means, used = base + moves, base + shifts / OFFSET_STEPS
+    means, used = base + moves, base + offsets / OFFSET_STEPS
     gains = 2 * means * used - used**2
     gains[-1] = CLASSES * (CLASSES - 1)  # each |q| keeps at least q^2 - |q| when not moved
-    return shifts, float((members * gains).sum())
+    return offsets, float((members * gains).sum())

@@ -15,7 +15,7 @@ from fedbytes.compression.numerics.root_finding import (
     slope_between,
     solve_rate,
 )
-from fedbytes.compression.numerics.step_rounding import round_step
+from fedbytes.compression.numerics.step_rounding import step_from_log2
 from fedbytes.compression.quantisers.level_tokens import MAX_LEVEL, LevelTokens
 from fedbytes.compression.quantisers.uniform import quantise_uniform
 
@@ -33,12 +33,12 @@ class RateMatch:
 
     Attributes:
         step: the quantiser's step.
-        dead: how far, in steps, its thresholds lie away from zero.
+        dead_zone: how far, in steps, its thresholds lie away from zero.
         coded: the vector.
     """
 
     step: float
-    dead: float
+    dead_zone: float
     coded: LevelTokens
 
 
@@ -63,17 +63,19 @@ def quantise_at_rate(
     top = math.log2(max(float(x.max()), -float(x.min())))
     low, high = top - math.log2(MAX_LEVEL) + 1, top + (2 if noise is None else _DITHERED_OCTAVES)
 
-    def sampled(place: float) -> float:
-        return _symbol_bits(quantise_uniform(picked, _step(place), dither))
+    def sampled(log2_step: float) -> float:
+        return _symbol_bits(quantise_uniform(picked, step_from_log2(log2_step), dither))
 
     start = min(max(math.log2(rms) + 2.05 - bits, low), high)
     found = solve_rate(sampled, budget, start, low, high)
-    place, dead = found.place, 0.0
-    if noise is None and found.met and bits <= _DEAD_ZONE_BITS:
-        dead, fewer = _choose_dead_zone(np.ascontiguousarray(picked[::4]), _step(place), bits)
-        place = min(max(place - min(fewer / found.slope, 0.5), low), high)
+    log2_step, dead_zone = found.log2_step, 0.0
+    if noise is None and found.matched and bits <= _DEAD_ZONE_BITS:
+        dead_zone, fewer = _choose_dead_zone(
+            np.ascontiguousarray(picked[::4]), step_from_log2(log2_step), bits
+        )
+        log2_step = min(max(log2_step - min(fewer / found.slope, 0.5), low), high)
     return _correct_on_whole(
-        x, bits, overhead, noise, dead, replace(found, place=place), (low, high)
+        x, bits, overhead, noise, dead_zone, replace(found, log2_step=log2_step), (low, high)
     )
 
 
@@ -82,35 +84,39 @@ def _correct_on_whole(
     bits: float,
     overhead: int,
     noise: Floats | None,
-    dead: float,
+    dead_zone: float,
     found: RateSolution,
     limits: tuple[float, float],
 ) -> RateMatch:
     """Quantise all of x, and move the step a little where the sample misjudged the rate."""
-    place, slope = found.place, found.slope
+    log2_step, slope = found.log2_step, found.slope
     tried: list[tuple[float, float]] = []
 
-    def quantised(place: float) -> tuple[RateMatch, float]:
-        coded = quantise_uniform(x, _step(place), noise, dead)
-        return RateMatch(_step(place), dead, coded), 8 * (coded.size() + overhead) / x.size
+    def quantised(log2_step: float) -> tuple[RateMatch, float]:
+        coded = quantise_uniform(x, step_from_log2(log2_step), noise, dead_zone)
+        return RateMatch(step_from_log2(log2_step), dead_zone, coded), 8 * (
+            coded.size() + overhead
+        ) / x.size
 
     for _ in range(5):
-        met, rate = quantised(place)
+        match, rate = quantised(log2_step)
         if x.size <= _SAMPLE or abs(rate - bits) <= CLOSE * bits:
-            return met
-        slope = slope_between(tried[-1] if tried else None, (place, rate), slope)
-        tried.append((place, rate))
-        if not found.met:
+            return match
+        slope = slope_between(tried[-1] if tried else None, (log2_step, rate), slope)
+        tried.append((log2_step, rate))
+        if not found.matched:
             break
-        place = min(max(place + (rate - bits) / slope, limits[0]), limits[1])
+        log2_step = min(max(log2_step + (rate - bits) / slope, limits[0]), limits[1])
     if abs(rate - bits) > NEAR * bits:  # too steep for the slope, or no sample of the whole
-        del met
-        met = quantised(bisect_rate(lambda place: quantised(place)[1], bits, tried, limits))[0]
-    return met
+        del match
+        match = quantised(
+            bisect_rate(lambda log2_step: quantised(log2_step)[1], bits, tried, limits)
+        )[0]
+    return match
 
 
 def _choose_dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float]:
-    """Return the best of a few dead zones, and how many bits a coordinate it saves.
+    """Return the best of a few dead_zone zones, and how many bits a coordinate it saves.
 
     Best is least distortion at equal rate. Half a bit is worth a factor of 2 in distortion at
     high rates, and more of the rate at low ones, where an entropy-coded quantiser is flatter.
@@ -118,9 +124,9 @@ def _choose_dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float
     """
     rates, costs = [], []
     worth = 0.5 + 0.06 / bits
-    for dead in _DEAD_ZONES:
-        rate = _symbol_bits(quantise_uniform(x, step, None, dead))
-        distortion = max(_distortion(x, step, dead), 1e-300)
+    for dead_zone in _DEAD_ZONES:
+        rate = _symbol_bits(quantise_uniform(x, step, None, dead_zone))
+        distortion = max(_distortion(x, step, dead_zone), 1e-300)
         rates.append(rate)
         costs.append(rate + worth * math.log2(distortion))
     best = min(range(len(costs)), key=lambda i: round(costs[i], 6))
@@ -129,20 +135,16 @@ def _choose_dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float
     return _DEAD_ZONES[best], rates[0] - rates[best]
 
 
-def _distortion(x: Floats, step: float, dead: float) -> float:
+def _distortion(x: Floats, step: float, dead_zone: float) -> float:
     """Return the squared error in squared steps after the levels are moved to the means."""
     size = np.abs(x.astype(np.float64)) / step
-    level = np.rint(size - dead)
+    level = np.rint(size - dead_zone)
     offset = size - level
     total = float((offset**2).sum())
     for inside in (level == 1, level == 2, level > 2):
         members = offset[inside]
         total -= float(members.sum()) ** 2 / max(members.size, 1)
     return total
-
-
-def _step(place: float) -> float:
-    return round_step(2.0**place)
 
 
 def _symbol_bits(coded: LevelTokens) -> float:

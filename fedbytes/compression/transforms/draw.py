@@ -59,7 +59,7 @@ class Draw(Transform):
         places = self._places(shared)
         return places.size, places
 
-    def backward(self, y: Floats, side: Indices, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: Indices, shared: Shared) -> Floats:
         """Return the values scaled up in their places, and zeros."""
         x = np.zeros(shared.layout.numel, np.float32)
         x[side] = scale_clipped(y, x.size / max(side.size, 1))

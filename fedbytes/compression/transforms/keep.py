@@ -51,7 +51,7 @@ class Keep(Transform):
         k = reader.count("kept", count_for_density(self.density, numel))
         return k, read_indices(reader, k, numel)
 
-    def backward(self, y: Floats, side: Indices, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: Indices, shared: Shared) -> Floats:
         """Return the values in their places, and zeros."""
         x = np.zeros(shared.layout.numel, np.float32)
         x[side] = y

@@ -40,10 +40,10 @@ class Normalise(Transform):
         """Return the length, which stays, and the scales."""
         scales = reader.floats(len(_parts(shared.layout)), "scales")
         if scales.size and scales.min() < 0:
-            raise ValueError(f"{reader.what} payload: scale {scales.min()} is below 0")
+            raise ValueError(f"{reader.name} payload: scale {scales.min()} is below 0")
         return shared.layout.numel, scales
 
-    def backward(self, y: Floats, side: Floats, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: Floats, shared: Shared) -> Floats:
         """Return the tensors at their scales, within float32's finite range."""
         for part, scale in zip(_parts(shared.layout), side.tolist(), strict=True):
             for start in range(part.start, part.stop, CHUNK):

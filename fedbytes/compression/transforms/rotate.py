@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from fedbytes.arrays import Floats
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.hadamard import inverse_rotate, rotate
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 
@@ -34,12 +34,12 @@ class Rotate(Transform):
         """Return the rotated vector."""
         scaled, exponent = split_exponent(x)
         turned = rotate(scaled, shared.generator("rotate"))
-        return Transformed(exponent.to_bytes(2, "little", signed=True), turned)
+        return Transformed(pack_exponent(exponent), turned)
 
     def read(self, reader: Reader, shared: Shared) -> tuple[int, int]:
         """Return the length, which stays, and the exponent."""
-        return shared.layout.numel, reader.number("h", "exponent", *EXPONENTS)
+        return shared.layout.numel, read_exponent(reader)
 
-    def backward(self, y: Floats, side: int, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: int, shared: Shared) -> Floats:
         """Return the vector turned back."""
         return apply_exponent(inverse_rotate(y, shared.generator("rotate")), side)

@@ -79,7 +79,7 @@ class Chunks:
             ranks = unpack_bits(packed, number, width).astype(np.uint64)
             if int(ranks.max()) >= math.comb(size, k):
                 raise ValueError(
-                    f"{reader.what} payload: set {ranks.max()} of {size} does not exist"
+                    f"{reader.name} payload: set {ranks.max()} of {size} does not exist"
                 )
             starts = start + size * np.arange(number)
             yield (unrank_sets(ranks, size, k) + starts[:, None]).ravel()

@@ -19,9 +19,9 @@ from fedbytes.compression.codecs.lora_klt.matrices import (
 )
 from fedbytes.compression.codecs.lora_klt.quantiser import ComponentQuantiser, Trial
 from fedbytes.compression.codecs.lora_klt.rate import quantise_settled, quantise_to_size
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.squared_norm import squared_norm
 from fedbytes.compression.quantisers.bits_or_step import check_bits_or_step
 
@@ -112,7 +112,7 @@ class LoraKlt(Codec):
     def _hopeless(self, quantiser: ComponentQuantiser, other: Trial) -> bool:
         """Return whether a form costs far more than the other at its step."""
         rough = quantise_settled(quantiser, other.step)
-        return rough.error + rough.worth > _FAR * (other.error + other.worth)
+        return rough.error + rough.rate_cost > _FAR * (other.error + other.rate_cost)
 
     def _write(
         self,
@@ -134,7 +134,7 @@ class LoraKlt(Codec):
 
     def _quantiser(self, x: Floats, form: int, shared: Shared) -> ComponentQuantiser | None:
         shape = plan_matrices(shared.layout, form == _FACTORED)
-        if form == _FACTORED and not any(plane.factored for plane in shape.planes):
+        if form == _FACTORED and not any(plane.factored for plane in shape.matrices):
             return None
         work = np.empty_like(x)
         gather_matrices(shape, x, self._bases(shape, shared), work)
@@ -152,7 +152,7 @@ class LoraKlt(Codec):
     def _choose(self, tried: list[tuple[int, Trial]], numel: int) -> tuple[int, Trial]:
         """Return the form that errs least of those that meet the rate, or for its size."""
         if self.bits is None:
-            return min(tried, key=lambda pair: pair[1].error + pair[1].worth)
+            return min(tried, key=lambda pair: pair[1].error + pair[1].rate_cost)
         limit = _OVER * numel * self.bits / 8
         fitting = [pair for pair in tried if pair[1].size <= limit]
         return min(fitting or tried, key=lambda pair: pair[1].error)
@@ -169,8 +169,8 @@ class LoraKlt(Codec):
         """Scale each B, so that one step for all is another for B."""
         if weight == 1:
             return
-        for plane in shape.planes:
-            if plane.lora_b:
+        for plane in shape.matrices:
+            if plane.is_lora_b:
                 part = plane.within(work)
                 part *= np.float32(weight)
 
@@ -181,7 +181,7 @@ class LoraKlt(Codec):
         if form == _ZERO:
             reader.end()
             return np.zeros(numel, np.float32)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
+        exponent = read_exponent(reader)
         return apply_exponent(self._read(reader, form, shared), exponent)
 
     def _read(self, reader: Reader, form: int, shared: Shared) -> Floats:

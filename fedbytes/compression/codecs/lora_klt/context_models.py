@@ -181,7 +181,7 @@ def _frequencies(odds: bytes) -> Freqs:
 def _read_tables(reader: Reader, used: UInt8s) -> Tables:
     lasts = reader.array("u1", used.size, "largest tokens")
     if int(lasts.max()) > MAX_TOKEN:
-        raise ValueError(f"{reader.what} payload: token {lasts.max()} is beyond {MAX_TOKEN}")
+        raise ValueError(f"{reader.name} payload: token {lasts.max()} is beyond {MAX_TOKEN}")
     total = int(lasts.sum())
     packed = reader.take(packed_bytes(total, _ODDS_BITS), "odds")
     odds = unpack_bits(packed, total, _ODDS_BITS).astype(np.uint8)
@@ -205,7 +205,7 @@ def _decode(reader: Reader, places: UInt8s, freqs: Freqs) -> UInt8s:
     states = reader.array("<u4", rans.coder_lanes(places.size), "coder states").astype(np.uint64)
     if int(states.min()) < LOWEST_STATE:
         raise ValueError(
-            f"{reader.what} payload: coder state {states.min()} is below {LOWEST_STATE}"
+            f"{reader.name} payload: coder state {states.min()} is below {LOWEST_STATE}"
         )
     words = np.zeros(size + 1, np.uint16)
     words[:size] = reader.array("<u2", size, "coder words")
@@ -215,5 +215,5 @@ def _decode(reader: Reader, places: UInt8s, freqs: Freqs) -> UInt8s:
     symbols = np.empty(places.size, np.uint8)
     used = decode_in_contexts(slots, freqs, starts, places, states, words, symbols)
     if used != size or (states != LOWEST_STATE).any():
-        raise ValueError(f"{reader.what} payload: the coded symbols are damaged")
+        raise ValueError(f"{reader.name} payload: the coded symbols are damaged")
     return symbols

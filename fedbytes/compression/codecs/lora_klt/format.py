@@ -1,7 +1,7 @@
 """What a message of `lora_klt` holds: the energies of components and rows, then the integers.
 
-Everything is ordered: for each group (stacks, then the factored planes) its components, each a row
-part and a column part; then, plane by plane, the rows that are not silent.
+Everything is ordered: for each group (stacks, then the factored matrices) its components, each a row
+part and a column part; then, plane by plane, the rows that are not skipped.
 """
 
 from collections.abc import Iterator
@@ -51,9 +51,9 @@ class ComponentMatrix:
 
 
 def component_matrices(shape: MatrixPlan) -> list[ComponentMatrix]:
-    """Return the groups in their order: stacks, then the factored planes."""
+    """Return the groups in their order: stacks, then the factored matrices."""
     found = [ComponentMatrix(*stack) for stack in shape.stacks]
-    found += [ComponentMatrix(p.start, p.rows, p.columns) for p in shape.planes if p.factored]
+    found += [ComponentMatrix(p.start, p.rows, p.columns) for p in shape.matrices if p.factored]
     return [group for group in found if group.most]
 
 
@@ -64,7 +64,7 @@ class Energies:
     Attributes:
         components: for each group, the code of every component: its y has a mean square of
             about 2^code.
-        rows: for each plane, the class of every row: 0 for a silent one.
+        rows: for each plane, the class of every row: 0 for a skipped one.
     """
 
     components: list[list[int]]
@@ -76,7 +76,7 @@ class Energies:
             for code in codes:
                 yield context_of(ROW_PART, row_code(code, group)), group.rows
                 yield context_of(COLUMN_PART, code), group.columns
-        for plane, row_codes in zip(shape.planes, self.rows, strict=True):
+        for plane, row_codes in zip(shape.matrices, self.rows, strict=True):
             kind = row_kind(plane)
             for code in row_codes:
                 if code != SKIPPED:
@@ -131,7 +131,7 @@ def row_class(code: int) -> int:
 def _code_kinds(counts: list[int], shape: MatrixPlan) -> UInt8s:
     """Return for each code: 0 a group's first component, 1 a later one, 2 and 3 for rows."""
     kinds = [kind for count in counts for kind in [0, *[1] * (count - 1)][:count]]
-    kinds += [kind for plane in shape.planes for kind in [2, *[3] * (plane.rows - 1)]]
+    kinds += [kind for plane in shape.matrices for kind in [2, *[3] * (plane.rows - 1)]]
     return np.array(kinds, np.uint8)
 
 
@@ -145,7 +145,7 @@ def read_energies(reader: Reader, shape: MatrixPlan) -> Energies:
         counts = unpack_bits(packed, len(groups), width).astype(np.int64)
     for group, count in zip(groups, counts.tolist(), strict=True):
         if count > group.most:
-            raise ValueError(f"{reader.what} payload: {count} components of at most {group.most}")
+            raise ValueError(f"{reader.name} payload: {count} components of at most {group.most}")
     kinds = _code_kinds(counts.tolist(), shape)
     symbols, large = context_models.read_in_contexts(reader, kinds, np.unique(kinds))
     codes, last = [], [0, 0]
@@ -155,12 +155,12 @@ def read_energies(reader: Reader, shape: MatrixPlan) -> Energies:
         last[kind // 2] += difference
         low, high = ((-_LIMIT, _LIMIT), (SKIPPED, _CODES))[kind // 2]
         if not low <= last[kind // 2] <= high:
-            raise ValueError(f"{reader.what} payload: energy {last[kind // 2]} is out of range")
+            raise ValueError(f"{reader.name} payload: energy {last[kind // 2]} is out of range")
         codes.append(last[kind // 2])
     parts = iter(codes)
     return Energies(
         [[next(parts) for _ in range(count)] for count in counts.tolist()],
-        [[next(parts) for _ in range(plane.rows)] for plane in shape.planes],
+        [[next(parts) for _ in range(plane.rows)] for plane in shape.matrices],
     )
 
 
@@ -168,17 +168,17 @@ def read_energies(reader: Reader, shape: MatrixPlan) -> Energies:
 class LevelOffsets:
     """Where the levels ±1, and ±2 and beyond, of each context are moved, in 1/32 step."""
 
-    moves: Int64s  # [64 contexts, 2]
+    offsets: Int64s  # [64 contexts, 2]
 
     def pack(self, used: UInt8s) -> bytes:
-        """Return the moves of the contexts that have any."""
+        """Return the offsets of the contexts that have any."""
         moved = [int(c) for c in used if has_offsets(int(c))]
-        return pack_bits(self.moves[moved].ravel() + OFFSET_STEPS // 2, _OFFSET_BITS)
+        return pack_bits(self.offsets[moved].ravel() + OFFSET_STEPS // 2, _OFFSET_BITS)
 
     def values(self, q: Int32s, context_: int, step: float) -> Floats:
         """Return the values of integers of one context."""
         size = np.abs(q)
-        first, beyond = (self.moves[context_] / OFFSET_STEPS).tolist()
+        first, beyond = (self.offsets[context_] / OFFSET_STEPS).tolist()
         moved = size + np.where(size > 1, beyond, first)
         out: Floats = (np.sign(q) * moved * step).astype(np.float32)
         return out
@@ -193,9 +193,9 @@ def read_level_offsets(reader: Reader, used: UInt8s) -> LevelOffsets:
     """Return the levels of the used contexts."""
     levels = no_offsets()
     moved = [int(c) for c in used if has_offsets(int(c))]
-    packed = reader.take(packed_bytes(2 * len(moved), _OFFSET_BITS), "moves of levels")
+    packed = reader.take(packed_bytes(2 * len(moved), _OFFSET_BITS), "offsets of levels")
     found: Any = unpack_bits(packed, 2 * len(moved), _OFFSET_BITS)
-    levels.moves[moved] = found.astype(np.int64).reshape(-1, 2) - OFFSET_STEPS // 2
+    levels.offsets[moved] = found.astype(np.int64).reshape(-1, 2) - OFFSET_STEPS // 2
     return levels
 
 
@@ -206,7 +206,7 @@ def read_body(reader: Reader, shape: MatrixPlan, step: float) -> Floats:
     used = np.unique(places)
     body = _IntegerRuns(energies.segments(shape), read_level_offsets(reader, used), step)
     body.symbols, body.large = context_models.read_in_contexts(reader, places, used)
-    work = np.zeros(sum(plane.numel for plane in shape.planes), np.float32)
+    work = np.zeros(sum(plane.numel for plane in shape.matrices), np.float32)
     for group, codes in zip(component_matrices(shape), energies.components, strict=True):
         u = np.empty((group.rows, len(codes)), np.float32)
         y = np.empty((len(codes), group.columns), np.float32)
@@ -215,7 +215,7 @@ def read_body(reader: Reader, shape: MatrixPlan, step: float) -> Floats:
             y[j] = body.values()
         if codes:
             add_components(u, y, group.within(work))
-    for plane, row_codes in zip(shape.planes, energies.rows, strict=True):
+    for plane, row_codes in zip(shape.matrices, energies.rows, strict=True):
         for row, code in zip(plane.within(work), row_codes, strict=True):
             if code != SKIPPED:
                 row += body.values()

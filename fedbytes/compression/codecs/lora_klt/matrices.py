@@ -48,7 +48,7 @@ class Matrix:
     factored: bool = False
 
     @property
-    def lora_b(self) -> bool:
+    def is_lora_b(self) -> bool:
         """Whether the tensor is the B of a pair."""
         return self.pair >= 0 and self.transposed
 
@@ -71,45 +71,45 @@ class Matrix:
 
 @dataclass(frozen=True)
 class MatrixPlan:
-    """All planes, and the tall matrices: (start, rows, columns) in the working vector."""
+    """All matrices, and the tall matrices: (start, rows, columns) in the working vector."""
 
-    planes: tuple[Matrix, ...]
+    matrices: tuple[Matrix, ...]
     stacks: tuple[tuple[int, int, int], ...]
 
     @property
     def pairs(self) -> int:
         """How many LoRA pairs there are."""
-        return max((plane.pair for plane in self.planes), default=-1) + 1
+        return max((plane.pair for plane in self.matrices), default=-1) + 1
 
 
 @functools.lru_cache(maxsize=32)
 def plan_matrices(layout: Layout, factored: bool = True) -> MatrixPlan:
-    """Return the layout's planes; without `factored`, every tensor is only cut into rows."""
+    """Return the layout's matrices; without `factored`, every tensor is only cut into rows."""
     shapes, places = layout.shapes, dict(zip(layout.names, layout.offsets, strict=False))
     pairs = _lora_pairs(shapes) if factored else []
-    planes: list[Matrix] = []
+    matrices: list[Matrix] = []
     stacks = []
 
     def add(source: int, rows: int, columns: int, **more: Any) -> None:
-        start = planes[-1].start + planes[-1].numel if planes else 0
-        planes.append(Matrix(source, start, rows, columns, **more))
+        start = matrices[-1].start + matrices[-1].numel if matrices else 0
+        matrices.append(Matrix(source, start, rows, columns, **more))
 
     for columns in sorted({shapes[a][1] for a, _ in pairs}):
         first, members = (
-            len(planes),
+            len(matrices),
             [i for i, (a, _) in enumerate(pairs) if shapes[a][1] == columns],
         )
         for i in members:
             add(places[pairs[i][0]], shapes[pairs[i][0]][0], columns, pair=i, factored=True)
         if len(members) > 1:
-            rows = sum(plane.rows for plane in planes[first:])
-            stacks.append((planes[first].start, rows, columns))
+            rows = sum(plane.rows for plane in matrices[first:])
+            stacks.append((matrices[first].start, rows, columns))
     for i, (_, b) in enumerate(pairs):
         add(places[b], *shapes[b][::-1], pair=i, transposed=True, factored=True)
     taken = {name for pair in pairs for name in pair}
     for name in [name for name in layout.names if name not in taken]:
         _add_unpaired(add, places[name], shapes[name], factored)
-    return MatrixPlan(tuple(planes), tuple(stacks))
+    return MatrixPlan(tuple(matrices), tuple(stacks))
 
 
 def _add_unpaired(
@@ -147,7 +147,7 @@ def rank_bases(shape: MatrixPlan, reference: Floats | None) -> list[Doubles] | N
     if reference is None or shape.pairs == 0:
         return None
     grams: list[Doubles | float] = [0.0] * shape.pairs
-    for plane in shape.planes:
+    for plane in shape.matrices:
         if plane.pair >= 0:
             gram = exact_gram(round_to_integers(plane.of(reference), _REFERENCE_BITS)[0])
             trace = float(np.trace(gram))
@@ -173,22 +173,24 @@ def exact_gram(whole: Doubles) -> Doubles:
 def gather_matrices(
     shape: MatrixPlan, x: Floats, bases: list[Doubles] | None, work: Floats
 ) -> None:
-    """Write the planes of x, with turned rows, to the working vector."""
-    for plane in shape.planes:
+    """Write the matrices of x, with rotated rows, to the working vector."""
+    for plane in shape.matrices:
         if bases is None or plane.pair < 0:
             plane.within(work)[:] = plane.of(x)
         else:
-            turned = plane.within(work)
+            rotated = plane.within(work)
             rotate_rows(
-                np.ascontiguousarray(bases[plane.pair].T), np.ascontiguousarray(plane.of(x)), turned
+                np.ascontiguousarray(bases[plane.pair].T),
+                np.ascontiguousarray(plane.of(x)),
+                rotated,
             )
 
 
 def scatter_matrices(
     shape: MatrixPlan, work: Floats, bases: list[Doubles] | None, y: Floats
 ) -> None:
-    """Write the planes, turned back, to where their tensors lie in y."""
-    for plane in shape.planes:
+    """Write the matrices, rotated back, to where their tensors lie in y."""
+    for plane in shape.matrices:
         matrix = plane.within(work)
         if bases is not None and plane.pair >= 0:
             back = np.empty_like(matrix)

@@ -37,7 +37,7 @@ from fedbytes.compression.numerics.squared_norm import squared_norm
 
 _LEAST_ENERGY = 0.25  # squared steps a coordinate of y from which on a component pays for itself
 _FIRST_THRESHOLD = 0.65  # where the first threshold lies until the price of a level is known
-_ERROR_PER_BIT = 0.13  # squared steps that a bit is worth
+_ERROR_PER_BIT = 0.13  # squared steps that a bit is rate_cost
 _THRESHOLD_RANGE = (0.5, 1.2)
 _CONTEXTS = 64
 _BITS = 17
@@ -48,7 +48,7 @@ class ContextStats:
     """What is learned of each context from one quantisation for the next: levels and thresholds."""
 
     levels: LevelOffsets = field(default_factory=no_offsets)
-    firsts: Doubles = field(default_factory=lambda: np.full(_CONTEXTS, _FIRST_THRESHOLD))
+    thresholds: Doubles = field(default_factory=lambda: np.full(_CONTEXTS, _FIRST_THRESHOLD))
 
 
 @dataclass(frozen=True)
@@ -57,28 +57,28 @@ class Trial:
 
     Attributes:
         step: the step.
-        habits: the levels and thresholds that were used.
+        stats: the levels and thresholds that were used.
         energies: of components and rows.
         error: the sum of squared errors.
         size: about how many bytes it takes.
-        learned: habits for the next trial at about this step.
-        silent: (plane, row) that were left out.
-        gains: for each (plane, row) that is not silent, the squared error that it saves and how
+        learned: stats for the next trial at about this step.
+        skipped: (plane, row) that were left out.
+        gains: for each (plane, row) that is not skipped, the squared error that it saves and how
             many of its integers are not 0.
     """
 
     step: float
-    habits: ContextStats
+    stats: ContextStats
     energies: Energies
     error: float
     size: float
     learned: ContextStats
-    silent: frozenset[tuple[int, int]]
+    skipped: frozenset[tuple[int, int]]
     gains: dict[tuple[int, int], tuple[float, int]]
 
     @property
-    def worth(self) -> float:
-        """What its bytes are worth as squared error."""
+    def rate_cost(self) -> float:
+        """What its bytes are rate_cost as squared error."""
         return _ERROR_PER_BIT * self.step**2 * 8 * self.size
 
 
@@ -98,25 +98,25 @@ class ComponentQuantiser:
         }
 
     def try_step(
-        self, step: float, habits: ContextStats, silent: frozenset[tuple[int, int]] = frozenset()
+        self, step: float, stats: ContextStats, skipped: frozenset[tuple[int, int]] = frozenset()
     ) -> Trial:
-        """Return the vector quantised with a step; `silent` are (plane, row) to leave out."""
-        return self._run(step, habits, silent)[1]
+        """Return the vector quantised with a step; `skipped` are (plane, row) to leave out."""
+        return self._run(step, stats, skipped)[1]
 
     def pack(self, trial: Trial) -> bytes:
         """Return a trial's energies, levels and integers as bytes."""
-        run, _ = self._run(trial.step, trial.habits, trial.silent)
+        run, _ = self._run(trial.step, trial.stats, trial.skipped)
         energies = trial.energies.pack(self.shape)
-        levels = trial.habits.levels.pack(run.used)
+        levels = trial.stats.levels.pack(run.used)
         places = trial.energies.contexts(self.shape)
         q = np.concatenate([*run.parts, np.empty(0, np.int8)])
         run.parts.clear()
         return b"".join((energies, levels, context_models.pack_in_contexts(q, places, run.used)))
 
     def _run(
-        self, step: float, habits: ContextStats, silent: frozenset[tuple[int, int]]
+        self, step: float, stats: ContextStats, skipped: frozenset[tuple[int, int]]
     ) -> tuple["_Pass", Trial]:
-        run = _Pass(step, habits, silent)
+        run = _Pass(step, stats, skipped)
         rest = self.work.copy()
         components = []
         for place, group in enumerate(self.groups):
@@ -125,7 +125,7 @@ class ComponentQuantiser:
             components.append(run.components(group, matrix, *found))
         rows = [
             run.rows(number, plane.within(rest), row_kind(plane))
-            for number, plane in enumerate(self.shape.planes)
+            for number, plane in enumerate(self.shape.matrices)
         ]
         energies = Energies(components, rows)
         return run, run.finish(self.shape, energies)
@@ -135,9 +135,9 @@ class _Pass:
     """One pass over everything, with the integers and what is learned from them."""
 
     def __init__(
-        self, step: float, habits: ContextStats, silent: frozenset[tuple[int, int]]
+        self, step: float, stats: ContextStats, skipped: frozenset[tuple[int, int]]
     ) -> None:
-        self.step, self.habits, self.silent = step, habits, silent
+        self.step, self.stats, self.skipped = step, stats, skipped
         self.gains: dict[tuple[int, int], tuple[float, int]] = {}
         self.parts: list[npt.NDArray[Any]] = []
         self.counts = np.zeros((_CONTEXTS, context_models.MAX_TOKEN + 1), np.int64)
@@ -186,8 +186,8 @@ class _Pass:
     ) -> int:
         code = binary_exponent(energy / row.size / self.step**2) if energy else LOWEST
         place = context_of(kind, code)
-        quiet = peak < self.habits.firsts[place] * self.step
-        if quiet or name in self.silent:
+        quiet = peak < self.stats.thresholds[place] * self.step
+        if quiet or name in self.skipped:
             self.error += energy
             return SKIPPED
         decoded, error = self._quantise(row, place)
@@ -198,9 +198,9 @@ class _Pass:
 
     def _quantise(self, x: Floats, place: int) -> tuple[Floats, float]:
         """Keep the integers of x; return what they are decoded to, and the squared error."""
-        moves = self.habits.levels.moves[place] / OFFSET_STEPS
-        first = self.habits.firsts[place]
-        q, decoded, error = round_run(x, self.step, first, moves, self.sums[place])
+        offsets = self.stats.levels.offsets[place] / OFFSET_STEPS
+        first = self.stats.thresholds[place]
+        q, decoded, error = round_run(x, self.step, first, offsets, self.sums[place])
         self._keep(q, place)
         return decoded, error
 
@@ -218,32 +218,32 @@ class _Pass:
         used = self.used
         counts = self.counts[used]
         tables = context_models.fit_tables(used, counts)
-        size = len(energies.pack(shape)) + len(self.habits.levels.pack(used))
+        size = len(energies.pack(shape)) + len(self.stats.levels.pack(used))
         return Trial(
             step=self.step,
-            habits=self.habits,
+            stats=self.stats,
             energies=energies,
             error=self.error,
             size=size + context_models.estimate_context_bytes(tables, counts),
             learned=self._learn(used, tables),
-            silent=self.silent,
+            skipped=self.skipped,
             gains=self.gains,
         )
 
     def _learn(self, used: UInt8s, tables: context_models.Tables) -> ContextStats:
         means = mean_offsets(self.sums) * OFFSET_STEPS
         half = OFFSET_STEPS // 2
-        moves = np.clip(np.rint(means), -half, half - 1).astype(np.int64)
-        firsts = self.habits.firsts.copy()
+        offsets = np.clip(np.rint(means), -half, half - 1).astype(np.int64)
+        thresholds = self.stats.thresholds.copy()
         for place, row in zip(used.tolist(), tables.freqs, strict=True):
             if has_offsets(place) and np.count_nonzero(row) > 2:
                 zero, one_more = context_models.symbol_bits(row[[0, 2]]).tolist()
                 price = (one_more - zero) / 256
-                one = 1.0 + moves[place, 0] / OFFSET_STEPS
-                firsts[place] = np.clip(
+                one = 1.0 + offsets[place, 0] / OFFSET_STEPS
+                thresholds[place] = np.clip(
                     (one * one + _ERROR_PER_BIT * price) / (2 * one), *_THRESHOLD_RANGE
                 )
-        return replace(self.habits, levels=LevelOffsets(moves), firsts=firsts)
+        return replace(self.stats, levels=LevelOffsets(offsets), thresholds=thresholds)
 
 
 def _row_energies(matrix: Floats) -> Doubles:

@@ -67,11 +67,11 @@ def _leading_by_iteration(
     left = _orthonormal_integers(found @ whole.T)
     inside, shift = round_to_integers(left @ whole, _BITS)
     values, vectors = eigen(exact_gram(inside))
-    turned = np.empty(left.shape, np.float32)
-    rotate_rows(np.ascontiguousarray(vectors.T), left.astype(np.float32), turned)
-    turned = turned[:most] / np.float32(1 << _BITS)
+    rotated = np.empty(left.shape, np.float32)
+    rotate_rows(np.ascontiguousarray(vectors.T), left.astype(np.float32), rotated)
+    rotated = rotated[:most] / np.float32(1 << _BITS)
     energies = np.ldexp(values[:most], -2 * (exponent + shift + _BITS))
-    return turned.T.astype(np.float64), energies
+    return rotated.T.astype(np.float64), energies
 
 
 def _orthonormal_integers(rows: Doubles) -> Doubles:
@@ -79,6 +79,6 @@ def _orthonormal_integers(rows: Doubles) -> Doubles:
     whole = np.stack([round_to_integers(row, _BITS)[0] for row in rows])
     values, vectors = eigen(exact_gram(whole))
     lengths = np.sqrt(np.maximum(values, values[0] * 2.0**-30))
-    turned = np.empty(whole.shape, np.float32)
-    rotate_rows(np.ascontiguousarray((vectors / lengths).T), whole.astype(np.float32), turned)
-    return np.rint(turned.astype(np.float64) * (1 << _BITS))
+    rotated = np.empty(whole.shape, np.float32)
+    rotate_rows(np.ascontiguousarray((vectors / lengths).T), whole.astype(np.float32), rotated)
+    return np.rint(rotated.astype(np.float64) * (1 << _BITS))

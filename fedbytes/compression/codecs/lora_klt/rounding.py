@@ -10,7 +10,7 @@ def round_run(
     x: Floats,
     step: float,
     first: float,
-    moves: Doubles,
+    offsets: Doubles,
     sums: Int64s,
 ) -> tuple[Int32s, Floats, float]:
     """Return the integers of x, the values that they are decoded to, and the squared error.
@@ -19,7 +19,7 @@ def round_run(
         x: float32 [n].
         step: the quantiser's step.
         first: magnitudes from this many steps on are not rounded to 0.
-        moves: how far the levels ±1, and ±2 and beyond, are moved, in steps.
+        offsets: how far the levels ±1, and ±2 and beyond, are moved, in steps.
         sums: int64 [2, 2], to which is added for these levels: how many there are, and how far
             they would have to be moved, in 1/4096 step.
     """
@@ -27,7 +27,7 @@ def round_run(
     inverse = np.float32(1.0 / step)
     scale = FIXED_POINT / step
     error = round_levels(
-        x, inverse, np.float32(first), moves[0], moves[1], step, scale, q, decoded, sums
+        x, inverse, np.float32(first), offsets[0], offsets[1], step, scale, q, decoded, sums
     )
     return q, decoded, float(error) / scale**2
 

@@ -9,9 +9,9 @@ import numpy as np
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload, make_codec
 from fedbytes.compression.codecs.fp32 import Fp32
 from fedbytes.compression.codecs.powersgd.factor_plan import FactorPlan, plan_factors
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.squared_norm import squared_norm
 
 _ZERO, _CODED, _EXACT = range(3)
@@ -90,7 +90,7 @@ class PowerSgd(Codec):
             rest -= scaled
             if squared_norm(rest) > total - kept / 2:
                 form, body = _EXACT, _FP32.body(vector, inner)
-        return b"".join((bytes([form]), exponent.to_bytes(2, "little", signed=True), body))
+        return b"".join((bytes([form]), pack_exponent(exponent), body))
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
@@ -98,7 +98,7 @@ class PowerSgd(Codec):
         if numel == 0 or (form := reader.number("B", "form", _ZERO, _EXACT)) == _ZERO:
             reader.end()
             return np.zeros(numel, np.float32)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
+        exponent = read_exponent(reader)
         codec = self.factors if form == _CODED else _FP32
         plan, inner = self._inner(shared)
         with np.errstate(all="ignore"):  # what is not finite is refused

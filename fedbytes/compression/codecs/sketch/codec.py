@@ -8,9 +8,9 @@ import numpy as np
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload, make_codec
 from fedbytes.compression.codecs.sketch.count_sketch import estimate_vector, sketch_vector
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Layout, Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.sparsifiers.density import check_density, count_for_density
 from fedbytes.compression.sparsifiers.top_k import select_top_k
 
@@ -104,7 +104,7 @@ class Sketch(Codec):
         columns, inner = self._inner(shared)
         scaled, exponent = split_exponent(x)
         table = sketch_vector(scaled, self.rows, columns, shared.common_generator(_PURPOSE))
-        head = exponent.to_bytes(2, "little", signed=True)
+        head = pack_exponent(exponent)
         return head + self.values.body(table.ravel(), inner)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
@@ -114,7 +114,7 @@ class Sketch(Codec):
             reader.end()
             return np.zeros(0, np.float32)
         columns, inner = self._inner(shared)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
+        exponent = read_exponent(reader)
         table = self.values._decode(reader.rest(), inner).reshape(self.rows, columns)
         if not np.isfinite(table).all():
             raise ValueError("sketch payload: the table is not finite")

@@ -1,4 +1,4 @@
-"""The levels of a trellis as bytes: each class coded by itself, merged again by the machine."""
+"""The levels of a trellis as bytes: each class coded by itself, merged again by the trellis."""
 
 from dataclasses import dataclass
 
@@ -72,22 +72,22 @@ def path_offsets(path: TrellisPath) -> Int8s:
     """Return int8 [2, 3]: how far the cells' means lie beyond the points, in 1/128 of a step."""
     members = np.column_stack((path.sizes[:, 1:OFFSETS], path.sizes[:, OFFSETS:].sum(axis=1)))
     means = path.offsets[:, 1:] / 2.0**20 / np.maximum(members, 1)
-    shifts: Int8s = np.clip(np.rint(means * _OFFSET_STEPS), _LEAST_OFFSET, 127).astype(np.int8)
-    return shifts
+    offsets: Int8s = np.clip(np.rint(means * _OFFSET_STEPS), _LEAST_OFFSET, 127).astype(np.int8)
+    return offsets
 
 
-def offsets_in_steps(shifts: Int8s) -> Floats:
-    """Return float32 [2, 4]: the shifts of |k| = 0, 1, 2, 3 and beyond in steps."""
-    return np.pad(shifts / np.float32(_OFFSET_STEPS), ((0, 0), (1, 0))).astype(np.float32)
+def offsets_in_steps(offsets: Int8s) -> Floats:
+    """Return float32 [2, 4]: the offsets of |k| = 0, 1, 2, 3 and beyond in steps."""
+    return np.pad(offsets / np.float32(_OFFSET_STEPS), ((0, 0), (1, 0))).astype(np.float32)
 
 
 def read_trellis(
-    reader: Reader, count: int, machine: Trellis, step: float, shifts: Int8s
+    reader: Reader, count: int, trellis: Trellis, step: float, offsets: Int8s
 ) -> Floats:
     """Return the `count` > 0 values that `Coded.pack` wrote, rounded to float32 once.
 
     Raises:
-        ValueError: if the bytes are not those of a path through the machine.
+        ValueError: if the bytes are not those of a path through the trellis.
     """
     first = reader.count("levels of class 0", count)
     sizes = (first, count - first)
@@ -100,20 +100,20 @@ def read_trellis(
     for c, size in enumerate(sizes):
         found, numbers, direct = _read_class(reader, size)
         known = np.arange(1 << direct, dtype=np.uint32)
-        plain[c, : known.size] = _point_values(unzigzag(known), c, step, shifts)
+        plain[c, : known.size] = _point_values(unzigzag(known), c, step, offsets)
         parity[c, : known.size] = known + 1 >> 1 & 1
         limits[c] = known.size
         tokens.append(found)
-        large.append(_point_values(unzigzag(numbers), c, step, shifts))
+        large.append(_point_values(unzigzag(numbers), c, step, offsets))
         odd.append((numbers + 1 >> 1 & 1).astype(np.uint8))
     y = np.empty(count, np.float32)
     lanes = np.zeros(trellis_lanes(count), np.int64)
     whole = merge_classes(
         *(tokens[0], tokens[1], large[0], large[1], odd[0], odd[1]),
-        *(plain, parity, limits, machine.follow, machine.classes, lanes, y),
+        *(plain, parity, limits, trellis.next_states, trellis.classes, lanes, y),
     )
     if not whole:
-        raise ValueError(f"{reader.what} payload: {sizes} levels by class are no path")
+        raise ValueError(f"{reader.name} payload: {sizes} levels by class are no path")
     return y
 
 
@@ -128,9 +128,9 @@ def _read_class(reader: Reader, count: int) -> tuple[UInt8s, UInt32s, int]:
     return tokens, join_tokens(beyond, reader, _NUMBER_LIMIT, direct), direct
 
 
-def _point_values(k: Int32s, c: int, step: float, shifts: Int8s) -> Floats:
+def _point_values(k: Int32s, c: int, step: float, offsets: Int8s) -> Floats:
     size = np.abs(k)
-    moves = np.array([c, *shifts[c]], np.float64)
+    moves = np.array([c, *offsets[c]], np.float64)
     moves[1:] /= _OFFSET_STEPS
     points = 2 * size - c + moves[np.minimum(size, OFFSETS)]
     return (np.sign(k) * points * step).astype(np.float32)

@@ -19,7 +19,7 @@ from fedbytes.compression.codecs.tcq.loops.trellis_loops import CAP
 from fedbytes.compression.codecs.tcq.search import Trellis, TrellisPath, search_path
 from fedbytes.compression.coding.integers import DIRECT_BITS, token_ranges
 from fedbytes.compression.numerics.root_finding import NEAR, RateSolution, bisect_rate, solve_rate
-from fedbytes.compression.numerics.step_rounding import round_step
+from fedbytes.compression.numerics.step_rounding import round_step, step_from_log2
 from fedbytes.compression.quantisers.level_tokens import MAX_LEVEL
 
 _SAMPLE = 1 << 15
@@ -40,48 +40,48 @@ class TrellisMatch:
     Attributes:
         step: distance of the points of both quantisers together.
         kept: at least how much of the sum of (x / step)^2 is gone from the error.
-        shifts: int8 [2, 3], see `trellis_code.shifts_of`.
+        offsets: int8 [2, 3], see `trellis_code.shifts_of`.
         coded: the levels by class.
     """
 
     step: float
     kept: float
-    shifts: Int8s
+    offsets: Int8s
     coded: CodedLevels
 
 
 @dataclass(frozen=True)
 class _Model:
-    """What the search is told: the points' shifts (float32 [2, 4]) and the levels' costs."""
+    """What the search is told: the points' offsets (float32 [2, 4]) and the levels' costs."""
 
-    moves: Floats
+    offsets: Floats
     rates: Floats
 
 
-def quantise_at_step(x: Floats, step: float, machine: Trellis) -> TrellisMatch:
+def quantise_at_step(x: Floats, step: float, trellis: Trellis) -> TrellisMatch:
     """Return x [n > 0] quantised with a given step.
 
     Args:
         x: float32 [n], of moderate magnitude.
         step: distance of the points of both quantisers together.
-        machine: of `trellis.MACHINES`.
+        trellis: of `trellis.MACHINES`.
     """
     step = max(round_step(step), _least_step(x))
     picked, model = _sample(x), _first_model(x, step)
     for _ in range(_SETTLED // 2):  # the step stands still
-        model = _learn_model(_search(picked, step, model, machine))
-    return _match(_search(x, step, model, machine), step)
+        model = _learn_model(_search(picked, step, model, trellis))
+    return _match(_search(x, step, model, trellis), step)
 
 
-def quantise_at_least_error(x: Floats, step: float, machine: Trellis) -> TrellisMatch:
+def quantise_at_least_error(x: Floats, step: float, trellis: Trellis) -> TrellisMatch:
     """Return x [n > 0] quantised with a given step at the least error, whatever the rate."""
     step = max(round_step(step), _least_step(x))
     free = np.zeros((2, CAP + 1), np.float32)
-    return _match(_search(x, step, _Model(np.zeros((2, 4), np.float32), free), machine), step)
+    return _match(_search(x, step, _Model(np.zeros((2, 4), np.float32), free), trellis), step)
 
 
 def quantise_trellis_at_rate(
-    x: Floats, bits: float, rms: float, overhead: int, machine: Trellis
+    x: Floats, bits: float, rms: float, overhead: int, trellis: Trellis
 ) -> TrellisMatch:
     """Return x [n > 0] quantised at about `bits` a coordinate.
 
@@ -90,29 +90,29 @@ def quantise_trellis_at_rate(
         bits: the rate, all bytes of the payload included.
         rms: the root mean square of x.
         overhead: bytes that the payload has beside the coded levels.
-        machine: of `trellis.MACHINES`.
+        trellis: of `trellis.MACHINES`.
     """
     budget = max(bits - 8 * overhead / x.size, bits * _LOW_SHARE)
     picked, low = _sample(x), math.log2(_least_step(x))
-    place = max(math.log2(rms) + 1.2 - bits, low)
-    model = _first_model(picked, _step(place))
+    log2_step = max(math.log2(rms) + 1.2 - bits, low)
+    model = _first_model(picked, step_from_log2(log2_step))
     for passes, slope in ((_SETTLED, _SLOPE), (2, math.inf)):
         for _ in range(passes):
-            path = _search(picked, _step(place), model, machine)
+            path = _search(picked, step_from_log2(log2_step), model, trellis)
             model = _learn_model(path)
-            place = max(place + max(-2.0, min((_rate(path) - budget) / slope, 2.0)), low)
-        found = solve_rate(_rate_at(picked, model, machine), budget, place, low, low + _OCTAVES)
-        place = found.place
-    return _correct_on_whole(x, bits, overhead, found, (model, machine), low)
+            log2_step = max(log2_step + max(-2.0, min((_rate(path) - budget) / slope, 2.0)), low)
+        found = solve_rate(_rate_at(picked, model, trellis), budget, log2_step, low, low + _OCTAVES)
+        log2_step = found.log2_step
+    return _correct_on_whole(x, bits, overhead, found, (model, trellis), low)
 
 
-def _rate_at(x: Floats, model: _Model, machine: Trellis) -> Callable[[float], float]:
+def _rate_at(x: Floats, model: _Model, trellis: Trellis) -> Callable[[float], float]:
     """Return the rate of x by the log2 of the step, with costs that stay what they are."""
-    return lambda place: _rate(_search(x, _step(place), model, machine))
+    return lambda log2_step: _rate(_search(x, step_from_log2(log2_step), model, trellis))
 
 
-def _search(x: Floats, step: float, model: _Model, machine: Trellis) -> TrellisPath:
-    return search_path(x, step, machine, model.moves, model.rates)
+def _search(x: Floats, step: float, model: _Model, trellis: Trellis) -> TrellisPath:
+    return search_path(x, step, trellis, model.offsets, model.rates)
 
 
 def _correct_on_whole(
@@ -124,29 +124,33 @@ def _correct_on_whole(
     low: float,
 ) -> TrellisMatch:
     """Quantise all of x, and move the step a little where the sample misjudged the rate."""
-    model, machine = searched
-    place, slope = found.place, max(found.slope, _SLOPE / 2)
+    model, trellis = searched
+    log2_step, slope = found.log2_step, max(found.slope, _SLOPE / 2)
     tried: list[tuple[float, float]] = []
 
-    def quantised(place: float) -> tuple[TrellisMatch, float]:
-        met = _match(_search(x, _step(place), model, machine), _step(place))
-        return met, 8 * (met.coded.size() + overhead) / x.size
+    def quantised(log2_step: float) -> tuple[TrellisMatch, float]:
+        match = _match(
+            _search(x, step_from_log2(log2_step), model, trellis), step_from_log2(log2_step)
+        )
+        return match, 8 * (match.coded.size() + overhead) / x.size
 
     for _ in range(_CONFIRMATIONS):
-        met, rate = quantised(place)
+        match, rate = quantised(log2_step)
         if x.size <= _SAMPLE or abs(rate - bits) <= _NEAR * bits:
-            return met
-        if tried and tried[-1][0] != place:
-            slope = min(max((tried[-1][1] - rate) / (place - tried[-1][0]), 0.2), 4.0)
-        tried.append((place, rate))
-        if not found.met:
+            return match
+        if tried and tried[-1][0] != log2_step:
+            slope = min(max((tried[-1][1] - rate) / (log2_step - tried[-1][0]), 0.2), 4.0)
+        tried.append((log2_step, rate))
+        if not found.matched:
             break
-        place += (rate - bits) / slope
+        log2_step += (rate - bits) / slope
     if abs(rate - bits) > NEAR * bits:  # too steep for the slope, or no sample of the whole
-        del met
+        del match
         limits = (low, low + _OCTAVES)
-        met = quantised(bisect_rate(lambda place: quantised(place)[1], bits, tried, limits))[0]
-    return met
+        match = quantised(
+            bisect_rate(lambda log2_step: quantised(log2_step)[1], bits, tried, limits)
+        )[0]
+    return match
 
 
 def _match(path: TrellisPath, step: float) -> TrellisMatch:
@@ -161,10 +165,6 @@ def _sample(x: Floats) -> Floats:
 def _least_step(x: Floats) -> float:
     """Return the smallest step whose levels are numbers that can be sent."""
     return round_step(max(float(x.max()), -float(x.min())) * 2 / MAX_LEVEL)
-
-
-def _step(place: float) -> float:
-    return round_step(2.0**place)
 
 
 def _first_model(x: Floats, step: float) -> _Model:

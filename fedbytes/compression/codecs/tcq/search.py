@@ -2,7 +2,7 @@
 
 Two quantisers take turns: class 0 has the points 2k, class 1 has 0 and ±(2k - 1), in units of the
 step; which one a coordinate gets follows from the parities of the levels k before it, through a
-machine of 4 or 8 states. Together they are as dense as a quantiser of one step, at the rate of
+trellis of 4 or 8 states. Together they are as dense as a quantiser of one step, at the rate of
 one of two steps (Marcellin and Fischer 1990; with zero in both classes, Schwarz et al. 2019, the
 dependent quantisation of VVC). The encoder looks for the path of least error + rate (Viterbi).
 
@@ -36,29 +36,29 @@ _FAR = np.float32(1e9)
 
 @dataclass(frozen=True)
 class Trellis:
-    """How states follow each other; a state's class is the quantiser of its coordinate.
+    """How states next_states each other; a state's class is the quantiser of its coordinate.
 
     Attributes:
-        follow: int64 [states, 2]: the next state after an even and after an odd level.
+        next_states: int64 [states, 2]: the next state after an even and after an odd level.
         classes: int64 [states].
-        ways: int64 [2, states]: the two ways into a state: where from, + 8 * the parity of the
+        predecessors: int64 [2, states]: the two predecessors into a state: where from, + 8 * the parity of the
             level, + 16 * its class.
-        survivors: the loop that is unrolled for this machine.
+        survivors: the loop that is unrolled for this trellis.
     """
 
-    follow: Int64s
+    next_states: Int64s
     classes: Int64s
-    ways: Int64s
+    predecessors: Int64s
     survivors: Kernel
 
 
-def _trellis(follow: list[tuple[int, int]], classes: list[int], survivors: Kernel) -> Trellis:
-    ways: list[list[int]] = [[] for _ in follow]
-    for state, after in enumerate(follow):
+def _trellis(next_states: list[tuple[int, int]], classes: list[int], survivors: Kernel) -> Trellis:
+    predecessors: list[list[int]] = [[] for _ in next_states]
+    for state, after in enumerate(next_states):
         for parity, target in enumerate(after):
-            ways[target].append(state + 8 * parity + 16 * classes[state])
-    pairs = np.ascontiguousarray(np.array(ways, np.int64).T)
-    return Trellis(np.array(follow, np.int64), np.array(classes, np.int64), pairs, survivors)
+            predecessors[target].append(state + 8 * parity + 16 * classes[state])
+    pairs = np.ascontiguousarray(np.array(predecessors, np.int64).T)
+    return Trellis(np.array(next_states, np.int64), np.array(classes, np.int64), pairs, survivors)
 
 
 TRELLISES = {
@@ -101,31 +101,31 @@ class TrellisPath:
 
 
 def search_path(
-    x: Floats, step: float, machine: Trellis, moves: Floats, rates: Floats
+    x: Floats, step: float, trellis: Trellis, offsets: Floats, rates: Floats
 ) -> TrellisPath:
     """Return the levels that minimise squared error + rate.
 
     Args:
         x: float32 [n > 0], |x| / step below 2^23.
         step: the distance of the points of both classes together.
-        machine: one of MACHINES.
-        moves: float32 [2, 4]: how far, in steps, the points of |k| = 0, 1, 2, 3 and beyond lie
+        trellis: one of MACHINES.
+        offsets: float32 [2, 4]: how far, in steps, the points of |k| = 0, 1, 2, 3 and beyond lie
             away from zero; 0 for 0.
         rates: float32 [2, CAP + 1]: the cost of a magnitude in squared steps.
     """
     decisions, choices = np.empty(x.size, np.uint8), np.empty(x.size, np.uint8)
     inverse, lanes = np.float32(1 / step), trellis_lanes(x.size)
-    table = _cost_table(moves, rates)
+    table = _cost_table(offsets, rates)
     scratch, costs = np.empty(SCRATCH, np.float32), np.zeros(COSTS, np.float32)
     metric = np.full(METRICS, _FAR)
     metric[:LANES] = 0
     chunks = [slice(start, start + CHUNK) for start in range(0, x.size, CHUNK)]
     for part in chunks:
         branch_costs(x[part], inverse, table, scratch, costs, choices[part])
-        machine.survivors(costs, metric, lanes, decisions[part], machine.ways)
-    states = machine.classes.size
+        trellis.survivors(costs, metric, lanes, decisions[part], trellis.predecessors)
+    states = trellis.classes.size
     ends = np.argmin(metric[: states * LANES].reshape(states, LANES), axis=0)[:lanes]
-    walk_back(ends, machine.ways, decisions, choices)
+    walk_back(ends, trellis.predecessors, decisions, choices)
     numbers, kept = np.empty(x.size, np.uint32), np.zeros(LANES)
     tally = np.zeros((4, CAP + 1), np.int64)
     for part in chunks:
@@ -133,7 +133,7 @@ def search_path(
     return TrellisPath(numbers, choices, tally[:2], tally[2:, :4], sum(kept.tolist()))
 
 
-def _cost_table(moves: Floats, rates: Floats) -> Floats:
+def _cost_table(offsets: Floats, rates: Floats) -> Floats:
     """Return float32 [2, CAP + 2, 8]: by class and level, what stands at it, above and below it.
 
     The first three are how far the points lie from 2k - class, the next three their rates. Below
@@ -144,7 +144,7 @@ def _cost_table(moves: Floats, rates: Floats) -> Floats:
     near[-1] = CAP
     near = np.minimum(near, CAP)
     table = np.zeros((2, CAP + 2, 8), np.float32)
-    table[:, :, :3] = moves[:, np.minimum(near, 3)]
+    table[:, :, :3] = offsets[:, np.minimum(near, 3)]
     table[1, :, :3] += near == 0  # the formula gives -1 for the zero of class 1
     table[:, :, 3:6] = rates[:, near]
     return table

@@ -9,9 +9,9 @@ from fedbytes.arrays import Doubles, Int64s, UInt8s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.codecs.thc.integer_table import integer_table
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.hadamard import block_borders, inverse_rotate, rotate
 from fedbytes.compression.quantisers import lloyd_max, random_table
 
@@ -89,7 +89,7 @@ class Thc(Codec):
         codes = random_table.quantise_to_table(y, borders, inverses, self.table[None], rows, noise)[
             0
         ]
-        head = exponent.to_bytes(2, "little", signed=True) + units.astype("<u2").tobytes()
+        head = pack_exponent(exponent) + units.astype("<u2").tobytes()
         return head + pack_bits(codes, self.bits)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
@@ -122,7 +122,7 @@ class Thc(Codec):
     def _open(self, data: memoryview, numel: int) -> tuple[int, Int64s, UInt8s]:
         """Return exponent, unit codes and codes of a payload for numel > 0 coordinates."""
         reader = Reader(data, self.name)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
+        exponent = read_exponent(reader)
         units = reader.array("<u2", block_borders(numel).size - 1, "units").astype(np.int64)
         if int(units.max()) >= _UNITS:
             raise ValueError(f"thc payload: unit is {units.max()}, allowed 0 to {_UNITS - 1}")

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from fedbytes.arrays import Floats
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.dct import LARGEST_CHUNK, dct, inverse_dct
-from fedbytes.compression.numerics.exponents import EXPONENTS, apply_exponent, split_exponent
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 from fedbytes.compression.transforms.dct.dct_2d import dct_squares, inverse_dct_squares
 from fedbytes.registry import later
@@ -59,13 +59,13 @@ class DCT(Transform):
             coefficients = dct_squares(scaled, shared.layout, self.chunk)
         else:
             coefficients = dct(scaled, self.chunk)
-        return Transformed(exponent.to_bytes(2, "little", signed=True), coefficients)
+        return Transformed(pack_exponent(exponent), coefficients)
 
     def read(self, reader: Reader, shared: Shared) -> tuple[int, int]:
         """Return the length, which stays, and the exponent."""
-        return shared.layout.numel, reader.number("h", "exponent", *EXPONENTS)
+        return shared.layout.numel, read_exponent(reader)
 
-    def backward(self, y: Floats, side: int, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: int, shared: Shared) -> Floats:
         """Return the vector that has these coefficients."""
         if self.square:
             return apply_exponent(inverse_dct_squares(y, shared.layout, self.chunk), side)

@@ -21,7 +21,7 @@ def _merge_classes_numpy(
     plain: Floats,
     parity: UInt8s,
     limits: Int64s,
-    follow: Int64s,
+    next_states: Int64s,
     classes: Int64s,
     states: Int64s,
     y: Floats,
@@ -45,7 +45,7 @@ def _merge_classes_numpy(
             part[member] = decoded[c][used[c] : used[c] + size]
             parities[member] = odd[c][used[c] : used[c] + size]
             used[c] += size
-        now[:] = follow[now, parities]
+        now[:] = next_states[now, parities]
     return True
 
 
@@ -63,7 +63,19 @@ def split_classes(numbers, classes, first, tokens):
 
 @kernel(_merge_classes_numpy)
 def merge_classes(
-    tokens0, tokens1, large0, large1, odd0, odd1, plain, parity, limits, follow, classes, states, y
+    tokens0,
+    tokens1,
+    large0,
+    large1,
+    odd0,
+    odd1,
+    plain,
+    parity,
+    limits,
+    next_states,
+    classes,
+    states,
+    y,
 ):
     """Write the values along the trellis; return whether every level was there."""
     lanes = states.size
@@ -85,5 +97,5 @@ def merge_classes(
                 bit = np.int64(odd1[far1] if c else odd0[far0])
                 far0 += 1 - c
                 far1 += c
-            states[lane] = follow[state, bit]
+            states[lane] = next_states[state, bit]
     return True

@@ -45,10 +45,10 @@ def _costs_numpy(
 
 
 def _survivors_numpy(
-    costs: Floats, metric: Floats, lanes: int, decisions: UInt8s, ways: Int64s
+    costs: Floats, metric: Floats, lanes: int, decisions: UInt8s, predecessors: Int64s
 ) -> None:
-    states = ways.shape[1]
-    came, branch = ways & 7, ways >> 3
+    states = predecessors.shape[1]
+    came, branch = predecessors & 7, predecessors >> 3
     rows = costs[: 4 * CHUNK].reshape(4, CHUNK)
     metrics = metric[: states * LANES].reshape(states, LANES)
     weights = (1 << np.arange(states)).astype(np.int64)
@@ -62,12 +62,12 @@ def _survivors_numpy(
         now[:] = best - best[0]
 
 
-def _back_numpy(ends: Int64s, ways: Int64s, decisions: UInt8s, choices: UInt8s) -> None:
+def _back_numpy(ends: Int64s, predecessors: Int64s, decisions: UInt8s, choices: UInt8s) -> None:
     lanes, states = ends.size, ends.copy()
     for start in range((decisions.size - 1) // lanes * lanes, -1, -lanes):
         given = decisions[start : start + lanes]
         now = states[: given.size]
-        way = ways[given >> now.astype(np.uint8) & 1, now]
+        way = predecessors[given >> now.astype(np.uint8) & 1, now]
         now[:] = way & 7
         lower = choices[start : start + lanes] >> (way >> 4).astype(np.uint8) & 1
         choices[start : start + lanes] = way >> 3 | lower << 2
@@ -139,7 +139,7 @@ def branch_costs(part, inverse, table, scratch, costs, choices):
 
 
 @kernel(_survivors_numpy)
-def survivors_of_4(costs, metric, lanes, decisions, ways):
+def survivors_of_4(costs, metric, lanes, decisions, predecessors):
     """Take every lane of 4 states through a chunk; a bit a state says where it came from."""
     one, before = np.int32(1), np.empty(METRICS, np.float32)
     for start in range(0, decisions.size, lanes):
@@ -176,7 +176,7 @@ def survivors_of_4(costs, metric, lanes, decisions, ways):
 
 
 @kernel(_survivors_numpy)
-def survivors_of_8(costs, metric, lanes, decisions, ways):
+def survivors_of_8(costs, metric, lanes, decisions, predecessors):
     """Take every lane of 8 states through a chunk; a bit a state says where it came from."""
     one, before = np.int32(1), np.empty(METRICS, np.float32)
     for start in range(0, decisions.size, lanes):
@@ -227,14 +227,14 @@ def survivors_of_8(costs, metric, lanes, decisions, ways):
 
 
 @kernel(_back_numpy)
-def walk_back(ends, ways, decisions, choices):
+def walk_back(ends, predecessors, decisions, choices):
     """Turn the choices into parity, 2 * class and 4 * choice along the path of each lane."""
     lanes = ends.size
     states = ends.copy()
     for start in range((decisions.size - 1) // lanes * lanes, -1, -lanes):
         for lane in range(min(lanes, decisions.size - start)):
             i, s = start + lane, states[lane]
-            way = ways[(decisions[i] >> s) & 1, s]
+            way = predecessors[(decisions[i] >> s) & 1, s]
             states[lane] = way & 7
             lower = (choices[i] >> (way >> 4)) & 1
             choices[i] = np.uint8((way >> 3) | (lower << 2))
