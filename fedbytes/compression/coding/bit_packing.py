@@ -1,4 +1,4 @@
-"""Numbers of a fixed width packed into bytes: least significant bit first, zero padding last."""
+"""Numbers of a fixed width packed into bytes: least significant bit first, zeros as padding."""
 
 from typing import Any
 
@@ -22,8 +22,8 @@ def packed_bytes(count: int, width: int) -> int:
 def pack_bits(values: npt.NDArray[Any], width: int) -> bytes:
     """Return `values` (1-D, integers in [0, 2^width)) packed, width 0 to 32.
 
-    Value i takes the bits i * width to (i + 1) * width - 1, where bit j is bit j % 8 of byte
-    j // 8. Bits of a value beyond `width` are dropped.
+    Value i has the bits i * width to (i + 1) * width - 1; bit j is bit j % 8 of byte j // 8. Bits
+    of a value beyond `width` are dropped.
     """
     if width == 0:
         return b""
@@ -39,7 +39,7 @@ def pack_bits(values: npt.NDArray[Any], width: int) -> bytes:
         rest = small[whole * (8 // width) :].tolist()
         if rest:
             mask = (1 << width) - 1
-            packed[-1] = sum((value & mask) << place * width for place, value in enumerate(rest))
+            packed[-1] = sum((value & mask) << i * width for i, value in enumerate(rest))
     else:
         words = np.zeros(packed.size // 8 + 1, np.uint64)
         pack_across_words(values.astype(np.uint32, copy=False), width, words)
@@ -83,9 +83,9 @@ def unpack_bits(data: memoryview | bytes, count: int, width: int) -> Unsigned:
 
 
 def words_of(data: memoryview | bytes) -> UInt64s:
-    """Return bytes as one string of bits in 64-bit words, and at least one word of zeros behind.
+    """Return bytes as one bit string in 64-bit words, followed by at least one word of zeros.
 
-    Bit j is bit j % 64 of word j // 64, so a number of up to 64 bits lies in at most two words.
+    Bit j is bit j % 64 of word j // 64, so a number of up to 64 bits spans at most two words.
     """
     words = np.zeros(len(data) // 8 + 2, "<u8")
     words.view(np.uint8)[: len(data)] = np.frombuffer(data, np.uint8)

@@ -1,4 +1,4 @@
-"""Frequency tables of the entropy coder: from counts, as bytes, and read back without trust."""
+"""Frequency tables of the entropy coder: from counts, as bytes, and checked when read."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ def normalise_counts(counts: npt.NDArray[Any]) -> Freqs:
     total = int(counts.sum())
     scaled = (counts.astype(np.int64) * TOTAL + total // 2) // total
     freqs = np.where(counts > 0, np.maximum(scaled, 1), 0)
-    # What rounding left over is taken from, or given to, where it changes least.
+    # Rounding errors are taken from, or given to, the largest frequency, which they change least.
     while (over := int(freqs.sum()) - TOTAL) != 0:
         freqs[np.argmax(freqs)] -= np.sign(over)
     return freqs.astype(np.uint32)
@@ -31,9 +31,9 @@ def normalise_counts(counts: npt.NDArray[Any]) -> Freqs:
 def pack_freqs(freqs: Freqs) -> bytes:
     """Return a table as bytes: size - 1, a bit for the form, all frequencies but the last.
 
-    Forms: each by itself in Elias gamma, or how far each is from a guess. The guesses suit a
-    peaked, nearly even distribution over zigzagged integers. The last frequency follows from the
-    sum, and symbols after the last that occurs are left out. Bits are least significant first.
+    Forms: Elias gamma codes of the frequencies, or of their distance to a prediction, which suits
+    peaked, nearly symmetric distributions over zigzagged integers. The last frequency follows from
+    the sum; symbols after the last that occurs are dropped. Bits are least significant first.
     """
     known = np.trim_zeros(freqs, "b")[:-1].tolist()
     acc, size = min((_write_form(known, form) for form in (0, 1)), key=lambda written: written[1])
@@ -41,10 +41,10 @@ def pack_freqs(freqs: Freqs) -> bytes:
 
 
 def _write_form(freqs: list[int], form: int) -> tuple[int, int]:
-    """Return the bits of frequencies in one form, and how many; the first says the form."""
+    """Return the bits of frequencies in one form, and their number; the first bit is the form."""
     acc, size = form, 1 if freqs else 0
     for i, freq in enumerate(freqs):
-        guess, low = _guess(freqs[:i]) if form else (0, 0)
+        guess, low = _predict(freqs[:i]) if form else (0, 0)
         off = 2 * abs(freq - guess) - (freq < guess) if form else freq
         high = (off >> low) + 1
         width = high.bit_length() - 1
@@ -66,7 +66,7 @@ def read_freqs(reader: Reader, limit: int) -> Freqs:
     freqs: list[int] = []
     form = bits.number(1) if size > 1 else 0
     for _ in range(size - 1):
-        guess, low = _guess(freqs) if form else (0, 0)
+        guess, low = _predict(freqs) if form else (0, 0)
         off = (bits.gamma() - 1 << low) | bits.number(low)
         if form:
             off = guess - (off + 1) // 2 if off % 2 else guess + off // 2
@@ -81,11 +81,11 @@ def read_freqs(reader: Reader, limit: int) -> Freqs:
     return np.array([*freqs, last], np.uint32)
 
 
-def _guess(known: list[int]) -> tuple[int, int]:
-    """Return a guess at the next frequency, and how many low bits of the distance are not coded.
+def _predict(known: list[int]) -> tuple[int, int]:
+    """Predict the next frequency; return it and the width of the distance's raw low bits.
 
-    u = 2k - 1 and 2k stand for -k and k, which are about as frequent; beyond, the ratio of one
-    magnitude to the next is taken to stay.
+    Symbols 2k - 1 and 2k stand for -k and k, which are about equally frequent. From one magnitude
+    to the next the ratio of frequencies is assumed constant.
     """
     i = len(known)
     if i == 0:

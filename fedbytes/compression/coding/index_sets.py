@@ -1,8 +1,8 @@
 """Sorted indices of k among n coordinates, in the cheapest of four codes.
 
-The bound is log2 C(n, k) ≈ n H(k/n) bits. Gaps between kept coordinates are coded by Golomb-Rice
-(unary quotients and packed remainders), as a bitmap, or by rANS under a geometric model that both
-ends compute from k and n, or under a table in the message where the gaps are not geometric.
+The bound is log2 C(n, k) ≈ n H(k/n) bits. The codes are a bitmap, Golomb-Rice codes of the gaps
+(unary quotients, packed remainders), and rANS of the gaps, either with a geometric model that both
+ends compute from k and n, or with a table in the message if the gaps are not geometric.
 """
 
 import functools
@@ -34,18 +34,19 @@ _RICE, _BITMAP, _GEOMETRIC, _TABLE = range(4)
 
 
 def index_type(n: int) -> type[np.signedinteger[Any]]:
-    """Return the type of indices below n: int32 where it suffices."""
+    """Return the dtype of indices below n: int32 if it suffices."""
     return np.int32 if n < 1 << 31 else np.int64
 
 
 def pack_indices(indices: Indices, n: int) -> bytes:
-    """Return strictly ascending indices in [0, n) as bytes; n below 2^32, k travels apart."""
+    """Return strictly ascending indices in [0, n) as bytes; n < 2^32, and k is sent separately."""
     if indices.size == 0 or indices.size == n:
         return b""
     gaps = np.empty(indices.size, np.uint32)
     gaps[0] = indices[0]
     np.subtract(indices[1:], indices[:-1], out=gaps[1:], casting="unsafe")
     gaps[1:] -= np.uint32(1)
+    # The shortest of four codes; sizes of rANS are estimates that every platform computes alike.
     sizes = {_RICE: _rice_size(gaps)[0], _BITMAP: packed_bytes(n, 1)}
     tokens, raw = split_tokens(gaps)
     counts = count_tokens(tokens)
@@ -70,19 +71,19 @@ def pack_indices(indices: Indices, n: int) -> bytes:
     return head + pack_freqs(freqs) + rans.encode_symbols(tokens, freqs) + raw
 
 
-def read_indices(reader: Reader, k: int, n: int, room: UInt32s | None = None) -> Indices:
+def read_indices(reader: Reader, k: int, n: int, buffer: UInt32s | None = None) -> Indices:
     """Return the k indices that `pack_indices` wrote.
 
     Args:
         reader: where they are read from.
-        k: how many; at most n.
-        n: all are below it, and it is below 2^32.
-        room: uint32 [k or more] in whose memory they are put if they are below 2^31, or None.
+        k: the number of indices, at most n.
+        n: upper bound of the indices, below 2^32.
+        buffer: uint32 [k or more] whose memory the result takes if n < 2^31, or None.
 
     Raises:
         ValueError: unless they are k ascending indices in [0, n).
     """
-    gaps = np.empty(k, np.uint32) if room is None else room[:k]
+    gaps = np.empty(k, np.uint32) if buffer is None else buffer[:k]
     if k in (0, n):
         gaps[:] = 0
         return _indices_of(gaps, n)
@@ -106,9 +107,9 @@ def read_indices(reader: Reader, k: int, n: int, room: UInt32s | None = None) ->
 
 
 def _indices_of(gaps: UInt32s, n: int) -> Indices:
-    """Return the indices whose gaps, each at most n, are given; in the gaps' memory if they fit.
+    """Return the indices with these gaps, each at most n; in the memory of the gaps if they fit.
 
-    Beyond n they stay there, so that the last one tells.
+    Indices saturate at n, so that checking the last one suffices.
     """
     indices = gaps.view(np.int32) if n < 1 << 31 else np.empty(gaps.size, np.int64)
     sum_gaps(gaps, n, indices)
@@ -117,14 +118,15 @@ def _indices_of(gaps: UInt32s, n: int) -> Indices:
 
 @functools.lru_cache(64)
 def geometric_freqs(k: int, n: int, largest: int) -> Freqs:
-    """Return the token frequencies of gaps 0 to `largest` when k of n are kept at random.
+    """Return the token frequencies of gaps up to `largest` if a random k of n are kept.
 
-    Only multiplication and subtraction in double precision: the same on every platform.
+    Float64 products and differences only, so that every platform gets the same table.
     """
     stay = 1.0 - k / n
     reached, masses = 1.0, []
     for token in range(token_of(largest) + 1):
         width = 1 << token_range(token)[1] if token >= DIRECT else 1
+        # P(gap reaches the next token); its fall is the mass of this token.
         after = reached * _power(stay, width)
         masses.append(max(1, int((reached - after) * 2.0**40)))
         reached = after
@@ -142,7 +144,7 @@ def _power(base: float, exponent: int) -> float:
 
 
 def _rice_size(gaps: UInt32s) -> tuple[int, int]:
-    """Return the bytes of the best Rice code and its remainder width."""
+    """Return the size in bytes of the best Rice code, and its remainder width."""
     guess = max(int(gaps.mean()), 1).bit_length()
     sizes = []
     for width in range(max(guess - 2, 0), guess + 1):
@@ -179,7 +181,7 @@ def _read_rice(reader: Reader, n: int, gaps: UInt32s) -> None:
 
 
 def _read_bitmap(reader: Reader, n: int, gaps: UInt32s) -> None:
-    """Set the gaps between the ones of n bits."""
+    """Set the gaps between the ones of a bitmap of n bits."""
     bitmap = np.frombuffer(reader.take(packed_bytes(n, 1), "bitmap"), np.uint8)
     if n % 8 and bitmap[-1] >> n % 8:
         raise ValueError(f"{reader.name} payload: padding of the bitmap is not zero")

@@ -1,4 +1,4 @@
-"""Unbounded integers as one of at most 256 tokens plus raw low bits, for the entropy coder."""
+"""Integers below 2^32 as one of at most 256 tokens plus raw low bits, for the entropy coder."""
 
 import functools
 
@@ -21,17 +21,20 @@ _WIDTHS = 33
 
 
 def zigzag(q: Int32s) -> UInt32s:
-    """Return 0, -1, 1, -2, 2 … as 0, 1, 2, 3, 4 …; |q| below 2^31."""
+    """Map 0, -1, 1, -2, 2 … to 0, 1, 2, 3, 4 …; |q| below 2^31."""
     return ((q << 1) ^ (q >> 31)).view(np.uint32)
 
 
 def unzigzag(u: UInt32s) -> Int32s:
-    """Return the signed integers of `zigzag`."""
+    """Invert `zigzag`."""
     return (u >> np.uint32(1)).view(np.int32) ^ -(u & np.uint32(1)).view(np.int32)
 
 
 def token_of(number: int, direct: int = DIRECT_BITS) -> int:
-    """Return the token of one number: itself below 2^direct, else its two leading bits' class."""
+    """Return the token of a number: itself below 2^direct, else the class of its leading bits.
+
+    A class has one exponent and the two bits after the leading one.
+    """
     if number < 1 << direct:
         return number
     top = number.bit_length() - 1
@@ -40,18 +43,18 @@ def token_of(number: int, direct: int = DIRECT_BITS) -> int:
 
 
 def token_range(token: int, direct: int = DIRECT_BITS) -> tuple[int, int]:
-    """Return the smallest number of a token and how many raw bits follow it."""
+    """Return the smallest number of a token and the width of its raw bits."""
     if token < 1 << direct:
         return token, 0
-    octave, mantissa = divmod(token - (1 << direct), 1 << MANTISSA_BITS)
-    width = octave + direct - MANTISSA_BITS
+    exponent, mantissa = divmod(token - (1 << direct), 1 << MANTISSA_BITS)
+    width = exponent + direct - MANTISSA_BITS
     return ((1 << MANTISSA_BITS) + mantissa) << width, width
 
 
 def split_tokens(numbers: UInt32s, direct: int = DIRECT_BITS) -> tuple[UInt8s, bytes]:
-    """Return the token of each number, and the raw bits of those at or above 2^direct.
+    """Return the token of each number, and the raw bits of numbers from 2^direct on.
 
-    The raw bits stand grouped by width, narrow first, each group in order and packed.
+    Raw bits are grouped by width, narrow first; each group is packed in order.
     """
     tokens = tokens_of(numbers, direct)
     starts, size = _raw_bit_starts(count_tokens(tokens), direct)
@@ -63,17 +66,17 @@ def split_tokens(numbers: UInt32s, direct: int = DIRECT_BITS) -> tuple[UInt8s, b
 
 
 def tokens_of(numbers: UInt32s, direct: int = DIRECT_BITS) -> UInt8s:
-    """Return the tokens of numbers below 2^32."""
+    """Return the token of each number."""
     tokens = np.empty(numbers.size, np.uint8)
     write_tokens(numbers, direct, tokens)
     return tokens
 
 
 def join_tokens(tokens: UInt8s, reader: Reader, limit: int, direct: int = DIRECT_BITS) -> UInt32s:
-    """Return the numbers of tokens whose raw bits the reader holds.
+    """Return the numbers of tokens, with the raw bits read from `reader`.
 
     Raises:
-        ValueError: if a number is above `limit`, or the raw bits are not whole.
+        ValueError: if a number is above `limit`, or raw bits are missing.
     """
     numbers = tokens.astype(np.uint32)
     join_tokens_into(numbers, tokens, reader, limit, direct)
@@ -83,7 +86,7 @@ def join_tokens(tokens: UInt8s, reader: Reader, limit: int, direct: int = DIRECT
 def join_tokens_into(
     numbers: UInt32s, tokens: UInt8s, reader: Reader, limit: int, direct: int = DIRECT_BITS
 ) -> None:
-    """Set those of `numbers` [n] whose tokens [n] have raw bits; as `join`, without new memory."""
+    """Set the elements of `numbers` [n] whose tokens [n] have raw bits, in place."""
     counts = count_tokens(tokens)
     if counts.size > token_of(limit, direct) + 1:
         raise ValueError(f"{reader.name} payload: token {counts.size - 1} is beyond {limit}")
@@ -100,7 +103,7 @@ def join_tokens_into(
 
 
 def count_tokens(tokens: UInt8s) -> Int64s:
-    """Return how often each token occurs, up to the largest that does."""
+    """Return the count of each token, up to the largest that occurs."""
     counts = np.zeros((4, 256), np.int64)
     add_token_counts(tokens, counts)
     total: Int64s = counts.sum(axis=0)
@@ -108,14 +111,14 @@ def count_tokens(tokens: UInt8s) -> Int64s:
 
 
 def _raw_bit_counts(counts: Int64s, direct: int) -> list[int]:
-    """Return how many numbers have raw bits of each width."""
+    """Return the count of numbers by the width of their raw bits."""
     widths = token_ranges(direct)[1][: counts.size]
     sums: list[int] = np.bincount(widths, counts, _WIDTHS).astype(np.int64).tolist()
     return sums
 
 
 def _raw_bit_starts(counts: Int64s, direct: int) -> tuple[UInt64s, int]:
-    """Return the bit at which the raw bits of each width start, and the bytes of all."""
+    """Return the first bit of each width's raw bits, and the size of all in bytes."""
     sizes = [packed_bytes(count, w) for w, count in enumerate(_raw_bit_counts(counts, direct))]
     ends = np.cumsum(sizes)
     return (8 * (ends - sizes)).astype(np.uint64), int(ends[-1])
@@ -132,7 +135,7 @@ def _check_padding(raw: memoryview, counts: Int64s, direct: int, what: str) -> N
 
 @functools.cache
 def token_ranges(direct: int) -> tuple[UInt32s, UInt8s]:
-    """Return the smallest number and the raw width of each token of a number below 2^32."""
+    """Return the smallest number and the raw width of every token."""
     pairs = [token_range(token, direct) for token in range(token_of(2**32 - 1, direct) + 1)]
     return (
         np.array([base for base, _ in pairs], np.uint32),

@@ -1,8 +1,7 @@
 """The entropy coder: static rANS with 12-bit probabilities and interleaved lanes.
 
-Range variants of asymmetric numeral systems (Duda 2013), 32-bit states in [2^16, 2^32) that are
-refilled by 16-bit words. docs/wire.md is the normative description; the numba loops and their
-numpy twins give the same bytes. Call it once a message, not once a tensor.
+The range variant of asymmetric numeral systems (Duda 2013): states in [2^16, 2^32) emit and
+absorb 16-bit words. docs/wire.md specifies the bytes. Call it once per message, not per tensor.
 """
 
 from typing import Any
@@ -16,27 +15,28 @@ from fedbytes.compression.coding.loops.rans_loops import LOWEST_STATE, decode_st
 from fedbytes.compression.coding.reader import Reader, pack_count
 
 MAX_LANES = 8
-_SYMBOLS_A_LANE = 8192
+_SYMBOLS_PER_LANE = 8192
 
 
 def coder_lanes(count: int) -> int:
-    """Return how many lanes a message of `count` symbols has: a power of two, at most 8."""
+    """Return the number of lanes for `count` symbols: a power of two, at most 8."""
     lanes = 1
-    while lanes < MAX_LANES and lanes * _SYMBOLS_A_LANE < count:
+    while lanes < MAX_LANES and lanes * _SYMBOLS_PER_LANE < count:
         lanes *= 2
     return lanes
 
 
 def encode_symbols(symbols: UInt8s, freqs: Freqs) -> bytes:
-    """Return the symbols as bytes that `decode` reads.
+    """Encode symbols to bytes that `decode_symbols` reads.
 
     Args:
         symbols: uint8 [n], each with a frequency above 0.
-        freqs: from `normalise` or `geometric_freqs`; the decoder must have the same.
+        freqs: from `normalise_counts` or `geometric_freqs`; the decoder must have the same.
     """
     count = symbols.size
     if count == 0 or int(freqs.max()) == TOTAL:
         return b""
+    # The last symbol is encoded first, so that the decoder runs forwards.
     lanes = coder_lanes(count)
     states = np.full(lanes, LOWEST_STATE, np.uint64)
     words = np.empty(count + 1, np.uint16)
@@ -52,10 +52,10 @@ def encode_symbols(symbols: UInt8s, freqs: Freqs) -> bytes:
 
 
 def decode_symbols(reader: Reader, count: int, freqs: Freqs) -> UInt8s:
-    """Return `count` symbols, after checking that the coder ends where it began.
+    """Decode `count` symbols and check that the coder ends in its first state.
 
     Raises:
-        ValueError: if the bytes are not what `encode` writes for these frequencies.
+        ValueError: unless `encode_symbols` wrote the bytes with these frequencies.
     """
     if count == 0 or int(freqs.max()) == TOTAL:
         return np.full(count, int(np.argmax(freqs)), np.uint8)
@@ -65,7 +65,7 @@ def decode_symbols(reader: Reader, count: int, freqs: Freqs) -> UInt8s:
         raise ValueError(
             f"{reader.name} payload: coder state {states.min()} is below {LOWEST_STATE}"
         )
-    words = np.zeros(size + MAX_LANES, np.uint16)  # a row more, so that the loop needs no bound
+    words = np.zeros(size + MAX_LANES, np.uint16)  # a row of zeros spares the loop a bounds check
     words[:size] = reader.array("<u2", size, "coder words")
     symbols = np.empty(count, np.uint8)
     used = decode_states(_decoder_table(freqs), states, words, symbols)
@@ -75,18 +75,18 @@ def decode_symbols(reader: Reader, count: int, freqs: Freqs) -> UInt8s:
 
 
 def estimate_coded_bytes(counts: npt.NDArray[Any], freqs: Freqs) -> int:
-    """Return about how many bytes `encode` gives for symbols with these counts."""
+    """Estimate the bytes of `encode_symbols` for symbols with these counts."""
     used = np.flatnonzero(counts)
     if used.size == 0 or int(freqs.max()) == TOTAL:
         return 0
-    # In whole 1/256 bits: the same everywhere, so that a choice by size is too.
+    # Whole 1/256 bits are the same on every platform, and so is a choice by size.
     cost = np.rint(256 * (TOTAL_BITS - np.log2(freqs[used]))).astype(np.int64)
     count = int(counts.sum())
     return int((counts[used] * cost).sum()) // 2048 + 2 * coder_lanes(count) + 2
 
 
 def encoder_tables(freqs: Freqs) -> tuple[npt.NDArray[Any], ...]:
-    """Return by symbol: the state at which to emit a word, 4096 - f, the start, and 1 / f."""
+    """Return per symbol: the state from which to emit a word, 4096 - f, the start, and 1 / f."""
     wide = freqs.astype(np.uint64)
     return (
         wide << np.uint64(20),
@@ -97,8 +97,8 @@ def encoder_tables(freqs: Freqs) -> tuple[npt.NDArray[Any], ...]:
 
 
 def _decoder_table(freqs: Freqs) -> Freqs:
-    """Return by slot: symbol << 24 | frequency << 12 | slot - start."""
+    """Return per slot: symbol << 24 | frequency << 12 | slot - start."""
     symbol = np.repeat(np.arange(freqs.size, dtype=np.uint32), freqs)
-    place = np.arange(TOTAL, dtype=np.uint32) - slot_starts(freqs)[symbol]
-    table: Freqs = symbol << np.uint32(24) | freqs[symbol] << np.uint32(12) | place
+    offset = np.arange(TOTAL, dtype=np.uint32) - slot_starts(freqs)[symbol]
+    table: Freqs = symbol << np.uint32(24) | freqs[symbol] << np.uint32(12) | offset
     return table

@@ -1,12 +1,12 @@
-"""The discrete cosine transform of chunks, in one fixed order so that every platform agrees.
+"""The discrete cosine transform of chunks, with sums in one order so that platforms agree.
 
-A chunk's orthonormal DCT-II, in double precision by Lee's recursion (1984): N numbers become the
-sums and the weighted differences of their mirrored pairs, whose transforms of N/2 are its even
-coefficients and, neighbours added, its odd ones. The inverse is the same flow backwards. Libraries
-add in orders of their own, and their cosines differ in the last bits; here cosines come from
-square roots and every operation is one that IEEE 754 rounds in one way.
+The orthonormal DCT-II in float64 by Lee's recursion (1984): split N numbers into the sums and the
+weighted differences of mirrored pairs; their transforms of length N/2 are the even coefficients
+and, with neighbours added, the odd ones. The inverse runs the same steps in reverse. Libraries
+differ in the order of additions and in the last bits of cosines; here cosines come from square
+roots, and IEEE 754 fixes the rounding of every operation.
 
-Nothing is padded: what does not fill a chunk is cut into powers of two, the largest first.
+There is no padding: a remainder is cut into powers of two, the largest first.
 """
 
 import math
@@ -18,37 +18,37 @@ import numpy as np
 from fedbytes.arrays import Doubles, Floats
 
 LARGEST_CHUNK = 1 << 12
-_TOGETHER = 1 << 10  # numbers that are transformed at a time, if a chunk has no more
+_BATCH = 1 << 10  # coordinates per batch, or one chunk if that is longer
 
 
 def dct(x: Floats, chunk: int) -> Floats:
-    """Return the coefficients of each chunk in its place, float32 [n].
+    """Return the coefficients of all chunks, chunk by chunk, float32 [n].
 
     Args:
-        x: float32 [n], magnitudes at most 2^64 (`scaling.normalise`).
+        x: float32 [n], magnitudes at most 2^64 (`split_exponent`).
         chunk: a power of two from 2 to `LARGEST_CHUNK`.
     """
     out = np.empty_like(x)
-    for place, size in _pieces(x.size, chunk):
-        rows = x[place].astype(np.float64).reshape(-1, size)
-        out[place] = (dct_rows(rows) * orthonormal_scales(size)).ravel()
+    for batch, size in _pieces(x.size, chunk):
+        rows = x[batch].astype(np.float64).reshape(-1, size)
+        out[batch] = (dct_rows(rows) * orthonormal_scales(size)).ravel()
     return out
 
 
 def inverse_dct(y: Floats, chunk: int) -> Floats:
-    """Return the chunks of the coefficients y, float32 [n], in place."""
-    with np.errstate(all="ignore"):  # of damaged payloads; what is not finite is refused later
-        for place, size in _pieces(y.size, chunk):
-            rows = y[place].astype(np.float64).reshape(-1, size)
-            y[place] = inverse_dct_rows(rows * orthonormal_scales(size)).ravel()
+    """Invert `dct` in batch on the coefficients y, float32 [n]."""
+    with np.errstate(all="ignore"):  # damaged payloads overflow; `Codec.decode` refuses the result
+        for batch, size in _pieces(y.size, chunk):
+            rows = y[batch].astype(np.float64).reshape(-1, size)
+            y[batch] = inverse_dct_rows(rows * orthonormal_scales(size)).ravel()
     return y
 
 
 def _pieces(n: int, chunk: int) -> Iterator[tuple[slice, int]]:
-    """Yield runs of chunks of one size, some numbers at a time."""
+    """Yield batches of chunks of one size."""
     start, whole = 0, n - n % chunk
     while start < whole:
-        stop = min(start + max(_TOGETHER, chunk), whole)
+        stop = min(start + max(_BATCH, chunk), whole)
         yield slice(start, stop), chunk
         start = stop
     while start < n:
@@ -58,11 +58,12 @@ def _pieces(n: int, chunk: int) -> Iterator[tuple[slice, int]]:
 
 
 def dct_rows(x: Doubles) -> Doubles:
-    """Return sum_n x[:, n] cos(pi (n + 1/2) k / N) for each row and k."""
+    """Return sum_n x[:, n] cos(pi (n + 1/2) k / N) of each row and k."""
     size = x.shape[1]
     if size == 1:
         return x
     half, mirrored = size // 2, x[:, : size // 2 - 1 : -1] if size > 2 else x[:, 1:]
+    # Even coefficients are those of the sums; odd ones add neighbours of the differences'.
     first = x[:, :half]
     both = dct_rows(np.concatenate((first + mirrored, (first - mirrored) * _weights(size))))
     even, odd = both[: len(x)], both[len(x) :]
@@ -74,7 +75,7 @@ def dct_rows(x: Doubles) -> Doubles:
 
 
 def inverse_dct_rows(y: Doubles) -> Doubles:
-    """Return sum_k y[:, k] cos(pi (n + 1/2) k / N) for each row and n."""
+    """Return sum_k y[:, k] cos(pi (n + 1/2) k / N) of each row and n."""
     size = y.shape[1]
     if size == 1:
         return y
@@ -90,7 +91,7 @@ def inverse_dct_rows(y: Doubles) -> Doubles:
 
 @cache
 def orthonormal_scales(size: int) -> Doubles:
-    """Return what makes the coefficients orthonormal, [size]."""
+    """Return the factors [size] that make the coefficients orthonormal."""
     scales: Doubles = np.full(size, np.sqrt(2 / size))
     scales[0] = np.sqrt(1 / size)
     return scales

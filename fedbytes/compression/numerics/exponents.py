@@ -1,4 +1,4 @@
-"""Vectors of extreme magnitude brought near 1 by a power of two, which is exact and undone."""
+"""Vectors of extreme magnitude scaled near 1 by a power of two, which is exact and reversible."""
 
 import math
 
@@ -11,7 +11,7 @@ _EASY_EXPONENT = 60
 
 
 def split_exponent(x: Floats) -> tuple[Floats, int]:
-    """Return x * 2^-e and e, where e is 0 unless x's largest magnitude is beyond 2^±60."""
+    """Return x * 2^-e and e; e is 0 unless the largest magnitude of x is beyond 2^±60."""
     top = max(float(x.max()), -float(x.min())) if x.size else 0.0
     exponent = math.frexp(top)[1]
     if abs(exponent) <= _EASY_EXPONENT:
@@ -20,7 +20,7 @@ def split_exponent(x: Floats) -> tuple[Floats, int]:
 
 
 def apply_exponent(y: Floats, exponent: int) -> Floats:
-    """Return y * 2^e in place, kept within float32's finite range."""
+    """Return y * 2^e in place, clipped to the finite range of float32."""
     if exponent == 0:
         return y
     for start in range(0, y.size, CHUNK):

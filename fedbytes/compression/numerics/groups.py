@@ -16,11 +16,11 @@ from fedbytes.compression.numerics.loops.groups_loops import (
 
 
 def group_sizes(layout: Layout, block: int) -> Int64s:
-    """Return the coordinates of each group, none empty.
+    """Return the number of coordinates of each group; no group is empty.
 
     Args:
         layout: of the vector.
-        block: coordinates a group (the last may be short); 0 makes each tensor a group.
+        block: coordinates per group (the last may be shorter); 0 makes each tensor a group.
     """
     if block:
         starts = np.arange(0, layout.numel, block)
@@ -37,9 +37,9 @@ def group_peaks(x: Floats, sizes: Int64s) -> Floats:
 
 
 def group_sums(x: Floats, sizes: Int64s, power: int) -> Doubles:
-    """Return the sum of x (power 1) or of x^2 (power 2) in each group, in double precision.
+    """Return the sum of x (power 1) or of x^2 (power 2) in each group.
 
-    Added in order, so that the last bit is the same everywhere.
+    Sums are in float64 and in order, so that the last bit is the same everywhere.
     """
     sums = np.empty(sizes.size, np.float64)
     sum_group_powers(x, np.cumsum(sizes), power, sums)
@@ -47,13 +47,13 @@ def group_sums(x: Floats, sizes: Int64s, power: int) -> Doubles:
 
 
 def scale_groups(x: Floats, factors: Floats, sizes: Int64s, out: Floats) -> Floats:
-    """Write x * factor of the group to `out`, which may be x, and return it."""
+    """Write x times the factor of its group to `out`, which may be x, and return it."""
     scale_each_group(x, factors, np.cumsum(sizes), out)
     return out
 
 
 def pick_levels(bits: npt.NDArray[Any], zero: Floats, one: Floats, sizes: Int64s) -> Floats:
-    """Return for each coordinate the group's level for its bit (uint8 [n], 0 or 1)."""
+    """Return the level of its group that each bit (uint8 [n], 0 or 1) selects."""
     y = np.empty(bits.size, np.float32)
     pick_group_levels(bits, zero, one, np.cumsum(sizes), y)
     return y

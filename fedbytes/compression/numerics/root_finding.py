@@ -1,19 +1,19 @@
-"""Where a falling function reaches a goal: the log2 of a step that meets a rate."""
+"""Find the quantiser step that meets a rate: roots of a falling, possibly jumping function."""
 
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 _TOLERANCE = 0.002  # of the rate, on the sample
-CLOSE = 0.006  # of the rate, on the whole; the sample misjudges it by about 0.004
+CLOSE = 0.006  # of the rate, on the whole vector; a sample is off by about 0.004
 NEAR = 0.02  # share of the rate; a solution farther off is one side of a jump
-_HALVINGS = 18  # of at most some 20 doublings of the step
+_HALVINGS = 18  # of a bracket of at most some 20 doublings of the step
 _SECANTS = 8  # secant steps before the bracket is halved
 
 
 @dataclass(frozen=True)
 class RateSolution:
-    """log2 of a step, how many bits a doubling of it saves there, and whether the rate is met."""
+    """log2 of a step, the bits that doubling it saves there, and whether the rate matches."""
 
     log2_step: float
     slope: float
@@ -23,23 +23,25 @@ class RateSolution:
 def solve_rate(
     rate: Callable[[float], float], goal: float, start: float, low: float, high: float
 ) -> RateSolution:
-    """Return where the falling function `rate` is `goal`: secant steps, then halving a bracket.
+    """Solve rate(log2_step) = goal by secant steps, then by bisection.
 
     Args:
-        rate: bits a coordinate at a log2_step, the log2 of a step.
-        goal: bits a coordinate.
-        start: a log2_step.
-        low: the least log2_step.
-        high: the largest.
+        rate: falling function from log2 of the step to bits per coordinate.
+        goal: bits per coordinate.
+        start: first log2_step to try.
+        low: least log2_step.
+        high: largest log2_step.
     """
     log2_step, slope = start, 1.0
     before: tuple[float, float] | None = None
     for tried in range(30):
+        # A sample that meets the goal to half the tolerance leaves room for the whole vector.
         value = rate(log2_step)
         if abs(value - goal) <= _TOLERANCE / 2 * goal:
             return RateSolution(log2_step, slope, True)
         slope = slope_between(before, (log2_step, value), slope)
         before = (log2_step, value)
+        # Keep the bracket; a step beyond it, or too many steps, fall back to its middle.
         low, high = (log2_step, high) if value > goal else (low, log2_step)
         if high - low < 1e-3:
             break
@@ -55,13 +57,13 @@ def bisect_rate(
     tried: list[tuple[float, float]],
     limits: tuple[float, float],
 ) -> float:
-    """Return a log2_step where the falling function `rate` is near `goal`, or else nearest to it.
+    """Bisect to a log2_step whose rate is near the goal; where the rate jumps, take the nearest.
 
     Args:
-        rate: bits a coordinate at a log2_step, the log2 of a step; may jump.
-        goal: bits a coordinate.
-        tried: log2_steps and their rates, at least one.
-        limits: the least log2_step and the largest.
+        rate: falling function from log2 of the step to bits per coordinate; may jump.
+        goal: bits per coordinate.
+        tried: pairs of log2_step and rate that are known, at least one.
+        limits: least and largest log2_step.
     """
     low = max((log2_step for log2_step, value in tried if value > goal), default=limits[0])
     high = min(
@@ -76,7 +78,8 @@ def bisect_rate(
             return log2_step
         low, high = (log2_step, high) if found[log2_step] > goal else (low, log2_step)
 
-    def distance(log2_step: float) -> float:  # of rates as ratios; what is above counts twice
+    # Distances are ratios of rates; a rate above the goal counts twice.
+    def distance(log2_step: float) -> float:
         octaves = math.log2(max(found[log2_step], 1e-9) / goal)
         return max(2 * octaves, -octaves)
 
@@ -86,9 +89,9 @@ def bisect_rate(
 def slope_between(
     before: tuple[float, float] | None, now: tuple[float, float], otherwise: float
 ) -> float:
-    """Return how much the rate falls from one (log2_step, rate) to another, per doubling of the step.
+    """Return the fall of the rate per doubling of the step, between two (log2_step, rate).
 
-    About 1 where the step is small, and the share of the coordinates that are not zero elsewhere.
+    It is about 1 where the step is small, and elsewhere the share of nonzero coordinates.
     """
     if before is None or before[0] == now[0]:
         return otherwise

@@ -5,11 +5,11 @@ import numpy as np
 from fedbytes.arrays import Floats
 from fedbytes.compression.numerics.loops.squared_norm_loops import add_squares
 
-_LANES = 32  # sums that are added to in turn
+_LANES = 32  # partial sums; coordinate i adds to sum i mod 32
 
 
 def squared_norm(x: Floats) -> float:
-    """Return the sum of squares in double precision, added in one order on every platform."""
+    """Return the sum of squares in float64, added in the same order on every platform."""
     sums = np.zeros(_LANES, np.float64)
     whole = x.size // _LANES * _LANES
     add_squares(x[:whole], sums)

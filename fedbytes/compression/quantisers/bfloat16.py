@@ -1,10 +1,10 @@
-"""float32 to bfloat16 and back, by the bit pattern, so that every platform rounds alike."""
+"""float32 to bfloat16 and back by bit patterns, so that every platform rounds alike."""
 
 import numpy as np
 
 from fedbytes.arrays import Floats, UInt16s
 
-_LARGEST = np.uint16(0x7F7F)
+_LARGEST_PATTERN = np.uint16(0x7F7F)
 
 
 def to_bf16(x: Floats) -> UInt16s:
@@ -18,7 +18,7 @@ def to_bf16(x: Floats) -> UInt16s:
     low += bits
     low >>= np.uint32(16)
     out = low.astype(np.uint16)
-    over = (out & np.uint16(0x7FFF)) > _LARGEST
+    over = (out & np.uint16(0x7FFF)) > _LARGEST_PATTERN
     if over.any():
         out[over] -= np.uint16(1)
     return out

@@ -1,4 +1,4 @@
-"""How finely to quantise, said in one of two ways: a rate in bits a coordinate, or a step."""
+"""The two ways to set a quantiser's resolution: bits per coordinate, or a step."""
 
 import math
 from typing import Any

@@ -1,10 +1,10 @@
-"""Dither that both ends know: drawn in common by a round's senders, and folded to one sign.
+"""Dither that both ends share: common to the senders of a round, and folded to one sign.
 
-Adding uniform noise v in [-0.5, 0.5) before rounding and subtracting it after makes the error
-uniform and independent of the vector (subtractive dither, Schuchman 1964). Given v the symbols
-are skewed, towards +1 for v > 0 and -1 for v < 0; an entropy coder that does not know it pays
-for that. Mirroring the coordinates with v < 0 makes all skew the same way, which the plain
-frequencies of the symbols then hold: 0.14 bit a coordinate less at 1.2 bit on a Gaussian.
+Uniform noise v in [-0.5, 0.5), added before rounding and subtracted after, makes the error uniform
+and independent of the vector (subtractive dither, Schuchman 1964). Given v the symbols are skewed,
+towards +1 for v > 0 and -1 for v < 0. Mirroring the coordinates with v < 0 skews all symbols the
+same way, so that the entropy coder's frequencies capture the skew: 0.14 bit per coordinate less at
+1.2 bit on a Gaussian.
 """
 
 import numpy as np
@@ -21,27 +21,27 @@ from fedbytes.compression.quantisers.loops.dither_loops import (
 
 
 def common_dither(shared: Shared, purpose: str) -> Floats:
-    """Return this sender's part of the round's dither, float32 [numel], uniform in [-0.5, 0.5).
+    """Return this sender's dither, float32 [numel], uniform in [-0.5, 0.5).
 
     Sender p adds the radical inverse of p in base 2 (van der Corput 1935) to noise that all
-    share, modulo 1. So any 2^m senders whose places differ in the last m bits are spaced evenly
-    at each coordinate, consecutive ones among them, while each by itself is uniform.
+    senders share, modulo 1. Any 2^m senders that differ in the last m bits of p, such as
+    consecutive ones, are evenly spaced at each coordinate; each alone is uniform.
     """
     noise = shared.common_generator(purpose).random(shared.layout.numel, np.float32)
-    place = shared.sender if shared.place is None else shared.place
-    shift = np.int32(int(f"{place & DITHER_MASK:0{DITHER_BITS}b}"[::-1], 2))
+    index = shared.sender if shared.place is None else shared.place
+    shift = np.int32(int(f"{index & DITHER_MASK:0{DITHER_BITS}b}"[::-1], 2))
     shift_mod_1(noise, shift)
     return noise
 
 
 def fold_signs(x: Floats, dither: Floats) -> Floats:
-    """Return x with the sign turned where the dither is negative."""
+    """Return x with the sign flipped where the dither is negative."""
     turned = dither.view(np.uint32) & SIGN
     turned ^= x.view(np.uint32)
     return turned.view(np.float32)
 
 
 def unfold_signs(y: Floats, dither: Floats, step: float) -> Floats:
-    """Return (y - |dither|) * step with signs turned back, in y's memory."""
+    """Return (y - |dither|) * step with the sign flips undone, in the memory of y."""
     subtract_dither(y, dither, np.float32(step))
     return y

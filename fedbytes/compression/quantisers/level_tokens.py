@@ -1,4 +1,4 @@
-"""Levels of the uniform quantiser as tokens for the entropy coder: packed, and read back."""
+"""Levels of the uniform quantiser as tokens of the entropy coder: packed and read."""
 
 import functools
 from dataclasses import dataclass
@@ -40,12 +40,12 @@ _DIRECT_CHOICES = (3, 4, 5, 6, 7)
 
 @dataclass(frozen=True)
 class LevelTokens:
-    """A vector as symbols.
+    """A quantised vector, ready for the entropy coder.
 
     Attributes:
         tokens: uint8 [n]: the zigzagged level below 128, else 128 or more.
-        large: the levels of the latter, zigzagged, in order.
-        counts: how often each of `split`'s tokens occurs.
+        large: the zigzagged levels from 128 on, in order.
+        counts: occurrences of each token that `split_tokens` gives.
     """
 
     tokens: UInt8s
@@ -53,13 +53,13 @@ class LevelTokens:
     counts: Int64s
 
     def size(self) -> int:
-        """Return about how many bytes `pack` gives."""
+        """Estimate the bytes of `pack`."""
         return min(size for size, _ in map(self._size, _DIRECT_CHOICES))
 
     def pack(self) -> bytes:
         """Return the width of direct tokens, frequencies, coded tokens and raw bits."""
         sizes = {direct: self._size(direct) for direct in _DIRECT_CHOICES}
-        # Numbers with raw bits take time: they are to save 1/512 bit each.
+        # Raw bits cost time, so each number with raw bits must save 1/512 bit.
         costs = {
             d: size + int(self.counts[1 << d :].sum()) // 4096 for d, (size, _) in sizes.items()
         }
@@ -71,7 +71,7 @@ class LevelTokens:
         )
 
     def _split(self, direct: int) -> tuple[UInt8s, bytes]:
-        """Return the tokens if those below 2^direct are direct, and the raw bits of the others."""
+        """Return tokens where numbers below 2^direct are direct, and the raw bits of the rest."""
         first = 1 << direct
         numbers = self.large
         if direct < DIRECT_BITS:
@@ -85,11 +85,11 @@ class LevelTokens:
         return tokens, raw
 
     def _size(self, direct: int) -> tuple[int, Freqs]:
-        """Return the bytes and the frequencies if tokens below 2^direct are direct.
+        """Return size and frequencies if numbers below 2^direct are their own tokens.
 
-        Rare symbols cost the others at least 1/4096 each; sharing tokens spares them that.
+        Each symbol takes at least 1/4096 of the probability; rare numbers share tokens instead.
         """
-        fewer = _coarser(direct)[: self.counts.size]
+        fewer = _coarser_tokens(direct)[: self.counts.size]
         counts = np.bincount(fewer, weights=self.counts).astype(np.int64)
         freqs = normalise_counts(counts)
         raw = int((counts * token_ranges(direct)[1][: counts.size]).sum()) // 8
@@ -97,17 +97,23 @@ class LevelTokens:
 
 
 @functools.cache
-def _coarser(direct: int) -> UInt8s:
-    """Return which token of fewer direct ones holds each token of 128 direct ones."""
+def _coarser_tokens(direct: int) -> UInt8s:
+    """Map each token with 128 direct ones to its token with 2^direct."""
     lows = token_ranges(DIRECT_BITS)[0].tolist()
     return np.array([token_of(low, direct) for low in lows], np.uint8)
 
 
 def read_uniform(reader: Reader, count: int, step: float, offsets: Any = NO_OFFSETS) -> Floats:
-    """Return sign(q) (|q| + shift of its class / 256) step, rounded once, for each coordinate.
+    """Return sign(q) (|q| + offset / 256) step of each coordinate, rounded once to float32.
+
+    Args:
+        reader: positioned at what `LevelTokens.pack` wrote.
+        count: coordinates.
+        step: the quantiser's step.
+        offsets: of |q| = 1, 2, and 3 or more, in 1/256 step.
 
     Raises:
-        ValueError: if the bytes are not what `Quantised.pack` writes for `count` coordinates.
+        ValueError: unless `LevelTokens.pack` wrote the bytes for `count` coordinates.
     """
     direct = reader.number("B", "direct bits", _DIRECT_CHOICES[0], _DIRECT_CHOICES[-1])
     freqs = read_freqs(reader, token_of(_NUMBER_LIMIT, direct) + 1)

@@ -1,7 +1,7 @@
 """The Lloyd-Max quantiser of the standard normal distribution, 1 to 8 bits, over groups.
 
-Max 1960, Lloyd 1982. A code is 2 * level + (1 if negative); the levels are symmetric. A group of
-coordinates (see `rotation.groups`) is divided by its root mean square before it is quantised.
+Max 1960, Lloyd 1982. A code is 2 * level + (1 if negative); levels are symmetric. Each run of
+coordinates (see `hadamard.block_borders`) is divided by its root mean square first.
 """
 
 import functools
@@ -17,8 +17,8 @@ from fedbytes.compression.quantisers.loops.lloyd_max_loops import (
 )
 
 _UNIT = 8192
-# The positive levels in units of 1 / 8192. Each is the mean of its cell to that accuracy, which
-# leaves the distortion as it is (0.36338, 0.11748, 0.034548, 0.0095010, … 4.119e-5).
+# The positive levels in units of 1 / 8192: the means of the cells, accurate enough to keep the
+# optimal distortion (0.36338, 0.11748, 0.034548, 0.0095010, … 4.119e-5).
 # fmt: off
 _TABLES = {
     1: (6536,),
@@ -66,7 +66,7 @@ def lloyd_max_levels(bits: int) -> Floats:
 
 
 def run_energies(y: Floats, starts: Int64s, stops: Int64s) -> Doubles:
-    """Return the sum of squares of each run of y from its start to its stop."""
+    """Return the sum of squares of each run of y."""
     out = np.empty(starts.size)
     sum_run_squares(y, starts, stops, np.empty(LANES), out)
     return out
@@ -75,13 +75,13 @@ def run_energies(y: Floats, starts: Int64s, stops: Int64s) -> Doubles:
 def quantise_lloyd_max(
     y: Floats, starts: Int64s, stops: Int64s, roots: Doubles, bits: int
 ) -> tuple[UInt8s, Doubles]:
-    """Return the codes of runs of coordinates, joined, and two sums over each run.
+    """Return the codes of all runs, joined, and two sums over each run.
 
     Args:
         y: float32 [n].
-        starts: where each run starts in y.
-        stops: where it ends.
-        roots: the root mean square by which each run is divided; 0 only for zeros.
+        starts: first index of each run.
+        stops: index after the last of each run.
+        roots: root mean square of each run; 0 only for a run of zeros.
         bits: width of the codes, 1 to 8.
 
     Returns:
@@ -101,6 +101,6 @@ def quantise_lloyd_max(
 def dequantise_lloyd_max(
     codes: UInt8s, starts: Int64s, stops: Int64s, scales: Floats, bits: int, y: Floats
 ) -> None:
-    """Write fl(± level * scale) of each code into the runs of y that `quantise` read."""
+    """Write fl(± level * scale) of each code to its run of y."""
     table = np.stack((lloyd_max_levels(bits), -lloyd_max_levels(bits)), axis=1).ravel()
     dequantise_runs(codes, starts, stops, scales, table, y)

@@ -1,4 +1,4 @@
-"""A rotated vector in Lloyd-Max codes with one scale a group: the body that drive and eden send."""
+"""A rotated vector in Lloyd-Max codes with a scale per group: the body of drive and eden."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ _LARGEST_SCALE = 2.0**90
 
 @dataclass(frozen=True)
 class _Runs:
-    """Which coordinates have codes of which width: the first of each group one bit more."""
+    """The width of each coordinate's code: one bit more for the first ones of each group."""
 
     starts: Int64s
     middles: Int64s
@@ -26,20 +26,20 @@ class _Runs:
 
     @property
     def parts(self) -> tuple[tuple[Int64s, Int64s, int], ...]:
-        """Start, stop and width of the runs, fine ones first; runs without bits are left out."""
+        """Starts, stops and width of the fine and the coarse runs, without those of 0 bits."""
         fine = (self.starts, self.middles, self.width + 1)
         coarse = (self.middles, self.stops, self.width)
         return tuple(p for p in (fine, coarse) if p[2] and (p[1] > p[0]).any())
 
 
 def pack_rotated(x: Floats, generator: np.random.Generator, bits: float, unbiased: bool) -> bytes:
-    """Return x [n], rotated, in `bits` each on average: exponent, scales, codes.
+    """Return exponent, scales and codes of the rotated x [n], `bits` per coordinate on average.
 
     Args:
         x: finite float32 [n].
         generator: randomness that the receiver shares.
-        bits: above 0, at most 8. A fraction f gives the first ceil(f * size) coordinates of each
-            group one bit more than the others; below 1 the others are not sent.
+        bits: above 0, at most 8. A fraction f gives one bit more to the first ceil(f * size)
+            coordinates of each group; below 1 bit the others are not sent.
         unbiased: scale each group by ||y||^2 / <y, Q(y)> instead of <y, Q(y)> / ||Q(y)||^2.
     """
     if x.size == 0:
@@ -47,7 +47,7 @@ def pack_rotated(x: Floats, generator: np.random.Generator, bits: float, unbiase
     scaled, exponent = split_exponent(x)
     y = rotate(scaled, generator)
     runs = _runs(x.size, bits)
-    last = runs.stops if runs.width else runs.middles  # what is not sent does not count
+    last = runs.stops if runs.width else runs.middles  # coordinates that are not sent do not count
     energy = lloyd_max.run_energies(y, runs.starts, last)
     roots = np.sqrt(energy / (last - runs.starts))
     packed, sums = [], np.zeros((runs.starts.size, 2))
@@ -63,7 +63,7 @@ def pack_rotated(x: Floats, generator: np.random.Generator, bits: float, unbiase
 
 
 def read_rotated(reader: Reader, n: int, generator: np.random.Generator, bits: float) -> Floats:
-    """Return the vector that `pack_rotated` wrote; ValueError if the bytes cannot be that."""
+    """Return the vector that `pack_rotated` wrote; raise a ValueError for other bytes."""
     if n == 0:
         return np.zeros(0, np.float32)
     exponent = read_exponent(reader)

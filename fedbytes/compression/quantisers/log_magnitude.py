@@ -1,8 +1,7 @@
-"""Quantisers for values far from zero, such as those that a sparsifier kept.
+"""Quantisers for values far from zero, such as those that a sparsifier keeps.
 
-A value is a sign and a magnitude in [lo, hi]; the magnitudes are cut into geometric cells, so
-that the relative error is even, and each cell is read back near its mean. No cell touches zero,
-so the code contracts.
+A value is a sign and a magnitude in [low, high]. Geometric cells give magnitudes an even relative
+error, and each cell decodes near its mean. No cell touches zero, so the code contracts.
 """
 
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from fedbytes.compression.quantisers.bfloat16 import from_bf16, to_bf16
 from fedbytes.compression.quantisers.loops.log_magnitude_loops import GUESS_SHIFT, find_cells
 
 WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32)
-_PLACES = 255  # a cell's mean is sent as its place in the cell, in this many steps
-_MEANS_SENT = 4  # up to this many bits; narrower cells are read back in the middle
+_MEAN_STEPS = 255  # a cell's mean is sent as its position in the cell, in this many steps
+_MEANS_SENT = 4  # up to this many bits; the finer cells of more bits decode to their middle
 
 
 def pack_values(values: Floats, bits: int) -> bytes:
-    """Return values (float32 [k], none zero) in `bits` each, one of `WIDTHS`, plus a few bytes."""
+    """Pack values (float32 [k], none zero) in `bits` each, one of `WIDTHS`, plus a few bytes."""
     if bits == 32:
         return values.astype("<f4").tobytes()
     if bits == 16:
@@ -41,18 +40,18 @@ def pack_values(values: Floats, bits: int) -> bytes:
     sums = np.zeros((2, edges.size - 1), np.float64)
     first, guesses = _guesses(low, high, edges)
     find_cells(values, patterns, first, guesses, np.append(edges[1:-1], np.inf), codes, sums)
-    head = np.array([low, high], "<f4").tobytes() + _places(sums[0], sums[1], edges, bits)
+    head = np.array([low, high], "<f4").tobytes() + _pack_means(sums[0], sums[1], edges, bits)
     return head + pack_bits(codes, bits)
 
 
 @dataclass(frozen=True)
 class PackedValues:
-    """Values that are still packed.
+    """Values that are decoded piece by piece.
 
     Attributes:
         bits: one of `WIDTHS`.
         levels: float32 [2^bits], the value of each code; empty for 16 and 32 bits.
-        packed: the codes or values.
+        packed: the codes, or the values themselves.
     """
 
     bits: int
@@ -70,13 +69,13 @@ class PackedValues:
 
 
 def read_packed_values(reader: Reader, k: int, bits: int) -> PackedValues:
-    """Return the k values that `pack_values` wrote; ValueError if the bytes cannot be that."""
+    """Return the k values of `pack_values`, still packed; raise a ValueError for other bytes."""
     levels = np.empty(0, np.float32) if bits >= 16 or k == 0 else _levels(reader, bits)
     return PackedValues(bits, levels, reader.take(packed_bytes(k, bits), "values"))
 
 
 def read_values(reader: Reader, k: int, bits: int) -> Floats:
-    """Return all of `open_values`."""
+    """Return the k values that `pack_values` wrote; raise a ValueError for other bytes."""
     values = read_packed_values(reader, k, bits)
     return values.piece(0, k) if k else np.empty(0, np.float32)
 
@@ -96,26 +95,22 @@ def _root(value: float, degree: int) -> float:
     return value
 
 
-def _places(
-    counts: Doubles,
-    totals: Doubles,
-    edges: Doubles,
-    bits: int,
-) -> bytes:
+def _pack_means(counts: Doubles, totals: Doubles, edges: Doubles, bits: int) -> bytes:
+    """Return the position of each cell's mean in the cell, if means are sent at this width."""
     if bits > _MEANS_SENT:
         return b""
     means = totals / np.maximum(counts, 1)
     widths = np.diff(edges)
-    places = np.where(widths > 0, (means - edges[:-1]) / np.where(widths > 0, widths, 1), 0)
-    places[counts == 0] = 0
-    steps: UInt8s = np.rint(np.clip(places, 0, 1) * _PLACES).astype(np.uint8)
+    positions = np.where(widths > 0, (means - edges[:-1]) / np.where(widths > 0, widths, 1), 0)
+    positions[counts == 0] = 0
+    steps: UInt8s = np.rint(np.clip(positions, 0, 1) * _MEAN_STEPS).astype(np.uint8)
     return steps.tobytes()
 
 
 def _guesses(low: np.float32, high: np.float32, edges: Doubles) -> tuple[int, UInt8s]:
-    """Return the leading bits of `low`, and the cells in which their values up to `high` start.
+    """Return the leading bits of `low`, and the first cell of each leading-bit value up to `high`.
 
-    So a magnitude's cell is found in a step or two.
+    The search for a magnitude's cell then takes a step or two.
     """
     first, last = (int(edge.view(np.int32)) >> GUESS_SHIFT for edge in (low, high))
     starts = (np.arange(first, last + 1) << GUESS_SHIFT).astype(np.int32).view(np.float32)
@@ -134,7 +129,7 @@ def _levels(reader: Reader, bits: int) -> Floats:
     edges = _edges(low, high, cells)
     middle = np.full(cells, 0.5)
     if bits <= _MEANS_SENT:
-        middle = reader.array("u1", cells, "cell means") / _PLACES
+        middle = reader.array("u1", cells, "cell means") / _MEAN_STEPS
     levels = np.minimum(edges[:-1] + np.diff(edges) * middle, high)
     return np.stack((levels, -levels), axis=1).ravel().astype(np.float32)
 

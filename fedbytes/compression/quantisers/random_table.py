@@ -1,11 +1,11 @@
 """Unbiased rounding of bounded values to tables of integers, with or without shared randomness.
 
-A table holds, for each of K values h of the shared randomness, m ascending integers, and the mean
-over h of its last (first) column is the largest (smallest) value that can be represented. A value
-is rounded so that the mean over h and over the sender's own randomness is the value itself, and
-the mean square is the least that the table allows: all rows round one common point to their
-nearest entries, and the point moves until the mean is right (Ben Basat et al. 2024, QUIC-FL, solve
-the same programme numerically). With K = 1 this is stochastic rounding.
+A table has a row of m ascending integers for each of K values h of the shared randomness; the
+means over h of its first and last column bound the values that it can represent. Rounding has the
+value as its mean over h and the sender's own randomness, with the least mean square that the
+table allows: all rows round one common point to their nearest entries, and the point moves until
+the mean is right (Ben Basat et al. 2024, QUIC-FL, solve this programme numerically). With K = 1
+this is stochastic rounding.
 """
 
 import numpy as np
@@ -18,16 +18,17 @@ from fedbytes.compression.quantisers.loops.random_table_loops import (
 
 
 def rounding_intervals(table: Int64s) -> tuple[Floats, Floats]:
-    """Return where, and over which width, each row steps to its next entry.
+    """Return the start and the width of the interval in which each row steps to its next entry.
 
     Args:
         table: int64 [K, m], rows ascending; sums of a column below 2^24.
 
     Returns:
-        float32 [K, m - 1] each, exact, in units of 1 / K of the table's: row h goes from entry j
-        to j + 1 with a chance that rises from 0 to 1 over the width. The intervals of all
-        rows and entries tile the range of values.
+        float32 [K, m - 1] each, exact, in units of 1 / K: the probability that row h rounds up
+        from entry j to j + 1 rises from 0 to 1 over the width. The intervals of all rows and
+        entries tile the range of values.
     """
+    # In order of their midpoints the jumps of all rows stand end to end.
     jumps = np.diff(table, axis=1).ravel()
     order = np.argsort((table[:, 1:] + table[:, :-1]).ravel(), kind="stable")
     lows = np.empty(jumps.size, np.int64)
@@ -44,14 +45,14 @@ def quantise_to_table(
     rows: UInt8s,
     noise: Floats,
 ) -> tuple[UInt8s, UInt8s]:
-    """Return the columns to which y is rounded, and 1 where y is beyond the table's range.
+    """Return the column that each y rounds to, and 1 where y is outside the table's range.
 
     Args:
         y: float32 [n].
         borders: of the groups [g + 1], from 0 to n.
-        factors: float32 [g] that bring each group to the units of `intervals`.
+        factors: float32 [g], from each group to the units of `rounding_intervals`.
         table: int64 [K, m], m at most 256.
-        rows: uint8 [n], the row that both ends drew for each coordinate.
+        rows: uint8 [n], the row of each coordinate, which both ends draw.
         noise: float32 [n] in [0, 1), the sender's own randomness.
     """
     lows, widths = (np.ascontiguousarray(part.T) for part in rounding_intervals(table))

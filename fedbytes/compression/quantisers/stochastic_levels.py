@@ -1,4 +1,4 @@
-"""Stochastic rounding to a grid of evenly spaced levels for each group, entropy-coded as one."""
+"""Stochastic rounding to evenly spaced levels of each group's norm, entropy-coded together."""
 
 import numpy as np
 
@@ -14,14 +14,14 @@ _SMALLEST = np.float32(2.0**-100)  # norms below count as zero; the largest is n
 def pack_stochastic_levels(
     x: Floats, norms: Floats, levels: int, sizes: Int64s, noise: Floats
 ) -> tuple[Floats, bytes]:
-    """Return the norms as they are to be sent, and x [n > 0] as symbols q, x ≈ q * norm / levels.
+    """Return the norms to send, and x [n > 0] as packed symbols q with x ≈ q * norm / levels.
 
-    The symbols of all groups share one table of frequencies. The mean of q over the noise is
-    x * levels / norm, kept within ±levels; groups with a norm below 2^-100 are zero.
+    All groups share one frequency table. The mean of q over the noise is x * levels / norm,
+    clipped to ±levels; groups with a norm below 2^-100 become zero.
 
     Args:
         x: float32 [n], of moderate magnitude.
-        norms: float32 [groups], the magnitude that `levels` stands for.
+        norms: float32 [groups], the magnitude of the highest level.
         levels: levels above zero.
         sizes: coordinates of each group.
         noise: float32 [n], uniform in [-0.5, 0.5).
@@ -37,6 +37,6 @@ def pack_stochastic_levels(
 def read_stochastic_levels(
     reader: Reader, norms: Floats, levels: int, sizes: Int64s, count: int
 ) -> Floats:
-    """Return q * fl(norm / levels) for each of the `count` coordinates of `pack_on_grids`."""
+    """Return q * fl(norm / levels) of each coordinate that `pack_stochastic_levels` packed."""
     y = read_uniform(reader, count, 1.0)
     return scale_groups(y, norms / np.float32(levels), sizes, y)

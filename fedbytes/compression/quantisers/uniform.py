@@ -1,4 +1,4 @@
-"""The uniform quantiser as tokens for the entropy coder, with levels moved to the cells' means."""
+"""The uniform quantiser: coordinates to levels, and offsets of the levels to the cells' means."""
 
 import numpy as np
 
@@ -21,13 +21,13 @@ from fedbytes.compression.quantisers.loops.uniform_loops import (
 def quantise_uniform(
     x: Floats, step: float, noise: Floats | None = None, dead_zone: float = 0.0
 ) -> LevelTokens:
-    """Return x [n > 0] rounded to multiples of step, |x| / step below 2^22.
+    """Round x [n > 0] to multiples of the step, |x| / step below 2^22.
 
     Args:
         x: float32 [n].
         step: the quantiser's step.
         noise: float32 [n] dither in steps, added before rounding, or None.
-        dead_zone: how far, in steps, the thresholds are moved away from zero.
+        dead_zone: shift of the thresholds away from zero, in steps.
     """
     inverse, shift = np.float32(1.0 / step), np.float32(dead_zone)
     tokens = np.empty(x.size, np.uint8)
@@ -45,18 +45,19 @@ def quantise_uniform(
 
 
 def level_offsets(x: Floats, step: float, dead_zone: float = 0.0) -> tuple[Int8s, float]:
-    """Return how far to move |q| = 1, 2, 3+, in 1/256 of a step, and what the levels keep.
+    """Return the offsets of |q| = 1, 2, and 3 or more to the cells' means, and the energy kept.
 
-    The second is a lower bound, in squared steps, of how much of x's sum of squares is gone from
-    the error once x is rounded to the moved levels.
+    Offsets are in 1/256 step. The energy kept is ||x||^2 minus the squared error after rounding to
+    the moved levels, in squared steps; for |q| >= 3 a lower bound.
     """
     sums = np.zeros((2, CLASSES), np.int64)
     sum_offsets(x, np.float32(1.0 / step), np.float32(dead_zone), sums)
-    members, offsets = sums
-    moves = offsets / float(FIXED_POINT) / np.maximum(members, 1)
-    offsets = np.clip(np.rint(moves * OFFSET_STEPS), -128, 127).astype(np.int8)
+    members, total = sums
+    exact = total / float(FIXED_POINT) / np.maximum(members, 1)
+    offsets = np.clip(np.rint(exact * OFFSET_STEPS), -128, 127).astype(np.int8)
     base = np.arange(1, CLASSES + 1)
-    means, used = base + moves, base + offsets / OFFSET_STEPS
+    means, used = base + exact, base + offsets / OFFSET_STEPS
+    # A level u keeps 2 m u - u^2 of each member of a cell with mean m.
     gains = 2 * means * used - used**2
-    gains[-1] = CLASSES * (CLASSES - 1)  # each |q| keeps at least q^2 - |q| when not moved
+    gains[-1] = CLASSES * (CLASSES - 1)  # without offset, each |q| keeps at least q^2 - |q|
     return offsets, float((members * gains).sum())

@@ -1,4 +1,4 @@
-"""The quantiser step that meets a rate: found on a sample, then confirmed on the whole vector."""
+"""The step at which the uniform quantiser meets a rate: from a sample, then the whole vector."""
 
 import math
 from dataclasses import dataclass, replace
@@ -21,20 +21,20 @@ from fedbytes.compression.quantisers.uniform import quantise_uniform
 
 _SAMPLE = 1 << 15
 _DEAD_ZONES = (0.0, 0.06, 0.12)
-_DEAD_ZONE_BITS = 2.5  # they gain nothing above
-_DEAD_ZONE_GAIN = 0.003  # bits a coordinate; less is noise of the sample
-_DITHERED_OCTAVES = 8  # a step so far above the largest still rounds some up: 0.05 bit of them
-_LOW_SHARE = 0.5  # of the rate must be left to the symbols, however short the vector
+_DEAD_ZONE_BITS = 2.5  # highest rate at which a dead zone helps
+_DEAD_ZONE_GAIN = 0.003  # bits per coordinate; less is sampling noise
+_DITHERED_OCTAVES = 8  # even a step 2^8 times the peak rounds some up with dither: 0.05 bit
+_LOW_SHARE = 0.5  # share of the rate that the symbols of a short vector get at least
 
 
 @dataclass(frozen=True)
 class RateMatch:
-    """A vector quantised at about the wanted rate.
+    """A vector quantised at about the target rate.
 
     Attributes:
         step: the quantiser's step.
-        dead_zone: how far, in steps, its thresholds lie away from zero.
-        coded: the vector.
+        dead_zone: shift of its thresholds away from zero, in steps.
+        coded: the levels.
     """
 
     step: float
@@ -45,20 +45,21 @@ class RateMatch:
 def quantise_at_rate(
     x: Floats, bits: float, rms: float, overhead: int, noise: Floats | None = None
 ) -> RateMatch:
-    """Return x quantised at about `bits` a coordinate.
+    """Quantise x at about `bits` per coordinate.
 
-    Where the rate jumps past the goal (many equal values), its lower side is taken.
+    Where the rate jumps past the target (many equal values), take its lower side.
 
     Args:
         x: float32 [n], not all zero, of moderate magnitude.
-        bits: the rate, all bytes of the payload included.
-        rms: the root mean square of x.
-        overhead: bytes that the payload has beside the quantised vector.
+        bits: the target rate, all bytes of the payload included.
+        rms: root mean square of x.
+        overhead: bytes of the payload besides the levels.
         noise: float32 [n] dither, or None.
     """
-    stride = max(1, x.size // _SAMPLE) | 1  # odd, so that it does not follow a matrix's columns
+    stride = max(1, x.size // _SAMPLE) | 1  # odd: does not sample single columns of a matrix
     picked = np.ascontiguousarray(x[::stride])
     dither = None if noise is None else np.ascontiguousarray(noise[::stride])
+    # 1. Solve for the step on a sample, within the levels' range.
     budget = max(bits - 8 * overhead / x.size, bits * _LOW_SHARE)
     top = math.log2(max(float(x.max()), -float(x.min())))
     low, high = top - math.log2(MAX_LEVEL) + 1, top + (2 if noise is None else _DITHERED_OCTAVES)
@@ -69,6 +70,7 @@ def quantise_at_rate(
     start = min(max(math.log2(rms) + 2.05 - bits, low), high)
     found = solve_rate(sampled, budget, start, low, high)
     log2_step, dead_zone = found.log2_step, 0.0
+    # 2. At low rates, widen the cell of zero if that pays, and lower the step by what it saves.
     if noise is None and found.matched and bits <= _DEAD_ZONE_BITS:
         dead_zone, fewer = _choose_dead_zone(
             np.ascontiguousarray(picked[::4]), step_from_log2(log2_step), bits
@@ -88,7 +90,7 @@ def _correct_on_whole(
     found: RateSolution,
     limits: tuple[float, float],
 ) -> RateMatch:
-    """Quantise all of x, and move the step a little where the sample misjudged the rate."""
+    """Quantise the whole of x and adjust the step to what the sample misjudged."""
     log2_step, slope = found.log2_step, found.slope
     tried: list[tuple[float, float]] = []
 
@@ -107,7 +109,7 @@ def _correct_on_whole(
         if not found.matched:
             break
         log2_step = min(max(log2_step + (rate - bits) / slope, limits[0]), limits[1])
-    if abs(rate - bits) > NEAR * bits:  # too steep for the slope, or no sample of the whole
+    if abs(rate - bits) > NEAR * bits:  # a jump, or an unrepresentative sample
         del match
         match = quantised(
             bisect_rate(lambda log2_step: quantised(log2_step)[1], bits, tried, limits)
@@ -116,19 +118,19 @@ def _correct_on_whole(
 
 
 def _choose_dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float]:
-    """Return the best of a few dead_zone zones, and how many bits a coordinate it saves.
+    """Return the best of a few dead zones, and the bits per coordinate that it saves.
 
-    Best is least distortion at equal rate. Half a bit is worth a factor of 2 in distortion at
-    high rates, and more of the rate at low ones, where an entropy-coded quantiser is flatter.
-    Dead zones help peaked distributions at low rates.
+    The best has the least distortion at equal rate. At high rates half a bit trades for a factor
+    of 2 in distortion, and at low rates, where the curve of an entropy-coded quantiser is flatter,
+    for less. Dead zones help peaked distributions at low rates.
     """
     rates, costs = [], []
-    worth = 0.5 + 0.06 / bits
+    bits_per_octave = 0.5 + 0.06 / bits
     for dead_zone in _DEAD_ZONES:
         rate = _symbol_bits(quantise_uniform(x, step, None, dead_zone))
         distortion = max(_distortion(x, step, dead_zone), 1e-300)
         rates.append(rate)
-        costs.append(rate + worth * math.log2(distortion))
+        costs.append(rate + bits_per_octave * math.log2(distortion))
     best = min(range(len(costs)), key=lambda i: round(costs[i], 6))
     if costs[best] > costs[0] - _DEAD_ZONE_GAIN:
         best = 0
@@ -136,7 +138,7 @@ def _choose_dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float
 
 
 def _distortion(x: Floats, step: float, dead_zone: float) -> float:
-    """Return the squared error in squared steps after the levels are moved to the means."""
+    """Return the squared error, in squared steps, with levels at their cells' means."""
     size = np.abs(x.astype(np.float64)) / step
     level = np.rint(size - dead_zone)
     offset = size - level
@@ -148,7 +150,7 @@ def _distortion(x: Floats, step: float, dead_zone: float) -> float:
 
 
 def _symbol_bits(coded: LevelTokens) -> float:
-    """Return the entropy of the tokens and their raw bits, per coordinate."""
+    """Return entropy of the tokens plus raw bits, per coordinate."""
     shares = coded.counts / coded.tokens.size
     raw = float((shares * token_ranges(DIRECT_BITS)[1][: shares.size]).sum())
     return raw - float((shares * np.log2(np.maximum(shares, 1e-300))).sum())

@@ -2,17 +2,16 @@
 
 import numpy as np
 
-from fedbytes.arrays import Indices
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Indices
 
 
 def select_at_least(x: Floats, cutoff: float) -> Indices:
-    """Return the ascending indices of the coordinates of magnitude `cutoff` and more, zeros never.
+    """Return the ascending indices of magnitudes from `cutoff` on, zeros left out.
 
     Args:
         x: float32 [n].
         cutoff: rounded to float32 before the comparison.
     """
-    # Magnitudes' bit patterns sort like the magnitudes.
+    # Bit patterns of magnitudes sort like the magnitudes.
     lowest = max(int(np.float32(cutoff).view(np.int32)), 1)
     return np.flatnonzero((x.view(np.int32) & np.int32(0x7FFFFFFF)) >= lowest)

@@ -2,31 +2,30 @@
 
 import numpy as np
 
-from fedbytes.arrays import CHUNK, LARGEST_FLOAT, Indices, UInt32s
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import CHUNK, LARGEST_FLOAT, Floats, Indices, UInt32s
 from fedbytes.compression.coding.index_sets import index_type
 
 _DRAWN_AT_A_TIME = 1 << 16
 
 
 def scale_clipped(values: Floats, factor: float) -> Floats:
-    """Return values * factor, kept within float32's range, in the values' memory if it may be."""
+    """Return values * factor, clipped to float32, in the memory of the values if writable."""
     out = np.require(values, requirements=["W"])
     for start in range(0, out.size, CHUNK):
-        with np.errstate(invalid="ignore"):  # of damaged payloads; refused when all is decoded
+        with np.errstate(invalid="ignore"):  # damaged payloads; `Codec.decode` refuses the result
             wide = out[start : start + CHUNK].astype(np.float64) * factor
             out[start : start + CHUNK] = np.clip(wide, -LARGEST_FLOAT, LARGEST_FLOAT)
     return out
 
 
 def random_subset(generator: np.random.Generator, n: int, k: int) -> Indices:
-    """Return k of n indices, ascending, each set of k as likely as any other.
+    """Return a uniformly random set of k of n indices, ascending.
 
-    They are those whose random uint32 is smallest; ties go to the lower index.
+    It has the indices with the smallest random uint32; ties go to the lower index.
     """
     if k >= n:
         return np.arange(n, dtype=index_type(n))
-    # Uniform keys: nearly always a few more than k are below this, and few are to be sorted.
+    # Sort few keys: nearly always, slightly more than k of them are below this limit.
     likely = min((k + 6 * k**0.5 + 32) / n, 1) * (2**32 - 1)
     before = generator.bit_generator.state
     near, keys = _keys_below(generator, n, np.uint32(likely))
@@ -43,11 +42,11 @@ def random_subset(generator: np.random.Generator, n: int, k: int) -> Indices:
 def _keys_below(
     generator: np.random.Generator, n: int, limit: np.uint32
 ) -> tuple[Indices, UInt32s]:
-    """Return which of n random uint32 are at most `limit`, and these."""
-    places, keys = [], []
+    """Return the indices of those of n random uint32 that are at most `limit`, and their values."""
+    indices, keys = [], []
     for start in range(0, n, _DRAWN_AT_A_TIME):
-        drawn = generator.integers(0, 1 << 32, min(_DRAWN_AT_A_TIME, n - start), np.uint32)
-        near = np.flatnonzero(drawn <= limit)
-        places.append((near + start).astype(index_type(n)))
-        keys.append(drawn[near])
-    return np.concatenate(places), np.concatenate(keys)
+        batch = generator.integers(0, 1 << 32, min(_DRAWN_AT_A_TIME, n - start), np.uint32)
+        near = np.flatnonzero(batch <= limit)
+        indices.append((near + start).astype(index_type(n)))
+        keys.append(batch[near])
+    return np.concatenate(indices), np.concatenate(keys)

@@ -10,13 +10,13 @@ from fedbytes.compression.sparsifiers.sparse_vector import pack_sparse, read_spa
 
 
 class SparseCodec(Codec):
-    """A codec that sends some coordinates; a subclass says which, and how many there may be.
+    """A codec that sends some coordinates; a subclass selects them and bounds their number.
 
-    Wire: the number of kept coordinates as LEB128, their indices (`indices.py`), their values
-    (`values.py`). Zeros are never sent, since a zero that is not sent is exact.
+    Wire: the number of kept coordinates in LEB128, their indices (`index_sets.py`), their values
+    (`log_magnitude.py`). Zeros are never sent, since a zero that is not sent is exact.
 
-    It contracts if the largest coordinate is always among the kept: values are read back on their
-    own side of zero, near themselves.
+    It contracts if the largest coordinate is always kept: values decode near themselves, with
+    their own sign.
     """
 
     bits: int

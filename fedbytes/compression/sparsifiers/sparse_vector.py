@@ -1,9 +1,8 @@
-"""Sparse vectors as bytes, and what codecs that keep some coordinates have in common."""
+"""Sparse vectors as bytes: how many coordinates are kept, which, and their values."""
 
 import numpy as np
 
-from fedbytes.arrays import CHUNK, Indices
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import CHUNK, Floats, Indices
 from fedbytes.compression.coding.index_sets import pack_indices, read_indices
 from fedbytes.compression.coding.reader import Reader, pack_count
 from fedbytes.compression.quantisers.log_magnitude import (
@@ -14,7 +13,7 @@ from fedbytes.compression.quantisers.log_magnitude import (
 
 
 def pack_sparse(x: Floats, kept: Indices, bits: int) -> bytes:
-    """Return how many coordinates are kept, which, and their values in `bits` each.
+    """Return the number of kept coordinates, their indices, and their values in `bits` each.
 
     Args:
         x: float32 [n].
@@ -25,10 +24,10 @@ def pack_sparse(x: Floats, kept: Indices, bits: int) -> bytes:
 
 
 def read_sparse(reader: Reader, most: int, n: int, bits: int) -> Floats:
-    """Return the float32 [n] vector that `pack_sparse` wrote, of at most `most` coordinates.
+    """Return the float32 [n] vector that `pack_sparse` wrote, with at most `most` coordinates.
 
     Raises:
-        ValueError: if the bytes cannot be that.
+        ValueError: unless `pack_sparse` wrote the bytes.
     """
     k = reader.count("kept", most)
     y = np.empty(n, np.float32)
@@ -40,8 +39,8 @@ def read_sparse(reader: Reader, most: int, n: int, bits: int) -> Floats:
 def scatter(y: Floats, kept: Indices, values: PackedValues) -> None:
     """Set y [n] to the values [k] at the ascending indices `kept` [k], and to zero elsewhere.
 
-    From the end, so that `kept` may lie in y's own memory, at its start: an index is never less
-    than its place.
+    It works from the end, so that `kept` may share the memory at the start of y: the i-th index is
+    at least i.
     """
     end = y.size
     for start in range((kept.size - 1) // CHUNK * CHUNK, -1, -CHUNK):

@@ -74,19 +74,19 @@ def test_unbiased_keeps_the_mean_of_faint_parts(name: str) -> None:
 
 @pytest.mark.parametrize("states", [4, 8])
 def test_the_search_finds_the_path_of_least_cost(states: int) -> None:
-    machine, generator = TRELLISES[states], np.random.default_rng(states)
-    moves = np.array([[0, 0.1, 0.05, 0], [0, 0.2, 0, -0.1]], np.float32)
+    trellis, generator = TRELLISES[states], np.random.default_rng(states)
+    offsets = np.array([[0, 0.1, 0.05, 0], [0, 0.2, 0, -0.1]], np.float32)
     rates = np.tile(np.arange(CAP + 1, dtype=np.float32) / 4, (2, 1))
     x = 2 * generator.standard_normal(6, np.float32)
-    path = search_path(x, 1.0, machine, moves, rates)
+    path = search_path(x, 1.0, trellis, offsets, rates)
 
     def cost(levels: tuple[int, ...]) -> float:
         state, total = 0, 0.0
         for value, k in zip(np.abs(x), levels, strict=True):
-            c = int(machine.classes[state])
-            point = (2 * k - c) * (k > 0) + moves[c, min(k, 3)]
+            c = int(trellis.classes[state])
+            point = (2 * k - c) * (k > 0) + offsets[c, min(k, 3)]
             total += (float(value) - point) ** 2 + float(rates[c, k])
-            state = int(machine.follow[state, k % 2])
+            state = int(trellis.next_states[state, k % 2])
         return total
 
     best = min(map(cost, itertools.product(range(5), repeat=x.size)))

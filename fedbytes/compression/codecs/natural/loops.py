@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from fedbytes.arrays import UInt8s, UInt32s
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, UInt8s, UInt32s
 from fedbytes.compression.numerics.kernels import kernel
 
 MANTISSA_BITS = 23

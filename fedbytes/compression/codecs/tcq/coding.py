@@ -1,4 +1,4 @@
-"""The levels of a trellis as bytes: each class coded by itself, merged again by the trellis."""
+"""The levels of a trellis as bytes: each class coded separately, merged along the trellis."""
 
 from dataclasses import dataclass
 
@@ -21,9 +21,9 @@ from fedbytes.compression.coding.integers import (
 from fedbytes.compression.coding.reader import Reader, pack_count
 from fedbytes.compression.quantisers.level_tokens import MAX_LEVEL, LevelTokens
 
-OFFSETS = 3  # |k| = 1, 2, and 3 or more are moved apart, in each class
+OFFSETS = 3  # |k| = 1, 2, and 3 or more have an offset, in each class
 _OFFSET_STEPS = 128
-_LEAST_OFFSET = -96  # so that no level loses its sign
+_LEAST_OFFSET = -96  # keeps the sign of each level
 _NUMBER_LIMIT = 2 * MAX_LEVEL + 2
 _DIRECT_CHOICES = (3, 7)
 
@@ -35,17 +35,17 @@ class CodedLevels:
     streams: tuple[LevelTokens, ...]
 
     def size(self) -> int:
-        """Return about how many bytes `pack` gives."""
+        """Estimate the bytes of `pack`."""
         return 3 + sum(stream.size() for stream in self.streams)
 
     def pack(self) -> bytes:
-        """Return how many levels class 0 has, and the levels of each class."""
+        """Return the number of levels of class 0, then the levels of each class."""
         head = pack_count(self.streams[0].tokens.size)
         return b"".join((head, *(stream.pack() for stream in self.streams)))
 
 
 def code_path(path: TrellisPath) -> CodedLevels:
-    """Return the levels of a path [n > 0] by class; a class without any has no stream."""
+    """Split the levels of a path [n > 0] by class; an empty class has no stream."""
     tokens = np.empty(path.numbers.size, np.uint8)
     first = int(path.sizes[0].sum())
     split_classes(path.numbers, path.classes, first, tokens)
@@ -69,7 +69,7 @@ def _class_tokens(tokens: UInt8s, large: UInt32s) -> LevelTokens:
 
 
 def path_offsets(path: TrellisPath) -> Int8s:
-    """Return int8 [2, 3]: how far the cells' means lie beyond the points, in 1/128 of a step."""
+    """Return int8 [2, 3]: offsets of the cells' means from the points, in 1/128 step."""
     members = np.column_stack((path.sizes[:, 1:OFFSETS], path.sizes[:, OFFSETS:].sum(axis=1)))
     means = path.offsets[:, 1:] / 2.0**20 / np.maximum(members, 1)
     offsets: Int8s = np.clip(np.rint(means * _OFFSET_STEPS), _LEAST_OFFSET, 127).astype(np.int8)
@@ -77,17 +77,17 @@ def path_offsets(path: TrellisPath) -> Int8s:
 
 
 def offsets_in_steps(offsets: Int8s) -> Floats:
-    """Return float32 [2, 4]: the offsets of |k| = 0, 1, 2, 3 and beyond in steps."""
+    """Return float32 [2, 4]: the offsets of |k| = 0, 1, 2, 3 and beyond, in steps."""
     return np.pad(offsets / np.float32(_OFFSET_STEPS), ((0, 0), (1, 0))).astype(np.float32)
 
 
 def read_trellis(
     reader: Reader, count: int, trellis: Trellis, step: float, offsets: Int8s
 ) -> Floats:
-    """Return the `count` > 0 values that `Coded.pack` wrote, rounded to float32 once.
+    """Return the `count` > 0 values that `CodedLevels.pack` wrote, rounded to float32 once.
 
     Raises:
-        ValueError: if the bytes are not those of a path through the trellis.
+        ValueError: unless the bytes are those of a path through the trellis.
     """
     first = reader.count("levels of class 0", count)
     sizes = (first, count - first)
@@ -108,17 +108,20 @@ def read_trellis(
         odd.append((numbers + 1 >> 1 & 1).astype(np.uint8))
     y = np.empty(count, np.float32)
     lanes = np.zeros(trellis_lanes(count), np.int64)
+    # The state decides which class the next level comes from; its parity decides the next state.
     whole = merge_classes(
         *(tokens[0], tokens[1], large[0], large[1], odd[0], odd[1]),
         *(plain, parity, limits, trellis.next_states, trellis.classes, lanes, y),
     )
     if not whole:
-        raise ValueError(f"{reader.name} payload: {sizes} levels by class are no path")
+        raise ValueError(
+            f"{reader.name} payload: class sizes {sizes} do not form a valid trellis path"
+        )
     return y
 
 
 def _read_class(reader: Reader, count: int) -> tuple[UInt8s, UInt32s, int]:
-    """Return a class's tokens, the numbers of those that are not direct, and the direct bits."""
+    """Return the tokens of a class, the numbers that are not direct, and the direct bits."""
     if count == 0:
         return np.empty(0, np.uint8), np.empty(0, np.uint32), DIRECT_BITS
     direct = reader.number("B", "direct bits", *_DIRECT_CHOICES)

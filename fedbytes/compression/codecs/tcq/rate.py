@@ -1,4 +1,4 @@
-"""Trellis-coded vectors at a wanted step or rate: points, costs and step found on a sample."""
+"""Trellis-coded quantisation at a step or rate: offsets, costs and step come from a sample."""
 
 import math
 from collections.abc import Callable
@@ -23,14 +23,14 @@ from fedbytes.compression.numerics.step_rounding import round_step, step_from_lo
 from fedbytes.compression.quantisers.level_tokens import MAX_LEVEL
 
 _SAMPLE = 1 << 15
-_NEAR = 0.005  # of the rate, in the end
-_SETTLED = 10  # passes over the sample for costs and points to settle
-_SLOPE = 1.5  # bits that a doubling of the step saves, at most, while they do
-_OCTAVES = 26  # from the finest step to one that leaves nothing
+_NEAR = 0.005  # relative tolerance of the rate of the whole vector
+_PASSES = 10  # over the sample, until costs and offsets settle
+_SLOPE = 1.5  # bits that doubling the step saves at most, until then
+_OCTAVES = 26  # from the finest step to one that rounds all to zero
 _CONFIRMATIONS = 4
-_LOW_SHARE = 0.5  # of the rate must be left to the levels, however short the vector
-_LAMBDA = 0.28  # squared steps that a bit is worth
-_MANY = 1 / 128  # share of levels at the cap and beyond from which their own bits are counted
+_LOW_SHARE = 0.5  # share of the rate that the levels of a short vector get at least
+_LAMBDA = 0.28  # squared steps per bit: the Lagrangian of rate against error
+_MANY = 1 / 128  # share of levels from the cap on that makes their raw bits count
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class TrellisMatch:
 
     Attributes:
         step: distance of the points of both quantisers together.
-        kept: at least how much of the sum of (x / step)^2 is gone from the error.
-        offsets: int8 [2, 3], see `trellis_code.shifts_of`.
+        kept: sum of (x / step)^2 minus the squared error, in squared steps; a lower bound.
+        offsets: int8 [2, 3], see `path_offsets`.
         coded: the levels by class.
     """
 
@@ -52,29 +52,29 @@ class TrellisMatch:
 
 @dataclass(frozen=True)
 class _Model:
-    """What the search is told: the points' offsets (float32 [2, 4]) and the levels' costs."""
+    """Parameters of the search: offsets (float32 [2, 4]) and costs (float32 [2, CAP + 1])."""
 
     offsets: Floats
     rates: Floats
 
 
 def quantise_at_step(x: Floats, step: float, trellis: Trellis) -> TrellisMatch:
-    """Return x [n > 0] quantised with a given step.
+    """Quantise x [n > 0] with a given step.
 
     Args:
         x: float32 [n], of moderate magnitude.
         step: distance of the points of both quantisers together.
-        trellis: of `trellis.MACHINES`.
+        trellis: one of `TRELLISES`.
     """
     step = max(round_step(step), _least_step(x))
     picked, model = _sample(x), _first_model(x, step)
-    for _ in range(_SETTLED // 2):  # the step stands still
+    for _ in range(_PASSES // 2):  # the step is fixed, so half the passes suffice
         model = _learn_model(_search(picked, step, model, trellis))
     return _match(_search(x, step, model, trellis), step)
 
 
 def quantise_at_least_error(x: Floats, step: float, trellis: Trellis) -> TrellisMatch:
-    """Return x [n > 0] quantised with a given step at the least error, whatever the rate."""
+    """Quantise x [n > 0] with a given step at the least error, whatever the rate."""
     step = max(round_step(step), _least_step(x))
     free = np.zeros((2, CAP + 1), np.float32)
     return _match(_search(x, step, _Model(np.zeros((2, 4), np.float32), free), trellis), step)
@@ -83,20 +83,21 @@ def quantise_at_least_error(x: Floats, step: float, trellis: Trellis) -> Trellis
 def quantise_trellis_at_rate(
     x: Floats, bits: float, rms: float, overhead: int, trellis: Trellis
 ) -> TrellisMatch:
-    """Return x [n > 0] quantised at about `bits` a coordinate.
+    """Quantise x [n > 0] at about `bits` per coordinate.
 
     Args:
         x: float32 [n], not all zero, of moderate magnitude.
-        bits: the rate, all bytes of the payload included.
-        rms: the root mean square of x.
-        overhead: bytes that the payload has beside the coded levels.
-        trellis: of `trellis.MACHINES`.
+        bits: the target rate, all bytes of the payload included.
+        rms: root mean square of x.
+        overhead: bytes of the payload besides the coded levels.
+        trellis: one of `TRELLISES`.
     """
     budget = max(bits - 8 * overhead / x.size, bits * _LOW_SHARE)
     picked, low = _sample(x), math.log2(_least_step(x))
     log2_step = max(math.log2(rms) + 1.2 - bits, low)
     model = _first_model(picked, step_from_log2(log2_step))
-    for passes, slope in ((_SETTLED, _SLOPE), (2, math.inf)):
+    # Learn costs and step together, then only refine; solve with the costs fixed.
+    for passes, slope in ((_PASSES, _SLOPE), (2, math.inf)):
         for _ in range(passes):
             path = _search(picked, step_from_log2(log2_step), model, trellis)
             model = _learn_model(path)
@@ -107,7 +108,7 @@ def quantise_trellis_at_rate(
 
 
 def _rate_at(x: Floats, model: _Model, trellis: Trellis) -> Callable[[float], float]:
-    """Return the rate of x by the log2 of the step, with costs that stay what they are."""
+    """Return the rate of x as a function of log2_step, for fixed costs."""
     return lambda log2_step: _rate(_search(x, step_from_log2(log2_step), model, trellis))
 
 
@@ -123,7 +124,7 @@ def _correct_on_whole(
     searched: tuple[_Model, Trellis],
     low: float,
 ) -> TrellisMatch:
-    """Quantise all of x, and move the step a little where the sample misjudged the rate."""
+    """Quantise the whole of x and adjust the step to what the sample misjudged."""
     model, trellis = searched
     log2_step, slope = found.log2_step, max(found.slope, _SLOPE / 2)
     tried: list[tuple[float, float]] = []
@@ -144,7 +145,7 @@ def _correct_on_whole(
         if not found.matched:
             break
         log2_step += (rate - bits) / slope
-    if abs(rate - bits) > NEAR * bits:  # too steep for the slope, or no sample of the whole
+    if abs(rate - bits) > NEAR * bits:  # a jump, or an unrepresentative sample
         del match
         limits = (low, low + _OCTAVES)
         match = quantised(
@@ -158,17 +159,17 @@ def _match(path: TrellisPath, step: float) -> TrellisMatch:
 
 
 def _sample(x: Floats) -> Floats:
-    stride = max(1, x.size // _SAMPLE) | 1  # odd, so that it does not follow a matrix's columns
+    stride = max(1, x.size // _SAMPLE) | 1  # odd: does not sample single columns of a matrix
     return np.ascontiguousarray(x[::stride])
 
 
 def _least_step(x: Floats) -> float:
-    """Return the smallest step whose levels are numbers that can be sent."""
+    """Return the smallest step whose levels are below `MAX_LEVEL`."""
     return round_step(max(float(x.max()), -float(x.min())) * 2 / MAX_LEVEL)
 
 
 def _first_model(x: Floats, step: float) -> _Model:
-    """Return plain points, and costs as of a two-sided geometric distribution."""
+    """Return zero offsets, and the costs of a two-sided geometric distribution."""
     mean = max(float(np.abs(x[:: max(1, x.size // 4096)]).mean()) / (2 * step), 0.05)
     bits = _round_bits(np.log2(1 + mean) + np.arange(CAP + 1) * np.log2(1 + 1 / mean))
     bits[1:] += 1
@@ -176,7 +177,7 @@ def _first_model(x: Floats, step: float) -> _Model:
 
 
 def _learn_model(path: TrellisPath) -> _Model:
-    """Return the points at the cells' means and the costs of the levels as often as they were."""
+    """Return offsets to the cells' means, and costs from the frequencies of the levels."""
     counts = np.maximum(path.sizes, 0.3)
     bits = np.log2(counts.sum(axis=1, keepdims=True)) - np.log2(counts)
     bits[:, CAP] += _bits_beyond_cap(path) / counts[:, CAP].sum()
@@ -186,7 +187,7 @@ def _learn_model(path: TrellisPath) -> _Model:
 
 
 def _round_bits(bits: npt.NDArray[Any]) -> Doubles:
-    """Return bits in whole 1/256, which are the same on every platform."""
+    """Round to 1/256 bit, which is the same on every platform."""
     whole: Doubles = np.rint(256 * bits)
     return whole / 256
 
@@ -196,12 +197,12 @@ def _rate_costs(bits: Doubles) -> Floats:
 
 
 def _rate(path: TrellisPath) -> float:
-    """Return the entropy of the levels given their classes, in bits a coordinate."""
+    """Return the entropy of the levels given their classes, in bits per coordinate."""
     return (_entropy(path.sizes) + _bits_beyond_cap(path)) / path.numbers.size
 
 
 def _bits_beyond_cap(path: TrellisPath) -> float:
-    """Return the bits that tell the levels at the cap and beyond apart, where they are many."""
+    """Return the bits that distinguish levels from the cap on, if there are many."""
     if path.sizes[:, CAP].sum() <= _MANY * path.numbers.size:
         return 0.0
     bits = 0.0

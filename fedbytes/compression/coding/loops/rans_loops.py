@@ -37,7 +37,7 @@ def _decode_states_numpy(table: Freqs, states: Any, words: Any, symbols: UInt8s)
     lanes, at = states.size, 0
     for begin in range(0, symbols.size, lanes):
         if at > words.size - lanes:
-            break  # more words are wanted than there are
+            break  # damaged: more words are needed than there are
         x = states[: min(lanes, symbols.size - begin)]
         entry = table[x & np.uint32(TOTAL - 1)]
         symbols[begin : begin + lanes] = entry >> np.uint32(24)

@@ -31,7 +31,7 @@ def _run_passes_numpy(
 
 
 def _hadamard(x: Floats) -> Floats:
-    """Return H x in the order of additions that the loop below has."""
+    """Return H x with the additions in the order of the kernel."""
     left = x.size
     while left > 1:
         if left == 2:

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from fedbytes.arrays import Int32s, UInt8s
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Int32s, UInt8s
 from fedbytes.compression.numerics.kernels import kernel
 
 _SMALLEST = np.float32(1e-38)

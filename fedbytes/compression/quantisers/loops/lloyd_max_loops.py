@@ -5,11 +5,11 @@ import numpy as np
 from fedbytes.arrays import Doubles, Floats, Int32s, Int64s, UInt8s
 from fedbytes.compression.numerics.kernels import kernel
 
-LANES = 256  # sums run in this many lanes, so that their order is one and yet vectors add
+LANES = 256  # partial sums per run: a fixed order of additions that still vectorises
 
 
 def _fold(lanes: Doubles) -> float:
-    """Return the sum of LANES numbers, halves onto each other."""
+    """Return the sum of LANES numbers by repeated halving."""
     while lanes.size > 1:
         half = lanes.size // 2
         lanes = lanes[:half] + lanes[half:]
@@ -17,7 +17,7 @@ def _fold(lanes: Doubles) -> float:
 
 
 def _lane_sum(values: Doubles) -> float:
-    """Return the sum in the order of the loops: lane by lane, then the lanes folded."""
+    """Return the sum in the order of the kernels: by lanes, then by halving."""
     lanes = np.zeros(LANES)
     for start in range(0, values.size, LANES):
         piece = values[start : start + LANES]
