@@ -4,6 +4,7 @@ The range variant of asymmetric numeral systems (Duda 2013): states in [2^16, 2^
 absorb 16-bit words. docs/wire.md specifies the bytes. Call it once per message, not per tensor.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,15 +34,17 @@ def encode_symbols(symbols: UInt8s, freqs: Freqs) -> bytes:
         symbols: uint8 [n], each with a frequency above 0.
         freqs: from `normalise_counts` or `geometric_freqs`; the decoder must have the same.
     """
-    count = symbols.size
-    if count == 0 or int(freqs.max()) == TOTAL:
+    if symbols.size == 0 or int(freqs.max()) == TOTAL:
         return b""
+    return encode_by_tables(symbols, encoder_tables(freqs))
+
+
+def encode_by_tables(symbols: npt.NDArray[Any], tables: Sequence[npt.NDArray[Any]]) -> bytes:
+    """Encode symbols [n > 0] by `encoder_tables`, of one or of several joined tables."""
     # The last symbol is encoded first, so that the decoder runs forwards.
-    lanes = coder_lanes(count)
-    states = np.full(lanes, LOWEST_STATE, np.uint64)
-    words = np.empty(count + 1, np.uint16)
-    start = int(encode_states(symbols, *encoder_tables(freqs), states, words))
-    body = words[start:]
+    states = np.full(coder_lanes(symbols.size), LOWEST_STATE, np.uint64)
+    words = np.empty(symbols.size + 1, np.uint16)
+    body = words[int(encode_states(symbols, *tables, states, words)) :]
     return b"".join(
         (
             pack_count(body.size),

@@ -1,4 +1,4 @@
-"""The largest coordinates of each chunk of a vector, and their places as bytes."""
+"""The largest coordinates of each chunk of a vector, and their indices as bytes."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -18,16 +18,16 @@ from fedbytes.compression.coding.reader import Reader, pack_count
 from fedbytes.compression.sparsifiers.top_k import select_top_k
 
 _GAPS, _SETS = range(2)
-_PIECE = 1 << 18  # coordinates worked on at a time
+_BATCH = 1 << 18  # coordinates that are selected from at a time
 
 
 class Chunks:
-    """A vector of n coordinates in chunks, each with a budget of how many may be kept.
+    """A vector of n coordinates in chunks, each with a budget of kept coordinates.
 
     Args:
         n: coordinates.
-        chunk: coordinates a chunk; the last may be shorter.
-        budget: how many may be kept in a chunk of a given size.
+        chunk: coordinates per chunk; the last may be shorter.
+        budget: maps the size of a chunk to the number of coordinates that it may keep.
     """
 
     def __init__(self, n: int, chunk: int, budget: Callable[[int], int]) -> None:
@@ -40,7 +40,7 @@ class Chunks:
         self.most = sum(number * k for _, number, _, k in self._runs)
 
     def largest(self, x: Floats) -> Indices:
-        """Return the ascending indices of each chunk's largest magnitudes, zeros never.
+        """Return the ascending indices of each chunk's largest magnitudes, zeros left out.
 
         Ties go to the lower index.
         """
@@ -48,9 +48,9 @@ class Chunks:
         return np.concatenate(parts) if parts else np.arange(0)
 
     def pack(self, kept: Indices) -> bytes:
-        """Return the places of `kept`, by the gaps between them or as a set a chunk.
+        """Return the indices `kept` as gaps, or as one subset number per chunk if that is shorter.
 
-        Sets only where each chunk keeps as many as it may.
+        Subset numbers require that every chunk uses its whole budget.
         """
         gaps = pack_count(kept.size) + pack_indices(kept, self.n)
         size = self._sets_bytes()
@@ -58,14 +58,14 @@ class Chunks:
             return bytes([_GAPS]) + gaps
         parts, at = [bytes([_SETS])], 0
         for start, number, size, k in self._runs:
-            places = kept[at : at + number * k] - start
+            indices = kept[at : at + number * k] - start
             at += number * k
-            ranks = rank_sets(places.reshape(number, k) % size, size)
+            ranks = rank_sets(indices.reshape(number, k) % size, size)
             parts.append(pack_bits(ranks, rank_bits(size, k) or 0))
         return b"".join(parts)
 
     def read(self, reader: Reader) -> Indices:
-        """Return the indices that `pack` wrote; ValueError if the bytes cannot be that."""
+        """Return the indices that `pack` wrote; raise a ValueError for other bytes."""
         known = self._sets_bytes() is not None
         if reader.number("B", "place code", _GAPS, _SETS if known else _GAPS) == _GAPS:
             return read_indices(reader, reader.count("kept", self.most), self.n)
@@ -79,13 +79,14 @@ class Chunks:
             ranks = unpack_bits(packed, number, width).astype(np.uint64)
             if int(ranks.max()) >= math.comb(size, k):
                 raise ValueError(
-                    f"{reader.name} payload: set {ranks.max()} of {size} does not exist"
+                    f"{reader.name} payload: subset number {ranks.max()} is out of range for "
+                    f"chunks of {size}"
                 )
             starts = start + size * np.arange(number)
             yield (unrank_sets(ranks, size, k) + starts[:, None]).ravel()
 
     def _sets_bytes(self) -> int | None:
-        """Return how many bytes the sets take, or None where they have no numbers."""
+        """Return the bytes of all subset numbers, or None if some do not fit."""
         total = 0
         for _, number, size, k in self._runs:
             width = rank_bits(size, k)
@@ -99,7 +100,7 @@ def _largest_in_rows(x: Floats, start: int, number: int, size: int, k: int) -> I
     if number == 1:
         return start + select_top_k(x[start : start + size], k)
     rows = x[start : start + number * size].reshape(number, size)
-    step = max(1, _PIECE // size)
+    step = max(1, _BATCH // size)
     parts = []
     for first in range(0, number, step):
         mask = _largest_mask(rows[first : first + step], k)
@@ -108,8 +109,8 @@ def _largest_in_rows(x: Floats, start: int, number: int, size: int, k: int) -> I
 
 
 def _largest_mask(rows: Floats, k: int) -> Mask:
-    """Return where each row's k largest magnitudes are, zeros left out."""
-    bits = rows.view(np.int32)  # without the sign they sort like the magnitudes
+    """Return a mask of each row's k largest magnitudes, zeros left out."""
+    bits = rows.view(np.int32)  # without the sign, patterns sort like magnitudes
     if k >= rows.shape[1]:
         return bits & MAGNITUDE > 0
     mask = np.empty(rows.shape, np.bool_)

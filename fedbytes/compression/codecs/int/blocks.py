@@ -1,4 +1,4 @@
-"""Blocks of coordinates on a uniform grid scaled by the block's peak, as numba loops or numpy."""
+"""Blocks of coordinates on a uniform grid that is scaled by the block's peak."""
 
 import numpy as np
 
@@ -17,10 +17,10 @@ def quantise_blocks(
 
     Args:
         x: finite float32 [n].
-        block: coordinates a block; the last may be shorter.
-        divisor: the code of the peak, -128 to 127. A negative one keeps the peak's sign with it
-            and allows codes from divisor to -divisor - 1; a positive one takes the magnitude
-            and allows -divisor to divisor.
+        block: coordinates per block; the last may be shorter.
+        divisor: the code of the peak, -128 to 127. If negative, the peak keeps its sign, and
+            codes go from divisor to -divisor - 1; if positive, the peak is a magnitude, and
+            codes go from -divisor to divisor.
         noise: float32 [n] in [0, 1) for stochastic rounding, or None for nearest even.
     """
     blocks = -(-x.size // block)

@@ -10,7 +10,7 @@ _BOOST = np.float32(2.0**64)
 
 
 def _scaled(x: Floats, block: int, divisor: int, peaks: Floats) -> tuple[Floats, int, int]:
-    """Fill the peaks and return x * divisor / peak, with the lowest and highest code."""
+    """Set the peaks; return x * divisor / peak, and the lowest and highest code."""
     starts = np.arange(0, x.size, block)
     peaks[:] = np.maximum.reduceat(np.abs(x), starts) if x.size else 0
     if divisor < 0 and x.size:

@@ -133,13 +133,13 @@ class LoraKlt(Codec):
             trial = quantise_settled(quantiser, trial.step * _FINER)
 
     def _quantiser(self, x: Floats, form: int, shared: Shared) -> ComponentQuantiser | None:
-        shape = plan_matrices(shared.layout, form == _FACTORED)
-        if form == _FACTORED and not any(plane.factored for plane in shape.matrices):
+        plan = plan_matrices(shared.layout, form == _FACTORED)
+        if form == _FACTORED and not any(view.factored for view in plan.views):
             return None
         work = np.empty_like(x)
-        gather_matrices(shape, x, self._bases(shape, shared), work)
-        self._weigh(shape, work, 1 / self.ratio)
-        return ComponentQuantiser(shape, work)
+        gather_matrices(plan, x, self._bases(plan, shared), work)
+        self._weigh(plan, work, 1 / self.ratio)
+        return ComponentQuantiser(plan, work)
 
     def _search(self, quantiser: ComponentQuantiser) -> Trial:
         numel = quantiser.work.size
@@ -157,21 +157,21 @@ class LoraKlt(Codec):
         fitting = [pair for pair in tried if pair[1].size <= limit]
         return min(fitting or tried, key=lambda pair: pair[1].error)
 
-    def _bases(self, shape: MatrixPlan, shared: Shared) -> list[Doubles] | None:
+    def _bases(self, plan: MatrixPlan, shared: Shared) -> list[Doubles] | None:
         if not self.uses_reference or shared.reference is None:
             return None
         reference = shared.reference.detach().cpu().numpy().astype(np.float32, copy=False)
         if not np.isfinite(reference).all():
             raise ValueError("lora_klt: the reference is not finite; pass the last decoded update")
-        return rank_bases(shape, reference)
+        return rank_bases(plan, reference)
 
-    def _weigh(self, shape: MatrixPlan, work: Floats, weight: float) -> None:
+    def _weigh(self, plan: MatrixPlan, work: Floats, weight: float) -> None:
         """Scale each B, so that one step for all is another for B."""
         if weight == 1:
             return
-        for plane in shape.matrices:
-            if plane.is_lora_b:
-                part = plane.within(work)
+        for view in plan.views:
+            if view.is_lora_b:
+                part = view.within(work)
                 part *= np.float32(weight)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
@@ -186,10 +186,10 @@ class LoraKlt(Codec):
 
     def _read(self, reader: Reader, form: int, shared: Shared) -> Floats:
         step = float(reader.number("f", "step", 2.0**-100, 2.0**100))
-        shape = plan_matrices(shared.layout, form == _FACTORED)
-        work = read_body(reader, shape, step)
+        plan = plan_matrices(shared.layout, form == _FACTORED)
+        work = read_body(reader, plan, step)
         reader.end()
         y = np.empty(shared.layout.numel, np.float32)
-        self._weigh(shape, work, self.ratio)
-        scatter_matrices(shape, work, self._bases(shape, shared), y)
+        self._weigh(plan, work, self.ratio)
+        scatter_matrices(plan, work, self._bases(plan, shared), y)
         return y

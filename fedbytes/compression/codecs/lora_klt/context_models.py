@@ -1,7 +1,8 @@
-"""Signed integers in contexts: each context has a table of its own, all share one rANS stream.
+"""Signed integers in contexts: one frequency table per context, one rANS stream for all.
 
-Both ends know each integer's context before it is read. A table is a few small numbers: for each
-magnitude, the odds that it stops there rather than goes on. Signs are even.
+Both ends know the context of an integer before they code it. A table is sent as the odds, for each
+magnitude, that the integer has this magnitude rather than a larger one. Both signs are equally
+likely.
 """
 
 import functools
@@ -28,9 +29,8 @@ from fedbytes.compression.coding.integers import (
     tokens_of,
 )
 from fedbytes.compression.coding.loops.rans_loops import LOWEST_STATE
-from fedbytes.compression.coding.loops.rans_loops import encode_states as _encode_loop
 from fedbytes.compression.coding.rans import encoder_tables
-from fedbytes.compression.coding.reader import Reader, pack_count
+from fedbytes.compression.coding.reader import Reader
 
 DIRECT = 4
 MAX_LEVEL = 1 << 22
@@ -45,18 +45,18 @@ _MASS = float(1 << 40)
 
 @dataclass(frozen=True)
 class Tables:
-    """One table a context that occurs.
+    """The table of each context that occurs.
 
     Attributes:
-        used: uint8 [c], the contexts, rising.
-        odds: for each, the place in the list of odds of every magnitude's token but the last.
+        used: uint8 [c], the contexts, ascending.
+        odds: for each, the index in the list of odds of every token but the last.
     """
 
     used: UInt8s
     odds: tuple[UInt8s, ...]
 
     def pack(self) -> bytes:
-        """Return the largest token of every context, then all odds, 5 bits each."""
+        """Return the largest token of each context, then all odds, 5 bits each."""
         lasts = bytes(odds.size for odds in self.odds)
         return lasts + pack_bits(np.concatenate([*self.odds, np.empty(0, np.uint8)]), _ODDS_BITS)
 
@@ -71,7 +71,7 @@ class Tables:
 
 
 def count_magnitudes(q: Int32s, counts: Int64s) -> int:
-    """Add the tokens of q's magnitudes to counts [`MAX_TOKEN` + 1]; return the largest one."""
+    """Add the tokens of |q| to counts [`MAX_TOKEN` + 1]; return the largest |q|."""
     direct = np.zeros((1 << DIRECT) + 1, np.int64)
     top = int(count_direct(q, direct))
     counts[: direct.size - 1] += direct[:-1]
@@ -83,18 +83,18 @@ def count_magnitudes(q: Int32s, counts: Int64s) -> int:
 
 
 def fit_tables(used: UInt8s, counts: Int64s) -> Tables:
-    """Return the tables that suit the counts [c, tokens]."""
+    """Fit a table to each row of counts [c, tokens]."""
     return Tables(used, tuple(map(_fit, counts)))
 
 
 def symbol_bits(freqs: Any) -> Int64s:
-    """Return what symbols of these frequencies cost, in 1/256 bit; the same everywhere."""
+    """Return the cost of symbols with these frequencies in 1/256 bit, equal on every platform."""
     cost: Int64s = np.rint(256 * (TOTAL_BITS - np.log2(freqs))).astype(np.int64)
     return cost
 
 
 def estimate_context_bytes(tables: Tables, counts: Int64s) -> float:
-    """Return about how many bytes `pack` gives."""
+    """Estimate the bytes of `pack_in_contexts`."""
     bits, raw = 8.0 * len(tables.pack()), 256 * token_ranges(DIRECT)[1].astype(np.int64)
     for row, freqs in zip(counts, tables.freqs, strict=True):
         tokens = np.flatnonzero(row)
@@ -108,7 +108,7 @@ def pack_in_contexts(q: npt.NDArray[Any], contexts: UInt8s, used: UInt8s) -> byt
     Args:
         q: signed integers [n], below `MAX_LEVEL` in magnitude.
         contexts: uint8 [n], each in `used`.
-        used: the contexts that occur, rising; the reader must know them.
+        used: the contexts that occur, ascending; the reader must know them.
     """
     if q.size == 0:
         return b""
@@ -119,9 +119,10 @@ def pack_in_contexts(q: npt.NDArray[Any], contexts: UInt8s, used: UInt8s) -> byt
     for row, context in zip(counts, used, strict=True):
         row += np.bincount(magnitudes[contexts == context], minlength=row.size)
     tables = fit_tables(used, counts)
-    place = np.zeros(256, np.uint16)
-    place[used] = np.arange(used.size, dtype=np.uint16) * np.uint16(tables.freqs.shape[1])
-    symbols = place[contexts]
+    # A symbol is the first symbol of its context's table + 2 * token - (1 if negative).
+    first = np.zeros(256, np.uint16)
+    first[used] = np.arange(used.size, dtype=np.uint16) * np.uint16(tables.freqs.shape[1])
+    symbols = first[contexts]
     for _ in range(2):
         symbols += magnitudes
     symbols -= q < 0
@@ -133,49 +134,51 @@ def read_in_contexts(reader: Reader, contexts: UInt8s, used: UInt8s) -> tuple[UI
     """Return the symbols of the integers, and the magnitudes of those that have raw bits.
 
     A symbol is 0, or 2 t - 1 and 2 t for the token t of a negative and a positive integer;
-    `values` makes integers of them, a piece at a time.
+    `integers_of` maps them to integers, piece by piece.
 
     Raises:
-        ValueError: if the bytes are not what `pack` writes.
+        ValueError: unless `pack_in_contexts` wrote the bytes.
     """
     if contexts.size == 0:
         return np.empty(0, np.uint8), np.empty(0, np.uint32)
     tables = _read_tables(reader, used)
-    place = np.zeros(256, np.uint8)
-    place[used] = np.arange(used.size, dtype=np.uint8)
-    symbols = _decode(reader, place[contexts], tables.freqs)
+    index = np.zeros(256, np.uint8)
+    index[used] = np.arange(used.size, dtype=np.uint8)
+    symbols = _decode(reader, index[contexts], tables.freqs)
     tokens = symbols[symbols > 2 * (1 << DIRECT) - 2]
     tokens = (tokens + np.uint8(1)) >> np.uint8(1)
     return symbols, join_tokens(tokens, reader, MAX_LEVEL, DIRECT)
 
 
 def integers_of(symbols: UInt8s, large: UInt32s) -> Int32s:
-    """Return the integers of a piece of symbols, and of the magnitudes that belong to it."""
+    """Return the integers of a piece of symbols and of its large magnitudes."""
     q = (symbols.astype(np.int32) + 1) >> 1
     q[q >= 1 << DIRECT] = large
     return np.where(symbols & 1, -q, q)
 
 
 def _fit(counts: Int64s) -> UInt8s:
+    """Return the index of the nearest odds, count to count beyond, of each token but the last."""
     tokens = np.flatnonzero(counts)
     last = int(tokens[-1]) if tokens.size else 0
     beyond = np.cumsum(counts[: last + 1][::-1])[::-1][1:]
     ratio = counts[:last] / np.maximum(beyond, 1)
-    places: UInt8s = np.searchsorted(_BETWEEN, ratio).astype(np.uint8)
-    return places
+    indices: UInt8s = np.searchsorted(_BETWEEN, ratio).astype(np.uint8)
+    return indices
 
 
 @functools.lru_cache(maxsize=512)
 def _frequencies(odds: bytes) -> Freqs:
+    """Return the frequencies of 0, -1, 1, -2, 2 … for the indices of the odds."""
     left, masses = 1.0, []
-    for place in odds:
-        stops = left * (_ODDS[place] / (1.0 + _ODDS[place]))
+    for index in odds:
+        stops = left * (_ODDS[index] / (1.0 + _ODDS[index]))
         masses.append(stops)
         left -= stops
     masses.append(left)
     whole = [math.floor(mass * _MASS) + 1 for mass in masses]
-    split_ = whole[:1] + [half for mass in whole[1:] for half in (mass // 2 + 1,) * 2]
-    return normalise_counts(np.array(split_, np.int64))
+    signed = whole[:1] + [half for mass in whole[1:] for half in (mass // 2 + 1,) * 2]
+    return normalise_counts(np.array(signed, np.int64))
 
 
 def _read_tables(reader: Reader, used: UInt8s) -> Tables:
@@ -189,20 +192,15 @@ def _read_tables(reader: Reader, used: UInt8s) -> Tables:
 
 
 def _encode(symbols: UInt16s, freqs: Freqs) -> bytes:
-    """Return rANS of symbols numbered through all tables; `rans.encode` but for the tables."""
-    lanes = rans.coder_lanes(symbols.size)
-    states = np.full(lanes, LOWEST_STATE, np.uint64)
-    words = np.empty(symbols.size + 1, np.uint16)
+    """Encode symbols that are numbered across all tables."""
     parts = [encoder_tables(row) for row in freqs]
     tables = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
-    start = int(_encode_loop(symbols, *tables, states, words))
-    body = words[start:].astype("<u2", copy=False)
-    return b"".join((pack_count(body.size), states.astype("<u4").tobytes(), body.tobytes()))
+    return rans.encode_by_tables(symbols, tables)
 
 
-def _decode(reader: Reader, places: UInt8s, freqs: Freqs) -> UInt8s:
-    size = reader.count("coder words", places.size)
-    states = reader.array("<u4", rans.coder_lanes(places.size), "coder states").astype(np.uint64)
+def _decode(reader: Reader, tables: UInt8s, freqs: Freqs) -> UInt8s:
+    size = reader.count("coder words", tables.size)
+    states = reader.array("<u4", rans.coder_lanes(tables.size), "coder states").astype(np.uint64)
     if int(states.min()) < LOWEST_STATE:
         raise ValueError(
             f"{reader.name} payload: coder state {states.min()} is below {LOWEST_STATE}"
@@ -212,8 +210,8 @@ def _decode(reader: Reader, places: UInt8s, freqs: Freqs) -> UInt8s:
     every = np.arange(freqs.shape[1], dtype=np.uint8)
     slots = np.stack([np.repeat(every, row) for row in freqs])
     starts = (np.cumsum(freqs, axis=1, dtype=np.uint32) - freqs).astype(np.uint32)
-    symbols = np.empty(places.size, np.uint8)
-    used = decode_in_contexts(slots, freqs, starts, places, states, words, symbols)
+    symbols = np.empty(tables.size, np.uint8)
+    used = decode_in_contexts(slots, freqs, starts, tables, states, words, symbols)
     if used != size or (states != LOWEST_STATE).any():
         raise ValueError(f"{reader.name} payload: the coded symbols are damaged")
     return symbols

@@ -1,4 +1,4 @@
-"""Eigenvectors of small symmetric matrices, bit for bit the same on every platform.
+"""Eigenvectors of small symmetric views, bit for bit the same on every platform.
 
 Only + - * / and square roots in a fixed order: no LAPACK, no BLAS, no fused operations.
 """
@@ -9,15 +9,15 @@ from fedbytes.arrays import Doubles
 from fedbytes.compression.codecs.lora_klt.loops.eigen_loops import sweep_jacobi
 
 _SWEEPS = 12
-_SMALL = 2.0**-40  # of the trace: rotating such an element away changes nothing that we keep
+_SMALL = 2.0**-40  # of the trace: smaller elements change nothing at the precision kept
 
 
 def eigen(matrix: Doubles) -> tuple[Doubles, Doubles]:
-    """Return the eigenvalues, falling, and the eigenvectors as columns (cyclic Jacobi, 1846).
+    """Return the eigenvalues, descending, and the eigenvectors as columns (cyclic Jacobi, 1846).
 
     Args:
-        matrix: symmetric, positive semidefinite, finite [r, r]; a zero matrix has the unit
-            vectors. Its trace must be far from the ends of float64's range.
+        matrix: symmetric, positive semidefinite, finite [r, r], with a trace far from the limits
+            of float64. A zero matrix gives unit vectors.
     """
     size = matrix.shape[0]
     work, vectors = matrix.copy(), np.eye(size)

@@ -1,4 +1,4 @@
-"""The step at which a message of `lora_klt` has the wanted size."""
+"""The step at which a message of `lora_klt` has a given size."""
 
 import math
 from dataclasses import replace
@@ -9,15 +9,15 @@ from fedbytes.compression.codecs.lora_klt.quantiser import ComponentQuantiser, C
 from fedbytes.compression.numerics.step_rounding import round_step, step_from_log2
 
 _TOLERANCE = 0.003
-_LEARNING = 5  # trials whose stats the next one takes over
+_LEARNING = 5  # first trials, each of which passes its learned stats to the next
 _TRIALS = 10
 _OVER = 1.01
 _FINEST = 14  # halvings of the largest magnitude; levels stay far below 2^22
-_NEAR = 0.01  # share of the size that may be left over
+_NEAR = 0.01  # share of the size that may stay unused
 
 
 def quantise_settled(quantiser: ComponentQuantiser, step: float) -> Trial:
-    """Return the vector quantised with a step, after its stats have settled."""
+    """Quantise with a fixed step, repeatedly, until the stats have settled."""
     stats = ContextStats()
     for _ in range(_LEARNING - 1):
         trial = quantiser.try_step(round_step(step), stats)
@@ -26,14 +26,14 @@ def quantise_settled(quantiser: ComponentQuantiser, step: float) -> Trial:
 
 
 def quantise_to_size(quantiser: ComponentQuantiser, size: float) -> Trial:
-    """Return the vector quantised to about `size` bytes.
+    """Quantise to about `size` bytes.
 
-    Where sizes jump past it (many equal values), the largest below is taken; where even the
-    coarsest step takes more, that.
+    Where sizes jump past the target (many equal values), take the largest below it; if even the
+    coarsest step exceeds it, take that step.
 
     Args:
         quantiser: of a vector that is not all zero.
-        size: bytes.
+        size: target in bytes.
     """
     top = math.log2(float(np.abs(quantiser.work).max()))
     numel = quantiser.work.size
@@ -49,7 +49,7 @@ def quantise_to_size(quantiser: ComponentQuantiser, size: float) -> Trial:
         gap = math.log2(trial.size / max(size, 1.0))
         if number < _LEARNING:
             stats = trial.learned
-        else:  # with stats that stay, the size falls as the step grows
+        else:  # with fixed stats the size falls as the step grows, so a bracket is valid
             best = _better(best, trial, size)
             if abs(gap) < _TOLERANCE or high - low < 1e-3:
                 break
@@ -68,16 +68,16 @@ def quantise_to_size(quantiser: ComponentQuantiser, size: float) -> Trial:
 
 
 def _with_learned_offsets(quantiser: ComponentQuantiser, trial: Trial) -> Trial:
-    """Return the trial again with the levels that it taught, if it then errs less."""
+    """Repeat the trial with the offsets it taught; return the one with less error."""
     stats = replace(trial.stats, levels=trial.learned.levels)
     again = quantiser.try_step(trial.step, stats, trial.skipped)
     return again if again.error < trial.error else trial
 
 
 def _skip_rows(quantiser: ComponentQuantiser, trial: Trial, size: float) -> Trial:
-    """Return a trial that is too large without the rows that save the least.
+    """Skip the rows that save the least error per nonzero integer until the trial fits.
 
-    The size jumps where many coordinates have one magnitude; then only some of them are coded.
+    Sizes jump where many coordinates have one magnitude; then only some of them are coded.
     """
     order = sorted(trial.gains, key=lambda name: trial.gains[name][0] / trial.gains[name][1])
     low, high = 0, len(order)
@@ -91,7 +91,7 @@ def _skip_rows(quantiser: ComponentQuantiser, trial: Trial, size: float) -> Tria
 
 
 def _better(best: Trial | None, trial: Trial, size: float) -> Trial:
-    """Return which of two comes nearer to the size without passing it by more than 1 %."""
+    """Return the trial that is nearer to the size without exceeding it by more than 1 %."""
     if best is None:
         return trial
     fits, fitted = trial.size <= size * _OVER, best.size <= size * _OVER

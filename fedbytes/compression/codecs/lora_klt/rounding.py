@@ -1,4 +1,4 @@
-"""Rounding one run of coordinates for `lora_klt`: integers, what they stand for, and the error."""
+"""Round one run of coordinates: integers, decoded values, and the squared error."""
 
 import numpy as np
 
@@ -13,15 +13,15 @@ def round_run(
     offsets: Doubles,
     sums: Int64s,
 ) -> tuple[Int32s, Floats, float]:
-    """Return the integers of x, the values that they are decoded to, and the squared error.
+    """Return the integers of x, their decoded values, and the squared error.
 
     Args:
         x: float32 [n].
         step: the quantiser's step.
-        first: magnitudes from this many steps on are not rounded to 0.
-        offsets: how far the levels ±1, and ±2 and beyond, are moved, in steps.
-        sums: int64 [2, 2], to which is added for these levels: how many there are, and how far
-            they would have to be moved, in 1/4096 step.
+        first: magnitudes from this many steps on do not round to 0.
+        offsets: of the levels ±1, and of ±2 and beyond, in steps.
+        sums: int64 [2, 2]; adds, for these levels, their count and the sum of their distances to
+            the coordinates, in 1/4096 step.
     """
     q, decoded = np.empty(x.size, np.int32), np.empty(x.size, np.float32)
     inverse = np.float32(1.0 / step)
@@ -33,6 +33,6 @@ def round_run(
 
 
 def mean_offsets(sums: Int64s) -> Doubles:
-    """Return the mean offset, in steps, of sums [..., 2] of counts and offsets."""
+    """Return the mean offset in steps, from sums [..., 2] of counts and offsets."""
     means: Doubles = sums[..., 1] / (np.maximum(sums[..., 0], 1) * FIXED_POINT)
     return means

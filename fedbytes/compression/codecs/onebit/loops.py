@@ -5,7 +5,7 @@ import numpy as np
 from fedbytes.arrays import CHUNK, Floats, UInt8s
 from fedbytes.compression.numerics.kernels import kernel
 
-_BLOCK = 256  # columns at a time: their sums stay in the cache, and rows are read in order
+_BLOCK = 256  # columns at a time: sums stay in the cache, and rows are read in order
 
 
 def _split_by_sign_numpy(x: Floats, means: Floats, negative: UInt8s) -> None:

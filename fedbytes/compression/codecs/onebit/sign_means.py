@@ -1,13 +1,13 @@
-"""The columns of a matrix by the side of zero: two means each, and who lies on which side."""
+"""The two means of each matrix column, over its nonnegative and its negative coordinates."""
 
 from fedbytes.arrays import Floats, UInt8s
 from fedbytes.compression.codecs.onebit.loops import pick_by_sign, split_by_sign
 
 
 def split_sides(x: Floats, means: Floats, negative: UInt8s) -> None:
-    """Set the means of each column's coordinates >= 0 and of its others; 0 where it has none.
+    """Set the mean of each column's coordinates >= 0 and of its negative ones; 0 if there are none.
 
-    Summed in double precision in order, so that the last bit is the same everywhere.
+    Sums are in float64 and in order, so that the last bit is the same everywhere.
 
     Args:
         x: float32 [rows, columns].
@@ -18,5 +18,5 @@ def split_sides(x: Floats, means: Floats, negative: UInt8s) -> None:
 
 
 def pick_sides(negative: UInt8s, means: Floats, y: Floats) -> None:
-    """Set y [rows, columns] to the mean of the side that each coordinate lies on."""
+    """Set y [rows, columns] to the mean of each coordinate's side."""
     pick_by_sign(negative, means, y)

@@ -1,4 +1,4 @@
-"""Which tensors of a layout are sent as two thin factors, and the vector that the factors make."""
+"""The tensors of a layout that are sent as two thin factors, and the vector of all factors."""
 
 import functools
 import math
@@ -18,20 +18,19 @@ from fedbytes.compression.codecs.powersgd.products import (
 from fedbytes.compression.layout import Layout
 from fedbytes.compression.numerics.squared_norm import squared_norm
 
-_FAIR = 0.25  # of what random directions may expect to keep; a warm start that keeps less is left
-
-_LITTLE = 2.0**-8  # share of a start's length that is random
+_FAIR = 0.25  # of the energy expected of random directions; a worse warm start is discarded
+_LITTLE = 2.0**-8  # random part of a warm start, relative to its length
 
 
 @dataclass(frozen=True)
 class Piece:
-    """One tensor: where it lies in the vector, and its part in the vector of factors.
+    """One tensor: its slice of the vector, and its slice of the vector of factors.
 
     Attributes:
-        where: place in the full vector.
+        where: slice of the full vector.
         shape: as a matrix, (m, n).
-        rank: directions, 0 if the tensor is sent as it is.
-        coded: place in the vector of factors: p [rank, m], then q [rank, n], or the tensor.
+        rank: number of directions; 0 if the tensor is sent unfactored.
+        coded: slice of the vector of factors: p [rank, m], then q [rank, n], or the tensor.
     """
 
     where: slice
@@ -41,10 +40,10 @@ class Piece:
 
 
 class FactorPlan:
-    """How the tensors of a layout are factored at a rank.
+    """The factorisation of a layout's tensors at a rank.
 
-    A tensor of at least two axes is a matrix [first, rest]. It has `rank` directions, at most its
-    smaller side; where factors would not be shorter, it is sent as it is.
+    A tensor of at least two axes is a matrix [first, rest] with `rank` directions, at most its
+    smaller side; where factors would not be shorter, it is sent unfactored.
 
     Attributes:
         pieces: the tensors, in order.
@@ -73,7 +72,7 @@ class FactorPlan:
     def factor(
         self, x: Floats, reference: Floats | None, generator: np.random.Generator, iterations: int
     ) -> tuple[Floats, float]:
-        """Return the vector of factors of x, and how much of x's sum of squares they hold."""
+        """Return the vector of factors of x, and the energy of x that they hold."""
         out = np.empty(self.layout.numel, np.float32)
         kept = 0.0
         for piece in self.pieces:
@@ -92,7 +91,7 @@ class FactorPlan:
         return out, kept
 
     def expand(self, factors: Floats, numel: int) -> Floats:
-        """Return the float32 [numel] vector that factors stand for."""
+        """Return the float32 [numel] vector that the factors represent."""
         y = np.zeros(numel, np.float32)
         for piece in self.pieces:
             part = factors[piece.coded]
@@ -109,7 +108,7 @@ class FactorPlan:
 
 @functools.lru_cache(8)
 def plan_factors(layout: Layout, rank: int) -> FactorPlan:
-    """Return the plan of a layout at a rank; plans are kept."""
+    """Return the cached plan of a layout at a rank."""
     return FactorPlan(layout, rank)
 
 
@@ -138,9 +137,9 @@ def _iterate(matrix: Floats, q: Doubles, iterations: int) -> tuple[Doubles, Doub
 
 
 def _right_factor(matrix: Floats, random: Doubles) -> Doubles:
-    """Return about the first right directions of a matrix [rank, n], with a little at random.
+    """Return approximate leading right directions [rank, n] of a matrix, plus a little noise.
 
-    The little finds what a direction misses altogether, and replaces those that it lacks.
+    The noise finds components that the directions miss, and fills in missing directions.
     """
     q = orthonormal_rows(project_columns(matrix, orthonormal_rows(project_rows(matrix, random))))
     return q + random * (_LITTLE / math.sqrt(random.shape[1]))

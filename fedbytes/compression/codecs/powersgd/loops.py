@@ -5,7 +5,7 @@ import numpy as np
 from fedbytes.arrays import Doubles, Floats
 from fedbytes.compression.numerics.kernels import kernel
 
-_DEPENDENT = 1e-12  # share of a direction's energy below which it lies in the span of the others
+_DEPENDENT = 1e-12  # share of energy left below which a direction depends on earlier ones
 _TILE = 64
 
 

@@ -1,7 +1,7 @@
 """Matrix products and Gram-Schmidt in one fixed order, so that every platform gets equal bits.
 
-Matrices are float32 [m, n]. Factors have one direction a row: p is [rank, m] and q [rank, n], and
-stand for the sum of the outer products p_k q_k. A BLAS would add in an order of its own.
+Matrices are float32 [m, n]. Each row of the factors p [rank, m] and q [rank, n] is a direction;
+they represent the sum of the outer products p_k q_k. The order of a BLAS varies by platform.
 """
 
 from typing import Any
@@ -20,21 +20,21 @@ from fedbytes.compression.codecs.powersgd.loops import (
 
 
 def project_rows(matrix: Floats, q: Doubles) -> Doubles:
-    """Return q matrix^T [rank, m]: each direction's product with each row."""
+    """Return q matrix^T [rank, m]: the product of each direction with each row."""
     out = np.zeros((q.shape[0], matrix.shape[0]))
     multiply_rows(matrix, q, out)
     return out
 
 
 def project_columns(matrix: Floats, p: Doubles) -> Doubles:
-    """Return p matrix [rank, n]: each direction's product with each column."""
+    """Return p matrix [rank, n]: the product of each direction with each column."""
     out = np.zeros((p.shape[0], matrix.shape[1]))
     multiply_columns(matrix, p, out)
     return out
 
 
 def orthonormal_rows(directions: Doubles) -> Doubles:
-    """Return the rows made orthonormal, first to last; one that depends on others becomes zero."""
+    """Orthonormalise the rows, first to last; rows that depend on earlier ones become zero."""
     out = directions.copy()
     orthonormalise(out)
     return out
@@ -46,5 +46,5 @@ def row_norms(directions: npt.NDArray[Any]) -> Doubles:
 
 
 def add_products(p: Floats, q: Floats, out: Floats) -> None:
-    """Add the outer products of p's and q's rows to out [m, n], one after another in float32."""
+    """Add the outer products of the rows of p and q to out [m, n], one by one in float32."""
     add_outer_products(p, q, out)

@@ -1,8 +1,8 @@
 """The count-sketch (Charikar et al. 2002): a vector hashed into a small table, which is linear.
 
-Each of a table's rows adds every coordinate, under a sign, to one of its cells. 32 random bits a
-row and coordinate say which: the lowest is the sign (1 for minus), the others, u of 2^31, the cell
-floor(u * columns / 2^31). Coordinate by coordinate, each coordinate's rows together.
+Each row of the table adds every coordinate, with a sign, to one of its cells. 32 random bits per
+row and coordinate select both: the lowest is the sign (1 for minus), the others, u < 2^31, the cell
+floor(u * columns / 2^31). They are drawn coordinate by coordinate, all rows of one together.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _CHUNK = 1 << 13
 
 
 def sketch_vector(x: Floats, rows: int, columns: int, generator: np.random.Generator) -> Floats:
-    """Return the table [rows, columns] of x [n], summed in double precision in order."""
+    """Return the table [rows, columns] of x [n], summed in order in float64."""
     table = np.zeros((rows, columns))
     for part, words in _words(x.size, rows, generator):
         add_to_cells(x[part], words, table)
@@ -24,9 +24,10 @@ def sketch_vector(x: Floats, rows: int, columns: int, generator: np.random.Gener
 
 
 def estimate_vector(table: Floats, n: int, generator: np.random.Generator) -> Floats:
-    """Return the vector [n] whose table it is, each coordinate the median over the rows.
+    """Estimate the vector [n] of a table: each coordinate is the median over the rows.
 
-    Of an even number of rows, the mean of the middle two. The same generator as for `sketch`.
+    For an even number of rows, the mean of the middle two. The generator must be in the state that
+    it had for `sketch_vector`.
     """
     y, rows = np.empty(n, np.float32), table.shape[0]
     scratch = np.empty((rows, min(n, _CHUNK)), np.float32)

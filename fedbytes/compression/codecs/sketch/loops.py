@@ -54,8 +54,8 @@ def read_medians(table, words, scratch, y):
             into[i] = line[((word >> one) * columns) >> shift] * np.float32(
                 1 - 2 * np.int32(word & one)
             )
-    for turn in range(rows):  # neighbours in order, odd and even places in turn
-        for row in range(turn % 2, rows - 1, 2):
+    for phase in range(rows):  # odd-even transposition sort of each column
+        for row in range(phase % 2, rows - 1, 2):
             lower, upper = scratch[row], scratch[row + 1]
             for i in range(y.size):
                 a, b = lower[i], upper[i]

@@ -1,4 +1,4 @@
-"""Magnitudes counted, and rANS decoded with one table for each context."""
+"""Magnitudes counted, and rANS decoded with one table per context."""
 
 from typing import Any
 

@@ -17,6 +17,7 @@ def _sweep_jacobi_numpy(a: Doubles, v: Doubles, small: float, sweeps: int) -> No
                 if abs(a[p, q]) <= small:
                     continue
                 rotated = True
+                # The rotation by the smaller angle that zeroes a[p, q].
                 theta = (a[q, q] - a[p, p]) / (2.0 * a[p, q])
                 t = 1.0 / (abs(theta) + np.sqrt(theta * theta + 1.0))
                 t = -t if theta < 0 else t
@@ -40,6 +41,7 @@ def sweep_jacobi(a: Any, v: Any, small: Any, sweeps: Any) -> None:
                 if abs(a[p, q]) <= small:
                     continue
                 rotated = True
+                # The rotation by the smaller angle that zeroes a[p, q].
                 theta = (a[q, q] - a[p, p]) / (2.0 * a[p, q])
                 t = 1.0 / (abs(theta) + np.sqrt(theta * theta + 1.0))
                 t = -t if theta < 0 else t

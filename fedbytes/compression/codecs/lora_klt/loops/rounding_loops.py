@@ -7,8 +7,8 @@ import numpy as np
 from fedbytes.arrays import Floats, Int32s, Int64s
 from fedbytes.compression.numerics.kernels import kernel
 
-_DEAD = np.float32(0.1)  # how far, in steps, thresholds above the first lie from the middle
-FIXED_POINT = 4096  # offsets and errors are summed in whole parts of a step: the same in any order
+_DEAD = np.float32(0.1)  # shift, in steps, of the thresholds above the first from the middle
+FIXED_POINT = 4096  # offsets and errors are summed in whole 1/4096 step: equal in any order
 
 
 def _round_levels_numpy(
