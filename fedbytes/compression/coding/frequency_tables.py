@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.arrays import UInt32s
+from fedbytes.arrays import Int64s, UInt32s
 from fedbytes.compression.coding.reader import Reader
 
 TOTAL_BITS = 12
@@ -133,3 +133,12 @@ class _BitReader:
 def slot_starts(freqs: Freqs) -> Freqs:
     """Return the first of the 4096 slots of each symbol."""
     return (np.cumsum(freqs) - freqs).astype(np.uint32)
+
+
+def symbol_bits(freqs: Freqs) -> Int64s:
+    """Return the cost of symbols with these frequencies, in whole 1/256 bits.
+
+    Whole numbers are the same on every platform, and so is a choice by size.
+    """
+    bits: Int64s = np.rint(256 * (TOTAL_BITS - np.log2(freqs))).astype(np.int64)
+    return bits

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from fedbytes.arrays import Indices, UInt32s
-from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.frequency_tables import (
     Freqs,
@@ -28,6 +27,7 @@ from fedbytes.compression.coding.integers import (
     token_range,
 )
 from fedbytes.compression.coding.loops.index_sets_loops import GAP_CHUNK, read_unary, sum_gaps
+from fedbytes.compression.coding.rans import decode_symbols, encode_symbols, estimate_coded_bytes
 from fedbytes.compression.coding.reader import Reader, pack_count
 
 _RICE, _BITMAP, _GEOMETRIC, _TABLE = range(4)
@@ -56,7 +56,7 @@ def pack_indices(indices: Indices, n: int) -> bytes:
         (_GEOMETRIC, geometric, pack_count(largest)),
         (_TABLE, normalise_counts(counts), pack_freqs(normalise_counts(counts))),
     ):
-        sizes[method] = len(table) + len(raw) + rans.estimate_coded_bytes(counts, freqs)
+        sizes[method] = len(table) + len(raw) + estimate_coded_bytes(counts, freqs)
     method = min(sizes, key=lambda m: (sizes[m], m))
     head = bytes([method])
     if method == _RICE:
@@ -66,9 +66,9 @@ def pack_indices(indices: Indices, n: int) -> bytes:
         bitmap[indices] = True
         return head + pack_bits(bitmap, 1)
     if method == _GEOMETRIC:
-        return head + pack_count(largest) + rans.encode_symbols(tokens, geometric) + raw
+        return head + pack_count(largest) + encode_symbols(tokens, geometric) + raw
     freqs = normalise_counts(counts)
-    return head + pack_freqs(freqs) + rans.encode_symbols(tokens, freqs) + raw
+    return head + pack_freqs(freqs) + encode_symbols(tokens, freqs) + raw
 
 
 def read_indices(reader: Reader, k: int, n: int, buffer: UInt32s | None = None) -> Indices:
@@ -97,7 +97,7 @@ def read_indices(reader: Reader, k: int, n: int, buffer: UInt32s | None = None) 
             freqs = geometric_freqs(k, n, reader.count("largest gap", n - k))
         else:
             freqs = read_freqs(reader, token_of(n - k) + 1)
-        tokens = rans.decode_symbols(reader, k, freqs)
+        tokens = decode_symbols(reader, k, freqs)
         gaps[:] = tokens
         join_tokens_into(gaps, tokens, reader, n - k)
     indices = _indices_of(gaps, n)

@@ -11,7 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from fedbytes.arrays import UInt8s
-from fedbytes.compression.coding.frequency_tables import TOTAL, TOTAL_BITS, Freqs, slot_starts
+from fedbytes.compression.coding.frequency_tables import (
+    TOTAL,
+    Freqs,
+    slot_starts,
+    symbol_bits,
+)
 from fedbytes.compression.coding.loops.rans_loops import LOWEST_STATE, decode_states, encode_states
 from fedbytes.compression.coding.reader import Reader, pack_count
 
@@ -82,10 +87,8 @@ def estimate_coded_bytes(counts: npt.NDArray[Any], freqs: Freqs) -> int:
     used = np.flatnonzero(counts)
     if used.size == 0 or int(freqs.max()) == TOTAL:
         return 0
-    # Whole 1/256 bits are the same on every platform, and so is a choice by size.
-    cost = np.rint(256 * (TOTAL_BITS - np.log2(freqs[used]))).astype(np.int64)
-    count = int(counts.sum())
-    return int((counts[used] * cost).sum()) // 2048 + 2 * coder_lanes(count) + 2
+    bits = int((counts[used] * symbol_bits(freqs[used])).sum())
+    return bits // 2048 + 2 * coder_lanes(int(counts.sum())) + 2
 
 
 def encoder_tables(freqs: Freqs) -> tuple[npt.NDArray[Any], ...]:

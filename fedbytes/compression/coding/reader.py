@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.arrays import Floats
+from fedbytes.arrays import LARGEST_FLOAT, Floats
 from fedbytes.compression.numerics.exponents import EXPONENTS
 
 
@@ -70,11 +70,16 @@ class Reader:
         width = np.dtype(dtype).itemsize
         return np.frombuffer(self.take(width * size, part), dtype=dtype)
 
-    def floats(self, size: int, part: str) -> Floats:
-        """Return `size` float32 after checking that all are finite."""
+    def floats(
+        self, size: int, part: str, low: float = -LARGEST_FLOAT, high: float = LARGEST_FLOAT
+    ) -> Floats:
+        """Return `size` float32 after checking that all are from `low` to `high` (NaN fails)."""
         values = self.array("<f4", size, part).astype(np.float32, copy=False)
-        if not np.isfinite(values).all():
-            raise ValueError(f"{self.name} payload: {part} is not finite")
+        if size and not low <= float(values.min()) <= float(values.max()) <= high:
+            raise ValueError(
+                f"{self.name} payload: {part} from {values.min()} to {values.max()}, "
+                f"allowed {low:g} to {high:g}"
+            )
         return values
 
     def end(self) -> None:

@@ -29,7 +29,7 @@ class Point:
     example: bool
 
 
-def points(names: Sequence[str] = ()) -> list[Point]:
+def survey_points(names: Sequence[str] = ()) -> list[Point]:
     """Return what a survey measures: the codecs' own examples, and a sweep of their rates.
 
     Args:
@@ -70,7 +70,7 @@ def survey(points: Sequence[Point], numel: int = 1_000_000) -> Iterator[dict[str
 
 def survey_means(names: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Yield one row a codec, number of clients and correlation: the NMSE of the mean."""
-    for point in points(names):
+    for point in survey_points(names):
         if not point.example or point.distribution != "gauss":
             continue
         for clients in CLIENTS:

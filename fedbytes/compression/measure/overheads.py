@@ -9,10 +9,10 @@ import torch
 
 from fedbytes.arrays import Doubles, Int32s, Int64s
 from fedbytes.compression.codec import codec_id, make_codec
-from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.frequency_tables import normalise_counts, pack_freqs
 from fedbytes.compression.coding.index_sets import pack_indices
 from fedbytes.compression.coding.integers import tokens_of, zigzag
+from fedbytes.compression.coding.rans import encode_symbols
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Layout, Shared
 
@@ -50,7 +50,7 @@ def _coder(levels: Int32s) -> tuple[float, float]:
     tokens = tokens_of(zigzag(levels))
     counts = np.bincount(tokens)
     freqs = normalise_counts(counts)
-    size = len(rans.encode_symbols(tokens, freqs)) + len(pack_freqs(freqs))
+    size = len(encode_symbols(tokens, freqs)) + len(pack_freqs(freqs))
     entropy = _entropy(counts)
     return 8 * size / tokens.size - entropy, entropy
 

@@ -3,7 +3,9 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
+T = TypeVar("T")
 _TOLERANCE = 0.002  # of the rate, on the sample
 CLOSE = 0.006  # of the rate, on the whole vector; a sample is off by about 0.004
 NEAR = 0.02  # share of the rate; a solution farther off is one side of a jump
@@ -18,6 +20,23 @@ class RateSolution:
     log2_step: float
     slope: float
     matched: bool
+
+
+@dataclass(frozen=True)
+class Correction:
+    """How `correct_step` moves the step.
+
+    Attributes:
+        limits: least and largest log2_step.
+        tolerance: of the rate, relative.
+        tries: quantisations of the whole vector before bisection.
+        slopes: bounds of the bits that doubling the step saves.
+    """
+
+    limits: tuple[float, float]
+    tolerance: float
+    tries: int
+    slopes: tuple[float, float]
 
 
 def solve_rate(
@@ -87,7 +106,10 @@ def bisect_rate(
 
 
 def slope_between(
-    before: tuple[float, float] | None, now: tuple[float, float], otherwise: float
+    before: tuple[float, float] | None,
+    now: tuple[float, float],
+    otherwise: float,
+    bounds: tuple[float, float] = (0.01, 2.0),
 ) -> float:
     """Return the fall of the rate per doubling of the step, between two (log2_step, rate).
 
@@ -95,4 +117,35 @@ def slope_between(
     """
     if before is None or before[0] == now[0]:
         return otherwise
-    return min(max((before[1] - now[1]) / (now[0] - before[0]), 0.01), 2.0)
+    return min(max((before[1] - now[1]) / (now[0] - before[0]), bounds[0]), bounds[1])
+
+
+def correct_step(
+    quantise: Callable[[float], tuple[T, float]],
+    goal: float,
+    found: RateSolution,
+    rule: Correction,
+) -> T:
+    """Quantise a whole vector, and correct the step for what its sample misjudged.
+
+    Args:
+        quantise: quantises at a log2_step; returns the result and its bits per coordinate.
+        goal: bits per coordinate.
+        found: the solution on a sample.
+        rule: how to correct it.
+    """
+    log2_step, slope = found.log2_step, found.slope
+    tried: list[tuple[float, float]] = []
+    for _ in range(rule.tries):
+        result, rate = quantise(log2_step)
+        if abs(rate - goal) <= rule.tolerance * goal:
+            return result
+        slope = slope_between(tried[-1] if tried else None, (log2_step, rate), slope, rule.slopes)
+        tried.append((log2_step, rate))
+        if not found.matched:
+            break
+        log2_step = min(max(log2_step + (rate - goal) / slope, rule.limits[0]), rule.limits[1])
+    if abs(rate - goal) > NEAR * goal:  # a jump, or an unrepresentative sample
+        del result
+        result = quantise(bisect_rate(lambda step: quantise(step)[1], goal, tried, rule.limits))[0]
+    return result

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from fedbytes.arrays import CHUNK, Floats, Int32s, Int64s, UInt8s, UInt32s
-from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.frequency_tables import (
     Freqs,
     normalise_counts,
@@ -22,6 +21,7 @@ from fedbytes.compression.coding.integers import (
     token_ranges,
     unzigzag,
 )
+from fedbytes.compression.coding.rans import decode_symbols, encode_symbols, estimate_coded_bytes
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.quantisers.loops.uniform_loops import (
     CLASSES,
@@ -66,9 +66,7 @@ class LevelTokens:
         direct = min(costs, key=lambda d: (costs[d], -d))
         freqs = sizes[direct][1]
         tokens, raw = self._split(direct)
-        return b"".join(
-            (bytes([direct]), pack_freqs(freqs), rans.encode_symbols(tokens, freqs), raw)
-        )
+        return b"".join((bytes([direct]), pack_freqs(freqs), encode_symbols(tokens, freqs), raw))
 
     def _split(self, direct: int) -> tuple[UInt8s, bytes]:
         """Return tokens where numbers below 2^direct are direct, and the raw bits of the rest."""
@@ -93,7 +91,7 @@ class LevelTokens:
         counts = np.bincount(fewer, weights=self.counts).astype(np.int64)
         freqs = normalise_counts(counts)
         raw = int((counts * token_ranges(direct)[1][: counts.size]).sum()) // 8
-        return 1 + len(pack_freqs(freqs)) + rans.estimate_coded_bytes(counts, freqs) + raw, freqs
+        return 1 + len(pack_freqs(freqs)) + estimate_coded_bytes(counts, freqs) + raw, freqs
 
 
 @functools.cache
@@ -117,7 +115,7 @@ def read_uniform(reader: Reader, count: int, step: float, offsets: Any = NO_OFFS
     """
     direct = reader.number("B", "direct bits", _DIRECT_CHOICES[0], _DIRECT_CHOICES[-1])
     freqs = read_freqs(reader, token_of(_NUMBER_LIMIT, direct) + 1)
-    tokens = rans.decode_symbols(reader, count, freqs)
+    tokens = decode_symbols(reader, count, freqs)
     table = np.zeros(256, np.float32)
     plain = np.arange(1 << direct, dtype=np.uint32)
     table[: plain.size] = _level_values(unzigzag(plain), step, offsets)

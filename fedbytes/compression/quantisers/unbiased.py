@@ -85,12 +85,7 @@ def read_unbiased(
 ) -> Floats:
     """Return the vector [n > 0] that `pack_unbiased` wrote; raise a ValueError for other bytes."""
     sizes = np.diff(block_borders(n, BLOCK))
-    scales = reader.floats(sizes.size, "scales")
-    if float(scales.min()) < 0 or float(scales.max()) > _LARGEST_SCALE:
-        raise ValueError(
-            f"{reader.name} payload: scales from {scales.min()} to {scales.max()}, "
-            f"allowed 0 to {_LARGEST_SCALE}"
-        )
+    scales = reader.floats(sizes.size, "scales", 0, _LARGEST_SCALE)
     y = unpack(reader)
     with np.errstate(all="ignore"):
         return inverse_rotate(scale_groups(y, scales, sizes, y), generator, BLOCK)

@@ -9,10 +9,8 @@ from fedbytes.arrays import Floats
 from fedbytes.compression.coding.integers import DIRECT_BITS, token_ranges
 from fedbytes.compression.numerics.root_finding import (
     CLOSE,
-    NEAR,
-    RateSolution,
-    bisect_rate,
-    slope_between,
+    Correction,
+    correct_step,
     solve_rate,
 )
 from fedbytes.compression.numerics.step_rounding import step_from_log2
@@ -24,6 +22,7 @@ _DEAD_ZONES = (0.0, 0.06, 0.12)
 _DEAD_ZONE_BITS = 2.5  # highest rate at which a dead zone helps
 _DEAD_ZONE_GAIN = 0.003  # bits per coordinate; less is sampling noise
 _DITHERED_OCTAVES = 8  # even a step 2^8 times the peak rounds some up with dither: 0.05 bit
+_TRIES, _SLOPES = 5, (0.01, 2.0)  # of the correction on the whole vector
 _LOW_SHARE = 0.5  # share of the rate that the symbols of a short vector get at least
 
 
@@ -76,45 +75,16 @@ def quantise_at_rate(
             np.ascontiguousarray(picked[::4]), step_from_log2(log2_step), bits
         )
         log2_step = min(max(log2_step - min(fewer / found.slope, 0.5), low), high)
-    return _correct_on_whole(
-        x, bits, overhead, noise, dead_zone, replace(found, log2_step=log2_step), (low, high)
-    )
 
-
-def _correct_on_whole(
-    x: Floats,
-    bits: float,
-    overhead: int,
-    noise: Floats | None,
-    dead_zone: float,
-    found: RateSolution,
-    limits: tuple[float, float],
-) -> RateMatch:
-    """Quantise the whole of x and adjust the step to what the sample misjudged."""
-    log2_step, slope = found.log2_step, found.slope
-    tried: list[tuple[float, float]] = []
-
+    # 3. Quantise the whole, unless the sample was the whole, until the rate is close.
     def quantised(log2_step: float) -> tuple[RateMatch, float]:
-        coded = quantise_uniform(x, step_from_log2(log2_step), noise, dead_zone)
-        return RateMatch(step_from_log2(log2_step), dead_zone, coded), 8 * (
-            coded.size() + overhead
-        ) / x.size
+        step = step_from_log2(log2_step)
+        match = RateMatch(step, dead_zone, quantise_uniform(x, step, noise, dead_zone))
+        return match, 8 * (match.coded.size() + overhead) / x.size
 
-    for _ in range(5):
-        match, rate = quantised(log2_step)
-        if x.size <= _SAMPLE or abs(rate - bits) <= CLOSE * bits:
-            return match
-        slope = slope_between(tried[-1] if tried else None, (log2_step, rate), slope)
-        tried.append((log2_step, rate))
-        if not found.matched:
-            break
-        log2_step = min(max(log2_step + (rate - bits) / slope, limits[0]), limits[1])
-    if abs(rate - bits) > NEAR * bits:  # a jump, or an unrepresentative sample
-        del match
-        match = quantised(
-            bisect_rate(lambda log2_step: quantised(log2_step)[1], bits, tried, limits)
-        )[0]
-    return match
+    tolerance = math.inf if x.size <= _SAMPLE else CLOSE
+    rule = Correction((low, high), tolerance, _TRIES, _SLOPES)
+    return correct_step(quantised, bits, replace(found, log2_step=log2_step), rule)
 
 
 def _choose_dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float]:

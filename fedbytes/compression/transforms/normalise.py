@@ -38,10 +38,7 @@ class Normalise(Transform):
 
     def read(self, reader: Reader, shared: Shared) -> tuple[int, Floats]:
         """Return the length, which stays, and the scales."""
-        scales = reader.floats(len(_parts(shared.layout)), "scales")
-        if scales.size and scales.min() < 0:
-            raise ValueError(f"{reader.name} payload: scale {scales.min()} is below 0")
-        return shared.layout.numel, scales
+        return shared.layout.numel, reader.floats(len(_parts(shared.layout)), "scales", low=0)
 
     def inverse(self, y: Floats, side: Floats, shared: Shared) -> Floats:
         """Return the tensors at their scales, within float32's finite range."""

@@ -18,9 +18,12 @@ from fedbytes.compression.codecs.lora_klt.loops.context_loops import (
     count_direct,
     decode_in_contexts,
 )
-from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
-from fedbytes.compression.coding.frequency_tables import TOTAL_BITS, Freqs, normalise_counts
+from fedbytes.compression.coding.frequency_tables import (
+    Freqs,
+    normalise_counts,
+    symbol_bits,
+)
 from fedbytes.compression.coding.integers import (
     join_tokens,
     split_tokens,
@@ -29,7 +32,7 @@ from fedbytes.compression.coding.integers import (
     tokens_of,
 )
 from fedbytes.compression.coding.loops.rans_loops import LOWEST_STATE
-from fedbytes.compression.coding.rans import encoder_tables
+from fedbytes.compression.coding.rans import coder_lanes, encode_by_tables, encoder_tables
 from fedbytes.compression.coding.reader import Reader
 
 DIRECT = 4
@@ -44,7 +47,7 @@ _MASS = float(1 << 40)
 
 
 @dataclass(frozen=True)
-class Tables:
+class ContextTables:
     """The table of each context that occurs.
 
     Attributes:
@@ -70,7 +73,7 @@ class Tables:
         return table
 
 
-def count_magnitudes(q: Int32s, counts: Int64s) -> int:
+def count_magnitude_tokens(q: Int32s, counts: Int64s) -> int:
     """Add the tokens of |q| to counts [`MAX_TOKEN` + 1]; return the largest |q|."""
     direct = np.zeros((1 << DIRECT) + 1, np.int64)
     top = int(count_direct(q, direct))
@@ -82,24 +85,18 @@ def count_magnitudes(q: Int32s, counts: Int64s) -> int:
     return top
 
 
-def fit_tables(used: UInt8s, counts: Int64s) -> Tables:
+def fit_tables(used: UInt8s, counts: Int64s) -> ContextTables:
     """Fit a table to each row of counts [c, tokens]."""
-    return Tables(used, tuple(map(_fit, counts)))
+    return ContextTables(used, tuple(map(_fit, counts)))
 
 
-def symbol_bits(freqs: Any) -> Int64s:
-    """Return the cost of symbols with these frequencies in 1/256 bit, equal on every platform."""
-    cost: Int64s = np.rint(256 * (TOTAL_BITS - np.log2(freqs))).astype(np.int64)
-    return cost
-
-
-def estimate_context_bytes(tables: Tables, counts: Int64s) -> float:
+def estimate_context_bytes(tables: ContextTables, counts: Int64s) -> float:
     """Estimate the bytes of `pack_in_contexts`."""
     bits, raw = 8.0 * len(tables.pack()), 256 * token_ranges(DIRECT)[1].astype(np.int64)
     for row, freqs in zip(counts, tables.freqs, strict=True):
         tokens = np.flatnonzero(row)
         bits += int((row[tokens] * (symbol_bits(freqs[2 * tokens]) + raw[tokens])).sum()) / 256
-    return bits / 8 + 2 * rans.coder_lanes(int(counts.sum())) + 3
+    return bits / 8 + 2 * coder_lanes(int(counts.sum())) + 3
 
 
 def pack_in_contexts(q: npt.NDArray[Any], contexts: UInt8s, used: UInt8s) -> bytes:
@@ -181,26 +178,26 @@ def _frequencies(odds: bytes) -> Freqs:
     return normalise_counts(np.array(signed, np.int64))
 
 
-def _read_tables(reader: Reader, used: UInt8s) -> Tables:
+def _read_tables(reader: Reader, used: UInt8s) -> ContextTables:
     lasts = reader.array("u1", used.size, "largest tokens")
     if int(lasts.max()) > MAX_TOKEN:
         raise ValueError(f"{reader.name} payload: token {lasts.max()} is beyond {MAX_TOKEN}")
     total = int(lasts.sum())
     packed = reader.take(packed_bytes(total, _ODDS_BITS), "odds")
     odds = unpack_bits(packed, total, _ODDS_BITS).astype(np.uint8)
-    return Tables(used, tuple(np.split(odds, np.cumsum(lasts[:-1], dtype=np.int64))))
+    return ContextTables(used, tuple(np.split(odds, np.cumsum(lasts[:-1], dtype=np.int64))))
 
 
 def _encode(symbols: UInt16s, freqs: Freqs) -> bytes:
     """Encode symbols that are numbered across all tables."""
     parts = [encoder_tables(row) for row in freqs]
     tables = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
-    return rans.encode_by_tables(symbols, tables)
+    return encode_by_tables(symbols, tables)
 
 
 def _decode(reader: Reader, tables: UInt8s, freqs: Freqs) -> UInt8s:
     size = reader.count("coder words", tables.size)
-    states = reader.array("<u4", rans.coder_lanes(tables.size), "coder states").astype(np.uint64)
+    states = reader.array("<u4", coder_lanes(tables.size), "coder states").astype(np.uint64)
     if int(states.min()) < LOWEST_STATE:
         raise ValueError(
             f"{reader.name} payload: coder state {states.min()} is below {LOWEST_STATE}"

@@ -33,6 +33,7 @@ from fedbytes.compression.codecs.lora_klt.rank_one_components import (
     row_step,
 )
 from fedbytes.compression.codecs.lora_klt.rounding import mean_offsets, round_run
+from fedbytes.compression.coding.frequency_tables import symbol_bits
 from fedbytes.compression.numerics.squared_norm import squared_norm
 
 _LEAST_ENERGY = 0.25  # mean square of y, in squared steps, from which a component pays off
@@ -209,7 +210,7 @@ class _Pass:
         return decoded, error
 
     def _keep(self, q: Int32s, context: int) -> None:
-        top = context_models.count_magnitudes(q, self.counts[context])
+        top = context_models.count_magnitude_tokens(q, self.counts[context])
         self.parts.append(q.astype(np.int8 if top < 128 else np.int16 if top < 32768 else np.int32))
 
     @property
@@ -234,7 +235,7 @@ class _Pass:
             gains=self.gains,
         )
 
-    def _learn(self, used: UInt8s, tables: context_models.Tables) -> ContextStats:
+    def _learn(self, used: UInt8s, tables: context_models.ContextTables) -> ContextStats:
         means = mean_offsets(self.sums) * OFFSET_STEPS
         half = OFFSET_STEPS // 2
         offsets = np.clip(np.rint(means), -half, half - 1).astype(np.int64)
@@ -242,7 +243,7 @@ class _Pass:
         for context, row in zip(used.tolist(), tables.freqs, strict=True):
             if has_offsets(context) and np.count_nonzero(row) > 2:
                 # |x| = threshold costs the same as 0 and as 1: t^2 = (1' - t)^2 + lambda * bits.
-                zero, one_more = context_models.symbol_bits(row[[0, 2]]).tolist()
+                zero, one_more = symbol_bits(row[[0, 2]]).tolist()
                 bits = (one_more - zero) / 256
                 one = 1.0 + offsets[context, 0] / OFFSET_STEPS
                 thresholds[context] = np.clip(

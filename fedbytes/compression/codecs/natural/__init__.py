@@ -1,5 +1,5 @@
 """Natural compression: sign and exponent of each coordinate, mantissas rounded away at random."""
 
-from fedbytes.compression.codecs.natural.codec import Natural
+from fedbytes.compression.codecs.natural.codec import NaturalCompression
 
-__all__ = ["Natural"]
+__all__ = ["NaturalCompression"]

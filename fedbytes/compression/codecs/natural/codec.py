@@ -11,17 +11,17 @@ from fedbytes.compression.codecs.natural.loops import (
     MANTISSA_BITS,
     round_exponents,
 )
-from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.frequency_tables import normalise_counts, pack_freqs, read_freqs
 from fedbytes.compression.coding.integers import count_tokens
+from fedbytes.compression.coding.rans import decode_symbols, encode_symbols
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 
 
 @CODECS.register("natural")
 @dataclass(frozen=True)
-class Natural(Codec):
+class NaturalCompression(Codec):
     """Each magnitude rounded at random to one of the two powers of two around it.
 
     Horváth et al. 2019 (arXiv 1905.10988). The exponents are entropy-coded: about 3.6 bits a
@@ -61,7 +61,7 @@ class Natural(Codec):
         if counts[0]:
             signs = signs[exponents > 0]
         head = bytes([base]) + pack_freqs(freqs)
-        return b"".join((head, rans.encode_symbols(exponents, freqs), pack_bits(signs, 1)))
+        return b"".join((head, encode_symbols(exponents, freqs), pack_bits(signs, 1)))
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
@@ -71,7 +71,7 @@ class Natural(Codec):
             return np.empty(0, np.float32)
         base = reader.number("B", "base", 1, LARGEST_EXPONENT)
         freqs = read_freqs(reader, LARGEST_EXPONENT - base + 2)
-        symbols = rans.decode_symbols(reader, numel, freqs)
+        symbols = decode_symbols(reader, numel, freqs)
         kept = int(np.count_nonzero(symbols))
         signs: Unsigned = unpack_bits(reader.take(packed_bytes(kept, 1), "signs"), kept, 1)
         reader.end()

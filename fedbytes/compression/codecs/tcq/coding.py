@@ -7,7 +7,6 @@ import numpy as np
 from fedbytes.arrays import Floats, Int8s, Int32s, UInt8s, UInt32s
 from fedbytes.compression.codecs.tcq.loops.class_loops import merge_classes, split_classes
 from fedbytes.compression.codecs.tcq.search import Trellis, TrellisPath, trellis_lanes
-from fedbytes.compression.coding import rans
 from fedbytes.compression.coding.frequency_tables import read_freqs
 from fedbytes.compression.coding.integers import (
     DIRECT,
@@ -18,6 +17,7 @@ from fedbytes.compression.coding.integers import (
     tokens_of,
     unzigzag,
 )
+from fedbytes.compression.coding.rans import decode_symbols
 from fedbytes.compression.coding.reader import Reader, pack_count
 from fedbytes.compression.quantisers.level_tokens import MAX_LEVEL, LevelTokens
 
@@ -126,7 +126,7 @@ def _read_class(reader: Reader, count: int) -> tuple[UInt8s, UInt32s, int]:
         return np.empty(0, np.uint8), np.empty(0, np.uint32), DIRECT_BITS
     direct = reader.number("B", "direct bits", *_DIRECT_CHOICES)
     freqs = read_freqs(reader, token_of(_NUMBER_LIMIT, direct) + 1)
-    tokens = rans.decode_symbols(reader, count, freqs)
+    tokens = decode_symbols(reader, count, freqs)
     beyond = tokens[tokens >= 1 << direct]
     return tokens, join_tokens(beyond, reader, _NUMBER_LIMIT, direct), direct
 

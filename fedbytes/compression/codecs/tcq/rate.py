@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from fedbytes.compression.codecs.tcq.coding import (
 from fedbytes.compression.codecs.tcq.loops.trellis_loops import CAP
 from fedbytes.compression.codecs.tcq.search import Trellis, TrellisPath, search_path
 from fedbytes.compression.coding.integers import DIRECT_BITS, token_ranges
-from fedbytes.compression.numerics.root_finding import NEAR, RateSolution, bisect_rate, solve_rate
+from fedbytes.compression.numerics.root_finding import Correction, correct_step, solve_rate
 from fedbytes.compression.numerics.step_rounding import round_step, step_from_log2
 from fedbytes.compression.quantisers.level_tokens import MAX_LEVEL
 
@@ -27,7 +27,7 @@ _NEAR = 0.005  # relative tolerance of the rate of the whole vector
 _PASSES = 10  # over the sample, until costs and offsets settle
 _SLOPE = 1.5  # bits that doubling the step saves at most, until then
 _OCTAVES = 26  # from the finest step to one that rounds all to zero
-_CONFIRMATIONS = 4
+_TRIES, _SLOPES = 4, (0.2, 4.0)  # of the correction on the whole vector
 _LOW_SHARE = 0.5  # share of the rate that the levels of a short vector get at least
 _LAMBDA = 0.28  # squared steps per bit: the Lagrangian of rate against error
 _MANY = 1 / 128  # share of levels from the cap on that makes their raw bits count
@@ -104,7 +104,15 @@ def quantise_trellis_at_rate(
             log2_step = max(log2_step + max(-2.0, min((_rate(path) - budget) / slope, 2.0)), low)
         found = solve_rate(_rate_at(picked, model, trellis), budget, log2_step, low, low + _OCTAVES)
         log2_step = found.log2_step
-    return _correct_on_whole(x, bits, overhead, found, (model, trellis), low)
+
+    def quantised(log2_step: float) -> tuple[TrellisMatch, float]:
+        step = step_from_log2(log2_step)
+        match = _match(_search(x, step, model, trellis), step)
+        return match, 8 * (match.coded.size() + overhead) / x.size
+
+    tolerance = math.inf if x.size <= _SAMPLE else _NEAR
+    rule = Correction((low, low + _OCTAVES), tolerance, _TRIES, _SLOPES)
+    return correct_step(quantised, bits, replace(found, slope=max(found.slope, _SLOPE / 2)), rule)
 
 
 def _rate_at(x: Floats, model: _Model, trellis: Trellis) -> Callable[[float], float]:
@@ -114,44 +122,6 @@ def _rate_at(x: Floats, model: _Model, trellis: Trellis) -> Callable[[float], fl
 
 def _search(x: Floats, step: float, model: _Model, trellis: Trellis) -> TrellisPath:
     return search_path(x, step, trellis, model.offsets, model.rates)
-
-
-def _correct_on_whole(
-    x: Floats,
-    bits: float,
-    overhead: int,
-    found: RateSolution,
-    searched: tuple[_Model, Trellis],
-    low: float,
-) -> TrellisMatch:
-    """Quantise the whole of x and adjust the step to what the sample misjudged."""
-    model, trellis = searched
-    log2_step, slope = found.log2_step, max(found.slope, _SLOPE / 2)
-    tried: list[tuple[float, float]] = []
-
-    def quantised(log2_step: float) -> tuple[TrellisMatch, float]:
-        match = _match(
-            _search(x, step_from_log2(log2_step), model, trellis), step_from_log2(log2_step)
-        )
-        return match, 8 * (match.coded.size() + overhead) / x.size
-
-    for _ in range(_CONFIRMATIONS):
-        match, rate = quantised(log2_step)
-        if x.size <= _SAMPLE or abs(rate - bits) <= _NEAR * bits:
-            return match
-        if tried and tried[-1][0] != log2_step:
-            slope = min(max((tried[-1][1] - rate) / (log2_step - tried[-1][0]), 0.2), 4.0)
-        tried.append((log2_step, rate))
-        if not found.matched:
-            break
-        log2_step += (rate - bits) / slope
-    if abs(rate - bits) > NEAR * bits:  # a jump, or an unrepresentative sample
-        del match
-        limits = (low, low + _OCTAVES)
-        match = quantised(
-            bisect_rate(lambda log2_step: quantised(log2_step)[1], bits, tried, limits)
-        )[0]
-    return match
 
 
 def _match(path: TrellisPath, step: float) -> TrellisMatch:
