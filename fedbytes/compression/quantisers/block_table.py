@@ -1,6 +1,6 @@
-"""Codecs of 4 bits a coordinate: a table of sixteen levels times the block's largest magnitude.
+"""Codecs of 4 bits per coordinate: a table of sixteen levels times the block's peak.
 
-The tables, scales and roundings are bitsandbytes', value for value; the tests compare with it.
+Tables, scales and rounding equal those of bitsandbytes, value for value; tests compare them.
 """
 
 from abc import abstractmethod
@@ -24,7 +24,7 @@ from fedbytes.compression.quantisers.loops.block_table_loops import (
 )
 
 _BLOCKS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
-_SAFE_BLOCK = 256  # above, 8-bit scales can put more into blocks near zero than they hold
+_SAFE_BLOCK = 256  # larger blocks near zero may gain energy from 8-bit scales
 
 
 @dataclass(frozen=True)

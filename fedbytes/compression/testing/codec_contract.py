@@ -1,4 +1,4 @@
-"""The codec contract as plain functions: what every codec must do, registered here or not."""
+"""The codec contract as plain functions: properties of every codec, registered or not."""
 
 import json
 import math
@@ -30,12 +30,12 @@ _FIXED_MEMORY = 1 << 18  # bytes for tables and pieces, whatever the length
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
         property: the property that was checked.
         passed: whether the codec has it.
-        message: what was tried, or what went wrong and on which vector.
+        message: the extent of the check, or the failure and its vector.
     """
 
     property: str
@@ -49,8 +49,8 @@ def check_codec(
     """Run every contract check over one codec.
 
     Args:
-        codec: any codec, also one that is not part of fedbytes.
-        seed: of the vectors and the damage.
+        codec: any codec, from fedbytes or not.
+        seed: seed of the vectors and of the damage.
         fresh_process: whether to decode in a new interpreter as well (takes seconds).
         source: file that defines and registers the codec, for the new interpreter.
     """
@@ -68,14 +68,14 @@ def check_codec(
     if codec.contracts:
         checks.append(("contracts", lambda: _check_contracts(codec, seed)))
     if fresh_process:
-        checks.append(("fresh process", lambda: _check_elsewhere(codec, seed, source)))
+        checks.append(("fresh process", lambda: _check_fresh_process(codec, seed, source)))
     return [_find(name, check) for name, check in checks]
 
 
 def _find(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, check())
-    except Exception as error:  # whatever a codec raises is what is to be reported
+    except Exception as error:  # any exception of a codec is a finding
         kind = "" if isinstance(error, _BrokenError) else f"{type(error).__name__}: "
         return Finding(name, False, f"{kind}{error}")
 
@@ -146,20 +146,20 @@ def _check_damage(codec: Codec, seed: int) -> str:
         sizes = sorted({0, 1, 3, 4, 5, len(data) // 2, len(data) - 1})
         bad = [data[:size] for size in sizes if size < len(data)] + [data + b"\0", b"\0" + data]
         for _ in range(64):
-            place, bit = generator.integers(len(data)), generator.integers(8)
+            index, bit = generator.integers(len(data)), generator.integers(8)
             flipped = bytearray(data)
-            flipped[place] ^= 1 << bit
+            flipped[index] ^= 1 << bit
             bad.append(bytes(flipped))
         for piece in bad:
-            _refused(codec, piece, shared, "damaged")
+            _require_refusal(codec, piece, shared, "damaged")
         other = Shared(sample_layout(778), round=shared.round, sender=1)
-        _refused(codec, data, other, "of another layout")
+        _require_refusal(codec, data, other, "of another layout")
         tried += len(bad) + 1
     return f"{tried} payloads"
 
 
 def _check_lora(codec: Codec, seed: int) -> str:
-    """Code an adapter's update with every kind of reference, also degenerate; damage a payload."""
+    """Encode an adapter's update with every kind of reference, then damage its payloads."""
     generator = np.random.default_rng(seed)
     layout, x, reference = draw_lora_update(generator)
     references = {
@@ -178,11 +178,11 @@ def _check_lora(codec: Codec, seed: int) -> str:
         _require(torch.equal(codec.decode(data, shared), y), f"{name}: decoded otherwise")
         for _ in range(20):
             piece = _mutate(data[:-DIGEST_BYTES], generator)
-            _sound(codec, seal(codec, piece, shared), shared)
+            _decode_or_refuse(codec, seal(codec, piece, shared), shared)
     return ", ".join(references)
 
 
-def _refused(codec: Codec, data: bytes, shared: Shared, what: str) -> None:
+def _require_refusal(codec: Codec, data: bytes, shared: Shared, what: str) -> None:
     try:
         codec.decode(data, shared)
     except ValueError:
@@ -191,18 +191,20 @@ def _refused(codec: Codec, data: bytes, shared: Shared, what: str) -> None:
 
 
 def _check_hostile(codec: Codec, seed: int) -> str:
-    """Damage payloads and give them a right digest: only ValueError or a sound vector may come."""
+    """Damage payloads under a valid digest: decoding must raise a ValueError or give a vector."""
     generator = np.random.default_rng(seed)
     numel, most, tried = 100_000, 0, 0
     for distribution in ("gauss", "sparse"):
         x = draw_vector(distribution, numel, generator)
         shared = _shared(x)
         body = codec.encode(torch.from_numpy(x), shared)[:-DIGEST_BYTES]
-        codec.decode(seal(codec, body, shared), shared)  # compiles what is to be compiled
+        codec.decode(
+            seal(codec, body, shared), shared
+        )  # compiles kernels before memory is measured
         pieces = [_mutate(body, generator) for _ in range(30)]
         for piece in pieces:
             sealed = seal(codec, piece, shared)
-            most = max(most, _peak(_sound, codec, sealed, shared))
+            most = max(most, _peak(_decode_or_refuse, codec, sealed, shared))
         tried += len(pieces)
     limit = _DECODE_MEMORY * numel + _FIXED_MEMORY
     _require(most <= limit, f"a damaged payload took {most} bytes of memory, limit {limit}")
@@ -210,13 +212,13 @@ def _check_hostile(codec: Codec, seed: int) -> str:
 
 
 def _check_memory(codec: Codec, seed: int) -> str:
-    """Measure what numpy and Python allocate; compiled loops are given all their memory."""
+    """Measure what numpy and Python allocate; compiled kernels allocate nothing."""
     numel, encoding, decoding = 100_000, 0, 0
     for distribution in ("gauss", "sparse"):
         x = draw_vector(distribution, numel, np.random.default_rng(seed))
         given, shared = torch.from_numpy(x), _shared(x)
         data = codec.encode(given, shared)
-        codec.decode(data, shared)  # what is kept for later is made by now
+        codec.decode(data, shared)  # fills the caches
         encoding = max(encoding, _peak(codec.encode, given, shared))
         decoding = max(decoding, _peak(codec.decode, data, shared))
     for name, most, share, remedy in (
@@ -234,7 +236,7 @@ def _check_memory(codec: Codec, seed: int) -> str:
 
 
 def _peak(call: Callable[..., object], *args: object) -> int:
-    """Return the most memory that is traced during a call."""
+    """Return the peak of traced memory during a call."""
     tracemalloc.start()
     try:
         call(*args)
@@ -243,7 +245,7 @@ def _peak(call: Callable[..., object], *args: object) -> int:
         tracemalloc.stop()
 
 
-def _sound(codec: Codec, data: bytes, shared: Shared) -> None:
+def _decode_or_refuse(codec: Codec, data: bytes, shared: Shared) -> None:
     try:
         codec.decode(data, shared)  # checks size and finiteness itself
     except ValueError:
@@ -259,8 +261,8 @@ def _mutate(body: bytes, generator: np.random.Generator) -> bytes:
     if how == 1:
         return bytes(out) + generator.bytes(int(generator.integers(1, 9)))
     for _ in range(int(generator.integers(1, 5)) if front else 0):
-        place = int(generator.integers(front))
-        out[place] = int(generator.choice([0, 0x7F, 0x80, 0xFF, int(generator.integers(256))]))
+        index = int(generator.integers(front))
+        out[index] = int(generator.choice([0, 0x7F, 0x80, 0xFF, int(generator.integers(256))]))
     return bytes(out)
 
 
@@ -287,7 +289,7 @@ def _check_unbiased(codec: Codec, seed: int) -> str:
 
 
 def _directions(x: Floats, generator: np.random.Generator) -> np.ndarray[Any, Any]:
-    """Return directions along which a bias would show: shrinking, shifting, small or large only."""
+    """Return directions that reveal a bias: shrinkage, shift, of small or large values only."""
     size = np.abs(x)
     small = size < np.median(size)
     rows = [x, np.sign(x), np.ones_like(x), np.where(small, x, 0), np.where(size > 2, x, 0)]
@@ -337,7 +339,7 @@ def _loss(codec: Codec, x: Floats, seed: int, round: int) -> float:
     return float(((y / scale - wide) ** 2).sum() / (wide**2).sum())
 
 
-def _check_elsewhere(codec: Codec, seed: int, source: Path | None) -> str:
+def _check_fresh_process(codec: Codec, seed: int, source: Path | None) -> str:
     x = draw_vector("gauss", 1000, np.random.default_rng(seed))
     shared = _shared(x, seed, round=3)
     data = codec.encode(torch.from_numpy(x), shared)

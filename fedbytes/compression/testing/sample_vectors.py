@@ -1,4 +1,4 @@
-"""Vectors on which codecs are checked and measured; all from a seed."""
+"""Vectors for checking and measuring codecs, all drawn from a seed."""
 
 import numpy as np
 
@@ -17,8 +17,8 @@ def sample_layout(numel: int) -> Layout:
 def draw_vector(distribution: str, numel: int, generator: np.random.Generator) -> Floats:
     """Return float32 [numel] of "gauss", "t3", "sparse" or "lora".
 
-    "t3" is Student-t with 3 degrees of freedom; "sparse" is 1 % Gaussian and else zero; "lora"
-    has rows of 16 directions whose energy falls by half each, in two factors of unlike scale.
+    "t3" is Student-t with 3 degrees of freedom; "sparse" is 1 % Gaussian and otherwise zero; "lora"
+    has rows of 16 directions of halving energy, in two factors of different scale.
 
     Raises:
         ValueError: for another name.
@@ -43,10 +43,10 @@ def draw_vector(distribution: str, numel: int, generator: np.random.Generator) -
 def draw_lora_update(
     generator: np.random.Generator, rank: int = 4, width: int = 40, pairs: int = 3
 ) -> tuple[Layout, Floats, Floats]:
-    """Return an adapter's layout, an update and an earlier one with the same few directions.
+    """Return an adapter's layout, an update, and an earlier update with the same few directions.
 
-    The A of all pairs share column directions, as where layers read one stream; a matrix and a
-    vector that are no pair stand after them.
+    The A of all pairs share column directions, like layers that read the same hidden states. A
+    matrix and a vector without a pair follow.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for pair in range(pairs):
@@ -69,7 +69,7 @@ def draw_lora_update(
 
 
 def edge_cases(generator: np.random.Generator) -> dict[str, Floats]:
-    """Return vectors that have broken codecs: empty, zeros, all equal, extreme, odd lengths."""
+    """Return vectors that broke codecs before: empty, zero, constant, extreme, of odd length."""
     normal = generator.standard_normal(1000, np.float32)
     top = np.finfo(np.float32).max
     tiny = np.float32(1e-45)

@@ -43,7 +43,7 @@ def unrank_sets(ranks: UInt64s, n: int, k: int) -> Indices:
     left = ranks.copy()
     sets = np.empty((ranks.size, k), np.int64)
     for i in reversed(range(k)):
-        # The greedy choice: the largest c with C(c, i + 1) <= what is left.
+        # The greedy choice: the largest c with C(c, i + 1) <= the rest.
         sets[:, i] = np.searchsorted(table[i], left, side="right") - 1
         left -= table[i][sets[:, i]]
     return sets

@@ -4,8 +4,7 @@ import numpy as np
 
 from fedbytes.arrays import Floats, Int8s
 from fedbytes.compression.codecs.int.loops import (
-    round_stochastically,
-    round_to_nearest,
+    round_blocks,
     scale_codes,
 )
 
@@ -26,10 +25,8 @@ def quantise_blocks(
     blocks = -(-x.size // block)
     peaks = np.empty(blocks, np.float32)
     codes = np.empty(x.size, np.int8)
-    if noise is None:
-        round_to_nearest(x, x.view(np.int32), block, divisor, peaks, codes)
-    else:
-        round_stochastically(x, x.view(np.int32), noise, block, divisor, peaks, codes)
+    dither = np.empty(0, np.float32) if noise is None else noise
+    round_blocks(x, x.view(np.int32), dither, block, divisor, peaks, codes)
     return peaks, codes
 
 

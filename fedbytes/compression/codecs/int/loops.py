@@ -24,14 +24,7 @@ def _scaled(x: Floats, block: int, divisor: int, peaks: Floats) -> tuple[Floats,
     return scaled, -abs(divisor), -divisor - 1 if divisor < 0 else divisor
 
 
-def _round_to_nearest_numpy(
-    x: Floats, bits: Int32s, block: int, divisor: int, peaks: Floats, codes: Int8s
-) -> None:
-    scaled, low, high = _scaled(x, block, divisor, peaks)
-    codes[:] = np.clip(np.rint(scaled), low, high)
-
-
-def _round_stochastically_numpy(
+def _round_blocks_numpy(
     x: Floats,
     bits: Int32s,
     noise: Floats,
@@ -41,7 +34,8 @@ def _round_stochastically_numpy(
     codes: Int8s,
 ) -> None:
     scaled, low, high = _scaled(x, block, divisor, peaks)
-    codes[:] = np.clip(np.floor(scaled + noise), low, high)
+    rounded = np.floor(scaled + noise) if noise.size else np.rint(scaled)
+    codes[:] = np.clip(rounded, low, high)
 
 
 def _scale_codes_numpy(
@@ -51,18 +45,15 @@ def _scale_codes_numpy(
     y *= np.repeat(peaks, block)[: codes.size]
 
 
-# The loops spell out int32 and slices because numba vectorises them only then; the search for the
-# peak is repeated because a shared helper would be compiled, and cached, on its own.
-
-
-@kernel(_round_to_nearest_numpy)
-def round_to_nearest(x, bits, block, divisor, peaks, codes):
-    """Write the peak of each block and the nearest code of each coordinate."""
+@kernel(_round_blocks_numpy)
+def round_blocks(x, bits, noise, block, divisor, peaks, codes):
+    """Write the peak of each block, and codes rounded to nearest or, if given, by noise."""
+    # int32 and slices are spelled out because numba vectorises the loops only then.
     high = np.float32(-divisor - 1 if divisor < 0 else divisor)
     low = np.float32(-abs(divisor))
     for b in range(peaks.size):
         part, pattern = x[b * block : b * block + block], bits[b * block : b * block + block]
-        out = codes[b * block : b * block + block]
+        out, dither = codes[b * block : b * block + block], noise[b * block : b * block + block]
         largest = np.int32(0)  # of the magnitudes' bit patterns, which sort like the values
         positive = np.int32(0)
         for i in range(pattern.size):
@@ -78,41 +69,18 @@ def round_to_nearest(x, bits, block, divisor, peaks, codes):
         inverse = np.float32(0)
         if peak != 0:
             inverse = np.float32(divisor) / (peak * boost)
-        for i in range(part.size):
-            code = np.rint(part[i] * boost * inverse)
-            code = low if code < low else code
-            code = high if code > high else code
-            out[i] = np.int8(np.int32(code))
-
-
-@kernel(_round_stochastically_numpy)
-def round_stochastically(x, bits, noise, block, divisor, peaks, codes):
-    """Write the peak of each block and a code that the noise rounds up or down."""
-    high = np.float32(-divisor - 1 if divisor < 0 else divisor)
-    low = np.float32(-abs(divisor))
-    for b in range(peaks.size):
-        part, pattern = x[b * block : b * block + block], bits[b * block : b * block + block]
-        out, dither = codes[b * block : b * block + block], noise[b * block : b * block + block]
-        largest = np.int32(0)
-        positive = np.int32(0)
-        for i in range(pattern.size):
-            value = pattern[i]
-            magnitude = np.int32(value & np.int32(0x7FFFFFFF))
-            largest = magnitude if magnitude > largest else largest
-            positive = value if value > positive else positive
-        peak = np.int32(largest).view(np.float32)
-        boost = _BOOST if peak < _TINY else np.float32(1)
-        if divisor < 0 and positive != largest:
-            peak = -peak
-        peaks[b] = peak
-        inverse = np.float32(0)
-        if peak != 0:
-            inverse = np.float32(divisor) / (peak * boost)
-        for i in range(part.size):
-            code = np.floor(part[i] * boost * inverse + dither[i])
-            code = low if code < low else code
-            code = high if code > high else code
-            out[i] = np.int8(np.int32(code))
+        if dither.size:
+            for i in range(part.size):
+                code = np.floor(part[i] * boost * inverse + dither[i])
+                code = low if code < low else code
+                code = high if code > high else code
+                out[i] = np.int8(np.int32(code))
+        else:
+            for i in range(part.size):
+                code = np.rint(part[i] * boost * inverse)
+                code = low if code < low else code
+                code = high if code > high else code
+                out[i] = np.int8(np.int32(code))
 
 
 @kernel(_scale_codes_numpy)
