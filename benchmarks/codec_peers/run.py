@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.measure.codec_measures import measure_vector
+from fedbytes.compression.measurement.codec_measures import measure_vector
 from fedbytes.compression.testing.sample_vectors import draw_vector
 from fedbytes.experiments.store.provenance import provenance
 from fedbytes.labels import short_label

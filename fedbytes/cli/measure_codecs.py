@@ -13,15 +13,15 @@ from rich.progress import track
 from rich.table import Table
 
 from fedbytes.compression.codec import CODECS, make_codec
-from fedbytes.compression.measure.codec_measures import default_variants, measure
-from fedbytes.compression.measure.codec_survey import (
+from fedbytes.compression.measurement.codec_measures import default_variants, measure
+from fedbytes.compression.measurement.codec_survey import (
     CLIENTS,
     CORRELATIONS,
     survey,
     survey_means,
     survey_points,
 )
-from fedbytes.compression.measure.overheads import overheads
+from fedbytes.compression.measurement.overheads import overheads
 from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.labels import short_label
 

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from fedbytes.compression.frame import Frame as Frame
     from fedbytes.compression.layout import Layout as Layout
     from fedbytes.compression.layout import Shared as Shared
-    from fedbytes.compression.measure.codec_measures import default_variants as default_variants
-    from fedbytes.compression.measure.codec_measures import measure as measure
-    from fedbytes.compression.measure.codec_measures import measure_mean as measure_mean
+    from fedbytes.compression.measurement.codec_measures import default_variants as default_variants
+    from fedbytes.compression.measurement.codec_measures import measure as measure
+    from fedbytes.compression.measurement.codec_measures import measure_mean as measure_mean
     from fedbytes.compression.numerics.kernels import kernel as kernel
     from fedbytes.compression.quantisers.bfloat16 import from_bf16 as from_bf16
     from fedbytes.compression.quantisers.bfloat16 import to_bf16 as to_bf16

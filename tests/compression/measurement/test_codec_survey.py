@@ -5,14 +5,14 @@ import math
 import pytest
 
 from fedbytes.compression import codec_names, make_codec, measure, measure_mean
-from fedbytes.compression.measure.codec_survey import (
+from fedbytes.compression.measurement.codec_survey import (
     CLIENTS,
     CORRELATIONS,
     survey,
     survey_means,
     survey_points,
 )
-from fedbytes.compression.measure.overheads import overheads
+from fedbytes.compression.measurement.overheads import overheads
 
 
 def test_every_codec_is_surveyed_on_both_distributions() -> None:

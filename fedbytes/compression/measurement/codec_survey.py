@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedbytes.compression.codec import CODECS, Codec, codec_names, codec_spec, make_codec
-from fedbytes.compression.measure.codec_measures import default_variants, measure, measure_round
+from fedbytes.compression.measurement.codec_measures import default_variants, measure, measure_round
 from fedbytes.labels import short_label
 
 DISTRIBUTIONS = ("gauss", "t3")
