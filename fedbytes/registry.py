@@ -10,6 +10,9 @@ from collections.abc import Callable, Iterable, Mapping
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
+from fedbytes.plugin_fields import Plugin, added_field, check_bounds, stated_fields
+from fedbytes.plugin_fields import bounded as bounded
+
 T = TypeVar("T")
 U = TypeVar("U")
 C = TypeVar("C", bound=type)
@@ -23,17 +26,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"{hint} (known: {', '.join(names) or 'none'})"
 
 
-def later(default: Any) -> Any:
-    """Return a dataclass field that was added later: at its default it is left out of the spec.
-
-    So runs that were made before there was the field keep their ids.
-    """
-    return dataclasses.field(default=default, metadata={"later": True})
-
-
-def is_default(field: dataclasses.Field[Any], value: Any) -> bool:
-    """Return whether `field` was made by `later` and has its default."""
-    return "later" in field.metadata and bool(value == field.default)
+later = added_field
+"""The name of `added_field` until the next release."""
 
 
 class Registry(Generic[T]):
@@ -130,18 +124,16 @@ class Registry(Generic[T]):
         ]
         if missing:
             raise ValueError(f"{what} needs {', '.join(missing)}")
-        return cls(**{k: self._convert(v, hints[k], f"{what}: {k}") for k, v in given.items()})
+        made = cls(**{k: self._convert(v, hints[k], f"{what}: {k}") for k, v in given.items()})
+        check_bounds(made, None if isinstance(made, Plugin) else f"{what}.")
+        return made
 
     def spec(self, plugin: T) -> dict[str, Any]:
         """Return the canonical `{"name": …, **fields}` of a plug-in, defaults included."""
         return {"name": plugin.name, **self._plain_fields(plugin)}  # type: ignore[attr-defined]
 
     def _plain_fields(self, plugin: Any) -> dict[str, Any]:
-        return {
-            f.name: self._plain(getattr(plugin, f.name))
-            for f in dataclasses.fields(plugin)
-            if f.init and not is_default(f, getattr(plugin, f.name))
-        }
+        return {key: self._plain(value) for key, value in stated_fields(plugin).items()}
 
     def _plain(self, value: Any) -> Any:
         owner = Registry.of(type(value))

@@ -18,10 +18,10 @@ from fedbytes.federated.testing.tiny_models import examples_of
 
 CLIENTS, FIRST, ROUNDS = 2, 2, 7
 PAIRINGS = {
-    "lossy uplink": Compatibility(up_name="topk"),
-    "lossy downlink": Compatibility(down_name="topk"),
-    "feedback up": Compatibility(up_name="topk", up_feedback=True),
-    "feedback down": Compatibility(down_name="topk", down_feedback=True),
+    "lossy uplink": Compatibility(up_name="topk", up_exact=False),
+    "lossy downlink": Compatibility(down_name="topk", down_exact=False),
+    "feedback up": Compatibility(up_name="topk", up_exact=False, up_feedback=True),
+    "feedback down": Compatibility(down_name="topk", down_exact=False, down_feedback=True),
     "momentum up": Compatibility(up_momentum=True),
     "some clients": Compatibility(partial=True),
 }
@@ -122,7 +122,9 @@ def _usual(case: Compatibility, algorithm: Algorithm) -> Compatibility:
     if case.up_name != "fp32" or case.up_momentum:
         return case
     usual = compatibility(make_link(algorithm.example_uplink), make_link("fp32"), False)
-    return replace(case, up_name=usual.up_name, up_feedback=usual.up_feedback)
+    return replace(
+        case, up_name=usual.up_name, up_exact=usual.up_exact, up_feedback=usual.up_feedback
+    )
 
 
 @cache

@@ -10,6 +10,7 @@ from torch import Tensor
 from fedbytes.compression.codec import Codec
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.residual_guard import require_contracting
+from fedbytes.plugin_fields import added_field
 
 SenderState = dict[str, Tensor]
 """What a sender keeps between messages, by name, float32 [numel] each; checkpoint it."""
@@ -57,8 +58,8 @@ class Memory:
     """
 
     feedback: Feedback = "none"
-    momentum: float = 0.0
-    decay: float = 1.0
+    momentum: float = added_field(0.0)
+    decay: float = added_field(1.0)
 
     def __post_init__(self) -> None:
         if not (0 <= self.momentum < 1 and math.isfinite(self.momentum)):

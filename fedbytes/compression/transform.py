@@ -3,11 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 from fedbytes.arrays import Floats
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
+from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
 
@@ -19,13 +20,11 @@ class Transformed:
     vector: Floats
 
 
-class Transform(ABC):
+class Transform(Plugin, ABC):
     """A frozen dataclass that maps a vector [n] to a vector [m] and back; one file per transform.
 
     See `transforms/` for examples and `codecs/chain.py` for their composition.
     """
-
-    name: ClassVar[str]
 
     @property
     def unbiased(self) -> bool:

@@ -11,9 +11,10 @@ from torch import Tensor
 from fedbytes.compression.layout import Layout
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter import Adapter
+from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
 ClientMemory = dict[str, Tensor]
@@ -32,6 +33,7 @@ class Compatibility:
         up_differences: whether the uplink carries differences to an estimate (EF21).
         adapter: what is trained of the model, None if it is not known yet.
         classifies: whether there is a classifier with a linear head, and no language model.
+        up_exact, down_exact: whether the codecs return every float32 as it was.
     """
 
     up_name: str = "fp32"
@@ -43,19 +45,8 @@ class Compatibility:
     up_differences: bool = False
     adapter: Adapter | None = None
     classifies: bool = True
-
-    @property
-    def up_exact(self) -> bool:
-        """Whether the uplink's codec returns every float32 as it was."""
-        return self.up_name in EXACT_CODECS
-
-    @property
-    def down_exact(self) -> bool:
-        """Whether the downlink's codec returns every float32 as it was."""
-        return self.down_name in EXACT_CODECS
-
-
-EXACT_CODECS = frozenset({"fp32"})
+    up_exact: bool = True
+    down_exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,7 +68,7 @@ class Trained:
         return replace(self, delta=delta)
 
 
-class Algorithm(ABC):
+class Algorithm(Plugin, ABC):
     """A federated algorithm; its fields are its configuration.
 
     All methods are pure: everything they need comes in, everything they change goes out.
@@ -90,7 +81,6 @@ class Algorithm(ABC):
     must not follow from what is announced, which the other clients did not hear.
     """
 
-    name: ClassVar[str]
     downloads: ClassVar[Literal["updates", "state"]] = "updates"
     """`updates`: clients are kept in step, and are sent what changed. `state`: each client of a
     round is sent, through the downlink codec, what `download` makes for it, and keeps nothing."""
@@ -129,7 +119,7 @@ class Algorithm(ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Turn what the clients sent into the global update `[numel]` and the next state."""
 
     def train(
@@ -144,8 +134,8 @@ class Algorithm(ABC):
         return self.client(context.model, start, indices, memory, rng)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the update `[down(context).numel]` and the server's next state.
 
         Args:

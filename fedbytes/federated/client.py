@@ -17,7 +17,7 @@ from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context
 from fedbytes.federated.protocol.link import check_residual
 from fedbytes.federated.protocol.messages import (
-    KINDS,
+    KIND_NAMES,
     frame_announcement,
     frame_metrics,
     frame_vector,
@@ -82,7 +82,7 @@ class Client:
         for data in frames:
             frame = Frame.unpack(data)
             with self.clock.phase("decode"):
-                self._take(KINDS.get(frame.kind, "unknown"), frame)
+                self._take(KIND_NAMES.get(frame.kind, "unknown"), frame)
 
     def _take(self, kind: str, frame: Frame) -> None:
         fed, state, replica = self.fed, self.state, self.replica

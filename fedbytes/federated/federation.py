@@ -126,6 +126,8 @@ def compatibility(uplink: Link, downlink: Link, partial: bool) -> Compatibility:
         up_momentum=uplink.memory.momentum > 0,
         partial=partial,
         up_differences=uplink.estimates,
+        up_exact=uplink.codec.exact,
+        down_exact=downlink.codec.exact,
     )
 
 

@@ -3,12 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
 
 from fedbytes.data.tokens.token_cache import Tokenizer
+from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
 # Draws a tensor's initial value; what it does not draw, it takes from the tensor given.
@@ -16,10 +17,8 @@ Initial = Callable[[np.random.Generator, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
-class Adapter(ABC):
+class Adapter(Plugin, ABC):
     """A choice of trained tensors; a frozen dataclass registered by name."""
-
-    name: ClassVar[str]
 
     @abstractmethod
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:

@@ -1,6 +1,5 @@
 """The model part of a configuration."""
 
-import dataclasses
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +12,8 @@ from fedbytes.models.base.offload import Offload
 from fedbytes.models.base.quantised_base import Quantisation
 from fedbytes.models.device import Precision
 from fedbytes.models.heads.verbaliser import QUESTION
-from fedbytes.registry import is_default, later, nearest
+from fedbytes.plugin_fields import added_field, stated_fields
+from fedbytes.registry import nearest
 
 MICROBATCHES = 4
 
@@ -51,19 +51,19 @@ class ModelSpec:
     device: str = "auto"
     precision: Precision = "auto"
     pooling: Literal["auto", "mean", "last"] = "auto"
-    quantise: Literal["none", "nf4", "fp4", "int8"] = later("none")
-    double_quant: bool = later(False)
-    compute_dtype: Literal["auto", "float32", "bfloat16", "float16"] = later("auto")
-    gradient_checkpointing: bool = later(False)
-    device_map: Literal["none", "auto", "cpu", "disk"] = later("none")
-    offload_folder: str = later("")
-    family: Family | None = later(None)
-    tensor_parallel: bool = later(False)
-    pipeline_parallel: bool = later(False)
-    microbatches: int = later(MICROBATCHES)
-    head: Literal["linear", "words"] = later("linear")
-    words: str = later("")
-    question: str = later(QUESTION)
+    quantise: Literal["none", "nf4", "fp4", "int8"] = added_field("none")
+    double_quant: bool = added_field(False)
+    compute_dtype: Literal["auto", "float32", "bfloat16", "float16"] = added_field("auto")
+    gradient_checkpointing: bool = added_field(False)
+    device_map: Literal["none", "auto", "cpu", "disk"] = added_field("none")
+    offload_folder: str = added_field("")
+    family: Family | None = added_field(None)
+    tensor_parallel: bool = added_field(False)
+    pipeline_parallel: bool = added_field(False)
+    microbatches: int = added_field(MICROBATCHES)
+    head: Literal["linear", "words"] = added_field("linear")
+    words: str = added_field("")
+    question: str = added_field(QUESTION)
 
     def __post_init__(self) -> None:
         if self.double_quant and self.quantise not in ("nf4", "fp4"):
@@ -155,8 +155,5 @@ def _check(key: str, value: Any, hint: Any) -> None:
 
 def model_spec(spec: ModelSpec) -> dict[str, Any]:
     """Return the canonical fields of a model; those added later are left out at their default."""
-    return {
-        field.name: getattr(spec, field.name)
-        for field in dataclasses.fields(spec)
-        if field.name != "family" and not is_default(field, getattr(spec, field.name))
-    } | family_fields(spec.family)
+    fields = {key: value for key, value in stated_fields(spec).items() if key != "family"}
+    return fields | family_fields(spec.family)

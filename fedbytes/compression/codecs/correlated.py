@@ -17,6 +17,7 @@ from fedbytes.compression.quantisers.dither import common_dither, fold_signs, un
 from fedbytes.compression.quantisers.level_tokens import LevelTokens, read_uniform
 from fedbytes.compression.quantisers.uniform import quantise_uniform
 from fedbytes.compression.quantisers.uniform_rate import quantise_at_rate
+from fedbytes.plugin_fields import bounded
 
 DEFAULT_BITS = 2.0
 _LIMIT = math.sqrt(12)  # step / rms below which the error is below the energy
@@ -50,17 +51,14 @@ class Correlated(Codec):
         step: quantiser step as a multiple of the vector's root mean square.
     """
 
-    bits: float | None = None
-    step: float | None = None
+    bits: float | None = bounded(None, least=0.05, most=16)
+    step: float | None = bounded(None, least=2.0**-12, most=64)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"bits": 1.0}, {"bits": 2.0}, {"step": 4.0})
+    unbiased: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        check_bits_or_step(self, (0.05, 16), (2.0**-12, 64), DEFAULT_BITS)
-
-    @property
-    def unbiased(self) -> bool:
-        """True."""
-        return True
+        super().__post_init__()
+        check_bits_or_step(self, DEFAULT_BITS)
 
     @property
     def contracts(self) -> bool:

@@ -25,6 +25,7 @@ from fedbytes.compression.quantisers.unbiased import (
 )
 from fedbytes.compression.quantisers.uniform import level_offsets, quantise_uniform
 from fedbytes.compression.quantisers.uniform_rate import RateMatch, quantise_at_rate
+from fedbytes.plugin_fields import bounded
 
 DEFAULT_BITS = 2.0
 _NEAREST_LIMIT = 2.0  # step / rms below which nearest rounding contracts for every vector
@@ -75,8 +76,8 @@ class Ecsq(Codec):
         rounding: "nearest", "dither" or "unbiased".
     """
 
-    bits: float | None = None
-    step: float | None = None
+    bits: float | None = bounded(None, least=0.05, most=16)
+    step: float | None = bounded(None, least=2.0**-12, most=64)
     rounding: Literal["nearest", "dither", "unbiased"] = "nearest"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"bits": 0.5},
@@ -92,11 +93,8 @@ class Ecsq(Codec):
     )
 
     def __post_init__(self) -> None:
-        check_bits_or_step(self, (0.05, 16), (2.0**-12, 64), DEFAULT_BITS)
-        if self.rounding not in ("nearest", "dither", "unbiased"):
-            raise ValueError(
-                f"ecsq: rounding is 'nearest', 'dither' or 'unbiased', got {self.rounding!r}"
-            )
+        super().__post_init__()
+        check_bits_or_step(self, DEFAULT_BITS)
 
     @property
     def unbiased(self) -> bool:

@@ -13,6 +13,7 @@ from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.groups import group_peaks, group_sizes, scale_groups
 from fedbytes.compression.quantisers.block_table import dequantise_block_table
+from fedbytes.plugin_fields import bounded
 
 _DTYPES = {"e4m3": torch.float8_e4m3fn, "e5m2": torch.float8_e5m2}
 _TOPS = {"e4m3": 8, "e5m2": 15}  # the largest value is 1.75 * 2^top
@@ -43,19 +44,9 @@ class Fp8(Codec):
     """
 
     format: Literal["e4m3", "e5m2"] = "e4m3"
-    block: int = 128
+    block: int = bounded(128, least=1)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"format": "e5m2", "block": 32})
-
-    def __post_init__(self) -> None:
-        if self.format not in _DTYPES:
-            raise ValueError(f"fp8: format is 'e4m3' or 'e5m2', got {self.format!r}")
-        if self.block < 1:
-            raise ValueError(f"fp8: block must be at least 1, got {self.block}")
-
-    @property
-    def contracts(self) -> bool:
-        """True: no coordinate gets worse, and each block's peak is met within an eighth."""
-        return True
+    contracts: ClassVar[bool] = True
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         sizes = group_sizes(shared.layout, self.block)

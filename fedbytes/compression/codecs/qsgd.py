@@ -14,6 +14,7 @@ from fedbytes.compression.quantisers.stochastic_levels import (
     pack_stochastic_levels,
     read_stochastic_levels,
 )
+from fedbytes.plugin_fields import bounded
 
 _MOST_LEVELS = 1 << 15
 
@@ -38,27 +39,15 @@ class Qsgd(Codec):
         norm: "l2" as in the paper's analysis, or "max", which gives finer levels and more bits.
     """
 
-    levels: int = 15
-    bucket: int = 512
+    levels: int = bounded(15, least=1, most=_MOST_LEVELS)
+    bucket: int = bounded(512, least=1)
     norm: Literal["l2", "max"] = "l2"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"levels": 127},
         {"levels": 1, "bucket": 64},
         {"levels": 7, "norm": "max"},
     )
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.levels <= _MOST_LEVELS:
-            raise ValueError(f"qsgd: levels must be from 1 to {_MOST_LEVELS}, got {self.levels}")
-        if self.bucket < 1:
-            raise ValueError(f"qsgd: bucket must be at least 1, got {self.bucket}")
-        if self.norm not in ("l2", "max"):
-            raise ValueError(f"qsgd: norm is 'l2' or 'max', got {self.norm!r}")
-
-    @property
-    def unbiased(self) -> bool:
-        """True."""
-        return True
+    unbiased: ClassVar[bool] = True
 
     @property
     def contracts(self) -> bool:

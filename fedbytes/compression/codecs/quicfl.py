@@ -93,15 +93,7 @@ class QuicFl(Codec):
 
     bits: Literal[1, 2, 3, 4] = 2
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"bits": 2}, {"bits": 1}, {"bits": 4})
-
-    def __post_init__(self) -> None:
-        if self.bits not in (1, 2, 3, 4):
-            raise ValueError(f"quicfl: bits must be 1, 2, 3 or 4, got {self.bits}")
-
-    @property
-    def unbiased(self) -> bool:
-        """True."""
-        return True
+    unbiased: ClassVar[bool] = True
 
     @property
     def contracts(self) -> bool:

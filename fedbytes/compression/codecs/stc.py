@@ -6,9 +6,10 @@ from typing import Any, ClassVar
 from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.density import check_density, count_for_density
+from fedbytes.compression.sparsifiers.density import count_for_density
 from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec
 from fedbytes.compression.sparsifiers.top_k import select_top_k
+from fedbytes.plugin_fields import bounded
 
 
 @CODECS.register("stc")
@@ -28,12 +29,9 @@ class Stc(SparseCodec):
         density: share of the coordinates that is kept, in (0, 1]; the paper's p.
     """
 
-    density: float = 0.0025
+    density: float = bounded(0.0025, above=0, most=1)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"density": 0.01},)
     bits: ClassVar[int] = 1  # type: ignore[misc]
-
-    def __post_init__(self) -> None:
-        check_density("stc", self.density)
 
     def _most(self, shared: Shared) -> int:
         return count_for_density(self.density, shared.layout.numel)

@@ -15,6 +15,7 @@ from fedbytes.compression.quantisers.stochastic_levels import (
     pack_stochastic_levels,
     read_stochastic_levels,
 )
+from fedbytes.plugin_fields import bounded
 
 
 @CODECS.register("terngrad")
@@ -36,15 +37,9 @@ class TernGrad(Codec):
             rounding, 2.5 in the paper; 0 for never.
     """
 
-    bucket: int = 0
-    clip: float = 0.0
+    bucket: int = bounded(0, least=0)
+    clip: float = bounded(0.0, least=0, most=1e6)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"bucket": 64, "clip": 2.5})
-
-    def __post_init__(self) -> None:
-        if self.bucket < 0:
-            raise ValueError(f"terngrad: bucket must be at least 0, got {self.bucket}")
-        if not 0 <= self.clip <= 1e6:
-            raise ValueError(f"terngrad: clip must be from 0 (never) to 1e6, got {self.clip}")
 
     @property
     def unbiased(self) -> bool:

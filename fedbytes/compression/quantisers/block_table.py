@@ -22,6 +22,7 @@ from fedbytes.compression.quantisers.loops.block_table_loops import (
     find_nearest_levels,
     scale_levels,
 )
+from fedbytes.plugin_fields import bounded
 
 _BLOCKS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
 _SAFE_BLOCK = 256  # larger blocks near zero may gain energy from 8-bit scales
@@ -40,12 +41,8 @@ class FourBit(Codec):
         double_quant: whether the scales themselves are sent in 8 bits.
     """
 
-    block: int = 64
+    block: int = bounded(64, choices=_BLOCKS)
     double_quant: bool = False
-
-    def __post_init__(self) -> None:
-        if self.block not in _BLOCKS:
-            raise ValueError(f"{self.name}: block must be one of {_BLOCKS}, got {self.block}")
 
     @property
     def contracts(self) -> bool:

@@ -132,9 +132,3 @@ def _levels(reader: Reader, bits: int) -> Floats:
         middle = reader.array("u1", cells, "cell means") / _MEAN_STEPS
     levels = np.minimum(edges[:-1] + np.diff(edges) * middle, high)
     return np.stack((levels, -levels), axis=1).ravel().astype(np.float32)
-
-
-def check_value_bits(name: str, bits: int) -> None:
-    """Raise a ValueError unless kept values can have that many bits."""
-    if bits not in WIDTHS:
-        raise ValueError(f"{name}: bits must be one of {WIDTHS}, got {bits}")

@@ -1,6 +1,7 @@
 """The base class of codecs that send some coordinates."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 from fedbytes.arrays import Indices
 from fedbytes.compression.codec import Codec, Floats, Payload
@@ -20,16 +21,8 @@ class SparseCodec(Codec):
     """
 
     bits: int
-
-    @property
-    def contracts(self) -> bool:
-        """True: the largest coordinate is always kept."""
-        return True
-
-    @property
-    def sparse(self) -> bool:
-        """True: what is not sent is zero."""
-        return True
+    contracts: ClassVar[bool] = True
+    sparse: ClassVar[bool] = True
 
     @abstractmethod
     def _select(self, x: Floats, shared: Shared) -> Indices:

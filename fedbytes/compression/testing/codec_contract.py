@@ -63,6 +63,10 @@ def check_codec(
         ("memory", lambda: _check_memory(codec, seed)),
         ("LoRA pairs and references", lambda: _check_lora(codec, seed)),
     ]
+    if codec.relative_error < math.inf:
+        checks.append(("relative error", lambda: _check_relative_error(codec, seed)))
+    if codec.exact:
+        checks.append(("exact", lambda: _check_exact(codec, seed)))
     if codec.unbiased:
         checks.append(("unbiased", lambda: _check_unbiased(codec, seed)))
     if codec.contracts:
@@ -114,6 +118,40 @@ def _check_round_trips(codec: Codec, seed: int) -> str:
         again = codec.decode(data, _shared(x))
         _require(torch.equal(again, y), f"{name}: decoded otherwise the second time")
     return f"{len(cases)} vectors"
+
+
+def _check_exact(codec: Codec, seed: int) -> str:
+    cases = _samples(seed)
+    for name, x in cases.items():
+        changed = np.count_nonzero(_through(codec, x).view(np.uint32) != x.view(np.uint32))
+        _require(changed == 0, f"{name}: {changed} of {x.size} coordinates change")
+    return f"{len(cases)} vectors come back bit for bit"
+
+
+def _check_relative_error(codec: Codec, seed: int) -> str:
+    worst = 0.0
+    for name, x in _samples(seed).items():
+        size = np.abs(x).astype(np.float64)
+        normal = size >= np.finfo(np.float32).tiny
+        error = np.abs(_through(codec, x).astype(np.float64) - x)
+        share = float((error[normal] / size[normal]).max(initial=0))
+        _require(
+            share <= codec.relative_error, f"{name}: a coordinate changes by {share:.3g} of it"
+        )
+        worst = max(worst, share)
+    return f"at most {worst:.3g} of a coordinate"
+
+
+def _samples(seed: int) -> dict[str, Floats]:
+    generator = np.random.default_rng(seed)
+    drawn = {name: draw_vector(name, 4000, generator) for name in ("gauss", "t3", "sparse", "lora")}
+    return drawn | edge_cases(generator)
+
+
+def _through(codec: Codec, x: Floats) -> Floats:
+    shared = _shared(x)
+    y: Floats = codec.decode(codec.encode(torch.from_numpy(x), shared), shared).numpy()
+    return y
 
 
 def _check_bad_input(codec: Codec) -> str:

@@ -1,6 +1,7 @@
 """Keep the largest coordinates."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -8,9 +9,10 @@ from fedbytes.arrays import Floats, Indices
 from fedbytes.compression.coding.index_sets import pack_indices, read_indices
 from fedbytes.compression.coding.reader import Reader, pack_count
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.density import check_density, count_for_density
+from fedbytes.compression.sparsifiers.density import count_for_density
 from fedbytes.compression.sparsifiers.top_k import select_top_k
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
+from fedbytes.plugin_fields import bounded
 
 
 @TRANSFORMS.register("keep")
@@ -25,20 +27,9 @@ class Keep(Transform):
         density: share of the coordinates that is kept, in (0, 1].
     """
 
-    density: float = 0.01
-
-    def __post_init__(self) -> None:
-        check_density("keep", self.density)
-
-    @property
-    def contracts(self) -> bool:
-        """True, with delta of about density times the codec's."""
-        return True
-
-    @property
-    def sparse(self) -> bool:
-        """True."""
-        return True
+    density: float = bounded(0.01, above=0, most=1)
+    contracts: ClassVar[bool] = True
+    sparse: ClassVar[bool] = True
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the kept values, their number and places."""

@@ -1,6 +1,7 @@
 """Bring tensors to one scale."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -22,10 +23,7 @@ class Normalise(Transform):
     Unbiased; does not contract: the error of a large tensor may outgrow a small one's energy.
     """
 
-    @property
-    def unbiased(self) -> bool:
-        """True: the scale does not depend on the codec's randomness."""
-        return True
+    unbiased: ClassVar[bool] = True
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the tensors at root mean square 1, and what they were."""

@@ -3,10 +3,11 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fedbytes.plugin_fields import ADDED, is_default
 from fedbytes.registry import nearest
 
 M = TypeVar("M", bound=BaseModel)
@@ -62,7 +63,7 @@ class RunConfig(BaseModel):
     """Clients sampled a round; all of them by default."""
     evaluate_every: int = Field(1, ge=1)
     """Evaluate after every so many rounds, and after the last."""
-    evaluate_start: bool = False
+    evaluate_start: Annotated[bool, ADDED] = False
     """Evaluate before the first round as well: a row of round 0, where nothing has been sent."""
     initial: Literal["full", "seed"] = "full"
     """What brings a client the initial state: the state itself, or the seed it is drawn from."""
@@ -112,9 +113,12 @@ class RunConfig(BaseModel):
     @property
     def id(self) -> str:
         """The digest of the canonical configuration; two runs with one id are the same run."""
-        identity = self.model_dump(mode="json", exclude=_NOT_IDENTITY)
-        if not self.evaluate_start:  # the field came later: runs without it keep their ids
-            del identity["evaluate_start"]
+        known = type(self).model_fields
+        identity = {
+            key: value
+            for key, value in self.model_dump(mode="json", exclude=_NOT_IDENTITY).items()
+            if not is_default(known[key], getattr(self, key))
+        }
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

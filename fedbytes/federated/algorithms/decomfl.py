@@ -13,14 +13,14 @@ from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Co
 from fedbytes.federated.averaging import weighted_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.zeroth_order.directions import add_directions, direction_key
 from fedbytes.federated.zeroth_order.slopes import (
-    Difference,
-    check_positive,
+    FiniteDifference,
     refuse_memories,
     slopes,
 )
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("decomfl")
@@ -38,22 +38,16 @@ class DeComFL(Algorithm):
         {"local_steps": 2, "perturbations": 3, "batch_size": 8, "learning_rate": 0.01},
     )
 
-    local_steps: int = 1
+    local_steps: int = bounded(1, least=1)
     """Steps that a client takes in a round."""
-    perturbations: int = 10
+    perturbations: int = bounded(10, least=1)
     """Directions in each step."""
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-    radius: float = 1e-3
+    batch_size: int = bounded(16, least=1)
+    learning_rate: float = bounded(1e-3, above=0)
+    radius: float = bounded(1e-3, above=0)
     """How far along a direction the loss is taken."""
-    difference: Difference = "forward"
+    difference: FiniteDifference = "forward"
     """`forward`: one loss a direction and one a step, as in the paper; `central`: two each."""
-
-    def __post_init__(self) -> None:
-        for key in ("local_steps", "perturbations", "batch_size"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
-        check_positive(learning_rate=self.learning_rate, radius=self.radius)
 
     def up(self, context: RoundContext) -> Layout:
         """Return the layout of the steps' lengths."""
@@ -88,7 +82,7 @@ class DeComFL(Algorithm):
             losses.append(loss)
         return Trained(torch.cat(lengths), sum(losses) / len(losses), memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the mean length along each direction, weighted by examples."""
         return weighted_mean(uploads), state
 

@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.compression.sparsifiers.density import check_density, count_for_density
+from fedbytes.compression.sparsifiers.density import count_for_density
 from fedbytes.compression.sparsifiers.top_k import select_top_k
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.lora_averaging import EXAMPLE, PlainServer, mean, no_feedback, shares
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("ecolora")
@@ -46,33 +47,25 @@ class EcoLora(PlainServer):
 
     examples = (EXAMPLE | {"segments": 2, "density": 0.5, "keep": 0.5},)
 
-    segments: int = 5
+    segments: int = bounded(5, least=1)
     """Into how many parts the trained vector is cut; more than the clients of a round leaves gaps,
     which later rounds fill."""
-    density: float = 0.5
+    density: float = bounded(0.5, above=0, most=1)
     """Share of a segment's entries that is sent at first."""
-    min_density: float = 0.05
+    min_density: float = bounded(0.05, above=0, most=1)
     """What the share of A's and the head's entries tends to."""
-    min_density_b: float = 0.04
+    min_density_b: float = bounded(0.04, above=0, most=1)
     """What the share of B's entries tends to."""
-    gamma: float = 3.0
+    gamma: float = bounded(3.0, least=0)
     """How fast it does."""
-    keep: float = 0.0
+    keep: float = bounded(0.0, least=0, below=1)
     """How much of its own model a client begins from; 0 is the global model alone."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.segments < 1:
-            raise ValueError(f"segments must be at least 1, got {self.segments}")
-        check_density(self.name, self.density)
         for key in ("min_density", "min_density_b"):
-            check_density(self.name, getattr(self, key))
             if getattr(self, key) > self.density:
                 raise ValueError(f"{key}={getattr(self, key)} is above density={self.density}")
-        if not self.gamma >= 0:
-            raise ValueError(f"gamma must be at least 0, got {self.gamma}")
-        if not 0 <= self.keep < 1:
-            raise ValueError(f"keep must be in [0, 1), got {self.keep}")
 
     def synced_layout(self, model: Trainable) -> Layout:
         """Return the trained tensors.
@@ -150,8 +143,8 @@ class EcoLora(PlainServer):
         return floor + (self.density - floor) * math.exp(-self.gamma * fall)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return each segment's mean over those who sent it; what nobody sent does not move."""
         update = torch.zeros_like(held)
         senders: dict[int, list[Upload]] = {}

@@ -11,8 +11,9 @@ from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility
 from fedbytes.federated.averaging import Averaging
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("feddyn")
@@ -26,14 +27,12 @@ class FedDyn(Averaging):
     examples, as in the paper.
     """
 
-    alpha: float = 0.1
+    alpha: float = bounded(0.1, above=0)
     """Weight of the regularisation."""
     server_optimizer: Literal["sgd"] = "sgd"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.alpha < float("inf"):
-            raise ValueError(f"alpha must be above 0, got {self.alpha}")
         if self.server_momentum or self.server_learning_rate != 1:
             raise ValueError(
                 "feddyn's server step is its own: leave server_learning_rate=1 and "
@@ -60,8 +59,8 @@ class FedDyn(Averaging):
         return Trained(trained.delta, trained.loss, {"gradient": after})
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the mean delta less h / alpha, with h of all clients so far."""
         mean = torch.stack([upload.delta for upload in uploads]).mean(0)
         h = state.get("h", torch.zeros_like(mean))

@@ -20,10 +20,11 @@ from fedbytes.federated.lora.lora_averaging import (
     stack,
     top_factors,
 )
-from fedbytes.federated.lora.named_tensors import pack, unpack
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.lora.named_tensors import pack_tensors, unpack_tensors
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraPair
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("fedex_lora")
@@ -36,13 +37,8 @@ class FedExLora(PlainServer):
     that rank, or whole where that is less, and every client adds it to its base weights.
     """
 
-    residual_rank: int | None = None
+    residual_rank: int | None = bounded(None, least=1)
     """Send the residual's first so many singular directions alone: no longer exact, and cheaper."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.residual_rank is not None and self.residual_rank < 1:
-            raise ValueError(f"residual_rank must be at least 1, got {self.residual_rank}")
 
     def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of what is trained and of what is added to the base weights."""
@@ -82,11 +78,11 @@ class FedExLora(PlainServer):
         return self.local(context.model, start[: context.model.layout.numel], indices, memory, rng)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the mean of what is trained, and the residuals."""
         weights = shares(uploads)
-        sent = [unpack(context.model.layout, upload.delta) for upload in uploads]
+        sent = [unpack_tensors(context.model.layout, upload.delta) for upload in uploads]
         update = {
             name: mean(weights, [s[name] for s in sent]) for name in context.model.layout.names
         }
@@ -105,12 +101,15 @@ class FedExLora(PlainServer):
             if rank < b.shape[1]:
                 b, a = _filled(top_factors((b, a), rank), rank)
             update[_residual(pair.b)], update[_residual(pair.a)] = b, a
-        return pack(self.down(context), update), state
+        return pack_tensors(self.down(context), update), state
 
     def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return the moved factors and head, and the base with the residuals added."""
         layout = self.synced_layout(context.model)
-        sent, after = unpack(self.down(context), update), unpack(layout, held.clone())
+        sent, after = (
+            unpack_tensors(self.down(context), update),
+            unpack_tensors(layout, held.clone()),
+        )
         for name in context.model.layout.names:
             after[name] += sent[name]
         for pair in self.pairs(context.model):
@@ -120,7 +119,7 @@ class FedExLora(PlainServer):
             elif rank > 0:
                 product = sent[_residual(pair.b)] @ sent[_residual(pair.a)]
                 after[pair.base] += pair.scale * product
-        return pack(layout, after)
+        return pack_tensors(layout, after)
 
     def load(self, model: Trainable, held: Tensor) -> None:
         """Put the factors, the head and the base in place."""

@@ -15,15 +15,15 @@ from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Compatibility, Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.federated.zeroth_order.directions import add_directions, direction_key
 from fedbytes.federated.zeroth_order.slopes import (
-    Difference,
-    check_positive,
+    FiniteDifference,
     refuse_memories,
     slopes,
 )
+from fedbytes.plugin_fields import bounded
 from fedbytes.streams import stream
 
 _SEED_PIECES = 4
@@ -50,26 +50,20 @@ class FedKSeed(Algorithm):
         for draws in ("shared", "own")
     )
 
-    seeds: int = 4096
+    seeds: int = bounded(4096, least=1)
     """Candidate seeds; clients hold as many numbers."""
-    local_steps: int = 20
+    local_steps: int = bounded(20, least=1)
     """Steps that a client takes in a round, each along one seed's direction."""
-    batch_size: int = 16
-    learning_rate: float = 1e-5
-    radius: float = 5e-4
+    batch_size: int = bounded(16, least=1)
+    learning_rate: float = bounded(1e-5, above=0)
+    radius: float = bounded(5e-4, above=0)
     """How far along a direction the loss is taken."""
-    difference: Difference = "central"
+    difference: FiniteDifference = "central"
     """`central`: two losses a step, as in the paper; `forward`: one at the point itself."""
     draws: Literal["shared", "own"] = "shared"
     """Who knows which seeds a client draws. `shared`: both ends draw them from the run's seed, and
     only lengths travel. `own`: the client alone, as in the paper; it sends all its accumulated
     lengths, for which an uplink `threshold` of 32 bits sends pairs of place and value."""
-
-    def __post_init__(self) -> None:
-        for key in ("seeds", "local_steps", "batch_size"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
-        check_positive(learning_rate=self.learning_rate, radius=self.radius)
 
     def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of the seed and the accumulated lengths."""
@@ -117,8 +111,8 @@ class FedKSeed(Algorithm):
         return Trained(delta, sum(losses) / len(losses), memory)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the mean change of every seed's length, clients weighted by examples."""
         total = sum(upload.examples for upload in uploads)
         change = torch.zeros(self.seeds)
@@ -151,7 +145,7 @@ class FedKSeed(Algorithm):
             refused += " or algorithm.draws=own"
         return super().refuses(compatibility) or refused
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Not asked: whose seeds are whose follows from the context, which `combine` has."""
         raise NotImplementedError
 

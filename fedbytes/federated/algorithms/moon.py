@@ -12,6 +12,7 @@ from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import Averaging
 from fedbytes.federated.trainable import Featured, Trainable
+from fedbytes.plugin_fields import bounded
 
 _NO_FEATURES = (
     "moon compares the pooled features below a classifier's head, and this model trains none: take "
@@ -31,16 +32,9 @@ class Moon(Averaging):
     includes the term. A step costs two more forward passes.
     """
 
-    mu: float = 1.0
+    mu: float = bounded(1.0, least=0)
     """Weight of the contrastive term; 0 is FedAvg."""
-    temperature: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.mu < float("inf"):
-            raise ValueError(f"mu must be at least 0, got {self.mu}")
-        if not 0 < self.temperature < float("inf"):
-            raise ValueError(f"temperature must be above 0, got {self.temperature}")
+    temperature: float = bounded(0.5, above=0)
 
     def synced_layout(self, model: Trainable) -> Layout:
         """Return the trained tensors.

@@ -14,9 +14,10 @@ from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Co
 from fedbytes.federated.averaging import weighted_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.federated.zeroth_order.slopes import refuse_memories
+from fedbytes.plugin_fields import bounded
 
 PROMPT = "prompt_ids"
 
@@ -41,22 +42,15 @@ class PromptSearch(Algorithm):
 
     searches_words: ClassVar[bool] = True
 
-    candidates: int = 8
+    candidates: int = bounded(8, least=1)
     """Prompts beside the present one that are scored in a round."""
-    changes: int = 1
+    changes: int = bounded(1, least=1)
     """Words in which a candidate differs from the present prompt, at most."""
-    batch_size: int = 16
-    batches: int = 1
+    batch_size: int = bounded(16, least=1)
+    batches: int = bounded(1, least=1)
     """Batches that a client scores the candidates on."""
-    vocabulary: int | None = None
+    vocabulary: int | None = bounded(None, least=2)
     """Draw words from so many of the vocabulary's first tokens, in many the most frequent."""
-
-    def __post_init__(self) -> None:
-        for key in ("candidates", "changes", "batch_size", "batches"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
-        if self.vocabulary is not None and self.vocabulary < 2:
-            raise ValueError(f"vocabulary must be at least 2, got {self.vocabulary}")
 
     def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of the prompt.
@@ -99,7 +93,7 @@ class PromptSearch(Algorithm):
         scores = torch.stack(losses).float().mean(1)
         return Trained(scores[1:] - scores[0], float(scores[0]), memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the number of the best candidate, from 1, or 0 to stay."""
         mean = weighted_mean(uploads)
         best = int(mean.argmin())

@@ -11,6 +11,7 @@ from fedbytes.compression.error_feedback import Feedback, Memory, SenderState, S
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.residual_guard import ResidualGuard, require_contracting
 from fedbytes.labels import short_label
+from fedbytes.plugin_fields import stated_fields
 
 _FEEDBACK: dict[Any, Feedback] = {False: "none", True: "ef14", "ef14": "ef14", "ef21": "ef21"}
 NO_MEMORY = Memory()
@@ -68,12 +69,10 @@ class Link:
     @property
     def spec(self) -> dict[str, Any]:
         """The canonical configuration, defaults included."""
-        feedback: Any = self.memory.feedback
+        memory = stated_fields(self.memory)
+        feedback = memory.pop("feedback")
         given = {"error_feedback": {"none": False, "ef14": True}.get(feedback, feedback)}
-        # Left out at its default, so that runs made before there were these keep their ids.
-        momentum = {"momentum": self.memory.momentum} if self.memory.momentum else {}
-        decay = {"decay": self.memory.decay} if self.memory.decay != 1 else {}
-        return codec_spec(self.codec) | given | momentum | decay
+        return codec_spec(self.codec) | given | memory
 
     @property
     def label(self) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fedbytes.compression.codec import make_codec
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, Compatibility
 from fedbytes.federated.client import Client
 from fedbytes.federated.federation import compatibility
@@ -222,7 +223,8 @@ def every_compatibility() -> Iterator[Compatibility]:
     for up, down in (("fp32", "fp32"), ("topk", "fp32"), ("fp32", "topk"), ("topk", "topk")):
         for bits in range(16):
             a, b, c, d = (bool(bits >> place & 1) for place in range(4))
-            yield Compatibility(up, down, a, b, c, d)
+            exact = make_codec(up).exact, make_codec(down).exact
+            yield Compatibility(up, down, a, b, c, d, up_exact=exact[0], down_exact=exact[1])
     for adapter in ("lora", "full", "head"):
         for classifies in (True, False):
             yield Compatibility(adapter=make_adapter(adapter), classifies=classifies)

@@ -37,6 +37,7 @@ class Targeted(Adapter):
     layers: str | int | tuple[int, ...] = "all"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if isinstance(self.layers, str) and self.layers.isdecimal():
             object.__setattr__(self, "layers", int(self.layers))
         if not self.targets:

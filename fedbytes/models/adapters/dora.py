@@ -5,8 +5,9 @@ from torch import nn
 from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.peft_injection import inject
 from fedbytes.models.adapter_parts.target_layers import Targeted
-from fedbytes.models.adapters.lora import check_fits, check_rank
+from fedbytes.models.adapters.lora import check_fits
 from fedbytes.models.initialisers import as_it_is, uniform, zeros
+from fedbytes.plugin_fields import bounded
 
 
 @ADAPTERS.register("dora")
@@ -22,12 +23,8 @@ class Dora(Targeted):
         alpha: scaling; the update is multiplied by alpha / rank. None means 2 * rank.
     """
 
-    rank: int = 8
-    alpha: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_rank(self.rank, self.alpha)
+    rank: int = bounded(8, least=1)
+    alpha: float | None = bounded(None, above=0)
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Insert factors and magnitudes and return them; A is drawn, B starts at zero.

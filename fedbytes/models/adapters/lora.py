@@ -1,4 +1,3 @@
-import math
 from dataclasses import dataclass
 from types import MethodType
 from typing import Any, Literal
@@ -10,7 +9,7 @@ from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.peft_injection import inject
 from fedbytes.models.adapter_parts.target_layers import Targeted
 from fedbytes.models.initialisers import uniform, zeros
-from fedbytes.registry import later
+from fedbytes.plugin_fields import added_field, bounded
 
 
 @ADAPTERS.register("lora")
@@ -27,14 +26,10 @@ class Lora(Targeted):
         use_rslora: scale by alpha / sqrt(rank) instead (rsLoRA, arXiv:2312.03732).
     """
 
-    rank: int = 8
-    alpha: float | None = None
-    train: Literal["both", "a", "b"] = later("both")
-    use_rslora: bool = later(False)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_rank(self.rank, self.alpha)
+    rank: int = bounded(8, least=1)
+    alpha: float | None = bounded(None, above=0)
+    train: Literal["both", "a", "b"] = added_field("both")
+    use_rslora: bool = added_field(False)
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Insert the factors and return those that are trained.
@@ -87,14 +82,6 @@ class Lora(Targeted):
             return {}
         draw = uniform(1 if self.train == "b" else 0)
         return {name: draw for name, _ in backbone.named_buffers() if still in name}
-
-
-def check_rank(rank: int, alpha: float | None = None) -> None:
-    """Raise ValueError for a rank below 1 or a scaling that is not above 0."""
-    if rank < 1:
-        raise ValueError(f"rank must be at least 1, got {rank}")
-    if alpha is not None and not 0 < alpha < math.inf:
-        raise ValueError(f"alpha must be above 0 and finite, got {alpha}")
 
 
 def check_fits(backbone: nn.Module, modules: list[str], rank: int) -> None:

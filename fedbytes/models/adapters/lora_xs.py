@@ -6,9 +6,10 @@ from torch.utils.weak import WeakTensorKeyDictionary
 
 from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.target_layers import Targeted
-from fedbytes.models.adapters.lora import check_fits, check_rank
+from fedbytes.models.adapters.lora import check_fits
 from fedbytes.models.base.quantised_base import unpack
 from fedbytes.models.initialisers import normal
+from fedbytes.plugin_fields import bounded
 
 # The paper's deviation of R at the start: so small that the model is as good as the base.
 START = 1e-5
@@ -28,12 +29,8 @@ class LoraXs(Targeted):
         alpha: scaling; the update is multiplied by alpha / rank. None means 2 * rank.
     """
 
-    rank: int = 8
-    alpha: float | None = None
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_rank(self.rank, self.alpha)
+    rank: int = bounded(8, least=1)
+    alpha: float | None = bounded(None, above=0)
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Put the matrices in and return them; they start near zero.

@@ -9,8 +9,8 @@ from fedbytes.models.adapter_parts.prepend_prompt import read_first
 from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt
 from fedbytes.models.capability import can_read, read_through
 from fedbytes.models.initialisers import uniform_below
+from fedbytes.plugin_fields import added_field, bounded
 from fedbytes.process.quiet import quiet_logger
-from fedbytes.registry import later
 
 NAME = "prompt_encoder"
 LAYERS = 2  # of an LSTM, as in peft
@@ -31,15 +31,12 @@ class PTuning(SoftPrompt):
         encoder_layers: layers of the LSTM.
     """
 
-    encoder_hidden: int = 128
-    encoder: Literal["mlp", "lstm"] = later("mlp")
-    encoder_layers: int = later(LAYERS)
+    encoder_hidden: int = bounded(128, least=1)
+    encoder: Literal["mlp", "lstm"] = added_field("mlp")
+    encoder_layers: int = added_field(bounded(LAYERS, least=1))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for key in ("encoder_hidden", "encoder_layers"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
         if self.encoder == "mlp" and self.encoder_layers != LAYERS:
             raise ValueError(
                 f"encoder_layers={self.encoder_layers} is of an LSTM: set encoder=lstm, or leave "

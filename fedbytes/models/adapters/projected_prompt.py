@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.prepend_prompt import read_first, vocabulary_of
 from fedbytes.models.adapter_parts.prompt_text import PromptText
+from fedbytes.plugin_fields import bounded
 from fedbytes.streams import stream
 
 NAME = "prompt_point"
@@ -26,12 +27,7 @@ class ProjectedPrompt(PromptText):
         dimension: numbers that are trained and sent.
     """
 
-    dimension: int = 64
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.dimension < 1:
-            raise ValueError(f"dimension must be at least 1, got {self.dimension}")
+    dimension: int = bounded(64, least=1)
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Put the prompt in front of what the model reads."""

@@ -6,8 +6,8 @@ from torch import nn
 from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.peft_injection import inject
 from fedbytes.models.adapter_parts.target_layers import Targeted
-from fedbytes.models.adapters.lora import check_rank
 from fedbytes.models.initialisers import uniform
+from fedbytes.plugin_fields import bounded
 
 
 @ADAPTERS.register("vera")
@@ -23,16 +23,13 @@ class Vera(Targeted):
         d_initial: what the vector between the two factors starts at; the other starts at zero.
     """
 
-    rank: int = 256
-    d_initial: float = 0.1
+    rank: int = bounded(256, least=1)
+    d_initial: float = bounded(0.1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_rank(self.rank)
         if self.d_initial == 0:
             raise ValueError("d_initial must not be 0: neither vector would get a gradient")
-        if not math.isfinite(self.d_initial):
-            raise ValueError(f"d_initial must be finite, got {self.d_initial}")
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Insert the vectors and return them.

@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from fedbytes.data.tokens.encoded import EncodedTask
 from fedbytes.data.tokens.tokenizer_training import LEAST_VOCABULARY, serialised
 from fedbytes.models.adapter import Initial
+from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ VOCABULARY = 4096
 
 
 @dataclass(frozen=True)
-class Family(ABC):
+class Family(Plugin, ABC):
     """An architecture; its fields are its sizes, and which tokenizer it reads through.
 
     Attributes:
@@ -31,11 +32,11 @@ class Family(ABC):
         vocab_size: tokens of a trained tokenizer, at most; None means 4096.
     """
 
-    name: ClassVar[str]
     tokenizer: str = TRAINED
     vocab_size: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.tokenizer:
             raise ValueError("tokenizer must be trained, or a model by name, folder or hub id")
         if self.vocab_size is not None and self.tokenizer != TRAINED:

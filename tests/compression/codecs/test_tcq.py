@@ -144,8 +144,8 @@ def test_levels_that_are_no_path_are_refused() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"bits": 0}, "bits must be from"),
-        ({"step": 100.0}, "step must be from"),
+        ({"bits": 0}, r"bits must be in \[0.05, 16\]"),
+        ({"step": 100.0}, r"step must be in \[1/4096, 64\], got 100.0"),
         ({"bits": 1.0, "step": 1.0}, "not both"),
         ({"states": 16}, "states"),
         ({"rounding": "up"}, "rounding"),

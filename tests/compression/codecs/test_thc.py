@@ -126,9 +126,9 @@ def test_wild_units_are_refused() -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"bits": 0}, "bits must be from 1 to 8, got 0"),
-        ({"bits": 5}, "granularity must be from 31 .* got 30"),
-        ({"limit": 0.5}, "limit must be from 1 to 8, got 0.5"),
+        ({"bits": 0}, r"bits must be in \[1, 8\], got 0"),
+        ({"bits": 5}, "granularity must be at least 31 .* got 30"),
+        ({"limit": 0.5}, r"limit must be in \[1, 8\], got 0.5"),
     ],
 )
 def test_wrong_fields_are_named(fields: dict, message: str) -> None:

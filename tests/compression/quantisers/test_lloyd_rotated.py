@@ -110,7 +110,7 @@ def test_scales_out_of_range_are_refused(scale: float) -> None:
 @pytest.mark.parametrize(
     ("name", "fields", "message"),
     [
-        ("eden", {"bits": 0}, "bits must be from 0.01 to 8, got 0"),
+        ("eden", {"bits": 0}, r"bits must be in \[0.01, 8\], got 0"),
         ("eden", {"bits": 9}, "got 9"),
         ("eden", {"scale": "best"}, "got 'best'"),
         ("drive", {"scale": "best"}, "got 'best'"),

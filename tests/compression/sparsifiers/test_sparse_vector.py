@@ -133,7 +133,7 @@ def test_sets_are_numbered_without_a_gap(n: int, k: int, seed: int) -> None:
 
 def test_a_set_that_does_not_exist_is_refused() -> None:
     chunks = Chunks(300, 100, lambda size: 1)
-    with pytest.raises(ValueError, match="set 127 of 100"):
+    with pytest.raises(ValueError, match="subset number 127 is out of range for chunks of 100"):
         chunks.read(Reader(memoryview(b"\x01\x7f\xc0\x1f"), "test"))
 
 

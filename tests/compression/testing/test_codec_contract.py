@@ -53,6 +53,14 @@ class _Wrong(Codec):
     fault: str = ""
 
     @property
+    def exact(self) -> bool:
+        return self.fault in ("inexact", "unsigned zeros")
+
+    @property
+    def relative_error(self) -> float:
+        return 0.01 if self.fault == "coarse" else math.inf
+
+    @property
     def unbiased(self) -> bool:
         return self.fault == "biased"
 
@@ -82,7 +90,10 @@ class _Wrong(Codec):
             raise RuntimeError("boom")
         y = np.frombuffer(data[: len(data) // 4 * 4], "<f4", shared.layout.numel)
         with np.errstate(all="ignore"):
-            return y * np.float32({"biased": 0.98, "expands": 2.5}.get(self.fault, 1))
+            if self.fault == "unsigned zeros":
+                return y + np.float32(0)
+            scales = {"biased": 0.98, "expands": 2.5, "inexact": 1 + 2.0**-23, "coarse": 0.98}
+            return y * np.float32(scales.get(self.fault, 1))
 
 
 @pytest.mark.parametrize(
@@ -96,6 +107,9 @@ class _Wrong(Codec):
         ("crash", "hostile payloads"),
         ("biased", "unbiased"),
         ("expands", "contracts"),
+        ("inexact", "exact"),
+        ("unsigned zeros", "exact"),
+        ("coarse", "relative error"),
     ],
 )
 def test_the_checks_find_faults(fault: str, finding: str) -> None:

@@ -1,16 +1,19 @@
 """Evolution strategies learn the shape of what they search in, and send what they learnt."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 import torch
 from quadratic import Quadratic
 
+from fedbytes.compression.codec import Codec
 from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import Compatibility, make_algorithm
 from fedbytes.federated.algorithms.fedbpt.evolution import Paths, Rates, evolve, shape_of, size_of
-from fedbytes.federated.federation import Federation
+from fedbytes.federated.federation import Federation, compatibility
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.protocol.link import Link, make_link
 from fedbytes.federated.testing.strict_client import Rehearsal
 
 COUNT = 6
@@ -157,9 +160,30 @@ def test_what_cannot_be_is_said_with_the_remedy():
         algorithm.synced_layout(Wide())
     assert make_algorithm("fedbpt", covariance="diagonal").synced_layout(Wide()).numel == 2051
     search = make_algorithm("fedbpt", aggregate="search")
-    assert "set uplink.name=fp32, or aggregate=mean" in search.refuses(
-        Compatibility(up_name="bf16")
-    )
+    coarse = Compatibility(up_name="bf16", up_exact=False)
+    assert "set uplink.name=fp32, or aggregate=mean" in search.refuses(coarse)
     assert "set uplink.momentum=0, or" in search.refuses(Compatibility(up_momentum=True))
-    assert search.refuses(Compatibility(down_name="topk", down_feedback=True, partial=True)) is None
-    assert make_algorithm("fedbpt").refuses(Compatibility(up_name="bf16", up_momentum=True)) is None
+    below = Compatibility(down_name="topk", down_exact=False, down_feedback=True, partial=True)
+    assert search.refuses(below) is None
+    assert make_algorithm("fedbpt").refuses(replace(coarse, up_momentum=True)) is None
+
+
+def test_a_lossless_codec_of_the_users_own_is_as_good_as_fp32():
+    @dataclass(frozen=True)
+    class Reversed(Codec):
+        """The vector from its end."""
+
+        name = "reversed"
+        exact = True
+
+        def _encode(self, x, shared):
+            return x[::-1].copy()
+
+        def _decode(self, data, shared):
+            return np.frombuffer(data, np.float32)[::-1].copy()
+
+    own, coarse = Link(Reversed()), make_link("bf16")
+    search = make_algorithm("fedbpt", aggregate="search")
+    for algorithm in (search, make_algorithm("prompt_search")):
+        assert algorithm.refuses(compatibility(own, own, False)) is None
+        assert algorithm.refuses(compatibility(coarse, coarse, False)) is not None

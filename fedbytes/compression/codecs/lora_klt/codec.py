@@ -24,6 +24,7 @@ from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.squared_norm import squared_norm
 from fedbytes.compression.quantisers.bits_or_step import check_bits_or_step
+from fedbytes.plugin_fields import bounded
 
 DEFAULT_BITS = 0.5
 _ZERO, _CUT, _FACTORED = range(3)
@@ -64,9 +65,9 @@ class LoraKlt(Codec):
         basis: "own", or "reference" to turn each pair's rank axis by the previous global update.
     """
 
-    bits: float | None = None
-    step: float | None = None
-    ratio: float = 1.0
+    bits: float | None = bounded(None, least=0.02, most=12)
+    step: float | None = bounded(None, least=2.0**-10, most=16)
+    ratio: float = bounded(1.0, least=1 / 16, most=16)
     basis: Literal["own", "reference"] = "own"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"bits": 0.5},
@@ -75,18 +76,11 @@ class LoraKlt(Codec):
     )
 
     def __post_init__(self) -> None:
-        check_bits_or_step(self, (0.02, 12), (2.0**-10, 16), DEFAULT_BITS)
-        if not 1 / 16 <= self.ratio <= 16:
-            raise ValueError(f"lora_klt: ratio must be from 1/16 to 16, got {self.ratio}")
-        if self.basis not in ("own", "reference"):
-            raise ValueError(f"lora_klt: basis is 'own' or 'reference', got {self.basis!r}")
+        super().__post_init__()
+        check_bits_or_step(self, DEFAULT_BITS)
 
     encode_memory: ClassVar[int] = 20  # the working vector, what is left of it, and the integers
-
-    @property
-    def contracts(self) -> bool:
-        """True: the encoder sees to it."""
-        return True
+    contracts: ClassVar[bool] = True
 
     @property
     def uses_reference(self) -> bool:

@@ -1,6 +1,7 @@
 """Natural compression: sign and exponent of each coordinate, mantissas rounded away at random."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -34,15 +35,8 @@ class NaturalCompression(Codec):
     Contracts: the error is at most 1/8 of the energy.
     """
 
-    @property
-    def unbiased(self) -> bool:
-        """True."""
-        return True
-
-    @property
-    def contracts(self) -> bool:
-        """True, with delta = 7/8."""
-        return True
+    unbiased: ClassVar[bool] = True
+    contracts: ClassVar[bool] = True
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         if x.size == 0:

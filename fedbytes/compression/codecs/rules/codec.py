@@ -50,8 +50,14 @@ class Rules(Codec):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.rules:
             raise ValueError("rules: give at least one of {match: …, codec: …}")
+
+    @property
+    def exact(self) -> bool:
+        """Whether every rule's codec is."""
+        return all(rule.codec.exact for rule in self.rules)
 
     @property
     def unbiased(self) -> bool:
@@ -79,14 +85,12 @@ class Rules(Codec):
         return [(place, LayoutPart(layout, named[place])) for place in sorted(named)]
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        bodies = [
-            bytes(
-                self.rules[place].codec._encode(part.gather(x), part.shared(shared, "rules", place))
-            )
-            for place, part in self._parts(shared.layout)
-        ]
-        sized = [pack_count(len(body)) + body for body in bodies[:-1]]
-        return b"".join([*sized, *bodies[-1:]])
+        pieces: list[bytes | memoryview] = []
+        for place, part in self._parts(shared.layout):
+            inner = part.shared(shared, "rules", place)
+            body = self.rules[place].codec.encode_body(part.gather(x), inner)
+            pieces += [pack_count(len(body)), body]
+        return b"".join(pieces[:-2] + pieces[-1:])
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         reader = Reader(data, self.name)
@@ -97,6 +101,6 @@ class Rules(Codec):
             size = reader.left if last else reader.count("length of a part", reader.left)
             body = reader.take(size, "part")
             codec = self.rules[place].codec
-            part.scatter(codec._decode(body, part.shared(shared, "rules", place)), y)
+            part.scatter(codec.decode_body(body, part.shared(shared, "rules", place)), y)
         reader.end()
         return y

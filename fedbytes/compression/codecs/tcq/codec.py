@@ -27,6 +27,7 @@ from fedbytes.compression.quantisers.unbiased import (
     read_unbiased,
     scale_bytes,
 )
+from fedbytes.plugin_fields import bounded
 
 DEFAULT_BITS = 2.0
 _FIXED_BYTES = 1 + 2 + 4 + 2 * OFFSETS + DIGEST_BYTES  # form, exponent, step, offsets, digest
@@ -68,8 +69,8 @@ class Tcq(Codec):
         rounding: "nearest" or "unbiased".
     """
 
-    bits: float | None = None
-    step: float | None = None
+    bits: float | None = bounded(None, least=0.05, most=16)
+    step: float | None = bounded(None, least=2.0**-12, most=64)
     states: Literal[4, 8] = 8
     rounding: Literal["nearest", "unbiased"] = "nearest"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -80,11 +81,8 @@ class Tcq(Codec):
     )
 
     def __post_init__(self) -> None:
-        check_bits_or_step(self, (0.05, 16), (2.0**-12, 64), DEFAULT_BITS)
-        if self.states not in TRELLISES:
-            raise ValueError(f"tcq: states is 4 or 8, got {self.states!r}")
-        if self.rounding not in ("nearest", "unbiased"):
-            raise ValueError(f"tcq: rounding is 'nearest' or 'unbiased', got {self.rounding!r}")
+        super().__post_init__()
+        check_bits_or_step(self, DEFAULT_BITS)
 
     @property
     def unbiased(self) -> bool:

@@ -14,6 +14,7 @@ from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.hadamard import block_borders, inverse_rotate, rotate
 from fedbytes.compression.quantisers import lloyd_max, random_table
+from fedbytes.plugin_fields import bounded
 
 _LOWEST, _HIGHEST = -120, 70  # exponents of a unit
 _UNITS = 1 + 8 * (_HIGHEST - _LOWEST + 1)
@@ -46,21 +47,18 @@ class Thc(Codec):
         limit: range in root mean squares of a group, 1 to 8.
     """
 
-    bits: int = 4
-    granularity: int = 30
-    limit: float = 3.0
+    bits: int = bounded(4, least=1, most=8)
+    granularity: int = bounded(30, most=1023)
+    limit: float = bounded(3.0, least=1, most=8)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"bits": 2, "granularity": 12})
 
     def __post_init__(self) -> None:
-        if not 1 <= self.bits <= 8:
-            raise ValueError(f"thc: bits must be from 1 to 8, got {self.bits}")
-        if not (1 << self.bits) - 1 <= self.granularity <= 1023:
+        super().__post_init__()
+        if self.granularity < (1 << self.bits) - 1:
             raise ValueError(
-                f"thc: granularity must be from {(1 << self.bits) - 1} (2^bits - 1) to 1023, "
+                f"thc: granularity must be at least {(1 << self.bits) - 1} (2^bits - 1), "
                 f"got {self.granularity}"
             )
-        if not 1 <= self.limit <= 8:
-            raise ValueError(f"thc: limit must be from 1 to 8, got {self.limit}")
 
     @property
     def table(self) -> Int64s:

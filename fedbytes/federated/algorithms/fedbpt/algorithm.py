@@ -23,10 +23,9 @@ from fedbytes.federated.algorithms.fedbpt.evolution import (
 from fedbytes.federated.averaging import weighted_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
-from fedbytes.federated.zeroth_order.slopes import check_positive
-from fedbytes.registry import later
+from fedbytes.plugin_fields import added_field, bounded
 from fedbytes.streams import stream
 
 LARGEST = 4096
@@ -60,23 +59,17 @@ class FedBPT(Algorithm):
         "kind": "causal-lm",
     }
 
-    generations: int = 4
+    generations: int = bounded(4, least=1)
     """Generations that a client searches for in a round, each on a batch of its own."""
-    population: int = 10
+    population: int = bounded(10, least=2)
     """Vectors that are scored in a generation."""
-    batch_size: int = 16
-    step_size: float = 0.1
+    batch_size: int = bounded(16, least=1)
+    step_size: float = bounded(0.1, above=0)
     """Standard deviation of the first samples."""
-    covariance: Covariance = later("none")
+    covariance: Covariance = added_field("none")
     """Of the samples: `none` (the same in all directions), `diagonal` or `full`; it is sent too."""
-    aggregate: Literal["mean", "search"] = later("mean")
+    aggregate: Literal["mean", "search"] = added_field("mean")
     """`mean` of what the clients send, or a `search` of the server's own."""
-
-    def __post_init__(self) -> None:
-        for key, least in (("generations", 1), ("population", 2), ("batch_size", 1)):
-            if getattr(self, key) < least:
-                raise ValueError(f"{key} must be at least {least}, got {getattr(self, key)}")
-        check_positive(step_size=self.step_size)
 
     def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of mean, step size and covariance.
@@ -147,13 +140,13 @@ class FedBPT(Algorithm):
         after = torch.cat([mean, torch.tensor([math.log(step)]), shape.numbers])
         return Trained(after - start, loss, memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return how far the clients went in the mean, weighted by examples."""
         return weighted_mean(uploads), state
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return how far the distribution goes: as the clients in the mean, or as they rank.
 
         In a search the clients' means are the population, all of them parents. What they would

@@ -13,8 +13,9 @@ from fedbytes.federated.algorithms.diloco import DiLoCo
 from fedbytes.federated.algorithms.streaming_diloco.fragments import Fragment, make_fragments
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
+from fedbytes.plugin_fields import bounded
 
 _OWN = "own vector", "own round"
 
@@ -37,21 +38,15 @@ class StreamingDiLoCo(DiLoCo):
         {"local_steps": 3, "batch_size": 8, "fragments": 3, "overlap": 1, "mixing": 0.5},
     )
 
-    fragments: int = 4
+    fragments: int = bounded(4, least=1)
     """P; in how many rounds every tensor is sent once."""
-    overlap: int = 0
+    overlap: int = bounded(0, least=0)
     """Inner steps of the next round that a worker takes before it has the update (tau)."""
-    mixing: float = 0.0
+    mixing: float = bounded(0.0, least=0, below=1)
     """Share of its own values that a worker keeps when it takes an update up (alpha)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.fragments < 1:
-            raise ValueError(f"fragments must be at least 1, got {self.fragments}")
-        if not 0 <= self.mixing < 1:
-            raise ValueError(f"mixing must be in [0, 1), got {self.mixing}")
-        if self.overlap < 0:
-            raise ValueError(f"overlap must be at least 0, got {self.overlap}")
         if self.overlap and (self.local_steps is None or self.overlap >= self.local_steps):
             raise ValueError(
                 f"overlap={self.overlap} must be below local_steps, got "
@@ -88,28 +83,24 @@ class StreamingDiLoCo(DiLoCo):
         `start` is what all hold; the change is since the fragment was last synchronised.
         """
         moments = {key: value for key, value in memory.items() if key not in _OWN}
-        model, newest, taken = context.model, self._fragment(context, -1), 0
+        model, newest = context.model, self._fragment(context, -1)
 
-        def loss(batch: object) -> Tensor:
-            nonlocal taken
-            if taken == self.overlap and context.round > 1:  # the update arrives before this step
+        def take_update(step: int) -> None:
+            if step == self.overlap and context.round > 1:
                 whole = model.flat.detach()
                 theirs = newest.take(start).to(whole.device)
                 newest.put(torch.lerp(theirs, newest.take(whole), self.mixing), whole)
-            taken += 1
-            return model.loss(batch)
 
-        trained = self.inner(
-            context, self._goes_on(context, start, memory), indices, moments, rng, loss
-        )
+        begin = self._goes_on(context, start, memory)
+        trained = self.inner(context, begin, indices, moments, rng, take_update)
         own = model.flat.detach().to("cpu", torch.float32, copy=True)
         now = self._fragment(context)
         keep = {_OWN[0]: own, _OWN[1]: torch.tensor(context.round)}
         return Trained(now.take(own) - now.take(start), trained.loss, trained.memory | keep)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Take the outer step of the round's fragment, whose momentum is its own."""
         mark = f"{(context.round - 1) % self.fragments}/"
         mine = {k.removeprefix(mark): v for k, v in state.items() if k.startswith(mark)}

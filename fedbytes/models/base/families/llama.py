@@ -7,6 +7,7 @@ from torch import Tensor
 
 from fedbytes.models.adapter import Initial
 from fedbytes.models.base.family import FAMILIES, Family
+from fedbytes.plugin_fields import bounded
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
@@ -32,19 +33,15 @@ class Llama(Family):
         tie_embeddings: whether the output layer is the embedding.
     """
 
-    hidden_size: int = 256
-    layers: int = 4
-    heads: int = 4
-    kv_heads: int | None = None
-    intermediate_size: int | None = None
+    hidden_size: int = bounded(256, least=1)
+    layers: int = bounded(4, least=1)
+    heads: int = bounded(4, least=1)
+    kv_heads: int | None = bounded(None, least=1)
+    intermediate_size: int | None = bounded(None, least=1)
     tie_embeddings: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for key in ("hidden_size", "layers", "heads", "kv_heads", "intermediate_size"):
-            value = getattr(self, key)
-            if value is not None and value < 1:
-                raise ValueError(f"{key} must be at least 1, got {value}")
         if self.hidden_size % (2 * self.heads):
             raise ValueError(
                 f"hidden_size must be a multiple of twice the heads (rotary positions), got "
