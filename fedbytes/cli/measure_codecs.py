@@ -17,9 +17,9 @@ from fedbytes.compression.measurement.codec_measures import default_variants, me
 from fedbytes.compression.measurement.codec_survey import (
     CLIENTS,
     CORRELATIONS,
-    points,
     survey,
     survey_means,
+    survey_points,
 )
 from fedbytes.compression.measurement.overheads import overheads
 from fedbytes.experiments.config.plugin_files import load_plugins
@@ -64,7 +64,7 @@ def survey_codecs(
     These are the rates, the means, and what the codes cost above their bounds.
     """
     _prepare(names, plugins)
-    chosen = points(names)
+    chosen = survey_points(names)
     steps = track(survey(chosen, numel), "rates", len(chosen), console=console, transient=True)
     rates = pd.DataFrame(steps)
     count = sum(p.example and p.distribution == "gauss" for p in chosen)

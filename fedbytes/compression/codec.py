@@ -12,15 +12,15 @@ import numpy.typing as npt
 import torch
 import xxhash
 
+from fedbytes.arrays import LARGEST_FLOAT
+from fedbytes.arrays import Floats as Floats
 from fedbytes.compression.layout import Layout, Shared
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
-Floats: TypeAlias = npt.NDArray[np.float32]
 Payload: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[Any]
 
 DIGEST_BYTES = 4
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Codec(Plugin, ABC):
@@ -200,7 +200,7 @@ def _finite(flat: Floats) -> bool:
     with np.errstate(all="ignore"):
         if flat.size == 0 or np.isfinite(np.dot(flat, flat)):
             return True
-    return bool(flat.max() <= _LARGEST and flat.min() >= -_LARGEST)
+    return bool(flat.max() <= LARGEST_FLOAT and flat.min() >= -LARGEST_FLOAT)
 
 
 def _checked_input(x: torch.Tensor, layout: Layout) -> Floats:

@@ -79,7 +79,7 @@ class Chain(Codec):
         last = _after(steps[-1][2], steps[-1][3])
         y = self.codec.decode_body(reader.rest(), last)
         for transform, side, before, _ in reversed(steps):
-            y = transform.backward(y, side, before)
+            y = transform.inverse(y, side, before)
         return y
 
     def _read(self, reader: Reader, shared: Shared) -> Iterator[tuple[Transform, Any, Shared, int]]:

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.compression.sparsifiers.sparse_vector import share_of
-from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.top_k import select_top_k
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
@@ -131,8 +131,8 @@ class EcoLora(PlainServer):
         )
         for names, floor in kinds:
             own = _within(model.layout, names, place)
-            count = share_of(self.share(ratio, floor), len(own))
-            kept = largest(wanted[own].numpy(), count).astype(np.int64)
+            count = count_for_density(self.share(ratio, floor), len(own))
+            kept = select_top_k(wanted[own].numpy(), count).astype(np.int64)
             chosen = own[torch.from_numpy(kept)]
             out[chosen] = wanted[chosen]
         return out

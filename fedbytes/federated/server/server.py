@@ -166,7 +166,7 @@ class Server:
             sent = fed.downlink.for_model.encode(update, state.senders.get(key, {}), shared)
         state.encode_seconds = self.clock.lap("encode")
         check_residual(state.guards, key, update, sent)
-        state.senders[key] = sent.held
+        state.senders[key] = sent.state
         with self.clock.phase("decode"):
             state.reference = fed.downlink.codec.decode(sent.data, shared)
         self.clock.lap("decode")

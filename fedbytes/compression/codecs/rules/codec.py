@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
-from fedbytes.compression.codecs.rules.layout_part import Part
-from fedbytes.compression.coding.reader import Reader, count_bytes
+from fedbytes.compression.codecs.rules.layout_part import LayoutPart
+from fedbytes.compression.coding.reader import Reader, pack_count
 from fedbytes.compression.layout import Layout, Shared
 
 
@@ -74,7 +74,7 @@ class Rules(Codec):
         """Whether a rule's codec does."""
         return any(rule.codec.uses_reference for rule in self.rules)
 
-    def _parts(self, layout: Layout) -> list[tuple[int, Part]]:
+    def _parts(self, layout: Layout) -> list[tuple[int, LayoutPart]]:
         """Return the place of each rule that has tensors, and these."""
         named: dict[int, list[str]] = {}
         for name in layout.names:
@@ -82,14 +82,14 @@ class Rules(Codec):
             if place is None:
                 raise ValueError(f"rules: none matches tensor {name!r}; end with match='*'")
             named.setdefault(place, []).append(name)
-        return [(place, Part(layout, named[place])) for place in sorted(named)]
+        return [(place, LayoutPart(layout, named[place])) for place in sorted(named)]
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         pieces: list[bytes | memoryview] = []
         for place, part in self._parts(shared.layout):
             inner = part.shared(shared, "rules", place)
             body = self.rules[place].codec.encode_body(part.gather(x), inner)
-            pieces += [count_bytes(len(body)), body]
+            pieces += [pack_count(len(body)), body]
         return b"".join(pieces[:-2] + pieces[-1:])
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
