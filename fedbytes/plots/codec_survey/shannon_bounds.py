@@ -19,7 +19,7 @@ class Curve:
     nmse: Floats
 
 
-def shannon(distribution: str, rate: Floats) -> Floats:
+def shannon_bound(distribution: str, rate: Floats) -> Floats:
     """Return the least NMSE at `rate`: 2^-2R for "gauss"; Shannon's lower bound for "t3".
 
     The bound of Student-t with 3 degrees of freedom lies below what can be reached at low rates;
@@ -35,7 +35,7 @@ def shannon(distribution: str, rate: Floats) -> Floats:
 
 
 @functools.cache
-def ecsq(distribution: str) -> Curve:
+def ecsq_curve(distribution: str) -> Curve:
     """Return the curve of the uniform quantiser with entropy-coded symbols and cells' means."""
     law = stats.norm() if distribution == "gauss" else stats.t(3)
     found = [_quantise(law, step) for step in np.geomspace(12, 0.04, 60)]

@@ -12,17 +12,21 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from fedbytes.plots.figures.client_holdings import BUBBLES, draw_bubbles, draw_stacks
-from fedbytes.plots.partition_preview.knob_vs_nmi import draw_strength, field_name, strengths
+from fedbytes.plots.drawing.client_holdings import BUBBLES, draw_bubbles, draw_stacks
+from fedbytes.plots.partition_preview.knob_vs_nmi import (
+    collect_knob_values,
+    draw_knob_vs_nmi,
+    field_name,
+)
 from fedbytes.plots.style import (
     COLOURS,
     DASHES,
     label_bottom,
-    panels,
-    save,
+    make_panels,
+    save_figure,
     styled,
 )
-from fedbytes.plots.tables.store_tables import NothingToDrawError, flatten
+from fedbytes.plots.tables.store_tables import NothingToDrawError, flatten_keys
 
 ROWS = 20  # categories with a row of cells of their own
 LETTERS = 78  # of a bold title across the whole figure
@@ -65,12 +69,14 @@ def draw_splits(views: Sequence[SplitView], folder: str | Path) -> list[Path]:
         "bubbles": lambda: draw_cells(shown),
         "distances": lambda: draw_distances(shown),
         "sizes": lambda: draw_sizes(shown),
-        "strength": lambda: draw_strength(strengths([(v.spec, v.seed, v.nmi) for v in views])),
+        "strength": lambda: draw_knob_vs_nmi(
+            collect_knob_values([(v.spec, v.seed, v.nmi) for v in views])
+        ),
     }
     paths = []
     for name, draw in figures.items():
         try:
-            paths += save(draw(), folder, name)
+            paths += save_figure(draw(), folder, name)
         except NothingToDrawError:
             continue
     return paths
@@ -90,7 +96,7 @@ def draw_cells(views: Sequence[SplitView]) -> Figure:
         return draw_bubbles(tables, max(2, columns))
     rows = min(ROWS, max(counts.shape[1] for counts in tables.values()))
     height = 0.7 + 0.13 * rows
-    figure, axes = panels(list(tables), height=height, columns=columns)
+    figure, axes = make_panels(list(tables), height=height, columns=columns)
     for axis, counts in zip(axes, tables.values(), strict=True):
         kept = counts.iloc[:, :ROWS]
         order = _by_favourite(counts.to_numpy())
@@ -113,7 +119,7 @@ def draw_distances(views: Sequence[SplitView]) -> Figure:
     """Draw how far every two clients are from each other, like clients together."""
     columns = min(3, len(views))
     titles = _titles(views, LETTERS // columns)
-    figure, axes = panels(titles, height=2.5, columns=columns)
+    figure, axes = make_panels(titles, height=2.5, columns=columns)
     for axis, view in zip(axes, views, strict=True):
         order = _by_favourite(_ordered(view.counts).to_numpy()[view.clients])
         held = view.sizes[view.clients[order]] > 0
@@ -140,7 +146,7 @@ def draw_sizes(views: Sequence[SplitView]) -> Figure:
         textwrap.fill(name if len(group) > 1 else group[0].title, LETTERS // columns)
         for name, group in schemes.items()
     ]
-    figure, axes = panels(titles, height=2.2, columns=columns, sharey=True)
+    figure, axes = make_panels(titles, height=2.2, columns=columns, sharey=True)
     for axis, group in zip(axes, schemes.values(), strict=True):
         for place, view in enumerate(group):
             ordered = np.sort(view.sizes)[::-1]
@@ -177,8 +183,8 @@ def _titles(views: Sequence[SplitView], width: int) -> list[str]:
 
 def _knob(view: SplitView, views: Sequence[SplitView]) -> str:
     """Return the fields in which a view differs from the others of its scheme, in words."""
-    specs = [flatten(other.spec) for other in views if other.spec["name"] == view.spec["name"]]
-    own = flatten(view.spec)
+    specs = [flatten_keys(other.spec) for other in views if other.spec["name"] == view.spec["name"]]
+    own = flatten_keys(view.spec)
     differ = [key for key in own if len({str(spec.get(key)) for spec in specs}) > 1]
     # Spaces that do not break, so that a title is wrapped between fields.
     words = (f"{field_name(key)} = {_number(own[key])}".replace(" ", "\u00a0") for key in differ)

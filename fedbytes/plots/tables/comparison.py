@@ -8,7 +8,12 @@ from typing import Any
 import pandas as pd
 
 from fedbytes.plots.tables.statistics import t_interval
-from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables, as_dict, flatten
+from fedbytes.plots.tables.store_tables import (
+    NothingToDrawError,
+    Tables,
+    flatten_keys,
+    read_mapping,
+)
 
 _SETTING = ["suite", "task", "model", "adapter", "algorithm", "partition", "alpha"]
 _NOT_SETTING = ("seed", "uplink", "downlink", "suite", "name", "codec", "label")
@@ -71,7 +76,7 @@ class Setting:
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
+class Comparison:
     """What is compared: one metric, in each setting, for every codec.
 
     Attributes:
@@ -141,7 +146,9 @@ def check_baseline(tables: Tables, baseline: str | None) -> None:
         raise ValueError(f"no run is called {baseline!r} (known: {'; '.join(known)})")
 
 
-def study(tables: Tables, metric: str | None = None, baseline: str | None = None) -> Study:
+def compare_codecs(
+    tables: Tables, metric: str | None = None, baseline: str | None = None
+) -> Comparison:
     """Sort the finished runs for comparison.
 
     Args:
@@ -172,7 +179,7 @@ def study(tables: Tables, metric: str | None = None, baseline: str | None = None
         codecs.insert(0, str(found))
     else:
         found = None
-    return Study(chosen, _settings(rows, tables.runs), tuple(codecs), found)
+    return Comparison(chosen, _settings(rows, tables.runs), tuple(codecs), found)
 
 
 def _kinds(rows: pd.DataFrame) -> pd.Series:
@@ -229,8 +236,10 @@ def _without_solved(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """
     if "config" not in runs or "alpha" not in rows:
         return rows
-    splits = runs.set_index("run")["config"].map(lambda config: as_dict(config).get("partition"))
-    asked = splits[splits.map(lambda split: bool(as_dict(split).get("target")))].index
+    splits = runs.set_index("run")["config"].map(
+        lambda config: read_mapping(config).get("partition")
+    )
+    asked = splits[splits.map(lambda split: bool(read_mapping(split).get("target")))].index
     return rows.assign(alpha=rows["alpha"].mask(rows["run"].isin(asked)))
 
 
@@ -243,7 +252,7 @@ def _told_apart(
     if twins.empty or "config" not in runs:
         return rows, []
     configs = runs.set_index("run")["config"]
-    flat = pd.DataFrame({run: flatten(as_dict(configs.get(run))) for run in one["run"]}).T
+    flat = pd.DataFrame({run: flatten_keys(read_mapping(configs.get(run))) for run in one["run"]}).T
     ours = [str(key) for key in flat if str(key).split(".")[0] not in _NOT_SETTING]
     differ = set()
     for _, group in twins.groupby([*columns, "codec", "seed"], dropna=False):

@@ -11,7 +11,7 @@ from fedbytes.experiments.store.results import (
     load_runs,
     stored_baseline,
 )
-from fedbytes.plots.tables.store_tables import Tables, named
+from fedbytes.plots.tables.store_tables import Tables, apply_labels
 
 
 def read_tables(folder: str | Path) -> Tables:
@@ -24,7 +24,7 @@ def read_tables(folder: str | Path) -> Tables:
     if runs.empty:
         raise ValueError(f"there is no run in {str(folder)!r}; `fedbytes sweep` makes some")
     return Tables(
-        results=named(load_results(folder)),
+        results=apply_labels(load_results(folder)),
         ledger=load_ledger(folder),
         partitions=load_partitions(folder),
         runs=runs,

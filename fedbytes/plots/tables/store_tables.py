@@ -26,7 +26,7 @@ class Tables:
         runs: a row a run: status, error, config, seconds by phase, provenance.
         baseline: the label that others are compared with, where the suite names one.
 
-    Where runs have a `label`, it takes the codec's place in figures and tables (see `named`).
+    A run's `label` replaces the codec's in figures and tables (see `apply_labels`).
     """
 
     results: pd.DataFrame
@@ -59,7 +59,7 @@ class Tables:
         return self.runs[self.runs["status"] == "failed"]
 
 
-def named(results: pd.DataFrame) -> pd.DataFrame:
+def apply_labels(results: pd.DataFrame) -> pd.DataFrame:
     """Return results in which runs with a label are known by it instead of by their codec.
 
     Adapter and algorithm, which the label stands for, then no longer tell settings apart. Where
@@ -76,7 +76,7 @@ def named(results: pd.DataFrame) -> pd.DataFrame:
     return known
 
 
-def as_dict(value: Any) -> dict[str, Any]:
+def read_mapping(value: Any) -> dict[str, Any]:
     """Return a mapping, or a JSON text of one, as a dict; anything else is empty."""
     if isinstance(value, Mapping):
         return dict(value)
@@ -89,12 +89,12 @@ def as_dict(value: Any) -> dict[str, Any]:
     return {}
 
 
-def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten_keys(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested mappings as dotted keys; lists become text, so that all values hash."""
     flat: dict[str, Any] = {}
     for key, item in value.items():
         if isinstance(item, Mapping):
-            flat.update(flatten(item, f"{prefix}{key}."))
+            flat.update(flatten_keys(item, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = item if isinstance(item, str | int | float) else str(item)
     return flat
