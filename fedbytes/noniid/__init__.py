@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
+    from fedbytes.noniid.contingency import Contingency as Contingency
     from fedbytes.noniid.factor import Factor as Factor
     from fedbytes.noniid.features.unigrams import hashed_words as hashed_words
     from fedbytes.noniid.features.unigrams import unigram_measures as unigram_measures
@@ -17,11 +18,15 @@ if TYPE_CHECKING:
     from fedbytes.noniid.measures.client_distances import pairwise_distances as pairwise_distances
     from fedbytes.noniid.partition import Partition as Partition
     from fedbytes.noniid.partitioner import PARTITIONERS as PARTITIONERS
+    from fedbytes.noniid.partitioner import Keep as Keep
+    from fedbytes.noniid.partitioner import Needs as Needs
     from fedbytes.noniid.partitioner import Partitioner as Partitioner
+    from fedbytes.noniid.partitioner import compute_anew as compute_anew
     from fedbytes.noniid.partitioner import make_partitioner as make_partitioner
     from fedbytes.noniid.partitioner import partitioner_names as partitioner_names
     from fedbytes.noniid.partitioner import partitioner_spec as partitioner_spec
     from fedbytes.noniid.testing.partitioner_contract import Finding as Finding
     from fedbytes.noniid.testing.partitioner_contract import check_partitioner as check_partitioner
+    from fedbytes.noniid.text_partitioner import TextPartitioner as TextPartitioner
 
 __getattr__, __dir__, __all__ = lazy_face(__name__)

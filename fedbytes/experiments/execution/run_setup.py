@@ -14,7 +14,7 @@ from fedbytes.data import (
     unigram_perplexity,
 )
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.experiments.execution.client_split import Holding, split_examples
+from fedbytes.experiments.execution.client_split import ClientSplit, split_examples
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Hooks
@@ -34,7 +34,7 @@ class Problem:
     federation: Federation
     model: TrainableModel
     task: EncodedTask
-    holding: Holding
+    holding: ClientSplit
 
     def setup_bytes(self) -> dict[str, int]:
         """Return what every client must have before the first round: frozen base, tokenizer."""

@@ -6,7 +6,7 @@ import numpy as np
 from fedbytes.noniid.allocation.deal_by_counts import category_sizes
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
+from fedbytes.noniid.partitioner import PARTITIONERS, Keep, Partitioner, compute_anew
 from fedbytes.plugin_fields import bounded
 
 
@@ -36,7 +36,11 @@ class Quantile(Partitioner):
         """What the inner partitioner requires."""
         return self.then.required_clients
 
-    def resolve(self, factor: Any) -> tuple[Partitioner, Any]:
+    def resolve(
+        self,
+        factor: Any,
+        keep: Keep = compute_anew,  # noqa: ARG002 - bins take no time
+    ) -> tuple[Partitioner, Any]:
         """Return `then` and the bin of each example, which is what the split is measured by."""
         return self.then.resolve(self._bins(Factor(factor)).values)
 
