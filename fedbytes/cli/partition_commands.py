@@ -178,7 +178,7 @@ def _print_whole(shown: Shown, console: Console) -> None:
     for key, value in shown.measures.items():
         console.print(f"{key}: {value:.4g}", highlight=False)
     partition = shown.partition
-    for key, value in partition.found.items():
+    for key, value in partition.solved.items():
         console.print(f"found {key}: {value:.4g}", highlight=False)
     console.print(f"dropped: {partition.dropped.size}\nmoved: {partition.moved}", highlight=False)
     console.print(f"fingerprint: {partition.fingerprint}", highlight=False, soft_wrap=True)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from fedbytes.noniid.measures.client_distances import pairwise_distances as pairwise_distances
     from fedbytes.noniid.partition import Partition as Partition
     from fedbytes.noniid.partitioner import PARTITIONERS as PARTITIONERS
-    from fedbytes.noniid.partitioner import Keep as Keep
+    from fedbytes.noniid.partitioner import KeepColumn as KeepColumn
     from fedbytes.noniid.partitioner import Needs as Needs
     from fedbytes.noniid.partitioner import Partitioner as Partitioner
     from fedbytes.noniid.partitioner import compute_anew as compute_anew

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Ints
+
 
 class Factor:
     """A one-dimensional column of any sortable type: label, author, language, length.
@@ -40,7 +42,7 @@ class Factor:
         return self._coded[0]
 
     @property
-    def codes(self) -> NDArray[np.int64]:
+    def codes(self) -> Ints:
         """The place of each example's value in `categories`, [examples]."""
         return self._coded[1]
 
@@ -54,12 +56,12 @@ class Factor:
         digest.update(np.ascontiguousarray(self.codes, dtype="<i8").data)
         return digest.hexdigest()
 
-    def take(self, places: NDArray[np.int64]) -> "Factor":
+    def take(self, places: Ints) -> "Factor":
         """Return the column of some examples; categories that none of them has are left out."""
         return self.with_codes(self.codes[places], self.categories)
 
     @classmethod
-    def with_codes(cls, codes: NDArray[np.int64], categories: NDArray[Any]) -> "Factor":
+    def with_codes(cls, codes: Ints, categories: NDArray[Any]) -> "Factor":
         """Return the column that has `categories[code]` for each code, without sorting again."""
         kept = np.bincount(codes, minlength=categories.size) > 0
         place = np.cumsum(kept) - 1
@@ -69,7 +71,7 @@ class Factor:
         return column
 
     @cached_property
-    def _coded(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def _coded(self) -> tuple[NDArray[Any], Ints]:
         if self.values.dtype != object:
             categories, codes = np.unique(self.values, return_inverse=True)
             return categories, codes.astype(np.int64, copy=False)

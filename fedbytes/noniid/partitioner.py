@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.allocation.example_groups import units_of
-from fedbytes.noniid.allocation.test_split import follow
+from fedbytes.noniid.allocation.example_groups import merge_groups
+from fedbytes.noniid.allocation.test_split import split_like
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.measures.heterogeneity import nmi
 from fedbytes.noniid.partition import Partition
@@ -21,7 +21,7 @@ from fedbytes.registry import Registry
 from fedbytes.streams import stream
 
 Needs = Literal["column", "texts", "embeddings"]
-Keep = Callable[[Sequence[Any], Callable[[], NDArray[Any]]], NDArray[Any]]
+KeepColumn = Callable[[Sequence[Any], Callable[[], NDArray[Any]]], NDArray[Any]]
 
 
 def compute_anew(identity: Sequence[Any], compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:  # noqa: ARG001
@@ -60,7 +60,7 @@ class Partitioner(Plugin, ABC):
         """What a run gives to `resolve`: a column, all texts, or their embeddings."""
         return "column"
 
-    def resolve(self, factor: Any, keep: Keep = compute_anew) -> tuple["Partitioner", Any]:  # noqa: ARG002
+    def resolve(self, factor: Any, keep: KeepColumn = compute_anew) -> tuple["Partitioner", Any]:  # noqa: ARG002
         """Return the partitioner that splits, and the column that it splits by.
 
         By default this one and `factor`. A partitioner that makes a column first, such as
@@ -105,11 +105,11 @@ class Partitioner(Plugin, ABC):
         if groups is None:
             partition = self.assign(column, clients, rng)
         else:
-            units, unit = units_of(column, groups)
+            units, unit = merge_groups(column, groups)
             split = self.assign(units, clients, rng)
             partition = Partition.from_owners(split.owners[unit], clients, split.moved)
-            partition.found.update(split.found)
-        partition.remember(column)
+            partition.solved.update(split.solved)
+        partition.record_factor(column)
         return partition
 
     def split(
@@ -131,8 +131,8 @@ class Partitioner(Plugin, ABC):
         """
         partition = self(train, num_clients, seed)
         column = Factor(test)
-        paired = follow(partition, Factor(train), column, stream(seed, "partition", 1))
-        paired.remember(column)
+        paired = split_like(partition, Factor(train), column, stream(seed, "partition", 1))
+        paired.record_factor(column)
         return partition, paired
 
     def assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
@@ -169,7 +169,7 @@ class Partitioner(Plugin, ABC):
             changed: Any = {strength.field: value, "target": None}
             plain = dataclasses.replace(self, **changed)  # type: ignore[type-var]
             split: Partition = plain.assign(factor, num_clients, copy.deepcopy(rng))
-            split.found["nmi"] = nmi(split.contingency(factor))
+            split.solved["nmi"] = nmi(split.contingency(factor))
             return split
 
         return solve_strength(strength, target, split_at)

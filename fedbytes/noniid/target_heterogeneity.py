@@ -15,7 +15,7 @@ _STEP = 0.0007
 
 
 @dataclasses.dataclass(frozen=True)
-class Target:
+class HeterogeneityTarget:
     """The heterogeneity that a partition is to have.
 
     Attributes:
@@ -52,7 +52,7 @@ class Strength:
         return float(f"{value:.6g}")
 
 
-def choose(partitioner: Any, default: float) -> None:
+def set_default_strength(partitioner: Any, default: float) -> None:
     """Give the strength field its default where neither it nor a target is given.
 
     Raises:
@@ -67,7 +67,7 @@ def choose(partitioner: Any, default: float) -> None:
 
 
 def solve_strength(
-    strength: Strength, target: Target, split: Callable[[float], Partition]
+    strength: Strength, target: HeterogeneityTarget, split: Callable[[float], Partition]
 ) -> Partition:
     """Return the partition whose NMI is nearest the target's; `found` says what was found.
 
@@ -114,12 +114,12 @@ class _Search:
     @property
     def missed(self) -> bool:
         """Whether no split so far is near enough."""
-        return abs(self.best.found["nmi"] - self.wanted) > _CLOSE
+        return abs(self.best.solved["nmi"] - self.wanted) > _CLOSE
 
     def try_ends(self) -> None:
         """Try both ends, and refuse a target that is not between them."""
         self.best = self._split(0.0)
-        lowest = self.best.found["nmi"]
+        lowest = self.best.solved["nmi"]
         highest = lowest if lowest >= self.wanted else self.attempt(1.0)
         if not self.missed or lowest < self.wanted < highest:
             return
@@ -137,12 +137,12 @@ class _Search:
             split = self._split(place)
         except ValueError:
             return math.inf
-        if abs(split.found["nmi"] - self.wanted) < abs(self.best.found["nmi"] - self.wanted):
+        if abs(split.solved["nmi"] - self.wanted) < abs(self.best.solved["nmi"] - self.wanted):
             self.best = split
-        return split.found["nmi"]
+        return split.solved["nmi"]
 
     def _split(self, place: float) -> Partition:
         value = self.strength.at(place)
         split = self.split(value)
-        split.found[self.strength.field] = value
+        split.solved[self.strength.field] = value
         return split

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.partitioner import Keep, Needs, Partitioner, compute_anew
+from fedbytes.noniid.partitioner import KeepColumn, Needs, Partitioner, compute_anew
 
 
 class TextPartitioner(Partitioner):
@@ -60,7 +60,7 @@ class TextPartitioner(Partitioner):
         splitter, column = self.resolve(factor)
         return splitter(column, num_clients, seed, groups)
 
-    def resolve(self, factor: Any, keep: Keep = compute_anew) -> tuple[Partitioner, Any]:
+    def resolve(self, factor: Any, keep: KeepColumn = compute_anew) -> tuple[Partitioner, Any]:
         """Return `then` and the value of each example."""
         identity = self.identity
         if identity is None:

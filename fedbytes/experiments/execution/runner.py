@@ -134,7 +134,7 @@ class _Run:
                 **problem.baselines(),
                 "partition": problem.holding.partition.fingerprint,
                 "moved": problem.holding.partition.moved,
-                "found": problem.holding.partition.found,
+                "found": problem.holding.partition.solved,
                 "heterogeneity": measures(problem.holding, train.columns)
                 | unigram_measures(problem.holding.partition, train.tokens, train.offsets),
                 "labels": link_labels(fed.uplink.label, fed.downlink.label),

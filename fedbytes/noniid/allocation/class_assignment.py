@@ -3,9 +3,9 @@
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from fedbytes.noniid.arrays import Ints
+
 Assignment = Literal["balanced", "random"]
 
 

@@ -1,10 +1,8 @@
 """Shares to whole examples by largest remainder, which favours no client."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from fedbytes.noniid.arrays import Floats, Ints
 
 
 def largest_remainder(shares: Floats, total: int, rng: np.random.Generator) -> Ints:
@@ -31,7 +29,7 @@ def largest_remainder(shares: Floats, total: int, rng: np.random.Generator) -> I
     return counts
 
 
-def share_out(surplus: Ints, total: int) -> Ints:
+def share_by_surplus(surplus: Ints, total: int) -> Ints:
     """Return how much each part gives so that together they give `total`, by their surplus.
 
     Exact integer arithmetic; nobody gives more than its surplus. `total` is at most the sum.

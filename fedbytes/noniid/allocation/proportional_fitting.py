@@ -1,15 +1,14 @@
 """A table of clients and categories fitted to other sizes, in whole examples."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Floats, Ints
 from fedbytes.noniid.contingency import Contingency
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-
-def fit(table: Contingency, sizes: Ints, totals: Ints, rng: np.random.Generator) -> Contingency:
+def fit_table(
+    table: Contingency, sizes: Ints, totals: Ints, rng: np.random.Generator
+) -> Contingency:
     """Return the table with client sizes near `sizes` and category sizes near `totals`.
 
     Neither is exceeded. What is missing of both is where the table's zeros leave no way.

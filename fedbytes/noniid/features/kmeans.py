@@ -5,10 +5,9 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Floats, Ints
 from fedbytes.streams import stream
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 _RESTARTS, _STEPS = 4, 30
 # Points are rounded before they are compared, so that another order of sums in the linear
 # algebra beneath them seldom moves a point to another cluster.

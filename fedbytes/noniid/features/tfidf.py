@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Floats
 from fedbytes.noniid.features.unigrams import hashed_words
 from fedbytes.streams import stream
 
-Floats = NDArray[np.float64]
 _OVERSAMPLING, _POWER_STEPS = 10, 4
 
 

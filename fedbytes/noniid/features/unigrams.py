@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.contingency import Contingency, Ints
+from fedbytes.noniid.arrays import Ints
+from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.measures.heterogeneity import jensen_shannon
 from fedbytes.noniid.partition import Partition
 from fedbytes.streams import stream

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import Partitioner
@@ -112,5 +112,5 @@ def to_flwr(
     return ToFlwr()
 
 
-def _sorted_places(part: Any) -> NDArray[np.int64]:
+def _sorted_places(part: Any) -> Ints:
     return np.sort(np.asarray(part[_PLACE], dtype=np.int64))

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Floats
 from fedbytes.noniid.factor import Factor
 
 
@@ -21,10 +21,10 @@ class Matrix:
         categories: one name a column, or None.
     """
 
-    weights: NDArray[np.float64]
+    weights: Floats
     categories: tuple[str, ...] | None
 
-    def columns_for(self, factor: Factor) -> NDArray[np.float64]:
+    def columns_for(self, factor: Factor) -> Floats:
         """Return the weights with a column for each category of `factor`, [clients, categories]."""
         names = [str(value) for value in factor.categories.tolist()]
         if self.categories is None or set(names) != set(self.categories):

@@ -4,7 +4,8 @@ from typing import Literal
 
 import numpy as np
 
-from fedbytes.noniid.contingency import Contingency, Floats, Ints
+from fedbytes.noniid.arrays import Floats, Ints
+from fedbytes.noniid.contingency import Contingency
 from fedbytes.streams import stream
 
 Distance = Literal["jensen_shannon", "hellinger"]

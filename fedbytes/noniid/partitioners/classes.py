@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fedbytes.noniid.allocation.class_assignment import Assignment, assign_classes
-from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
-from fedbytes.noniid.allocation.min_size import OnSmall, settle
+from fedbytes.noniid.allocation.deal_by_counts import deal_examples, share_among_holders
+from fedbytes.noniid.allocation.min_size import OnSmall, enforce_min_size
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
@@ -43,12 +43,12 @@ class Classes(Partitioner):
         holders = assign_classes(
             num_clients, factor.categories.size, self.classes_per_client, self.assignment, rng
         )
-        table = share_among(
+        table = share_among_holders(
             factor,
             holders,
             num_clients,
             lambda _, members: np.full(members.size, 1 / members.size),
             rng,
         )
-        owners = deal(factor, table, rng)
-        return settle(owners, num_clients, self.min_size, self.on_small, rng)
+        owners = deal_examples(factor, table, rng)
+        return enforce_min_size(owners, num_clients, self.min_size, self.on_small, rng)

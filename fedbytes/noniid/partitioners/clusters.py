@@ -3,8 +3,8 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.features.kmeans import k_means
 from fedbytes.noniid.features.tfidf import tfidf_svd
@@ -54,7 +54,7 @@ class Clusters(TextPartitioner):
         """Kept, since a worker with another number of threads may sum in another order."""
         return self.num_clusters, self.features
 
-    def make_column(self, given: Any) -> NDArray[np.int64]:
+    def make_column(self, given: Any) -> Ints:
         """Return the cluster of each example, int64 [examples], the largest cluster first.
 
         Raises:

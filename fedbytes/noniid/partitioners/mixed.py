@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fedbytes.noniid.allocation.class_assignment import assign_classes
-from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
-from fedbytes.noniid.allocation.min_size import OnSmall, settle
-from fedbytes.noniid.allocation.random_shares import dirichlet
+from fedbytes.noniid.allocation.deal_by_counts import deal_examples, share_among_holders
+from fedbytes.noniid.allocation.min_size import OnSmall, enforce_min_size
+from fedbytes.noniid.allocation.random_shares import draw_dirichlet
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
@@ -47,12 +47,12 @@ class Mixed(Partitioner):
             rng,
             first=np.arange(num_clients) % num_classes,
         )
-        table = share_among(
+        table = share_among_holders(
             factor,
             holders,
             num_clients,
-            lambda _, members: dirichlet(np.full(members.size, self.alpha), rng),
+            lambda _, members: draw_dirichlet(np.full(members.size, self.alpha), rng),
             rng,
         )
-        owners = deal(factor, table, rng)
-        return settle(owners, num_clients, self.min_size, self.on_small, rng)
+        owners = deal_examples(factor, table, rng)
+        return enforce_min_size(owners, num_clients, self.min_size, self.on_small, rng)

@@ -3,21 +3,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fedbytes.noniid.allocation.deal_by_counts import category_sizes, shuffled_members
-from fedbytes.noniid.allocation.random_shares import equal_sizes
+from fedbytes.noniid.allocation.deal_by_counts import count_categories, shuffle_by_category
+from fedbytes.noniid.allocation.random_shares import draw_equal_sizes
+from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 from fedbytes.plugin_fields import bounded
 
-Ints = NDArray[np.int64]
-
 
 @PARTITIONERS.register("natural")
 @dataclass(frozen=True)
-class Natural(Partitioner):
+class NaturalIds(Partitioner):
     """Clients by nature: the factor is an id, such as an author, and its examples stay together.
 
     In this order: ids of more than `max_size` examples are split into equal pieces; pieces below
@@ -59,17 +57,19 @@ class Natural(Partitioner):
 
     def _pieces(self, factor: Factor, rng: np.random.Generator) -> tuple[Ints, Ints]:
         """Return the piece of each example, and the examples of each piece."""
-        sizes = category_sizes(factor)
+        sizes = count_categories(factor)
         if self.max_size is None or not (sizes > self.max_size).any():
             return factor.codes, sizes
         number = -(-sizes // self.max_size)
         parts = [
-            equal_sizes(int(size), int(n), rng) if n > 1 else np.array([size])
+            draw_equal_sizes(int(size), int(n), rng) if n > 1 else np.array([size])
             for size, n in zip(sizes, number, strict=True)
         ]
         piece_sizes = np.concatenate(parts).astype(np.int64)
         pieces = np.empty(len(factor), dtype=np.int64)
-        pieces[shuffled_members(factor, rng)] = np.repeat(np.arange(piece_sizes.size), piece_sizes)
+        pieces[shuffle_by_category(factor, rng)] = np.repeat(
+            np.arange(piece_sizes.size), piece_sizes
+        )
         return pieces, piece_sizes
 
     def _clients(self, sizes: Ints, num_clients: int, rng: np.random.Generator) -> Ints:

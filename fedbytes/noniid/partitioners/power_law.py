@@ -2,12 +2,12 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fedbytes.noniid.allocation.class_assignment import assign_classes
-from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
-from fedbytes.noniid.allocation.min_size import OnSmall, settle
-from fedbytes.noniid.allocation.random_shares import log_normal, pareto
+from fedbytes.noniid.allocation.deal_by_counts import deal_examples, share_among_holders
+from fedbytes.noniid.allocation.min_size import OnSmall, enforce_min_size
+from fedbytes.noniid.allocation.random_shares import draw_log_normal, draw_pareto
+from fedbytes.noniid.arrays import Floats, Ints
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
@@ -48,10 +48,12 @@ class PowerLaw(Partitioner):
             num_clients, factor.categories.size, self.classes_per_client, "balanced", rng
         )
 
-        def weigh(_: int, members: NDArray[np.int64]) -> NDArray[np.float64]:
+        def weigh(_: int, members: Ints) -> Floats:
             if self.exponent is not None:
-                return pareto(members.size, self.exponent, rng)
-            return log_normal(members.size, self.sigma, rng)
+                return draw_pareto(members.size, self.exponent, rng)
+            return draw_log_normal(members.size, self.sigma, rng)
 
-        owners = deal(factor, share_among(factor, holders, num_clients, weigh, rng), rng)
-        return settle(owners, num_clients, self.min_size, self.on_small, rng)
+        owners = deal_examples(
+            factor, share_among_holders(factor, holders, num_clients, weigh, rng), rng
+        )
+        return enforce_min_size(owners, num_clients, self.min_size, self.on_small, rng)

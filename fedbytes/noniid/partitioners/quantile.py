@@ -3,10 +3,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.allocation.deal_by_counts import category_sizes
+from fedbytes.noniid.allocation.deal_by_counts import count_categories
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.partitioner import PARTITIONERS, Keep, Partitioner, compute_anew
+from fedbytes.noniid.partitioner import PARTITIONERS, KeepColumn, Partitioner, compute_anew
 from fedbytes.plugin_fields import bounded
 
 
@@ -39,7 +39,7 @@ class Quantile(Partitioner):
     def resolve(
         self,
         factor: Any,
-        keep: Keep = compute_anew,  # noqa: ARG002 - bins take no time
+        keep: KeepColumn = compute_anew,  # noqa: ARG002 - bins take no time
     ) -> tuple[Partitioner, Any]:
         """Return `then` and the bin of each example, which is what the split is measured by."""
         return self.then.resolve(self._bins(Factor(factor)).values)
@@ -48,7 +48,7 @@ class Quantile(Partitioner):
         return self.then.assign(self._bins(factor), num_clients, rng)
 
     def _bins(self, factor: Factor) -> Factor:
-        sizes = category_sizes(factor)
+        sizes = count_categories(factor)
         # A value's bin is that of the middle of its run in the sorted column.
         middle = 2 * np.cumsum(sizes) - sizes
         bins = np.minimum(middle * self.quantiles // (2 * max(len(factor), 1)), self.quantiles - 1)

@@ -3,8 +3,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.allocation.deal_by_counts import shuffled_members
-from fedbytes.noniid.allocation.random_shares import equal_sizes
+from fedbytes.noniid.allocation.deal_by_counts import shuffle_by_category
+from fedbytes.noniid.allocation.random_shares import draw_equal_sizes
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
@@ -32,7 +32,7 @@ class Shards(Partitioner):
 
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         clients = np.repeat(np.arange(num_clients), self.shards_per_client)
-        sizes = equal_sizes(len(factor), clients.size, rng)
+        sizes = draw_equal_sizes(len(factor), clients.size, rng)
         owners = np.empty(len(factor), dtype=np.int64)
-        owners[shuffled_members(factor, rng)] = np.repeat(rng.permutation(clients), sizes)
+        owners[shuffle_by_category(factor, rng)] = np.repeat(rng.permutation(clients), sizes)
         return Partition.from_owners(owners, num_clients)

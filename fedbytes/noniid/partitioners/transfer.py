@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
-from fedbytes.noniid.allocation.random_shares import normalised
+from fedbytes.noniid.allocation.deal_by_counts import deal_examples, share_among_holders
+from fedbytes.noniid.allocation.random_shares import normalise_shares
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.interop.matrix_file import Matrix, make_matrix, read_matrix
 from fedbytes.noniid.partition import Partition
@@ -54,11 +54,11 @@ class Transfer(Partitioner):
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         weights = self._matrix.columns_for(factor)
         categories, clients = np.nonzero(weights.T > 0)
-        table = share_among(
+        table = share_among_holders(
             factor,
             (clients, categories),
             num_clients,
-            lambda category, members: normalised(weights[members, category]),
+            lambda category, members: normalise_shares(weights[members, category]),
             rng,
         )
-        return Partition.from_owners(deal(factor, table, rng), num_clients)
+        return Partition.from_owners(deal_examples(factor, table, rng), num_clients)
