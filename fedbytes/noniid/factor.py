@@ -1,4 +1,4 @@
-"""One column of a data set, checked: what a partitioner splits by."""
+"""The column of a data set that a partitioner splits by, checked."""
 
 import hashlib
 from collections.abc import Iterable
@@ -27,10 +27,10 @@ class Factor:
         self.values = _column(values)
         missing = np.flatnonzero(_missing(self.values))
         if missing.size:
-            places = ", ".join(map(str, missing[:5])) + (", ..." if missing.size > 5 else "")
+            where = ", ".join(map(str, missing[:5])) + (", ..." if missing.size > 5 else "")
             raise ValueError(
                 f"the factor has {missing.size} missing values among {self.values.size}, at "
-                f"positions {places}; fill them or drop those examples"
+                f"positions {where}; fill them or drop those examples"
             )
 
     def __len__(self) -> int:
@@ -43,7 +43,7 @@ class Factor:
 
     @property
     def codes(self) -> Ints:
-        """The place of each example's value in `categories`, [examples]."""
+        """The index of each example's value in `categories`, [examples]."""
         return self._coded[1]
 
     @cached_property
@@ -56,18 +56,18 @@ class Factor:
         digest.update(np.ascontiguousarray(self.codes, dtype="<i8").data)
         return digest.hexdigest()
 
-    def take(self, places: Ints) -> "Factor":
-        """Return the column of some examples; categories that none of them has are left out."""
-        return self.with_codes(self.codes[places], self.categories)
+    def take(self, indices: Ints) -> "Factor":
+        """Return the column of some examples, without categories that none of them has."""
+        return self.with_codes(self.codes[indices], self.categories)
 
     @classmethod
     def with_codes(cls, codes: Ints, categories: NDArray[Any]) -> "Factor":
         """Return the column that has `categories[code]` for each code, without sorting again."""
         kept = np.bincount(codes, minlength=categories.size) > 0
-        place = np.cumsum(kept) - 1
+        index = np.cumsum(kept) - 1
         column = cls.__new__(cls)
         column.values = categories[codes]
-        column.__dict__["_coded"] = categories[kept], place[codes].astype(np.int64, copy=False)
+        column.__dict__["_coded"] = categories[kept], index[codes].astype(np.int64, copy=False)
         return column
 
     @cached_property
@@ -83,8 +83,8 @@ class Factor:
                 f"the factor mixes types that have no order ({', '.join(kinds)}); "
                 "convert the column to one type"
             ) from error
-        place = {value: i for i, value in enumerate(distinct)}
-        found = (place[value] for value in self.values)
+        index = {value: i for i, value in enumerate(distinct)}
+        found = (index[value] for value in self.values)
         return np.array(distinct), np.fromiter(found, np.int64, len(self))
 
 

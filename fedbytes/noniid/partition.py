@@ -1,4 +1,4 @@
-"""Who holds what: disjoint sets of example indices, one a client."""
+"""Who holds what: disjoint sets of example indices, one per client."""
 
 import hashlib
 import json
@@ -233,7 +233,7 @@ def _integers(part: Any) -> Ints:
     array = np.asarray(part)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(
-            f"indices are one-dimensional integers, got {array.dtype} of shape {array.shape}"
+            f"indices must be one-dimensional integers, got {array.dtype} of shape {array.shape}"
         )
     return array.astype(np.int64, copy=False)
 

@@ -33,7 +33,7 @@ DASHES: tuple[Any, ...] = (
     "-",
     (0, (1, 2.5)),
 )
-# Ticks of a byte axis, dense to sparse: places in a decade, then every second, fourth … decade.
+# Ticks of a byte axis, dense to sparse: factors in a decade, then every second, fourth … decade.
 _STEPS: tuple[tuple[float, ...], ...] = (
     (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
     (1, 1.5, 2, 3, 5, 7),
@@ -55,14 +55,14 @@ class LineStyle:
     linestyle: Any
 
     def handle(self, label: str) -> Line2D:
-        """Return the entry of a legend."""
+        """Return the codec's entry in a legend."""
         return Line2D(
             [], [], color=self.color, marker=self.marker, linestyle=self.linestyle, label=label
         )
 
 
 def assign_line_styles(codecs: Sequence[str], baseline: str | None) -> dict[str, LineStyle]:
-    """Return a look for each codec; the baseline is a solid line in ink with round markers."""
+    """Return a line style per codec; the baseline is a solid line in ink with round markers."""
     others = [codec for codec in codecs if codec != baseline]
     found = {
         codec: LineStyle(COLOURS[i % 6], MARKERS[i % 11], DASHES[i % 7])
@@ -85,7 +85,7 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
 def make_panels(
     titles: Sequence[str], height: float = 2.7, columns: int = 3, **sharing: Any
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one titled panel each, up to `columns` beside each other."""
+    """Return a figure with one titled panel each, up to `columns` in a row."""
     across = min(len(titles), columns)
     down = math.ceil(len(titles) / across)
     figure = Figure(figsize=(WIDTH, height * down + 0.5), layout="constrained")
@@ -119,7 +119,7 @@ def _wide(inches: list[float], columns: int) -> float:
 
 
 def add_note(figure: Figure, text: str) -> None:
-    """Say below the panels how the figure was made."""
+    """Write below the panels how the figure was made."""
     figure.supxlabel(text, fontsize=8, color=INK)
 
 
@@ -153,8 +153,8 @@ def _ticks(low: float, high: float, steps: tuple[float, ...]) -> list[float]:
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     stride = 1 if steps[0] >= 1 else round(-math.log10(steps[0]))
     factors = steps if stride == 1 else (1,)
-    places = (10.0**power * f for power in range(first, last + 1, stride) for f in factors)
-    return [place for place in places if low <= place <= high]
+    values = (10.0**power * f for power in range(first, last + 1, stride) for f in factors)
+    return [value for value in values if low <= value <= high]
 
 
 @styled

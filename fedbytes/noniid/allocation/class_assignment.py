@@ -1,4 +1,4 @@
-"""Which clients may hold which categories, for the schemes of few classes a client."""
+"""Assignment of categories to clients, for schemes with few classes per client."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ def assign_classes(
     rng: np.random.Generator,
     first: Ints | None = None,
 ) -> tuple[Ints, Ints]:
-    """Return pairs of client and class, ordered by class and client; a client has a class once.
+    """Return distinct pairs of client and class, ordered by class and then client.
 
     Args:
         num_clients: how many clients there are.

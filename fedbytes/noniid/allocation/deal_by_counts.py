@@ -12,9 +12,9 @@ from fedbytes.noniid.factor import Factor
 
 
 def deal_examples(factor: Factor, table: Contingency, rng: np.random.Generator) -> Ints:
-    """Return the client of each example, [examples], so that the counts of `table` come true.
+    """Return the client of each example, [examples], that gives the counts of `table`.
 
-    Which examples of a category a client gets is drawn. What the table leaves over is dropped: -1.
+    Examples of a category are drawn at random; those that the table leaves over are dropped (-1).
     """
     totals = count_categories(factor)
     used = np.bincount(table.categories, table.counts, totals.size).astype(np.int64)

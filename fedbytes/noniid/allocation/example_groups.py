@@ -1,4 +1,4 @@
-"""Groups of examples that stay together: the units that a partitioner then splits."""
+"""Groups of examples that stay together, which a partitioner then splits."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from fedbytes.noniid.factor import Factor
 
 
 def merge_groups(factor: Factor, groups: Any) -> tuple[Factor, Ints]:
-    """Return a column with one value a group, and the group of each example.
+    """Return a column with one value per group, and the group of each example.
 
     A group's value is the most frequent one of its examples, the first in order among equals.
 

@@ -67,5 +67,5 @@ def _take(weights: Floats, size: int, left: Ints, apportion: Apportion) -> Ints:
 
 
 def apportion_at_random(rng: np.random.Generator) -> Apportion:
-    """Return what draws each example's category independently."""
+    """Return the rounding that draws each example's category independently."""
     return lambda shares, number: rng.multinomial(number, shares).astype(np.int64, copy=False)

@@ -14,7 +14,7 @@ OnSmall = Literal["raise", "repair", "allow"]
 def enforce_min_size(
     owners: Ints, num_clients: int, min_size: int, on_small: OnSmall, rng: np.random.Generator
 ) -> Partition:
-    """Return the partition of `owners`, with what `on_small` says done to clients below `min_size`.
+    """Return the partition of `owners`, with clients below `min_size` treated as `on_small` says.
 
     Drawing again until every client is large enough may never end, and changes the distribution
     without saying so. Here a draw is kept, and a repair moves the fewest examples that are

@@ -24,11 +24,11 @@ def fit_table(
     need = sizes - np.bincount(table.clients, counts, sizes.size).astype(np.int64)
     room = totals - np.bincount(table.categories, counts, totals.size).astype(np.int64)
     # Largest remainders first, as far as client and category both have room.
-    place = rng.permutation(counts.size)
-    place = place[np.argsort(counts[place] - weights[place], kind="stable")]
-    place = place[(weights > counts)[place]]
+    order = rng.permutation(counts.size)
+    order = order[np.argsort(counts[order] - weights[order], kind="stable")]
+    order = order[(weights > counts)[order]]
     pairs = zip(
-        place.tolist(), table.clients[place].tolist(), table.categories[place].tolist(), strict=True
+        order.tolist(), table.clients[order].tolist(), table.categories[order].tolist(), strict=True
     )
     needs, rooms = need.tolist(), room.tolist()
     for entry, client, category in pairs:

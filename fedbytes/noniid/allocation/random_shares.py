@@ -37,7 +37,7 @@ def check_alpha(alpha: tuple[float, ...] | float) -> tuple[float, ...] | float:
         vector = tuple(float(a) for a in alpha)
         if not vector or not all(math.isfinite(a) and a >= 0 for a in vector) or not any(vector):
             raise ValueError(
-                f"a vector alpha is finite, at least 0 and not 0 everywhere, got {vector}"
+                f"a vector alpha must be finite, at least 0 and not 0 everywhere, got {vector}"
             )
         return vector
     number = float(alpha)
@@ -97,7 +97,7 @@ def check_sizes(sizes: tuple[int, ...] | SizeScheme) -> None:
         ValueError: if there are none, or one is negative.
     """
     if isinstance(sizes, tuple) and (not sizes or min(sizes) < 0):
-        raise ValueError(f"sizes are whole numbers of at least 0, one a client, got {list(sizes)}")
+        raise ValueError(f"sizes must be at least 0, one per client, got {list(sizes)}")
 
 
 def _below_overflow(logs: Floats) -> Floats:

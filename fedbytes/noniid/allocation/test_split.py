@@ -1,4 +1,4 @@
-"""Test data that follow a split of the training data."""
+"""Test data split like the training data."""
 
 import numpy as np
 
@@ -61,9 +61,9 @@ def _table(parts: list[tuple[Ints, int, Ints]], num_clients: int, test: Factor) 
 
 
 def _counterparts(train: Factor, test: Factor) -> Ints:
-    """Return, for each category of `test`, its place among those of `train`, or -1 for none."""
-    place = {value: i for i, value in enumerate(train.categories.tolist())}
-    found = np.array([place.get(v, -1) for v in test.categories.tolist()], dtype=np.int64)
+    """Return, for each category of `test`, its index among those of `train`, or -1 for none."""
+    index = {value: i for i, value in enumerate(train.categories.tolist())}
+    found = np.array([index.get(v, -1) for v in test.categories.tolist()], dtype=np.int64)
     if (
         train.categories.dtype.kind in "fM"
         and train.categories.dtype.kind == test.categories.dtype.kind

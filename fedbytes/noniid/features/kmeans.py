@@ -1,4 +1,4 @@
-"""k-means with seeds of k-means++, deterministic."""
+"""k-means from k-means++ seeds, deterministic."""
 
 import warnings
 
@@ -43,9 +43,9 @@ def k_means(points: NDArray[np.floating], num_clusters: int) -> Ints:
         if spread < least:
             best, least = codes.astype(np.int64), spread
     sizes = np.bincount(best)
-    place = np.empty(sizes.size, dtype=np.int64)
-    place[np.argsort(-sizes, kind="stable")] = np.arange(sizes.size)
-    return place[best]
+    rank = np.empty(sizes.size, dtype=np.int64)
+    rank[np.argsort(-sizes, kind="stable")] = np.arange(sizes.size)
+    return rank[best]
 
 
 def _checked(points: NDArray[np.floating]) -> Floats:

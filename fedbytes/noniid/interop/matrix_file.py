@@ -18,7 +18,7 @@ class Matrix:
 
     Attributes:
         weights: float64 [clients, categories], finite, at least 0; no category is 0 everywhere.
-        categories: one name a column, or None.
+        categories: one name per column, or None.
     """
 
     weights: Floats
@@ -65,7 +65,7 @@ def make_matrix(rows: Any, categories: Any, where: str) -> Matrix:
 
 
 def read_matrix(path: str) -> Matrix:
-    """Read a table: a row a client, a column a category.
+    """Read a table with one row per client and one column per category.
 
     - .npz: the array `counts`, and names in `categories` if there are any;
     - .json: `{"counts": [[…], …], "categories": […]}`, or the rows alone;

@@ -15,7 +15,7 @@ from fedbytes.plugin_fields import bounded
 @PARTITIONERS.register("classes")
 @dataclass(frozen=True)
 class Classes(Partitioner):
-    """Each client holds so many classes; a class is shared equally among its clients.
+    """A fixed number of classes per client; each class is shared equally among its clients.
 
     The label-count skew of NIID-Bench (Li et al. 2021, arXiv:2102.02079), also called
     pathological. Classes that no client holds are dropped, so 3 clients of 1 class out of 10 drop
@@ -25,7 +25,7 @@ class Classes(Partitioner):
         classes_per_client: distinct classes of a client; all of them where there are fewer.
         assignment: `balanced` gives every class the same number of clients, up to one; `random`
             draws each client's classes uniformly, and may leave classes to nobody.
-        min_size: the fewest examples a client may have; 0 asks for nothing.
+        min_size: the fewest examples a client may have; 0 for no limit.
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
     """
 

@@ -16,7 +16,7 @@ from fedbytes.plugin_fields import bounded
 @PARTITIONERS.register("clusters")
 @dataclass(frozen=True)
 class Clusters(TextPartitioner):
-    """Cluster the texts by what they are about, then split by cluster: for data without labels.
+    """Cluster texts by topic, then split by cluster: for data without labels.
 
     The factor is the column of texts, or their embeddings, floats [examples, dim]. Clusters are
     those of k-means and do not depend on the split's seed, so that seeds differ in who holds
@@ -25,9 +25,9 @@ class Clusters(TextPartitioner):
 
     Attributes:
         num_clusters: of k-means; there are fewer if there are fewer distinct texts.
-        features: what places a text: `tfidf` (hashed TF-IDF and truncated SVD, needs scipy), or
-            `minilm`, sentence embeddings, which a configuration computes and which otherwise are
-            given in the place of the texts.
+        features: how a text becomes a point: `tfidf` (hashed TF-IDF and truncated SVD, requires
+            scipy), or `minilm`, sentence embeddings, which a run computes; from Python, give them
+            instead of the texts.
         then: the partitioner that splits the clusters over clients.
     """
 

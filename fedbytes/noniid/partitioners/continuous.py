@@ -20,8 +20,8 @@ class Continuous(Partitioner):
     """Sort by strictness · z + (1 − strictness) · noise and cut into equal parts: one knob.
 
     z is the factor scaled to mean 0 and variance 1, and the noise is standard normal, as in
-    flwr-datasets' ContinuousPartitioner. A factor that is no number counts by the place of its
-    value in the sorted categories, so classes that are neighbours there meet in one client.
+    flwr-datasets' ContinuousPartitioner. A factor that is not numeric counts by the index
+    of its value in the sorted categories, so that neighbouring classes share clients.
 
     Attributes:
         strictness: 0 is IID, 1 a clean sort. 0.5 if neither it nor a target is given.

@@ -27,7 +27,7 @@ class Dirichlet(Partitioner):
     Attributes:
         alpha: concentration; small is skewed, large is even. One number, or one for each client.
             0.5 if neither it nor a target is given.
-        min_size: the fewest examples a client may have; 0 asks for nothing.
+        min_size: the fewest examples a client may have; 0 for no limit.
         on_small: what to do if a client has fewer: refuse (`raise`), move the fewest examples
             that are needed from larger clients (`repair`), or keep the draw (`allow`).
         balance: leave a client out of the classes that follow once it holds an equal share of all

@@ -17,7 +17,7 @@ from fedbytes.plugin_fields import bounded
 @PARTITIONERS.register("extended_dirichlet")
 @dataclass(frozen=True)
 class ExtendedDirichlet(Partitioner):
-    """Each client holds so many classes; a class is shared among its clients by Dir(alpha).
+    """A fixed number of classes per client; each class is shared among its clients by Dir(alpha).
 
     Li and Lyu 2023 (arXiv:2311.03154): first which classes, then how much of each. With all
     classes it is `dirichlet`, and with a large alpha `classes`. Classes that no client holds are
@@ -29,10 +29,10 @@ class ExtendedDirichlet(Partitioner):
             target is given.
         assignment: `balanced` gives every class the same number of clients, up to one; `random`
             draws each client's classes uniformly, and may leave classes to nobody.
-        min_size: the fewest examples a client may have; 0 asks for nothing.
+        min_size: the fewest examples a client may have; 0 for no limit.
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
-        target: the heterogeneity to reach, `{"nmi": 0.3}`, instead of an alpha. The number of
-            classes a client bounds it from below.
+        target: the heterogeneity to reach, `{"nmi": 0.3}`, instead of an alpha. It is
+            bounded from below by `classes_per_client`.
     """
 
     classes_per_client: int = bounded(2, least=1)

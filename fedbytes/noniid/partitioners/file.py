@@ -12,10 +12,10 @@ from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 @PARTITIONERS.register("file")
 @dataclass(frozen=True)
 class File(Partitioner):
-    """A partition that was saved, for the data that it was saved for; the seed has no part in it.
+    """A saved partition, for the data that it was made from; the seed is ignored.
 
     Attributes:
-        path: what `Partition.save` or `fedbytes partition --save` wrote.
+        path: a file that `Partition.save` or `fedbytes partition --save` wrote.
         fingerprint: the saved partition's, or its first digits; where it is given, a file with
             another one is refused.
     """

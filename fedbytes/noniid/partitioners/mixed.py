@@ -16,7 +16,7 @@ from fedbytes.plugin_fields import bounded
 @PARTITIONERS.register("mixed")
 @dataclass(frozen=True)
 class Mixed(Partitioner):
-    """Two classes a client, the first by its number, and a class shared by Dir(alpha).
+    """Two classes per client, the first by its number; each class is shared by Dir(alpha).
 
     The mixed skew of NIID-Bench (Li et al. 2021, arXiv:2102.02079): client i holds class i modulo
     the number of classes, and more classes drawn among those that the fewest clients hold so far.
@@ -26,7 +26,7 @@ class Mixed(Partitioner):
     Attributes:
         alpha: concentration of the shares of a class among its clients.
         classes_per_client: distinct classes of a client; all of them where there are fewer.
-        min_size: the fewest examples a client may have; 0 asks for nothing.
+        min_size: the fewest examples a client may have; 0 for no limit.
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
     """
 

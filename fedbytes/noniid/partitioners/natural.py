@@ -16,7 +16,7 @@ from fedbytes.plugin_fields import bounded
 @PARTITIONERS.register("natural")
 @dataclass(frozen=True)
 class NaturalIds(Partitioner):
-    """Clients by nature: the factor is an id, such as an author, and its examples stay together.
+    """Natural clients: the factor is an id, such as an author, whose examples stay together.
 
     In this order: ids of more than `max_size` examples are split into equal pieces; pieces below
     `min_size` are merged, the smallest two first; where there are more pieces than clients, they
@@ -26,9 +26,9 @@ class NaturalIds(Partitioner):
     Attributes:
         max_size: the most examples of a piece; none if not given.
         min_size: the fewest examples of a client that holds anything.
-        others: what becomes of more pieces than clients: `group` them, or keep the largest and
+        others: what happens to more pieces than clients: `group` them, or keep the largest and
             `drop` the others.
-        grouping: `balanced` gives the largest piece to the smallest client so far, and goes on so;
+        grouping: `balanced` gives the largest piece left to the smallest client so far;
             `random` gives clients equally many pieces.
     """
 
@@ -98,13 +98,13 @@ def _merge_small(sizes: Ints, min_size: int) -> Ints:
             f"min_size={min_size} is more than the {int(sizes.sum())} examples there are"
         )
     into = np.arange(sizes.size)
-    heap = [(int(size), place) for place, size in enumerate(sizes)]
+    heap = [(int(size), piece) for piece, size in enumerate(sizes)]
     heapq.heapify(heap)
     while len(heap) > 1 and heap[0][0] < min_size:
-        small, place = heapq.heappop(heap)
+        small, piece = heapq.heappop(heap)
         size, other = heap[0]
-        into[max(place, other)] = min(place, other)
-        heapq.heapreplace(heap, (size + small, min(place, other)))
+        into[max(piece, other)] = min(piece, other)
+        heapq.heapreplace(heap, (size + small, min(piece, other)))
     while (into[into] != into).any():  # halves the length of the chains each time
         into = into[into]
     return np.unique(into, return_inverse=True)[1].astype(np.int64, copy=False)

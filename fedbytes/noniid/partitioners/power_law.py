@@ -17,18 +17,18 @@ from fedbytes.plugin_fields import bounded
 @PARTITIONERS.register("power_law")
 @dataclass(frozen=True)
 class PowerLaw(Partitioner):
-    """Few classes a client, and shares of a class with a heavy tail: a few clients hold most.
+    """Few classes per client, and heavy-tailed shares of a class: a few clients hold most of it.
 
     FedProx (Li et al. 2018, arXiv:1812.06127) calls its sizes a power law and draws them from a
     log-normal of sigma 2, which is the default here; `exponent` makes them a power law in fact.
-    The paper's MNIST has 2 classes a client.
+    The paper's MNIST has 2 classes per client.
 
     Attributes:
         classes_per_client: distinct classes of a client; all of them where there are fewer.
         sigma: the standard deviation of the logarithm of log-normal shares.
         exponent: if given, shares are Pareto instead: the chance of a share above s falls as
             s ** -exponent. Smaller is heavier.
-        min_size: the fewest examples a client may have; 0 asks for nothing.
+        min_size: the fewest examples a client may have; 0 for no limit.
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
     """
 

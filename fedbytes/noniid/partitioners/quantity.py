@@ -38,7 +38,7 @@ class Quantity(Partitioner):
         alpha: concentration for `dirichlet`; small is unequal. One number, or one for each client.
         sigma: the standard deviation of the logarithm for `log-normal`.
         sizes: for `explicit`: the number of examples of each client. What they leave is dropped.
-        min_size: the fewest examples a client may have; 0 asks for nothing.
+        min_size: the fewest examples a client may have; 0 for no limit.
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
     """
 

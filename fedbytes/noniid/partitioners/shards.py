@@ -14,7 +14,7 @@ from fedbytes.plugin_fields import bounded
 @PARTITIONERS.register("shards")
 @dataclass(frozen=True)
 class Shards(Partitioner):
-    """Sort by class, cut into equal shards, and give each client so many of them at random.
+    """Sort by class, cut into equal shards, and give each client a fixed number at random.
 
     McMahan et al. 2017 (arXiv:1602.05629). Examples are shuffled within a class. Shards differ by
     at most one example in size, and none is left over.

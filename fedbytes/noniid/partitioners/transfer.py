@@ -15,11 +15,11 @@ from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 @PARTITIONERS.register("transfer")
 @dataclass(frozen=True)
 class Transfer(Partitioner):
-    """Split as another federation is: each class goes to the clients as its own did there.
+    """Split like another federation: each class goes to the clients in its proportions there.
 
     Attributes:
-        matrix: counts or weights of the other federation, a row a client and a column a category;
-            or the path of an .npz, .csv or .json file of them (`noniid.matrix`). A run's
+        matrix: counts or weights of the other federation, one row per client and one column per
+            category; or the path of an .npz, .csv or .json file of them. A run's
             `holdings.json` is one. Where the file names its categories and they are the factor's,
             columns go by name, and otherwise by order.
     """

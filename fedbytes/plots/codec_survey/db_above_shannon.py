@@ -1,4 +1,4 @@
-"""How far above Shannon's bound codecs are: dB against rate, where NMSE would hide it."""
+"""Distance of codecs to Shannon's bound, in dB against rate; a plot of NMSE would hide it."""
 
 import numpy as np
 import pandas as pd
@@ -24,7 +24,7 @@ _HIGH_RATE = 6.0  # bits; from there on the scalar quantiser stays 1.53 dB above
 
 @styled
 def draw_db_above_shannon(rows: pd.DataFrame, note_text: str) -> Figure:
-    """Draw dB above Shannon's bound against bits a coordinate, one panel a distribution.
+    """Draw dB above Shannon's bound against bits per coordinate, one panel per distribution.
 
     Args:
         rows: columns `distribution`, `bits_per_coordinate`, `nmse`, `name`, which has a colour,
@@ -68,7 +68,7 @@ def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, LineStyle]) -> None
 
 
 def _scalar(axis: Axes, kind: str, limits: tuple[float, float]) -> None:
-    """Draw what the best scalar quantiser with ideal entropy coding is above the bound."""
+    """Draw the best scalar quantiser with ideal entropy coding, in dB above the bound."""
     curve = ecsq_curve(kind)
     known = curve.rate <= _HIGH_RATE
     gap = 10 * np.log10(curve.nmse / shannon_bound(kind, curve.rate))[known]

@@ -14,13 +14,13 @@ from fedbytes.plots.style import (
     styled,
 )
 
-_RATES = (0.03, 10.0)  # bits a coordinate; casts lie beyond
+_RATES = (0.03, 10.0)  # bits per coordinate; casts lie beyond
 _FLOOR = 1e-6
 
 
 @styled
 def draw_mean_error(rows: pd.DataFrame) -> Figure:
-    """Draw the NMSE of the mean against rate, one panel a number of senders and correlation.
+    """Draw the NMSE of the mean against rate, one panel per number of senders and correlation.
 
     Each codec is a point, and each kind's best at up to a rate are joined.
 

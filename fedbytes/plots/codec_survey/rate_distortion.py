@@ -1,4 +1,4 @@
-"""Distortion against rate: codecs beside Shannon's bound and the best scalar quantiser."""
+"""Distortion against rate: codecs, Shannon's bound and the best scalar quantiser."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ _TICKS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 def draw_rate_distortion(
     rows: pd.DataFrame, series: str = "name", note_text: str = "", coloured: str | None = None
 ) -> Figure:
-    """Draw NMSE against bits a coordinate, one panel a distribution, one line a series.
+    """Draw NMSE against bits per coordinate: a panel per distribution, a line per series.
 
     Args:
         rows: columns `distribution`, `bits_per_coordinate`, `nmse`, `series` and `coloured`.
@@ -60,16 +60,16 @@ def _line(axis: Axes, line: pd.DataFrame, style: LineStyle) -> None:
 
 
 def format_rate_axis(axis: Axes) -> None:
-    """Make x a logarithmic axis of bits a coordinate."""
+    """Make x a logarithmic axis of bits per coordinate."""
     axis.set_xscale("log", base=2)
     axis.xaxis.set_major_locator(FixedLocator(_TICKS))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axis.set_xlabel("Bits a coordinate")
+    axis.set_xlabel("Bits per coordinate")
 
 
 def line_options(style: LineStyle) -> dict[str, Any]:
-    """Return how a codec's line is drawn."""
+    """Return a codec's options for `Axes.plot`."""
     return {
         "color": style.color,
         "marker": style.marker,

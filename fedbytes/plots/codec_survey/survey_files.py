@@ -104,7 +104,7 @@ def _kind(rows: pd.DataFrame) -> pd.Series:
 
 
 def _means_markdown(rows: pd.DataFrame) -> str:
-    """Return the NMSE of the mean, a row a codec, a column a number of senders and correlation."""
+    """Return the NMSE of the mean: one row per codec, one column per senders and correlation."""
     pairs = sorted(set(zip(rows["correlation"], rows["clients"], strict=True)))
     head = ["Codec", "Bits", *(f"{n}, {rho:g}" for rho, n in pairs)]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]

@@ -23,8 +23,8 @@ from fedbytes.plots.style import (
 
 CLIENTS_LABEL = "Clients, the largest first"
 BUBBLES = 30  # clients; more are drawn as stacked bars
-ROWS = 20  # categories with a row of bubbles
-STACKS = 8  # categories with a colour of their own
+_ROWS = 20  # categories with a row of bubbles
+_STACKS = 8  # categories with a colour of their own
 
 
 def _gathered(counts: pd.DataFrame, most: int) -> pd.DataFrame:
@@ -43,11 +43,11 @@ def _short(name: str) -> str:
 
 
 def draw_bubbles(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figure:
-    """Draw a bubble for each client and category, one panel a title; for few clients.
+    """Draw a bubble for each client and category, one panel per title; for few clients.
 
     Tables are examples by client (rows) and category (columns, most frequent first).
     """
-    shown = {title: _gathered(counts, ROWS) for title, counts in tables.items()}
+    shown = {title: _gathered(counts, _ROWS) for title, counts in tables.items()}
     rows = max(counts.shape[1] for counts in shown.values())
     figure, axes = make_panels(list(shown), columns=columns, sharey=_same_columns(shown))
     down = -(-len(axes) // columns)
@@ -102,16 +102,16 @@ def _round_number(value: float) -> int:
 
 
 def draw_stacks(tables: dict[str, pd.DataFrame], columns: int = 1) -> Figure:
-    """Draw a stacked bar for each client, one panel a title; tables as for `draw_bubbles`.
+    """Draw a stacked bar for each client, one panel per title; tables as for `draw_bubbles`.
 
-    Few clients stand in their order, with their numbers; many are sorted by size.
+    Few clients are shown by number; many are sorted by size.
     """
     lines = max(title.count("\n") for title in tables)
     height = (2.4 if columns == 1 else 1.7) + 0.15 * lines
     figure, axes = make_panels(list(tables), height=height, columns=columns)
     totals = pd.concat([counts.sum() for counts in tables.values()], axis=1).sum(axis=1)
     kept = list(totals.sort_values(ascending=False, kind="stable").index)
-    others = kept[STACKS - 1 :] if len(kept) > STACKS else []
+    others = kept[_STACKS - 1 :] if len(kept) > _STACKS else []
     kept = kept[: len(kept) - len(others)]
     names = [_short(str(name)) for name in kept] + [f"{len(others)} others"] * bool(others)
     ramp = colormaps["viridis"](np.linspace(0.02, 0.98, len(names)))
@@ -132,7 +132,7 @@ def _many(tables: dict[str, pd.DataFrame]) -> bool:
 
 
 def _stack(axis: Axes, counts: NDArray[Any], ramp: NDArray[Any]) -> None:
-    """Draw [clients, categories]: bars if few, else a filled step curve a category, lighter."""
+    """Draw [clients, categories]: bars if few, else one filled step curve per category."""
     if len(counts) <= BUBBLES:
         _bars(axis, counts, ramp)
         return

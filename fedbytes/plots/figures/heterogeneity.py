@@ -31,11 +31,11 @@ from fedbytes.plots.tables.store_tables import Tables
 class Heterogeneity(StoreFigure):
     """Final metric and bytes to target against NMI, each also compared with the baseline."""
 
-    title = "What clients that differ cost"
+    title = "The cost of heterogeneous clients"
     caption = (
-        "Final value and bytes to the target against the measured heterogeneity of each run's own "
-        "partition. A slope of the paired difference says whether a codec loses more where data "
-        "differ more."
+        "Final value and bytes to the target against the measured heterogeneity of each run's "
+        "partition. The slope of a paired difference shows whether a codec loses more on more "
+        "heterogeneous data."
     )
     order = 50
 
@@ -141,7 +141,7 @@ def _slope(codec: str, line: Line, percent: bool) -> str:
     values = (line.slope.mean, line.slope.low, line.slope.high)
     signed = [f"{value * STEP:+.2g}".replace("-", "−") for value in values]
     return (
-        f"{codec}: difference {signed[0]}{unit} for each 0.1 of NMI "
+        f"{codec}: difference {signed[0]}{unit} per 0.1 NMI "
         f"({signed[1]} to {signed[2]}), n = {line.n}"
     )
 
@@ -156,7 +156,7 @@ def _describe(frame: pd.DataFrame, comparison: Comparison) -> str:
         if missed
     ]
     if short:
-        words += f"\nNot reaching the target, and left out below: {', '.join(short)} runs."
+        words += f"\nRuns that do not reach the target, left out below: {', '.join(short)}."
     if comparison.baseline:
         words += "\nDifferences and ratios are paired by seed and partition."
     return words

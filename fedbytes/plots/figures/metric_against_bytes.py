@@ -21,7 +21,7 @@ class MetricAgainstBytes(StoreFigure):
 
     title = "{metric} against bytes"
     caption = (
-        "How good the model is for what was sent so far. Further left at equal height is cheaper."
+        "The model's quality for the bytes sent so far. Further left at equal height is cheaper."
     )
     order = 10
 

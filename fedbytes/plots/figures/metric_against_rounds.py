@@ -11,7 +11,7 @@ from fedbytes.plots.tables.store_tables import Tables
 @FIGURES.register("rounds")
 @dataclass(frozen=True)
 class MetricAgainstRounds(StoreFigure):
-    """The metric against rounds: what compression costs when bytes are free.
+    """The metric against rounds: the price of compression when bytes are free.
 
     Attributes:
         log_factor: a metric whose values differ by more than this factor has a logarithmic axis.
@@ -20,7 +20,7 @@ class MetricAgainstRounds(StoreFigure):
     log_factor: float = LOG_FACTOR
 
     title = "{metric} against rounds"
-    caption = "The same runs with bytes left out: what a codec costs in progress per round."
+    caption = "The same runs without bytes: how much progress per round a codec costs."
     order = 60
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:

@@ -28,10 +28,10 @@ from fedbytes.plots.tables.store_tables import Tables
 class Pareto(StoreFigure):
     """The final metric against total bytes; codecs on the Pareto front are filled and joined."""
 
-    title = "What each codec ends with"
+    title = "Final {metric} against total bytes"
     caption = (
-        "Final value against total bytes. No other codec is both as good and cheaper than one on "
-        "the dashed front."
+        "The dashed line is the Pareto front: no other codec is as good for fewer bytes than a "
+        "codec on it."
     )
     order = 20
 

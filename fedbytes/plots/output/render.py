@@ -55,7 +55,7 @@ def drawings(
         metric: a column of the results; by default each kind of task's headline metric, with the
             metric in the file names if there are several.
         target: for bytes to target, in the metric's unit; by default 98 % of the baseline.
-        baseline: a codec's label; by default what sends fp32 both ways.
+        baseline: a codec's label; by default the one that sends fp32 both ways.
         figures: what to draw; by default every registered figure.
 
     Raises:

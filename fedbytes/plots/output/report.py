@@ -1,4 +1,4 @@
-"""One HTML file that holds a whole sweep: figures, table, provenance; it opens offline."""
+"""One HTML file for a whole sweep: figures, table and provenance; it opens offline."""
 
 import os
 import re
@@ -36,13 +36,13 @@ _SORT_BY = {
     "Seconds": "seconds",
     "Overhead": "overhead",
 }
-# Facts of one run rather than of where the numbers come from; the table has them.
+# Results of one run rather than provenance; the table shows them.
 _PER_RUN = ("labels", "heterogeneity", "setup_bytes", "tokenizer_bytes", "unigram_perplexity")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell shows, and the number it sorts by (empty: by its text)."""
+    """The text of a cell, and the number that it sorts by (empty: by its text)."""
 
     text: str
     number: str = ""
@@ -139,7 +139,7 @@ def _cells(frame: pd.DataFrame, shown: pd.DataFrame) -> list[list[Cell]]:
 
 
 def _alt(drawing: Drawing, frame: pd.DataFrame) -> str:
-    """Return what a figure shows in words, for those who do not see it."""
+    """Return a figure's content in words, for screen readers."""
     words = f"{drawing.title}. {drawing.caption}"
     name = drawing.options.metric
     if name is None or not drawing.plugin.shows_metric:
@@ -157,10 +157,10 @@ def _alt(drawing: Drawing, frame: pd.DataFrame) -> str:
 
 
 def inline_svg(figure: Figure, prefix: str, alt: str) -> Markup:
-    """Return a figure as an SVG element that can stand in a page with others.
+    """Return a figure as an SVG element for a page with others.
 
-    Ids get `prefix`, what names other documents goes, and the style's colours become the page's
-    variables, so that a figure is light on dark where the page is.
+    Ids get `prefix`, links to other documents are removed, and the style's colours become the
+    page's variables, so that a figure is light on dark where the page is.
     """
     text = render_svg(figure)
     text = text[text.index("<svg") :]
@@ -199,7 +199,7 @@ def _status(tables: Tables) -> str:
 
 
 def _facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return what a reader of bytes asks next: set-up, memory, what frequencies alone reach."""
+    """Return set-up bytes, memory, and the perplexity that word frequencies alone reach."""
     facts = []
     for column, words, show in (
         (
@@ -235,7 +235,7 @@ def _failed(tables: Tables) -> list[dict[str, str]]:
 
 
 def _provenance(runs: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return each fact of the provenance; where runs differ, each value and how many have it."""
+    """Return each fact of the provenance; where runs differ, each value and its number of runs."""
     if "provenance" not in runs:
         return []
     flat = [flatten_keys(read_mapping(value)) for value in runs["provenance"]]

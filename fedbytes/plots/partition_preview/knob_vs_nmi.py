@@ -1,4 +1,4 @@
-"""What a scheme's knob does: its value against the heterogeneity that was measured."""
+"""The strength of a partitioning scheme against measured heterogeneity."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -11,12 +11,12 @@ from fedbytes.plots.style import COLOURS, add_note, make_panels, styled
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import NothingToDrawError, flatten_keys
 
-_BESIDE = ("num_clients",)
+_NOT_STRENGTH = ("num_clients",)
 _NAMES = {"alpha": "α", "sigma": "σ"}
 
 
 def collect_knob_values(splits: Iterable[tuple[dict[str, Any], int, float]]) -> pd.DataFrame:
-    """Return a row a partition whose scheme comes in several strengths.
+    """Return one row per partition whose scheme comes in several strengths.
 
     Args:
         splits: the partitioner's `{"name": …, **fields}`, the seed and the measured NMI of each.
@@ -57,7 +57,7 @@ def _varied(fields: list[dict[str, Any]]) -> str:
     for key in fields[0]:
         values = [one.get(key) for one in fields]
         numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-        if key not in _BESIDE and numeric and len(set(values)) > 1:
+        if key not in _NOT_STRENGTH and numeric and len(set(values)) > 1:
             return key
     return ""
 

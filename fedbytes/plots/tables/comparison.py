@@ -1,4 +1,4 @@
-"""The results sorted for comparison: settings, and within each the codecs, paired by seed."""
+"""Results sorted for comparison: settings, and within each the codecs, paired by seed."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class Metric:
 
     Attributes:
         name: the column.
-        label: what an axis says.
+        label: of an axis.
         scale: what values are multiplied by to be shown.
         rises: True if higher is better.
         decimals: of a value as it is printed.
@@ -63,7 +63,7 @@ class Setting:
     """Runs that differ only in codec and seed.
 
     Attributes:
-        title: what tells this setting from the others, such as `"dirichlet, α = 0.1, NMI 0.53"`.
+        title: how this setting differs from the others, such as `"dirichlet, α = 0.1, NMI 0.53"`.
         keys: the columns and configuration fields behind the title.
         rows: the results of its runs.
         heterogeneity: measured NMI, mean over its runs; NaN if not stored.
@@ -77,7 +77,7 @@ class Setting:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """What is compared: one metric, in each setting, for every codec.
+    """One metric, in each setting, for every codec.
 
     Attributes:
         codecs: the baseline first, then from most bytes to fewest.
@@ -105,13 +105,13 @@ class Comparison:
         return [codec for codec in self.codecs if codec in had]
 
     def by_seed(self, frame: pd.DataFrame, codec: str, column: str) -> dict[int, float]:
-        """Return a column of a frame of one row a run, by seed, for one codec."""
+        """Return a column of a frame with one row per run, by seed, for one codec."""
         rows = frame[frame["codec"] == codec]
         pairs = zip(rows["seed"], rows[column], strict=True)
         return {int(seed): float(value) for seed, value in pairs}
 
     def curve(self, setting: Setting, codec: str) -> pd.DataFrame:
-        """Return a row a round: bytes, mean, low, high and n over the seeds.
+        """Return one row per round: bytes, mean, low, high and n over the seeds.
 
         Bytes of one codec differ little between seeds, so both coordinates are means at equal
         rounds. Rounds that some run of the codec lacks are left out.
@@ -134,7 +134,7 @@ def metrics_in(tables: Tables) -> list[Metric]:
 
 
 def check_baseline(tables: Tables, baseline: str | None) -> None:
-    """Refuse a baseline that no run is known by.
+    """Refuse a baseline that is the label of no run.
 
     Raises:
         ValueError: naming those that there are.
@@ -155,7 +155,7 @@ def compare_codecs(
         tables: the store's tables.
         metric: a column of the results; by default accuracy if any task has it, or else
             perplexity or loss. Only tasks that have the metric are kept.
-        baseline: a codec's label; by default what sends fp32 both ways.
+        baseline: a codec's label; by default the one that sends fp32 both ways.
 
     Raises:
         NothingToDrawError: if no run has the metric.

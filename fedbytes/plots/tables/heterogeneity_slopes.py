@@ -68,11 +68,11 @@ def _rows(comparison: Comparison, setting: Setting, target: Target) -> list[dict
 
 
 def fit_slopes(frame: pd.DataFrame, scale: float = 1.0) -> pd.DataFrame:
-    """Return what a tenth of NMI does to each codec, by least squares over `points`.
+    """Return each codec's slopes over NMI, by least squares over what `measure_points` returns.
 
     Returns:
-        a row a codec and quantity (`value`, `difference`, `log2 bytes`, `log2 ratio`): slope per
-        0.1 NMI with its 95 % interval, the p-value of a slope of 0, and the number of points.
+        one row per codec and quantity (`value`, `difference`, `log2 bytes`, `log2 ratio`): slope
+        per 0.1 NMI with its 95 % interval, the p-value of a slope of 0, and the number of points.
     """
     rows = []
     for codec in frame["codec"].unique():

@@ -1,4 +1,4 @@
-"""From a store's folder to the tables that figures are drawn from, and to files beside them."""
+"""Reads the tables of a store, and writes the rows behind its figures."""
 
 import json
 from pathlib import Path
@@ -33,7 +33,7 @@ def read_tables(folder: str | Path) -> Tables:
 
 
 def write_data(tables: Tables, folder: str | Path) -> list[Path]:
-    """Write the rows behind the figures, and where they come from.
+    """Write the rows behind the figures, and their provenance.
 
     Returns:
         the paths of `results.csv` (a row per run and evaluated round) and `provenance.json`

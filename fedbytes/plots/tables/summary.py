@@ -15,7 +15,7 @@ from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.plots.tables.target_bytes import measure_target_bytes, resolve_target
 
-PHASES = ("train", "evaluate", "encode", "decode", "aggregate", "other")
+_PHASES = ("train", "evaluate", "encode", "decode", "aggregate", "other")
 
 
 def summary(
@@ -39,7 +39,7 @@ def summary(
         seconds: mean of a run, set-up left out.
         overhead: share of those seconds outside local training and evaluation.
 
-    What cannot be known is NaN: intervals of one seed, ratios without a baseline.
+    Unknown values are NaN: intervals of one seed, ratios without a baseline.
 
     Raises:
         NothingToDrawError: if no run has the metric.
@@ -99,7 +99,7 @@ def _seconds(runs: pd.DataFrame) -> pd.DataFrame:
     if "run" not in runs:
         return pd.DataFrame({"run_seconds": [], "run_overhead": []})
     phases = pd.DataFrame(
-        {phase: pd.to_numeric(runs.get(f"seconds_{phase}", nan), "coerce") for phase in PHASES},
+        {phase: pd.to_numeric(runs.get(f"seconds_{phase}", nan), "coerce") for phase in _PHASES},
         index=runs.index,
     )
     total = phases.sum(axis=1, min_count=1)

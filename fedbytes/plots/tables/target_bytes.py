@@ -15,7 +15,7 @@ FRACTION = 0.98
 
 @dataclass(frozen=True)
 class TargetBytes:
-    """How one codec reaches the target in one setting.
+    """The bytes that one codec needs to reach the target in one setting.
 
     Attributes:
         bytes: cumulative bytes at the first evaluated round at or past the target, geometric
@@ -23,7 +23,7 @@ class TargetBytes:
         ratio: the baseline's bytes over this codec's, paired by seed, geometric mean; above 1 is
             a saving.
         reached, seeds: how many runs reach the target, of how many.
-        spent: what the runs sent in all, mean; the least that a run which fails to reach it costs.
+        spent: mean bytes of a whole run; a lower bound for runs that do not reach the target.
     """
 
     codec: str
@@ -35,7 +35,7 @@ class TargetBytes:
 
 
 def resolve_target(comparison: Comparison, setting: Setting, target: Target) -> tuple[float, str]:
-    """Return the value that `target` stands for in a setting, and words that say what it is.
+    """Return the value of `target` in a setting, and where it comes from in words.
 
     By default it is 98 % of the baseline's final mean; for a metric that falls, such as
     perplexity, the final mean over 0.98. Without a baseline it is taken from the best codec.
@@ -87,7 +87,7 @@ def find_bytes_to_target(
 def measure_target_bytes(
     comparison: Comparison, setting: Setting, target: float
 ) -> list[TargetBytes]:
-    """Return how each codec of a setting reaches the target, in the study's order."""
+    """Return how each codec of a setting reaches the target, in the order of the comparison."""
     spent = comparison.final(setting).groupby("codec")["total_bytes"].mean()
     codecs = comparison.present(setting)
     needed = {codec: find_bytes_to_target(comparison, setting, codec, target) for codec in codecs}

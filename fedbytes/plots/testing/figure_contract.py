@@ -20,7 +20,7 @@ from fedbytes.plots.style import render_svg
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 from fedbytes.plots.testing.sample_tables import sample_tables
 
-SMALLEST = 8.0  # points, at the printed width
+_MIN_POINTS = 8.0  # points, at the printed width
 
 
 @dataclass(frozen=True)
@@ -199,13 +199,14 @@ def _check_text(trials: list[_Trial]) -> str:
                 continue
             words = f"{name}: {text.get_text()!r}"
             _require(
-                float(text.get_fontsize()) >= SMALLEST, f"{words} is below {SMALLEST:g} points"
+                float(text.get_fontsize()) >= _MIN_POINTS,
+                f"{words} is below {_MIN_POINTS:g} points",
             )
             if text not in ticks:  # a tick beyond its axis is not drawn
                 box = text.get_window_extent(renderer)
                 _require(_inside(box, made.bbox), f"{words} is cut off by the figure's edge")
         _check_ticks(name, made, renderer)
-    return f"at least {SMALLEST:g} points"
+    return f"at least {_MIN_POINTS:g} points"
 
 
 def _inside(box: Bbox, frame: Any) -> bool:

@@ -9,7 +9,7 @@ import pandas as pd
 
 from fedbytes.plots.tables.store_tables import Tables
 
-Row = dict[str, Any]
+_Row = dict[str, Any]
 
 
 class SampleCodec(NamedTuple):
@@ -22,13 +22,13 @@ class SampleCodec(NamedTuple):
     speed: float
 
 
-CODECS: Mapping[str, SampleCodec] = {
+SAMPLE_CODECS: Mapping[str, SampleCodec] = {
     "fp32": SampleCodec("fp32", "fp32", 2_200_000, 0.0, 1.0),
     "nf4": SampleCodec("nf4", "nf4", 330_000, 0.004, 0.95),
     "topk 1 % 4 bit + EF": SampleCodec("topk", "topk", 60_000, 0.02, 0.6),
     "ecsq 1.1 bit + EF": SampleCodec("ecsq", "ecsq", 77_000, 0.002, 0.9),
 }
-CATEGORIES = ("earn", "acq", "crude", "trade", "money-fx", "interest", "ship", "grain")
+_CATEGORIES = ("earn", "acq", "crude", "trade", "money-fx", "interest", "ship", "grain")
 _MESSAGES = (
     ("up", "delta", 0.49),
     ("up", "metrics", 0.002),
@@ -61,7 +61,7 @@ class _Run:
     def id(self) -> str:
         return f"{self.task}-{self.alpha}-{self.label}-{self.seed}".replace(" ", "")
 
-    def results(self, noise: np.random.Generator) -> list[Row]:
+    def results(self, noise: np.random.Generator) -> list[_Row]:
         """Return one row per round; `noise` is shared by the codecs of a seed."""
         own = np.random.default_rng([self.seed, int(self.alpha * 10), len(self.label)])
         top = 0.955 - 0.06 * (self.alpha < 0.5) - self.codec.penalty + noise.normal(0, 0.004)
@@ -76,7 +76,7 @@ class _Run:
             rows.append(self._facts(number) | sent | self._metrics(accuracy, loss))
         return rows
 
-    def _facts(self, number: int) -> Row:
+    def _facts(self, number: int) -> _Row:
         return {
             "run": self.id,
             "suite": "quickstart",
@@ -96,7 +96,7 @@ class _Run:
             "seconds": 3.0 * number,
         }
 
-    def _metrics(self, accuracy: float, loss: float) -> Row:
+    def _metrics(self, accuracy: float, loss: float) -> _Row:
         words = self.language_model
         return {
             "train_loss": loss * 1.1,
@@ -106,7 +106,7 @@ class _Run:
             "perplexity": np.exp(loss + 2) if words else np.nan,
         }
 
-    def ledger(self, total: int) -> list[Row]:
+    def ledger(self, total: int) -> list[_Row]:
         return [
             {
                 "run": self.id,
@@ -122,9 +122,9 @@ class _Run:
             for direction, kind, share in _MESSAGES
         ]
 
-    def holdings(self, noise: np.random.Generator, clients: int) -> list[Row]:
-        shares = noise.dirichlet(np.full(clients, self.alpha), len(CATEGORIES))
-        sizes = 2000 / (1 + np.arange(len(CATEGORIES)))
+    def holdings(self, noise: np.random.Generator, clients: int) -> list[_Row]:
+        shares = noise.dirichlet(np.full(clients, self.alpha), len(_CATEGORIES))
+        sizes = 2000 / (1 + np.arange(len(_CATEGORIES)))
         return [
             {
                 "run": self.id,
@@ -132,11 +132,11 @@ class _Run:
                 "category": category,
                 "examples": int(shares[k, client] * sizes[k]),
             }
-            for k, category in enumerate(CATEGORIES)
+            for k, category in enumerate(_CATEGORIES)
             for client in range(clients)
         ]
 
-    def summary(self) -> Row:
+    def summary(self) -> _Row:
         return {
             "run": self.id,
             "suite": "quickstart",
@@ -166,7 +166,7 @@ def sample_tables(
     alphas: Sequence[float] = (0.1, 1.0),
     seeds: Sequence[int] = (0, 1, 2),
     rounds: int = 12,
-    codecs: Iterable[str] = tuple(CODECS),
+    codecs: Iterable[str] = tuple(SAMPLE_CODECS),
     task: str = "reuters-r8",
     clients: int = 10,
     language_model: bool = False,
@@ -177,7 +177,7 @@ def sample_tables(
         alphas: of the Dirichlet partition; one setting each.
         seeds: runs of each setting and codec.
         rounds: evaluated rounds of each run.
-        codecs: names of `CODECS`.
+        codecs: names of `SAMPLE_CODECS`.
         task: the name of the task.
         clients: clients of each partition.
         language_model: whether the metric is perplexity instead of accuracy.
@@ -186,7 +186,7 @@ def sample_tables(
     for alpha in alphas:
         for label in codecs:
             for seed in seeds:
-                run = _Run(task, alpha, label, CODECS[label], seed, rounds, language_model)
+                run = _Run(task, alpha, label, SAMPLE_CODECS[label], seed, rounds, language_model)
                 noise = np.random.default_rng([seed, int(alpha * 10)])
                 rows = run.results(noise)
                 results += rows

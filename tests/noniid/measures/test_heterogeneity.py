@@ -83,7 +83,9 @@ def test_against_the_definitions(pairs):
     with np.errstate(divide="ignore", invalid="ignore"):
         information = np.nansum(joint * np.log(joint / (size * mix)))
         entropy = -np.nansum(mix * np.log(mix))
-    assert nmi(counted) == pytest.approx(information / entropy if entropy > 1e-12 else 0.0, abs=1e-9)
+    assert nmi(counted) == pytest.approx(
+        information / entropy if entropy > 1e-12 else 0.0, abs=1e-9
+    )
     distance = 0.5 * np.abs(joint / size - mix).sum(axis=1)
     assert total_variation(counted)[split.sizes > 0] == pytest.approx(distance, abs=1e-12)
     sizes = split.sizes

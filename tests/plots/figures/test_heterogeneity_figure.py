@@ -60,7 +60,7 @@ def test_the_figure_says_the_slope(tables):
     figure = make_figure("heterogeneity").draw(tables)
     figure.draw_without_rendering()
     said = "\n".join(text.get_text() for text in figure.findobj(Text))
-    assert "points for each 0.1 of NMI" in said
+    assert "points per 0.1 NMI" in said
     assert "n = 15" in said
     assert "Measured heterogeneity (NMI)" in said
     assert len(figure.axes) == 4
