@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import KeepColumn, Needs, Partitioner, compute_anew
 
@@ -61,11 +62,26 @@ class TextPartitioner(Partitioner):
         return splitter(column, num_clients, seed, groups)
 
     def resolve(self, factor: Any, keep: KeepColumn = compute_anew) -> tuple[Partitioner, Any]:
-        """Return `then` and the value of each example."""
-        identity = self.identity
+        """Return `then` and the value of each example.
+
+        Raises:
+            ValueError: for texts that are missing, or where embeddings are required.
+        """
+        given, identity = self._checked(factor), self.identity
         if identity is None:
-            return self.then.resolve(self.make_column(factor))
-        return self.then.resolve(keep(identity, lambda: self.make_column(factor)))
+            return self.then.resolve(self.make_column(given))
+        return self.then.resolve(keep(identity, lambda: self.make_column(given)))
+
+    def _checked(self, given: Any) -> NDArray[Any]:
+        array = np.asarray(given) if hasattr(given, "__array__") else None
+        if array is not None and array.ndim == 2 and array.dtype.kind == "f":
+            return array
+        if self.needs == "embeddings":
+            raise ValueError(
+                f"{self.name} requires the texts' embeddings, floats [examples, dim], instead of "
+                "the texts"
+            )
+        return Factor(given).values
 
     def _assign(self, factor: Any, num_clients: int, rng: np.random.Generator) -> Partition:  # noqa: ARG002
         raise ValueError(

@@ -2,10 +2,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-import numpy as np
-
 from fedbytes.noniid.arrays import Ints
-from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.features.kmeans import k_means
 from fedbytes.noniid.features.tfidf import tfidf_svd
 from fedbytes.noniid.partitioner import PARTITIONERS, Needs, Partitioner, make_partitioner
@@ -58,17 +55,7 @@ class Clusters(TextPartitioner):
         """Return the cluster of each example, int64 [examples], the largest cluster first.
 
         Raises:
-            ValueError: for embeddings that are not finite, or texts where `features` requires
-                embeddings.
+            ValueError: for embeddings that are not finite, or missing texts.
         """
-        if hasattr(given, "__array__"):
-            array = np.asarray(given)
-            if array.ndim == 2 and array.dtype.kind == "f":
-                return k_means(array, self.num_clusters)
-        texts = Factor(given).values
-        if self.features != "tfidf":
-            raise ValueError(
-                f"features={self.features!r} requires the texts' embeddings, floats "
-                "[examples, dim], instead of the texts; or set features to tfidf"
-            )
-        return k_means(tfidf_svd(texts), self.num_clusters)
+        points = self._checked(given)
+        return k_means(points if points.ndim == 2 else tfidf_svd(points), self.num_clusters)

@@ -66,7 +66,7 @@ def test_embeddings_stand_in_for_texts(topics):
     points = np.array([centres[topic] + 0.05 * rng.normal(size=16) for topic in topics])
     split = make_partitioner("clusters", num_clusters=3, features="minilm")
     assert agree(split.make_column(points.astype(np.float32)), topics) == pytest.approx(1.0)
-    with pytest.raises(ValueError, match="'minilm' requires the texts' embeddings"):
+    with pytest.raises(ValueError, match="clusters requires the texts' embeddings"):
         split(list(topics), 5)
     points[7, 3] = np.nan
     with pytest.raises(ValueError, match="1 of 300 points are not finite, first 7"):
