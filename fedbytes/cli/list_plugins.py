@@ -6,8 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from fedbytes.cli.registries import all_registries
 from fedbytes.experiments.config.suite_file import load_suite, shipped_suites
-from fedbytes.registry import Registry, nearest
+from fedbytes.registry import nearest
 
 
 def show(kind: str | None) -> None:
@@ -16,7 +17,7 @@ def show(kind: str | None) -> None:
     Raises:
         ValueError: if there is no such kind.
     """
-    kinds = {**_registries(), "models": None, "suites": None}
+    kinds = [*all_registries(), "suites"]
     if kind is not None and kind not in kinds:
         raise ValueError(f"there is no kind {kind!r}{nearest(kind, kinds)}")
     console = Console()
@@ -24,22 +25,6 @@ def show(kind: str | None) -> None:
         console.print(f"[bold]{name}[/]")
         for entry, text in _entries(name).items():
             console.print(f"  [cyan]{entry}[/]  {escape(text)}", highlight=False, soft_wrap=True)
-
-
-def _registries() -> dict[str, Registry[Any]]:
-    from fedbytes.compression.codec import CODECS
-    from fedbytes.data import TASKS
-    from fedbytes.federated.algorithm import ALGORITHMS
-    from fedbytes.models import ADAPTERS
-    from fedbytes.noniid import PARTITIONERS
-
-    return {
-        "codecs": CODECS,
-        "partitioners": PARTITIONERS,
-        "algorithms": ALGORITHMS,
-        "adapters": ADAPTERS,
-        "tasks": TASKS,
-    }
 
 
 def _entries(kind: str) -> dict[str, str]:
@@ -52,7 +37,7 @@ def _entries(kind: str) -> dict[str, str]:
         return (
             NAMED | families | {"FOLDER": "made by save_pretrained", "OWNER/NAME": "from the hub"}
         )
-    registry = _registries()[kind]
+    registry = all_registries()[kind]
     return {name: _describe(registry.get(name)) for name in registry.names()}
 
 

@@ -26,6 +26,8 @@ class Transform(ABC):
     """
 
     name: ClassVar[str]
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    """Field variants that the contract runs over."""
 
     @property
     def unbiased(self) -> bool:
@@ -59,6 +61,7 @@ TRANSFORMS: Registry[Transform] = Registry(
     "transform",
     Transform,  # type: ignore[type-abstract]
     "fedbytes.compression.transforms",
+    "fedbytes.compression.testing.transform_contract:check_transform",
 )
 
 

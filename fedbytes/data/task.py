@@ -18,6 +18,7 @@ class Task:
     """What is learned, from which texts; one registered class a data source.
 
     Attributes:
+        examples: fields of configurations that the contract runs, one dict each.
         kind: `classification` of the column `label`, or `causal-lm` (next token) on the texts.
         max_length: tokens a text is cut to, special tokens included.
         max_train_examples: draw this many training examples, the same whatever the seed.
@@ -27,6 +28,7 @@ class Task:
     """
 
     name: ClassVar[str]
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     kind: Kind = "classification"
     max_length: int = 64
     max_train_examples: int | None = None
@@ -61,7 +63,9 @@ class Task:
         return make_text_data(data.name, train, test)
 
 
-TASKS: Registry[Task] = Registry("task", Task, "fedbytes.data.tasks")
+TASKS: Registry[Task] = Registry(
+    "task", Task, "fedbytes.data.tasks", "fedbytes.data.testing.task_contract:check_task"
+)
 
 
 def make_task(spec: str | Mapping[str, Any] | Task, **fields: Any) -> Task:

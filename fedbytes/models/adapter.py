@@ -20,6 +20,8 @@ class Adapter(ABC):
     """A choice of trained tensors; a frozen dataclass registered by name."""
 
     name: ClassVar[str]
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    """Field variants that the contract runs over."""
 
     @abstractmethod
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
@@ -79,6 +81,7 @@ ADAPTERS: Registry[Adapter] = Registry(
     "adapter",
     Adapter,  # type: ignore[type-abstract]
     "fedbytes.models.adapters",
+    "fedbytes.models.testing.adapter_contract:check_adapter",
 )
 
 

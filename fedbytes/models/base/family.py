@@ -26,12 +26,14 @@ class Family(ABC):
     """An architecture; its fields are its sizes, and which tokenizer it reads through.
 
     Attributes:
+        examples: fields of configurations that the contract runs, one dict each.
         tokenizer: `trained` on the training texts (byte-level BPE), or that of a model by name,
             folder or hub id.
         vocab_size: tokens of a trained tokenizer, at most; None means 4096.
     """
 
     name: ClassVar[str]
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     tokenizer: str = TRAINED
     vocab_size: int | None = None
 
@@ -67,6 +69,7 @@ FAMILIES: Registry[Family] = Registry(
     "model",
     Family,  # type: ignore[type-abstract]
     "fedbytes.models.base.families",
+    "fedbytes.models.testing.family_contract:check_family",
 )
 
 
