@@ -15,7 +15,7 @@ from rich.progress import track
 from rich.table import Table
 
 from fedbytes.cli.run_labels import partition_label
-from fedbytes.data import Split, make_task
+from fedbytes.data import Split
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
 from fedbytes.experiments.execution.client_split import measures, split_examples
@@ -124,7 +124,7 @@ def _look(configs: Sequence[RunConfig], console: Console) -> list[Shown]:
     for config in bar:
         task = json.dumps(config.task, sort_keys=True)
         if task not in texts:
-            train = make_task(config.task).load().train
+            train = config.components.task.load().train
             texts[task] = train, hashed_words(train.texts)
         shown.append(_shown(config, *texts[task]))
     return shown

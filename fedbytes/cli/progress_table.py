@@ -22,9 +22,9 @@ def short_label(config: RunConfig) -> str:
     """Return a few words that tell a run from the others of its suite."""
     from fedbytes.cli.run_labels import partition_label
     from fedbytes.experiments.execution.runner import link_labels
-    from fedbytes.federated.protocol.link import make_link
 
-    links = link_labels(make_link(config.uplink).label, make_link(config.downlink).label)
+    parts = config.components
+    links = link_labels(parts.uplink.label, parts.downlink.label)
     method = f"{config.label} · " if config.label else ""
     return f"{method}{links['codec']} · {partition_label(config.partition)} · seed {config.seed}"
 

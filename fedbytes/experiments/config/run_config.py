@@ -2,12 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.registry import nearest
+
+if TYPE_CHECKING:
+    from fedbytes.experiments.config.components import Components
 
 M = TypeVar("M", bound=BaseModel)
 Spec = dict[str, Any]
@@ -44,6 +48,7 @@ class RunConfig(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    __slots__ = ("_components",)  # beside the fields: not in equality, copies, pickles or the id
 
     suite: str = "run"
     """The suite that the run belongs to; not a part of its identity."""
@@ -110,6 +115,24 @@ class RunConfig(BaseModel):
         return {key: value for key, value in self.partition.items() if key not in ours}
 
     @property
+    def components(self) -> "Components":
+        """The plug-ins that the fields name, built once; plug-in files are loaded for it.
+
+        Raises:
+            ValueError: for a component that cannot be built, or a plug-in file that is not there.
+        """
+        from fedbytes.experiments.config.components import build_components
+
+        try:
+            built: Components = self._components
+        except AttributeError:
+            load_plugins(self.plugins)
+            specs = {"partition": self.partitioner_spec}
+            built = build_components({**self.__dict__, **specs})
+            object.__setattr__(self, "_components", built)
+        return built
+
+    @property
     def id(self) -> str:
         """The digest of the canonical configuration; two runs with one id are the same run."""
         identity = self.model_dump(mode="json", exclude=_NOT_IDENTITY)
@@ -125,12 +148,10 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
     Raises:
         ValueError: one line that names the field, the value and what is allowed.
     """
-    from fedbytes.experiments.config.plugin_files import load_plugins
-
     config = _validate(RunConfig, fields)
-    load_plugins(config.plugins)
     split = _validate(PartitionConfig, config.partition)
-    canonical = {key: _within(key, make, config) for key, make in _canonical_specs().items()}
+    components = config.components
+    canonical = components.specs
     canonical["partition"] |= {"num_clients": split.num_clients, "factor": split.factor}
     if split.groups is not None:
         canonical["partition"]["groups"] = split.groups
@@ -139,53 +160,11 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
             f"clients_per_round is {config.clients_per_round}, but there are only "
             f"{split.num_clients} clients (partition.num_clients)"
         )
-    made = config.model_copy(update=canonical)
-    _check_compatibility(made)
-    return made
-
-
-def _check_compatibility(config: RunConfig) -> None:
-    from fedbytes.data import make_task
-    from fedbytes.experiments.config.compatibility_check import check_compatibility
-    from fedbytes.federated import make_algorithm, make_link
-    from fedbytes.models import make_adapter, make_model_spec
-
     sampled = config.clients_per_round
-    check_compatibility(
-        make_algorithm(config.algorithm),
-        make_link(config.uplink),
-        make_link(config.downlink),
-        partial=sampled is not None and sampled < config.clients.num_clients,
-        task=make_task(config.task),
-        model=make_model_spec(config.model),
-        adapter=make_adapter(config.adapter),
-    )
-
-
-def _within(key: str, make: Callable[[RunConfig], Spec], config: RunConfig) -> Spec:
-    try:
-        return make(config)
-    except ValueError as error:
-        raise ValueError(f"{key}: {error}") from None
-
-
-def _canonical_specs() -> dict[str, Callable[[RunConfig], Spec]]:
-    """Return, for each component, how its specification is validated and filled in."""
-    from fedbytes.data import TASKS, make_task
-    from fedbytes.federated.algorithm import ALGORITHMS, make_algorithm
-    from fedbytes.federated.protocol.link import make_link
-    from fedbytes.models import ADAPTERS, make_adapter, make_model_spec, model_spec
-    from fedbytes.noniid import make_partitioner, partitioner_spec
-
-    return {
-        "task": lambda c: TASKS.spec(make_task(c.task)),
-        "model": lambda c: model_spec(make_model_spec(c.model)),
-        "adapter": lambda c: ADAPTERS.spec(make_adapter(c.adapter)),
-        "partition": lambda c: partitioner_spec(make_partitioner(c.partitioner_spec)),
-        "algorithm": lambda c: ALGORITHMS.spec(make_algorithm(c.algorithm)),
-        "uplink": lambda c: make_link(c.uplink).spec,
-        "downlink": lambda c: make_link(c.downlink).for_model.spec,
-    }
+    components.check_compatibility(sampled is not None and sampled < split.num_clients)
+    made = config.model_copy(update=canonical)
+    object.__setattr__(made, "_components", components)
+    return made
 
 
 def _validate(model: type[M], fields: Mapping[str, Any]) -> M:

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from fedbytes.data import TextData, make_task
+from fedbytes.data import TextData
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.noniid import Partition, make_partitioner
+from fedbytes.noniid import Partition
 from fedbytes.noniid.partitioners.clusters import Clusters
 from fedbytes.process.user_cache import folder, unwritable
 
@@ -36,17 +36,17 @@ def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Hold
     Raises:
         ValueError: if there is no such column, or the split cannot be made.
     """
-    partitioner = make_partitioner(config.partitioner_spec)
+    partitioner, task = config.components.partition, config.components.task
     name = config.clients.factor or partitioner.default_factor
     if name is None and partitioner.only_measured and not any(key in columns for key in NATURAL):
         name = "length"  # which texts always have
     if name != TEXT or TEXT in columns:
         splitter, column = partitioner.resolve(factor_column(columns, name))
     elif isinstance(partitioner, Clusters):
-        codes = _clusters(partitioner, make_task(config.task).load())
+        codes = _clusters(partitioner, task.load())
         splitter, column = partitioner.then.resolve(codes)
     else:
-        texts = np.array(make_task(config.task).load().train.texts, dtype=object)
+        texts = np.array(task.load().train.texts, dtype=object)
         splitter, column = partitioner.resolve(texts)
     clients, together = config.clients.num_clients, config.clients.groups
     groups = None if together is None else factor_column(columns, together, "groups")

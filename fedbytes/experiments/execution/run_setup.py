@@ -9,16 +9,13 @@ from fedbytes.data import (
     EncodedTask,
     asset_digest,
     asset_names,
-    make_task,
     pack,
     unigram_perplexity,
 )
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.client_split import Holding, split_examples
-from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Hooks
-from fedbytes.federated.protocol.link import make_link
 from fedbytes.models import TrainableModel, build_model, encode_task
 from fedbytes.noniid import Partition
 
@@ -57,17 +54,18 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
     Raises:
         ValueError: if an asset is missing, or the split or the federation cannot be made.
     """
-    task = encode_task(make_task(config.task), config.model)
+    parts = config.components
+    task = encode_task(parts.task, parts.model)
     holding = split_examples(config, task.train.columns)
     partition = holding.partition
-    learned, parts = pack(task, partition.indices, config.seed)
-    model = build_model(config.model, config.adapter, learned, seed=config.seed)
+    learned, rows = pack(task, partition.indices, config.seed)
+    model = build_model(parts.model, parts.adapter, learned, seed=config.seed)
     federation = Federation(
         model=model,
-        parts=parts,
-        algorithm=make_algorithm(config.algorithm),
-        uplink=make_link(config.uplink),
-        downlink=make_link(config.downlink),
+        parts=rows,
+        algorithm=parts.algorithm,
+        uplink=parts.uplink,
+        downlink=parts.downlink,
         clients_per_round=config.clients_per_round or _holders(partition),
         seed=config.seed,
         initial=config.initial,

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.client_split import measures
 from fedbytes.experiments.execution.events import Advanced, Event, Preparing
@@ -80,7 +79,6 @@ class _Run:
     ) -> None:
         self.config, self.folder, self.tell = config, folder, tell
         forget_peak_memory()
-        load_plugins(config.plugins)
         self.resumed, saved = load_checkpoint(folder)
         self.clock = Clock(saved.get("seconds"))
         with self.clock.phase("setup"):
