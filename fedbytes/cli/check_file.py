@@ -1,16 +1,26 @@
-"""The contracts over a user's own file."""
+"""`fedbytes check`: the contracts of every kind, run over a user's own file."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
+from fedbytes.cli.options import Plugins
 from fedbytes.cli.registries import all_registries
 from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.registry import Registry
 from fedbytes.testing import Finding
+
+
+def check(
+    file: Annotated[Path, typer.Argument(help="Python file with plug-ins.")],
+    plugin: Plugins = None,
+) -> None:
+    """Check that the plug-ins in a file keep the contract of their kind."""
+    raise typer.Exit(check_file(file))
 
 
 def check_file(file: Path) -> int:

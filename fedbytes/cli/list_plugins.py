@@ -1,22 +1,24 @@
-"""What can be named in a configuration: every registry, and the suites that are shipped."""
+"""`fedbytes list`: what a configuration can name, from every registry, and the suites."""
 
 import dataclasses
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
+from fedbytes.cli.options import Plugins
 from fedbytes.cli.registries import all_registries
-from fedbytes.experiments.config.suite_file import load_suite, shipped_suites
 from fedbytes.registry import nearest
 
 
-def show(kind: str | None) -> None:
-    """Print the entries of one kind, or of all.
-
-    Raises:
-        ValueError: if there is no such kind.
-    """
+def list_plugins(
+    kind: Annotated[
+        str | None, typer.Argument(help="codecs, partitioners, tasks, models, …; all by default.")
+    ] = None,
+    plugin: Plugins = None,
+) -> None:
+    """List everything that a configuration can name, with its fields and their defaults."""
     kinds = [*all_registries(), "suites"]
     if kind is not None and kind not in kinds:
         raise ValueError(f"there is no kind {kind!r}{nearest(kind, kinds)}")
@@ -29,6 +31,8 @@ def show(kind: str | None) -> None:
 
 def _entries(kind: str) -> dict[str, str]:
     if kind == "suites":
+        from fedbytes.experiments.config.suite_file import load_suite, shipped_suites
+
         return {name: load_suite(name).title for name in shipped_suites()}
     if kind == "models":
         from fedbytes.models import FAMILIES, NAMED

@@ -71,10 +71,8 @@ def _check_sparse(transform: Transform) -> str:
         return "not sparse"
     x = np.random.default_rng(0).standard_normal(1000).astype(np.float32)
     sent, back, _ = _there_and_back(transform, x)
-    require(
-        np.count_nonzero(back) <= sent.size,
-        f"{np.count_nonzero(back)} coordinates come back of {sent.size} sent",
-    )
+    found = int(np.count_nonzero(back))
+    require(found <= sent.size, f"{found} coordinates come back of {sent.size} sent")
     return f"{sent.size} of 1000 sent"
 
 

@@ -101,7 +101,7 @@ def _check_again(task: Task, data: TextData) -> str:
     require(again.digest == data.digest, "texts or labels differ the second time")
     for (name, one), (_, two) in zip(_splits(data), _splits(again), strict=True):
         for key, column in one.columns.items():
-            same = np.array_equal(column, two.columns.get(key))
+            same = key in two.columns and np.array_equal(column, two.columns[key])
             require(same, f"{name} {key} differs the second time")
     return data.digest[:16]
 

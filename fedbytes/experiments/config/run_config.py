@@ -49,6 +49,8 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     __slots__ = ("_components",)  # beside the fields: not in equality, copies, pickles or the id
+    if TYPE_CHECKING:
+        _components: Components
 
     suite: str = "run"
     """The suite that the run belongs to; not a part of its identity."""

@@ -1,7 +1,7 @@
-"""What a sweep will cost, before it is made: runs, bytes and time.
+"""Estimates what a sweep will cost before it runs: bytes and time per run.
 
-One client's local training and one evaluation are made: time is what they take, scaled, and bytes
-follow from what the client would send (see `foretold`).
+One client's local training and one evaluation are run: their time is scaled up, and bytes follow
+from what the client would send (see `traffic_forecast`).
 """
 
 import json
@@ -29,7 +29,7 @@ class Estimate:
 
 
 WARM = 2.0
-"""Seconds of an evaluation beside which warming up is nothing."""
+"""Seconds of an evaluation above which warm-up is negligible."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class _Trial:
 
 
 def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
-    """Return the cost of each run; models and texts are loaded for it, nothing is stored."""
+    """Return the cost of each run; models and texts are loaded, nothing is stored."""
     torch.set_num_threads(threads)
     trials: dict[str, _Trial] = {}
     costs = []
@@ -60,7 +60,7 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
 
 
 def _measure(problem: Problem) -> _Trial:
-    """Let a client take its turn in round 1, and unless that is slow another in round 2."""
+    """Train one client in round 1 and, unless that is slow, another in round 2."""
     fed = problem.federation
     held = fed.algorithm.initial(fed.model, fed.seed)
     found: list[_Trial] = []

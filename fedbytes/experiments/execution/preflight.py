@@ -1,4 +1,4 @@
-"""What can be known to go wrong before the first round, found before a worker starts."""
+"""Finds mistakes that only texts and models reveal, before any worker starts."""
 
 import gc
 import json
@@ -15,10 +15,10 @@ from fedbytes.models import build_model, encode_task, forget_bases
 def check(configs: Sequence[RunConfig]) -> None:
     """Encode each task's texts, build each model with its adapter, and make each split.
 
-    Tokens are kept for the workers; models are not.
+    Tokens stay cached for the workers; models do not.
 
     Raises:
-        ValueError: for a file, column, model, device or adapter target that is not there, a
+        ValueError: for a file, column, model, device or adapter target that does not exist, a
             split that cannot be made, or an algorithm that cannot train the model.
     """
     tasks: dict[str, EncodedTask] = {}

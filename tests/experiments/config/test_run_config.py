@@ -96,8 +96,9 @@ def test_components_are_built_once_beside_the_configuration(settings):
     assert (stored, stored.id) == (config, config.id) == (same, same.id)
     assert pickle.loads(pickle.dumps(config)) == config
     assert b"FedAvg" not in pickle.dumps(config)
-    other = config.model_copy(update={"algorithm": {"name": "fedprox"}})
-    assert other.components.algorithm == make_algorithm("fedprox")
+    fedprox = {"name": "fedprox", "local_steps": 1}
+    other = config.model_copy(update={"algorithm": fedprox})
+    assert other.components.algorithm == make_algorithm(fedprox)
 
 
 @pytest.mark.parametrize(
