@@ -61,6 +61,8 @@ def main() -> None:
 
 def _usage_message(error: typer.TyperException) -> str:
     text = " ".join(getattr(error, "format_message", lambda: str(error))().split())
+    text = text.replace("Invalid value for ", "").replace("Input should be", "must be")
+    text = text.replace("greater than or equal to", "at least")
     if text.startswith("No such command"):
         word = text.split("'")[1]
         return f"there is no command {word!r}{nearest(word, _VERBS)}"

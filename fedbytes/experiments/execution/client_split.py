@@ -63,7 +63,7 @@ def factor_column(
     """
     if name is None:
         name = next((key for key in NATURAL if key in columns), None)
-    known = ", ".join([*columns, TEXT])
+    known = ", ".join(dict.fromkeys([*columns, TEXT]))
     if name is None:
         raise ValueError(
             f"the task has no column of {', '.join(NATURAL)} to split by: set partition.{field} to "

@@ -105,7 +105,7 @@ def test_components_are_built_once_beside_the_configuration(settings):
     ("change", "message"),
     [
         ({"ronds": 3}, "'ronds'; did you mean 'rounds'"),
-        ({"rounds": 0}, "rounds: .* got 0"),
+        ({"rounds": 0}, "rounds: must be at least 1, got 0"),
         ({"rounds": "many"}, "rounds: .* got 'many'"),
         ({"uplink": {"name": "topk", "densty": 0.1}}, "uplink: .*did you mean 'density'"),
         ({"uplink": "topq"}, "uplink: unknown codec 'topq'; did you mean 'topk'"),
