@@ -20,12 +20,8 @@ from gpt2_small import ensure_gpt2
 
 from fedbytes.experiments.config.run_config import make_config
 from fedbytes.experiments.execution.run_setup import make_problem
-from fedbytes.federated.clock import Clock
-from fedbytes.federated.federation import start
 from fedbytes.federated.hooks import Context, Hooks
-from fedbytes.federated.protocol.channel import Channel
-from fedbytes.federated.protocol.ledger import Ledger
-from fedbytes.federated.round import run_round
+from fedbytes.federated.simulation import Simulation
 
 RANKS = (16, 8, 32, 64)
 ALPHAS = (0.1, 1.0, None)  # None is iid
@@ -86,14 +82,14 @@ def capture(config: dict[str, Any], kept: tuple[int, ...]) -> dict[str, np.ndarr
         return delta
 
     federation = make_problem(make_config(config), Hooks(after_client=(keep,))).federation
-    state, found = start(federation), {}
+    run, found = Simulation(federation), {}
     for round_ in range(1, kept[-1] + 1):
-        reference = state.reference
-        run_round(state, federation, Channel(Ledger()), Clock())
+        reference = run.state.server.reference
+        run.run_round()
         if round_ in kept:
             assert reference is not None
             found[f"round{round_}/reference"] = reference.numpy()
-            found[f"round{round_}/update"] = state.reference.numpy()
+            found[f"round{round_}/update"] = run.state.server.reference.numpy()
             for _, client, delta in deltas[:KEPT]:
                 found[f"round{round_}/client{client}"] = delta.numpy()
         deltas.clear()

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
+from fedbytes.plugin_fields import Plugin, added_field, check_bounds, stated_fields
+from fedbytes.plugin_fields import bounded as bounded
 from fedbytes.testing import Finding
 
 T = TypeVar("T")
@@ -26,17 +28,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"{hint} (known: {', '.join(names) or 'none'})"
 
 
-def later(default: Any) -> Any:
-    """Return a dataclass field that was added later: at its default it is left out of the spec.
-
-    So runs that were made before there was the field keep their ids.
-    """
-    return dataclasses.field(default=default, metadata={"later": True})
-
-
-def is_default(field: dataclasses.Field[Any], value: Any) -> bool:
-    """Return whether `field` was made by `later` and has its default."""
-    return "later" in field.metadata and bool(value == field.default)
+later = added_field
+"""The name of `added_field` until the next release."""
 
 
 class Registry(Generic[T]):
@@ -72,6 +65,19 @@ class Registry(Generic[T]):
     def of(cls: type) -> "Registry[Any] | None":
         """Return the registry whose plug-ins `cls` is one of, or None."""
         return next((_BY_BASE[base] for base in cls.__mro__ if base in _BY_BASE), None)
+
+    def build(self, cls: type[U], given: Mapping[str, Any], what: str) -> U:
+        """Build a frozen dataclass that is no plug-in, its fields checked as a plug-in's are.
+
+        Args:
+            cls: the dataclass.
+            given: its fields as written in a configuration.
+            what: names it in errors.
+
+        Raises:
+            ValueError: as `make`.
+        """
+        return self._build(cls, given, what)
 
     def register(self, name: str) -> Callable[[C], C]:
         """Return the decorator that files a frozen dataclass under `name`.
@@ -146,7 +152,9 @@ class Registry(Generic[T]):
         ]
         if missing:
             raise ValueError(f"{what} needs {', '.join(missing)}")
-        return cls(**{k: self._convert(v, hints[k], f"{what}: {k}") for k, v in given.items()})
+        made = cls(**{k: self._convert(v, hints[k], f"{what}: {k}") for k, v in given.items()})
+        check_bounds(made, None if isinstance(made, Plugin) else f"{what}.")
+        return made
 
     def check(self, plugin: T) -> list[Finding]:
         """Run the contract of this kind over a plug-in, and return what was found.
@@ -175,11 +183,7 @@ class Registry(Generic[T]):
         return {"name": plugin.name, **self._plain_fields(plugin)}  # type: ignore[attr-defined]
 
     def _plain_fields(self, plugin: Any) -> dict[str, Any]:
-        return {
-            f.name: self._plain(getattr(plugin, f.name))
-            for f in dataclasses.fields(plugin)
-            if f.init and not is_default(f, getattr(plugin, f.name))
-        }
+        return {key: self._plain(value) for key, value in stated_fields(plugin).items()}
 
     def _plain(self, value: Any) -> Any:
         owner = Registry.of(type(value))

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, Pairing, make_algorithm
-from fedbytes.federated.federation import Federation, pairing, start
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, Compatibility, make_algorithm
+from fedbytes.federated.federation import Federation, compatibility
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.testing.bench_federation import Workbench, find_model
 from fedbytes.federated.testing.strict_client import Rehearsal
@@ -18,12 +18,12 @@ from fedbytes.federated.testing.tiny_models import examples_of
 
 CLIENTS, FIRST, ROUNDS = 2, 2, 7
 PAIRINGS = {
-    "lossy uplink": Pairing(up_name="topk"),
-    "lossy downlink": Pairing(down_name="topk"),
-    "feedback up": Pairing(up_name="topk", up_feedback=True),
-    "feedback down": Pairing(down_name="topk", down_feedback=True),
-    "momentum up": Pairing(up_momentum=True),
-    "some clients": Pairing(partial=True),
+    "lossy uplink": Compatibility(up_name="topk", up_exact=False),
+    "lossy downlink": Compatibility(down_name="topk", down_exact=False),
+    "feedback up": Compatibility(up_name="topk", up_exact=False, up_feedback=True),
+    "feedback down": Compatibility(down_name="topk", down_exact=False, down_feedback=True),
+    "momentum up": Compatibility(up_momentum=True),
+    "some clients": Compatibility(partial=True),
 }
 
 
@@ -64,7 +64,7 @@ def measure(algorithm: Algorithm) -> Measured:
         downlink=make_link("fp32"),
         clients_per_round=CLIENTS,
     )
-    run = Rehearsal(fed, start(fed)).go(ROUNDS)
+    run = Rehearsal(fed).go(ROUNDS)
     turns = CLIENTS * (ROUNDS - FIRST + 1)
     counted = {"up": 0, "down": 0}
     for entry in run.ledger.entries:
@@ -74,8 +74,8 @@ def measure(algorithm: Algorithm) -> Measured:
         trained=model.layout.numel,
         up=counted["up"] / turns,
         down=counted["down"] / turns,
-        client=_sizes(run.state.client_memory.get(0, {})),
-        server=_sizes(run.state.server),
+        client=_sizes(run.clients[0].state.memory),
+        server=_sizes(run.state.server.optimizer),
     )
 
 
@@ -117,12 +117,14 @@ def pairs() -> str:
     return "\n".join(rows).rstrip()
 
 
-def _usual(case: Pairing, algorithm: Algorithm) -> Pairing:
+def _usual(case: Compatibility, algorithm: Algorithm) -> Compatibility:
     """Return the case; where it says nothing of the uplink, with the algorithm's example."""
     if case.up_name != "fp32" or case.up_momentum:
         return case
-    usual = pairing(make_link(algorithm.example_uplink), make_link("fp32"), False)
-    return replace(case, up_name=usual.up_name, up_feedback=usual.up_feedback)
+    usual = compatibility(make_link(algorithm.example_uplink), make_link("fp32"), False)
+    return replace(
+        case, up_name=usual.up_name, up_exact=usual.up_exact, up_feedback=usual.up_feedback
+    )
 
 
 @cache

@@ -13,15 +13,15 @@ from rich.progress import track
 from rich.table import Table
 
 from fedbytes.compression.codec import CODECS, make_codec
-from fedbytes.compression.measure.codec_measures import default_variants, measure
-from fedbytes.compression.measure.codec_survey import (
+from fedbytes.compression.measurement.codec_measures import default_variants, measure
+from fedbytes.compression.measurement.codec_survey import (
     CLIENTS,
     CORRELATIONS,
-    points,
     survey,
     survey_means,
+    survey_points,
 )
-from fedbytes.compression.measure.overheads import overheads
+from fedbytes.compression.measurement.overheads import overheads
 from fedbytes.experiments.store.provenance import provenance
 from fedbytes.labels import short_label
 from fedbytes.plots.codec_survey.survey_files import read_survey, write_survey
@@ -84,7 +84,7 @@ def redraw_survey(folder: Path) -> list[Path]:
 def survey_codecs(names: Sequence[str], numel: int) -> Survey:
     """Measure codecs at all their rates, print the tables, and return the rows behind them."""
     _prepare(names)
-    chosen = points(names)
+    chosen = survey_points(names)
     steps = track(survey(chosen, numel), "rates", len(chosen), console=console, transient=True)
     rates = pd.DataFrame(steps)
     count = sum(p.example and p.distribution == "gauss" for p in chosen)

@@ -9,6 +9,7 @@ from rich.markup import escape
 
 from fedbytes.cli.options import Plugins
 from fedbytes.cli.registries import all_registries
+from fedbytes.plugin_fields import bounds_of
 from fedbytes.registry import nearest
 
 
@@ -45,11 +46,13 @@ def _entries(kind: str) -> dict[str, str]:
     return {name: _describe(registry.get(name)) for name in registry.names()}
 
 
-def _describe(cls: type[Any]) -> str:
+def _describe(cls: Any) -> str:
     summary = (cls.__doc__ or "").strip().split("\n")[0]
+    bounds = bounds_of(cls)
     fields = [
-        f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default}"
+        (f.name if f.default is dataclasses.MISSING else f"{f.name}={f.default}")
+        + (f" {bounds[f.name]}" if f.name in bounds else "")
         for f in dataclasses.fields(cls)
         if f.init
     ]
-    return summary + (f" [{', '.join(fields)}]" if fields else "")
+    return summary + (f" [{'; '.join(fields)}]" if fields else "")

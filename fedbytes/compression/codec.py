@@ -1,6 +1,7 @@
 """The codec contract: what is encoded and decoded, and every check around it."""
 
 import json
+import math
 import struct
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -11,36 +12,42 @@ import numpy.typing as npt
 import torch
 import xxhash
 
+from fedbytes.arrays import LARGEST_FLOAT
+from fedbytes.arrays import Floats as Floats
 from fedbytes.compression.layout import Layout, Shared
+from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
-Floats: TypeAlias = npt.NDArray[np.float32]
 Payload: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[Any]
 
 DIGEST_BYTES = 4
-_LARGEST = float(np.finfo(np.float32).max)
 
 
-class Codec(ABC):
+class Codec(Plugin, ABC):
     """A frozen dataclass that turns an update into bytes and back.
 
-    A subclass implements `_encode` and `_decode` and says what it is by two properties.
+    A subclass implements `_encode` and `_decode`, and claims what it is: `exact`, `unbiased` and so
+    on are class attributes where they are constant, properties where they follow from the fields.
     `_encode` gets finite values only and must not write to them; `_decode` gets bytes that may
     come from anywhere: it takes every size from `shared`, checks what it reads before it
     allocates and uses all bytes (`Reader` in `wire.py` does most of that). See
     docs/add-a-codec.md.
     """
 
-    name: ClassVar[str]
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Field variants that the contract tests and the benchmark run over."""
     encode_memory: ClassVar[int] = 16
     """Bytes a coordinate that `encode` takes at most beside its input, and a constant."""
 
     @property
+    def exact(self) -> bool:
+        """Whether every float32 comes back bit for bit."""
+        return False
+
+    @property
     def unbiased(self) -> bool:
         """Whether the mean of C(x) over the codec's randomness is x, for every x."""
-        return False
+        return self.exact
 
     @property
     def contracts(self) -> bool:
@@ -49,7 +56,12 @@ class Codec(ABC):
         Then error feedback stays bounded (Karimireddy et al. 2019). Vectors whose entries are
         all below the smallest normal float32 (1.2e-38) are left out of the promise.
         """
-        return False
+        return self.exact
+
+    @property
+    def relative_error(self) -> float:
+        """The most that a coordinate which is a normal float32 changes, as a share of itself."""
+        return 0.0 if self.exact else math.inf
 
     @property
     def sparse(self) -> bool:
@@ -72,12 +84,14 @@ class Codec(ABC):
         Raises:
             ValueError: for a wrong dtype or shape, or values that are NaN or infinite.
         """
-        return seal(self, self.body(_checked_input(x, shared.layout), shared), shared)
+        return seal(self, self.encode_body(_checked_input(x, shared.layout), shared), shared)
 
     @final
-    def body(self, x: Floats, shared: Shared) -> memoryview:
+    def encode_body(self, x: Floats, shared: Shared) -> memoryview:
         """Return the payload of a checked x without its digest, for codecs made of others."""
         return memoryview(self._encode(x, shared)).cast("B")  # type: ignore[arg-type]
+
+    body = encode_body
 
     @final
     def decode(self, data: bytes, shared: Shared) -> torch.Tensor:
@@ -90,9 +104,17 @@ class Codec(ABC):
         Raises:
             ValueError: for bytes that this codec did not write under this `shared`.
         """
-        body = unseal(self, data, shared)
+        return torch.from_numpy(self.decode_body(unseal(self, data, shared), shared))
+
+    @final
+    def decode_body(self, data: memoryview, shared: Shared) -> Floats:
+        """Return the vector [shared.layout.numel] of a payload without its digest; writable.
+
+        Raises:
+            ValueError: for bytes that this codec does not write, as far as they can be told.
+        """
         try:
-            y = self._decode(body, shared)
+            y = self._decode(data, shared)
         except ValueError:
             raise
         except (struct.error, ArithmeticError, LookupError, TypeError, MemoryError) as error:
@@ -183,7 +205,7 @@ def _finite(flat: Floats) -> bool:
     with np.errstate(all="ignore"):
         if flat.size == 0 or np.isfinite(np.dot(flat, flat)):
             return True
-    return bool(flat.max() <= _LARGEST and flat.min() >= -_LARGEST)
+    return bool(flat.max() <= LARGEST_FLOAT and flat.min() >= -LARGEST_FLOAT)
 
 
 def _checked_input(x: torch.Tensor, layout: Layout) -> Floats:
@@ -204,11 +226,11 @@ def _checked_input(x: torch.Tensor, layout: Layout) -> Floats:
     return flat
 
 
-def _checked_output(codec: Codec, y: Floats, layout: Layout) -> torch.Tensor:
+def _checked_output(codec: Codec, y: Floats, layout: Layout) -> Floats:
     if y.dtype != np.float32 or y.shape != (layout.numel,):
         raise ValueError(
             f"{codec.name} decoded {y.dtype} {y.shape}, expected float32 ({layout.numel},)"
         )
     if not _finite(y):
         raise ValueError(f"{codec.name} payload decodes to values that are not finite")
-    return torch.from_numpy(np.require(y, requirements=["C", "W"]))
+    return np.require(y, requirements=["C", "W"])

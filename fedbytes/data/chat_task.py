@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from fedbytes.data.task import Kind, Task
+from fedbytes.plugin_fields import bounded
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class ChatTask(Task):
     kind: Kind = "causal-lm"
     max_length: int = 256
     template: str | None = None
-    generate_examples: int = 50
-    max_new_tokens: int = 64
+    generate_examples: int = bounded(50, least=0)
+    max_new_tokens: int = bounded(64, least=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -30,7 +31,3 @@ class ChatTask(Task):
             raise ValueError(f"task {self.name!r} is causal-lm, got kind {self.kind}")
         if self.pack:
             raise ValueError(f"pack is for plain text; task {self.name!r} learns from answers")
-        if self.generate_examples < 0:
-            raise ValueError(f"generate_examples must be at least 0, got {self.generate_examples}")
-        if self.max_new_tokens < 1:
-            raise ValueError(f"max_new_tokens must be at least 1, got {self.max_new_tokens}")

@@ -2,23 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from fedbytes.data.text_data import Split, TextData, make_text_data
-from fedbytes.registry import Registry, later
+from fedbytes.plugin_fields import Plugin, added_field, bounded
+from fedbytes.registry import Registry
 from fedbytes.streams import stream
 
 Kind = Literal["classification", "causal-lm"]
 
 
 @dataclass(frozen=True)
-class Task:
+class Task(Plugin):
     """What is learned, from which texts; one registered class a data source.
 
     Attributes:
-        examples: fields of configurations that the contract runs, one dict each.
         kind: `classification` of the column `label`, or `causal-lm` (next token) on the texts.
         max_length: tokens a text is cut to, special tokens included.
         max_train_examples: draw this many training examples, the same whatever the seed.
@@ -27,21 +27,14 @@ class Task:
             rows of exactly `max_length` tokens, instead of cutting every text to that length.
     """
 
-    name: ClassVar[str]
-    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     kind: Kind = "classification"
-    max_length: int = 64
-    max_train_examples: int | None = None
-    max_test_examples: int | None = None
-    pack: bool = later(False)
+    max_length: int = bounded(64, least=1)
+    max_train_examples: int | None = bounded(None, least=1)
+    max_test_examples: int | None = bounded(None, least=1)
+    pack: bool = added_field(False)
 
     def __post_init__(self) -> None:
-        if self.max_length < 1:
-            raise ValueError(f"max_length must be at least 1, got {self.max_length}")
-        for field in ("max_train_examples", "max_test_examples"):
-            count = getattr(self, field)
-            if count is not None and count < 1:
-                raise ValueError(f"{field} must be at least 1, got {count}")
+        super().__post_init__()
         if self.pack and self.kind != "causal-lm":
             raise ValueError(f"pack is for kind causal-lm, got kind {self.kind}")
 

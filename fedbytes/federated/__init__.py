@@ -8,39 +8,48 @@ from typing import TYPE_CHECKING
 from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
+    from fedbytes.federated.aggregation import Aggregation as Aggregation
+    from fedbytes.federated.aggregation import DecodeEach as DecodeEach
     from fedbytes.federated.algorithm import ALGORITHMS as ALGORITHMS
     from fedbytes.federated.algorithm import Algorithm as Algorithm
     from fedbytes.federated.algorithm import ClientMemory as ClientMemory
-    from fedbytes.federated.algorithm import Pairing as Pairing
+    from fedbytes.federated.algorithm import Compatibility as Compatibility
     from fedbytes.federated.algorithm import Trained as Trained
     from fedbytes.federated.algorithm import make_algorithm as make_algorithm
     from fedbytes.federated.algorithms.fedavg import FedAvg as FedAvg
     from fedbytes.federated.averaging import Averaging as Averaging
     from fedbytes.federated.averaging import weighted_mean as weighted_mean
+    from fedbytes.federated.client import Client as Client
+    from fedbytes.federated.client import ClientState as ClientState
     from fedbytes.federated.clock import Clock as Clock
-    from fedbytes.federated.context import Turn as Turn
+    from fedbytes.federated.context import RoundContext as RoundContext
     from fedbytes.federated.federation import Federation as Federation
-    from fedbytes.federated.federation import pairing as pairing
-    from fedbytes.federated.federation import start as start
+    from fedbytes.federated.federation import compatibility as compatibility
     from fedbytes.federated.hooks import Context as Context
     from fedbytes.federated.hooks import Hooks as Hooks
     from fedbytes.federated.hooks import Upload as Upload
+    from fedbytes.federated.local_clients import LocalClients as LocalClients
     from fedbytes.federated.lora.client_ranks import Ranks as Ranks
     from fedbytes.federated.lora.lora_averaging import LoraAveraging as LoraAveraging
-    from fedbytes.federated.lora.named_tensors import pack as pack
-    from fedbytes.federated.lora.named_tensors import unpack as unpack
+    from fedbytes.federated.lora.lora_averaging import PlainServer as PlainServer
+    from fedbytes.federated.lora.named_tensors import pack_tensors as pack_tensors
+    from fedbytes.federated.lora.named_tensors import unpack_tensors as unpack_tensors
     from fedbytes.federated.lora.subspace import Reduced as Reduced
     from fedbytes.federated.protocol.channel import Channel as Channel
     from fedbytes.federated.protocol.ledger import Entry as Entry
     from fedbytes.federated.protocol.ledger import Ledger as Ledger
     from fedbytes.federated.protocol.link import Link as Link
     from fedbytes.federated.protocol.link import make_link as make_link
-    from fedbytes.federated.round import RoundReport as RoundReport
+    from fedbytes.federated.protocol.messages import frame_exchange as frame_exchange
     from fedbytes.federated.round import run_round as run_round
+    from fedbytes.federated.server.server import RoundReport as RoundReport
+    from fedbytes.federated.server.server import Server as Server
+    from fedbytes.federated.simulation import Simulation as Simulation
     from fedbytes.federated.state import State as State
+    from fedbytes.federated.state import initial_state as initial_state
     from fedbytes.federated.testing.algorithm_contract import check_algorithm as check_algorithm
     from fedbytes.federated.testing.strict_client import Rehearsal as Rehearsal
-    from fedbytes.federated.testing.strict_client import StrictClient as StrictClient
+    from fedbytes.federated.testing.tiny_models import TinyRegression as TinyRegression
     from fedbytes.federated.trainable import Steppable as Steppable
     from fedbytes.federated.trainable import Trainable as Trainable
 

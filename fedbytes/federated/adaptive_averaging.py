@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from fedbytes.federated.averaging import Averaging
-from fedbytes.federated.optimizers.server_optimizers import ServerState, adaptive
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory, adaptive
+from fedbytes.plugin_fields import bounded
 
 
 @dataclass(frozen=True)
@@ -14,9 +15,9 @@ class AdaptiveServer(Averaging):
     """Adaptive federated optimisation (Reddi et al. 2021, arXiv 2003.00295, algorithm 2)."""
 
     server_learning_rate: float = 0.01
-    beta1: float = 0.9
+    beta1: float = bounded(0.9, least=0, below=1)
     """Decay of the server's first moment."""
-    tau: float = 1e-3
+    tau: float = bounded(1e-3, above=0)
     """Degree of adaptivity, added to the root of the second moment."""
 
     def __post_init__(self) -> None:
@@ -26,13 +27,8 @@ class AdaptiveServer(Averaging):
                 f"{self.name} has momentum of its own: set beta1, not server_momentum="
                 f"{self.server_momentum}"
             )
-        for key in ("beta1", "beta2"):
-            if not 0 <= getattr(self, key, 0.0) < 1:
-                raise ValueError(f"{key} must be in [0, 1), got {getattr(self, key)}")
-        if not 0 < self.tau < float("inf"):
-            raise ValueError(f"tau must be above 0, got {self.tau}")
 
-    def step(self, mean: Tensor, state: ServerState) -> tuple[Tensor, ServerState]:
+    def step(self, mean: Tensor, state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the update that the adaptive optimiser makes of the mean, and its next state."""
         return adaptive(
             mean,

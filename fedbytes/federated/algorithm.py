@@ -2,18 +2,19 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter import Adapter
+from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
 ClientMemory = dict[str, Tensor]
@@ -21,7 +22,7 @@ ClientMemory = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
-class Pairing:
+class Compatibility:
     """What an algorithm is joined with, as far as it decides whether they can work together.
 
     Attributes:
@@ -32,6 +33,7 @@ class Pairing:
         up_differences: whether the uplink carries differences to an estimate (EF21).
         adapter: what is trained of the model, None if it is not known yet.
         classifies: whether there is a classifier with a linear head, and no language model.
+        up_exact, down_exact: whether the codecs return every float32 as it was.
     """
 
     up_name: str = "fp32"
@@ -43,19 +45,8 @@ class Pairing:
     up_differences: bool = False
     adapter: Adapter | None = None
     classifies: bool = True
-
-    @property
-    def up_exact(self) -> bool:
-        """Whether the uplink's codec returns every float32 as it was."""
-        return self.up_name in EXACT_CODECS
-
-    @property
-    def down_exact(self) -> bool:
-        """Whether the downlink's codec returns every float32 as it was."""
-        return self.down_name in EXACT_CODECS
-
-
-EXACT_CODECS = frozenset({"fp32"})
+    up_exact: bool = True
+    down_exact: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,8 +54,8 @@ class Trained:
     """What local training gives: the delta `[numel]`, the mean loss, and the client's memory.
 
     A client that `announces` a number, 0 to 2^64 - 1, sends it ahead of its delta, in a message
-    of its own. From there on it is in `Turn.announced`, and the delta is in the layout
-    `up(turn)` that follows from it.
+    of its own. From there on it is in `RoundContext.announced`, and the delta is in the layout
+    `up(context)` that follows from it.
     """
 
     delta: Tensor
@@ -72,21 +63,24 @@ class Trained:
     memory: ClientMemory = field(default_factory=dict)
     announces: int | None = None
 
+    def with_delta(self, delta: Tensor) -> "Trained":
+        """Return the same with another delta."""
+        return replace(self, delta=delta)
 
-class Algorithm(ABC):
+
+class Algorithm(Plugin, ABC):
     """A federated algorithm; its fields are its configuration.
 
     All methods are pure: everything they need comes in, everything they change goes out.
 
     `client` and `server` are enough where clients hold the trained vector and what travels is
-    changes of it. An algorithm that holds or sends something else says so below: `held` is what
-    every client is kept in step with, `up` and `down` are the layouts of the messages of a turn,
-    and `apply` is what a decoded update does to what is held. Both ends call them, so they must
-    follow from the turn alone. Where clients are sent updates, `down` and `apply` must not follow
-    from what is announced, which the other clients did not hear.
+    changes of it. An algorithm that holds or sends something else says so below: `synced_layout` is
+    the layout that every client is kept in step with, `up` and `down` are the layouts of a round's
+    messages, and `apply` is what a decoded update does to what is held. Both ends call them, so
+    they must follow from the context alone. Where clients are sent updates, `down` and `apply`
+    must not follow from what is announced, which the other clients did not hear.
     """
 
-    name: ClassVar[str]
     downloads: ClassVar[Literal["updates", "state"]] = "updates"
     """`updates`: clients are kept in step, and are sent what changed. `state`: each client of a
     round is sent, through the downlink codec, what `download` makes for it, and keeps nothing."""
@@ -94,7 +88,7 @@ class Algorithm(ABC):
     """Fields that the contract is checked with, a set for each way of working."""
     example_model: ClassVar[Mapping[str, Any] | None] = None
     """The tiny model of the check: `{"model": "tiny-llama", "adapter": {…}, "kind": "causal-lm"}`.
-    None for the first that `held` does not refuse (see `testing.tiny_models`)."""
+    None for the first that `synced_layout` does not refuse (see `testing.tiny_models`)."""
     example_uplink: ClassVar[str | Mapping[str, Any]] = "fp32"
     """The uplink of the check, for an algorithm that refuses a lossless one."""
     searches_words: ClassVar[bool] = False
@@ -120,34 +114,34 @@ class Algorithm(ABC):
     ) -> Trained:
         """Train from the vector `start` on the examples at `indices`; `rng` orders the batches.
 
-        Not asked of an algorithm that defines `train`, which has the turn as well.
+        Not asked of an algorithm that defines `train`, which has the context as well.
         """
         raise NotImplementedError
 
     @abstractmethod
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Turn what the clients sent into the global update `[numel]` and the next state."""
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
-        """Return the delta `[up(turn).numel]` of a client's turn; by default `client`'s."""
-        return self.client(turn.model, start, indices, memory, rng)
+        """Return the delta `[up(context).numel]` of a client in a round; by default `client`'s."""
+        return self.client(context.model, start, indices, memory, rng)
 
     def combine(
-        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
-        """Return the update `[down(turn).numel]` and the server's next state.
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
+        """Return the update `[down(context).numel]` and the server's next state.
 
         Args:
-            turn: the server's.
-            held: what clients hold `[held(model).numel]`.
-            uploads: what each client sent, in the layout of its turn.
+            context: the server's.
+            held: what clients hold `[synced_layout(model).numel]`.
+            uploads: what each client sent, in the layout of its context.
             state: the server's.
         """
         return self.server(uploads, state)
@@ -158,9 +152,9 @@ class Algorithm(ABC):
         Raises:
             ValueError: if it cannot.
         """
-        self.held(model)
+        self.synced_layout(model)
 
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of what clients are kept in step with; the trained tensors.
 
         Raises:
@@ -172,40 +166,40 @@ class Algorithm(ABC):
         """Return what is held before the first round, which `seed` stands for."""
         return model.draw_initial(seed)
 
-    def up(self, turn: Turn) -> Layout:
-        """Return the layout of the client's message of this turn."""
-        return self.held(turn.model)
+    def up(self, context: RoundContext) -> Layout:
+        """Return the layout of the client's message in this round."""
+        return self.synced_layout(context.model)
 
-    def down(self, turn: Turn) -> Layout:
+    def down(self, context: RoundContext) -> Layout:
         """Return the layout of the update that the round ends with.
 
-        With `downloads = "state"` it is that of the message to the client whose turn it is.
+        With `downloads = "state"` it is that of the message to the client that the context is of.
         """
-        return self.held(turn.model)
+        return self.synced_layout(context.model)
 
-    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return what is held after the update of the round was decoded."""
         return held + update
 
-    def download(self, turn: Turn, held: Tensor) -> Tensor:
-        """Return what the client is sent `[down(turn).numel]`, with `downloads = "state"`."""
+    def download(self, context: RoundContext, held: Tensor) -> Tensor:
+        """Return what the client is sent `[down(context).numel]`, with `downloads = "state"`."""
         return held
 
     def load(self, model: Trainable, held: Tensor) -> None:
         """Put what is held into the model, to be evaluated."""
         model.set_state(held)
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Return why the algorithm cannot work with what it is joined with, or None.
 
         A derived class asks this one first. The reason is one line that names the remedy.
         """
-        if self.downloads == "state" and pairing.down_feedback:
+        if self.downloads == "state" and compatibility.down_feedback:
             return (
                 f"algorithm {self.name!r} sends clients a fresh state each round, so what the "
                 "downlink codec lost cannot be made up for: set downlink.error_feedback=false"
             )
-        adapter = pairing.adapter
+        adapter = compatibility.adapter
         if adapter is not None and adapter.trains_words() and not self.searches_words:
             return (
                 f"algorithm {self.name!r} trains numbers, and adapter {adapter.name!r} "

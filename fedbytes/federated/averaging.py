@@ -1,5 +1,6 @@
 """Local steps on each client, the mean of their deltas on the server: FedAvg and its kin."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
@@ -13,10 +14,12 @@ from fedbytes.federated.algorithm import Algorithm, ClientMemory, Trained
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers import server_optimizers
 from fedbytes.federated.optimizers.local_optimizers import LocalOptimizer, make_local_optimizer
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Steppable, Trainable
+from fedbytes.plugin_fields import bounded
 
 LossOf = Callable[[Any], Tensor]
+BeforeStep = Callable[[int], None]
 Correct = Callable[[Tensor, Tensor], None]
 _ADAPTIVE = {
     "adam": server_optimizers.adam,
@@ -36,43 +39,30 @@ class Averaging(Algorithm):
         {"local_steps": 3, "batch_size": 8, "learning_rate": 0.01},
     )
 
-    local_steps: int | None = None
+    local_steps: int | None = bounded(None, least=1)
     """Optimiser steps a client takes in a round; give this or `local_epochs`."""
-    local_epochs: int | None = None
+    local_epochs: int | None = bounded(None, least=1)
     """Passes over the client's own examples in a round."""
-    batch_size: int = 16
+    batch_size: int = bounded(16, least=1)
     optimizer: LocalOptimizer = "adamw"
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.0
-    momentum: float = 0.0
+    learning_rate: float = bounded(2e-3, above=0)
+    weight_decay: float = bounded(0.0, least=0)
+    momentum: float = bounded(0.0, least=0, below=1)
     """Momentum of the clients' SGD."""
-    max_grad_norm: float | None = None
+    max_grad_norm: float | None = bounded(None, above=0, most=math.inf)
     """Clip a step's gradient to this L2 norm; None for never."""
     server_optimizer: Literal["sgd", "nesterov", "adam", "adagrad", "yogi"] = "sgd"
-    server_learning_rate: float = 1.0
-    server_momentum: float = 0.0
+    server_learning_rate: float = bounded(1.0, above=0)
+    server_momentum: float = bounded(0.0, least=0, below=1)
     """Momentum of the server's SGD, heavy-ball or Nesterov's."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if (self.local_steps is None) == (self.local_epochs is None):
             raise ValueError(
                 "give either local_steps or local_epochs, got "
                 f"local_steps={self.local_steps} and local_epochs={self.local_epochs}"
             )
-        for key in ("local_steps", "local_epochs", "batch_size"):
-            value = getattr(self, key)
-            if value is not None and value < 1:
-                raise ValueError(f"{key} must be at least 1, got {value}")
-        for key in ("learning_rate", "server_learning_rate"):
-            if not 0 < getattr(self, key) < float("inf"):
-                raise ValueError(f"{key} must be above 0, got {getattr(self, key)}")
-        for key in ("momentum", "server_momentum"):
-            if not 0 <= getattr(self, key) < 1:
-                raise ValueError(f"{key} must be in [0, 1), got {getattr(self, key)}")
-        if not self.weight_decay >= 0:
-            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
-        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm must be above 0, got {self.max_grad_norm}")
 
     def check(self, model: Trainable) -> None:
         """Check the model, and that its device can do the clients' optimiser."""
@@ -100,6 +90,7 @@ class Averaging(Algorithm):
         *,
         loss: LossOf | None = None,
         correct: Correct | None = None,
+        before_step: BeforeStep | None = None,
         optimizer: torch.optim.Optimizer | None = None,
     ) -> Trained:
         """Take the local steps; what derived algorithms change of them comes in.
@@ -113,6 +104,8 @@ class Averaging(Algorithm):
             loss: of a batch, instead of `model.loss`.
             correct: changes the gradient in place before it is clipped; called with the trained
                 vector and its gradient, both [numel] on the model's device.
+            before_step: called with the number of each local step, from 0, before its loss is
+                taken; it may change `model.flat` in place.
             optimizer: of `model.flat`, instead of a new one.
         """
         model.set_state(start)
@@ -120,7 +113,10 @@ class Averaging(Algorithm):
         loss = loss or model.loss
         optimizer = optimizer or self._local_optimizer(model)
         losses = []
-        for batch in islice(model.batches(indices, self.batch_size, rng), self.steps(len(indices))):
+        batches = islice(model.batches(indices, self.batch_size, rng), self.steps(len(indices)))
+        for step, batch in enumerate(batches):
+            if before_step is not None:
+                before_step(step)
             value = loss(batch)
             value.backward()  # type: ignore[no-untyped-call]
             if correct is not None:
@@ -135,11 +131,11 @@ class Averaging(Algorithm):
         delta = flat.detach().to("cpu", torch.float32) - start.to("cpu")
         return Trained(delta, float(torch.stack(losses).mean()), memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Aggregate the deltas and let the server's optimiser make the update."""
         return self.step(self.aggregate(uploads), state)
 
-    def step(self, mean: Tensor, state: ServerState) -> tuple[Tensor, ServerState]:
+    def step(self, mean: Tensor, state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the update that the server's optimiser makes of the mean, and its next state."""
         rate, name = self.server_learning_rate, self.server_optimizer
         if name in _ADAPTIVE:

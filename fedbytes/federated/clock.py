@@ -18,8 +18,7 @@ class Clock:
         self._carried = sum(self._seconds.values())
         self._seconds.pop("other", None)
         self._start = perf_counter()
-        self.last = 0.0
-        """Seconds of the phase that ended last."""
+        self._laps = dict(self._seconds)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -28,8 +27,16 @@ class Clock:
         try:
             yield
         finally:
-            self.last = perf_counter() - start
-            self._seconds[name] += self.last
+            self._seconds[name] += perf_counter() - start
+
+    def lap(self, name: str) -> float:
+        """Return the seconds of a phase since its last lap, and begin the next."""
+        before, self._laps[name] = self._laps[name], self._seconds[name]
+        return self._seconds[name] - before
+
+    def carry(self, name: str, seconds: float) -> None:
+        """Let the next lap of a phase count `seconds` that were spent earlier, unbooked."""
+        self._laps[name] -= seconds
 
     def seconds(self) -> dict[str, float]:
         """Return the seconds of every phase so far; they add up to the run's."""

@@ -1,4 +1,4 @@
-"""Where in a run an algorithm is asked: the round, who takes part, and whose turn it is."""
+"""Where in a run an algorithm is asked: the round, who takes part, and which client."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,11 +8,11 @@ import numpy as np
 from fedbytes.federated.trainable import Trainable
 from fedbytes.streams import stream
 
-SERVER_TURN = -1
+SERVER_CLIENT = -1
 
 
 @dataclass(frozen=True)
-class Turn:
+class RoundContext:
     """What both ends know without a message, and the numbers that clients announced by one.
 
     Attributes:
@@ -21,9 +21,9 @@ class Turn:
         round: the round, from 1.
         clients: who takes part in the round, sorted; drawn from the seed.
         num_clients: how many clients hold examples, in all.
-        client: whose turn it is; -1 is the server.
+        client: which client it is of; -1 is the server.
         announced: the number that a client announced last, of those who ever did: of all on the
-            server's turn, and of itself alone on a client's, which hears no other.
+            server, and of itself alone for a client, which hears no other.
     """
 
     model: Trainable
@@ -31,21 +31,21 @@ class Turn:
     round: int
     clients: tuple[int, ...]
     num_clients: int
-    client: int = SERVER_TURN
+    client: int = SERVER_CLIENT
     announced: Mapping[int, int] = field(default_factory=dict)
 
-    def of(self, client: int) -> "Turn":
-        """Return the turn of `client` in the same round."""
+    def for_client(self, client: int) -> "RoundContext":
+        """Return the context of `client` in the same round."""
         own = {client: self.announced[client]} if client in self.announced else {}
         return replace(self, client=client, announced=own)
 
-    def heard(self, client: int, number: int) -> "Turn":
-        """Return the same turn after `client` announced a number."""
+    def with_announcement(self, client: int, number: int) -> "RoundContext":
+        """Return the same context after `client` announced a number."""
         return replace(self, announced={**self.announced, client: number})
 
     @property
-    def said(self) -> int:
-        """What the client whose turn it is announced last; 0 if it never did."""
+    def announced_value(self) -> int:
+        """What the client that it is of announced last; 0 if it never did."""
         return self.announced.get(self.client, 0)
 
     @property

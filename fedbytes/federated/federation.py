@@ -9,12 +9,12 @@ import numpy as np
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout, Shared
-from fedbytes.federated.algorithm import Algorithm, Pairing
-from fedbytes.federated.context import Turn
+from fedbytes.federated.aggregation import Aggregation, DecodeEach
+from fedbytes.federated.algorithm import Algorithm, Compatibility
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import Link
-from fedbytes.federated.state import State
 from fedbytes.federated.trainable import Trainable
 from fedbytes.streams import stream
 
@@ -39,6 +39,7 @@ class Federation:
     initial: Literal["full", "seed"] = "full"
     broadcast: Literal["unicast", "multicast"] = "unicast"
     hooks: Hooks = field(default_factory=Hooks)
+    aggregation: Aggregation = field(default_factory=DecodeEach)
 
     def __post_init__(self) -> None:
         self.algorithm.check(self.model)
@@ -49,21 +50,21 @@ class Federation:
                 f"examples, got {self.clients_per_round}"
             )
         partial = self.clients_per_round < holders
-        refusal = self.algorithm.refuses(pairing(self.uplink, self.downlink, partial))
+        refusal = self.algorithm.refuses(compatibility(self.uplink, self.downlink, partial))
         if refusal:
             raise ValueError(refusal)
 
     @cached_property
     def layout(self) -> Layout:
         """What clients are kept in step with: by default the tensors that are trained."""
-        return self.algorithm.held(self.model)
+        return self.algorithm.synced_layout(self.model)
 
-    def turn(self, round_: int, announced: Mapping[int, int] | None = None) -> Turn:
-        """Return the server's turn in a round; `.of(client)` is a client's.
+    def context(self, round_: int, announced: Mapping[int, int] | None = None) -> RoundContext:
+        """Return the server's context of a round; `.for_client` makes a client's.
 
         `announced` are the numbers that clients announced before it.
         """
-        return Turn(
+        return RoundContext(
             model=self.model,
             seed=self.seed,
             round=round_,
@@ -77,45 +78,47 @@ class Federation:
         return Shared(self.layout, seed=self.seed, round=round_, sender=sender, reference=reference)
 
     def shared_down(
-        self, turn: Turn, reference: Tensor | None, round_: int | None = None
+        self, context: RoundContext, reference: Tensor | None, round_: int | None = None
     ) -> Shared:
-        """Return what both ends know of the update that `turn`'s round ends with.
+        """Return what both ends know of the update that `context`'s round ends with.
 
         `round_` is the round of the message if it is another one.
         """
         return Shared(
-            self.algorithm.down(turn),
+            self.algorithm.down(context),
             seed=self.seed,
-            round=turn.round if round_ is None else round_,
+            round=context.round if round_ is None else round_,
             sender=SERVER,
-            reference=self._known(turn, self.algorithm.down(turn), reference),
+            reference=self._known(context, self.algorithm.down(context), reference),
         )
 
-    def shared_up(self, turn: Turn, reference: Tensor | None) -> Shared:
-        """Return what both ends know of the message of the client whose turn it is."""
+    def shared_up(self, context: RoundContext, reference: Tensor | None) -> Shared:
+        """Return what both ends know of the message of the context's client."""
         return Shared(
-            self.algorithm.up(turn),
+            self.algorithm.up(context),
             seed=self.seed,
-            round=turn.round,
-            sender=turn.client,
-            reference=self._known(turn, self.algorithm.up(turn), reference),
-            place=turn.place,
+            round=context.round,
+            sender=context.client,
+            reference=self._known(context, self.algorithm.up(context), reference),
+            place=context.place,
         )
 
-    def _known(self, turn: Turn, layout: Layout, reference: Tensor | None) -> Tensor | None:
+    def _known(
+        self, context: RoundContext, layout: Layout, reference: Tensor | None
+    ) -> Tensor | None:
         """Return the update before this round as a reference, if it had the same layout."""
-        if reference is None or self.algorithm.down(self.turn(turn.round - 1)) != layout:
+        if reference is None or self.algorithm.down(self.context(context.round - 1)) != layout:
             return None
         return reference
 
-    def slot(self, sender: int, layout: Layout) -> str:
-        """Return where a sender's memory of messages of `layout` is kept."""
-        return str(sender) if layout == self.layout else f"{sender} {layout.digest:016x}"
+    def memory_key(self, layout: Layout) -> str:
+        """Return where a sender keeps its memory of messages of `layout`; empty for the usual."""
+        return "" if layout == self.layout else f"{layout.digest:016x}"
 
 
-def pairing(uplink: Link, downlink: Link, partial: bool) -> Pairing:
+def compatibility(uplink: Link, downlink: Link, partial: bool) -> Compatibility:
     """Return what decides whether an algorithm can work with these links."""
-    return Pairing(
+    return Compatibility(
         up_name=uplink.codec.name,
         down_name=downlink.codec.name,
         up_feedback=uplink.memory.feedback != "none",
@@ -123,12 +126,9 @@ def pairing(uplink: Link, downlink: Link, partial: bool) -> Pairing:
         up_momentum=uplink.memory.momentum > 0,
         partial=partial,
         up_differences=uplink.estimates,
+        up_exact=uplink.codec.exact,
+        down_exact=downlink.codec.exact,
     )
-
-
-def start(fed: Federation) -> State:
-    """Return the state before the first round: initial weights drawn, nobody reached."""
-    return State(model=fed.algorithm.initial(fed.model, fed.seed), synced=[-1] * len(fed.parts))
 
 
 def sample_clients(fed: Federation, round_: int) -> list[int]:

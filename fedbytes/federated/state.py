@@ -1,4 +1,4 @@
-"""Everything that one round hands to the next; saved and loaded, a run goes on as if never cut."""
+"""Everything that one round hands to the next; saved and loaded, a run resumes bit for bit."""
 
 import os
 from dataclasses import asdict, dataclass, field, fields
@@ -8,63 +8,45 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fedbytes.compression.error_feedback import Held, Sent
-from fedbytes.compression.residual_guard import ResidualGuard
+from fedbytes.federated.client import ClientState
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.replica import Replica
+from fedbytes.federated.server.server_state import ServerState
 
-_LATER = {"later": True}
-"""Marks a field that checkpoints of earlier versions lack: its default is what they had."""
+_FORMAT = 2
+"""Of a saved state. Version 0.1.0 saved one flat dictionary without a format; it is still read."""
 
 
 @dataclass
 class State:
-    """The state of a federation after `round` rounds.
+    """The state of a federation: the server's, each client's, and what clients hold in step."""
 
-    `model` is the vector that every client holds that has received all updates; `synced[c]` says
-    how many of them client `c` has (-1: it has never been reached). `updates` are the payloads
-    of the newest updates, oldest first, for clients that missed them; older ones are dropped as
-    soon as sending them all would cost more than a whole state.
-    """
+    server: ServerState
+    clients: dict[int, ClientState] = field(default_factory=dict)
+    replica: Replica = field(default_factory=Replica)
 
-    model: Tensor
-    synced: list[int]
-    round: int = 0
-    server: dict[str, Tensor] = field(default_factory=dict)
-    updates: list[bytes] = field(default_factory=list)
-    previous: Tensor | None = None
-    """The model before the newest update."""
-    reference: Tensor | None = None
-    """The newest update as clients decoded it; `reference_before` is the one before that."""
-    reference_before: Tensor | None = None
-    down_memories: dict[str, Held] = field(default_factory=dict)
-    up_memories: dict[str, Held] = field(default_factory=dict)
-    """What a sender keeps around its codec, the server and each client, by `Federation.slot`."""
-    up_estimates: dict[str, Tensor] = field(default_factory=dict)
-    """What the server keeps of each client where the uplink sends differences (EF21)."""
-    client_memory: dict[int, dict[str, Tensor]] = field(default_factory=dict)
-    encode_seconds: float = 0.0
-    """What encoding the newest update took; the ledger books it where it is first sent."""
-    guards: dict[str, dict[str, Any]] = field(default_factory=dict)
-    """What the guard against a diverging residual keeps of each sender (the server is -1)."""
-    announced: dict[int, int] = field(default_factory=dict, metadata=_LATER)
-    """The number that each client announced last, of those who ever did."""
+    @property
+    def model(self) -> Tensor:
+        """What every client holds that has received all updates `[synced_layout.numel]`."""
+        return self.server.model
 
-    def guard(self, sender: str, update: Tensor, sent: Sent) -> None:
-        """Check that the sender's error feedback stays bounded, where it has any.
-
-        Raises:
-            DivergedError: if it does not.
-        """
-        if sent.lost is None:
-            return
-        guard = ResidualGuard(**self.guards.get(sender, {}))
-        guard.check(update, sent.lost)
-        self.guards[sender] = asdict(guard)
+    @property
+    def round(self) -> int:
+        """Rounds made."""
+        return self.server.round
 
     def save(self, path: Path, extra: dict[str, Any]) -> None:
         """Write the state and `extra` (plain values) to `path`, whole or not at all."""
+        saved = {
+            "format": _FORMAT,
+            "server": vars(self.server),
+            "clients": {number: vars(client) for number, client in self.clients.items()},
+            "replica": vars(self.replica),
+            "extra": extra,
+        }
         part = path.with_name(path.name + ".part")
         with part.open("wb") as file:
-            torch.save(self.__dict__ | {"extra": extra}, file)
+            torch.save(saved, file)
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
@@ -74,14 +56,106 @@ class State:
         """Read what `save` wrote: the state and `extra`.
 
         Raises:
-            ValueError: if another version of fedbytes wrote it.
+            ValueError: if another version of fedbytes wrote it that this one cannot read.
         """
         saved = torch.load(path, map_location="cpu", weights_only=True)
         extra = saved.pop("extra")
-        known = {f.name for f in fields(cls)}
-        if set(saved) - known or {f.name for f in fields(cls) if not f.metadata} - set(saved):
-            raise ValueError(
-                f"{path} was written by another version of fedbytes: finish the run with that, or "
-                f"delete {path.parent} to start it anew"
-            )
-        return cls(**saved), extra
+        version = saved.pop("format", 1)
+        if version == 1:
+            saved = _from_flat(path, saved)
+        elif version != _FORMAT:
+            raise _unknown(path, f"checkpoint format {version}")
+        try:
+            clients = {number: ClientState(**kept) for number, kept in saved["clients"].items()}
+            state = cls(ServerState(**saved["server"]), clients, Replica(**saved["replica"]))
+        except (TypeError, KeyError) as error:
+            raise _unknown(path, str(error)) from None
+        return state, extra
+
+
+def initial_state(fed: Federation) -> State:
+    """Return the state before the first round: initial weights drawn, nobody reached."""
+    model = fed.algorithm.initial(fed.model, fed.seed)
+    return State(ServerState(model, synced=[-1] * len(fed.parts)))
+
+
+def _unknown(path: Path, why: str) -> ValueError:
+    return ValueError(
+        f"{path} was written by another version of fedbytes ({why}): finish the run with that, or "
+        f"delete {path.parent} to start it anew"
+    )
+
+
+@dataclass
+class _Flat:
+    """The state as version 0.1.0 saved it, server and clients in one."""
+
+    model: Tensor
+    synced: list[int]
+    round: int
+    server: dict[str, Tensor]
+    updates: list[bytes]
+    previous: Tensor | None
+    reference: Tensor | None
+    reference_before: Tensor | None
+    down_memories: dict[str, dict[str, Tensor]]
+    up_memories: dict[str, dict[str, Tensor]]
+    up_estimates: dict[str, Tensor]
+    client_memory: dict[int, dict[str, Tensor]]
+    encode_seconds: float
+    guards: dict[str, dict[str, Any]]
+    announced: dict[int, int] = field(default_factory=dict)
+
+
+def _from_flat(path: Path, saved: dict[str, Any]) -> dict[str, Any]:
+    """Return a saved state of version 0.1.0 as this version saves it."""
+    unknown = set(saved) - {f.name for f in fields(_Flat)}
+    try:
+        flat = _Flat(**saved)
+    except TypeError as error:
+        raise _unknown(path, f"unknown {sorted(unknown)}" if unknown else str(error)) from None
+    clients = {
+        number: ClientState(
+            version=version,
+            memory=flat.client_memory.get(number, {}),
+            senders=_of_sender(flat.up_memories, number),
+            guards=_of_sender(flat.guards, number),
+            announced=flat.announced.get(number),
+        )
+        for number, version in enumerate(flat.synced)
+    }
+    server = ServerState(
+        model=flat.model,
+        synced=flat.synced,
+        round=flat.round,
+        optimizer=flat.server,
+        updates=flat.updates,
+        reference=flat.reference,
+        senders=_of_sender(flat.down_memories, -1),
+        guards=_of_sender(flat.guards, -1),
+        estimates={
+            number: estimates
+            for number in clients
+            if (estimates := _of_sender(flat.up_estimates, number))
+        },
+        announced=flat.announced,
+        encode_seconds=flat.encode_seconds,
+    )
+    replica = Replica()
+    if flat.previous is not None:
+        replica = Replica(flat.round - 1, flat.previous, flat.reference_before)
+    return {
+        "server": vars(server),
+        "clients": {number: vars(client) for number, client in clients.items()},
+        "replica": asdict(replica),
+    }
+
+
+def _of_sender(kept: dict[str, Any], sender: int) -> dict[str, Any]:
+    """Return what is kept of one sender: keys were its number, and a layout's digest if unusual."""
+    found = {}
+    for key, value in kept.items():
+        number, _, digest = key.partition(" ")
+        if int(number) == sender:
+            found[digest] = value
+    return found

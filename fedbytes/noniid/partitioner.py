@@ -15,11 +15,12 @@ from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.measures.heterogeneity import nmi
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.target_heterogeneity import Strength, solve_strength
+from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 from fedbytes.streams import stream
 
 
-class Partitioner(ABC):
+class Partitioner(Plugin, ABC):
     """Splits examples over clients by one column; a frozen dataclass, registered by name.
 
     A subclass writes `_assign`; checks and the random stream are here.
@@ -33,7 +34,6 @@ class Partitioner(ABC):
         strength: the field that a `target` stands for, in schemes that have one.
     """
 
-    name: ClassVar[str]
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     default_factor: ClassVar[str | None] = None
     only_measured: ClassVar[bool] = False

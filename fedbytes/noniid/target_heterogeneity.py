@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from fedbytes.noniid.partition import Partition
+from fedbytes.plugin_fields import bounded, check_bounds
 
 _CLOSE = 0.002
 _BISECTIONS = 12
@@ -21,11 +22,10 @@ class Target:
         nmi: normalised mutual information of factor and client, in (0, 1).
     """
 
-    nmi: float
+    nmi: float = bounded(above=0, below=1)
 
     def __post_init__(self) -> None:
-        if not 0.0 < self.nmi < 1.0:
-            raise ValueError(f"target.nmi must be in (0, 1), got {self.nmi}")
+        check_bounds(self, "target.")
 
 
 @dataclasses.dataclass(frozen=True)

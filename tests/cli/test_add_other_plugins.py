@@ -12,7 +12,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "add-other-plugins.md"
 
 def test_the_documented_plugins_keep_their_contracts(tmp_path, capsys):
     code = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    assert len(code) == 4
+    assert len(code) == 2
     file = tmp_path / "mine.py"
     file.write_text("\n".join(code), encoding="utf-8")
     with ExitStack() as stack:
@@ -20,5 +20,5 @@ def test_the_documented_plugins_keep_their_contracts(tmp_path, capsys):
             stack.enter_context(registry.isolated())
         assert check_file(file) == 0, capsys.readouterr().out
     shown = capsys.readouterr().out
-    for title in ("adapter embedding-scales", "task animals", "transform reversed", "model small-"):
+    for title in ("transform reversed", "model small-gpt2"):
         assert title in shown

@@ -40,7 +40,7 @@ class Negated(Transform):
     def read(self, reader, shared):
         return shared.layout.numel, None
 
-    def backward(self, y, side, shared):
+    def inverse(self, y, side, shared):
         return SIGN * y
 """
 TASK = """

@@ -8,12 +8,9 @@ import torch
 
 from fedbytes.data import encode, make_split, make_text_data
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.clock import Clock
-from fedbytes.federated.federation import Federation, start
-from fedbytes.federated.protocol.channel import Channel
-from fedbytes.federated.protocol.ledger import Ledger
+from fedbytes.federated.federation import Federation
 from fedbytes.federated.protocol.link import make_link
-from fedbytes.federated.round import run_round
+from fedbytes.federated.simulation import Simulation
 from fedbytes.models import build_model
 from fedbytes.models.base.tiny_bases import byte_tokenizer
 
@@ -36,7 +33,7 @@ def colours(kind="classification"):
 def tiny(model="tiny-bert", rank=2, kind="classification", base=None, **adapter):
     spec = {"name": model, "device": "cpu", "precision": "float32"} | (base or {})
     adapter = {"name": "lora", "rank": rank, **adapter}
-    return build_model(spec, adapter, colours(kind), prefix_cache=False)
+    return build_model(spec, adapter, colours(kind), layer_cache=False)
 
 
 class Watched:
@@ -57,30 +54,30 @@ class Watched:
             downlink=make_link(link),
             **settings,
         )
-        self.state, self.ledger = start(self.fed), Ledger()
+        self.run = Simulation(self.fed)
+        self.state, self.ledger = self.run.state, self.run.ledger
 
     def go(self, rounds=1):
         """Run rounds; keep the weights (base + scale B A) that clients of the last ended with."""
         self.ended, train = [], type(self.fed.algorithm).train
 
-        def remember(algorithm, turn, begin, *rest):
-            trained = train(algorithm, turn, begin, *rest)
-            self.ended.append(effective(turn.model))
+        def remember(algorithm, context, begin, *rest):
+            trained = train(algorithm, context, begin, *rest)
+            self.ended.append(effective(context.model))
             return trained
 
-        channel = Channel(self.ledger)
         try:
             type(self.fed.algorithm).train = remember
             for _ in range(rounds):
                 self.ended.clear()
-                run_round(self.state, self.fed, channel, Clock())
+                self.run.run_round()
         finally:
             type(self.fed.algorithm).train = train
         return self
 
     @property
     def shares(self):
-        sizes = np.array([len(self.parts[c]) for c in self.fed.turn(self.state.round).clients])
+        sizes = np.array([len(self.parts[c]) for c in self.fed.context(self.state.round).clients])
         return (sizes / sizes.sum()).tolist()
 
     def mean_of_products(self):

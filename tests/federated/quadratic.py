@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.federation import Federation, start
+from fedbytes.federated.federation import Federation
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.testing.strict_client import Rehearsal
 
@@ -57,4 +57,4 @@ def quadratic_run(algorithm, sizes, curvatures, *, clients_per_round=None, round
         clients_per_round=clients_per_round or len(sizes),
         seed=seed,
     )
-    return Rehearsal(fed, start(fed)).go(rounds)
+    return Rehearsal(fed).go(rounds)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from algorithm_tables import PAIRINGS, configured, measure
 
-from fedbytes.federated.algorithm import Pairing
+from fedbytes.federated.algorithm import Compatibility
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "algorithms.md"
@@ -25,7 +25,7 @@ def test_every_algorithm_has_a_line_in_both_tables():
 
 def test_the_pairings_differ_from_the_plain_one_in_what_they_name():
     for case in PAIRINGS.values():
-        assert case != Pairing()
+        assert case != Compatibility()
     assert len(set(PAIRINGS.values())) == len(PAIRINGS)
 
 

@@ -9,8 +9,9 @@ import torch
 from fedbytes.compression.codec import make_codec
 from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.compression.layout import Shared
-from fedbytes.federated.protocol.channel import KIND_IDS, SERVER
+from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.protocol.messages import KIND_IDS
 
 TOPK = {"name": "topk", "density": 0.1, "error_feedback": True}
 
@@ -190,9 +191,9 @@ def test_a_memory_survives_a_checkpoint_and_the_server_holds_what_clients_told(
     cut.go(3)
     assert torch.equal(whole.state.model, cut.state.model)
     assert whole.crossed == cut.crossed
-    for client, estimate in whole.state.up_estimates.items():
-        assert torch.equal(estimate, whole.state.up_memories[client]["estimate"])
-    assert bool(whole.state.up_estimates) == link.estimates
+    for client, estimates in whole.state.server.estimates.items():
+        assert torch.equal(estimates[""], whole.clients[client].state.senders[""]["estimate"])
+    assert bool(whole.state.server.estimates) == link.estimates
 
 
 def test_ef21_over_a_lossless_codec_is_no_memory_at_all(make_run):
@@ -217,13 +218,9 @@ def test_residuals_make_up_for_what_was_lost(make_run):
 
 
 def test_encoding_seconds_of_the_ledger_are_those_of_the_clock(make_run):
-    from fedbytes.federated.clock import Clock
-    from fedbytes.federated.round import run_round
-
-    run, clock = make_run(4, downlink=make_link(TOPK), uplink=make_link(TOPK)), Clock()
-    for _ in range(3):
-        run_round(run.state, run.fed, run.channel, clock)
+    run = make_run(4, downlink=make_link(TOPK), uplink=make_link(TOPK)).go(3)
+    clock = run.clock
     booked = sum(e.encode_seconds for e in run.ledger.entries)
     # The newest update has been encoded and will be booked when it is sent.
-    assert booked + run.state.encode_seconds == pytest.approx(clock.seconds()["encode"])
+    assert booked + run.state.server.encode_seconds == pytest.approx(clock.seconds()["encode"])
     assert sum(e.decode_seconds for e in run.ledger.entries) <= clock.seconds()["decode"]

@@ -17,24 +17,24 @@ class Halves(FedAvg):
 
     name = "halves"
 
-    def _half(self, turn):
-        n = turn.model.layout.numel
-        return slice(0, n // 2) if turn.round % 2 else slice(n // 2, n)
+    def _half(self, context):
+        n = context.model.layout.numel
+        return slice(0, n // 2) if context.round % 2 else slice(n // 2, n)
 
-    def up(self, turn):
-        half = self._half(turn)
+    def up(self, context):
+        half = self._half(context)
         return Layout({f"half {half.start}": (half.stop - half.start,)})
 
-    def down(self, turn):
-        return self.up(turn)
+    def down(self, context):
+        return self.up(context)
 
-    def train(self, turn, start, indices, memory, rng):
-        whole = super().train(turn, start, indices, memory, rng)
-        return type(whole)(whole.delta[self._half(turn)].clone(), whole.loss, whole.memory)
+    def train(self, context, start, indices, memory, rng):
+        whole = super().train(context, start, indices, memory, rng)
+        return type(whole)(whole.delta[self._half(context)].clone(), whole.loss, whole.memory)
 
-    def apply(self, turn, held, update):
+    def apply(self, context, held, update):
         after = held.clone()
-        after[self._half(turn)] += update
+        after[self._half(context)] += update
         return after
 
 
@@ -69,7 +69,11 @@ def test_messages_have_the_layout_of_their_round(make_run, spec):
 
 def test_each_layout_has_a_memory_of_its_own(make_run):
     run = make_run(3, algorithm=Halves(**FIELDS), uplink=make_link(TOPK)).go(4)
-    shapes = {slot: held["residual"].shape for slot, held in run.state.up_memories.items()}
+    shapes = {
+        (client, key): sender["residual"].shape
+        for client, kept in run.state.clients.items()
+        for key, sender in kept.senders.items()
+    }
     assert len(shapes) == 6
     assert {shape[0] for shape in shapes.values()} == {
         run.fed.layout.numel // 2,

@@ -100,7 +100,7 @@ def test_hooks_are_applied_in_order_and_can_drop_an_upload(make_run):
 def test_server_optimisers_keep_explicit_state(make_run, fields, what):
     algorithm = make_algorithm("fedavg", local_steps=2, server_learning_rate=0.1, **fields)
     run = make_run(3, algorithm=algorithm).go(2)
-    assert run.state.server[what].abs().sum() > 0
+    assert run.state.server.optimizer[what].abs().sum() > 0
 
 
 def test_a_saved_state_goes_on_bit_for_bit(make_run, tmp_path):

@@ -109,7 +109,8 @@ def run_lines(
         on_event(event)
         if getattr(event, "round", None) == config.rounds:
             saved = torch.load(folder / "checkpoint" / "state.pt", weights_only=True)
-            model["model"] = digest(saved["model"].numpy().astype("<f4").tobytes())
+            held = saved["server"]["model"] if "format" in saved else saved["model"]
+            model["model"] = digest(held.numpy().astype("<f4").tobytes())
 
     run(config, store, deliver=wire, on_event=look)
     own: Lines = {

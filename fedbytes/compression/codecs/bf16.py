@@ -1,6 +1,7 @@
 """bfloat16: the upper half of a float32."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.reader import Reader
@@ -18,10 +19,8 @@ class Bf16(Codec):
     2^-8 of it.
     """
 
-    @property
-    def contracts(self) -> bool:
-        """True: the error of each normal value is at most 2^-8 of it."""
-        return True
+    contracts: ClassVar[bool] = True
+    relative_error: ClassVar[float] = 2.0**-8
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         return to_bf16(x).astype("<u2", copy=False)

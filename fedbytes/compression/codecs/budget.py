@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload, make_codec
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
+from fedbytes.plugin_fields import bounded
 
 _STEPS = 256  # settings: 16 an octave, so that neighbours are 4 % apart
 _PER_OCTAVE = 16
@@ -34,19 +35,15 @@ class Budget(Codec):
     """
 
     codec: Codec
-    payload_bytes: int
+    payload_bytes: int = bounded(least=_HEAD + DIGEST_BYTES)
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"codec": {"name": "ecsq", "bits": 1.0}, "payload_bytes": 160_000},
         {"codec": {"name": "topk", "bits": 4}, "payload_bytes": 70_000},
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _rate_field(self.codec)
-        if self.payload_bytes < _HEAD + DIGEST_BYTES:
-            raise ValueError(
-                f"budget: payload_bytes must be at least {_HEAD + DIGEST_BYTES}, "
-                f"got {self.payload_bytes}"
-            )
 
     @property
     def unbiased(self) -> bool:
@@ -77,7 +74,7 @@ class Budget(Codec):
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         room = self.payload_bytes - DIGEST_BYTES - _HEAD
         low, high = self._ends()  # finest and coarsest; what fits is towards high
-        best = self._at(high).body(x, shared)
+        best = self._at(high).encode_body(x, shared)
         if len(best) > room:
             raise ValueError(
                 f"budget: {self.codec.name} needs {len(best) + _HEAD + DIGEST_BYTES} bytes for "
@@ -86,7 +83,7 @@ class Budget(Codec):
             )
         while low < high:
             middle = (low + high) // 2
-            body = self._at(middle).body(x, shared)
+            body = self._at(middle).encode_body(x, shared)
             if len(body) <= room:
                 best, high = body, middle
             else:
@@ -96,7 +93,7 @@ class Budget(Codec):
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         reader = Reader(data, self.name)
         i = reader.number("B", "setting", 0, _coarsest(self.codec))
-        return self._at(i)._decode(reader.rest(), shared)
+        return self._at(i).decode_body(reader.rest(), shared)
 
 
 def _octaves(i: int) -> float:

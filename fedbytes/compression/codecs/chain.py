@@ -46,6 +46,7 @@ class Chain(Codec):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.transforms:
             raise ValueError("chain: give at least one transform, or name the codec alone")
 
@@ -64,26 +65,21 @@ class Chain(Codec):
         """Whether every transform sends zeros for what it leaves out, and mixes nothing."""
         return all(t.sparse for t in self.transforms)
 
-    @property
-    def uses_reference(self) -> bool:
-        """False: transforms and codec are given none but the first's, which none here uses."""
-        return False
-
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         sides = []
         for transform in self.transforms:
             step = transform.forward(x, shared)
             x, shared = step.vector, _after(shared, step.vector.size)
             sides.append(step.side)
-        return b"".join([*sides, self.codec.body(x, shared)])
+        return b"".join([*sides, self.codec.encode_body(x, shared)])
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         reader = Reader(data, self.name)
         steps = list(self._read(reader, shared))
         last = _after(steps[-1][2], steps[-1][3])
-        y = self.codec._decode(reader.rest(), last)
+        y = self.codec.decode_body(reader.rest(), last)
         for transform, side, before, _ in reversed(steps):
-            y = transform.backward(y, side, before)
+            y = transform.inverse(y, side, before)
         return y
 
     def _read(self, reader: Reader, shared: Shared) -> Iterator[tuple[Transform, Any, Shared, int]]:

@@ -5,18 +5,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import round_step
-from fedbytes.compression.sparsifiers.sparse_vector import (
-    SparseCodec,
-    at_least,
-    check_bits,
-    check_density,
-    share_of,
-)
-from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.numerics.step_rounding import round_step
+from fedbytes.compression.quantisers.log_magnitude import WIDTHS
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.magnitude_threshold import select_at_least
+from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec
+from fedbytes.compression.sparsifiers.top_k import select_top_k
+from fedbytes.plugin_fields import bounded
 
 _WARM_DENSITY = 0.25
 _TOPS = 64  # of the largest that a sample should hold for the threshold to be near
@@ -55,22 +53,14 @@ class Dgc(SparseCodec):
         bits: bits a kept value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
     """
 
-    density: float = 0.001
-    sample: float = 0.01
-    warmup_rounds: int = 0
-    bits: int = 32
+    density: float = bounded(0.001, above=0, most=1)
+    sample: float = bounded(0.01, above=0, most=1)
+    warmup_rounds: int = bounded(0, least=0)
+    bits: int = bounded(32, choices=WIDTHS)
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"density": 0.01},
         {"density": 0.01, "bits": 8, "warmup_rounds": 6},
     )
-
-    def __post_init__(self) -> None:
-        check_density("dgc", self.density)
-        check_bits("dgc", self.bits)
-        if not 0 < self.sample <= 1:
-            raise ValueError(f"dgc: sample must be in (0, 1], got {self.sample}")
-        if self.warmup_rounds < 0:
-            raise ValueError(f"dgc: warmup_rounds must be at least 0, got {self.warmup_rounds}")
 
     def density_at(self, round_: int) -> float:
         """Return the share of coordinates that may be kept in a round."""
@@ -80,17 +70,17 @@ class Dgc(SparseCodec):
         return round_step(_WARM_DENSITY * fall)  # no platform's last bits of a power
 
     def _most(self, shared: Shared) -> int:
-        return share_of(self.density_at(shared.round), shared.layout.numel)
+        return count_for_density(self.density_at(shared.round), shared.layout.numel)
 
     def _select(self, x: Floats, shared: Shared) -> Indices:
         k = self._most(shared)
         stride = int(x.size // max(self.sample * x.size, _TOPS * x.size / max(k, 1), 1))
         if stride < 2:
-            return largest(x, k)
+            return select_top_k(x, k)
         start = int(shared.generator("dgc").integers(stride))
         sampled = np.abs(x[start::stride])
-        top = sampled.size - share_of(k / x.size, sampled.size)
-        kept = at_least(x, float(np.partition(sampled, top)[top]))
+        top = sampled.size - count_for_density(k / x.size, sampled.size)
+        kept = select_at_least(x, float(np.partition(sampled, top)[top]))
         if kept.size > k:
-            return kept[largest(x[kept], k)]
-        return kept if kept.size >= _LEAST * k else largest(x, k)
+            return kept[select_top_k(x[kept], k)]
+        return kept if kept.size >= _LEAST * k else select_top_k(x, k)

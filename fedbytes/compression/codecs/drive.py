@@ -28,10 +28,6 @@ class Drive(Codec):
     scale: Literal["unbiased", "biased"] = "unbiased"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"scale": "biased"})
 
-    def __post_init__(self) -> None:
-        if self.scale not in ("unbiased", "biased"):
-            raise ValueError(f"drive: scale is 'unbiased' or 'biased', got {self.scale!r}")
-
     @property
     def unbiased(self) -> bool:
         """True for the unbiased scale, as far as the rotation is uniform."""

@@ -7,6 +7,7 @@ from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.quantisers.lloyd_rotated import pack_rotated, read_rotated
+from fedbytes.plugin_fields import bounded
 
 
 @CODECS.register("eden")
@@ -32,7 +33,7 @@ class Eden(Codec):
         scale: "unbiased" or "biased".
     """
 
-    bits: float = 2.0
+    bits: float = bounded(2.0, least=0.01, most=8)
     scale: Literal["unbiased", "biased"] = "unbiased"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"bits": 2.0},
@@ -40,12 +41,6 @@ class Eden(Codec):
         {"bits": 1.5},
         {"bits": 4.0, "scale": "biased"},
     )
-
-    def __post_init__(self) -> None:
-        if not 0.01 <= self.bits <= 8:
-            raise ValueError(f"eden: bits must be from 0.01 to 8, got {self.bits}")
-        if self.scale not in ("unbiased", "biased"):
-            raise ValueError(f"eden: scale is 'unbiased' or 'biased', got {self.scale!r}")
 
     @property
     def unbiased(self) -> bool:

@@ -1,6 +1,7 @@
 """No compression: the baseline that every other codec is held against."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.reader import Reader
@@ -12,18 +13,10 @@ from fedbytes.compression.layout import Shared
 class Fp32(Codec):
     """The vector as it is: exact, 32 bits a coordinate.
 
-    Wire: float32 [numel], little-endian. Unbiased; contracts (nothing is lost).
+    Wire: float32 [numel], little-endian. Exact, hence unbiased and contracting.
     """
 
-    @property
-    def unbiased(self) -> bool:
-        """True: nothing is lost."""
-        return True
-
-    @property
-    def contracts(self) -> bool:
-        """True: nothing is lost."""
-        return True
+    exact: ClassVar[bool] = True
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         return x.astype("<f4", copy=False)

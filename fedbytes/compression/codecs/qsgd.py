@@ -6,11 +6,15 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.groups import group_peaks, group_sizes, group_sums
-from fedbytes.compression.quantisers.stochastic_levels import pack_on_grids, read_on_grids
+from fedbytes.compression.quantisers.stochastic_levels import (
+    pack_stochastic_levels,
+    read_stochastic_levels,
+)
+from fedbytes.plugin_fields import bounded
 
 _MOST_LEVELS = 1 << 15
 
@@ -35,27 +39,15 @@ class Qsgd(Codec):
         norm: "l2" as in the paper's analysis, or "max", which gives finer levels and more bits.
     """
 
-    levels: int = 15
-    bucket: int = 512
+    levels: int = bounded(15, least=1, most=_MOST_LEVELS)
+    bucket: int = bounded(512, least=1)
     norm: Literal["l2", "max"] = "l2"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"levels": 127},
         {"levels": 1, "bucket": 64},
         {"levels": 7, "norm": "max"},
     )
-
-    def __post_init__(self) -> None:
-        if not 1 <= self.levels <= _MOST_LEVELS:
-            raise ValueError(f"qsgd: levels must be from 1 to {_MOST_LEVELS}, got {self.levels}")
-        if self.bucket < 1:
-            raise ValueError(f"qsgd: bucket must be at least 1, got {self.bucket}")
-        if self.norm not in ("l2", "max"):
-            raise ValueError(f"qsgd: norm is 'l2' or 'max', got {self.norm!r}")
-
-    @property
-    def unbiased(self) -> bool:
-        """True."""
-        return True
+    unbiased: ClassVar[bool] = True
 
     @property
     def contracts(self) -> bool:
@@ -66,26 +58,26 @@ class Qsgd(Codec):
         if x.size == 0:
             return b""
         sizes = group_sizes(shared.layout, self.bucket)
-        scaled, exponent = normalise(x)
+        scaled, exponent = split_exponent(x)
         if self.norm == "max":
             norms = group_peaks(scaled, sizes)
         else:
             norms = np.sqrt(group_sums(scaled, sizes, 2)).astype(np.float32)
         noise = shared.generator("qsgd").random(x.size, np.float32)
         noise -= np.float32(0.5)
-        norms, symbols = pack_on_grids(scaled, norms, self.levels, sizes, noise)
-        head = exponent.to_bytes(2, "little", signed=True)
+        norms, symbols = pack_stochastic_levels(scaled, norms, self.levels, sizes, noise)
+        head = pack_exponent(exponent)
         return b"".join((head, norms.astype("<f4").tobytes(), symbols))
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
         sizes = group_sizes(shared.layout, self.bucket)
         reader = Reader(data, self.name)
-        exponent = reader.number("h", "exponent", *EXPONENTS) if numel else 0
+        exponent = read_exponent(reader) if numel else 0
         norms = reader.floats(sizes.size, "norms")
         if numel == 0:
             y = np.empty(0, np.float32)
         else:
-            y = read_on_grids(reader, norms, self.levels, sizes, numel)
+            y = read_stochastic_levels(reader, norms, self.levels, sizes, numel)
         reader.end()
-        return restore(y, exponent)
+        return apply_exponent(y, exponent)

@@ -5,19 +5,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import (
-    check_bits,
-    check_density,
-    drawn,
-    pack_sparse,
-    read_sparse,
-    scale_up,
-    share_of,
-)
+from fedbytes.compression.quantisers.log_magnitude import WIDTHS
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.random_subset import random_subset, scale_clipped
+from fedbytes.compression.sparsifiers.sparse_vector import pack_sparse, read_sparse
+from fedbytes.plugin_fields import bounded
 
 
 @CODECS.register("randk")
@@ -41,17 +37,14 @@ class RandK(Codec):
         scale: multiply by n / k, which makes it unbiased and multiplies the error.
     """
 
-    density: float = 0.01
-    bits: int = 8
+    density: float = bounded(0.01, above=0, most=1)
+    bits: int = bounded(8, choices=WIDTHS)
     scale: bool = False
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"density": 0.1, "bits": 8},
         {"density": 0.1, "bits": 32, "scale": True},
     )
-
-    def __post_init__(self) -> None:
-        check_density("randk", self.density)
-        check_bits("randk", self.bits)
+    sparse: ClassVar[bool] = True
 
     @property
     def unbiased(self) -> bool:
@@ -63,14 +56,11 @@ class RandK(Codec):
         """True without scale, with delta of about density."""
         return not self.scale
 
-    @property
-    def sparse(self) -> bool:
-        """True: what is not drawn is zero."""
-        return True
-
     def _drawn(self, shared: Shared) -> Indices:
         numel = shared.layout.numel
-        return drawn(shared.generator("randk"), numel, share_of(self.density, numel))
+        return random_subset(
+            shared.generator("randk"), numel, count_for_density(self.density, numel)
+        )
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         values = x[self._drawn(shared)]
@@ -82,6 +72,6 @@ class RandK(Codec):
         reader.end()
         y = np.zeros(shared.layout.numel, np.float32)
         if self.scale and kept.size:
-            values = scale_up(values, y.size / kept.size)
+            values = scale_clipped(values, y.size / kept.size)
         y[kept] = values
         return y

@@ -10,6 +10,7 @@ from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unp
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.groups import group_sizes, group_sums, pick_levels
+from fedbytes.plugin_fields import bounded
 
 
 @CODECS.register("sign")
@@ -26,17 +27,9 @@ class Sign(Codec):
         block: coordinates a scale; 0 gives each tensor of the layout one scale.
     """
 
-    block: int = 0
+    block: int = bounded(0, least=0)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"block": 256}, {"block": 100})
-
-    def __post_init__(self) -> None:
-        if self.block < 0:
-            raise ValueError(f"sign: block must be at least 0, got {self.block}")
-
-    @property
-    def contracts(self) -> bool:
-        """True, with delta >= 1 / (largest group)."""
-        return True
+    contracts: ClassVar[bool] = True
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         sizes = group_sizes(shared.layout, self.block)

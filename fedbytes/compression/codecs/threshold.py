@@ -6,11 +6,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import energy, round_step
-from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec, at_least, check_bits
+from fedbytes.compression.numerics.squared_norm import squared_norm
+from fedbytes.compression.numerics.step_rounding import round_step
+from fedbytes.compression.quantisers.log_magnitude import WIDTHS
+from fedbytes.compression.sparsifiers.magnitude_threshold import select_at_least
+from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec
+from fedbytes.plugin_fields import bounded
 
 
 @CODECS.register("threshold")
@@ -30,17 +34,12 @@ class Threshold(SparseCodec):
         bits: bits a kept value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
     """
 
-    threshold: float = 3.0
-    bits: int = 8
+    threshold: float = bounded(3.0, above=0)
+    bits: int = bounded(8, choices=WIDTHS)
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"threshold": 3.0, "bits": 8},
         {"threshold": 1.0, "bits": 2},
     )
-
-    def __post_init__(self) -> None:
-        if not 0 < self.threshold < math.inf:
-            raise ValueError(f"threshold: threshold must be above 0, got {self.threshold}")
-        check_bits("threshold", self.bits)
 
     def _most(self, shared: Shared) -> int:
         return shared.layout.numel
@@ -49,6 +48,6 @@ class Threshold(SparseCodec):
         if x.size == 0:
             return np.arange(0)
         # Rounded, so that the last bits of a sum depend on no platform.
-        cutoff = round_step(self.threshold * math.sqrt(energy(x) / x.size))
+        cutoff = round_step(self.threshold * math.sqrt(squared_norm(x) / x.size))
         top = max(float(x.max()), -float(x.min()))
-        return at_least(x, min(cutoff, top))
+        return select_at_least(x, min(cutoff, top))

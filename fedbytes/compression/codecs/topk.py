@@ -3,16 +3,14 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import (
-    SparseCodec,
-    check_bits,
-    check_density,
-    share_of,
-)
-from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.quantisers.log_magnitude import WIDTHS
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec
+from fedbytes.compression.sparsifiers.top_k import select_top_k
+from fedbytes.plugin_fields import bounded
 
 
 @CODECS.register("topk")
@@ -31,8 +29,8 @@ class TopK(SparseCodec):
         bits: bits a kept value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
     """
 
-    density: float = 0.01
-    bits: int = 8
+    density: float = bounded(0.01, above=0, most=1)
+    bits: int = bounded(8, choices=WIDTHS)
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"density": 0.01, "bits": 32},
         {"density": 0.01, "bits": 8},
@@ -42,12 +40,8 @@ class TopK(SparseCodec):
         {"density": 1.0, "bits": 5},
     )
 
-    def __post_init__(self) -> None:
-        check_density("topk", self.density)
-        check_bits("topk", self.bits)
-
     def _most(self, shared: Shared) -> int:
-        return share_of(self.density, shared.layout.numel)
+        return count_for_density(self.density, shared.layout.numel)
 
     def _select(self, x: Floats, shared: Shared) -> Indices:
-        return largest(x, self._most(shared))
+        return select_top_k(x, self._most(shared))

@@ -8,7 +8,7 @@ from fedbytes.compression.codec import Floats, make_codec
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.testing.codec_contract import check_codec
-from fedbytes.compression.testing.sample_vectors import edge_cases, layout_of
+from fedbytes.compression.testing.sample_vectors import edge_cases, sample_layout
 from fedbytes.compression.transform import TRANSFORMS, Transform
 from fedbytes.testing import Check, Finding, check_spec, no_global_random, require, run_checks
 
@@ -35,7 +35,7 @@ def check_transform(transform: Transform) -> list[Finding]:
 
 
 def _shared(x: Floats) -> Shared:
-    return Shared(layout_of(x.size), seed=1, round=2, sender=3)
+    return Shared(sample_layout(x.size), seed=1, round=2, sender=3)
 
 
 def _there_and_back(transform: Transform, x: Floats) -> tuple[Floats, Floats, bytes]:
@@ -46,7 +46,7 @@ def _there_and_back(transform: Transform, x: Floats) -> tuple[Floats, Floats, by
     size, side = transform.read(reader, shared)
     require(len(reader.rest()) == 0, "read leaves side bytes over")
     require(size == found.vector.size, f"read says {size} coordinates, not {found.vector.size}")
-    return found.vector, transform.backward(found.vector.copy(), side, shared), found.side
+    return found.vector, transform.inverse(found.vector.copy(), side, shared), found.side
 
 
 def _check_round_trips(transform: Transform) -> str:
@@ -55,7 +55,7 @@ def _check_round_trips(transform: Transform) -> str:
         given = x.copy()
         first, second = (_there_and_back(transform, given) for _ in range(2))
         require(np.array_equal(given, x), f"{name}: forward changed its input")
-        for what, vector in (("forward", first[0]), ("backward", first[1])):
+        for what, vector in (("forward", first[0]), ("inverse", first[1])):
             require(vector.dtype == np.float32, f"{name}: {what} gives {vector.dtype}, not float32")
             require(vector.ndim == 1, f"{name}: {what} gives {vector.ndim} dimensions")
             require(bool(np.isfinite(vector).all()), f"{name}: {what} is not finite")

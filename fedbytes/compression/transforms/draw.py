@@ -1,15 +1,17 @@
 """Draw coordinates at random; both ends know which."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.coding.index_sets import Indices
+from fedbytes.arrays import Floats, Indices
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import check_density, drawn, scale_up, share_of
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.random_subset import random_subset, scale_clipped
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
+from fedbytes.plugin_fields import bounded
 
 
 @TRANSFORMS.register("draw")
@@ -24,29 +26,20 @@ class Draw(Transform):
         density: share of the coordinates, in (0, 1]; at least one is drawn.
     """
 
-    density: float = 0.1
-
-    def __post_init__(self) -> None:
-        check_density("draw", self.density)
-
-    @property
-    def unbiased(self) -> bool:
-        """True."""
-        return True
+    density: float = bounded(0.1, above=0, most=1)
+    unbiased: ClassVar[bool] = True
+    sparse: ClassVar[bool] = True
 
     @property
     def contracts(self) -> bool:
         """True only where everything is drawn."""
         return self.density == 1
 
-    @property
-    def sparse(self) -> bool:
-        """True."""
-        return True
-
     def _places(self, shared: Shared) -> Indices:
         numel = shared.layout.numel
-        return drawn(shared.generator("draw"), numel, share_of(self.density, numel))
+        return random_subset(
+            shared.generator("draw"), numel, count_for_density(self.density, numel)
+        )
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the drawn coordinates."""
@@ -57,8 +50,8 @@ class Draw(Transform):
         places = self._places(shared)
         return places.size, places
 
-    def backward(self, y: Floats, side: Indices, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: Indices, shared: Shared) -> Floats:
         """Return the values scaled up in their places, and zeros."""
         x = np.zeros(shared.layout.numel, np.float32)
-        x[side] = scale_up(y, x.size / max(side.size, 1))
+        x[side] = scale_clipped(y, x.size / max(side.size, 1))
         return x

@@ -1,16 +1,18 @@
 """Keep the largest coordinates."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.coding.index_sets import Indices, pack_indices, read_indices
-from fedbytes.compression.coding.reader import Reader, count_bytes
+from fedbytes.arrays import Floats, Indices
+from fedbytes.compression.coding.index_sets import pack_indices, read_indices
+from fedbytes.compression.coding.reader import Reader, pack_count
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import check_density, share_of
-from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.top_k import select_top_k
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
+from fedbytes.plugin_fields import bounded
 
 
 @TRANSFORMS.register("keep")
@@ -25,33 +27,22 @@ class Keep(Transform):
         density: share of the coordinates that is kept, in (0, 1].
     """
 
-    density: float = 0.01
-
-    def __post_init__(self) -> None:
-        check_density("keep", self.density)
-
-    @property
-    def contracts(self) -> bool:
-        """True, with delta of about density times the codec's."""
-        return True
-
-    @property
-    def sparse(self) -> bool:
-        """True."""
-        return True
+    density: float = bounded(0.01, above=0, most=1)
+    contracts: ClassVar[bool] = True
+    sparse: ClassVar[bool] = True
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the kept values, their number and places."""
-        kept = largest(x, share_of(self.density, x.size))
-        return Transformed(count_bytes(kept.size) + pack_indices(kept, x.size), x[kept])
+        kept = select_top_k(x, count_for_density(self.density, x.size))
+        return Transformed(pack_count(kept.size) + pack_indices(kept, x.size), x[kept])
 
     def read(self, reader: Reader, shared: Shared) -> tuple[int, Indices]:
         """Return how many are kept, and where."""
         numel = shared.layout.numel
-        k = reader.count("kept", share_of(self.density, numel))
+        k = reader.count("kept", count_for_density(self.density, numel))
         return k, read_indices(reader, k, numel)
 
-    def backward(self, y: Floats, side: Indices, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: Indices, shared: Shared) -> Floats:
         """Return the values in their places, and zeros."""
         x = np.zeros(shared.layout.numel, np.float32)
         x[side] = y

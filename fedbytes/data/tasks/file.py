@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from fedbytes.data.readers.table_file import load_file
 from fedbytes.data.task import TASKS, Task
 from fedbytes.data.text_data import TextData
+from fedbytes.plugin_fields import bounded
 
 
 @TASKS.register("file")
@@ -24,14 +25,12 @@ class FileTask(Task):
     test_path: str | None = None
     text: str = "text"
     label: str = "label"
-    test_fraction: float = 0.2
+    test_fraction: float = bounded(0.2, above=0, below=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.path:
             raise ValueError("task 'file' needs path: a CSV, JSONL or Parquet file")
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"test_fraction must be between 0 and 1, got {self.test_fraction}")
 
     def read(self) -> TextData:
         """Return the examples of the file."""

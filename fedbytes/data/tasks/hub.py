@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 from fedbytes.data.readers.hub import load_hub
 from fedbytes.data.task import TASKS, Task
 from fedbytes.data.text_data import TextData
+from fedbytes.plugin_fields import bounded
 
 
 @TASKS.register("hub")
@@ -28,14 +29,12 @@ class HubTask(Task):
     test_split: str = "test"
     text: str = "text"
     label: str = "label"
-    test_fraction: float = 0.2
+    test_fraction: float = bounded(0.2, above=0, below=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.hub_id:
             raise ValueError("task 'hub' needs hub_id: a data set's id or a folder")
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"test_fraction must be between 0 and 1, got {self.test_fraction}")
 
     def read(self) -> TextData:
         """Return the examples of the data set."""

@@ -7,6 +7,7 @@ from fedbytes.data.readers.hub import load_frames
 from fedbytes.data.readers.table_file import hold_out, read_frame
 from fedbytes.data.task import TASKS
 from fedbytes.data.text_data import TextData, make_text_data
+from fedbytes.plugin_fields import bounded
 
 
 @TASKS.register("instruct")
@@ -33,14 +34,12 @@ class Instruct(ChatTask):
     config: str | None = None
     train_split: str = "train"
     test_split: str = "test"
-    test_fraction: float = 0.1
+    test_fraction: float = bounded(0.1, above=0, below=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if bool(self.path) == bool(self.hub_id):
             raise ValueError("task 'instruct' needs path, a file, or hub_id, and not both")
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"test_fraction must be between 0 and 1, got {self.test_fraction}")
 
     def read(self) -> TextData:
         """Return the conversations."""

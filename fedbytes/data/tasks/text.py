@@ -5,6 +5,7 @@ from fedbytes.data.readers.plain_text import Documents, read_texts
 from fedbytes.data.readers.table_file import hold_out
 from fedbytes.data.task import TASKS, Kind, Task
 from fedbytes.data.text_data import TextData, make_text_data
+from fedbytes.plugin_fields import bounded
 
 
 @TASKS.register("text")
@@ -26,8 +27,8 @@ class TextTask(Task):
     path: str = ""
     test_path: str | None = None
     documents: Documents = "file"
-    lines_per_document: int = 50
-    test_fraction: float = 0.1
+    lines_per_document: int = bounded(50, least=1)
+    test_fraction: float = bounded(0.1, above=0, below=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -35,12 +36,6 @@ class TextTask(Task):
             raise ValueError("task 'text' needs path: a text file or a glob")
         if self.kind != "causal-lm":
             raise ValueError(f"task 'text' has no labels: kind must be causal-lm, got {self.kind}")
-        if self.lines_per_document < 1:
-            raise ValueError(
-                f"lines_per_document must be at least 1, got {self.lines_per_document}"
-            )
-        if not 0 < self.test_fraction < 1:
-            raise ValueError(f"test_fraction must be between 0 and 1, got {self.test_fraction}")
 
     def read(self) -> TextData:
         """Return the documents of the files."""

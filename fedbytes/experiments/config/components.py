@@ -6,7 +6,7 @@ from typing import Any
 
 from fedbytes.data import TASKS, Task, make_task
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, make_algorithm
-from fedbytes.federated.federation import pairing
+from fedbytes.federated.federation import compatibility
 from fedbytes.federated.protocol.link import Link, make_link
 from fedbytes.models import (
     ADAPTERS,
@@ -67,7 +67,7 @@ class Components:
             ValueError: with the algorithm's reason, in one line.
         """
         joined = replace(
-            pairing(self.uplink, self.downlink, partial),
+            compatibility(self.uplink, self.downlink, partial),
             adapter=self.adapter,
             classifies=self.model.head == "linear" and self.task.kind == "classification",
         )

@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fedbytes.experiments.config.plugin_files import load_plugins
+from fedbytes.plugin_fields import ADDED, is_default
 from fedbytes.registry import nearest
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class RunConfig(BaseModel):
     """Clients sampled per round; all by default."""
     evaluate_every: int = Field(1, ge=1)
     """Rounds between evaluations; the last round is always evaluated."""
-    evaluate_start: bool = False
+    evaluate_start: Annotated[bool, ADDED] = False
     """Also evaluate before the first round: a row for round 0, before anything is sent."""
     initial: Literal["full", "seed"] = "full"
     """How clients get the initial state: sent in full, or drawn from a seed that is sent."""
@@ -137,9 +138,12 @@ class RunConfig(BaseModel):
     @property
     def id(self) -> str:
         """The digest of the canonical configuration; runs with equal ids are the same run."""
-        identity = self.model_dump(mode="json", exclude=_NOT_IDENTITY)
-        if not self.evaluate_start:  # the field came later: runs without it keep their ids
-            del identity["evaluate_start"]
+        known = type(self).model_fields
+        identity = {
+            key: value
+            for key, value in self.model_dump(mode="json", exclude=_NOT_IDENTITY).items()
+            if not is_default(known[key], getattr(self, key))
+        }
         text = json.dumps(identity, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -14,8 +14,11 @@ import torch
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.run_setup import Problem, make_problem
 from fedbytes.experiments.execution.traffic_forecast import Sample, after_a_round, foretell
+from fedbytes.federated.algorithm import Trained
+from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Hooks
-from fedbytes.streams import stream
+from fedbytes.federated.simulation import Simulation
+from fedbytes.federated.state import State, initial_state
 
 
 @dataclass(frozen=True)
@@ -62,21 +65,25 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
 def _measure(problem: Problem) -> _Trial:
     """Train one client in round 1 and, unless that is slow, another in round 2."""
     fed = problem.federation
-    held = fed.algorithm.initial(fed.model, fed.seed)
     found: list[_Trial] = []
-    for round_ in (1, 2):  # the first warms up caches and kernels
+    for _ in range(2):  # the first warms up caches and kernels
+        state = initial_state(fed)
         if found:
             if found[0].evaluate_seconds > WARM:
                 break
-            held = after_a_round(fed, found[0].sent)
-        start, turn = perf_counter(), fed.turn(round_)
-        client, begin = turn.clients[0], held
-        rng = stream(fed.seed, "estimate", round_)
-        if fed.algorithm.downloads == "state":
-            begin = fed.algorithm.download(turn.of(client), held)
-        trained = fed.algorithm.train(turn.of(client), begin, fed.parts[client], {}, rng)
+            state.server.model, state.server.round = after_a_round(fed, found[0].sent), 1
+        start = perf_counter()
+        trained = train_first_client(fed, state)
         middle = perf_counter()
         problem.model.evaluate()
         spent = middle - start, perf_counter() - middle
         found.append(_Trial(*spent, Sample.of(trained.delta)))
     return found[-1]
+
+
+def train_first_client(fed: Federation, state: State) -> Trained:
+    """Bring the next round's first client up to date, and let it train; nothing is sent up."""
+    run = Simulation(fed, state)
+    client = run.server.open_round().clients[0]
+    run.clients.receive(client, [m.data for m in run.server.messages_for(client)])
+    return run.clients[client].train(run.server.context)

@@ -21,11 +21,10 @@ from fedbytes.experiments.store.provenance import (
 )
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.federated.clock import Clock
-from fedbytes.federated.federation import start
 from fedbytes.federated.hooks import Hooks
-from fedbytes.federated.protocol.channel import Channel
 from fedbytes.federated.protocol.ledger import Ledger
-from fedbytes.federated.round import RoundReport, run_round
+from fedbytes.federated.server.server import RoundReport
+from fedbytes.federated.simulation import Simulation
 from fedbytes.noniid import unigram_measures
 
 Listener = Callable[[Event], None]
@@ -41,7 +40,7 @@ def run(
     store: str | Path,
     *,
     hooks: Hooks | None = None,
-    deliver: Callable[[bytes], bytes] | None = None,
+    deliver: Callable[[bytes], bytes] = bytes,
     on_event: Listener = _ignore,
 ) -> RunFolder:
     """Make a run in `store`, or resume one that was interrupted; a finished one is left alone.
@@ -75,7 +74,7 @@ class _Run:
         config: RunConfig,
         folder: RunFolder,
         hooks: Hooks | None,
-        deliver: Callable[[bytes], bytes] | None,
+        deliver: Callable[[bytes], bytes],
         on_event: Listener,
     ) -> None:
         self.config, self.folder, self.on_event = config, folder, on_event
@@ -86,10 +85,16 @@ class _Run:
             torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
             self.problem = make_problem(config, hooks or Hooks())
             self.problem.model.prepare(lambda *progress: on_event(Preparing(*progress)))
-            self.state = self.resumed or start(self.problem.federation)
+            self.ledger = Ledger(**saved.get("bytes", {}))
+            self.simulation = Simulation(
+                self.problem.federation,
+                self.resumed,
+                ledger=self.ledger,
+                clock=self.clock,
+                deliver=deliver,
+            )
+        self.state = self.simulation.state
         self.metrics: dict[str, float] = saved.get("metrics", {})
-        self.ledger = Ledger(**saved.get("bytes", {}))
-        self.channel = Channel(self.ledger, *([deliver] if deliver else []))
 
     def go(self) -> None:
         """Run the remaining rounds, and finish."""
@@ -98,7 +103,7 @@ class _Run:
             if self.config.evaluate_start:
                 self.folder.append_row(self._row(0, {"train_loss": None}))
         while self.state.round < self.config.rounds:
-            report = run_round(self.state, self.problem.federation, self.channel, self.clock)
+            report = self.simulation.run_round()
             row = self._evaluate(report)
             self.folder.append_row({"round": report.round, **report.agreement}, "deltas.jsonl")
             self._save(row)

@@ -16,14 +16,15 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.codec import Codec, make_codec
-from fedbytes.compression.error_feedback import Held
+from fedbytes.compression.error_feedback import SenderState
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.compression.layout import Layout, Shared
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.link import NO_MEMORY, Link, make_link
 from fedbytes.federated.protocol.messages import METRICS_BYTES, SEED_BYTES
+from fedbytes.federated.server.catch_up import cheapest_way
 from fedbytes.streams import stream
 
 MOST = 1 << 20
@@ -68,30 +69,33 @@ class Lengths:
     _known: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        fed, turn = self.fed, self.fed.turn(2)
+        fed, context = self.fed, self.fed.context(2)
         held = fed.algorithm.initial(fed.model, fed.seed)
-        update = _update_of(fed, turn, held, self.sent, fed.uplink.codec)
+        update = _update_of(fed, context, held, self.sent, fed.uplink.codec)
         self._update = Sample.of(update)
         self._states = [held]
         if fed.algorithm.downloads == "state":
-            self._states.append(fed.algorithm.apply(turn, held, update))
+            self._states.append(fed.algorithm.apply(context, held, update))
 
-    def up(self, turn: Turn) -> int:
+    def up(self, context: RoundContext) -> int:
         """Return the bytes of a client's delta."""
-        layout = self.fed.algorithm.up(turn)
+        layout = self.fed.algorithm.up(context)
         return self._length("up", self.fed.uplink, layout, self.sent.vector(layout.numel))
 
-    def down(self, turn: Turn) -> int:
+    def down(self, context: RoundContext) -> int:
         """Return the bytes of the update that a round ends with."""
-        layout = self.fed.algorithm.down(turn)
+        layout = self.fed.algorithm.down(context)
         vector = self._update.vector(layout.numel)
         return self._length("down", self.fed.downlink.for_model, layout, vector)
 
-    def state(self, turn: Turn) -> int:
+    def state(self, context: RoundContext) -> int:
         """Return the bytes of what a client is sent that keeps nothing."""
-        held = self._states[turn.round > 1]
-        layout, vector = self.fed.algorithm.down(turn), self.fed.algorithm.download(turn, held)
-        kind = "state" if turn.round > 1 else "first state"
+        held = self._states[context.round > 1]
+        layout, vector = (
+            self.fed.algorithm.down(context),
+            self.fed.algorithm.download(context, held),
+        )
+        kind = "state" if context.round > 1 else "first state"
         return self._length(kind, self.fed.downlink, layout, vector)
 
     def exactly(self, layout: Layout) -> int:
@@ -101,32 +105,34 @@ class Lengths:
     def _length(self, kind: str, link: Link, layout: Layout, x: Tensor) -> int:
         key = (kind, layout.digest)
         if key not in self._known:
-            held: Held = {}
+            held: SenderState = {}
             counts = []
             for round_ in range(1, 2 if link.memory == NO_MEMORY else 1 + FILLING):
                 message = link.encode(x, held, Shared(layout, round=round_))
                 counts.append(len(message.data))
-                held = message.held
+                held = message.state
             self._known[key] = round(sum(counts) / len(counts)) + HEADER_BYTES
         return self._known[key]
 
 
 def after_a_round(fed: Federation, sent: Sample) -> Tensor:
     """Return what is held after a first round of clients that send such values, losslessly."""
-    turn, held = fed.turn(1), fed.algorithm.initial(fed.model, fed.seed)
-    update = _update_of(fed, turn, held, sent, make_codec("fp32"))
-    return fed.algorithm.apply(turn, held, update)
+    context, held = fed.context(1), fed.algorithm.initial(fed.model, fed.seed)
+    update = _update_of(fed, context, held, sent, make_codec("fp32"))
+    return fed.algorithm.apply(context, held, update)
 
 
-def _update_of(fed: Federation, turn: Turn, held: Tensor, sent: Sample, codec: Codec) -> Tensor:
+def _update_of(
+    fed: Federation, context: RoundContext, held: Tensor, sent: Sample, codec: Codec
+) -> Tensor:
     """Return the update of a round whose clients send the same values, each at other places."""
     uploads: list[Upload] = []
-    for client in turn.clients:
-        shared = fed.shared_up(turn.of(client), None)
+    for client in context.clients:
+        shared = fed.shared_up(context.for_client(client), None)
         shift = int(stream(fed.seed, "estimate", client).integers(len(sent.values)))
         data = codec.encode(sent.vector(shared.layout.numel, shift if uploads else 0), shared)
         uploads.append(Upload(client, codec.decode(data, shared), len(fed.parts[client])))
-    return fed.algorithm.combine(turn, held, uploads, {})[0]
+    return fed.algorithm.combine(context, held, uploads, {})[0]
 
 
 def foretell(fed: Federation, rounds: int, sent: Sample) -> tuple[int, int]:
@@ -140,46 +146,49 @@ def foretell(fed: Federation, rounds: int, sent: Sample) -> tuple[int, int]:
     lengths, updates, synced = Lengths(fed, sent), [0], dict[int, int]()
     up = down = 0
     for round_ in range(1, rounds + 1):
-        turn, heard = fed.turn(round_), set[str]()
-        for client in turn.clients:
-            mine = turn.of(client)
+        context, heard = fed.context(round_), set[str]()
+        for client in context.clients:
+            mine = context.for_client(client)
             up += lengths.up(mine) + METRICS_BYTES + HEADER_BYTES
             for name, count in _sent_down(fed, lengths, mine, updates, synced.get(client, -1)):
                 down += 0 if fed.broadcast == "multicast" and name in heard else count
                 heard.add(name)
             synced[client] = round_ - 1
         if fed.algorithm.downloads == "updates":
-            updates.append(lengths.down(turn))
+            updates.append(lengths.down(context))
     return up, down
 
 
 def _sent_down(
-    fed: Federation, lengths: Lengths, turn: Turn, updates: list[int], synced: int
+    fed: Federation, lengths: Lengths, context: RoundContext, updates: list[int], synced: int
 ) -> Frames:
-    """Return what a client is sent in its turn, by the rules of `broadcast`.
+    """Return what a client is sent in a round, by the rules of `server.catch_up`.
 
     Args:
         fed: the federation.
         lengths: of its messages.
-        turn: the client's.
+        context: of the client.
         updates: the bytes of each round's update, from round 1 on.
         synced: how many updates the client has, -1 if it was never reached.
     """
     if fed.algorithm.downloads == "state":
-        layout = fed.algorithm.down(turn)
-        return [(f"state {layout.digest}", lengths.state(turn))]
+        layout = fed.algorithm.down(context)
+        return [(f"state {layout.digest}", lengths.state(context))]
+    missed = [(f"update {r}", updates[r]) for r in range(max(synced, 0) + 1, context.round)]
+    return cheapest_way(
+        synced,
+        missed,
+        seed=("seed", SEED_BYTES + HEADER_BYTES) if fed.initial == "seed" else None,
+        whole=lambda: _whole(fed, lengths, context),
+        cost=lambda frame: frame[1],
+    )
+
+
+def _whole(fed: Federation, lengths: Lengths, context: RoundContext) -> Frames:
+    """Return the whole state, and the reference where a codec of either link needs it."""
     whole = [("whole", lengths.exactly(fed.layout))]
     codecs = fed.uplink.codec, fed.downlink.codec
-    if turn.round > 1 and any(codec.uses_reference for codec in codecs):
-        last = fed.algorithm.down(fed.turn(turn.round - 1))
+    if context.round > 1 and any(codec.uses_reference for codec in codecs):
+        last = fed.algorithm.down(fed.context(context.round - 1))
         whole.append(("reference", lengths.exactly(last)))
-    if synced < 0 and fed.initial == "full":
-        return whole
-    missed = range(max(synced, 0) + 1, turn.round)
-    way: Frames = [("seed", SEED_BYTES + HEADER_BYTES)] if synced < 0 else []
-    way += [(f"update {round_}", updates[round_]) for round_ in missed]
-    return way if len(missed) <= 1 or _bytes(way) <= _bytes(whole) else whole
-
-
-def _bytes(frames: Frames) -> int:
-    return sum(count for _, count in frames)
+    return whole

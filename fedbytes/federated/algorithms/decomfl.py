@@ -9,18 +9,18 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import weighted_mean
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.zeroth_order.directions import add_directions, direction_key
 from fedbytes.federated.zeroth_order.slopes import (
-    Difference,
-    check_positive,
+    FiniteDifference,
     refuse_memories,
     slopes,
 )
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("decomfl")
@@ -38,46 +38,40 @@ class DeComFL(Algorithm):
         {"local_steps": 2, "perturbations": 3, "batch_size": 8, "learning_rate": 0.01},
     )
 
-    local_steps: int = 1
+    local_steps: int = bounded(1, least=1)
     """Steps that a client takes in a round."""
-    perturbations: int = 10
+    perturbations: int = bounded(10, least=1)
     """Directions in each step."""
-    batch_size: int = 16
-    learning_rate: float = 1e-3
-    radius: float = 1e-3
+    batch_size: int = bounded(16, least=1)
+    learning_rate: float = bounded(1e-3, above=0)
+    radius: float = bounded(1e-3, above=0)
     """How far along a direction the loss is taken."""
-    difference: Difference = "forward"
+    difference: FiniteDifference = "forward"
     """`forward`: one loss a direction and one a step, as in the paper; `central`: two each."""
 
-    def __post_init__(self) -> None:
-        for key in ("local_steps", "perturbations", "batch_size"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
-        check_positive(learning_rate=self.learning_rate, radius=self.radius)
-
-    def up(self, turn: Turn) -> Layout:
+    def up(self, context: RoundContext) -> Layout:
         """Return the layout of the steps' lengths."""
         return Layout({"lengths": (self.local_steps * self.perturbations,)})
 
-    def down(self, turn: Turn) -> Layout:
+    def down(self, context: RoundContext) -> Layout:
         """Return the same: what comes back is their mean."""
-        return self.up(turn)
+        return self.up(context)
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
         """Take the local steps; the delta is how far along each direction they went."""
-        model = turn.model
+        model = context.model
         base = start.to(model.flat.device)
         lengths, losses = [], []
         batches = islice(model.batches(indices, self.batch_size, rng), self.local_steps)
         for step, batch in enumerate(batches):
-            keys = self._keys(turn, step)
+            keys = self._keys(context, step)
             found, loss = slopes(model, base, keys, batch, self.radius, self.difference)
             steps = torch.tensor(found) * (-self.learning_rate / self.perturbations)
             if step + 1 < self.local_steps:  # only then is a second vector needed
@@ -88,21 +82,21 @@ class DeComFL(Algorithm):
             losses.append(loss)
         return Trained(torch.cat(lengths), sum(losses) / len(losses), memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the mean length along each direction, weighted by examples."""
         return weighted_mean(uploads), state
 
-    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Make the round's directions again and go along them."""
-        keys = [key for step in range(self.local_steps) for key in self._keys(turn, step)]
+        keys = [key for step in range(self.local_steps) for key in self._keys(context, step)]
         after = torch.empty_like(held)
         add_directions(after, held, keys, update)
         return after
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse memories: every round has directions of its own."""
-        return super().refuses(pairing) or refuse_memories(self.name, pairing)
+        return super().refuses(compatibility) or refuse_memories(self.name, compatibility)
 
-    def _keys(self, turn: Turn, step: int) -> list[int]:
+    def _keys(self, context: RoundContext, step: int) -> list[int]:
         numbers = range(self.perturbations)
-        return [direction_key(turn.seed, turn.round, step, number) for number in numbers]
+        return [direction_key(context.seed, context.round, step, number) for number in numbers]

@@ -1,5 +1,6 @@
 """DeMo: every step each worker sends the fast part of its momentum and keeps the rest."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -8,13 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import weighted_mean
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.schedule import Schedule
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("demo")
@@ -42,13 +44,13 @@ class DeMo(Algorithm):
         "decay": 0.99,
     }
 
-    learning_rate: float = 1e-3
+    learning_rate: float = bounded(1e-3, above=0)
     """What every coordinate moves by in a step."""
-    batch_size: int = 16
+    batch_size: int = bounded(16, least=1)
     """Examples of each client in a step."""
-    weight_decay: float = 0.0
+    weight_decay: float = bounded(0.0, least=0)
     """Share of the learning rate by which weights shrink a step."""
-    max_grad_norm: float | None = None
+    max_grad_norm: float | None = bounded(None, above=0, most=math.inf)
     """Clip a client's gradient to this L2 norm; None for never."""
     warmup_steps: int = 0
     """Rounds of linear warm-up."""
@@ -58,14 +60,7 @@ class DeMo(Algorithm):
     """Share of the learning rate that the cosine leaves."""
 
     def __post_init__(self) -> None:
-        if not 0 < self.learning_rate < float("inf"):
-            raise ValueError(f"learning_rate must be above 0, got {self.learning_rate}")
-        if self.batch_size < 1:
-            raise ValueError(f"batch_size must be at least 1, got {self.batch_size}")
-        if not self.weight_decay >= 0:
-            raise ValueError(f"weight_decay must be at least 0, got {self.weight_decay}")
-        if self.max_grad_norm is not None and not self.max_grad_norm > 0:
-            raise ValueError(f"max_grad_norm must be above 0, got {self.max_grad_norm}")
+        super().__post_init__()
         _ = self.schedule
 
     @property
@@ -92,30 +87,30 @@ class DeMo(Algorithm):
         model.flat.grad.zero_()
         return Trained(delta, float(loss.detach()), memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the mean of what was sent; `apply` takes its signs."""
         return weighted_mean(uploads), state
 
-    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return what is held, moved by the signs of the update; a zero stays."""
-        rate = self.learning_rate * self.schedule.share(turn.round - 1)
+        rate = self.learning_rate * self.schedule.share(context.round - 1)
         return held * (1 - rate * self.weight_decay) + rate * update.sign()
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse an uplink that keeps no momentum, and memories that would be a second one."""
-        if not pairing.up_feedback or pairing.up_differences:
+        if not compatibility.up_feedback or compatibility.up_differences:
             return (
                 "algorithm 'demo' keeps its momentum in what the uplink has not sent: set "
                 "uplink.error_feedback=true and uplink.decay=0.99"
             )
-        if pairing.up_momentum:
+        if compatibility.up_momentum:
             return (
                 "algorithm 'demo' has its momentum in the uplink's error feedback: set "
                 "uplink.momentum=0 and uplink.decay"
             )
-        if pairing.down_feedback:
+        if compatibility.down_feedback:
             return (
                 "algorithm 'demo' moves by signs, which error feedback on the downlink cannot make "
                 "up for: set downlink.error_feedback=false"
             )
-        return super().refuses(pairing)
+        return super().refuses(compatibility)

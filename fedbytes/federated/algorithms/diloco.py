@@ -7,8 +7,8 @@ import numpy as np
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
-from fedbytes.federated.averaging import Averaging, LossOf
-from fedbytes.federated.context import Turn
+from fedbytes.federated.averaging import Averaging, BeforeStep
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.optimizers.optimizer_state import give_moments, take_moments
 from fedbytes.federated.optimizers.schedule import Schedule, following
 
@@ -56,40 +56,42 @@ class DiLoCo(Averaging):
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
         """Take the round's inner steps from `start`, with the moments in `memory`."""
-        return self.inner(turn, start, indices, memory, rng)
+        return self.inner(context, start, indices, memory, rng)
 
     def inner(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         moments: ClientMemory,
         rng: np.random.Generator,
-        loss: LossOf | None = None,
+        before_step: BeforeStep | None = None,
     ) -> Trained:
         """Take the round's inner steps; the memory returned is the moments.
 
         Args:
-            turn: the worker's.
+            context: the worker's.
             start: where from [numel].
             indices: the worker's examples.
             moments: of its earlier steps.
             rng: orders the batches.
-            loss: of a batch, instead of the model's.
+            before_step: see `Averaging.local`.
         """
-        flat, optimizer = turn.model.flat, self._local_optimizer(turn.model)
+        flat, optimizer = context.model.flat, self._local_optimizer(context.model)
         if self.keep_moments:
             give_moments(optimizer, flat, moments)
-        first = (turn.round - 1) * self.steps(len(indices))
+        first = (context.round - 1) * self.steps(len(indices))
         with following(optimizer, self.schedule, first):
             trained = self.local(
-                turn.model, start, indices, {}, rng, loss=loss, optimizer=optimizer
+                *(context.model, start, indices, {}, rng),
+                before_step=before_step,
+                optimizer=optimizer,
             )
         return replace(trained, memory=take_moments(optimizer, flat) if self.keep_moments else {})

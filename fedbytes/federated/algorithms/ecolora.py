@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.compression.sparsifiers.sparse_vector import check_density, share_of
-from fedbytes.compression.sparsifiers.top_k import largest
-from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
-from fedbytes.federated.context import Turn
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.top_k import select_top_k
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.lora_averaging import EXAMPLE, PlainServer, mean, no_feedback, shares
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("ecolora")
@@ -46,57 +47,49 @@ class EcoLora(PlainServer):
 
     examples = (EXAMPLE | {"segments": 2, "density": 0.5, "keep": 0.5},)
 
-    segments: int = 5
+    segments: int = bounded(5, least=1)
     """Into how many parts the trained vector is cut; more than the clients of a round leaves gaps,
     which later rounds fill."""
-    density: float = 0.5
+    density: float = bounded(0.5, above=0, most=1)
     """Share of a segment's entries that is sent at first."""
-    min_density: float = 0.05
+    min_density: float = bounded(0.05, above=0, most=1)
     """What the share of A's and the head's entries tends to."""
-    min_density_b: float = 0.04
+    min_density_b: float = bounded(0.04, above=0, most=1)
     """What the share of B's entries tends to."""
-    gamma: float = 3.0
+    gamma: float = bounded(3.0, least=0)
     """How fast it does."""
-    keep: float = 0.0
+    keep: float = bounded(0.0, least=0, below=1)
     """How much of its own model a client begins from; 0 is the global model alone."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.segments < 1:
-            raise ValueError(f"segments must be at least 1, got {self.segments}")
-        check_density(self.name, self.density)
         for key in ("min_density", "min_density_b"):
-            check_density(self.name, getattr(self, key))
             if getattr(self, key) > self.density:
                 raise ValueError(f"{key}={getattr(self, key)} is above density={self.density}")
-        if not self.gamma >= 0:
-            raise ValueError(f"gamma must be at least 0, got {self.gamma}")
-        if not 0 <= self.keep < 1:
-            raise ValueError(f"keep must be in [0, 1), got {self.keep}")
 
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the trained tensors.
 
         Raises:
             ValueError: if the model has no LoRA factors, or less numbers than segments.
         """
-        layout = super().held(model)
+        layout = super().synced_layout(model)
         if layout.numel < self.segments:
             raise ValueError(f"segments={self.segments} of {layout.numel} trained numbers")
         return layout
 
-    def up(self, turn: Turn) -> Layout:
+    def up(self, context: RoundContext) -> Layout:
         """Return the layout of the client's segment of this round."""
-        number, place = self._segment(turn)
+        number, place = self._segment(context)
         return Layout({f"segment {number}": (place.stop - place.start,)})
 
-    def down(self, turn: Turn) -> Layout:
+    def down(self, context: RoundContext) -> Layout:
         """Return the layout of everything."""
-        return turn.model.layout
+        return context.model.layout
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
@@ -105,20 +98,20 @@ class EcoLora(PlainServer):
         """Train everything and return the largest changes of the segment."""
         begin = start
         if self.keep and "ended" in memory:
-            own = self.keep ** (turn.round - int(memory["round"]))
+            own = self.keep ** (context.round - int(memory["round"]))
             begin = own * memory["ended"] + (1 - own) * start
-        trained = self.local(turn.model, begin, indices, memory, rng)
-        _, place = self._segment(turn)
+        trained = self.local(context.model, begin, indices, memory, rng)
+        _, place = self._segment(context)
         unsent = memory.get("unsent", torch.zeros_like(start))
         wanted = trained.delta[place] + unsent[place]
         first = float(memory.get("loss", trained.loss))
         ratio = trained.loss / first if first > 0 else 1.0
-        sent = self.largest(turn.model, place, wanted, ratio)
+        sent = self.largest(context.model, place, wanted, ratio)
         left = unsent.clone()
         left[place] = wanted - sent
         after = {"unsent": left, "loss": torch.tensor(first, dtype=torch.float64)}
         if self.keep:
-            after |= {"ended": begin + trained.delta, "round": torch.tensor(turn.round)}
+            after |= {"ended": begin + trained.delta, "round": torch.tensor(context.round)}
         return Trained(sent, trained.loss, after)
 
     def largest(self, model: Trainable, place: slice, wanted: Tensor, ratio: float) -> Tensor:
@@ -138,8 +131,8 @@ class EcoLora(PlainServer):
         )
         for names, floor in kinds:
             own = _within(model.layout, names, place)
-            count = share_of(self.share(ratio, floor), len(own))
-            kept = largest(wanted[own].numpy(), count).astype(np.int64)
+            count = count_for_density(self.share(ratio, floor), len(own))
+            kept = select_top_k(wanted[own].numpy(), count).astype(np.int64)
             chosen = own[torch.from_numpy(kept)]
             out[chosen] = wanted[chosen]
         return out
@@ -150,26 +143,28 @@ class EcoLora(PlainServer):
         return floor + (self.density - floor) * math.exp(-self.gamma * fall)
 
     def combine(
-        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return each segment's mean over those who sent it; what nobody sent does not move."""
         update = torch.zeros_like(held)
         senders: dict[int, list[Upload]] = {}
         for upload in uploads:
-            senders.setdefault(self._segment(turn.of(upload.client))[0], []).append(upload)
+            senders.setdefault(self._segment(context.for_client(upload.client))[0], []).append(
+                upload
+            )
         for members in senders.values():
-            _, place = self._segment(turn.of(members[0].client))
+            _, place = self._segment(context.for_client(members[0].client))
             update[place] = mean(shares(members), [u.delta for u in members])
         return update, state
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse an uplink's memory: the algorithm has its own."""
         why = "remembers what it does not send by itself"
-        return super().refuses(pairing) or no_feedback(self.name, pairing, why, "")
+        return super().refuses(compatibility) or no_feedback(self.name, compatibility, why, "")
 
-    def _segment(self, turn: Turn) -> tuple[int, slice]:
-        number = (turn.client + turn.round) % self.segments
-        numel = turn.model.layout.numel
+    def _segment(self, context: RoundContext) -> tuple[int, slice]:
+        number = (context.client + context.round) % self.segments
+        numel = context.model.layout.numel
         bounds = [numel * edge // self.segments for edge in (number, number + 1)]
         return number, slice(*bounds)
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.lora_averaging import (
     EXAMPLE,
@@ -22,11 +22,12 @@ from fedbytes.federated.lora.lora_averaging import (
     stack,
     top_factors,
 )
-from fedbytes.federated.lora.named_tensors import Tensors, pack, select, unpack
+from fedbytes.federated.lora.named_tensors import Tensors, pack_tensors, select, unpack_tensors
 from fedbytes.federated.lora.subspace import Reduced
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraLayers
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("fed_sb")
@@ -60,79 +61,84 @@ class FedSB(LoraAveraging):
 
     init: Literal["gradient", "whole_gradient", "weights"] = "gradient"
     """What the frozen factors are made of."""
-    head_steps: int | None = None
+    head_steps: int | None = bounded(None, least=1)
     """Steps of a head alone before the gradient is taken; None for as many as in other rounds."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.head_steps is not None and self.head_steps < 1:
-            raise ValueError(f"head_steps must be at least 1, got {self.head_steps}")
         if self.head_steps is not None and self.init == "weights":
             raise ValueError(
                 f"head_steps={self.head_steps} come before a gradient, and init=weights takes none"
             )
 
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of every R and of the head, and of B and A where these are sent."""
         outer = {} if self.init == "weights" else self._outer(model).shapes
         return Layout(outer | self._inner(model).shapes)
 
     def initial(self, model: Trainable, seed: int) -> Tensor:
         """Return zeros, and the head as drawn."""
-        layout, drawn = self.held(model), unpack(model.layout, model.draw_initial(seed))
+        layout, drawn = (
+            self.synced_layout(model),
+            unpack_tensors(model.layout, model.draw_initial(seed)),
+        )
         zero = {name: torch.zeros(shape) for name, shape in layout.shapes.items()}
-        return pack(layout, zero | {name: drawn[name] for name in self.heads(model)})
+        return pack_tensors(layout, zero | {name: drawn[name] for name in self.heads(model)})
 
-    def up(self, turn: Turn) -> Layout:
+    def up(self, context: RoundContext) -> Layout:
         """Return the layout of R and the head; in a first round, of gradients and the head."""
-        if not self._first(turn):
-            return self._inner(turn.model)
+        if not self._first(context):
+            return self._inner(context.model)
         whole = self.init == "whole_gradient"
-        sent = lora_of(turn.model, self.name).layout if whole else self._outer(turn.model)
-        return Layout(sent.shapes | self._head(turn.model).shapes)
+        sent = lora_of(context.model, self.name).layout if whole else self._outer(context.model)
+        return Layout(sent.shapes | self._head(context.model).shapes)
 
-    def down(self, turn: Turn) -> Layout:
+    def down(self, context: RoundContext) -> Layout:
         """Return the layout of R and the head; in a first round for gradients, of B and A too."""
-        return self.held(turn.model) if self._first(turn) else self._inner(turn.model)
+        return (
+            self.synced_layout(context.model)
+            if self._first(context)
+            else self._inner(context.model)
+        )
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
         """Train R and the head, or send the gradient of the base."""
-        model, inner = turn.model, self._inner(turn.model)
+        model, inner = context.model, self._inner(context.model)
         self.load(model, start)
-        if self._first(turn):
-            return self._gradient(turn, indices, memory, rng)
-        held = unpack(self.held(model), start)
+        if self._first(context):
+            return self._gradient(context, indices, memory, rng)
+        held = unpack_tensors(self.synced_layout(model), start)
         outer = {n: t.to(model.flat.device) for n, t in self._frozen(model, held).items()}
 
         def fill(vector: Tensor) -> Tensor:
-            return self._whole(model, outer | unpack(inner, vector))
+            return self._whole(model, outer | unpack_tensors(inner, vector))
 
         def pull(gradient: Tensor) -> Tensor:
-            parts = unpack(model.layout, gradient)
+            parts = unpack_tensors(model.layout, gradient)
             cores = {_core(p.a): outer[p.b].T @ parts[p.b] for p in self.pairs(model)}
-            return pack(inner, parts | cores)
+            return pack_tensors(inner, parts | cores)
 
         reduced = Reduced(model, inner.numel, fill, pull)
-        return self.local_reduced(reduced, pack(inner, held), indices, memory, rng)
+        return self.local_reduced(reduced, pack_tensors(inner, held), indices, memory, rng)
 
     def combine(
-        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the mean change of R and the head, or the frozen factors and the first R."""
-        if not self._first(turn):
-            return super().combine(turn, held, uploads, state)
+        if not self._first(context):
+            return super().combine(context, held, uploads, state)
         weights = shares(uploads)
-        sent = [unpack(self.up(turn), upload.delta) for upload in uploads]
-        heads = self.heads(turn.model)
+        sent = [unpack_tensors(self.up(context), upload.delta) for upload in uploads]
+        heads = self.heads(context.model)
         update: Tensors = {name: mean(weights, [s[name] for s in sent]) for name in heads}
-        lora = lora_of(turn.model, self.name)
+        lora = lora_of(context.model, self.name)
         for pair, weight in zip(lora.pairs, lora.base_weights(), strict=True):
             if self.init == "whole_gradient":
                 gradient = mean(weights, [s[pair.base] for s in sent])
@@ -145,23 +151,23 @@ class FedSB(LoraAveraging):
                 u, s, vh = _directions(weight.cpu(), pair.rank)
                 s = torch.zeros_like(s)
             update |= {pair.b: u, pair.a: vh, _core(pair.a): torch.diag(s) / pair.scale}
-        return pack(self.down(turn), update), state
+        return pack_tensors(self.down(context), update), state
 
-    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return what is held with the round's part moved."""
-        layout, part = self.held(turn.model), self.down(turn)
-        after = unpack(layout, held.clone())
-        for name, moved in unpack(part, update).items():
+        layout, part = self.synced_layout(context.model), self.down(context)
+        after = unpack_tensors(layout, held.clone())
+        for name, moved in unpack_tensors(part, update).items():
             after[name] += moved
-        return pack(layout, after)
+        return pack_tensors(layout, after)
 
     def load(self, model: Trainable, held: Tensor) -> None:
         """Put the product and the head into the model."""
-        tensors = unpack(self.held(model), held)
+        tensors = unpack_tensors(self.synced_layout(model), held)
         model.set_state(self._whole(model, self._frozen(model, tensors)))
 
-    def _first(self, turn: Turn) -> bool:
-        return self.init != "weights" and turn.round == 1
+    def _first(self, context: RoundContext) -> bool:
+        return self.init != "weights" and context.round == 1
 
     def _head(self, model: Trainable) -> Layout:
         return select(model.layout, {*self.heads(model)})
@@ -176,7 +182,7 @@ class FedSB(LoraAveraging):
     def _whole(self, model: Trainable, tensors: Tensors) -> Tensor:
         """Return the model's vector: A as it is, and B R in the place of B."""
         products = {p.b: tensors[p.b] @ tensors[_core(p.a)] for p in self.pairs(model)}
-        return pack(model.layout, tensors | products)
+        return pack_tensors(model.layout, tensors | products)
 
     def _frozen(self, model: Trainable, tensors: Tensors) -> Tensors:
         """Return the tensors with B and A, where these are made of the base."""
@@ -192,13 +198,17 @@ class FedSB(LoraAveraging):
         return tensors | _OF_WEIGHTS[lora]
 
     def _gradient(
-        self, turn: Turn, indices: np.ndarray, memory: ClientMemory, rng: np.random.Generator
+        self,
+        context: RoundContext,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
     ) -> Trained:
         """Return the mean gradient of the base, whole or as factors of the adapter's rank.
 
         The model holds what was sent. A head is trained first, and its change returned beside it.
         """
-        model = turn.model
+        model = context.model
         lora, losses = lora_of(model, self.name), []
         steps = self.steps(len(indices))
         lora.set_delta(torch.zeros(lora.layout.numel))
@@ -218,7 +228,7 @@ class FedSB(LoraAveraging):
                 u, s, vh = _directions(gradient / steps, pair.rank)
                 root = s.sqrt()  # in both alike, so that a codec finds neither small
                 found |= {pair.b: u * root, pair.a: root[:, None] * vh}
-        sent = pack(self.up(turn), found)
+        sent = pack_tensors(self.up(context), found)
         return Trained(sent, float(torch.stack(losses).mean()), memory)
 
     def _trained_head(
@@ -234,7 +244,7 @@ class FedSB(LoraAveraging):
             else replace(self, local_steps=self.head_steps, local_epochs=None)
         )
         whole = model.flat.detach().to("cpu", torch.float32, copy=True)
-        return unpack(part, own.train_part(model, part, whole, indices, {}, rng).delta)
+        return unpack_tensors(part, own.train_part(model, part, whole, indices, {}, rng).delta)
 
 
 _OF_WEIGHTS: WeakKeyDictionary[LoraLayers, Tensors] = WeakKeyDictionary()

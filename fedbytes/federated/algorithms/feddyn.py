@@ -7,12 +7,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import Averaging
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("feddyn")
@@ -26,14 +27,12 @@ class FedDyn(Averaging):
     examples, as in the paper.
     """
 
-    alpha: float = 0.1
+    alpha: float = bounded(0.1, above=0)
     """Weight of the regularisation."""
     server_optimizer: Literal["sgd"] = "sgd"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.alpha < float("inf"):
-            raise ValueError(f"alpha must be above 0, got {self.alpha}")
         if self.server_momentum or self.server_learning_rate != 1:
             raise ValueError(
                 "feddyn's server step is its own: leave server_learning_rate=1 and "
@@ -60,19 +59,19 @@ class FedDyn(Averaging):
         return Trained(trained.delta, trained.loss, {"gradient": after})
 
     def combine(
-        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the mean delta less h / alpha, with h of all clients so far."""
         mean = torch.stack([upload.delta for upload in uploads]).mean(0)
         h = state.get("h", torch.zeros_like(mean))
-        h = h - self.alpha * (len(uploads) / turn.num_clients) * mean
+        h = h - self.alpha * (len(uploads) / context.num_clients) * mean
         return mean - h / self.alpha, {"h": h}
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Return why the server's h cannot follow over these links, or None."""
-        if pairing.up_momentum:
+        if compatibility.up_momentum:
             return (
                 "feddyn's server adds up what is sent, which an uplink's momentum would count "
                 "several times: set uplink.momentum=0"
             )
-        return super().refuses(pairing)
+        return super().refuses(compatibility)

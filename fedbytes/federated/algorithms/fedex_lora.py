@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
-from fedbytes.federated.context import Turn
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.lora_averaging import (
     Factors,
@@ -20,10 +20,11 @@ from fedbytes.federated.lora.lora_averaging import (
     stack,
     top_factors,
 )
-from fedbytes.federated.lora.named_tensors import pack, unpack
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.lora.named_tensors import pack_tensors, unpack_tensors
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraPair
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("fedex_lora")
@@ -36,15 +37,10 @@ class FedExLora(PlainServer):
     that rank, or whole where that is less, and every client adds it to its base weights.
     """
 
-    residual_rank: int | None = None
+    residual_rank: int | None = bounded(None, least=1)
     """Send the residual's first so many singular directions alone: no longer exact, and cheaper."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.residual_rank is not None and self.residual_rank < 1:
-            raise ValueError(f"residual_rank must be at least 1, got {self.residual_rank}")
-
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of what is trained and of what is added to the base weights."""
         return Layout(model.layout.shapes | lora_of(model, self.name).layout.shapes)
 
@@ -53,15 +49,15 @@ class FedExLora(PlainServer):
         nothing = torch.zeros(lora_of(model, self.name).layout.numel)
         return torch.cat((model.draw_initial(seed), nothing))
 
-    def up(self, turn: Turn) -> Layout:
+    def up(self, context: RoundContext) -> Layout:
         """Return the layout of what is trained."""
-        return turn.model.layout
+        return context.model.layout
 
-    def down(self, turn: Turn) -> Layout:
+    def down(self, context: RoundContext) -> Layout:
         """Return the layout of what is trained and of the residuals."""
-        shapes = turn.model.layout.shapes
-        for pair in self.pairs(turn.model):
-            rank = self._rank(turn, pair)
+        shapes = context.model.layout.shapes
+        for pair in self.pairs(context.model):
+            rank = self._rank(context, pair)
             if rank is None:
                 shapes[pair.base] = (pair.outputs, pair.inputs)
             elif rank > 0:
@@ -71,25 +67,27 @@ class FedExLora(PlainServer):
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
         """Train the factors and the head beside the base that has moved."""
-        self.load(turn.model, start)
-        return self.local(turn.model, start[: turn.model.layout.numel], indices, memory, rng)
+        self.load(context.model, start)
+        return self.local(context.model, start[: context.model.layout.numel], indices, memory, rng)
 
     def combine(
-        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the mean of what is trained, and the residuals."""
         weights = shares(uploads)
-        sent = [unpack(turn.model.layout, upload.delta) for upload in uploads]
-        update = {name: mean(weights, [s[name] for s in sent]) for name in turn.model.layout.names}
-        for pair in self.pairs(turn.model):
-            rank = self._rank(turn, pair)
+        sent = [unpack_tensors(context.model.layout, upload.delta) for upload in uploads]
+        update = {
+            name: mean(weights, [s[name] for s in sent]) for name in context.model.layout.names
+        }
+        for pair in self.pairs(context.model):
+            rank = self._rank(context, pair)
             if rank == 0:
                 continue
             # Moved from the same factors, clients differ from the means as their moves do. Since
@@ -103,22 +101,25 @@ class FedExLora(PlainServer):
             if rank < b.shape[1]:
                 b, a = _filled(top_factors((b, a), rank), rank)
             update[_residual(pair.b)], update[_residual(pair.a)] = b, a
-        return pack(self.down(turn), update), state
+        return pack_tensors(self.down(context), update), state
 
-    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return the moved factors and head, and the base with the residuals added."""
-        layout = self.held(turn.model)
-        sent, after = unpack(self.down(turn), update), unpack(layout, held.clone())
-        for name in turn.model.layout.names:
+        layout = self.synced_layout(context.model)
+        sent, after = (
+            unpack_tensors(self.down(context), update),
+            unpack_tensors(layout, held.clone()),
+        )
+        for name in context.model.layout.names:
             after[name] += sent[name]
-        for pair in self.pairs(turn.model):
-            rank = self._rank(turn, pair)
+        for pair in self.pairs(context.model):
+            rank = self._rank(context, pair)
             if rank is None:
                 after[pair.base] += pair.scale * sent[pair.base]
             elif rank > 0:
                 product = sent[_residual(pair.b)] @ sent[_residual(pair.a)]
                 after[pair.base] += pair.scale * product
-        return pack(layout, after)
+        return pack_tensors(layout, after)
 
     def load(self, model: Trainable, held: Tensor) -> None:
         """Put the factors, the head and the base in place."""
@@ -126,14 +127,14 @@ class FedExLora(PlainServer):
         lora_of(model, self.name).set_delta(held[numel:])
         model.set_state(held[:numel])
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse error feedback downwards: residuals of different rounds have different factors."""
         why = "sends factors of a residual, in which what a codec lost of the last has no place"
-        return super().refuses(pairing) or no_feedback(self.name, pairing, "", why)
+        return super().refuses(compatibility) or no_feedback(self.name, compatibility, "", why)
 
-    def _rank(self, turn: Turn, pair: LoraPair) -> int | None:
+    def _rank(self, context: RoundContext, pair: LoraPair) -> int | None:
         """Return the rank in which the residual is sent; None for a whole matrix."""
-        rank = (len(turn.clients) - 1) * pair.rank
+        rank = (len(context.clients) - 1) * pair.rank
         if self.residual_rank is not None:
             rank = min(rank, self.residual_rank)
         dear = rank * (pair.inputs + pair.outputs) >= pair.inputs * pair.outputs

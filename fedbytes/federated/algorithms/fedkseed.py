@@ -12,18 +12,18 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
-from fedbytes.federated.context import Turn
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Compatibility, Trained
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.federated.zeroth_order.directions import add_directions, direction_key
 from fedbytes.federated.zeroth_order.slopes import (
-    Difference,
-    check_positive,
+    FiniteDifference,
     refuse_memories,
     slopes,
 )
+from fedbytes.plugin_fields import bounded
 from fedbytes.streams import stream
 
 _SEED_PIECES = 4
@@ -50,28 +50,22 @@ class FedKSeed(Algorithm):
         for draws in ("shared", "own")
     )
 
-    seeds: int = 4096
+    seeds: int = bounded(4096, least=1)
     """Candidate seeds; clients hold as many numbers."""
-    local_steps: int = 20
+    local_steps: int = bounded(20, least=1)
     """Steps that a client takes in a round, each along one seed's direction."""
-    batch_size: int = 16
-    learning_rate: float = 1e-5
-    radius: float = 5e-4
+    batch_size: int = bounded(16, least=1)
+    learning_rate: float = bounded(1e-5, above=0)
+    radius: float = bounded(5e-4, above=0)
     """How far along a direction the loss is taken."""
-    difference: Difference = "central"
+    difference: FiniteDifference = "central"
     """`central`: two losses a step, as in the paper; `forward`: one at the point itself."""
     draws: Literal["shared", "own"] = "shared"
     """Who knows which seeds a client draws. `shared`: both ends draw them from the run's seed, and
     only lengths travel. `own`: the client alone, as in the paper; it sends all its accumulated
     lengths, for which an uplink `threshold` of 32 bits sends pairs of place and value."""
 
-    def __post_init__(self) -> None:
-        for key in ("seeds", "local_steps", "batch_size"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
-        check_positive(learning_rate=self.learning_rate, radius=self.radius)
-
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of the seed and the accumulated lengths."""
         return Layout({"seed": (_SEED_PIECES,), "lengths": (self.seeds,)})
 
@@ -80,30 +74,30 @@ class FedKSeed(Algorithm):
         pieces = [float(seed >> 16 * place & 0xFFFF) for place in range(_SEED_PIECES)]
         return torch.cat([torch.tensor(pieces), torch.zeros(self.seeds)])
 
-    def up(self, turn: Turn) -> Layout:
+    def up(self, context: RoundContext) -> Layout:
         """Return the layout of a client's lengths: one a step, or one a seed."""
         if self.draws == "own":
             return Layout({"lengths": (self.seeds,)})
-        return Layout({f"steps of client {turn.client}": (self.local_steps,)})
+        return Layout({f"steps of client {context.client}": (self.local_steps,)})
 
-    def down(self, turn: Turn) -> Layout:
+    def down(self, context: RoundContext) -> Layout:
         """Return the layout of the changed lengths: of seeds that were drawn, or of all."""
         if self.draws == "own":
             return Layout({"lengths": (self.seeds,)})
-        return Layout({"drawn lengths": (len(self._drawn_by_any(turn)),)})
+        return Layout({"drawn lengths": (len(self._drawn_by_any(context)),)})
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
         """Build the model, take the local steps; the delta is how far they went."""
-        model = turn.model
+        model = context.model
         here = self._built(model, start).to(model.flat.device, copy=True)
-        places = self._drawn(turn, turn.client)
+        places = self._drawn(context, context.client)
         keys = _candidates(_seed_in(start), self.seeds)
         lengths, losses = torch.empty(self.local_steps), []
         batches = islice(model.batches(indices, self.batch_size, rng), self.local_steps)
@@ -117,51 +111,53 @@ class FedKSeed(Algorithm):
         return Trained(delta, sum(losses) / len(losses), memory)
 
     def combine(
-        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the mean change of every seed's length, clients weighted by examples."""
         total = sum(upload.examples for upload in uploads)
         change = torch.zeros(self.seeds)
         for upload in uploads:
             mine = upload.delta
             if self.draws == "shared":
-                mine = _summed(self._drawn(turn, upload.client), mine, self.seeds)
+                mine = _summed(self._drawn(context, upload.client), mine, self.seeds)
             change.add_(mine, alpha=upload.examples / total)
         if self.draws == "shared":
-            change = change[torch.from_numpy(self._drawn_by_any(turn))]
+            change = change[torch.from_numpy(self._drawn_by_any(context))]
         return change, state
 
-    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Add the changes to the lengths that they are of."""
         after = held.clone()
         if self.draws == "own":
             after[_SEED_PIECES:] += update
         else:
-            after[_SEED_PIECES + torch.from_numpy(self._drawn_by_any(turn))] += update
+            after[_SEED_PIECES + torch.from_numpy(self._drawn_by_any(context))] += update
         return after
 
     def load(self, model: Trainable, held: Tensor) -> None:
         """Build the model from the seed and the lengths."""
         model.set_state(self._built(model, held))
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse memories where a message is of other seeds each round."""
-        refused = refuse_memories(self.name, pairing) if self.draws == "shared" else None
+        refused = refuse_memories(self.name, compatibility) if self.draws == "shared" else None
         if refused is not None:
             refused += " or algorithm.draws=own"
-        return super().refuses(pairing) or refused
+        return super().refuses(compatibility) or refused
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
-        """Not asked: whose seeds are whose follows from the turn, which `combine` has."""
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
+        """Not asked: whose seeds are whose follows from the context, which `combine` has."""
         raise NotImplementedError
 
-    def _drawn(self, turn: Turn, client: int) -> Places:
+    def _drawn(self, context: RoundContext, client: int) -> Places:
         """Return the seeds that a client goes along, one a step."""
-        rng = stream(turn.seed, "algorithm fedkseed", turn.round, client)
+        rng = stream(context.seed, "algorithm fedkseed", context.round, client)
         return rng.integers(self.seeds, size=self.local_steps)
 
-    def _drawn_by_any(self, turn: Turn) -> Places:
-        return np.unique(np.concatenate([self._drawn(turn, client) for client in turn.clients]))
+    def _drawn_by_any(self, context: RoundContext) -> Places:
+        return np.unique(
+            np.concatenate([self._drawn(context, client) for client in context.clients])
+        )
 
     def _built(self, model: Trainable, held: Tensor) -> Tensor:
         """Return the trained vector that is held, float32 [layout.numel] on the CPU."""

@@ -8,6 +8,7 @@ from torch import Tensor
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
 from fedbytes.federated.averaging import Averaging
 from fedbytes.federated.trainable import Trainable
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("fedprox")
@@ -18,13 +19,8 @@ class FedProx(Averaging):
     The loss that is reported is without the term.
     """
 
-    mu: float = 0.01
+    mu: float = bounded(0.01, least=0)
     """Weight of the proximal term; 0 is FedAvg."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.mu < float("inf"):
-            raise ValueError(f"mu must be at least 0, got {self.mu}")
 
     def client(
         self,

@@ -8,6 +8,7 @@ from torch import Tensor
 from fedbytes.federated.adaptive_averaging import AdaptiveServer
 from fedbytes.federated.algorithm import ALGORITHMS
 from fedbytes.federated.optimizers import server_optimizers
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("fedyogi")
@@ -20,7 +21,7 @@ class FedYogi(AdaptiveServer):
     """
 
     server_optimizer: Literal["yogi"] = "yogi"
-    beta2: float = 0.99
+    beta2: float = bounded(0.99, least=0, below=1)
     """Decay of the server's second moment."""
 
     def accumulate(self, second: Tensor, square: Tensor) -> Tensor:

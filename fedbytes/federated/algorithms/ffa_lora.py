@@ -7,9 +7,9 @@ from torch import Tensor
 
 from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.lora.lora_averaging import LoraAveraging
-from fedbytes.federated.lora.named_tensors import pack, select, unpack
+from fedbytes.federated.lora.named_tensors import pack_tensors, select, unpack_tensors
 from fedbytes.federated.trainable import Trainable
 
 
@@ -22,32 +22,36 @@ class FFALora(LoraAveraging):
     clients have the same A, the mean of B gives the mean of the products.
     """
 
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of every B and of the head."""
         return select(model.layout, {p.b for p in self.pairs(model)} | {*self.heads(model)})
 
     def initial(self, model: Trainable, seed: int) -> Tensor:
         """Return B at zero and the head as drawn."""
-        return pack(self.held(model), unpack(model.layout, model.draw_initial(seed)))
+        return pack_tensors(
+            self.synced_layout(model), unpack_tensors(model.layout, model.draw_initial(seed))
+        )
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
         """Train B and the head."""
-        model, part = turn.model, self.held(turn.model)
+        model, part = context.model, self.synced_layout(context.model)
         whole = _whole(model, part, start)
         return self.train_part(model, part, whole, indices, memory, rng)
 
     def load(self, model: Trainable, held: Tensor) -> None:
         """Put B and the head beside the drawn A."""
-        model.set_state(_whole(model, self.held(model), held))
+        model.set_state(_whole(model, self.synced_layout(model), held))
 
 
 def _whole(model: Trainable, part: Layout, held: Tensor) -> Tensor:
     drawn: Tensor = model.initial_state  # type: ignore[attr-defined]
-    return pack(model.layout, unpack(model.layout, drawn) | unpack(part, held))
+    return pack_tensors(
+        model.layout, unpack_tensors(model.layout, drawn) | unpack_tensors(part, held)
+    )

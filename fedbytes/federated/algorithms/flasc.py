@@ -6,7 +6,7 @@ import numpy as np
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.lora.lora_averaging import LoraAveraging
 
 
@@ -27,18 +27,18 @@ class Flasc(LoraAveraging):
 
     downloads = "state"
 
-    def download(self, turn: Turn, held: Tensor) -> Tensor:
+    def download(self, context: RoundContext, held: Tensor) -> Tensor:
         """Return the server's weights less the initial ones."""
-        return held - turn.model.draw_initial(turn.seed)
+        return held - context.model.draw_initial(context.seed)
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
         """Train everything from what arrived."""
-        begin = start + turn.model.draw_initial(turn.seed)
-        return self.local(turn.model, begin, indices, memory, rng)
+        begin = start + context.model.draw_initial(context.seed)
+        return self.local(context.model, begin, indices, memory, rng)

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
-from fedbytes.federated.context import Turn
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.lora_averaging import (
     PlainServer,
@@ -18,8 +18,8 @@ from fedbytes.federated.lora.lora_averaging import (
     shares,
     stack,
 )
-from fedbytes.federated.lora.named_tensors import Tensors, pack, unpack
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.lora.named_tensors import Tensors, pack_tensors, unpack_tensors
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.streams import stream_seed
 
@@ -39,7 +39,7 @@ class Flora(PlainServer):
     `full` would send that change, which is zero, in the first round.
     """
 
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of what is added to the base weights, and of the head."""
         shapes = model.layout.shapes
         heads = {name: shapes[name] for name in self.heads(model)}
@@ -47,77 +47,79 @@ class Flora(PlainServer):
 
     def initial(self, model: Trainable, seed: int) -> Tensor:
         """Return no change of the base, and the head as drawn."""
-        layout = self.held(model)
+        layout = self.synced_layout(model)
         still = {name: torch.zeros(shape) for name, shape in layout.shapes.items()}
-        drawn = unpack(model.layout, model.draw_initial(seed))
-        return pack(layout, still | {name: drawn[name] for name in self.heads(model)})
+        drawn = unpack_tensors(model.layout, model.draw_initial(seed))
+        return pack_tensors(layout, still | {name: drawn[name] for name in self.heads(model)})
 
-    def up(self, turn: Turn) -> Layout:
+    def up(self, context: RoundContext) -> Layout:
         """Return the layout of one client's factors and head."""
-        return turn.model.layout
+        return context.model.layout
 
-    def down(self, turn: Turn) -> Layout:
+    def down(self, context: RoundContext) -> Layout:
         """Return the layout of the factors of all clients of the round, and one head."""
-        shapes, clients = turn.model.layout.shapes, len(turn.clients)
-        for pair in self.pairs(turn.model):
+        shapes, clients = context.model.layout.shapes, len(context.clients)
+        for pair in self.pairs(context.model):
             shapes[pair.a] = (clients * pair.rank, pair.inputs)
             shapes[pair.b] = (pair.outputs, clients * pair.rank)
         return Layout(shapes)
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
         """Train a new LoRA beside the base that has moved."""
-        begin = self._begin(turn) | self._move(turn.model, start)
-        state = pack(turn.model.layout, begin)
-        return self.local(turn.model, state, indices, memory, rng)
+        begin = self._begin(context) | self._move(context.model, start)
+        state = pack_tensors(context.model.layout, begin)
+        return self.local(context.model, state, indices, memory, rng)
 
     def combine(
-        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the stack; B carries the clients' weights."""
         weights = shares(uploads)
-        sent = [unpack(turn.model.layout, upload.delta) for upload in uploads]
-        update = {name: mean(weights, [s[name] for s in sent]) for name in self.heads(turn.model)}
-        for pair in self.pairs(turn.model):
+        sent = [unpack_tensors(context.model.layout, upload.delta) for upload in uploads]
+        update = {
+            name: mean(weights, [s[name] for s in sent]) for name in self.heads(context.model)
+        }
+        for pair in self.pairs(context.model):
             factors = [(s[pair.b], s[pair.a]) for s in sent]
             update[pair.b], update[pair.a] = stack(weights, factors)
-        return pack(self.down(turn), update), state
+        return pack_tensors(self.down(context), update), state
 
-    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return the base with the stack's product added, and the moved head."""
-        layout = self.held(turn.model)
-        sent, begin = unpack(self.down(turn), update), self._begin(turn)
-        after = unpack(layout, held.clone())
-        for name in self.heads(turn.model):
+        layout = self.synced_layout(context.model)
+        sent, begin = unpack_tensors(self.down(context), update), self._begin(context)
+        after = unpack_tensors(layout, held.clone())
+        for name in self.heads(context.model):
             after[name] += sent[name]
-        for pair in self.pairs(turn.model):
-            a = sent[pair.a] + begin[pair.a].repeat(len(turn.clients), 1)
+        for pair in self.pairs(context.model):
+            a = sent[pair.a] + begin[pair.a].repeat(len(context.clients), 1)
             after[pair.base] += pair.scale * (sent[pair.b] @ a)
-        return pack(layout, after)
+        return pack_tensors(layout, after)
 
     def load(self, model: Trainable, held: Tensor) -> None:
         """Put the base and the head in place, beside factors whose product is zero."""
         zero = {name: torch.zeros(shape) for name, shape in model.layout.shapes.items()}
-        model.set_state(pack(model.layout, zero | self._move(model, held)))
+        model.set_state(pack_tensors(model.layout, zero | self._move(model, held)))
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse memories: what was lost of one round's LoRA has no place in the next."""
         why = "begins a new LoRA each round, in which what a codec lost of the last has no place"
-        return super().refuses(pairing) or no_feedback(self.name, pairing, why, why)
+        return super().refuses(compatibility) or no_feedback(self.name, compatibility, why, why)
 
-    def _begin(self, turn: Turn) -> Tensors:
+    def _begin(self, context: RoundContext) -> Tensors:
         """Return the trained tensors as the round's seed draws them."""
-        seed = stream_seed(turn.seed, "algorithm flora", turn.round)
-        return unpack(turn.model.layout, turn.model.draw_initial(seed))
+        seed = stream_seed(context.seed, "algorithm flora", context.round)
+        return unpack_tensors(context.model.layout, context.model.draw_initial(seed))
 
     def _move(self, model: Trainable, held: Tensor) -> Tensors:
         """Add to the model's base what is held, and return the head."""
-        lora, tensors = lora_of(model, self.name), unpack(self.held(model), held)
-        lora.set_delta(pack(lora.layout, tensors))
+        lora, tensors = lora_of(model, self.name), unpack_tensors(self.synced_layout(model), held)
+        lora.set_delta(pack_tensors(lora.layout, tensors))
         return {name: tensors[name] for name in self.heads(model)}

@@ -9,15 +9,15 @@ from torch import Tensor
 
 from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.client_ranks import Ranks
 from fedbytes.federated.lora.lora_averaging import EXAMPLE, mean, shares
-from fedbytes.federated.lora.named_tensors import Tensors, pack, unpack
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.lora.named_tensors import Tensors, pack_tensors, unpack_tensors
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraPair
-from fedbytes.registry import later
+from fedbytes.plugin_fields import added_field, bounded
 
 
 @ALGORITHMS.register("hetlora")
@@ -45,27 +45,23 @@ class HetLora(Ranks):
         EXAMPLE | {"gamma": 0.5, "penalty": 0.1},
     )
 
-    gamma: float = later(1.0)
+    gamma: float = added_field(bounded(1.0, above=0, most=1))
     """Share of its rank that a client keeps when it prunes; 1 for no pruning."""
-    penalty: float = later(0.0)
+    penalty: float = added_field(bounded(0.0, least=0))
     """Weight of the tail's size in a client's loss."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 < self.gamma <= 1:
-            raise ValueError(f"gamma must be above 0 and at most 1, got {self.gamma}")
-        if not 0 <= self.penalty < math.inf:
-            raise ValueError(f"penalty must be at least 0, got {self.penalty}")
         if self.penalty and self.gamma == 1:
             raise ValueError(
                 f"penalty={self.penalty} weighs what would be pruned, and gamma=1 prunes nothing: "
                 "set gamma=0.99 or penalty=0"
             )
 
-    def rank_of(self, turn: Turn, whole: int) -> int:
-        """Return the rank of whose turn it is, after what it pruned."""
-        rank = super().rank_of(turn, whole)
-        for _ in range(min(turn.said, rank)):
+    def rank_of(self, context: RoundContext, whole: int) -> int:
+        """Return the rank of the client, after what it pruned."""
+        rank = super().rank_of(context, whole)
+        for _ in range(min(context.announced_value, rank)):
             rank = self.pruned(rank)
         return rank
 
@@ -75,7 +71,7 @@ class HetLora(Ranks):
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
@@ -83,8 +79,8 @@ class HetLora(Ranks):
     ) -> Trained:
         """Train the client's share and the head; drop the tail if it became smaller."""
         if self.gamma == 1:
-            return super().train(turn, start, indices, memory, rng)
-        model, part = turn.model, self.up(turn)
+            return super().train(context, start, indices, memory, rng)
+        model, part = context.model, self.up(context)
 
         def shrink(flat: Tensor, gradient: Tensor) -> None:
             with torch.enable_grad():
@@ -93,23 +89,23 @@ class HetLora(Ranks):
             gradient.add_(slope, alpha=self.penalty)
 
         correct = shrink if self.penalty else None
-        trained = self.local_reduced(self.reduced(turn), start, indices, memory, rng, correct)
+        trained = self.local_reduced(self.reduced(context), start, indices, memory, rng, correct)
         before, ended = start.to("cpu"), start.to("cpu") + trained.delta
         if not self._tail(model, part, ended) < self._tail(model, part, before):
             return trained
-        after = turn.heard(turn.client, turn.said + 1)
+        after = context.with_announcement(context.client, context.announced_value + 1)
         if self.up(after) == part:
             return trained
-        delta = self._cut(after, unpack(part, trained.delta))
-        return Trained(delta, trained.loss, trained.memory, announces=after.said)
+        delta = self._cut(after, unpack_tensors(part, trained.delta))
+        return Trained(delta, trained.loss, trained.memory, announces=after.announced_value)
 
     def combine(
-        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the weighted means of the padded factors, and the mean head."""
-        model, examples = turn.model, shares(uploads)
+        model, examples = context.model, shares(uploads)
         pairs = self.pairs(model)
-        ended = [self.trained(turn, held, upload) for upload in uploads]
+        ended = [self.trained(context, held, upload) for upload in uploads]
         padded = [self._padded(model, tensors) for tensors in ended]
         norms = [_norm(pairs, tensors) for tensors in ended]
         factors = [n / sum(norms) for n in norms] if sum(norms) > 0 else examples
@@ -118,11 +114,11 @@ class HetLora(Ranks):
             name: mean(examples if name in heads else factors, [p[name] for p in padded])
             for name in model.layout.names
         }
-        return pack(model.layout, after), state
+        return pack_tensors(model.layout, after), state
 
     def _tail(self, model: Trainable, part: Layout, vector: Tensor) -> Tensor:
         """Return the size of the tail of a client's vector in the layout `part`."""
-        tensors, size = unpack(part, vector), vector.new_zeros(())
+        tensors, size = unpack_tensors(part, vector), vector.new_zeros(())
         for pair in self.pairs(model):
             a, b = tensors[pair.a], tensors[pair.b]
             kept = self.pruned(len(a))

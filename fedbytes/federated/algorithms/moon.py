@@ -9,9 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import Averaging
 from fedbytes.federated.trainable import Featured, Trainable
+from fedbytes.plugin_fields import bounded
 
 _NO_FEATURES = (
     "moon compares the pooled features below a classifier's head, and this model trains none: take "
@@ -31,18 +32,11 @@ class Moon(Averaging):
     includes the term. A step costs two more forward passes.
     """
 
-    mu: float = 1.0
+    mu: float = bounded(1.0, least=0)
     """Weight of the contrastive term; 0 is FedAvg."""
-    temperature: float = 0.5
+    temperature: float = bounded(0.5, above=0)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not 0 <= self.mu < float("inf"):
-            raise ValueError(f"mu must be at least 0, got {self.mu}")
-        if not 0 < self.temperature < float("inf"):
-            raise ValueError(f"temperature must be above 0, got {self.temperature}")
-
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the trained tensors.
 
         Raises:
@@ -52,12 +46,14 @@ class Moon(Averaging):
             raise ValueError(_NO_FEATURES)
         return model.layout
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse what is known to have no features, or none that training changes."""
-        adapter = pairing.adapter
-        if not pairing.classifies or (adapter is not None and not adapter.trains_below_head()):
+        adapter = compatibility.adapter
+        if not compatibility.classifies or (
+            adapter is not None and not adapter.trains_below_head()
+        ):
             return _NO_FEATURES
-        return super().refuses(pairing)
+        return super().refuses(compatibility)
 
     def client(
         self,

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import weighted_mean
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.federated.zeroth_order.slopes import refuse_memories
+from fedbytes.plugin_fields import bounded
 
 PROMPT = "prompt_ids"
 
@@ -41,24 +42,17 @@ class PromptSearch(Algorithm):
 
     searches_words: ClassVar[bool] = True
 
-    candidates: int = 8
+    candidates: int = bounded(8, least=1)
     """Prompts beside the present one that are scored in a round."""
-    changes: int = 1
+    changes: int = bounded(1, least=1)
     """Words in which a candidate differs from the present prompt, at most."""
-    batch_size: int = 16
-    batches: int = 1
+    batch_size: int = bounded(16, least=1)
+    batches: int = bounded(1, least=1)
     """Batches that a client scores the candidates on."""
-    vocabulary: int | None = None
+    vocabulary: int | None = bounded(None, least=2)
     """Draw words from so many of the vocabulary's first tokens, in many the most frequent."""
 
-    def __post_init__(self) -> None:
-        for key in ("candidates", "changes", "batch_size", "batches"):
-            if getattr(self, key) < 1:
-                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
-        if self.vocabulary is not None and self.vocabulary < 2:
-            raise ValueError(f"vocabulary must be at least 2, got {self.vocabulary}")
-
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of the prompt.
 
         Raises:
@@ -72,56 +66,56 @@ class PromptSearch(Algorithm):
             )
         return model.layout
 
-    def up(self, turn: Turn) -> Layout:
+    def up(self, context: RoundContext) -> Layout:
         """Return the layout of the scores."""
         return Layout({"scores": (self.candidates,)})
 
-    def down(self, turn: Turn) -> Layout:
+    def down(self, context: RoundContext) -> Layout:
         """Return the layout of the choice."""
         return Layout({"choice": (1,)})
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
         """Score the candidates; the delta is each one's loss minus the present prompt's."""
-        drawn = islice(turn.model.batches(indices, self.batch_size, rng), self.batches)
+        drawn = islice(context.model.batches(indices, self.batch_size, rng), self.batches)
         batches = list(drawn)
         losses = []
-        for prompt in self._prompts(turn, start):
-            turn.model.set_state(prompt)
+        for prompt in self._prompts(context, start):
+            context.model.set_state(prompt)
             with torch.no_grad():
-                losses.append(torch.stack([turn.model.loss(batch).cpu() for batch in batches]))
+                losses.append(torch.stack([context.model.loss(batch).cpu() for batch in batches]))
         scores = torch.stack(losses).float().mean(1)
         return Trained(scores[1:] - scores[0], float(scores[0]), memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the number of the best candidate, from 1, or 0 to stay."""
         mean = weighted_mean(uploads)
         best = int(mean.argmin())
         return torch.tensor([best + 1.0 if mean[best] < 0 else 0.0]), state
 
-    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Take the prompt that was chosen."""
-        return self._prompts(turn, held)[int(update)]
+        return self._prompts(context, held)[int(update)]
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse memories, and a downlink that changes numbers: it carries a choice."""
-        if not pairing.down_exact:
+        if not compatibility.down_exact:
             return (
                 f"algorithm {self.name!r} sends down the number of a prompt, which codec "
-                f"{pairing.down_name!r} would change: set downlink.name=fp32"
+                f"{compatibility.down_name!r} would change: set downlink.name=fp32"
             )
-        return super().refuses(pairing) or refuse_memories(self.name, pairing)
+        return super().refuses(compatibility) or refuse_memories(self.name, compatibility)
 
-    def _prompts(self, turn: Turn, held: Tensor) -> list[Tensor]:
+    def _prompts(self, context: RoundContext, held: Tensor) -> list[Tensor]:
         """Return the present prompt and the round's candidates."""
-        rng = turn.stream("prompt_search")
-        known = int(turn.model.vocabulary)  # type: ignore[attr-defined]
+        rng = context.stream("prompt_search")
+        known = int(context.model.vocabulary)  # type: ignore[attr-defined]
         words = min(self.vocabulary or known, known)
         prompts = [held.clone() for _ in range(self.candidates + 1)]
         for prompt in prompts[1:]:

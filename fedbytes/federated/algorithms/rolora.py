@@ -8,9 +8,9 @@ from torch import Tensor
 
 from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.lora.lora_averaging import PlainServer
-from fedbytes.federated.lora.named_tensors import pack, select, unpack
+from fedbytes.federated.lora.named_tensors import pack_tensors, select, unpack_tensors
 
 
 @ALGORITHMS.register("rolora")
@@ -23,29 +23,29 @@ class RoLora(PlainServer):
     products, at about half of LoRA's bytes, and unlike in FFA-LoRA both factors learn.
     """
 
-    def up(self, turn: Turn) -> Layout:
+    def up(self, context: RoundContext) -> Layout:
         """Return the layout of the round's factors and of the head."""
-        pairs = self.pairs(turn.model)
-        moving = {pair.b if turn.round % 2 else pair.a for pair in pairs}
-        return select(turn.model.layout, moving | {*self.heads(turn.model)})
+        pairs = self.pairs(context.model)
+        moving = {pair.b if context.round % 2 else pair.a for pair in pairs}
+        return select(context.model.layout, moving | {*self.heads(context.model)})
 
-    def down(self, turn: Turn) -> Layout:
+    def down(self, context: RoundContext) -> Layout:
         """Return the same as `up`."""
-        return self.up(turn)
+        return self.up(context)
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
         """Train the round's factors and the head."""
-        return self.train_part(turn.model, self.up(turn), start, indices, memory, rng)
+        return self.train_part(context.model, self.up(context), start, indices, memory, rng)
 
-    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return what is held with the round's factors and the head moved."""
-        layout, part = turn.model.layout, self.up(turn)
+        layout, part = context.model.layout, self.up(context)
         still = {name: torch.zeros(shape) for name, shape in layout.shapes.items()}
-        return held + pack(layout, still | unpack(part, update))
+        return held + pack_tensors(layout, still | unpack_tensors(part, update))

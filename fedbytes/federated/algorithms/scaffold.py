@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import Averaging, weighted_mean
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 
 
@@ -40,7 +40,7 @@ class Scaffold(Averaging):
                 f"in its place, got momentum={self.momentum}"
             )
 
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the trained tensors, and the control variate of each."""
         shapes = model.layout.shapes
         return Layout(shapes | {f"control.{name}": shape for name, shape in shapes.items()})
@@ -56,7 +56,7 @@ class Scaffold(Averaging):
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
@@ -65,12 +65,12 @@ class Scaffold(Averaging):
         """Take corrected steps; the delta is that of the model and that of the client's c_i."""
         x, control = _halves(start)
         own = memory.get("control", torch.zeros_like(control))
-        shift = (control - own).to(turn.model.flat.device)
+        shift = (control - own).to(context.model.flat.device)
 
         def correct(_: Tensor, grad: Tensor) -> None:
             grad.add_(shift)
 
-        trained = self.local(turn.model, x, indices, {}, rng, correct=correct)
+        trained = self.local(context.model, x, indices, {}, rng, correct=correct)
         steps = self.steps(len(indices))
         # c_i+ = c_i - c + (x - y) / (K lr); what is sent is its change.
         change = -control.to("cpu") - trained.delta / (steps * self.learning_rate)
@@ -78,21 +78,21 @@ class Scaffold(Averaging):
         return Trained(delta, trained.loss, {"control": own.to("cpu") + change})
 
     def combine(
-        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the optimiser's step of the model, and the share of clients' change of c."""
         moved, changed = _halves(weighted_mean(uploads))
         step, state = self.step(moved, state)
-        return torch.cat((step, changed * (len(turn.clients) / turn.num_clients))), state
+        return torch.cat((step, changed * (len(context.clients) / context.num_clients))), state
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Return why a control variate cannot be sent over these links, or None."""
-        if pairing.up_momentum:
+        if compatibility.up_momentum:
             return (
                 "scaffold's control variates are sums of what is sent, which an uplink's momentum "
                 "would count several times: set uplink.momentum=0"
             )
-        return super().refuses(pairing)
+        return super().refuses(compatibility)
 
 
 def _halves(vector: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from fedbytes.federated.algorithm import ALGORITHMS, Pairing
+from fedbytes.federated.algorithm import ALGORITHMS, Compatibility
 from fedbytes.federated.algorithms.diloco import DiLoCo
 
 _SPARSE = ("chunked_topk", "topk")
@@ -40,21 +40,21 @@ class SparseLoCo(DiLoCo):
                 f"server_momentum=0, got {self.server_momentum}"
             )
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse an uplink that is not top-k with error feedback, or has a second momentum."""
-        if pairing.up_name not in _SPARSE or not pairing.up_feedback:
+        if compatibility.up_name not in _SPARSE or not compatibility.up_feedback:
             return (
                 "algorithm 'sparseloco' keeps its outer momentum in the uplink's error feedback: "
                 "set uplink={name: chunked_topk, error_feedback: true, decay: 0.95}"
             )
-        if pairing.up_differences:
+        if compatibility.up_differences:
             return (
                 "algorithm 'sparseloco' sends its momentum itself, not differences to an "
                 "estimate: set uplink.error_feedback=true"
             )
-        if pairing.up_momentum:
+        if compatibility.up_momentum:
             return (
                 "algorithm 'sparseloco' has its momentum in the uplink's error feedback: set "
                 "uplink.momentum=0 and uplink.decay"
             )
-        return super().refuses(pairing)
+        return super().refuses(compatibility)

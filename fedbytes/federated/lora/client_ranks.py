@@ -9,12 +9,13 @@ from torch import Tensor
 
 from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ClientMemory, Trained
-from fedbytes.federated.context import SERVER_TURN, Turn
+from fedbytes.federated.context import SERVER_CLIENT, RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.lora_averaging import EXAMPLE, PlainServer
-from fedbytes.federated.lora.named_tensors import Tensors, pack, unpack
+from fedbytes.federated.lora.named_tensors import Tensors, pack_tensors, unpack_tensors
 from fedbytes.federated.lora.subspace import Reduced
 from fedbytes.federated.trainable import Trainable
+from fedbytes.plugin_fields import bounded
 
 
 @dataclass(frozen=True)
@@ -32,22 +33,16 @@ class Ranks(PlainServer):
     downloads = "state"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (EXAMPLE | {"ranks": (1, 2)}, EXAMPLE)
 
-    ranks: tuple[int, ...] = ()
+    ranks: tuple[int, ...] = bounded((), least=1)
     """Ranks that are dealt to the clients in turn; none for the adapter's rank everywhere."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for rank in self.ranks:
-            if rank < 1:
-                raise ValueError(f"ranks must be at least 1, got {rank}")
-
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the trained tensors.
 
         Raises:
             ValueError: if the model has no LoRA factors, or too small ones.
         """
-        layout, most = super().held(model), max(self.ranks, default=0)
+        layout, most = super().synced_layout(model), max(self.ranks, default=0)
         rank = min(pair.rank for pair in self.pairs(model))
         if most > rank:
             raise ValueError(
@@ -56,64 +51,66 @@ class Ranks(PlainServer):
             )
         return layout
 
-    def up(self, turn: Turn) -> Layout:
+    def up(self, context: RoundContext) -> Layout:
         """Return the layout of the client's share; of everything for the server."""
-        shapes = turn.model.layout.shapes
-        for pair in self.pairs(turn.model):
-            rank = self.rank_of(turn, pair.rank)
+        shapes = context.model.layout.shapes
+        for pair in self.pairs(context.model):
+            rank = self.rank_of(context, pair.rank)
             shapes[pair.a] = (rank, pair.inputs)
             shapes[pair.b] = (pair.outputs, rank)
         return Layout(shapes)
 
-    def down(self, turn: Turn) -> Layout:
+    def down(self, context: RoundContext) -> Layout:
         """Return the same as `up`."""
-        return self.up(turn)
+        return self.up(context)
 
-    def download(self, turn: Turn, held: Tensor) -> Tensor:
+    def download(self, context: RoundContext, held: Tensor) -> Tensor:
         """Return the client's share of what the server holds."""
-        return self._cut(turn, unpack(turn.model.layout, held))
+        return self._cut(context, unpack_tensors(context.model.layout, held))
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
         """Train the client's share and the head."""
-        return self.local_reduced(self.reduced(turn), start, indices, memory, rng)
+        return self.local_reduced(self.reduced(context), start, indices, memory, rng)
 
-    def reduced(self, turn: Turn) -> Reduced:
+    def reduced(self, context: RoundContext) -> Reduced:
         """Return the client's share and the head as a vector of their own, to be trained."""
-        layout, part = turn.model.layout, self.up(turn)
+        layout, part = context.model.layout, self.up(context)
 
         def fill(vector: Tensor) -> Tensor:
-            return pack(layout, self._padded(turn.model, unpack(part, vector)))
+            return pack_tensors(layout, self._padded(context.model, unpack_tensors(part, vector)))
 
         def pull(gradient: Tensor) -> Tensor:
-            return self._cut(turn, unpack(layout, gradient))
+            return self._cut(context, unpack_tensors(layout, gradient))
 
-        return Reduced(turn.model, part.numel, fill, pull)
+        return Reduced(context.model, part.numel, fill, pull)
 
-    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return the update, which is the new state itself."""
         return update
 
-    def rank_of(self, turn: Turn, whole: int) -> int:
-        """Return the rank of whose turn it is; the server's is the adapter's, the whole."""
-        if turn.client == SERVER_TURN or not self.ranks:
+    def rank_of(self, context: RoundContext, whole: int) -> int:
+        """Return the rank of the client; the server's is the adapter's, the whole."""
+        if context.client == SERVER_CLIENT or not self.ranks:
             return whole
-        return self.ranks[turn.client % len(self.ranks)]
+        return self.ranks[context.client % len(self.ranks)]
 
-    def trained(self, turn: Turn, held: Tensor, upload: Upload) -> Tensors:
+    def trained(self, context: RoundContext, held: Tensor, upload: Upload) -> Tensors:
         """Return the tensors that a client ended with, in its own rank."""
-        mine = turn.of(upload.client)
-        return unpack(self.up(mine), self.download(mine, held) + upload.delta)
+        mine = context.for_client(upload.client)
+        return unpack_tensors(self.up(mine), self.download(mine, held) + upload.delta)
 
-    def _cut(self, turn: Turn, whole: Tensors) -> Tensor:
-        part = self.up(turn)
-        return pack(part, {n: whole[n][tuple(map(slice, s))] for n, s in part.shapes.items()})
+    def _cut(self, context: RoundContext, whole: Tensors) -> Tensor:
+        part = self.up(context)
+        return pack_tensors(
+            part, {n: whole[n][tuple(map(slice, s))] for n, s in part.shapes.items()}
+        )
 
     def _padded(self, model: Trainable, part: Tensors) -> Tensors:
         out = dict(part)

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithm import ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import Averaging, Correct
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora.named_tensors import pack, unpack
+from fedbytes.federated.lora.named_tensors import pack_tensors, unpack_tensors
 from fedbytes.federated.lora.subspace import Reduced
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraLayers, LoraPair
@@ -85,7 +85,7 @@ class LoraAveraging(Averaging):
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (EXAMPLE,)
 
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the trained tensors.
 
         Raises:
@@ -98,11 +98,11 @@ class LoraAveraging(Averaging):
         """Return the model's pairs of factors."""
         return lora_of(model, self.name).pairs
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse an adapter that is known to train no pairs of factors."""
-        if pairing.adapter is not None and not pairing.adapter.trains_factors():
+        if compatibility.adapter is not None and not compatibility.adapter.trains_factors():
             return _no_factors(self.name)
-        return super().refuses(pairing)
+        return super().refuses(compatibility)
 
     def heads(self, model: Trainable) -> list[str]:
         """Return the names of the trained tensors that are no factors: the task's head."""
@@ -124,15 +124,15 @@ class LoraAveraging(Averaging):
             the part's delta `[part.numel]`.
         """
         device = model.flat.device
-        fixed = unpack(model.layout, whole.to(device))
+        fixed = unpack_tensors(model.layout, whole.to(device))
 
         def fill(vector: Tensor) -> Tensor:
-            return pack(model.layout, fixed | unpack(part, vector))
+            return pack_tensors(model.layout, fixed | unpack_tensors(part, vector))
 
         def pull(gradient: Tensor) -> Tensor:
-            return pack(part, unpack(model.layout, gradient))
+            return pack_tensors(part, unpack_tensors(model.layout, gradient))
 
-        start = pack(part, unpack(model.layout, whole))
+        start = pack_tensors(part, unpack_tensors(model.layout, whole))
         reduced = Reduced(model, part.numel, fill, pull)
         return self.local_reduced(reduced, start, indices, memory, rng)
 
@@ -179,17 +179,17 @@ class PlainServer(LoraAveraging):
                 )
 
 
-def no_feedback(name: str, pairing: Pairing, up: str, down: str) -> str | None:
+def no_feedback(name: str, compatibility: Compatibility, up: str, down: str) -> str | None:
     """Return why memories around the links cannot help an algorithm, or None.
 
     Args:
         name: the algorithm.
-        pairing: the links.
+        compatibility: the links.
         up: why an uplink's memory cannot, empty if it can.
         down: why a downlink's error feedback cannot, empty if it can.
     """
-    if up and (pairing.up_feedback or pairing.up_momentum):
+    if up and (compatibility.up_feedback or compatibility.up_momentum):
         return f"algorithm {name!r} {up}: set uplink.error_feedback=false and no momentum"
-    if down and pairing.down_feedback:
+    if down and compatibility.down_feedback:
         return f"algorithm {name!r} {down}: set downlink.error_feedback=false"
     return None

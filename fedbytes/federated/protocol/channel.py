@@ -1,74 +1,80 @@
-"""The one place where bytes cross between server and client."""
+"""The one place where bytes cross between server and clients."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
-from fedbytes.compression.frame import Frame
-from fedbytes.federated.protocol.ledger import Direction, Entry, Ledger
-
-KIND_IDS = {
-    "state": 1,
-    "seed": 2,
-    "update": 3,
-    "delta": 4,
-    "metrics": 5,
-    "reference": 6,
-    "announcement": 7,
-}
-"""What a frame says of its payload. A catch-up is not a kind of payload but of sending."""
+from fedbytes.compression.frame import HEADER_BYTES, Frame
+from fedbytes.federated.clock import Clock
+from fedbytes.federated.protocol.ledger import EVERYONE, Direction, Entry, Ledger
+from fedbytes.federated.protocol.messages import KIND_NAMES
 
 SERVER = 0xFFFFFFFF
 """The sender of what the server sends; clients count from 0."""
 
 
-def _same(data: bytes) -> bytes:
-    return data
+@dataclass(frozen=True, eq=False)
+class Message:
+    """A frame on its way to a client. `kind` is the ledger's: a catch-up is a way of sending."""
+
+    data: bytes
+    kind: str
 
 
 @dataclass
 class Channel:
-    """Frames a message, hands its bytes over, and opens on the other side what arrived.
+    """Carries frames across and books each in the ledger.
 
-    `deliver` stands for the medium: in a simulation it returns the bytes it was given. A test or
+    `deliver` stands for the medium: in a simulation it returns the bytes it was given; a test or
     a networked run puts its own there. The ledger counts the length of what was handed to it.
+    With `multicast` a message that several clients are sent crosses once, and all receive it.
+
+    A receiver takes frames one by one, so the decoding seconds of each are those that the clock
+    counts until it asks for the next.
     """
 
     ledger: Ledger
-    deliver: Callable[[bytes], bytes] = field(default=_same)
+    deliver: Callable[[bytes], bytes] = bytes
+    clock: Clock = field(default_factory=Clock)
+    multicast: bool = False
+    _heard: dict[Message, bytes] = field(default_factory=dict)
 
-    def send(
-        self,
-        frame: Frame,
-        *,
-        round: int,
-        client: int,
-        direction: Direction,
-        kind: str,
-        encode_seconds: float = 0.0,
-    ) -> tuple[Frame, Entry]:
-        """Carry one frame across; return what the receiver unpacked and the ledger's row.
+    def down(self, round_: int, client: int, messages: Iterable[Message]) -> Iterator[bytes]:
+        """Carry the server's messages to a client; yield what arrives, frame by frame."""
+        for message in messages:
+            if message in self._heard:
+                yield self._heard[message]
+                continue
+            to = EVERYONE if self.multicast else client
+            entry = self._book(message.data, round_, to, "down", message.kind)
+            entry.encode_seconds = self.clock.lap("encode")
+            received = self.deliver(message.data)
+            if self.multicast:
+                self._heard[message] = received
+            yield received
+            entry.decode_seconds = self.clock.lap("decode")
 
-        `round` is the round in which it crosses; a frame that a client missed was made earlier.
+    def up(self, round_: int, client: int, frames: Iterable[bytes]) -> Iterator[bytes]:
+        """Carry a client's frames to the server; yield what arrives, frame by frame."""
+        self._heard.clear()  # the server has sent what this exchange sends
+        for data in frames:
+            kind, codec = Frame.peek(data)
+            entry = self._book(data, round_, client, "up", KIND_NAMES.get(kind, "malformed"))
+            if codec:
+                entry.encode_seconds = self.clock.lap("encode")
+            yield self.deliver(data)
+            entry.decode_seconds = self.clock.lap("decode")
 
-        Raises:
-            ValueError: if what arrives is not what was sent: another length, digest or header.
-        """
-        data = frame.pack()
-        received = Frame.unpack(
-            self.deliver(data),
-            kind=frame.kind,
-            codec_id=frame.codec_id,
-            layout_digest=frame.layout_digest,
-            round=frame.round,
-            sender=frame.sender,
+    def _book(
+        self, data: bytes, round_: int, client: int, direction: Direction, kind: str
+    ) -> Entry:
+        return self.ledger.add(
+            Entry(
+                round=round_,
+                client=client,
+                direction=direction,
+                kind=kind,
+                payload_bytes=len(data) - HEADER_BYTES,
+                message_bytes=len(data),
+                encode_seconds=0.0,
+            )
         )
-        entry = Entry(
-            round=round,
-            client=client,
-            direction=direction,
-            kind=kind,
-            payload_bytes=len(frame.payload),
-            message_bytes=len(data),
-            encode_seconds=encode_seconds,
-        )
-        return received, self.ledger.add(entry)

@@ -1,16 +1,17 @@
 """One direction of the traffic: a codec, and what the sender keeps around it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from torch import Tensor
 
 from fedbytes.compression.codec import Codec, codec_spec, make_codec
-from fedbytes.compression.error_feedback import Feedback, Held, Memory, Sent
+from fedbytes.compression.error_feedback import Feedback, Memory, SenderState, Sent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.residual_guard import require_contracting
+from fedbytes.compression.residual_guard import ResidualGuard, require_contracting
 from fedbytes.labels import short_label
+from fedbytes.plugin_fields import stated_fields
 
 _FEEDBACK: dict[Any, Feedback] = {False: "none", True: "ef14", "ef14": "ef14", "ef21": "ef21"}
 NO_MEMORY = Memory()
@@ -33,7 +34,7 @@ class Link:
         if self.memory.feedback != "none":
             require_contracting(self.codec)
 
-    def encode(self, x: Tensor, held: Held, shared: Shared) -> Sent:
+    def encode(self, x: Tensor, held: SenderState, shared: Shared) -> Sent:
         """Return the payload for `x` `[numel]` and what the sender keeps for the next one."""
         return self.memory.encode(self.codec, x, held, shared)
 
@@ -68,12 +69,10 @@ class Link:
     @property
     def spec(self) -> dict[str, Any]:
         """The canonical configuration, defaults included."""
-        feedback: Any = self.memory.feedback
+        memory = stated_fields(self.memory)
+        feedback = memory.pop("feedback")
         given = {"error_feedback": {"none": False, "ef14": True}.get(feedback, feedback)}
-        # Left out at its default, so that runs made before there were these keep their ids.
-        momentum = {"momentum": self.memory.momentum} if self.memory.momentum else {}
-        decay = {"decay": self.memory.decay} if self.memory.decay != 1 else {}
-        return codec_spec(self.codec) | given | momentum | decay
+        return codec_spec(self.codec) | given | memory
 
     @property
     def label(self) -> str:
@@ -81,6 +80,25 @@ class Link:
         momentum = f" momentum={self.memory.momentum:g}" if self.memory.momentum else ""
         decay = f" decay={self.memory.decay:g}" if self.memory.decay != 1 else ""
         return short_label(self.codec) + _MARKS[self.memory.feedback] + momentum + decay
+
+
+def check_residual(guards: dict[str, dict[str, Any]], key: str, update: Tensor, sent: Sent) -> None:
+    """Check that a sender's error feedback stays bounded, where it has any.
+
+    Args:
+        guards: the states of the sender's guards, changed in place.
+        key: which of the sender's messages (see `Federation.memory_key`).
+        update: what was to be sent.
+        sent: what was sent.
+
+    Raises:
+        DivergedError: if the residual grows without bound.
+    """
+    if sent.residual is None:
+        return
+    guard = ResidualGuard(**guards.get(key, {}))
+    guard.check(update, sent.residual)
+    guards[key] = asdict(guard)
 
 
 def make_link(spec: str | Mapping[str, Any]) -> Link:

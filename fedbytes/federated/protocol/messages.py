@@ -1,4 +1,4 @@
-"""The messages of a round: what is put into a frame, and what the receiver makes of it."""
+"""The messages of a round: what is put into a frame, and what the receiver reads from it."""
 
 import math
 import struct
@@ -8,7 +8,19 @@ from torch import Tensor
 from fedbytes.compression.codec import Codec, codec_id
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
-from fedbytes.federated.protocol.channel import KIND_IDS, Channel
+
+KIND_IDS = {
+    "state": 1,
+    "seed": 2,
+    "update": 3,
+    "delta": 4,
+    "metrics": 5,
+    "reference": 6,
+    "announcement": 7,
+    "exchange": 8,
+}
+"""What a frame says of its payload. `exchange` is what an aggregation sends beside deltas."""
+KIND_NAMES = {number: kind for kind, number in KIND_IDS.items()}
 
 _METRICS = struct.Struct("<Qf")  # examples, mean training loss
 _SEED = struct.Struct("<Q")
@@ -26,14 +38,29 @@ def open_vector(frame: Frame, codec: Codec, shared: Shared) -> Tensor:
     """Return the vector `[numel]` in a received frame.
 
     Raises:
-        ValueError: if the frame was made by another codec, or its payload does not decode.
+        ValueError: if the frame was made by another codec or for another layout, or its payload
+            does not decode.
     """
     if frame.codec_id != codec_id(codec):
         raise ValueError(
             f"a message made by codec {frame.codec_id:#010x} reached a receiver that decodes "
             f"{codec.name!r} ({codec_id(codec):#010x}); both ends need the same configuration"
         )
+    check_layout(frame, shared)
     return codec.decode(frame.payload, shared)
+
+
+def check_layout(frame: Frame, shared: Shared) -> None:
+    """Check that a frame was made for the layout that its receiver expects.
+
+    Raises:
+        ValueError: if it was not.
+    """
+    if frame.layout_digest != shared.layout.digest:
+        raise ValueError(
+            f"frame layout digest is {frame.layout_digest}, expected {shared.layout.digest}: "
+            "both ends need the same model and adapter"
+        )
 
 
 def frame_seed(seed: int, shared: Shared) -> Frame:
@@ -51,33 +78,34 @@ def frame_announcement(number: int, shared: Shared) -> Frame:
     return _frame("announcement", _NO_CODEC, shared, _ANNOUNCEMENT.pack(number))
 
 
-def send_announcement(channel: Channel, shared: Shared, number: int) -> int:
-    """Send a number that a client announces up; return what the server read."""
-    frame = frame_announcement(number, shared)
-    received, _ = channel.send(
-        frame, round=shared.round, client=shared.sender, direction="up", kind="announcement"
-    )
-    return int(_ANNOUNCEMENT.unpack(received.payload)[0])
+def open_announcement(frame: Frame) -> int:
+    """Return the number in a received announcement."""
+    return int(_ANNOUNCEMENT.unpack(frame.payload)[0])
 
 
-def send_metrics(channel: Channel, shared: Shared, examples: int, loss: float) -> tuple[int, float]:
-    """Send a client's number of examples and training loss up; return what the server read.
+def frame_metrics(examples: int, loss: float, shared: Shared) -> Frame:
+    """Return the frame of a client's number of examples and training loss."""
+    return _frame("metrics", _NO_CODEC, shared, _METRICS.pack(examples, loss))
+
+
+def open_metrics(frame: Frame) -> tuple[int, float]:
+    """Return the number of examples and the training loss in a received frame.
 
     Raises:
-        ValueError: if what the server read cannot be: no examples, or a loss that is not finite.
+        ValueError: if they cannot be: no examples, or a loss that is not finite.
     """
-    frame = _frame("metrics", _NO_CODEC, shared, _METRICS.pack(examples, loss))
-    client = shared.sender
-    received, _ = channel.send(
-        frame, round=shared.round, client=client, direction="up", kind="metrics"
-    )
-    examples, loss = _METRICS.unpack(received.payload)
+    examples, loss = _METRICS.unpack(frame.payload)
     if examples < 1 or not math.isfinite(loss):
         raise ValueError(
-            f"round {shared.round}, client {shared.sender}: training loss {loss} on {examples} "
+            f"round {frame.round}, client {frame.sender}: training loss {loss} on {examples} "
             "examples; lower the learning rate or set max_grad_norm"
         )
     return examples, loss
+
+
+def frame_exchange(payload: bytes, shared: Shared) -> Frame:
+    """Return the frame of what an aggregation sends in an exchange of its own."""
+    return _frame("exchange", _NO_CODEC, shared, payload)
 
 
 def _frame(kind: str, codec: int, shared: Shared, payload: bytes) -> Frame:

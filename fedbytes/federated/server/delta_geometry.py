@@ -8,7 +8,7 @@ import torch
 from fedbytes.federated.hooks import Upload
 
 
-def agreement(uploads: Sequence[Upload]) -> dict[str, float]:
+def delta_geometry(uploads: Sequence[Upload]) -> dict[str, float]:
     """Return cosine, diversity and norms of the deltas of one round, in one pass over them.
 
     A sum over all pairs is what the squared norm of a sum holds beside the squares, so neither a

@@ -3,57 +3,34 @@
 import torch
 from torch import Tensor
 
-from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.clock import Clock
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
-from fedbytes.federated.protocol.channel import Channel
-from fedbytes.federated.protocol.ledger import EVERYONE
-from fedbytes.federated.protocol.messages import frame_vector, open_vector
-from fedbytes.federated.state import State
+from fedbytes.federated.protocol.channel import Message
+from fedbytes.federated.protocol.messages import frame_vector
+from fedbytes.federated.server.server_state import ServerState
 
 
-def send_states(
-    state: State, fed: Federation, turn: Turn, channel: Channel, clock: Clock
-) -> list[Tensor]:
-    """Send each client of the round what is made for it; return what each decoded.
+class FreshStates:
+    """The states that clients are sent in one round; equal ones are one message.
 
-    Clients that are sent the same vector are sent the same message, which a multicast carries once.
+    A multicast carries a message once, however many clients it is for.
     """
-    codec, algorithm = fed.downlink.codec, fed.algorithm
-    made: list[tuple[Layout, Tensor, Frame]] = []
-    starts = []
-    for client in turn.clients:
-        with clock.phase("encode"):
-            vector = algorithm.download(turn.of(client), state.model)
-            shared = fed.shared_down(turn.of(client), None)
-            frame = _find(made, shared.layout, vector)
-            new = frame is None
-            if frame is None:
-                frame = frame_vector("state", codec, shared, codec.encode(vector, shared))
-                made.append((shared.layout, vector, frame))
-        multicast = fed.broadcast == "multicast"
-        if new or not multicast:
-            received, entry = channel.send(
-                frame,
-                round=turn.round,
-                client=EVERYONE if multicast else client,
-                direction="down",
-                kind="state",
-                encode_seconds=clock.last if new else 0.0,
-            )
-            with clock.phase("decode"):
-                start = open_vector(received, codec, shared)
-            entry.decode_seconds = clock.last
-        else:
-            start = open_vector(frame, codec, shared)
-        starts.append(start)
-    return starts
 
+    def __init__(self, state: ServerState, fed: Federation, context: RoundContext) -> None:
+        self.state, self.fed, self.context = state, fed, context
+        self._made: list[tuple[Layout, Tensor, Message]] = []
 
-def _find(made: list[tuple[Layout, Tensor, Frame]], layout: Layout, vector: Tensor) -> Frame | None:
-    for known, before, frame in made:
-        if known == layout and torch.equal(before, vector):
-            return frame
-    return None
+    def messages(self, client: int) -> list[Message]:
+        """Return what a client of the round is sent."""
+        fed, context = self.fed, self.context.for_client(client)
+        vector = fed.algorithm.download(context, self.state.model)
+        shared = fed.shared_down(context, None)
+        for layout, before, message in self._made:
+            if layout == shared.layout and torch.equal(before, vector):
+                return [message]
+        codec = fed.downlink.codec
+        frame = frame_vector("state", codec, shared, codec.encode(vector, shared))
+        message = Message(frame.pack(), "state")
+        self._made.append((shared.layout, vector, message))
+        return [message]

@@ -11,8 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, Pairing
-from fedbytes.federated.federation import pairing, start
+from fedbytes.compression.codec import make_codec
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, Compatibility
+from fedbytes.federated.client import Client
+from fedbytes.federated.federation import compatibility
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.state import State
 from fedbytes.federated.testing.bench_federation import (
@@ -22,7 +24,7 @@ from fedbytes.federated.testing.bench_federation import (
     find_model,
     same,
 )
-from fedbytes.federated.testing.strict_client import Rehearsal, StrictClient, follow
+from fedbytes.federated.testing.strict_client import Rehearsal, replay
 from fedbytes.models.adapter import make_adapter
 from fedbytes.streams import stream
 from fedbytes.testing import (
@@ -93,22 +95,26 @@ class _Checks(Workbench):
         """Vectors have the lengths that the layouts say, on both ends, and are finite."""
         fed, algorithm = self.usual(), self.algorithm
         held = algorithm.initial(fed.model, 3)
-        require(held.numel() == algorithm.held(fed.model).numel, "initial differs from held")
+        require(
+            held.numel() == algorithm.synced_layout(fed.model).numel, "initial differs from held"
+        )
         other = algorithm.initial(self.make(), 3)
         require(torch.equal(held, other), "initial differs between two models")
-        require(algorithm.held(self.make()) == fed.layout, "held differs between two models")
-        found, announced = iter(self.calls(fed)), fed.turn(1).announced
+        require(
+            algorithm.synced_layout(self.make()) == fed.layout, "held differs between two models"
+        )
+        found, announced = iter(self.calls(fed)), fed.context(1).announced
         for round_ in (1, 2):
-            turn = fed.turn(round_, announced)
-            for client in turn.clients:
+            context = fed.context(round_, announced)
+            for client in context.clients:
                 trained = next(found)
                 if trained.announces is not None:
-                    turn = turn.heard(client, trained.announces)
-                _fits("delta", trained.delta, algorithm.up(turn.of(client)).numel)
-            announced = turn.announced
+                    context = context.with_announcement(client, trained.announces)
+                _fits("delta", trained.delta, algorithm.up(context.for_client(client)).numel)
+            announced = context.announced
             update, _, after = next(found)
             if algorithm.downloads == "updates":
-                _fits("update", update, algorithm.down(turn).numel)
+                _fits("update", update, algorithm.down(context).numel)
             _fits("what is held", after, fed.layout.numel)
         return f"held {fed.layout.numel} numbers"
 
@@ -154,7 +160,7 @@ class _Checks(Workbench):
     def refusals(self) -> str:
         """A reason not to work is one line."""
         said = set()
-        for case in every_pairing():
+        for case in every_compatibility():
             reason = self.algorithm.refuses(case)
             if reason is not None:
                 require(reason.strip() != "" and "\n" not in reason, f"{reason!r} is not one line")
@@ -165,12 +171,12 @@ class _Checks(Workbench):
         """The ledger counts what crossed, and clients need nothing but their messages."""
         partial = self.partial(up, down)
         if partial is None:
-            reason = self.algorithm.refuses(pairing(make_link(up), make_link(down), False))
+            reason = self.algorithm.refuses(compatibility(make_link(up), make_link(down), False))
             return f"refuses: {reason}"
         fed = self.federation(up, down, partial)
-        run = Rehearsal(fed, start(fed))
+        run = Rehearsal(fed)
         theirs = replace(fed, model=self.make())
-        follow(run, [StrictClient(theirs, c) for c in range(CLIENTS)], ROUNDS)
+        replay(run, [Client(theirs, c) for c in range(CLIENTS)], ROUNDS)
         crossed = sum(map(len, run.crossed))
         require(
             run.ledger.total == crossed, f"{run.ledger.total} bytes in the ledger, not {crossed}"
@@ -184,7 +190,7 @@ class _Checks(Workbench):
         links = next(pair for pair in pairs if self.partial(*pair) is not None)
         partial = bool(self.partial(*links))
         feds = [self.federation(*links, partial) for _ in range(2)]
-        whole, cut = (Rehearsal(fed, start(fed)) for fed in feds)
+        whole, cut = (Rehearsal(fed) for fed in feds)
         whole.go(ROUNDS)
         cut.go(ROUNDS // 2)
         with tempfile.TemporaryDirectory() as folder:
@@ -197,15 +203,16 @@ class _Checks(Workbench):
         return ""
 
 
-def every_pairing() -> Iterator[Pairing]:
+def every_compatibility() -> Iterator[Compatibility]:
     """Yield links with every memory, full and partial participation, and kinds of models."""
     for up, down in (("fp32", "fp32"), ("topk", "fp32"), ("fp32", "topk"), ("topk", "topk")):
         for bits in range(16):
             a, b, c, d = (bool(bits >> place & 1) for place in range(4))
-            yield Pairing(up, down, a, b, c, d)
+            exact = make_codec(up).exact, make_codec(down).exact
+            yield Compatibility(up, down, a, b, c, d, up_exact=exact[0], down_exact=exact[1])
     for adapter in ("lora", "full", "head"):
         for classifies in (True, False):
-            yield Pairing(adapter=make_adapter(adapter), classifies=classifies)
+            yield Compatibility(adapter=make_adapter(adapter), classifies=classifies)
 
 
 def _fits(what: str, vector: Tensor, numel: int) -> None:

@@ -2,20 +2,22 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from fedbytes.federated.algorithm import Algorithm, Trained
-from fedbytes.federated.federation import Federation, pairing, start
+from fedbytes.federated.context import RoundContext
+from fedbytes.federated.federation import Federation, compatibility
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.simulation import Simulation
 from fedbytes.federated.testing.tiny_models import examples_of, tiny_models
 from fedbytes.federated.trainable import Trainable
-from fedbytes.streams import stream
 from fedbytes.testing import BrokenError, require
 
 CLIENTS, SAMPLED = 5, 2
@@ -30,7 +32,7 @@ def find_model(algorithm: Algorithm) -> Callable[[], Trainable]:
     reasons = []
     for make in tiny_models(algorithm.example_model):
         try:
-            algorithm.held(make())
+            algorithm.synced_layout(make())
         except ValueError as error:
             reasons.append(str(error))
         else:
@@ -65,7 +67,7 @@ class Workbench:
         """Return whether it runs with some of the clients, or else with all; None for neither."""
         links = make_link(up or self.algorithm.example_uplink), make_link(down)
         for partial in (True, False):
-            if self.algorithm.refuses(pairing(*links, partial)) is None:
+            if self.algorithm.refuses(compatibility(*links, partial)) is None:
                 return partial
         return None
 
@@ -84,36 +86,49 @@ class Workbench:
 
     def calls(self, fed: Federation, given: list[Any] | None = None) -> list[Any]:
         """Return what every method gives in two rounds; put what it is given into `given`."""
-        algorithm, state = self.algorithm, start(fed)
-        held, server = state.model, state.server
-        out: list[Any] = []
-        memories: dict[int, Any] = {}
-        announced: dict[int, int] = {}
-        for round_ in (1, 2):
-            turn, uploads = fed.turn(round_, announced), []
-            for client in turn.clients:
-                mine, begin = turn.of(client), held
-                if algorithm.downloads == "state":
-                    begin = algorithm.download(mine, held)
-                inputs = begin, fed.parts[client], memories.get(client, {})
-                self._keep(given, inputs)
-                rng = stream(0, "batches", round_, client)
-                trained = algorithm.train(mine, *inputs, rng)
-                memories[client] = trained.memory or memories.get(client, {})
-                if trained.announces is not None:
-                    turn = turn.heard(client, trained.announces)
-                uploads.append(Upload(client, trained.delta, len(fed.parts[client])))
-                out.append(trained)
-            self._keep(given, (held, uploads, server))
-            update, server = algorithm.combine(turn, held, uploads, server)
-            self._keep(given, (held, update))
-            held, announced = algorithm.apply(turn, held, update), dict(turn.announced)
-            out.append((update, server, held))
-        return out
+        recorder = _Recorder(self.algorithm, given)
+        run = Simulation(replace(fed, algorithm=cast(Algorithm, recorder)))
+        for _ in range(2):
+            run.run_round()
+        return recorder.out
 
-    def _keep(self, given: list[Any] | None, values: Any) -> None:
-        if given is not None:
-            given.append((values, copy.deepcopy(values)))
+
+class _Recorder:
+    """Stands in for an algorithm: hands each call on, and keeps what went in and came out."""
+
+    def __init__(self, algorithm: Algorithm, given: list[Any] | None) -> None:
+        self._algorithm, self._given = algorithm, given
+        self._update: tuple[Tensor, dict[str, Tensor]] | None = None
+        self.out: list[Any] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._algorithm, name)
+
+    def train(self, context: RoundContext, *inputs: Any) -> Trained:
+        """Train, and keep the outcome."""
+        self._keep(inputs[:-1])  # the last is the generator, which is used up
+        trained = self._algorithm.train(context, *inputs)
+        self.out.append(trained)
+        return trained
+
+    def combine(self, context: RoundContext, *inputs: Any) -> tuple[Tensor, dict[str, Tensor]]:
+        """Combine; the outcome is kept together with what is held after it."""
+        self._keep(inputs)
+        self._update = self._algorithm.combine(context, *inputs)
+        return self._update
+
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
+        """Apply an update; the server's, which follows `combine`, is kept."""
+        self._keep((held, update))
+        after = self._algorithm.apply(context, held, update)
+        if self._update is not None:
+            self.out.append((*self._update, after))
+            self._update = None
+        return after
+
+    def _keep(self, values: Any) -> None:
+        if self._given is not None:
+            self._given.append((values, copy.deepcopy(values)))
 
 
 def _said(uplink: Any) -> str:

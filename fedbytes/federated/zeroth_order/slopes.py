@@ -5,11 +5,11 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from fedbytes.federated.algorithm import Pairing
+from fedbytes.federated.algorithm import Compatibility
 from fedbytes.federated.trainable import Trainable
 from fedbytes.federated.zeroth_order.directions import add_directions
 
-Difference = Literal["forward", "central"]
+FiniteDifference = Literal["forward", "central"]
 
 
 def loss_at(model: Trainable, base: Tensor, keys: list[int], lengths: list[float], b: Any) -> float:
@@ -29,7 +29,7 @@ def slopes(
     keys: list[int],
     batch: Any,
     radius: float,
-    difference: Difference,
+    difference: FiniteDifference,
 ) -> tuple[list[float], float]:
     """Return the slope of the batch's loss along each direction, and the loss.
 
@@ -56,19 +56,12 @@ def slopes(
     return found, sum(seen) / len(seen)
 
 
-def check_positive(**fields: float) -> None:
-    """Raise a ValueError for the first field that is not above 0 and finite."""
-    for key, value in fields.items():
-        if not 0 < value < float("inf"):
-            raise ValueError(f"{key} must be above 0, got {value}")
-
-
-def refuse_memories(name: str, pairing: Pairing) -> str | None:
+def refuse_memories(name: str, compatibility: Compatibility) -> str | None:
     """Return why messages whose numbers mean something else each round can have no memory."""
     for on, key in (
-        (pairing.up_feedback, "uplink.error_feedback=false"),
-        (pairing.up_momentum, "uplink.momentum=0"),
-        (pairing.down_feedback, "downlink.error_feedback=false"),
+        (compatibility.up_feedback, "uplink.error_feedback=false"),
+        (compatibility.up_momentum, "uplink.momentum=0"),
+        (compatibility.down_feedback, "downlink.error_feedback=false"),
     ):
         if on:
             return (

@@ -8,6 +8,7 @@ import numpy as np
 
 from fedbytes.data.tokens.token_cache import Tokenizer
 from fedbytes.models.adapter import Adapter
+from fedbytes.plugin_fields import bounded
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,12 @@ class PromptText(Adapter):
 
     USUAL: ClassVar[int] = 8
 
-    length: int | None = None
+    length: int | None = bounded(None, least=1)
     text: str = ""
     ids: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
-        if self.length is not None and self.length < 1:
-            raise ValueError(f"length must be at least 1, got {self.length}")
+        super().__post_init__()
         if self.text and self.ids:
             raise ValueError("give either text or ids, not both")
 

@@ -3,13 +3,14 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from fedbytes.data.tokens.encoded import EncodedTask
-from fedbytes.data.tokens.tokenizer_training import LEAST_VOCABULARY, serialised
+from fedbytes.data.tokens.tokenizer_training import LEAST_VOCABULARY, serialise_tokenizer
 from fedbytes.models.adapter import Initial
+from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
 if TYPE_CHECKING:
@@ -22,22 +23,20 @@ VOCABULARY = 4096
 
 
 @dataclass(frozen=True)
-class Family(ABC):
+class Family(Plugin, ABC):
     """An architecture; its fields are its sizes, and which tokenizer it reads through.
 
     Attributes:
-        examples: fields of configurations that the contract runs, one dict each.
         tokenizer: `trained` on the training texts (byte-level BPE), or that of a model by name,
             folder or hub id.
         vocab_size: tokens of a trained tokenizer, at most; None means 4096.
     """
 
-    name: ClassVar[str]
-    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     tokenizer: str = TRAINED
     vocab_size: int | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not self.tokenizer:
             raise ValueError("tokenizer must be trained, or a model by name, folder or hub id")
         if self.vocab_size is not None and self.tokenizer != TRAINED:
@@ -73,7 +72,7 @@ FAMILIES: Registry[Family] = Registry(
 )
 
 
-def take_family(given: Mapping[str, Any]) -> tuple[Family | None, dict[str, Any]]:
+def split_family_fields(given: Mapping[str, Any]) -> tuple[Family | None, dict[str, Any]]:
     """Return the family that a model's specification names, if any, and the fields beside its own.
 
     Raises:
@@ -116,6 +115,6 @@ def make_base(family: Family, task: EncodedTask, device: torch.device) -> "Base"
         parameters=sum(p.numel() for p in model.parameters()),
         setup_bytes=0,
         decoder=True,
-        tokenizer_bytes=len(serialised(task.tokenizer)),
+        tokenizer_bytes=len(serialise_tokenizer(task.tokenizer)),
     )
     return Base(model, info)

@@ -48,13 +48,3 @@ def assign_classes(
         clients = np.concatenate([clients, np.arange(num_clients)])
     order = np.lexsort((clients, classes))
     return clients[order], classes[order]
-
-
-def check_per_client(classes_per_client: int) -> None:
-    """Refuse a number of classes that no client can hold.
-
-    Raises:
-        ValueError: if it is below 1.
-    """
-    if classes_per_client < 1:
-        raise ValueError(f"classes_per_client must be at least 1, got {classes_per_client}")

@@ -45,18 +45,6 @@ def settle(
     return _repair(owners, sizes, min_size, rng)
 
 
-def check_small(min_size: int, on_small: str) -> None:
-    """Refuse what `settle` cannot work with.
-
-    Raises:
-        ValueError: for a negative `min_size`, or an unknown `on_small`.
-    """
-    if min_size < 0:
-        raise ValueError(f"min_size must be at least 0, got {min_size}")
-    if on_small not in ("raise", "repair", "allow"):
-        raise ValueError(f"on_small must be raise, repair or allow, got {on_small!r}")
-
-
 def _repair(owners: Ints, sizes: Ints, min_size: int, rng: np.random.Generator) -> Partition:
     lack = np.maximum(min_size - sizes, 0)
     moved = int(lack.sum())

@@ -31,6 +31,7 @@ class FromFlwr(Partitioner):
     name: ClassVar[str] = "flwr"
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.partitioner.is_dataset_assigned():
             raise ValueError("the flwr-datasets partitioner has a data set already; give a new one")
 

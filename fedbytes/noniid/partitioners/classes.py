@@ -3,12 +3,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.allocation.class_assignment import Assignment, assign_classes, check_per_client
+from fedbytes.noniid.allocation.class_assignment import Assignment, assign_classes
 from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
-from fedbytes.noniid.allocation.min_size import OnSmall, check_small, settle
+from fedbytes.noniid.allocation.min_size import OnSmall, settle
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
+from fedbytes.plugin_fields import bounded
 
 
 @PARTITIONERS.register("classes")
@@ -28,19 +29,15 @@ class Classes(Partitioner):
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
     """
 
-    classes_per_client: int = 2
+    classes_per_client: int = bounded(2, least=1)
     assignment: Assignment = "balanced"
-    min_size: int = 0
+    min_size: int = bounded(0, least=0)
     on_small: OnSmall = "raise"
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"classes_per_client": 2},
         {"classes_per_client": 1, "assignment": "random"},
     )
-
-    def __post_init__(self) -> None:
-        check_per_client(self.classes_per_client)
-        check_small(self.min_size, self.on_small)
 
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         holders = assign_classes(

@@ -8,6 +8,7 @@ from fedbytes.noniid.features.kmeans import k_means
 from fedbytes.noniid.features.tfidf import tfidf_svd
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner, make_partitioner
+from fedbytes.plugin_fields import bounded
 
 
 @PARTITIONERS.register("clusters")
@@ -28,7 +29,7 @@ class Clusters(Partitioner):
         then: the partitioner that splits the clusters over clients.
     """
 
-    num_clusters: int = 10
+    num_clusters: int = bounded(10, least=1)
     features: Literal["tfidf", "minilm"] = "tfidf"
     then: Partitioner = field(default_factory=lambda: make_partitioner("dirichlet"))
 
@@ -38,8 +39,7 @@ class Clusters(Partitioner):
     default_factor: ClassVar[str | None] = "text"
 
     def __post_init__(self) -> None:
-        if self.num_clusters < 1:
-            raise ValueError(f"num_clusters must be at least 1, got {self.num_clusters}")
+        super().__post_init__()
         if isinstance(self.then, Clusters):
             raise ValueError("clusters of clusters: `then` splits, such as dirichlet")
 

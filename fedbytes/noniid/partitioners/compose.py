@@ -54,6 +54,7 @@ class Compose(Partitioner):
         return self.mixes.required_categories or self.sizes.required_categories
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         both = (self.sizes.required_clients, self.mixes.required_clients)
         if None not in both and both[0] != both[1]:
             raise ValueError(f"sizes is configured for {both[0]} clients, mixes for {both[1]}")

@@ -11,6 +11,7 @@ from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 from fedbytes.noniid.target_heterogeneity import Strength, Target, choose
+from fedbytes.plugin_fields import bounded
 
 
 @PARTITIONERS.register("continuous")
@@ -27,16 +28,15 @@ class Continuous(Partitioner):
         target: the heterogeneity to reach, `{"nmi": 0.3}`, instead of a strictness.
     """
 
-    strictness: float | None = None
+    strictness: float | None = bounded(None, least=0, most=1)
     target: Target | None = None
 
     strength: ClassVar[Strength | None] = Strength("strictness", even=0.0, skewed=1.0)
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"strictness": 0.5}, {"strictness": 1.0})
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         choose(self, default=0.5)
-        if self.strictness is not None and not 0.0 <= self.strictness <= 1.0:
-            raise ValueError(f"strictness must be in [0, 1], got {self.strictness}")
 
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         strictness = float(self.strictness or 0.0)

@@ -6,12 +6,13 @@ from numpy.typing import NDArray
 
 from fedbytes.noniid.allocation.deal_by_counts import category_sizes
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder
-from fedbytes.noniid.allocation.min_size import OnSmall, check_small, settle
+from fedbytes.noniid.allocation.min_size import OnSmall, settle
 from fedbytes.noniid.allocation.random_shares import check_alpha, dirichlet
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 from fedbytes.noniid.target_heterogeneity import Strength, Target, choose
+from fedbytes.plugin_fields import bounded
 
 
 @PARTITIONERS.register("dirichlet")
@@ -35,7 +36,7 @@ class Dirichlet(Partitioner):
     """
 
     alpha: tuple[float, ...] | float | None = None
-    min_size: int = 0
+    min_size: int = bounded(0, least=0)
     on_small: OnSmall = "raise"
     balance: bool = False
     target: Target | None = None
@@ -52,10 +53,10 @@ class Dirichlet(Partitioner):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         choose(self, default=0.5)
         if self.alpha is not None:
             object.__setattr__(self, "alpha", check_alpha(self.alpha))
-        check_small(self.min_size, self.on_small)
 
     @property
     def required_clients(self) -> int | None:

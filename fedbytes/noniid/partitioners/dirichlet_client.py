@@ -16,6 +16,7 @@ from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 from fedbytes.noniid.target_heterogeneity import Strength, Target, choose
+from fedbytes.plugin_fields import bounded
 
 
 @PARTITIONERS.register("dirichlet_client")
@@ -43,7 +44,7 @@ class DirichletClient(Partitioner):
     alpha: tuple[float, ...] | float | None = None
     prior: Literal["data", "uniform"] = "data"
     sizes: tuple[int, ...] | Sizes = "equal"
-    sigma: float = 1.0
+    sigma: float = bounded(1.0, least=0)
     target: Target | None = None
 
     strength: ClassVar[Strength | None] = Strength("alpha", even=1e4, skewed=1e-4, log=True)
@@ -55,12 +56,11 @@ class DirichletClient(Partitioner):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         choose(self, default=0.5)
         if self.alpha is not None:
             object.__setattr__(self, "alpha", check_alpha(self.alpha))
         check_sizes(self.sizes)
-        if not 0.0 <= self.sigma < float("inf"):
-            raise ValueError(f"sigma must be finite and at least 0, got {self.sigma}")
 
     @property
     def required_clients(self) -> int | None:

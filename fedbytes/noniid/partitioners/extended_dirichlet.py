@@ -3,14 +3,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.allocation.class_assignment import Assignment, assign_classes, check_per_client
+from fedbytes.noniid.allocation.class_assignment import Assignment, assign_classes
 from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
-from fedbytes.noniid.allocation.min_size import OnSmall, check_small, settle
-from fedbytes.noniid.allocation.random_shares import check_alpha, dirichlet
+from fedbytes.noniid.allocation.min_size import OnSmall, settle
+from fedbytes.noniid.allocation.random_shares import dirichlet
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 from fedbytes.noniid.target_heterogeneity import Strength, Target, choose
+from fedbytes.plugin_fields import bounded
 
 
 @PARTITIONERS.register("extended_dirichlet")
@@ -34,10 +35,10 @@ class ExtendedDirichlet(Partitioner):
             classes a client bounds it from below.
     """
 
-    classes_per_client: int = 2
-    alpha: float | None = None
+    classes_per_client: int = bounded(2, least=1)
+    alpha: float | None = bounded(None, above=0)
     assignment: Assignment = "balanced"
-    min_size: int = 0
+    min_size: int = bounded(0, least=0)
     on_small: OnSmall = "raise"
     target: Target | None = None
 
@@ -48,11 +49,8 @@ class ExtendedDirichlet(Partitioner):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         choose(self, default=0.5)
-        if self.alpha is not None:
-            object.__setattr__(self, "alpha", check_alpha(self.alpha))
-        check_per_client(self.classes_per_client)
-        check_small(self.min_size, self.on_small)
 
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         holders = assign_classes(

@@ -3,13 +3,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.allocation.class_assignment import assign_classes, check_per_client
+from fedbytes.noniid.allocation.class_assignment import assign_classes
 from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
-from fedbytes.noniid.allocation.min_size import OnSmall, check_small, settle
-from fedbytes.noniid.allocation.random_shares import check_alpha, dirichlet
+from fedbytes.noniid.allocation.min_size import OnSmall, settle
+from fedbytes.noniid.allocation.random_shares import dirichlet
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
+from fedbytes.plugin_fields import bounded
 
 
 @PARTITIONERS.register("mixed")
@@ -29,17 +30,12 @@ class Mixed(Partitioner):
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
     """
 
-    alpha: float = 0.5
-    classes_per_client: int = 2
-    min_size: int = 0
+    alpha: float = bounded(0.5, above=0)
+    classes_per_client: int = bounded(2, least=1)
+    min_size: int = bounded(0, least=0)
     on_small: OnSmall = "raise"
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"alpha": 0.5},)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "alpha", check_alpha(self.alpha))
-        check_per_client(self.classes_per_client)
-        check_small(self.min_size, self.on_small)
 
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         num_classes = factor.categories.size

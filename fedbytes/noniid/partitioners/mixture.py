@@ -9,6 +9,7 @@ from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 from fedbytes.noniid.target_heterogeneity import Strength, Target, choose
+from fedbytes.plugin_fields import bounded
 
 
 @PARTITIONERS.register("mixture")
@@ -26,7 +27,7 @@ class Mixture(Partitioner):
     """
 
     then: Partitioner
-    iid_share: float | None = None
+    iid_share: float | None = bounded(None, least=0, most=1)
     target: Target | None = None
 
     strength: ClassVar[Strength | None] = Strength("iid_share", even=1.0, skewed=0.0)
@@ -35,9 +36,8 @@ class Mixture(Partitioner):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         choose(self, default=0.5)
-        if self.iid_share is not None and not 0.0 <= self.iid_share <= 1.0:
-            raise ValueError(f"iid_share must be in [0, 1], got {self.iid_share}")
 
     @property
     def required_clients(self) -> int | None:

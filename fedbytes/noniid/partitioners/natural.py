@@ -10,6 +10,7 @@ from fedbytes.noniid.allocation.random_shares import equal_sizes
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
+from fedbytes.plugin_fields import bounded
 
 Ints = NDArray[np.int64]
 
@@ -33,8 +34,8 @@ class Natural(Partitioner):
             `random` gives clients equally many pieces.
     """
 
-    max_size: int | None = None
-    min_size: int = 0
+    max_size: int | None = bounded(None, least=1)
+    min_size: int = bounded(0, least=0)
     others: Literal["group", "drop"] = "group"
     grouping: Literal["balanced", "random"] = "balanced"
 
@@ -45,10 +46,7 @@ class Natural(Partitioner):
     )
 
     def __post_init__(self) -> None:
-        if self.max_size is not None and self.max_size < 1:
-            raise ValueError(f"max_size must be at least 1, got {self.max_size}")
-        if self.min_size < 0:
-            raise ValueError(f"min_size must be at least 0, got {self.min_size}")
+        super().__post_init__()
         if self.max_size is not None and self.min_size > self.max_size:
             raise ValueError(f"min_size={self.min_size} is more than max_size={self.max_size}")
 

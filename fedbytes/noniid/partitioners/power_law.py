@@ -4,13 +4,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.allocation.class_assignment import assign_classes, check_per_client
+from fedbytes.noniid.allocation.class_assignment import assign_classes
 from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
-from fedbytes.noniid.allocation.min_size import OnSmall, check_small, settle
+from fedbytes.noniid.allocation.min_size import OnSmall, settle
 from fedbytes.noniid.allocation.random_shares import log_normal, pareto
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
+from fedbytes.plugin_fields import bounded
 
 
 @PARTITIONERS.register("power_law")
@@ -31,24 +32,16 @@ class PowerLaw(Partitioner):
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
     """
 
-    classes_per_client: int = 2
-    sigma: float = 2.0
-    exponent: float | None = None
-    min_size: int = 0
+    classes_per_client: int = bounded(2, least=1)
+    sigma: float = bounded(2.0, least=0)
+    exponent: float | None = bounded(None, above=0)
+    min_size: int = bounded(0, least=0)
     on_small: OnSmall = "raise"
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"sigma": 2.0},
         {"exponent": 1.5, "classes_per_client": 5, "min_size": 2, "on_small": "repair"},
     )
-
-    def __post_init__(self) -> None:
-        check_per_client(self.classes_per_client)
-        check_small(self.min_size, self.on_small)
-        if not 0.0 <= self.sigma < float("inf"):
-            raise ValueError(f"sigma must be finite and at least 0, got {self.sigma}")
-        if self.exponent is not None and not 0.0 < self.exponent < float("inf"):
-            raise ValueError(f"exponent must be finite and greater than 0, got {self.exponent}")
 
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         holders = assign_classes(

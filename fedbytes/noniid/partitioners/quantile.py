@@ -7,6 +7,7 @@ from fedbytes.noniid.allocation.deal_by_counts import category_sizes
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
+from fedbytes.plugin_fields import bounded
 
 
 @PARTITIONERS.register("quantile")
@@ -24,15 +25,11 @@ class Quantile(Partitioner):
     """
 
     then: Partitioner
-    quantiles: int = 10
+    quantiles: int = bounded(10, least=1)
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"then": {"name": "dirichlet", "alpha": 0.1}, "quantiles": 4},
     )
-
-    def __post_init__(self) -> None:
-        if self.quantiles < 1:
-            raise ValueError(f"quantiles must be at least 1, got {self.quantiles}")
 
     @property
     def required_clients(self) -> int | None:

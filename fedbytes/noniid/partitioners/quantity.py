@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from fedbytes.noniid.allocation.deal_by_counts import cut
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder
-from fedbytes.noniid.allocation.min_size import OnSmall, check_small, settle
+from fedbytes.noniid.allocation.min_size import OnSmall, settle
 from fedbytes.noniid.allocation.random_shares import (
     check_alpha,
     check_sizes,
@@ -18,6 +18,7 @@ from fedbytes.noniid.allocation.random_shares import (
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
+from fedbytes.plugin_fields import bounded
 
 Scheme = Literal["dirichlet", "log-normal", "linear", "square", "exponential", "explicit"]
 
@@ -43,9 +44,9 @@ class Quantity(Partitioner):
 
     scheme: Scheme = "dirichlet"
     alpha: tuple[float, ...] | float = 0.5
-    sigma: float = 1.0
+    sigma: float = bounded(1.0, least=0)
     sizes: tuple[int, ...] | None = None
-    min_size: int = 0
+    min_size: int = bounded(0, least=0)
     on_small: OnSmall = "raise"
 
     only_measured: ClassVar[bool] = True
@@ -59,16 +60,14 @@ class Quantity(Partitioner):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         object.__setattr__(self, "alpha", check_alpha(self.alpha))
-        if not 0.0 <= self.sigma < float("inf"):
-            raise ValueError(f"sigma must be finite and at least 0, got {self.sigma}")
         if (self.scheme == "explicit") != (self.sizes is not None):
             raise ValueError(
                 f"sizes go with scheme explicit and with it alone, got scheme {self.scheme!r} "
                 f"and sizes {self.sizes}"
             )
         check_sizes(self.sizes if self.sizes is not None else "equal")
-        check_small(self.min_size, self.on_small)
 
     @property
     def required_clients(self) -> int | None:

@@ -8,6 +8,7 @@ from fedbytes.noniid.allocation.random_shares import equal_sizes
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
+from fedbytes.plugin_fields import bounded
 
 
 @PARTITIONERS.register("shards")
@@ -22,16 +23,12 @@ class Shards(Partitioner):
         shards_per_client: shards of each client.
     """
 
-    shards_per_client: int = 2
+    shards_per_client: int = bounded(2, least=1)
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"shards_per_client": 2},
         {"shards_per_client": 5},
     )
-
-    def __post_init__(self) -> None:
-        if self.shards_per_client < 1:
-            raise ValueError(f"shards_per_client must be at least 1, got {self.shards_per_client}")
 
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         clients = np.repeat(np.arange(num_clients), self.shards_per_client)

@@ -31,6 +31,7 @@ class Transfer(Partitioner):
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not isinstance(self.matrix, str):
             make_matrix(self.matrix, None, "matrix")
 

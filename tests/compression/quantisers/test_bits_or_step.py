@@ -8,10 +8,10 @@ from fedbytes.compression import make_codec
 @pytest.mark.parametrize(
     ("name", "bits", "step"),
     [
-        ("ecsq", "from 0.05 to 16", r"from 2\^-12 to 64"),
-        ("tcq", "from 0.05 to 16", r"from 2\^-12 to 64"),
-        ("correlated", "from 0.05 to 16", r"from 2\^-12 to 64"),
-        ("lora_klt", "from 0.02 to 12", r"from 2\^-10 to 16"),
+        ("ecsq", r"in \[0.05, 16\]", r"in \[1/4096, 64\]"),
+        ("tcq", r"in \[0.05, 16\]", r"in \[1/4096, 64\]"),
+        ("correlated", r"in \[0.05, 16\]", r"in \[1/4096, 64\]"),
+        ("lora_klt", r"in \[0.02, 12\]", r"in \[1/1024, 16\]"),
     ],
 )
 def test_what_cannot_be_met_is_refused(name: str, bits: str, step: str) -> None:

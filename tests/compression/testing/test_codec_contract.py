@@ -18,8 +18,8 @@ from fedbytes.compression import (
 )
 from fedbytes.compression.codec import Floats, Payload
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.testing.fresh_process import decode_elsewhere
-from fedbytes.compression.testing.sample_vectors import draw, edge_cases, layout_of
+from fedbytes.compression.testing.fresh_process import decode_in_fresh_process
+from fedbytes.compression.testing.sample_vectors import draw_vector, edge_cases, sample_layout
 
 VARIANTS = default_variants()
 
@@ -37,10 +37,10 @@ def test_contract(spec: dict) -> None:
 def test_a_fresh_process_decodes_every_codec_alike() -> None:
     cases = []
     for place, spec in enumerate(VARIANTS):
-        x = draw("t3", 700, np.random.default_rng(place))
-        codec, shared = make_codec(spec), Shared(layout_of(700), seed=3, round=2, sender=5)
+        x = draw_vector("t3", 700, np.random.default_rng(place))
+        codec, shared = make_codec(spec), Shared(sample_layout(700), seed=3, round=2, sender=5)
         cases.append((codec, codec.encode(torch.from_numpy(x), shared), shared))
-    for (codec, data, shared), found in zip(cases, decode_elsewhere(cases), strict=True):
+    for (codec, data, shared), found in zip(cases, decode_in_fresh_process(cases), strict=True):
         assert np.array_equal(found, codec.decode(data, shared).numpy()), codec
 
 
@@ -49,6 +49,14 @@ class _Wrong(Codec):
     """A codec with one fault, to see that the checks find it."""
 
     fault: str = ""
+
+    @property
+    def exact(self) -> bool:
+        return self.fault in ("inexact", "unsigned zeros")
+
+    @property
+    def relative_error(self) -> float:
+        return 0.01 if self.fault == "coarse" else math.inf
 
     @property
     def unbiased(self) -> bool:
@@ -65,6 +73,8 @@ class _Wrong(Codec):
                 return (x / spread).astype("<f4")
         if self.fault == "writes":
             torch.from_numpy(x).mul_(2)
+        if self.fault == "greedy":
+            np.zeros(50 * x.size)
         if self.fault == "random":
             return np.random.default_rng().random(x.size, np.float32)
         return x.copy()
@@ -78,7 +88,10 @@ class _Wrong(Codec):
             raise RuntimeError("boom")
         y = np.frombuffer(data[: len(data) // 4 * 4], "<f4", shared.layout.numel)
         with np.errstate(all="ignore"):
-            return y * np.float32({"biased": 0.98, "expands": 2.5}.get(self.fault, 1))
+            if self.fault == "unsigned zeros":
+                return y + np.float32(0)
+            scales = {"biased": 0.98, "expands": 2.5, "inexact": 1 + 2.0**-23, "coarse": 0.98}
+            return y * np.float32(scales.get(self.fault, 1))
 
 
 @pytest.mark.parametrize(
@@ -92,11 +105,22 @@ class _Wrong(Codec):
         ("crash", "hostile payloads"),
         ("biased", "unbiased"),
         ("expands", "contracts"),
+        ("inexact", "exact"),
+        ("unsigned zeros", "exact"),
+        ("coarse", "relative error"),
     ],
 )
 def test_the_checks_find_faults(fault: str, finding: str) -> None:
     _Wrong.name = "wrong"
     assert finding in {f.property for f in check_codec(_Wrong(fault)) if not f.passed}
+
+
+def test_too_much_memory_is_reported_with_the_knob_that_allows_it() -> None:
+    _Wrong.name = "wrong"
+    (found,) = [f for f in check_codec(_Wrong("greedy")) if f.property == "memory"]
+    assert not found.passed
+    assert "limit 1862144 = encode_memory=16 bytes per coordinate + 256 KiB" in found.message
+    assert found.message.endswith("set encode_memory on the class")
 
 
 def test_edge_cases_cover_the_extremes() -> None:

@@ -65,7 +65,7 @@ class Broken(Transform):
     def read(self, reader, shared):
         return self.sent(shared.layout.numel) + (self.fault == "length"), None
 
-    def backward(self, y, side, shared):
+    def inverse(self, y, side, shared):
         if self.fault == "dense":
             return np.concatenate([y, np.full(shared.layout.numel - y.size, 1e-3, np.float32)])
         if self.fault in ("expands", "biased"):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from fedbytes.registry import Registry, later
+from fedbytes.registry import Registry, added_field
 
 
 class Base:
@@ -16,7 +16,7 @@ KIND: Registry[Base] = Registry("kind", Base, "fedbytes.federated.algorithms")
 @dataclass(frozen=True)
 class Grown(Base):
     old: int = 1
-    new: float = later(0.0)
+    new: float = added_field(0.0)
 
 
 def test_at_its_default_it_is_left_out_of_the_specification():

@@ -9,7 +9,7 @@ from algorithm_tables import configured
 
 from fedbytes.experiments.execution.traffic_forecast import Sample, foretell
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.federation import Federation, pairing, start
+from fedbytes.federated.federation import Federation, compatibility
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.testing.bench_federation import find_model
 from fedbytes.federated.testing.strict_client import Rehearsal
@@ -38,7 +38,7 @@ def federation(algorithm, model, uplink, downlink, **fields):
 
 def made(fed):
     """Return the bytes of the rounds, up and down."""
-    ledger = Rehearsal(fed, start(fed)).go(ROUNDS).ledger
+    ledger = Rehearsal(fed).go(ROUNDS).ledger
     return ledger.up_bytes, ledger.down_bytes
 
 
@@ -54,7 +54,7 @@ def test_codecs_of_one_length_are_foretold_to_the_byte(label, algorithm, fields)
         (up, down)
         for up in (EVEN, "fp32", algorithm.example_uplink)
         for down in (EVEN, "fp32")
-        if algorithm.refuses(pairing(make_link(up), make_link(down), True)) is None
+        if algorithm.refuses(compatibility(make_link(up), make_link(down), True)) is None
     ]
     fed = federation(algorithm, find_model(algorithm)(), *links[0], **fields)
     up, down = foretell(fed, ROUNDS, NOISE)
@@ -78,9 +78,9 @@ def test_what_a_client_really_sent_tells_how_long_its_messages_are():
     )
     pairs = {"name": "threshold", "threshold": 1e-6, "bits": 32}
     fed = federation(algorithm, find_model(algorithm)(), pairs, "fp32", initial="seed")
-    turn, held = fed.turn(1), algorithm.initial(fed.model, 3)
+    context, held = fed.context(1), algorithm.initial(fed.model, 3)
     trained = algorithm.train(
-        turn.of(turn.clients[0]), held, fed.parts[0], {}, np.random.default_rng(0)
+        context.for_client(context.clients[0]), held, fed.parts[0], {}, np.random.default_rng(0)
     )
     assert foretell(fed, ROUNDS, Sample.of(trained.delta))[0] == pytest.approx(
         made(fed)[0], rel=0.05

@@ -44,12 +44,12 @@ def test_momentum_is_what_was_sent_and_what_is_kept(make_run):
             gradient = _gradient(hand, round_, client, before)
             kept[client] = 0.9 * kept[client] - gradient
             momentum[client] = 0.9 * momentum[client] - gradient
-            shared = hand.fed.shared_up(hand.fed.turn(round_).of(client), None)
+            shared = hand.fed.shared_up(hand.fed.context(round_).for_client(client), None)
             sent.append(codec.decode(codec.encode(kept[client], shared), shared))
             kept[client] = kept[client] - sent[-1]
             sent_so_far[client] = 0.9 * sent_so_far[client] + sent[-1]
             torch.testing.assert_close(kept[client] + sent_so_far[client], momentum[client])
-            ours = run.state.up_memories[str(client)]["residual"]
+            ours = run.clients[client].state.senders[""]["residual"]
             torch.testing.assert_close(ours, kept[client], rtol=1e-4, atol=1e-6)
         # Signs of sums near zero may be others in another order of adding.
         mean, moved = torch.stack(sent).mean(0), (run.state.model - before).sign()
@@ -62,7 +62,7 @@ def test_what_is_sent_are_the_largest_coefficients_of_the_momentum(make_run):
     run = _make(make_run, UPLINK | MEMORY, 1)
     start = run.state.model.clone()
     run.go(1)
-    gradient, kept = -_gradient(run, 1, 0, start), run.state.up_memories["0"]["residual"]
+    gradient, kept = -_gradient(run, 1, 0, start), run.clients[0].state.senders[""]["residual"]
     whole, rest = (
         torch.from_numpy(dct(v[:896].numpy(), 64)).view(-1, 64) for v in (gradient, kept)
     )
@@ -98,7 +98,7 @@ def test_weights_decay_and_steps_warm_up(make_run):
     held = torch.full((run.fed.layout.numel,), 2.0)
     update = torch.tensor([3.0, -1e-9, 0.0]).repeat(run.fed.layout.numel // 3)
     algorithm = run.fed.algorithm
-    first, second = (algorithm.apply(run.fed.turn(r), held, update) for r in (1, 2))
+    first, second = (algorithm.apply(run.fed.context(r), held, update) for r in (1, 2))
     torch.testing.assert_close(first[:3], 2 * (1 - 0.0025) + 0.005 * torch.tensor([1.0, -1, 0]))
     torch.testing.assert_close(second[:3], 2 * (1 - 0.005) + 0.01 * torch.tensor([1.0, -1, 0]))
 

@@ -104,7 +104,7 @@ def test_moments_are_each_workers_own_and_survive_a_checkpoint(make_run, tmp_pat
     resumed.state, _ = State.load(tmp_path / "state.pt")
     resumed.go(3)
     assert torch.equal(resumed.state.model, whole.state.model)
-    memories = whole.state.client_memory
+    memories = {c: kept.memory for c, kept in whole.state.clients.items()}
     assert set(memories) == {0, 1, 2}
     name = {"adamw": "exp_avg", "sgd": "momentum_buffer", "adamw8bit": "state1"}[optimizer]
     assert not torch.equal(memories[0][name], memories[1][name])

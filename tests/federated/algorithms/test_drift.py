@@ -66,18 +66,18 @@ def test_scaffolds_control_variates_are_gradients_and_their_mean():
     )
     b = run.fed.model.b[[0, 2]]
     gradients = -torch.tensor([[1.0], [3.0]]) * b  # at x = 0
-    own = [run.state.client_memory[c]["control"] for c in (0, 1)]
+    own = [run.clients[c].state.memory["control"] for c in (0, 1)]
     torch.testing.assert_close(torch.stack(own), gradients)
     torch.testing.assert_close(run.state.model[WIDTH:], gradients.mean(0))
     run.go(5)
-    own = [run.state.client_memory[c]["control"] for c in (0, 1)]
+    own = [run.clients[c].state.memory["control"] for c in (0, 1)]
     torch.testing.assert_close(run.state.model[WIDTH:], torch.stack(own).mean(0))
 
 
 def test_scaffold_moves_its_control_variate_by_the_share_of_clients():
     algorithm = make_algorithm("scaffold", local_steps=3, **SGD)
     run = quadratic_run(algorithm, [2] * 4, [1.0, 2.0, 3.0, 4.0], clients_per_round=2, rounds=9)
-    own = [run.state.client_memory.get(c, {"control": torch.zeros(WIDTH)}) for c in range(4)]
+    own = [run.clients[c].state.memory or {"control": torch.zeros(WIDTH)} for c in range(4)]
     mean = torch.stack([memory["control"] for memory in own]).mean(0)
     torch.testing.assert_close(run.state.model[WIDTH:], mean)
 
@@ -122,13 +122,13 @@ def test_feddyns_first_round_and_its_gradients_by_hand():
     algorithm = make_algorithm("feddyn", alpha=0.5, local_steps=1, **SGD)
     curvatures = [1.0, 2.0, 3.0, 4.0]
     run = quadratic_run(algorithm, [2] * 4, curvatures, clients_per_round=2, rounds=1)
-    took = sorted(run.state.client_memory)
+    took = sorted(c for c, kept in run.state.clients.items() if kept.memory)
     b = run.fed.model.b[::2]
     deltas = torch.stack([0.05 * curvatures[c] * b[c] for c in took])
     torch.testing.assert_close(run.state.model, deltas.mean(0) * (1 + 2 / 4))
-    torch.testing.assert_close(run.state.server["h"], -0.5 * 2 / 4 * deltas.mean(0))
+    torch.testing.assert_close(run.state.server.optimizer["h"], -0.5 * 2 / 4 * deltas.mean(0))
     for client, delta in zip(took, deltas, strict=True):
-        torch.testing.assert_close(run.state.client_memory[client]["gradient"], -0.5 * delta)
+        torch.testing.assert_close(run.clients[client].state.memory["gradient"], -0.5 * delta)
 
 
 def test_feddyn_ends_where_its_clients_hold_their_gradients():
@@ -137,7 +137,7 @@ def test_feddyn_ends_where_its_clients_hold_their_gradients():
     model = run.fed.model
     for client, part in enumerate(run.fed.parts):
         gradient = model.a[part[0]] * (run.state.model - model.b[part[0]])
-        held = run.state.client_memory[client]["gradient"]
+        held = run.clients[client].state.memory["gradient"]
         torch.testing.assert_close(held, gradient, rtol=1e-2, atol=1e-3)
 
 
@@ -167,7 +167,7 @@ def test_fednova_by_hand():
 def test_client_memories_survive_a_checkpoint(make_run, tmp_path, name):
     fields = {"clients_per_round": 2, "algorithm": make_algorithm(name, **STEPS)}
     whole, cut = make_run(3, **fields).go(6), make_run(3, **fields).go(3)
-    assert len(cut.state.client_memory) == 3
+    assert sum(bool(kept.memory) for kept in cut.state.clients.values()) == 3
     cut.state.save(tmp_path / "state.pt", {})
     cut.state, _ = type(cut.state).load(tmp_path / "state.pt")
     cut.go(3)
@@ -205,7 +205,7 @@ def test_error_feedback_keeps_scaffolds_sum_near_its_clients(make_run):
     for feedback in (False, True):
         uplink = make_link({"name": "topk", "density": 0.1, "error_feedback": feedback})
         run = make_run(4, uplink=uplink, algorithm=make_algorithm("scaffold", **STEPS)).go(40)
-        own = torch.stack([run.state.client_memory[c]["control"] for c in range(4)]).mean(0)
+        own = torch.stack([run.clients[c].state.memory["control"] for c in range(4)]).mean(0)
         gaps[feedback] = float(torch.dist(run.state.model[own.numel() :], own) / own.norm())
     assert gaps[True] < 0.7 * gaps[False]
 

@@ -1,16 +1,19 @@
 """Evolution strategies learn the shape of what they search in, and send what they learnt."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 import torch
 from quadratic import Quadratic
 
+from fedbytes.compression.codec import Codec
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import Pairing, make_algorithm
+from fedbytes.federated.algorithm import Compatibility, make_algorithm
 from fedbytes.federated.algorithms.fedbpt.evolution import Paths, Rates, evolve, shape_of, size_of
-from fedbytes.federated.federation import Federation, start
+from fedbytes.federated.federation import Federation, compatibility
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.protocol.link import Link, make_link
 from fedbytes.federated.testing.strict_client import Rehearsal
 
 COUNT = 6
@@ -46,7 +49,7 @@ def valley_run(rounds, turned=False, clients=2, **fields):
         downlink=make_link("fp32"),
         clients_per_round=clients,
     )
-    return Rehearsal(fed, start(fed)).go(rounds)
+    return Rehearsal(fed).go(rounds)
 
 
 def height(run):
@@ -133,9 +136,9 @@ def test_the_lower_loss_leads_a_search():
         Upload(client, torch.cat([move, torch.tensor([loss, 0.5])]), 10)
         for client, (move, loss) in enumerate([(towards, 3.0), (-towards, 2.0)])
     ]
-    update, state = algorithm.combine(run.fed.turn(2), held, uploads, {})
+    update, state = algorithm.combine(run.fed.context(2), held, uploads, {})
     assert update[0] < 0
-    again, _ = algorithm.combine(run.fed.turn(2), held, uploads[::-1], {})
+    again, _ = algorithm.combine(run.fed.context(2), held, uploads[::-1], {})
     assert torch.equal(update, again)
     assert state["generation"] == 1
 
@@ -154,10 +157,33 @@ def test_what_cannot_be_is_said_with_the_remedy():
 
     algorithm = make_algorithm("fedbpt", covariance="full")
     with pytest.raises(ValueError, match=r"at most 1024 .*1025 .*set covariance=diagonal"):
-        algorithm.held(Wide())
-    assert make_algorithm("fedbpt", covariance="diagonal").held(Wide()).numel == 2051
+        algorithm.synced_layout(Wide())
+    assert make_algorithm("fedbpt", covariance="diagonal").synced_layout(Wide()).numel == 2051
     search = make_algorithm("fedbpt", aggregate="search")
-    assert "set uplink.name=fp32, or aggregate=mean" in search.refuses(Pairing(up_name="bf16"))
-    assert "set uplink.momentum=0, or" in search.refuses(Pairing(up_momentum=True))
-    assert search.refuses(Pairing(down_name="topk", down_feedback=True, partial=True)) is None
-    assert make_algorithm("fedbpt").refuses(Pairing(up_name="bf16", up_momentum=True)) is None
+    coarse = Compatibility(up_name="bf16", up_exact=False)
+    assert "set uplink.name=fp32, or aggregate=mean" in search.refuses(coarse)
+    assert "set uplink.momentum=0, or" in search.refuses(Compatibility(up_momentum=True))
+    below = Compatibility(down_name="topk", down_exact=False, down_feedback=True, partial=True)
+    assert search.refuses(below) is None
+    assert make_algorithm("fedbpt").refuses(replace(coarse, up_momentum=True)) is None
+
+
+def test_a_lossless_codec_of_the_users_own_is_as_good_as_fp32():
+    @dataclass(frozen=True)
+    class Reversed(Codec):
+        """The vector from its end."""
+
+        name = "reversed"
+        exact = True
+
+        def _encode(self, x, shared):
+            return x[::-1].copy()
+
+        def _decode(self, data, shared):
+            return np.frombuffer(data, np.float32)[::-1].copy()
+
+    own, coarse = Link(Reversed()), make_link("bf16")
+    search = make_algorithm("fedbpt", aggregate="search")
+    for algorithm in (search, make_algorithm("prompt_search")):
+        assert algorithm.refuses(compatibility(own, own, False)) is None
+        assert algorithm.refuses(compatibility(coarse, coarse, False)) is not None

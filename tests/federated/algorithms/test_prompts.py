@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.federation import Federation, start
+from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.testing.strict_client import Rehearsal
@@ -28,7 +28,7 @@ def make_prompt_run():
             "clients_per_round": 4,
         }
         fed = Federation(**settings | fields)
-        return Rehearsal(fed, start(fed))
+        return Rehearsal(fed)
 
     return make
 
@@ -72,14 +72,14 @@ def test_what_is_held_are_tokens_and_changes_by_one_word(make_prompt_run):
 
 def test_without_a_better_candidate_the_prompt_stays(make_prompt_run):
     run = make_prompt_run(SEARCH, WORDS).go(1)
-    algorithm, turn = run.fed.algorithm, run.fed.turn(2)
+    algorithm, context = run.fed.algorithm, run.fed.context(2)
     held = run.state.model
     worse = [Upload(c, torch.full((6,), 0.1), 10) for c in range(4)]
-    update, _ = algorithm.combine(turn, held, worse, {})
-    assert torch.equal(algorithm.apply(turn, held, update), held)
+    update, _ = algorithm.combine(context, held, worse, {})
+    assert torch.equal(algorithm.apply(context, held, update), held)
     # One client's vote counts by its examples.
     split = [Upload(0, torch.tensor([1.0, -1, 0, 0, 0, 0]), 10), Upload(1, -worse[0].delta, 10)]
-    update, _ = algorithm.combine(turn, held, split, {})
+    update, _ = algorithm.combine(context, held, split, {})
     assert int(update) == 2
 
 

@@ -26,20 +26,20 @@ def test_it_is_the_papers_algorithm(make_run):
     held, e, moments = run.state.model.clone(), [torch.zeros(fed.layout.numel)] * 3, [{}] * 3
     for round_ in range(1, 5):
         run.go(1)
-        turn, sent = fed.turn(round_), []
+        context, sent = fed.context(round_), []
         for client in range(3):
             rng = stream(0, "batches", round_, client)
             trained = fed.algorithm.train(
-                turn.of(client), held, fed.parts[client], moments[client], rng
+                context.for_client(client), held, fed.parts[client], moments[client], rng
             )
             moments[client] = trained.memory
             e[client] = 0.9 * e[client] + trained.delta
-            shared = fed.shared_up(turn.of(client), None)
+            shared = fed.shared_up(context.for_client(client), None)
             sent.append(codec.decode(codec.encode(e[client], shared), shared))
             e[client] = e[client] - sent[-1]
         held = held + torch.stack(sent).mean(0)
         torch.testing.assert_close(run.state.model, held, rtol=1e-5, atol=1e-6)
-    kept = [run.state.up_memories[str(client)]["residual"] for client in range(3)]
+    kept = [run.clients[client].state.senders[""]["residual"] for client in range(3)]
     torch.testing.assert_close(torch.stack(kept), torch.stack(e), rtol=1e-4, atol=1e-6)
 
 

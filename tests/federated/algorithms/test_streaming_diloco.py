@@ -71,7 +71,7 @@ def test_a_worker_goes_on_with_its_own_values(make_run):
     fields = {"server_optimizer": "sgd", "server_learning_rate": 1.0, "server_momentum": 0.0}
     talks = _make(make_run, 1, fragments=2, **fields).go(6)
     alone = make_run(1, algorithm=make_algorithm("diloco", **INNER | fields)).go(6)
-    own = talks.state.client_memory[0]["own vector"]
+    own = talks.clients[0].state.memory["own vector"]
     torch.testing.assert_close(own, alone.state.model, rtol=1e-5, atol=1e-6)
     # What is held lacks only the newest round of the other fragment.
     newest, other = make_fragments(talks.fed.layout, 2)[::-1]
@@ -81,12 +81,12 @@ def test_a_worker_goes_on_with_its_own_values(make_run):
 
 def test_a_worker_that_missed_rounds_takes_up_what_was_synchronised_meanwhile(make_run):
     run = _make(make_run, 4, fragments=2, parts={"clients_per_round": 1, "seed": 3}).go(1)
-    (first,) = run.state.client_memory
-    memory = run.state.client_memory[first]
+    (first,) = (c for c, kept in run.state.clients.items() if kept.memory)
+    memory = run.clients[first].state.memory
     algorithm, fragments = run.fed.algorithm, make_fragments(run.fed.layout, 2)
     rest, mine = torch.full((run.fed.layout.numel,), 7.0), memory["own vector"]
     for round_, kept in ((2, {0, 1}), (3, {1}), (4, set()), (9, set())):
-        goes_on = algorithm._goes_on(run.fed.turn(round_), rest, memory)
+        goes_on = algorithm._goes_on(run.fed.context(round_), rest, memory)
         for f, fragment in enumerate(fragments):
             # Round 2 takes the newest fragment, the first, up at its own step, and so on.
             newest = f == (round_ - 2) % 2
@@ -100,10 +100,10 @@ def test_an_update_that_arrives_late_is_mixed_in_before_its_step(make_run, mixin
     # Steps so small that they do not matter: after a round the worker has what it mixed.
     fields = {"fragments": 2, "overlap": 2, "mixing": mixing, "learning_rate": 1e-12}
     run = _make(make_run, 1, **fields).go(1)
-    start, own = run.state.model + 1.0, run.state.client_memory[0]["own vector"]
-    turn, fed = run.fed.turn(2).of(0), run.fed
+    start, own = run.state.model + 1.0, run.clients[0].state.memory["own vector"]
+    context, fed = run.fed.context(2).for_client(0), run.fed
     trained = fed.algorithm.train(
-        turn, start, fed.parts[0], run.state.client_memory[0], run.fed.turn(2).stream("test")
+        context, start, fed.parts[0], run.clients[0].state.memory, run.fed.context(2).stream("test")
     )
     newest, other = make_fragments(fed.layout, 2)
     now = trained.memory["own vector"]
@@ -129,7 +129,7 @@ def test_it_goes_on_from_a_checkpoint_with_every_memory(make_run, tmp_path):
     resumed.go(4)
     assert torch.equal(resumed.state.model, whole.state.model)
     assert cut.crossed + resumed.crossed == whole.crossed
-    assert set(whole.state.server) == {"0/velocity", "1/velocity"}
+    assert set(whole.state.server.optimizer) == {"0/velocity", "1/velocity"}
 
 
 def test_it_learns(make_run):

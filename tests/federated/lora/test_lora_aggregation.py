@@ -7,7 +7,7 @@ from lora_models import STEPS, Watched, effective, tiny
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora.named_tensors import unpack
+from fedbytes.federated.lora.named_tensors import unpack_tensors
 from fedbytes.streams import stream
 
 DIGEST = 4
@@ -231,10 +231,10 @@ def test_the_first_round_of_fed_sb_moves_the_head():
 
 def test_a_layer_without_a_gradient_begins_along_its_weights_singular_directions():
     run = Watched("fed_sb", clients=1)
-    algorithm, turn, lora = run.fed.algorithm, run.fed.turn(1), run.model.lora
-    nothing = Upload(0, torch.zeros(algorithm.up(turn).numel), 1)
-    update, _ = algorithm.combine(turn, run.state.model, [nothing], {})
-    sent = unpack(algorithm.down(turn), update)
+    algorithm, context, lora = run.fed.algorithm, run.fed.context(1), run.model.lora
+    nothing = Upload(0, torch.zeros(algorithm.up(context).numel), 1)
+    update, _ = algorithm.combine(context, run.state.model, [nothing], {})
+    sent = unpack_tensors(algorithm.down(context), update)
     for pair, weight in zip(lora.pairs, lora.base_weights(), strict=True):
         assert not sent[pair.a.replace("lora_A", "lora_R")].any()
         torch.testing.assert_close(
@@ -270,24 +270,29 @@ def test_messages_are_as_long_as_the_clients_rank(algorithm):
 def test_a_client_of_lower_rank_trains_as_a_lora_of_that_rank():
     whole = Watched({"name": "hetlora", "ranks": [1]}, model=tiny(rank=4)).go(1)
     small = tiny(rank=1, alpha=2)  # the scaling of rank 4
-    turn = whole.fed.turn(2).of(0)
-    begin = whole.fed.algorithm.download(turn, whole.state.model)
+    context = whole.fed.context(2).for_client(0)
+    begin = whole.fed.algorithm.download(context, whole.state.model)
     rest = [begin, whole.parts[0], {}]
-    there = whole.fed.algorithm.train(turn, *rest, stream(0, "batches"))
+    there = whole.fed.algorithm.train(context, *rest, stream(0, "batches"))
     here = make_algorithm({"name": "fedavg", **STEPS}).client(small, *rest, stream(0, "batches"))
     torch.testing.assert_close(there.delta, here.delta, rtol=0, atol=1e-5)
 
 
 def test_hetlora_weighs_clients_by_what_they_learned():
     run = Watched({"name": "hetlora", "ranks": [1, 2, 2]}).go(1)
-    algorithm, turn, held = run.fed.algorithm, run.fed.turn(2), run.state.model
-    idle = [Upload(c, -algorithm.download(turn.of(c), held), n) for c, n in ((0, 1000), (2, 1000))]
-    moved = torch.full((algorithm.up(turn.of(1)).numel,), 0.01)
-    after, _ = algorithm.combine(turn, held, [idle[0], Upload(1, moved, 1), idle[1]], {})
-    wanted = unpack(run.model.layout, held + moved)  # of the only one whose product is not zero
+    algorithm, context, held = run.fed.algorithm, run.fed.context(2), run.state.model
+    idle = [
+        Upload(c, -algorithm.download(context.for_client(c), held), n)
+        for c, n in ((0, 1000), (2, 1000))
+    ]
+    moved = torch.full((algorithm.up(context.for_client(1)).numel,), 0.01)
+    after, _ = algorithm.combine(context, held, [idle[0], Upload(1, moved, 1), idle[1]], {})
+    wanted = unpack_tensors(
+        run.model.layout, held + moved
+    )  # of the only one whose product is not zero
     for pair in run.model.lora.pairs:
         for name in (pair.a, pair.b):
-            torch.testing.assert_close(unpack(run.model.layout, after)[name], wanted[name])
+            torch.testing.assert_close(unpack_tensors(run.model.layout, after)[name], wanted[name])
 
 
 def test_flasc_sends_down_only_what_was_learned():
@@ -314,17 +319,19 @@ def test_ecoloras_segments_take_turns():
 def test_ecolora_remembers_what_it_leaves_out():
     floors = {"min_density": 0.02, "min_density_b": 0.01}
     run = Watched({"name": "ecolora", "segments": 2, "density": 0.1, **floors}, 1)
-    algorithm, turn = run.fed.algorithm, run.fed.turn(1).of(0)
+    algorithm, context = run.fed.algorithm, run.fed.context(1).for_client(0)
     rest = [run.state.model, run.parts[0]]
     plain = algorithm.local(run.model, *rest, {}, stream(0, "batches"))
-    trained = algorithm.train(turn, *rest, {}, stream(0, "batches"))
+    trained = algorithm.train(context, *rest, {}, stream(0, "batches"))
     numel = run.model.layout.numel
     second = slice(numel // 2, numel)  # client 0, round 1
     left = trained.memory["unsent"]
     assert (trained.delta != 0).sum() == pytest.approx(0.1 * len(trained.delta), abs=2)
     torch.testing.assert_close(trained.delta + left[second], plain.delta[second])
     assert not left[: numel // 2].any()
-    again = algorithm.train(run.fed.turn(3).of(0), *rest, trained.memory, stream(0, "batches"))
+    again = algorithm.train(
+        run.fed.context(3).for_client(0), *rest, trained.memory, stream(0, "batches")
+    )
     total = again.delta + again.memory["unsent"][second]
     torch.testing.assert_close(total, plain.delta[second] + left[second])
     assert [round(algorithm.share(r, 0.02), 3) for r in (1.2, 1.0, 0.5)] == [0.1, 0.1, 0.038]
@@ -343,14 +350,14 @@ def test_ecolora_chooses_among_each_kind_of_entries_apart(segments):
         place = slice(*(layout.numel * edge // segments for edge in (number, number + 1)))
         sent.append(algorithm.largest(run.model, place, wanted[place], 0.5))
         assert torch.equal(sent[-1][sent[-1] != 0], wanted[place][sent[-1] != 0])
-    kept = unpack(layout, torch.cat(sent))
+    kept = unpack_tensors(layout, torch.cat(sent))
     factors = {p.a for p in pairs}, {p.b for p in pairs}
     kinds = *factors, set(layout.names) - factors[0] - factors[1]
     for names, share in zip(kinds, (0.2, 0.1, 0.2), strict=True):
         entries = torch.cat([kept[name].flatten() for name in layout.names if name in names])
         assert (entries != 0).sum() == pytest.approx(share * len(entries), abs=segments)
     if segments == 1:
-        whole = torch.cat([unpack(layout, wanted)[p.b].flatten() for p in pairs]).abs()
+        whole = torch.cat([unpack_tensors(layout, wanted)[p.b].flatten() for p in pairs]).abs()
         chosen = torch.cat([kept[p.b].flatten() for p in pairs]).abs()
         assert chosen[chosen != 0].min() > whole[chosen == 0].max()
 

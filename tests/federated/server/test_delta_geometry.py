@@ -4,15 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from fedbytes.federated.clock import Clock
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.round import run_round
-from fedbytes.federated.server.delta_geometry import agreement
+from fedbytes.federated.server.delta_geometry import delta_geometry
 
 
 def measured(*deltas, examples=None):
     weights = examples or [1] * len(deltas)
-    return agreement(
+    return delta_geometry(
         [
             Upload(client, torch.as_tensor(delta, dtype=torch.float32), weight)
             for client, (delta, weight) in enumerate(zip(deltas, weights, strict=True))
@@ -64,13 +62,13 @@ def test_clients_that_send_nothing():
 
 def test_uploads_stay_as_they_are():
     delta = torch.ones(5)
-    agreement([Upload(0, delta, 3), Upload(1, 2 * delta, 1)])
+    delta_geometry([Upload(0, delta, 3), Upload(1, 2 * delta, 1)])
     assert torch.equal(delta, torch.ones(5))
 
 
 def test_the_round_reports_it(make_run):
     run = make_run(4)
-    report = run_round(run.state, run.fed, run.channel, Clock())
+    report = run.run_round()
     found = report.agreement
     assert set(found) == {"delta_cosine", "delta_diversity", "delta_norm", "delta_mean_norm"}
     # Clients of equal size: the norm of their mean is what the model moved by.

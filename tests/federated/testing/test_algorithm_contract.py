@@ -41,17 +41,17 @@ class Broken(FedAvg):
     fault: str = "none"
     name = "broken"
 
-    def held(self, model):
+    def synced_layout(self, model):
         if self.fault == "unsuitable":
             raise ValueError("trains nothing at all")
-        return super().held(model)
+        return super().synced_layout(model)
 
-    def train(self, turn, start, indices, memory, rng):
+    def train(self, context, start, indices, memory, rng):
         if self.fault == "changes start":
             start.add_(1.0)
         if self.fault == "changes memory":
             memory["seen"] = torch.ones(1)
-        trained = super().train(turn, start, indices, memory, rng)
+        trained = super().train(context, start, indices, memory, rng)
         if self.fault == "global random":
             trained.delta.add_(torch.rand(1) * 0)
         elif self.fault == "counts calls":
@@ -64,14 +64,14 @@ class Broken(FedAvg):
         elif self.fault == "double":
             return type(trained)(trained.delta.double(), trained.loss)
         elif self.fault == "forgets in a checkpoint":
-            NOTES[id(self)] = NOTES.get(id(self), 0) + turn.round
+            NOTES[id(self)] = NOTES.get(id(self), 0) + context.round
             trained.delta.mul_(NOTES[id(self)])
         elif self.fault == "past the channel":
             trained.delta.add_(SECRET.get("update", torch.zeros_like(trained.delta)))
         return trained
 
-    def combine(self, turn, held, uploads, state):
-        update, state = super().combine(turn, held, uploads, state)
+    def combine(self, context, held, uploads, state):
+        update, state = super().combine(context, held, uploads, state)
         if self.fault == "changes held":
             held.mul_(2.0)
         elif self.fault == "changes uploads":
@@ -85,12 +85,12 @@ class Broken(FedAvg):
             return
         super().load(model, held)
 
-    def refuses(self, pairing):
+    def refuses(self, compatibility):
         if self.fault == "refuses everything":
             return "no"
-        if self.fault == "two lines" and pairing.partial:
+        if self.fault == "two lines" and compatibility.partial:
             return "not\nthat"
-        return super().refuses(pairing)
+        return super().refuses(compatibility)
 
 
 FAULTS = {
@@ -131,10 +131,10 @@ class OnText(FedAvg):
     name = "on-text"
     example_model: ClassVar = {"model": "tiny-bert", "adapter": {"name": "lora", "rank": 3}}
 
-    def held(self, model):
+    def synced_layout(self, model):
         if model.layout.numel < 1000 or getattr(model, "task", None) is None:
             raise ValueError("needs a transformer")
-        return super().held(model)
+        return super().synced_layout(model)
 
 
 def test_an_algorithm_names_its_own_tiny_model():

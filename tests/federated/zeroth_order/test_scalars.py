@@ -11,9 +11,9 @@ from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.kernels import numpy_only
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.protocol.channel import KIND_IDS, SERVER
+from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import make_link
-from fedbytes.federated.protocol.messages import open_seed, open_vector
+from fedbytes.federated.protocol.messages import KIND_IDS, open_seed, open_vector
 from fedbytes.federated.zeroth_order import directions
 from fedbytes.federated.zeroth_order.directions import add_directions, direction, direction_key
 from fedbytes.federated.zeroth_order.slopes import slopes
@@ -38,9 +38,9 @@ def follow(run, client):
             shared = Shared(fed.layout, seed=fed.seed, round=frame.round, sender=SERVER)
             held = open_vector(frame, make_codec("fp32"), shared)
         else:
-            turn = fed.turn(frame.round)
-            update = open_vector(frame, fed.downlink.codec, fed.shared_down(turn, None))
-            held = fed.algorithm.apply(turn, held, update)
+            context = fed.context(frame.round)
+            update = open_vector(frame, fed.downlink.codec, fed.shared_down(context, None))
+            held = fed.algorithm.apply(context, held, update)
     return held
 
 
@@ -108,7 +108,7 @@ def test_a_client_that_knows_only_its_messages_has_the_servers_model(make_run, s
     for _ in range(7):
         believed = run.state.model
         run.go(1)
-        for client in run.fed.turn(run.state.round).clients:
+        for client in run.fed.context(run.state.round).clients:
             assert torch.equal(follow(run, client), believed)
     algorithm.load(model, run.state.model)
     ours = model.flat.detach().clone()
@@ -146,7 +146,7 @@ def test_missed_rounds_cost_their_numbers_or_the_whole_state(make_run, initial):
     update = HEADER_BYTES + 4 * 8 + 4
     last = {}
     for round_ in range(1, 31):
-        (client,) = run.fed.turn(round_).clients
+        (client,) = run.fed.context(round_).clients
         cost = sum(
             e.message_bytes
             for e in run.ledger.entries

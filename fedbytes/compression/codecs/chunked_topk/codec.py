@@ -5,18 +5,19 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats, Payload
 from fedbytes.compression.codecs.chunked_topk.top_k_per_chunk import Chunks
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.quantisers.log_magnitude import pack_values, read_values
-from fedbytes.compression.sparsifiers.sparse_vector import (
-    SparseCodec,
-    check_bits,
-    check_density,
-    share_of,
+from fedbytes.compression.quantisers.log_magnitude import (
+    WIDTHS,
+    pack_values,
+    read_values,
 )
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec
+from fedbytes.plugin_fields import bounded
 
 DEFAULT_DENSITY = 1 / 64
 
@@ -44,16 +45,17 @@ class ChunkedTopK(SparseCodec):
         bits: bits a kept value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
     """
 
-    chunk: int = 4096
-    density: float | None = None
-    k: int | None = None
-    bits: int = 2
+    chunk: int = bounded(4096, least=2)
+    density: float | None = bounded(None, above=0, most=1)
+    k: int | None = bounded(None, least=1)
+    bits: int = bounded(2, choices=WIDTHS)
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
         {"chunk": 64, "k": 2, "bits": 8},
     )
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.density is None and self.k is None:
             object.__setattr__(self, "density", DEFAULT_DENSITY)
         if self.density is not None and self.k is not None:
@@ -61,16 +63,15 @@ class ChunkedTopK(SparseCodec):
                 "chunked_topk: give density (share of a chunk) or k (coordinates of a chunk), and "
                 f"not both; got density={self.density}, k={self.k}"
             )
-        if self.chunk < 2:
-            raise ValueError(f"chunked_topk: chunk must be at least 2, got {self.chunk}")
-        if self.density is not None:
-            check_density("chunked_topk", self.density)
-        if self.k is not None and not 1 <= self.k <= self.chunk:
+        if self.k is not None and self.k > self.chunk:
             raise ValueError(f"chunked_topk: k must be from 1 to chunk={self.chunk}, got {self.k}")
-        check_bits("chunked_topk", self.bits)
 
     def _budget(self, size: int) -> int:
-        return share_of(self.density, size) if self.density is not None else min(self.k or 0, size)
+        return (
+            count_for_density(self.density, size)
+            if self.density is not None
+            else min(self.k or 0, size)
+        )
 
     def _chunks(self, shared: Shared) -> Chunks:
         return Chunks(shared.layout.numel, self.chunk, self._budget)

@@ -4,13 +4,14 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import Int8s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.codecs.int.blocks import dequantise_blocks, quantise_blocks
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
+from fedbytes.plugin_fields import bounded
 
 
 @CODECS.register("int")
@@ -36,7 +37,7 @@ class Int(Codec):
     """
 
     bits: Literal[8, 4, 3, 2] = 8
-    block: int = 256
+    block: int = bounded(256, least=8, multiple=8)
     rounding: Literal["nearest", "stochastic"] = "nearest"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"bits": 8},
@@ -47,14 +48,6 @@ class Int(Codec):
         {"bits": 4, "rounding": "stochastic", "block": 64},
         {"bits": 2, "rounding": "stochastic", "block": 40},
     )
-
-    def __post_init__(self) -> None:
-        if self.bits not in (8, 4, 3, 2):
-            raise ValueError(f"int: bits must be 8, 4, 3 or 2, got {self.bits}")
-        if self.block < 8 or self.block % 8:
-            raise ValueError(f"int: block must be a positive multiple of 8, got {self.block}")
-        if self.rounding not in ("nearest", "stochastic"):
-            raise ValueError(f"int: rounding is 'nearest' or 'stochastic', got {self.rounding!r}")
 
     @property
     def unbiased(self) -> bool:
@@ -90,7 +83,7 @@ class Int(Codec):
         reader.end()
         return dequantise_blocks(peaks, self._codes(packed, numel), self.block, self._divisor)
 
-    def _codes(self, packed: memoryview, numel: int) -> npt.NDArray[np.int8]:
+    def _codes(self, packed: memoryview, numel: int) -> Int8s:
         if self.bits == 8:
             codes = np.frombuffer(packed, np.int8)
         else:

@@ -36,15 +36,7 @@ class OneBit(Codec):
 
     group: Literal["tensor", "column"] = "tensor"
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"group": "column"})
-
-    def __post_init__(self) -> None:
-        if self.group not in ("tensor", "column"):
-            raise ValueError(f"onebit: group is 'tensor' or 'column', got {self.group!r}")
-
-    @property
-    def contracts(self) -> bool:
-        """True, with delta >= 1 / (largest group)."""
-        return True
+    contracts: ClassVar[bool] = True
 
     def _matrices(self, layout: Layout) -> list[tuple[slice, int, int]]:
         """Return where each tensor lies, and its rows and columns; a column is a group."""

@@ -7,15 +7,16 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload, make_codec
-from fedbytes.compression.codecs.sketch.count_sketch import estimate, sketch
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.codecs.sketch.count_sketch import estimate_vector, sketch_vector
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Layout, Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
-from fedbytes.compression.sparsifiers.sparse_vector import check_density, share_of
-from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.top_k import select_top_k
+from fedbytes.plugin_fields import bounded
 
 _PURPOSE = "sketch"
-_NEAR_EXACT = ("fp32", "bf16")
+_ROUNDING = 2.0**-8  # of the values, that shrinking makes up for
 
 
 @CODECS.register("sketch")
@@ -36,9 +37,9 @@ class Sketch(Codec):
     Wire: nothing for no coordinates; exponent int16; the body of `values` over the table
     [rows, columns] (docs/wire/lowrank.md).
 
-    Unbiased without shrink and extraction if the values are float32 (medians of symmetric errors)
-    or, for one row, unbiased. Contracts with shrink and no extraction at float32 or bfloat16
-    values: a median's error is at most twice that of one row.
+    Unbiased without shrink and extraction if the values are exact (medians of symmetric errors)
+    or, for one row, unbiased. Contracts with shrink and no extraction where no value changes by
+    more than 2^-8 of it, as in bfloat16: a median's error is at most twice that of one row.
 
     Attributes:
         rows: independent hashes, at least 1.
@@ -49,10 +50,10 @@ class Sketch(Codec):
         values: codec of the table.
     """
 
-    rows: int = 5
-    density: float = 0.1
-    columns: int | None = None
-    extract: float = 0.01
+    rows: int = bounded(5, least=1)
+    density: float = bounded(0.1, above=0, most=1)
+    columns: int | None = bounded(None, least=1)
+    extract: float = bounded(0.01, above=0, most=1)
     shrink: bool = False
     values: Codec = dataclasses.field(default_factory=lambda: make_codec("fp32"))
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -61,25 +62,16 @@ class Sketch(Codec):
         {"rows": 1, "density": 0.5, "extract": 1.0, "shrink": True, "values": {"name": "bf16"}},
     )
 
-    def __post_init__(self) -> None:
-        if self.rows < 1:
-            raise ValueError(f"sketch: rows must be at least 1, got {self.rows}")
-        check_density("sketch", self.density)
-        if self.columns is not None and self.columns < 1:
-            raise ValueError(f"sketch: columns must be at least 1, got {self.columns}")
-        if not 0 < self.extract <= 1:
-            raise ValueError(f"sketch: extract must be in (0, 1], got {self.extract}")
-
     @property
     def unbiased(self) -> bool:
         """True without shrink and extraction, if the values' rounding keeps it."""
-        exact = self.values.name == "fp32" or (self.rows == 1 and self.values.unbiased)
-        return exact and self.extract == 1 and not self.shrink
+        kept = self.values.exact or (self.rows == 1 and self.values.unbiased)
+        return kept and self.extract == 1 and not self.shrink
 
     @property
     def contracts(self) -> bool:
         """True with shrink and without extraction, if the values are hardly rounded."""
-        return self.shrink and self.extract == 1 and self.values.name in _NEAR_EXACT
+        return self.shrink and self.extract == 1 and self.values.relative_error <= _ROUNDING
 
     @property
     def sparse(self) -> bool:
@@ -102,10 +94,10 @@ class Sketch(Codec):
         if x.size == 0:
             return b""
         columns, inner = self._inner(shared)
-        scaled, exponent = normalise(x)
-        table = sketch(scaled, self.rows, columns, shared.common_generator(_PURPOSE))
-        head = exponent.to_bytes(2, "little", signed=True)
-        return head + self.values.body(table.ravel(), inner)
+        scaled, exponent = split_exponent(x)
+        table = sketch_vector(scaled, self.rows, columns, shared.common_generator(_PURPOSE))
+        head = pack_exponent(exponent)
+        return head + self.values.encode_body(table.ravel(), inner)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
@@ -114,16 +106,14 @@ class Sketch(Codec):
             reader.end()
             return np.zeros(0, np.float32)
         columns, inner = self._inner(shared)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
-        table = self.values._decode(reader.rest(), inner).reshape(self.rows, columns)
-        if not np.isfinite(table).all():
-            raise ValueError("sketch payload: the table is not finite")
-        y = estimate(table, numel, shared.common_generator(_PURPOSE))
+        exponent = read_exponent(reader)
+        table = self.values.decode_body(reader.rest(), inner).reshape(self.rows, columns)
+        y = estimate_vector(table, numel, shared.common_generator(_PURPOSE))
         if self.extract < 1:
-            kept = largest(y, share_of(self.extract, numel))
+            kept = select_top_k(y, count_for_density(self.extract, numel))
             values = y[kept]
             y = np.zeros(numel, np.float32)
             y[kept] = values
         if self.shrink:
             y *= np.float32(1 / (1 + (numel - 1) / columns))
-        return restore(y, exponent)
+        return apply_exponent(y, exponent)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Pairing, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Compatibility, Trained
 from fedbytes.federated.algorithms.fedbpt.evolution import (
     Covariance,
     Paths,
@@ -21,12 +21,11 @@ from fedbytes.federated.algorithms.fedbpt.evolution import (
     size_of,
 )
 from fedbytes.federated.averaging import weighted_mean
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
-from fedbytes.federated.zeroth_order.slopes import check_positive
-from fedbytes.registry import later
+from fedbytes.plugin_fields import added_field, bounded
 from fedbytes.streams import stream
 
 LARGEST = 4096
@@ -60,25 +59,19 @@ class FedBPT(Algorithm):
         "kind": "causal-lm",
     }
 
-    generations: int = 4
+    generations: int = bounded(4, least=1)
     """Generations that a client searches for in a round, each on a batch of its own."""
-    population: int = 10
+    population: int = bounded(10, least=2)
     """Vectors that are scored in a generation."""
-    batch_size: int = 16
-    step_size: float = 0.1
+    batch_size: int = bounded(16, least=1)
+    step_size: float = bounded(0.1, above=0)
     """Standard deviation of the first samples."""
-    covariance: Covariance = later("none")
+    covariance: Covariance = added_field("none")
     """Of the samples: `none` (the same in all directions), `diagonal` or `full`; it is sent too."""
-    aggregate: Literal["mean", "search"] = later("mean")
+    aggregate: Literal["mean", "search"] = added_field("mean")
     """`mean` of what the clients send, or a `search` of the server's own."""
 
-    def __post_init__(self) -> None:
-        for key, least in (("generations", 1), ("population", 2), ("batch_size", 1)):
-            if getattr(self, key) < least:
-                raise ValueError(f"{key} must be at least {least}, got {getattr(self, key)}")
-        check_positive(step_size=self.step_size)
-
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of mean, step size and covariance.
 
         Raises:
@@ -101,11 +94,11 @@ class FedBPT(Algorithm):
             shapes["log_covariance"] = (size_of(self.covariance, count),)
         return Layout(shapes)
 
-    def up(self, turn: Turn) -> Layout:
+    def up(self, context: RoundContext) -> Layout:
         """Return the layout of what is held, or of the mean, its loss and its spread."""
         if self.aggregate == "mean":
-            return self.held(turn.model)
-        return Layout({"mean": (turn.model.layout.numel,), "loss": (1,), "spread": (1,)})
+            return self.synced_layout(context.model)
+        return Layout({"mean": (context.model.layout.numel,), "loss": (1,), "spread": (1,)})
 
     def initial(self, model: Trainable, seed: int) -> Tensor:
         """Return the initial vector, the logarithm of the step size, and that of the identity."""
@@ -114,17 +107,17 @@ class FedBPT(Algorithm):
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
         """Search from the distribution that is held; the delta is how far it went."""
-        model, count = turn.model, turn.model.layout.numel
+        model, count = context.model, context.model.layout.numel
         mean, step = start[:count].clone(), math.exp(float(start[count]))
         shape = shape_of(self.covariance, start[count + 1 :])
-        own = stream(turn.seed, "algorithm fedbpt", turn.round, turn.client)
+        own = stream(context.seed, "algorithm fedbpt", context.round, context.client)
         search = Rates(self.population, count, self.covariance)
         paths, losses, variance = Paths(torch.zeros(count), torch.zeros(count)), [], 0.0
         batches = model.batches(indices, self.batch_size, rng)
@@ -147,13 +140,13 @@ class FedBPT(Algorithm):
         after = torch.cat([mean, torch.tensor([math.log(step)]), shape.numbers])
         return Trained(after - start, loss, memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return how far the clients went in the mean, weighted by examples."""
         return weighted_mean(uploads), state
 
     def combine(
-        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return how far the distribution goes: as the clients in the mean, or as they rank.
 
         In a search the clients' means are the population, all of them parents. What they would
@@ -162,7 +155,7 @@ class FedBPT(Algorithm):
         """
         if self.aggregate == "mean":
             return self.server(uploads, state)
-        count = turn.model.layout.numel
+        count = context.model.layout.numel
         ranked = sorted(uploads, key=lambda upload: float(upload.delta[-2]))
         moves = torch.stack([upload.delta[:count] for upload in ranked])
         spreads = torch.stack([upload.delta[-1] for upload in ranked])
@@ -186,15 +179,15 @@ class FedBPT(Algorithm):
         """Put the mean into the model."""
         model.set_state(held[: model.layout.numel])
 
-    def refuses(self, pairing: Pairing) -> str | None:
+    def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse, for a search of the server's own, an uplink that would change a loss."""
-        if self.aggregate == "search" and (not pairing.up_exact or pairing.up_momentum):
-            remedy = "uplink.momentum=0" if pairing.up_exact else "uplink.name=fp32"
+        if self.aggregate == "search" and (not compatibility.up_exact or compatibility.up_momentum):
+            remedy = "uplink.momentum=0" if compatibility.up_exact else "uplink.name=fp32"
             return (
                 "algorithm 'fedbpt' with aggregate=search ranks clients by losses that they send: "
                 f"set {remedy}, or aggregate=mean"
             )
-        return super().refuses(pairing)
+        return super().refuses(compatibility)
 
 
 def _score(model: Trainable, vector: Tensor, batch: Any) -> float:

@@ -11,10 +11,11 @@ from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
 from fedbytes.federated.algorithms.diloco import DiLoCo
 from fedbytes.federated.algorithms.streaming_diloco.fragments import Fragment, make_fragments
-from fedbytes.federated.context import Turn
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
+from fedbytes.plugin_fields import bounded
 
 _OWN = "own vector", "own round"
 
@@ -37,28 +38,22 @@ class StreamingDiLoCo(DiLoCo):
         {"local_steps": 3, "batch_size": 8, "fragments": 3, "overlap": 1, "mixing": 0.5},
     )
 
-    fragments: int = 4
+    fragments: int = bounded(4, least=1)
     """P; in how many rounds every tensor is sent once."""
-    overlap: int = 0
+    overlap: int = bounded(0, least=0)
     """Inner steps of the next round that a worker takes before it has the update (tau)."""
-    mixing: float = 0.0
+    mixing: float = bounded(0.0, least=0, below=1)
     """Share of its own values that a worker keeps when it takes an update up (alpha)."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.fragments < 1:
-            raise ValueError(f"fragments must be at least 1, got {self.fragments}")
-        if not 0 <= self.mixing < 1:
-            raise ValueError(f"mixing must be in [0, 1), got {self.mixing}")
-        if self.overlap < 0:
-            raise ValueError(f"overlap must be at least 0, got {self.overlap}")
         if self.overlap and (self.local_steps is None or self.overlap >= self.local_steps):
             raise ValueError(
                 f"overlap={self.overlap} must be below local_steps, got "
                 f"local_steps={self.local_steps}"
             )
 
-    def held(self, model: Trainable) -> Layout:
+    def synced_layout(self, model: Trainable) -> Layout:
         """Return the trained tensors.
 
         Raises:
@@ -67,17 +62,17 @@ class StreamingDiLoCo(DiLoCo):
         make_fragments(model.layout, self.fragments)
         return model.layout
 
-    def up(self, turn: Turn) -> Layout:
+    def up(self, context: RoundContext) -> Layout:
         """Return the layout of the round's fragment."""
-        return self._fragment(turn).layout
+        return self._fragment(context).layout
 
-    def down(self, turn: Turn) -> Layout:
+    def down(self, context: RoundContext) -> Layout:
         """Return the layout of the round's fragment."""
-        return self._fragment(turn).layout
+        return self._fragment(context).layout
 
     def train(
         self,
-        turn: Turn,
+        context: RoundContext,
         start: Tensor,
         indices: np.ndarray,
         memory: ClientMemory,
@@ -88,39 +83,37 @@ class StreamingDiLoCo(DiLoCo):
         `start` is what all hold; the change is since the fragment was last synchronised.
         """
         moments = {key: value for key, value in memory.items() if key not in _OWN}
-        model, newest, taken = turn.model, self._fragment(turn, -1), 0
+        model, newest = context.model, self._fragment(context, -1)
 
-        def loss(batch: object) -> Tensor:
-            nonlocal taken
-            if taken == self.overlap and turn.round > 1:  # the update arrives before this step
+        def take_update(step: int) -> None:
+            if step == self.overlap and context.round > 1:
                 whole = model.flat.detach()
                 theirs = newest.take(start).to(whole.device)
                 newest.put(torch.lerp(theirs, newest.take(whole), self.mixing), whole)
-            taken += 1
-            return model.loss(batch)
 
-        trained = self.inner(turn, self._goes_on(turn, start, memory), indices, moments, rng, loss)
+        begin = self._goes_on(context, start, memory)
+        trained = self.inner(context, begin, indices, moments, rng, take_update)
         own = model.flat.detach().to("cpu", torch.float32, copy=True)
-        now = self._fragment(turn)
-        keep = {_OWN[0]: own, _OWN[1]: torch.tensor(turn.round)}
+        now = self._fragment(context)
+        keep = {_OWN[0]: own, _OWN[1]: torch.tensor(context.round)}
         return Trained(now.take(own) - now.take(start), trained.loss, trained.memory | keep)
 
     def combine(
-        self, turn: Turn, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Take the outer step of the round's fragment, whose momentum is its own."""
-        mark = f"{(turn.round - 1) % self.fragments}/"
+        mark = f"{(context.round - 1) % self.fragments}/"
         mine = {k.removeprefix(mark): v for k, v in state.items() if k.startswith(mark)}
         update, after = self.server(uploads, mine)
         return update, state | {mark + key: value for key, value in after.items()}
 
-    def apply(self, turn: Turn, held: Tensor, update: Tensor) -> Tensor:
+    def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return what is held with the round's fragment moved by the update."""
-        after, fragment = held.clone(), self._fragment(turn)
+        after, fragment = held.clone(), self._fragment(context)
         fragment.put(fragment.take(held) + update, after)
         return after
 
-    def _goes_on(self, turn: Turn, start: Tensor, memory: ClientMemory) -> Tensor:
+    def _goes_on(self, context: RoundContext, start: Tensor, memory: ClientMemory) -> Tensor:
         """Return where the worker goes on: its own values, and the updates that it missed.
 
         The newest update is left out; it arrives `overlap` steps into the round.
@@ -128,14 +121,14 @@ class StreamingDiLoCo(DiLoCo):
         if _OWN[0] not in memory:
             return start
         own, last = memory[_OWN[0]].clone(), int(memory[_OWN[1]])
-        missed = range(max(last, turn.round - self.fragments - 1), turn.round - 1)
+        missed = range(max(last, context.round - self.fragments - 1), context.round - 1)
         for round_ in missed:
-            fragment = self._fragment(turn, round_ - turn.round)
+            fragment = self._fragment(context, round_ - context.round)
             fragment.put(fragment.take(start), own)
         return own
 
-    def _fragment(self, turn: Turn, later: int = 0) -> Fragment:
+    def _fragment(self, context: RoundContext, later: int = 0) -> Fragment:
         """Return the fragment of the round that is so many later."""
-        return make_fragments(turn.model.layout, self.fragments)[
-            (turn.round + later - 1) % self.fragments
+        return make_fragments(context.model.layout, self.fragments)[
+            (context.round + later - 1) % self.fragments
         ]

@@ -7,11 +7,13 @@ from torch import Tensor
 
 from fedbytes.models.adapter import Initial
 from fedbytes.models.base.family import FAMILIES, Family
+from fedbytes.models.initialisers import fill_ones
+from fedbytes.plugin_fields import bounded
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-STD = 0.02
+_STD = 0.02
 
 
 @FAMILIES.register("llama")
@@ -32,19 +34,15 @@ class Llama(Family):
         tie_embeddings: whether the output layer is the embedding.
     """
 
-    hidden_size: int = 256
-    layers: int = 4
-    heads: int = 4
-    kv_heads: int | None = None
-    intermediate_size: int | None = None
+    hidden_size: int = bounded(256, least=1)
+    layers: int = bounded(4, least=1)
+    heads: int = bounded(4, least=1)
+    kv_heads: int | None = bounded(None, least=1)
+    intermediate_size: int | None = bounded(None, least=1)
     tie_embeddings: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for key in ("hidden_size", "layers", "heads", "kv_heads", "intermediate_size"):
-            value = getattr(self, key)
-            if value is not None and value < 1:
-                raise ValueError(f"{key} must be at least 1, got {value}")
         if self.hidden_size % (2 * self.heads):
             raise ValueError(
                 f"hidden_size must be a multiple of twice the heads (rotary positions), got "
@@ -73,16 +71,12 @@ class Llama(Family):
     def initial(self, parameter: str) -> Initial:
         """Return ones for the norms, and normal values for matrices."""
         if parameter.endswith("norm.weight"):
-            return _ones
+            return fill_ones
         into_stream = parameter.endswith(("o_proj.weight", "down_proj.weight"))
-        deviation = STD / (2 * self.layers) ** 0.5 if into_stream else STD
+        deviation = _STD / (2 * self.layers) ** 0.5 if into_stream else _STD
 
         def normal(rng: np.random.Generator, like: Tensor) -> Tensor:
             drawn = rng.standard_normal(tuple(like.shape), dtype=np.float32)
             return torch.from_numpy(drawn).mul_(deviation)
 
         return normal
-
-
-def _ones(_rng: np.random.Generator, like: Tensor) -> Tensor:
-    return torch.ones(like.shape)

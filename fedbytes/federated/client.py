@@ -1,0 +1,187 @@
+"""A client as a party of the round: it receives bytes, trains on its own examples, sends bytes."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from fedbytes.compression.error_feedback import SenderState
+from fedbytes.compression.frame import Frame
+from fedbytes.compression.layout import Shared
+from fedbytes.federated.aggregation import ClientSession
+from fedbytes.federated.algorithm import ClientMemory, Trained
+from fedbytes.federated.clock import Clock
+from fedbytes.federated.context import RoundContext
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.hooks import Context
+from fedbytes.federated.protocol.link import check_residual
+from fedbytes.federated.protocol.messages import (
+    KIND_NAMES,
+    frame_announcement,
+    frame_metrics,
+    frame_vector,
+    open_vector,
+)
+from fedbytes.federated.replica import Replica
+from fedbytes.streams import stream
+
+
+@dataclass
+class ClientState:
+    """What a client keeps between rounds; it is checkpointed with the run.
+
+    Attributes:
+        version: of the synced vector that it holds; -1 before it was ever reached.
+        memory: what the algorithm keeps, by name.
+        senders: what error feedback and momentum keep, by `Federation.memory_key`.
+        guards: the state of the guard against a diverging residual, by the same keys.
+        announced: the number that it announced last, None if it never did.
+    """
+
+    version: int = -1
+    memory: ClientMemory = field(default_factory=dict)
+    senders: dict[str, SenderState] = field(default_factory=dict)
+    guards: dict[str, dict[str, Any]] = field(default_factory=dict)
+    announced: int | None = None
+
+
+class Client:
+    """One client. It knows the run's configuration, its own examples and what it was sent.
+
+    Args:
+        fed: the configuration that server and clients share, with the client's model.
+        number: which client it is; its examples are `fed.parts[number]`.
+        state: what it keeps, changed in place; a new one by default.
+        replica: where it decodes what it is kept in step with; one of its own by default.
+        clock: counts its seconds.
+    """
+
+    def __init__(
+        self,
+        fed: Federation,
+        number: int,
+        state: ClientState | None = None,
+        replica: Replica | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.fed, self.number = fed, number
+        self.state = state or ClientState()
+        self.replica = replica or Replica()
+        self.clock = clock or Clock()
+        self._start: Tensor | None = None
+        self._context: RoundContext | None = None
+        self._session: ClientSession | None = None
+
+    def receive(self, frames: Iterable[bytes]) -> None:
+        """Take messages of the server in.
+
+        Raises:
+            ValueError: for a message that is damaged, of another configuration, or out of order.
+        """
+        for data in frames:
+            frame = Frame.unpack(data)
+            with self.clock.phase("decode"):
+                self._take(KIND_NAMES.get(frame.kind, "unknown"), frame)
+
+    def _take(self, kind: str, frame: Frame) -> None:
+        fed, state, replica = self.fed, self.state, self.replica
+        if kind == "seed":
+            state.version = replica.take_seed(fed, frame)
+        elif kind == "state" and fed.algorithm.downloads == "state":
+            shared = fed.shared_down(self._own(fed.context(frame.round)), None)
+            self._start = open_vector(frame, fed.downlink.codec, shared)
+        elif kind == "state":
+            state.version = replica.take_state(fed, frame)
+        elif kind == "reference":
+            replica.take_reference(fed, frame)
+        elif kind == "update":
+            state.version = replica.take_update(fed, frame, state.version)
+        elif self._session is not None:
+            self._session.receive(frame)
+        else:
+            raise ValueError(f"client {self.number} was sent a message of kind {kind!r}")
+
+    def train(self, context: RoundContext) -> Trained:
+        """Train on the client's own examples, from what it holds.
+
+        Raises:
+            ValueError: if it holds nothing, or not the newest version.
+        """
+        self._context = self._own(context)
+        start, self._start = self._start, None
+        if self.fed.algorithm.downloads == "updates" and self.state.version == context.round - 1:
+            start = self.replica.vector
+        if start is None:
+            raise ValueError(
+                f"client {self.number} takes part in round {context.round} and holds version "
+                f"{self.state.version}: it was not brought up to date"
+            )
+        examples = self.fed.parts[self.number]
+        rng = stream(self.fed.seed, "batches", context.round, self.number)
+        with self.clock.phase("train"):
+            trained = self.fed.algorithm.train(
+                self._context, start, examples, self.state.memory, rng
+            )
+        self.state.memory = trained.memory or self.state.memory
+        return trained
+
+    def send(self, trained: Trained) -> list[bytes]:
+        """Return the client's messages of this round's first exchange."""
+        for after_client in self.fed.hooks.after_client:
+            where = Context(self.fed.seed, self.context.round, self.number)
+            trained = trained.with_delta(after_client(trained.delta, where))
+        self._session = self.fed.aggregation.client(self)
+        return self._session.begin(trained)
+
+    def answer(self) -> list[bytes]:
+        """Return the client's messages of a further exchange, by what it received in it."""
+        assert self._session is not None
+        return self._session.answer()
+
+    def take_turn(self, context: RoundContext) -> list[bytes]:
+        """Train and send: a client's whole part in a round of one exchange."""
+        return self.send(self.train(context))
+
+    def upload(self, trained: Trained) -> list[bytes]:
+        """Return a delta's messages: an announcement if there is one, the delta, the metrics.
+
+        Error feedback and momentum act here, before the uplink's codec; what they keep becomes
+        the client's state.
+        """
+        frames = []
+        if trained.announces is not None:
+            frames.append(frame_announcement(trained.announces, self.shared(exact=True)))
+            self.state.announced = int(trained.announces)
+            self._context = self._own(self.context)
+        shared = self.shared()
+        key = self.fed.memory_key(shared.layout)
+        with self.clock.phase("encode"):
+            sent = self.fed.uplink.encode(trained.delta, self.state.senders.get(key, {}), shared)
+            frames.append(frame_vector("delta", self.fed.uplink.codec, shared, sent.data))
+        check_residual(self.state.guards, key, trained.delta, sent)
+        self.state.senders[key] = sent.state
+        frames.append(frame_metrics(self.examples, trained.loss, shared))
+        return [frame.pack() for frame in frames]
+
+    @property
+    def context(self) -> RoundContext:
+        """The round as the client knows it."""
+        assert self._context is not None
+        return self._context
+
+    @property
+    def examples(self) -> int:
+        """How many training examples the client has."""
+        return len(self.fed.parts[self.number])
+
+    def shared(self, exact: bool = False) -> Shared:
+        """Return what both ends know of the client's message; without a reference if `exact`."""
+        reference = None if exact else self.replica.reference
+        return self.fed.shared_up(self.context, reference)
+
+    def _own(self, context: RoundContext) -> RoundContext:
+        own = context.for_client(self.number)
+        if self.state.announced is None:
+            return own
+        return own.with_announcement(self.number, self.state.announced)

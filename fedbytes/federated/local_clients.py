@@ -1,0 +1,54 @@
+"""Many clients in one process, which share one model and one replica."""
+
+from collections.abc import Iterable, Iterator
+
+from fedbytes.federated.algorithm import Trained
+from fedbytes.federated.client import Client, ClientState
+from fedbytes.federated.clock import Clock
+from fedbytes.federated.context import RoundContext
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.replica import Replica
+
+
+class LocalClients:
+    """The clients of a simulation: one model, one decoded version of what they hold.
+
+    Args:
+        fed: the configuration that server and clients share.
+        states: what each client keeps, changed in place.
+        replica: what they hold.
+        clock: counts their seconds together.
+    """
+
+    def __init__(
+        self, fed: Federation, states: dict[int, ClientState], replica: Replica, clock: Clock
+    ) -> None:
+        self.fed, self.states, self.replica, self.clock = fed, states, replica, clock
+        self._clients: dict[int, Client] = {}
+
+    def __getitem__(self, number: int) -> Client:
+        if number not in self._clients:
+            state = self.states.setdefault(number, ClientState())
+            self._clients[number] = Client(self.fed, number, state, self.replica, self.clock)
+        return self._clients[number]
+
+    def receive(self, client: int, frames: Iterable[bytes]) -> None:
+        """Hand a client what it was sent."""
+        self[client].receive(frames)
+
+    def train(self, context: RoundContext) -> Iterator[tuple[int, Trained]]:
+        """Yield each client of the round with what its training gave.
+
+        Each trains when it is asked for, so that only one delta is held at a time; who needs all
+        deltas together takes them as a list, with the same bits.
+        """
+        for client in context.clients:
+            yield client, self[client].train(context)
+
+    def send(self, client: int, trained: Trained) -> list[bytes]:
+        """Return a client's messages of the first exchange."""
+        return self[client].send(trained)
+
+    def answer(self, client: int) -> list[bytes]:
+        """Return a client's messages of a further exchange."""
+        return self[client].answer()

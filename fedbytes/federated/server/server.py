@@ -1,0 +1,174 @@
+"""The server as a party of the round: it sends, receives, aggregates and broadcasts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from fedbytes.compression.frame import Frame
+from fedbytes.compression.layout import Shared
+from fedbytes.federated.clock import Clock
+from fedbytes.federated.context import RoundContext
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.hooks import Context
+from fedbytes.federated.protocol.channel import Message
+from fedbytes.federated.protocol.link import check_residual
+from fedbytes.federated.protocol.messages import (
+    KIND_NAMES,
+    check_layout,
+    open_announcement,
+    open_metrics,
+    open_vector,
+)
+from fedbytes.federated.server.catch_up import CatchUp, remember_update
+from fedbytes.federated.server.delta_geometry import delta_geometry
+from fedbytes.federated.server.fresh_state import FreshStates
+from fedbytes.federated.server.server_state import ServerState
+
+
+@dataclass(frozen=True)
+class RoundReport:
+    """What the server learned in a round: who took part, and their mean training loss.
+
+    `agreement` is the geometry of the deltas that it decoded (see `delta_geometry`).
+    """
+
+    round: int
+    clients: list[int]
+    train_loss: float
+    agreement: dict[str, float]
+
+
+class Server:
+    """The server: it knows the run's configuration, its own state, and what it receives.
+
+    Args:
+        fed: the configuration that server and clients share.
+        state: what it keeps, changed in place.
+        clock: counts its seconds.
+    """
+
+    def __init__(self, fed: Federation, state: ServerState, clock: Clock | None = None) -> None:
+        self.fed, self.state, self.clock = fed, state, clock or Clock()
+
+    def open_round(self) -> RoundContext:
+        """Begin the next round; return its context, which says who takes part."""
+        fed, state = self.fed, self.state
+        self.context = fed.context(state.round + 1, state.announced)
+        self.examples: dict[int, int] = {}
+        self._losses: dict[int, float] = {}
+        self._exchange = 0
+        self._session = fed.aggregation.server(self)
+        self.clock.carry("encode", state.encode_seconds)
+        state.encode_seconds = 0.0
+        in_step = fed.algorithm.downloads == "updates"
+        with self.clock.phase("encode"):
+            self._downlink = (
+                CatchUp(state, fed, self.context.round)
+                if in_step
+                else FreshStates(state, fed, self.context)
+            )
+        return self.context
+
+    def messages_for(self, client: int) -> list[Message]:
+        """Return what a client is sent at the start of the exchange."""
+        if self._exchange:
+            return [Message(data, "exchange") for data in self._session.messages(client)]
+        with self.clock.phase("encode"):
+            messages = self._downlink.messages(client)
+        self.state.synced[client] = self.state.round
+        return messages
+
+    def receive(self, client: int, frames: Iterable[bytes]) -> None:
+        """Take a client's messages of the exchange in.
+
+        Raises:
+            ValueError: for a message that is damaged, of another sender or round, or not of the
+                run's configuration.
+        """
+        for data in frames:
+            frame = Frame.unpack(data, round=self.context.round, sender=client)
+            kind = KIND_NAMES.get(frame.kind)
+            if kind == "announcement":
+                check_layout(frame, self.shared_up(client))
+                number = open_announcement(frame)
+                self.context = self.context.with_announcement(client, number)
+            elif kind == "metrics":
+                self.examples[client], self._losses[client] = open_metrics(frame)
+            else:
+                self._session.receive(client, frame)
+
+    def next_exchange(self) -> None:
+        """Begin a further exchange of the round: all clients have answered the last one."""
+        self._exchange += 1
+        self._session.next_exchange()
+
+    def close_round(self) -> RoundReport:
+        """Aggregate what was received, and broadcast the update; the state moves by one round.
+
+        Raises:
+            ValueError: if an error-feedback residual grows without bound.
+        """
+        fed, state, context = self.fed, self.state, self.context
+        with self.clock.phase("aggregate"):
+            uploads = self._session.uploads()
+            clients = list(self._losses)
+            weights = [self.examples[client] for client in clients]
+            train_loss = float(np.average([self._losses[c] for c in clients], weights=weights))
+            geometry = delta_geometry(uploads) if self._comparable() else {}
+            for before_aggregate in fed.hooks.before_aggregate:
+                uploads = before_aggregate(uploads, Context(fed.seed, context.round, -1))
+            update, state.optimizer = fed.algorithm.combine(
+                context, state.model, uploads, state.optimizer
+            )
+        if fed.algorithm.downloads == "updates":
+            update = self._broadcast(update)
+        state.model = fed.algorithm.apply(context, state.model, update)
+        state.round, state.announced = context.round, dict(context.announced)
+        return RoundReport(context.round, list(context.clients), train_loss, geometry)
+
+    def shared_up(self, client: int) -> Shared:
+        """Return what both ends know of a client's message."""
+        return self.fed.shared_up(self.context.for_client(client), self.state.reference)
+
+    def open(self, client: int, frame: Frame) -> Tensor:
+        """Return the delta that a client's message stands for.
+
+        Raises:
+            ValueError: if the message does not decode.
+        """
+        link, shared = self.fed.uplink, self.shared_up(client)
+        key = self.fed.memory_key(shared.layout)
+        known = self.state.estimates.get(client, {})
+        with self.clock.phase("decode"):
+            delta = link.receive(open_vector(frame, link.codec, shared), known.get(key))
+        if link.estimates:
+            self.state.estimates[client] = known | {key: delta}
+        return delta
+
+    def _comparable(self) -> bool:
+        """Return whether the server saw each delta, and all in one layout."""
+        algorithm, context = self.fed.algorithm, self.context
+        layouts = {algorithm.up(context.for_client(client)) for client in context.clients}
+        return self.fed.aggregation.opens_each and len(layouts) == 1
+
+    def _broadcast(self, update: Tensor) -> Tensor:
+        """Encode the update that the round ends with; return it as clients will decode it.
+
+        The model moves by what they decode, so that both ends stay the same.
+        """
+        fed, state = self.fed, self.state
+        shared = fed.shared_down(self.context, state.reference)
+        key = fed.memory_key(shared.layout)
+        self.clock.lap("encode")
+        with self.clock.phase("encode"):
+            sent = fed.downlink.for_model.encode(update, state.senders.get(key, {}), shared)
+        state.encode_seconds = self.clock.lap("encode")
+        check_residual(state.guards, key, update, sent)
+        state.senders[key] = sent.state
+        with self.clock.phase("decode"):
+            state.reference = fed.downlink.codec.decode(sent.data, shared)
+        self.clock.lap("decode")
+        remember_update(state, fed.layout.numel, sent.data)
+        return state.reference

@@ -1,0 +1,54 @@
+"""A whole federation in one process: server, clients, the channel between them, and the ledger."""
+
+from collections.abc import Callable
+
+from fedbytes.federated.clock import Clock
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.local_clients import LocalClients
+from fedbytes.federated.protocol.channel import Channel
+from fedbytes.federated.protocol.ledger import Ledger
+from fedbytes.federated.round import run_round
+from fedbytes.federated.server.server import RoundReport, Server
+from fedbytes.federated.state import State, initial_state
+
+
+class Simulation:
+    """A federation with its parties and its ledger, run round by round.
+
+    Args:
+        fed: the configuration that server and clients share.
+        state: where to go on from; by default the state before the first round.
+        ledger: books what crosses; a new one by default.
+        clock: counts seconds by phase; a new one by default.
+        deliver: stands for the medium (see `Channel`).
+    """
+
+    def __init__(
+        self,
+        fed: Federation,
+        state: State | None = None,
+        *,
+        ledger: Ledger | None = None,
+        clock: Clock | None = None,
+        deliver: Callable[[bytes], bytes] = bytes,
+    ) -> None:
+        self.fed, self.clock = fed, clock or Clock()
+        self.ledger = Ledger() if ledger is None else ledger
+        multicast = fed.broadcast == "multicast"
+        self.channel = Channel(self.ledger, deliver, self.clock, multicast)
+        self.state = initial_state(fed) if state is None else state
+
+    @property
+    def state(self) -> State:
+        """The state of all parties; they change it in place."""
+        return self._state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._state = state
+        self.server = Server(self.fed, state.server, self.clock)
+        self.clients = LocalClients(self.fed, state.clients, state.replica, self.clock)
+
+    def run_round(self) -> RoundReport:
+        """Run the next round."""
+        return run_round(self.server, self.clients, self.channel)
