@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from fedbytes.noniid.target_heterogeneity import HeterogeneityTarget as HeterogeneityTarget
     from fedbytes.noniid.target_heterogeneity import Strength as Strength
     from fedbytes.noniid.target_heterogeneity import set_default_strength as set_default_strength
-    from fedbytes.noniid.testing.partitioner_contract import Finding as Finding
     from fedbytes.noniid.testing.partitioner_contract import check_partitioner as check_partitioner
     from fedbytes.noniid.text_partitioner import TextPartitioner as TextPartitioner
+    from fedbytes.testing import Finding as Finding
 
 __getattr__, __dir__, __all__ = lazy_face(__name__)

@@ -1,4 +1,4 @@
-"""Who holds which of the training examples, and the column by which that is measured."""
+"""Splits a run's training examples over its clients, and measures how different they are."""
 
 import hashlib
 import json
@@ -9,43 +9,42 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from fedbytes.data import make_task
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.noniid import Factor, Partition, Partitioner, make_partitioner
+from fedbytes.noniid import Factor, Partition, Partitioner
 from fedbytes.process.user_cache import cache_folder, unwritable_error
 
 FORMAT = 1
 TEXT = "text"
-"""The factor that is the texts themselves rather than one of their columns."""
+"""The factor that stands for the texts themselves rather than one of their columns."""
 NATURAL = ("label", "speaker", "category", "file")
-"""The columns that a split follows when none is named: the first that there is."""
+"""Columns that a split follows when none is named: the first that exists."""
 
 
 @dataclass(frozen=True)
 class ClientSplit:
-    """A partition, and the column that it followed, [examples]: clusters where it made them."""
+    """A partition, and the column [examples] that it followed, such as labels or clusters."""
 
     partition: Partition
     factor: Any
 
 
 def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> ClientSplit:
-    """Return who holds which of the training examples, whose columns are given.
+    """Split the training examples, given their columns, over the run's clients.
 
     Raises:
         ValueError: if there is no such column, or the split cannot be made.
     """
-    partitioner = make_partitioner(config.partitioner_spec)
+    partitioner, task = config.components.partition, config.components.task
     name = config.clients.factor or partitioner.default_factor
     if name is None and partitioner.needs != "column":
         name = TEXT
     if name is None and partitioner.only_measured and not any(key in columns for key in NATURAL):
-        name = "length"  # which texts always have
+        name = "length"  # every text has one
     if name != TEXT or TEXT in columns:
         given = factor_column(columns, name)
         splitter, column = _resolve(partitioner, given, lambda: Factor(given).digest)
     else:
-        data = make_task(config.task).load()
+        data = task.load()
         texts = np.array(data.train.texts, dtype=object)
         splitter, column = _resolve(partitioner, texts, lambda: data.digest)
     clients, together = config.clients.num_clients, config.clients.groups
@@ -63,7 +62,7 @@ def factor_column(
     """
     if name is None:
         name = next((key for key in NATURAL if key in columns), None)
-    known = ", ".join([*columns, TEXT])
+    known = ", ".join(dict.fromkeys([*columns, TEXT]))
     if name is None:
         raise ValueError(
             f"the task has no column of {', '.join(NATURAL)} to split by: set partition.{field} to "
@@ -75,10 +74,10 @@ def factor_column(
 
 
 def measures(split: ClientSplit, columns: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Return how different the clients are by the column that the split followed.
+    """Return how different the clients are in the column that the split followed.
 
-    These are the measures of `Partition.metrics`, and `label_nmi` where there is a label that
-    the split did not follow.
+    These are the measures of `Partition.metrics`, and `label_nmi` if there is a label that the
+    split did not follow.
     """
     found = split.partition.metrics(split.factor)
     label = columns.get("label")
