@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.style import styled
 from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
 
@@ -31,7 +32,7 @@ class FigureOptions:
     baseline: str | None = None
 
 
-class StoreFigure(ABC):
+class StoreFigure(Plugin, ABC):
     """Draws one figure from a store's tables; a frozen dataclass, registered by name.
 
     A subclass writes `_draw`; the style sheet is applied here.
@@ -46,12 +47,10 @@ class StoreFigure(ABC):
         examples: fields of configurations that the contract tests run, one dict each.
     """
 
-    name: ClassVar[str]
     title: ClassVar[str]
     caption: ClassVar[str]
     order: ClassVar[int] = 100
     shows_metric: ClassVar[bool] = True
-    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
 
     @styled
     def draw(self, tables: Tables, options: FigureOptions | None = None) -> Figure:
@@ -84,6 +83,7 @@ FIGURES: Registry[StoreFigure] = Registry(
     "figure",
     StoreFigure,  # type: ignore[type-abstract]
     "fedbytes.plots.figures",
+    "fedbytes.plots.testing.figure_contract:check_figure",
 )
 
 

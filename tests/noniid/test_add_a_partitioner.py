@@ -1,6 +1,5 @@
 """The partitioners of docs/partitions.md keep the contract and split, as printed."""
 
-import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.noniid import PARTITIONERS, check_partitioner, make_partitioner
 
 PAGE = (Path(__file__).parents[2] / "docs" / "partitions.md").read_text(encoding="utf-8")
@@ -16,18 +16,15 @@ PAGE = (Path(__file__).parents[2] / "docs" / "partitions.md").read_text(encoding
 @pytest.fixture(autouse=True)
 def _documented(tmp_path: Path) -> Iterator[None]:
     """The page's files, imported, and forgotten afterwards."""
-    PARTITIONERS.names()
-    before = dict(PARTITIONERS._classes)
     section = PAGE.split("## Add a partitioner")[1]
     files = re.findall(r"```python\n# (\w+)\.py\n(.*?)```", section, flags=re.DOTALL)
     assert len(files) == 2
-    for name, code in files:
-        path = tmp_path / f"{name}.py"
-        path.write_text(code)
-        spec = importlib.util.spec_from_file_location(name, path)
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    yield
-    PARTITIONERS._classes = before
+    with PARTITIONERS.isolated():
+        for name, code in files:
+            path = tmp_path / f"{name}.py"
+            path.write_text(code)
+            load_plugins([str(path)])
+        yield
 
 
 @pytest.mark.parametrize("name", ["by_order", "by_question"])

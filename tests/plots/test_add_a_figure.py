@@ -1,12 +1,13 @@
 """The figure of docs/add-a-figure.md keeps the contract and is drawn, as printed."""
 
-import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from fedbytes.cli.check_file import check_file
+from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.plots import (
     FIGURES,
     Tables,
@@ -26,12 +27,9 @@ def documented(tmp_path: Path) -> Iterator[str]:
     (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
     path = tmp_path / "phase_seconds.py"
     path.write_text(code)
-    FIGURES.names()
-    before = dict(FIGURES._classes)
-    spec = importlib.util.spec_from_file_location("phase_seconds", path)
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    yield code
-    FIGURES._classes = before
+    with FIGURES.isolated():
+        load_plugins([str(path)])
+        yield code
 
 
 def test_the_documented_figure_keeps_the_contract(documented: str) -> None:
@@ -40,6 +38,17 @@ def test_the_documented_figure_keeps_the_contract(documented: str) -> None:
     assert [f"{f.property}: {f.message}" for f in findings if not f.passed] == []
     table = PAGE.split("## The contract")[1]
     assert all(f"| {finding.property} |" in table for finding in findings)
+
+
+def test_check_runs_the_contract_of_figures(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.py"
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)
+    path.write_text(code)
+    with FIGURES.isolated():
+        assert check_file(path) == 0
+    assert "figure seconds" in capsys.readouterr().out
 
 
 def test_it_is_drawn_and_reported_in_its_place(

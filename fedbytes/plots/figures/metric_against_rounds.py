@@ -6,6 +6,7 @@ from fedbytes.plots.drawing.metric_curves import LOG_FACTOR, draw_metric_curves
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.tables.comparison import compare_codecs
 from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.registry import bounded
 
 
 @FIGURES.register("rounds")
@@ -17,7 +18,7 @@ class MetricAgainstRounds(StoreFigure):
         log_factor: a metric whose values differ by more than this factor has a logarithmic axis.
     """
 
-    log_factor: float = LOG_FACTOR
+    log_factor: float = bounded(LOG_FACTOR, above=1)
 
     title = "{metric} against rounds"
     caption = "The same runs without bytes: how much progress per round a codec costs."

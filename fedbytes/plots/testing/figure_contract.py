@@ -1,10 +1,8 @@
 """What every figure must keep, as checks that run on anyone's figure."""
 
 import itertools
-import json
-import random
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
@@ -19,27 +17,17 @@ from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import render_svg
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 from fedbytes.plots.testing.sample_tables import sample_tables
+from fedbytes.testing import (
+    BrokenError,
+    Check,
+    Finding,
+    check_spec,
+    no_global_random,
+    require,
+    run_checks,
+)
 
 _MIN_POINTS = 8.0  # points, at the printed width
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one check.
-
-    Attributes:
-        property: the property that was checked.
-        passed: whether the figure has it.
-        message: what was tried, or what went wrong.
-    """
-
-    property: str
-    passed: bool
-    message: str = ""
-
-
-class _BrokenError(Exception):
-    """A property does not hold."""
 
 
 def check_figure(figure: StoreFigure, samples: Mapping[str, Tables] | None = None) -> list[Finding]:
@@ -51,8 +39,8 @@ def check_figure(figure: StoreFigure, samples: Mapping[str, Tables] | None = Non
             your own to a figure that reads columns which those lack.
     """
     trials = [_draw(figure, *item) for item in (samples or figure_samples()).items()]
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("its spec rebuilds it", lambda: _check_spec(figure)),
+    checks: list[Check] = [
+        ("its spec rebuilds it", lambda: check_spec(FIGURES, figure)),
         ("has a title and a caption", lambda: _check_words(figure)),
         ("draws, or says why not", lambda: _check_draws(trials)),
         ("same tables, same bytes", lambda: _check_bytes(figure, trials)),
@@ -60,7 +48,7 @@ def check_figure(figure: StoreFigure, samples: Mapping[str, Tables] | None = Non
         ("text is legible and inside", lambda: _check_text(trials)),
         ("its rows are a table", lambda: _check_rows(figure, trials)),
     ]
-    return [_find(name, check) for name, check in checks]
+    return run_checks(checks)
 
 
 def figure_samples() -> dict[str, Tables]:
@@ -82,20 +70,6 @@ def figure_samples() -> dict[str, Tables]:
     }
 
 
-def _find(name: str, check: Callable[[], str]) -> Finding:
-    try:
-        return Finding(name, True, check())
-    except _BrokenError as broken:
-        return Finding(name, False, str(broken))
-    except Exception as error:  # whatever a figure raises is what is to be reported
-        return Finding(name, False, f"{type(error).__name__}: {error}")
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise _BrokenError(message)
-
-
 @dataclass(frozen=True, eq=False)
 class _Trial:
     """One attempt to draw from one sample.
@@ -113,17 +87,19 @@ class _Trial:
 
 
 def _draw(figure: StoreFigure, name: str, tables: Tables) -> _Trial:
-    frames, state = _copies(tables), _global_state()
+    frames, before = _copies(tables), _open_figures()
     made: Figure | None = None
     error: Exception | None = None
+    changed: list[str] = []
     try:
-        made = figure.draw(tables)
-    except NothingToDrawError:
-        pass
+        with no_global_random():
+            made = _drawn(figure, tables)
+    except BrokenError:
+        changed.append("a global random generator")
     except Exception as failure:  # whatever a figure raises is what is to be reported
         error = failure
-    changed = [key for key, copy in frames.items() if not copy.equals(getattr(tables, key))]
-    changed += [key for key, value in _global_state().items() if value != state[key]]
+    changed += [key for key, copy in frames.items() if not copy.equals(getattr(tables, key))]
+    changed += ["pyplot's open figures"] if _open_figures() != before else []
     return _Trial(name, tables, made, error, tuple(changed))
 
 
@@ -132,43 +108,40 @@ def _copies(tables: Tables) -> dict[str, pd.DataFrame]:
     return {k: v.copy(deep=True) for k, v in found.items() if isinstance(v, pd.DataFrame)}
 
 
-def _global_state() -> dict[str, Any]:
+def _drawn(figure: StoreFigure, tables: Tables) -> Figure | None:
+    try:
+        return figure.draw(tables)
+    except NothingToDrawError:
+        return None
+
+
+def _open_figures() -> list[int]:
     pyplot = sys.modules.get("matplotlib.pyplot")  # figures made without it need no closing
-    kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - to see that nobody touches it
-    return {
-        "pyplot's open figures": pyplot.get_fignums() if pyplot else [],
-        "a global random generator": (random.getstate(), kind, np.asarray(keys).tobytes(), *rest),
-    }
+    return pyplot.get_fignums() if pyplot else []
 
 
 def _figures(trials: list[_Trial]) -> Iterator[tuple[str, Figure]]:
     return ((trial.name, trial.made) for trial in trials if isinstance(trial.made, Figure))
 
 
-def _check_spec(figure: StoreFigure) -> str:
-    spec = FIGURES.spec(figure)
-    _require(FIGURES.make(json.loads(json.dumps(spec))) == figure, f"{spec} builds another figure")
-    return json.dumps(spec)
-
-
 def _check_words(figure: StoreFigure) -> str:
     title = figure.title_for("macro_f1")
-    _require(bool(title.strip()), "the title is empty")
-    _require("macro_f1" not in title, "the title has no dash for an underscore")
-    _require(figure.caption.strip().endswith("."), "the caption is no sentence with a full stop")
+    require(bool(title.strip()), "the title is empty")
+    require("macro_f1" not in title, "the title has no dash for an underscore")
+    require(figure.caption.strip().endswith("."), "the caption is no sentence with a full stop")
     return f"{title}. {figure.caption}"
 
 
 def _check_draws(trials: list[_Trial]) -> str:
     for trial in trials:
         kind = type(trial.error or trial.made).__name__
-        _require(trial.error is None, f"{trial.name}: {kind}: {trial.error}")
+        require(trial.error is None, f"{trial.name}: {kind}: {trial.error}")
         if trial.made is not None:
             drawn = isinstance(trial.made, Figure)
-            _require(drawn, f"{trial.name}: returned {kind}, not a matplotlib Figure")
-            _require(bool(trial.made.axes), f"{trial.name}: no axes; raise NothingToDrawError")
+            require(drawn, f"{trial.name}: returned {kind}, not a matplotlib Figure")
+            require(bool(trial.made.axes), f"{trial.name}: no axes; raise NothingToDrawError")
     names = [name for name, _ in _figures(trials)]
-    _require(bool(names), "no sample has what it shows; give check_figure tables that have it")
+    require(bool(names), "no sample has what it shows; give check_figure tables that have it")
     return "drawn: " + ", ".join(names)
 
 
@@ -176,7 +149,7 @@ def _check_bytes(figure: StoreFigure, trials: list[_Trial]) -> str:
     for trial in trials:
         if isinstance(trial.made, Figure):
             first, second = (render_svg(figure.draw(trial.tables)) for _ in range(2))
-            _require(first == second, f"{trial.name}: another SVG the second time")
+            require(first == second, f"{trial.name}: another SVG the second time")
             return trial.name  # one is enough: rendering takes most of the time
     return "nothing drawn"
 
@@ -184,8 +157,8 @@ def _check_bytes(figure: StoreFigure, trials: list[_Trial]) -> str:
 def _check_changes(trials: list[_Trial]) -> str:
     for trial in trials:
         changed = ", ".join(trial.changed)
-        _require(not trial.changed, f"{trial.name}: drawing changed {changed}")
-    return f"tables, {', '.join(_global_state())}"
+        require(not trial.changed, f"{trial.name}: drawing changed {changed}")
+    return "tables, pyplot's figures, global random generators"
 
 
 def _check_text(trials: list[_Trial]) -> str:
@@ -198,13 +171,13 @@ def _check_text(trials: list[_Trial]) -> str:
             if not (isinstance(text, Text) and text.get_text() and text.get_visible()):
                 continue
             words = f"{name}: {text.get_text()!r}"
-            _require(
+            require(
                 float(text.get_fontsize()) >= _MIN_POINTS,
                 f"{words} is below {_MIN_POINTS:g} points",
             )
             if text not in ticks:  # a tick beyond its axis is not drawn
                 box = text.get_window_extent(renderer)
-                _require(_inside(box, made.bbox), f"{words} is cut off by the figure's edge")
+                require(_inside(box, made.bbox), f"{words} is cut off by the figure's edge")
         _check_ticks(name, made, renderer)
     return f"at least {_MIN_POINTS:g} points"
 
@@ -221,7 +194,7 @@ def _check_ticks(name: str, made: Figure, renderer: Any) -> None:
             boxes = [text.get_window_extent(renderer) for text in shown]
             spans = sorted((getattr(b, f"{side}0"), getattr(b, f"{side}1")) for b in boxes)
             for (_, end), (start, _) in itertools.pairwise(spans):
-                _require(end <= start + 1, f"{name}: labels of the {side} axis overlap")
+                require(end <= start + 1, f"{name}: labels of the {side} axis overlap")
 
 
 def _check_rows(figure: StoreFigure, trials: list[_Trial]) -> str:
@@ -231,6 +204,6 @@ def _check_rows(figure: StoreFigure, trials: list[_Trial]) -> str:
             rows: Any = figure.rows(trial.tables, FigureOptions())
             kind = type(rows).__name__
             fits = rows is None or isinstance(rows, pd.DataFrame)
-            _require(fits, f"{trial.name}: rows returned {kind}, not a DataFrame")
+            require(fits, f"{trial.name}: rows returned {kind}, not a DataFrame")
             written += rows is not None
     return f"rows for {written} samples" if written else "no rows"

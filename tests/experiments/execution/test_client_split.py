@@ -71,11 +71,9 @@ def plugin(tmp_path: Path) -> Iterator[str]:
     """The file of a user with two partitioners, forgotten afterwards."""
     path = tmp_path / "mine.py"
     path.write_text(BY_TEXT_LENGTH)
-    PARTITIONERS.names()
-    before = dict(PARTITIONERS._classes)
-    load_plugins([str(path)])
-    yield str(path)
-    PARTITIONERS._classes = before
+    with PARTITIONERS.isolated():
+        load_plugins([str(path)])
+        yield str(path)
 
 
 def split(settings: dict[str, Any], partition: dict[str, Any], columns: Any = None) -> Any:

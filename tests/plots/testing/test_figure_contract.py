@@ -106,10 +106,9 @@ FAULTS = {
 
 @pytest.fixture(autouse=True)
 def _registered() -> Iterator[None]:
-    before = dict(FIGURES._classes)
-    FIGURES.register("wrong")(Wrong)
-    yield
-    FIGURES._classes = before
+    with FIGURES.isolated():
+        FIGURES.register("wrong")(Wrong)
+        yield
     plt.close("all")
 
 
