@@ -136,22 +136,19 @@ class QuicFl(Codec):
             return np.zeros(0, np.float32)
         exponent = read_exponent(reader)
         borders = block_borders(numel)
-        scales = self._checked(reader.floats(borders.size - 1, "scales"))
+        scales = reader.floats(borders.size - 1, "scales", -_LARGEST, _LARGEST)
         packed = reader.take(packed_bytes(numel, self.bits), "codes")
         codes = unpack_bits(packed, numel, self.bits).astype(np.uint8, copy=False)
         k = reader.count("outliers", numel // _FEWEST)
         places = read_indices(reader, k, numel)
-        values = self._checked(from_bf16(reader.array("<u2", k, "outliers")))
+        values = from_bf16(reader.array("<u2", k, "outliers"))
+        if not float(np.abs(values).max(initial=0)) <= _LARGEST:
+            raise ValueError(f"quicfl payload: outliers must be at most {_LARGEST}")
         reader.end()
         table = (_table(self.bits) / _UNIT).astype(np.float32)
         y = random_table.dequantise_from_table(codes, borders, scales, table, self._rows(shared))
         y[places] = values
         return apply_exponent(inverse_rotate(y, shared.generator("quicfl")), exponent)
-
-    def _checked(self, values: Floats) -> Floats:
-        if values.size and not float(np.abs(values).max()) <= _LARGEST:
-            raise ValueError(f"quicfl payload: scales and outliers must be at most {_LARGEST}")
-        return values
 
 
 def _factors(scales: Floats, unit: int) -> Floats:
