@@ -5,7 +5,7 @@ import sys
 import venv
 from pathlib import Path
 
-from fedbytes.process.user_cache import folder
+from fedbytes.process.user_cache import cache_folder
 
 
 def peer_environment(name: str, requirements: Path, alone: str) -> Path:
@@ -16,7 +16,7 @@ def peer_environment(name: str, requirements: Path, alone: str) -> Path:
         requirements: a file for pip; if it changes the environment is made again.
         alone: a requirement that is installed without what it depends on.
     """
-    home = folder("benchmarks") / name
+    home = cache_folder("benchmarks") / name
     python, ready = home / "bin" / "python", home / "ready"
     wanted = requirements.read_text()
     if ready.exists() and ready.read_text() == wanted:

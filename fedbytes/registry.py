@@ -51,6 +51,19 @@ class Registry(Generic[T]):
         """Return the registry whose plug-ins `cls` is one of, or None."""
         return next((_BY_BASE[base] for base in cls.__mro__ if base in _BY_BASE), None)
 
+    def build(self, cls: type[U], given: Mapping[str, Any], what: str) -> U:
+        """Build a frozen dataclass that is no plug-in, its fields checked as a plug-in's are.
+
+        Args:
+            cls: the dataclass.
+            given: its fields as written in a configuration.
+            what: names it in errors.
+
+        Raises:
+            ValueError: as `make`.
+        """
+        return self._build(cls, given, what)
+
     def register(self, name: str) -> Callable[[C], C]:
         """Return the decorator that files a frozen dataclass under `name`.
 

@@ -12,8 +12,8 @@ from torch import nn
 from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.federated.protocol.messages import frame_vector
 from fedbytes.models import ADAPTERS, Adapter, make_adapter
-from fedbytes.models.adapters.peft import REFUSED, methods
-from fedbytes.models.base.base_model import share
+from fedbytes.models.adapters.peft import REFUSED, supported_methods
+from fedbytes.models.base.base_model import copy_modules
 from fedbytes.models.heads.network import Head
 
 CLASSES = 8
@@ -43,7 +43,7 @@ def overview() -> str:
 
 def refusals() -> str:
     """Return the methods of peft that fit, and why the others do not, in Markdown."""
-    fit = ", ".join(f"`{method}`" for method in sorted(methods()))
+    fit = ", ".join(f"`{method}`" for method in sorted(supported_methods()))
     rows = [f"These fit: {fit}.", "", "| method | why it does not fit |", "|---|---|"]
     return "\n".join(rows + [f"| `{method}` | {why} |" for method, why in sorted(REFUSED.items())])
 
@@ -71,7 +71,7 @@ def trained(adapter: Adapter, model: str) -> dict[str, tuple[int, ...]]:
     Raises:
         ValueError: if the adapter does not fit the model.
     """
-    backbone = share(_zeros(model))
+    backbone = copy_modules(_zeros(model))
     names = adapter.attach(backbone)
     held = dict(backbone.named_parameters())
     return {name: tuple(held[name].shape) for name in names}

@@ -32,7 +32,8 @@ class Trainable(Steppable, Protocol):
     """A model whose trained parameters are views into one flat float32 vector.
 
     `fedbytes.models.build_model` makes one from a Hugging Face model and an adapter; anything
-    else with these members can be federated just as well.
+    else with these members can be federated just as well. A member `scratch: dict[str, Any]` is
+    optional: see `scratch_of`.
     """
 
     @property
@@ -56,3 +57,13 @@ class Featured(Trainable, Protocol):
 
     def loss_of(self, features: Tensor, batch: Any) -> Tensor:
         """Return the mean loss that the head makes of features."""
+
+
+def scratch_of(model: object) -> dict[str, Any]:
+    """Return a model's `scratch` dictionary; an empty one that nobody keeps if it has none.
+
+    It is a cache: nothing in it may change a result. A key that is missing is computed again, and
+    checkpoints leave it out. Prefix keys with the module that owns them.
+    """
+    held: dict[str, Any] = getattr(model, "scratch", {})
+    return held

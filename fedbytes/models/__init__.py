@@ -10,8 +10,13 @@ from fedbytes.process.lazy_face import lazy_face
 if TYPE_CHECKING:
     from fedbytes.models.adapter import ADAPTERS as ADAPTERS
     from fedbytes.models.adapter import Adapter as Adapter
+    from fedbytes.models.adapter import Initial as Initial
+    from fedbytes.models.adapter import JointInitial as JointInitial
     from fedbytes.models.adapter import make_adapter as make_adapter
-    from fedbytes.models.base.base_model import NAMED as NAMED
+    from fedbytes.models.adapter_parts.peft_injection import inject_peft as inject_peft
+    from fedbytes.models.adapter_parts.prepend_prompt import prepend_prompt as prepend_prompt
+    from fedbytes.models.adapter_parts.target_layers import TargetedAdapter as TargetedAdapter
+    from fedbytes.models.adapter_parts.target_layers import find_modules as find_modules
     from fedbytes.models.base.base_model import Base as Base
     from fedbytes.models.base.base_model import BaseInfo as BaseInfo
     from fedbytes.models.base.base_model import forget_bases as forget_bases
@@ -19,9 +24,16 @@ if TYPE_CHECKING:
     from fedbytes.models.base.base_model import load_tokenizer as load_tokenizer
     from fedbytes.models.base.family import FAMILIES as FAMILIES
     from fedbytes.models.base.family import Family as Family
+    from fedbytes.models.base.pretrained_files import NAMED as NAMED
     from fedbytes.models.batching import Batch as Batch
     from fedbytes.models.build import build_model as build_model
     from fedbytes.models.build import encode_task as encode_task
+    from fedbytes.models.forward_patch import replace_forward as replace_forward
+    from fedbytes.models.initialisers import draw_normal as draw_normal
+    from fedbytes.models.initialisers import draw_uniform as draw_uniform
+    from fedbytes.models.initialisers import fill_ones as fill_ones
+    from fedbytes.models.initialisers import fill_zeros as fill_zeros
+    from fedbytes.models.initialisers import keep_value as keep_value
     from fedbytes.models.model_config import ModelSpec as ModelSpec
     from fedbytes.models.model_config import make_model_spec as make_model_spec
     from fedbytes.models.model_config import model_spec as model_spec

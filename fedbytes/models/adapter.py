@@ -1,7 +1,7 @@
 """What of a model is trained and sent: the contract and the registry."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,29 @@ from fedbytes.data.tokens.token_cache import Tokenizer
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
-# Draws a tensor's initial value; what it does not draw, it takes from the tensor given.
 Initial = Callable[[np.random.Generator, Tensor], Tensor]
+"""Returns a tensor's initial value, given a random stream of its own and the present value."""
+
+
+class JointInitial(ABC):
+    """Draws several tensors whose initial values depend on each other.
+
+    An adapter maps the names of all these tensors to the same object.
+    """
+
+    @abstractmethod
+    def draw(
+        self, rngs: Sequence[np.random.Generator], tensors: Sequence[Tensor]
+    ) -> Sequence[Tensor]:
+        """Return the initial values of all its tensors, in the order in which they are named.
+
+        Args:
+            rngs: a random stream per tensor.
+            tensors: their present values.
+        """
+
+
+AnyInitial = Initial | JointInitial
 
 
 @dataclass(frozen=True)
@@ -21,7 +42,7 @@ class Adapter(Plugin, ABC):
     """A choice of trained tensors; a frozen dataclass registered by name."""
 
     @abstractmethod
-    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+    def attach(self, backbone: nn.Module) -> Mapping[str, AnyInitial]:
         """Prepare a model that is nobody else's, and say what of it is trained.
 
         Parameters may be added or marked; those of the base are shared and must not be written.
@@ -63,7 +84,7 @@ class Adapter(Plugin, ABC):
         """Return whether it trains anything of the base, or beside it, and not the head alone."""
         return True
 
-    def frozen(self, backbone: nn.Module) -> dict[str, Initial]:  # noqa: ARG002
+    def frozen(self, backbone: nn.Module) -> Mapping[str, AnyInitial]:  # noqa: ARG002
         """Return the parameters and buffers, added by `attach`, that are drawn and never trained.
 
         They are drawn from the run's seed, which both ends have, so they are not sent.

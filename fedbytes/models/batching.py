@@ -4,13 +4,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from fedbytes.data.tokens.token_cache import EncodedSplit
-
-Rows = npt.NDArray[np.int64]
+from fedbytes.data.tokens.encoded import EncodedSplit, Rows
 
 
 @dataclass(frozen=True)
@@ -24,7 +21,7 @@ class Batch:
         rows: places of the examples in the split.
         split: the split's name.
         learned: bool [batch, time], the tokens that the loss is of; None for all that there are.
-        first: the place before the first of them: no scores are needed left of it.
+        scores_from: index from which scores are needed: one before the first learned token.
     """
 
     tokens: Tensor
@@ -33,7 +30,7 @@ class Batch:
     rows: Rows
     split: str
     learned: Tensor | None = None
-    first: int = 0
+    scores_from: int = 0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -51,15 +48,13 @@ def make_batch(split: EncodedSplit, rows: Rows, device: torch.device) -> Batch:
     mask = np.arange(int(lengths.max())) < lengths[:, None]
     tokens = np.zeros(mask.shape, dtype=np.int64)
     tokens[mask] = np.concatenate([split.tokens[a:b] for a, b in zip(starts, ends, strict=True)])
-    learned, first = None, 0
+    learned, scores_from = None, 0
     if split.learned is not None:
         held = [split.learned[a:b] for a, b in zip(starts, ends, strict=True)]
         chosen = np.zeros(mask.shape, dtype=bool)
         chosen[mask] = np.concatenate(held)
-        learned, first = (
-            torch.from_numpy(chosen).to(device),
-            max(int(chosen.any(0).argmax()) - 1, 0),
-        )
+        learned = torch.from_numpy(chosen).to(device)
+        scores_from = max(int(chosen.any(0).argmax()) - 1, 0)
     labels = None if split.labels is None else torch.from_numpy(split.labels[rows]).to(device)
     return Batch(
         tokens=torch.from_numpy(tokens).to(device),
@@ -68,11 +63,11 @@ def make_batch(split: EncodedSplit, rows: Rows, device: torch.device) -> Batch:
         rows=rows,
         split=split.name,
         learned=learned,
-        first=first,
+        scores_from=scores_from,
     )
 
 
-def shuffled(indices: Rows, batch_size: int, rng: np.random.Generator) -> Iterator[Rows]:
+def shuffled_batches(indices: Rows, batch_size: int, rng: np.random.Generator) -> Iterator[Rows]:
     """Yield batches of `indices` for ever: epoch after epoch, shuffled anew each time.
 
     The last batch of an epoch is smaller where the sizes do not divide.
@@ -88,7 +83,7 @@ def shuffled(indices: Rows, batch_size: int, rng: np.random.Generator) -> Iterat
             yield order[start : start + batch_size]
 
 
-def by_length(split: EncodedSplit, tokens_per_batch: int) -> Iterator[Rows]:
+def length_sorted_batches(split: EncodedSplit, tokens_per_batch: int) -> Iterator[Rows]:
     """Yield all examples, like lengths together, in batches of at most so many padded tokens."""
     lengths = split.lengths
     order = np.argsort(lengths, kind="stable")

@@ -10,22 +10,23 @@ from torch import Tensor, nn
 
 from fedbytes.data.chat_task import ChatTask
 from fedbytes.data.task import Task, make_task
-from fedbytes.data.tokens.encoded import Generation
+from fedbytes.data.tokens.encoded import GenerationOptions
 from fedbytes.data.tokens.token_cache import EncodedTask, encode
 from fedbytes.data.tokens.tokenizer_training import tokenizer_digest, trained_tokenizer
-from fedbytes.models.adapter import Adapter, Initial, make_adapter
+from fedbytes.models.adapter import Adapter, AnyInitial, make_adapter
 from fedbytes.models.base.activation_checkpointing import checkpoint_layers
 from fedbytes.models.base.base_model import Base, load_base, load_tokenizer
+from fedbytes.models.base.device import pick_device, pick_precision
 from fedbytes.models.base.family import TRAINED, Family, make_base
-from fedbytes.models.base.offload import fetch_when_used
+from fedbytes.models.base.offload import fetch_weights_on_use
 from fedbytes.models.batching import make_batch
-from fedbytes.models.context_length import check_positions
-from fedbytes.models.device import pick_device, pick_precision
+from fedbytes.models.context_length import check_task_fits
 from fedbytes.models.distributed.pipeline_parallel import Pipeline
-from fedbytes.models.distributed.tensor_parallel import join_group, split_layers
-from fedbytes.models.frozen_layers_cache import Prefix
+from fedbytes.models.distributed.tensor_parallel import join_process_group, split_layers
+from fedbytes.models.frozen_layers import FrozenLayers
 from fedbytes.models.heads.network import Classifier, LanguageModel
-from fedbytes.models.heads.verbaliser import Verbaliser, read_words, split_words
+from fedbytes.models.heads.verbaliser import Verbaliser, encode_words, parse_words
+from fedbytes.models.initialisers import draw_tensors
 from fedbytes.models.layer_stack import find_layers, lowest_trained_layer
 from fedbytes.models.model_config import ModelSpec, make_model_spec
 from fedbytes.models.trainable import TrainableModel
@@ -52,7 +53,9 @@ def encode_task(
     encoded = encode(data, tokenizer, digest, task.kind, task.max_length, template=task.template)
     if not task.generate_examples:
         return encoded
-    return replace(encoded, generation=Generation(task.generate_examples, task.max_new_tokens))
+    return replace(
+        encoded, generation=GenerationOptions(task.generate_examples, task.max_new_tokens)
+    )
 
 
 def build_model(
@@ -60,7 +63,8 @@ def build_model(
     adapter: str | Mapping[str, Any] | Adapter,
     task: EncodedTask,
     seed: int = 0,
-    prefix_cache: bool = True,
+    layer_cache: bool = True,
+    prefix_cache: bool | None = None,
 ) -> TrainableModel:
     """Return a model to be trained: the shared base, an adapter, and a head for the task.
 
@@ -69,7 +73,8 @@ def build_model(
         adapter: name, or `{"name": …, **fields}`.
         task: what `encode_task` returned for the same model.
         seed: the run's seed; the initial state is drawn from its stream `initial adapter`.
-        prefix_cache: compute the layers below the lowest trained one once, and keep them.
+        layer_cache: compute the layers below the lowest trained one once, and keep their output.
+        prefix_cache: the former name of `layer_cache`.
 
     Raises:
         ValueError: for a model or adapter that does not exist or does not fit the task.
@@ -81,7 +86,7 @@ def build_model(
             "task.generate_examples=0"
         )
     if spec.processes:
-        join_group(spec.device, spec.processes)
+        join_process_group(spec.device, spec.processes)
     device = pick_device(spec.device)
     dtype = pick_precision(spec.precision, device)
     if spec.family is None:
@@ -96,7 +101,7 @@ def build_model(
     with torch.random.fork_rng(devices=[]):  # libraries draw initial values that are not used
         network, initial = _assemble(base, chosen, task, spec, seed)
     question = len(network.question) if isinstance(network, Verbaliser) else 0
-    check_positions(network.backbone, task, chosen.positions, question)
+    check_task_fits(network.backbone, task, chosen.positions, question)
     pipeline = _pipelined(network.backbone, initial, spec) if spec.pipeline_parallel else None
     trainable = TrainableModel(network, initial, task, base.info, device, dtype, seed)
     if pipeline is not None:
@@ -104,30 +109,33 @@ def build_model(
         trainable.lora.spread = True
     depth = lowest_trained_layer(network.backbone)
     # Processes that compute a base together must not wait for each other's caches.
-    prefix_cache = prefix_cache and not spec.processes and spec.head == "linear"
-    if prefix_cache and 0 < depth <= len(find_layers(network.backbone)[1]):
-        prefix = Prefix(network.backbone, depth)
-        if _agrees(trainable, prefix):
-            trainable.use_prefix(prefix)
+    cached = layer_cache if prefix_cache is None else prefix_cache
+    cached = cached and not spec.processes and spec.head == "linear"
+    if cached and 0 < depth <= len(find_layers(network.backbone)[1]):
+        layers = FrozenLayers(network.backbone, depth)
+        if _agrees(trainable, layers):
+            trainable.use_frozen_layers(layers)
+        else:
+            layers.detach()
     return trainable
 
 
 def _assemble(
     base: Base, adapter: Adapter, task: EncodedTask, spec: ModelSpec, seed: int
-) -> tuple[Classifier | LanguageModel | Verbaliser, dict[str, Initial]]:
+) -> tuple[Classifier | LanguageModel | Verbaliser, dict[str, AnyInitial]]:
     backbone = base.shared_copy()
-    trained = adapter.attach(backbone)
+    trained: Mapping[str, AnyInitial] = adapter.attach(backbone)
     _draw_frozen(adapter, backbone, seed)
     _check_whole(backbone, trained, adapter.name, spec.quantise)
     if spec.offload is not None:
-        fetch_when_used(backbone, set(trained), pick_device(spec.device))
+        fetch_weights_on_use(backbone, set(trained), pick_device(spec.device))
     if spec.tensor_parallel:
         split_layers(backbone, set(trained), pick_device(spec.device))
     if spec.gradient_checkpointing:
         checkpoint_layers(backbone)
     if spec.family is not None:
         trained = _drawn(spec.family, backbone, trained, adapter.name)
-    initial = {f"backbone.{name}": draw for name, draw in trained.items()}
+    initial: dict[str, AnyInitial] = {f"backbone.{name}": draw for name, draw in trained.items()}
     if task.kind == "causal-lm":
         if spec.head == "words":
             raise ValueError("model.head=words is for classification, and the task is causal-lm")
@@ -137,9 +145,9 @@ def _assemble(
     if spec.head == "words":
         if not initial:
             raise ValueError(f"adapter {adapter.name!r} trains nothing with model.head=words")
-        words = split_words(spec.words, task.label_names)
+        words = parse_words(spec.words, task.label_names)
         tokenizer = load_tokenizer(spec.name)[0]
-        return Verbaliser(backbone, *read_words(tokenizer, spec.question, words)), initial
+        return Verbaliser(backbone, *encode_words(tokenizer, spec.question, words)), initial
     width = int(backbone.config.hidden_size)
     last_token = spec.pooling == "last" or (spec.pooling == "auto" and base.info.decoder)
     network = Classifier(backbone, width, len(task.label_names), last_token)
@@ -148,14 +156,14 @@ def _assemble(
     return network, initial
 
 
-def _pipelined(backbone: nn.Module, initial: Mapping[str, Initial], spec: ModelSpec) -> Pipeline:
+def _pipelined(backbone: nn.Module, initial: Mapping[str, AnyInitial], spec: ModelSpec) -> Pipeline:
     """Leave this process its layers of a base."""
     trained = {name.removeprefix("backbone.") for name in initial}
     return Pipeline(backbone, trained, pick_device(spec.device), spec.microbatches)
 
 
 def _check_whole(
-    backbone: nn.Module, trained: Mapping[str, Initial], adapter: str, quantise: str
+    backbone: nn.Module, trained: Mapping[str, AnyInitial], adapter: str, quantise: str
 ) -> None:
     held = dict(backbone.named_parameters())
     for name in trained:
@@ -167,8 +175,8 @@ def _check_whole(
 
 
 def _drawn(
-    family: Family, backbone: nn.Module, trained: Mapping[str, Initial], adapter: str
-) -> dict[str, Initial]:
+    family: Family, backbone: nn.Module, trained: Mapping[str, AnyInitial], adapter: str
+) -> dict[str, AnyInitial]:
     """Return how a family draws its parameters, all of which must be trained."""
     if {*trained} != {name for name, _ in backbone.named_parameters()}:
         raise ValueError(
@@ -181,14 +189,17 @@ def _drawn(
 def _draw_frozen(adapter: Adapter, backbone: nn.Module, seed: int) -> None:
     """Fill in what an adapter draws and never trains."""
     held = {**dict(backbone.named_parameters()), **dict(backbone.named_buffers())}
-    for place, (name, draw) in enumerate(adapter.frozen(backbone).items()):
-        held[name].data.copy_(draw(stream(seed, "frozen adapter", place), held[name]))
+    frozen = adapter.frozen(backbone)
+    tensors = [held[name] for name in frozen]
+    rngs = [stream(seed, "frozen adapter", index) for index in range(len(tensors))]
+    for tensor, value in zip(tensors, draw_tensors([*frozen.values()], tensors, rngs), strict=True):
+        tensor.data.copy_(value)
 
 
-def _agrees(model: TrainableModel, prefix: Prefix) -> bool:
-    """Return whether a small batch has the same last states with states injected as without.
+def _agrees(model: TrainableModel, layers: FrozenLayers) -> bool:
+    """Return whether a small batch has the same last states with hidden states substituted.
 
-    An architecture whose layers do not fit the scheme is run whole instead.
+    An architecture whose layers do not fit the scheme is run whole.
     """
     rows = np.arange(min(3, len(model.task.test)))
     batch = make_batch(model.task.test, rows, model.device)
@@ -201,7 +212,7 @@ def _agrees(model: TrainableModel, prefix: Prefix) -> bool:
     try:
         with torch.inference_mode():
             whole = last_states()
-            injected = prefix.run(prefix.compute(batch), last_states)
+            injected = layers.run(layers.compute_states(batch), last_states)
     except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError):
         return False
     return torch.allclose(whole, injected, rtol=1e-4, atol=1e-4)

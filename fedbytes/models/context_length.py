@@ -8,7 +8,7 @@ from fedbytes.data.tokens.encoded import EncodedTask
 from fedbytes.models.heads.generation import longest_question
 
 
-def positions_of(backbone: Any) -> int | None:
+def count_positions(backbone: Any) -> int | None:
     """Return how many tokens a model has positions for; None if it does not say."""
     for name, module in backbone.named_modules():
         if not (name.endswith("position_embeddings") and isinstance(module, nn.Embedding)):
@@ -19,7 +19,7 @@ def positions_of(backbone: Any) -> int | None:
     return most if isinstance(most, int) and most > 0 else None
 
 
-def check_prompt(most: int | None, prompt: int) -> None:
+def check_prompt_fits(most: int | None, prompt: int) -> None:
     """Check that a prompt leaves room for a text among a model's positions.
 
     Raises:
@@ -32,7 +32,7 @@ def check_prompt(most: int | None, prompt: int) -> None:
         )
 
 
-def check_room(most: int | None, text: int, prompt: int = 0, question: int = 0) -> None:
+def check_text_fits(most: int | None, text: int, prompt: int = 0, question: int = 0) -> None:
     """Check that a text fits into a model's positions, with what stands beside it.
 
     Args:
@@ -46,7 +46,7 @@ def check_room(most: int | None, text: int, prompt: int = 0, question: int = 0) 
     """
     if most is None or prompt + text + question <= most:
         return
-    check_prompt(most, prompt)
+    check_prompt_fits(most, prompt)
     left = most - prompt - question
     beside = [("a prompt", prompt), ("a question", question)]
     parts = [f"texts of {text} tokens", *(f"{what} of {n}" for what, n in beside if n)]
@@ -56,7 +56,7 @@ def check_room(most: int | None, text: int, prompt: int = 0, question: int = 0) 
     )
 
 
-def check_positions(backbone: Any, task: EncodedTask, prompt: int = 0, question: int = 0) -> None:
+def check_task_fits(backbone: Any, task: EncodedTask, prompt: int = 0, question: int = 0) -> None:
     """Check that a task's longest text and its longest answer fit into a model's positions.
 
     Args:
@@ -68,9 +68,9 @@ def check_positions(backbone: Any, task: EncodedTask, prompt: int = 0, question:
     Raises:
         ValueError: if they do not.
     """
-    most = positions_of(backbone)
+    most = count_positions(backbone)
     longest = max(int(split.lengths.max()) for split in (task.train, task.test))
-    check_room(most, task.max_length if task.unpacked else longest, prompt, question)
+    check_text_fits(most, task.max_length if task.unpacked else longest, prompt, question)
     if task.generation is None or most is None:
         return
     asked, answer = prompt + longest_question(task), task.generation.max_new_tokens

@@ -14,20 +14,21 @@ from filelock import FileLock
 from rich.console import Console
 from rich.progress import track
 
-from fedbytes.data.assets.manifest import is_whole, staged
+from fedbytes.data.assets.manifest import is_whole, staged_folder
 from fedbytes.models.base.base_model import load_base, load_tokenizer
-from fedbytes.models.heads.network import pool
-from fedbytes.process.user_cache import folder, unwritable
+from fedbytes.models.heads.network import pool_states
+from fedbytes.process.user_cache import cache_folder, unwritable_error
 
-FORMAT = 1
-TOKENS_PER_BATCH = 8192
+_FORMAT = 1
+_TOKENS_PER_BATCH = 8192
 
-Floats = npt.NDArray[np.float32]
+Embeddings = npt.NDArray[np.float32]
+"""Unit vectors [texts, hidden]."""
 
 
 def sentence_embeddings(
     texts: Sequence[str], texts_digest: str, model: str = "minilm", max_length: int = 64
-) -> Floats:
+) -> Embeddings:
     """Return the mean last hidden state of each text, of length one, float32 [texts, hidden].
 
     Args:
@@ -41,17 +42,17 @@ def sentence_embeddings(
     """
     _, tokenizer_digest = load_tokenizer(model)
     base_digest = load_base(model).info.digest
-    key = json.dumps([FORMAT, texts_digest, len(texts), base_digest, tokenizer_digest, max_length])
+    key = json.dumps([_FORMAT, texts_digest, len(texts), base_digest, tokenizer_digest, max_length])
     name = hashlib.sha256(key.encode()).hexdigest()[:24]
-    root = folder("embeddings")
+    root = cache_folder("embeddings")
     target = root / name
     try:
         with FileLock(root / f".{name}.lock"):
             if not is_whole(target):
                 _fill(target, texts, model, max_length)
-            found: Floats = np.load(target / "embeddings.npy")
+            found: Embeddings = np.load(target / "embeddings.npy")
     except OSError as error:
-        raise unwritable(root, error) from error
+        raise unwritable_error(root, error) from error
     return found
 
 
@@ -75,7 +76,7 @@ def _fill(target: Path, texts: Sequence[str], model: str, max_length: int) -> No
     with torch.inference_mode():
         for batch in shown:
             embeddings[batch] = _embed([rows[row] for row in batch], backbone)
-    with staged(target) as staging:
+    with staged_folder(target) as staging:
         np.save(staging / "embeddings.npy", embeddings)
 
 
@@ -83,13 +84,13 @@ def _batches(order: list[int], rows: list[list[int]]) -> list[list[int]]:
     """Return texts of like length together, at most so many padded tokens a batch."""
     batches: list[list[int]] = [[]]
     for row in order:
-        if batches[-1] and (len(batches[-1]) + 1) * max(len(rows[row]), 1) > TOKENS_PER_BATCH:
+        if batches[-1] and (len(batches[-1]) + 1) * max(len(rows[row]), 1) > _TOKENS_PER_BATCH:
             batches.append([])
         batches[-1].append(row)
     return batches
 
 
-def _embed(rows: list[list[int]], backbone: Any) -> Floats:
+def _embed(rows: list[list[int]], backbone: Any) -> Embeddings:
     width = max(1, *(len(row) for row in rows)) if len(rows) > 1 else max(1, len(rows[0]))
     tokens = np.zeros((len(rows), width), dtype=np.int64)
     mask = np.zeros((len(rows), width), dtype=np.int64)
@@ -98,6 +99,6 @@ def _embed(rows: list[list[int]], backbone: Any) -> Floats:
         mask[place, : max(len(row), 1)] = 1  # a text without tokens is one padding token
     seen = torch.from_numpy(mask)
     states = backbone(input_ids=torch.from_numpy(tokens), attention_mask=seen).last_hidden_state
-    unit = torch.nn.functional.normalize(pool(states.float(), seen, False), dim=-1)
-    found: Floats = unit.numpy()
+    unit = torch.nn.functional.normalize(pool_states(states.float(), seen, False), dim=-1)
+    found: Embeddings = unit.numpy()
     return found

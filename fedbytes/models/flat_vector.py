@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from fedbytes.compression.layout import Layout
 
 
-def bind_flat(
+def bind_flat_vector(
     model: nn.Module, names: Mapping[str, str], device: torch.device
 ) -> tuple[nn.Parameter, Layout]:
     """Replace the named parameters by views into one float32 vector.

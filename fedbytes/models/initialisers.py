@@ -1,35 +1,59 @@
-"""How trained tensors get their initial values."""
+"""Initial values of trained tensors."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.models.adapter import Initial
+from fedbytes.models.adapter import AnyInitial, Initial, JointInitial
 
 
-def as_it_is(_rng: np.random.Generator, held: Tensor) -> Tensor:
+def draw_tensors(
+    initials: Sequence[AnyInitial],
+    tensors: Sequence[Tensor],
+    rngs: Sequence[np.random.Generator],
+) -> list[Tensor]:
+    """Return the initial value of each tensor.
+
+    Args:
+        initials: one per tensor; tensors with the same `JointInitial` are drawn by one call.
+        tensors: present values.
+        rngs: a random stream per tensor.
+    """
+    drawn: dict[int, Tensor] = {}
+    for index, initial in enumerate(initials):
+        if not isinstance(initial, JointInitial):
+            drawn[index] = initial(rngs[index], tensors[index])
+        elif index not in drawn:
+            group = [i for i, other in enumerate(initials) if other is initial]
+            values = initial.draw([rngs[i] for i in group], [tensors[i] for i in group])
+            drawn.update(zip(group, values, strict=True))
+    return [drawn[index] for index in range(len(initials))]
+
+
+def keep_value(_rng: np.random.Generator, held: Tensor) -> Tensor:
     """Return the value that the tensor has."""
     return held
 
 
-def zeros(_rng: np.random.Generator, like: Tensor) -> Tensor:
+def fill_zeros(_rng: np.random.Generator, like: Tensor) -> Tensor:
     """Return zeros."""
     return torch.zeros(like.shape)
 
 
-def ones(_rng: np.random.Generator, like: Tensor) -> Tensor:
+def fill_ones(_rng: np.random.Generator, like: Tensor) -> Tensor:
     """Return ones."""
     return torch.ones(like.shape)
 
 
-def uniform(dim: int, gain: float = 1.0) -> Initial:
+def draw_uniform(dim: int, gain: float = 1.0) -> Initial:
     """Return draws from U(-b, b) with b = gain / sqrt(size of `dim`)."""
-    return lambda rng, like: uniform_below(gain / math.sqrt(like.shape[dim]))(rng, like)
+    return lambda rng, like: draw_uniform_below(gain / math.sqrt(like.shape[dim]))(rng, like)
 
 
-def uniform_below(bound: float) -> Initial:
+def draw_uniform_below(bound: float) -> Initial:
     """Return draws from U(-bound, bound)."""
 
     def draw(rng: np.random.Generator, like: Tensor) -> Tensor:
@@ -39,7 +63,7 @@ def uniform_below(bound: float) -> Initial:
     return draw
 
 
-def normal(deviation: float) -> Initial:
+def draw_normal(deviation: float) -> Initial:
     """Return draws from a normal distribution around 0."""
 
     def draw(rng: np.random.Generator, like: Tensor) -> Tensor:

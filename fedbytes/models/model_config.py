@@ -1,21 +1,21 @@
 """The model part of a configuration."""
 
-import typing
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
 
-from fedbytes.models.base.family import Family, family_fields, take_family
+from fedbytes.models.base.device import Precision
+from fedbytes.models.base.family import FAMILIES, Family, family_fields, split_family_fields
 from fedbytes.models.base.offload import Offload
 from fedbytes.models.base.quantised_base import Quantisation
-from fedbytes.models.device import Precision
-from fedbytes.models.heads.verbaliser import QUESTION
+from fedbytes.models.heads.verbaliser import DEFAULT_QUESTION
 from fedbytes.plugin_fields import added_field, stated_fields
 from fedbytes.registry import nearest
 
-MICROBATCHES = 4
+_MICROBATCHES = 4
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class ModelSpec:
         question: with `head: words`, what follows each text.
     """
 
-    name: str
+    name: str = ""
     device: str = "auto"
     precision: Precision = "auto"
     pooling: Literal["auto", "mean", "last"] = "auto"
@@ -60,43 +60,54 @@ class ModelSpec:
     family: Family | None = added_field(None)
     tensor_parallel: bool = added_field(False)
     pipeline_parallel: bool = added_field(False)
-    microbatches: int = added_field(MICROBATCHES)
+    microbatches: int = added_field(_MICROBATCHES)
     head: Literal["linear", "words"] = added_field("linear")
     words: str = added_field("")
-    question: str = added_field(QUESTION)
+    question: str = added_field(DEFAULT_QUESTION)
 
     def __post_init__(self) -> None:
+        if not self.name:
+            raise ValueError("model needs name: one of ours, a folder, or a hub id")
         if self.double_quant and self.quantise not in ("nf4", "fp4"):
-            raise ValueError(f"double_quant needs quantise nf4 or fp4, got {self.quantise}")
+            raise ValueError(f"double_quant requires quantise nf4 or fp4, got {self.quantise}")
         if self.compute_dtype != "auto" and self.quantise == "none":
-            raise ValueError("compute_dtype needs quantise; without it, set precision")
+            raise ValueError("compute_dtype requires quantise; without it, set precision")
         if self.device_map != "none" and self.quantise != "none":
             raise ValueError(
-                f"device_map {self.device_map} does not go with quantise {self.quantise}: "
-                "leave one of them out"
+                f"device_map={self.device_map} cannot be combined with quantise={self.quantise}; "
+                "remove one"
             )
         for key in ("tensor_parallel", "pipeline_parallel"):
             if getattr(self, key) and (self.device_map, self.quantise) != ("none", "none"):
-                raise ValueError(f"{key} does not go with device_map or quantise")
+                raise ValueError(
+                    f"{key} cannot be combined with device_map or quantise; remove one"
+                )
             if getattr(self, key) and self.family is not None:
-                raise ValueError(f"{key} needs a frozen base; {self.name!r} has none")
+                raise ValueError(
+                    f"{key} requires a frozen base; {self.name!r} starts from random weights"
+                )
         if self.tensor_parallel and self.pipeline_parallel:
-            raise ValueError("pipeline_parallel does not go with tensor_parallel: leave one out")
+            raise ValueError(
+                "pipeline_parallel cannot be combined with tensor_parallel; remove one"
+            )
         if self.microbatches < 1:
             raise ValueError(f"microbatches must be at least 1, got {self.microbatches}")
-        if self.microbatches != MICROBATCHES and not self.pipeline_parallel:
-            raise ValueError(f"microbatches={self.microbatches} needs pipeline_parallel: true")
-        if self.head == "linear" and (self.words or self.question != QUESTION):
-            raise ValueError("words and question are of head: words, got head: linear")
+        if self.microbatches != _MICROBATCHES and not self.pipeline_parallel:
+            raise ValueError(f"microbatches={self.microbatches} requires pipeline_parallel: true")
+        if self.head == "linear" and (self.words or self.question != DEFAULT_QUESTION):
+            raise ValueError("words and question require head: words (got head: linear)")
         if self.device_map == "disk" and not self.offload_folder:
-            raise ValueError("device_map disk needs offload_folder, a folder for the weights")
+            raise ValueError("device_map=disk requires offload_folder, a folder for the weights")
         for key in ("quantise", "device_map"):
             if self.family is not None and getattr(self, key) != "none":
                 raise ValueError(
-                    f"{key}={getattr(self, key)} needs a frozen base; {self.name!r} has none"
+                    f"{key}={getattr(self, key)} requires a frozen base; {self.name!r} starts from "
+                    "random weights"
                 )
         if self.family is not None and self.head == "words":
-            raise ValueError(f"head=words needs a pretrained model; {self.name!r} has no words yet")
+            raise ValueError(
+                f"head=words requires a pretrained model; {self.name!r} starts from random weights"
+            )
 
     @property
     def processes(self) -> str:
@@ -132,25 +143,15 @@ def make_model_spec(spec: str | Mapping[str, Any] | ModelSpec) -> ModelSpec:
     """
     if isinstance(spec, ModelSpec):
         return spec
-    family, given = take_family({"name": spec} if isinstance(spec, str) else spec)
-    hints = {k: hint for k, hint in typing.get_type_hints(ModelSpec).items() if k != "family"}
-    for key, value in given.items():
-        if key not in hints:
-            known = [*hints, *family_fields(family)]
-            raise ValueError(f"model has no field {key!r}{nearest(key, known)}")
-        _check(key, value, hints[key])
-    if not given.get("name"):
-        raise ValueError("model needs name: one of ours, a folder, or a hub id")
-    return ModelSpec(**given, family=family)
-
-
-def _check(key: str, value: Any, hint: Any) -> None:
-    if typing.get_origin(hint) is Literal:
-        if value not in typing.get_args(hint):
-            options = ", ".join(typing.get_args(hint))
-            raise ValueError(f"{key} must be one of {options}, got {value!r}")
-    elif type(value) is not hint:
-        raise ValueError(f"model {key} must be of type {hint.__name__}, got {value!r}")
+    if not isinstance(spec, str | Mapping):
+        raise ValueError(f"a model is a name or {{name: …, fields}}, got {spec!r}")
+    family, given = split_family_fields({"name": spec} if isinstance(spec, str) else spec)
+    known = [field.name for field in dataclasses.fields(ModelSpec) if field.name != "family"]
+    for key in given:
+        if key not in known:
+            hint = nearest(key, [*known, *family_fields(family)])
+            raise ValueError(f"model has no field {key!r}{hint}")
+    return FAMILIES.build(ModelSpec, given | {"family": family}, "model")
 
 
 def model_spec(spec: ModelSpec) -> dict[str, Any]:

@@ -1,6 +1,5 @@
-"""A base model with an adapter and a task: one vector that is trained, and what it is worth."""
+"""One flat trained vector, its loss and its evaluation: a base model, an adapter and a task."""
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal
@@ -12,21 +11,26 @@ from filelock import Timeout
 from torch import Tensor, nn
 
 from fedbytes.compression.layout import Layout
-from fedbytes.data.tokens.token_cache import EncodedSplit, EncodedTask
-from fedbytes.models.adapter import Initial
+from fedbytes.data.tokens.encoded import EncodedSplit, EncodedTask, Rows
+from fedbytes.models.adapter import AnyInitial
 from fedbytes.models.adapter_parts.lora_layers import LoraLayers
 from fedbytes.models.base.base_model import BaseInfo
-from fedbytes.models.batching import Batch, Rows, by_length, make_batch, shuffled
-from fedbytes.models.device import autocast
-from fedbytes.models.flat_vector import bind_flat
-from fedbytes.models.frozen_layers_cache import Prefix, PrefixCache, Report, open_cache
-from fedbytes.models.heads.generation import Answer, answer_prompts, match
-from fedbytes.models.heads.metrics import accuracy, macro_f1
-from fedbytes.models.heads.network import Classifier, LanguageModel, next_token_loss
+from fedbytes.models.base.device import autocast
+from fedbytes.models.batching import Batch, make_batch, shuffled_batches
+from fedbytes.models.evaluation import (
+    batch_token_loss,
+    classification_metrics,
+    token_metrics,
+)
+from fedbytes.models.flat_vector import bind_flat_vector
+from fedbytes.models.frozen_layers import FrozenLayers
+from fedbytes.models.frozen_layers_cache import HiddenStates, OnProgress, open_hidden_states
+from fedbytes.models.heads.generation import Answer, answer_prompts, score_answers
+from fedbytes.models.heads.network import Classifier, LanguageModel
 from fedbytes.models.heads.verbaliser import Verbaliser
+from fedbytes.models.initialisers import draw_tensors
 from fedbytes.streams import stream
 
-EVALUATION_TOKENS = 2048
 SplitName = Literal["train", "test"]
 
 
@@ -45,12 +49,14 @@ class TrainableModel:
         seed: what `initial_state` is drawn from.
         answers: those that the model wrote at the last evaluation.
         lora: the layers that have LoRA factors, and what is added to their base weights.
+        scratch: a cache for whoever works with the model. Nothing in it may change a result: a key
+            that is missing is computed again, and checkpoints leave it out.
     """
 
     def __init__(
         self,
         network: Classifier | LanguageModel | Verbaliser,
-        initial: Mapping[str, Initial],
+        initial: Mapping[str, AnyInitial],
         task: EncodedTask,
         info: BaseInfo,
         device: torch.device,
@@ -63,16 +69,18 @@ class TrainableModel:
         self.device = device
         self.dtype = dtype
         self.seed = seed
-        held = dict(network.named_parameters())
-        self._start = [(draw, held[name].detach()) for name, draw in initial.items()]
+        parameters = dict(network.named_parameters())
+        self._initials = list(initial.values())
+        self._start = [parameters[name].detach() for name in initial]
         self.flat: nn.Parameter
         self.layout: Layout
         sent = {name: _sent_name(name) for name in initial}
-        self.flat, self.layout = bind_flat(network, sent, device)
+        self.flat, self.layout = bind_flat_vector(network, sent, device)
         self.lora = LoraLayers(network, sent, device)
-        self._prefix: Prefix | None = None
-        self._caches: dict[str, PrefixCache | None] = {}
+        self._frozen_layers: FrozenLayers | None = None
+        self._hidden_states: dict[str, HiddenStates | None] = {}
         self.answers: list[Answer] = []
+        self.scratch: dict[str, Any] = {}
         self.set_state(self.initial_state)
 
     @property
@@ -88,11 +96,9 @@ class TrainableModel:
 
     def draw_initial(self, seed: int) -> Tensor:
         """Return the initial vector that `seed` stands for, float32 [layout.numel], on the CPU."""
-        parts = [
-            draw(stream(seed, "initial adapter", place), start).reshape(-1).float().cpu()
-            for place, (draw, start) in enumerate(self._start)
-        ]
-        return torch.cat(parts) if parts else torch.empty(0)
+        rngs = [stream(seed, "initial adapter", index) for index in range(len(self._start))]
+        values = draw_tensors(self._initials, self._start, rngs)
+        return torch.cat([v.reshape(-1).float().cpu() for v in values] or [torch.empty(0)])
 
     def get_state(self) -> Tensor:
         """Return a copy of the trained vector."""
@@ -114,10 +120,10 @@ class TrainableModel:
         `backward()` adds into `flat.grad`.
         """
         with autocast(self.device, self.dtype):
-            scores = self._scores(batch)
+            scores = self._score(batch)
         if batch.labels is not None:
             return F.cross_entropy(scores.float(), batch.labels)
-        nll, count = self._next_token_loss(scores, batch)
+        nll, count = batch_token_loss(scores, batch)
         return nll / count.clamp(min=1)
 
     @property
@@ -168,7 +174,7 @@ class TrainableModel:
                 "pack the task before it is trained on: fedbytes.data.pack(task, parts)"
             )
         data = self._split(split)
-        for rows in shuffled(indices, batch_size, rng):
+        for rows in shuffled_batches(indices, batch_size, rng):
             yield make_batch(data, rows, self.device)
 
     def evaluate(self, split: SplitName = "test") -> dict[str, float]:
@@ -181,94 +187,58 @@ class TrainableModel:
             `exact_match` and `rouge_l` of answers that the model writes, kept in `answers`, join.
         """
         data = self._split(split)
-        if data.labels is None:
-            return self._evaluate_tokens(data) | (self._answer() if split == "test" else {})
-        guess = np.empty(len(data), dtype=np.int64)
-        total = 0.0
-        for batch, scores in self._predict(data):
-            assert batch.labels is not None
-            total += float(F.cross_entropy(scores.double(), batch.labels, reduction="sum"))
-            guess[batch.rows] = scores.argmax(1).cpu().numpy()
-        return {
-            "accuracy": accuracy(data.labels, guess),
-            "macro_f1": macro_f1(data.labels, guess),
-            "loss": total / len(data),
-        }
+        metrics = token_metrics if data.labels is None else classification_metrics
+        found = metrics(self._score, data, self.device, self.dtype)
+        if split == "test" and self.task.generation is not None:
+            with autocast(self.device, self.dtype):
+                self.answers = answer_prompts(self.network.backbone, self.task, self.device)
+            found |= score_answers(self.answers)
+        return found
 
-    def prepare(self, report: Report | None = None) -> None:
+    def prepare(self, on_progress: OnProgress | None = None) -> None:
         """Compute the constant layers' states of both splits now, unless they are on disk.
 
-        Otherwise each split's are computed when it is first used. It can take minutes, once.
+        Otherwise each split's are computed on first use, which can take minutes.
 
         Args:
-            report: called as `report(split name, tokens done, all tokens)` meanwhile.
+            on_progress: called as `on_progress(split name, tokens done, all tokens)` meanwhile.
 
         Raises:
             ValueError: if the cache folder cannot be written.
         """
-        if self._prefix is None:
+        if self._frozen_layers is None:
             return
-        for split in ("train", "test"):  # two processes share the work: each takes what is free
+        for split in ("train", "test"):  # two processes share the work: each takes a free split
             with suppress(Timeout):
-                self._cache(split, report, wait=False)
+                self._open_states(split, on_progress, wait=False)
         for split in ("train", "test"):
-            self._cache(split, report)
+            self._open_states(split, on_progress)
 
-    def use_prefix(self, prefix: Prefix | None) -> None:
-        """Take the constant layers' states from `prefix` from now on, or compute them again."""
-        self._prefix = prefix
-        self._caches.clear()
+    def use_frozen_layers(self, layers: FrozenLayers) -> None:
+        """Keep the states after these constant layers, instead of computing them every time."""
+        self._frozen_layers = layers
 
-    def _evaluate_tokens(self, data: EncodedSplit) -> dict[str, float]:
-        total, count = 0.0, 0
-        for batch, scores in self._predict(data):
-            nll, targets = self._next_token_loss(scores, batch)
-            total, count = total + float(nll), count + int(targets)
-        loss = total / max(count, 1)
-        found = {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
-        if data.text_bytes:  # the first token of a row is not predicted, and counted as the others
-            found["bits_per_byte"] = loss * len(data.tokens) / data.text_bytes / math.log(2)
-        return found
-
-    def _answer(self) -> dict[str, float]:
-        if self.task.generation is None:
-            return {}
-        with autocast(self.device, self.dtype):
-            self.answers = answer_prompts(self.network.backbone, self.task, self.device)
-        return match(self.answers)
-
-    def _predict(self, data: EncodedSplit) -> Iterator[tuple[Batch, Tensor]]:
-        with torch.inference_mode(), autocast(self.device, self.dtype):
-            for rows in by_length(data, EVALUATION_TOKENS):
-                batch = make_batch(data, rows, self.device)
-                yield batch, self._scores(batch).float()
-
-    def _scores(self, batch: Batch) -> Tensor:
-        from_place = {"first": batch.first} if batch.first else {}
-        return self._run(lambda: self.network(batch.tokens, batch.mask, **from_place), batch)
-
-    @staticmethod
-    def _next_token_loss(scores: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-        first = batch.first
-        return next_token_loss(scores, batch.tokens[:, first:], batch.targets[:, first:])
+    def _score(self, batch: Batch) -> Tensor:
+        options = {"scores_from": batch.scores_from} if batch.scores_from else {}
+        return self._run(lambda: self.network(batch.tokens, batch.mask, **options), batch)
 
     def _run(self, call: Callable[[], Tensor], batch: Batch) -> Tensor:
-        if self._prefix is None:
+        if self._frozen_layers is None:
             return call()
-        cache = self._cache(batch.split)
-        return self._prefix.run(None if cache is None else cache.gather(batch), call)
+        states = self._open_states(batch.split)
+        return self._frozen_layers.run(None if states is None else states.gather(batch), call)
 
-    def _cache(
-        self, split: str, report: Report | None = None, wait: bool = True
-    ) -> PrefixCache | None:
-        if self._prefix is not None and split not in self._caches:
+    def _open_states(
+        self, split: str, on_progress: OnProgress | None = None, wait: bool = True
+    ) -> HiddenStates | None:
+        if self._frozen_layers is not None and split not in self._hidden_states:
             data = self._split(split)
             digest = f"{self.info.digest} {self.dtype}"
             with autocast(self.device, self.dtype):
-                self._caches[split] = open_cache(
-                    self._prefix, data, digest, self.device, report, wait
+                self._hidden_states[split] = open_hidden_states(
+                    self._frozen_layers, data, digest, self.device, on_progress, wait
                 )
-        return self._caches[split]
+        return self._hidden_states[split]
 
     def _split(self, name: str) -> EncodedSplit:
         if name not in ("train", "test"):

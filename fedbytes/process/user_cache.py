@@ -12,7 +12,7 @@ def home() -> Path:
     return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("fedbytes"))
 
 
-def folder(*parts: str) -> Path:
+def cache_folder(*parts: str) -> Path:
     """Return a folder under `home()`, made if it is missing.
 
     Raises:
@@ -22,13 +22,13 @@ def folder(*parts: str) -> Path:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise unwritable(path, error) from error
+        raise unwritable_error(path, error) from error
     if not os.access(path, os.W_OK):
-        raise unwritable(path, "permission denied")
+        raise unwritable_error(path, "permission denied")
     return path
 
 
-def unwritable(path: Path, reason: object) -> ValueError:
+def unwritable_error(path: Path, reason: object) -> ValueError:
     """Return the error for a cache folder that cannot be written."""
     why = getattr(reason, "strerror", None) or reason
     return ValueError(f"cannot write to {path} ({why}); set FEDBYTES_HOME to a folder with space")

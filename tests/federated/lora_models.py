@@ -33,7 +33,7 @@ def colours(kind="classification"):
 def tiny(model="tiny-bert", rank=2, kind="classification", base=None, **adapter):
     spec = {"name": model, "device": "cpu", "precision": "float32"} | (base or {})
     adapter = {"name": "lora", "rank": rank, **adapter}
-    return build_model(spec, adapter, colours(kind), prefix_cache=False)
+    return build_model(spec, adapter, colours(kind), layer_cache=False)
 
 
 class Watched:

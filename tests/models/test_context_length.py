@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from fedbytes.models.context_length import positions_of
+from fedbytes.models.context_length import count_positions
 
 SMALL = {"vocab_size": 40, "hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
 WIDE = {"vocab_size": 40, "n_embd": 16, "n_layer": 1, "n_head": 2}
@@ -21,7 +21,7 @@ def test_as_many_tokens_are_read_and_no_more(config, fields, positions):
     import transformers
 
     model = transformers.AutoModel.from_config(getattr(transformers, f"{config}Config")(**fields))
-    assert positions_of(model) == positions
+    assert count_positions(model) == positions
     row = torch.full((1, positions), 5)
     model(input_ids=row)
     with pytest.raises((IndexError, RuntimeError)):
@@ -32,4 +32,4 @@ def test_a_model_without_positions_reads_any_number():
     import transformers
 
     config = transformers.BloomConfig(vocab_size=40, hidden_size=16, n_layer=1, n_head=2)
-    assert positions_of(transformers.AutoModel.from_config(config)) is None
+    assert count_positions(transformers.AutoModel.from_config(config)) is None

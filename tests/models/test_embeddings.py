@@ -7,7 +7,7 @@ import torch
 from fedbytes.models import embeddings as module
 from fedbytes.models import load_base, load_tokenizer
 from fedbytes.models.embeddings import sentence_embeddings
-from fedbytes.process.user_cache import folder
+from fedbytes.process.user_cache import cache_folder
 
 TEXTS = ["rain and wind", "a", "", "the bank lends money to the team that plays a match", "rain"]
 
@@ -39,7 +39,7 @@ def test_each_is_the_mean_of_its_own_states_at_length_one():
 
 def test_batches_do_not_change_them(monkeypatch):
     whole = embed(TEXTS)
-    monkeypatch.setattr(module, "TOKENS_PER_BATCH", 8)
+    monkeypatch.setattr(module, "_TOKENS_PER_BATCH", 8)
     alone = embed(TEXTS, digest="again")
     assert np.allclose(whole, alone, atol=1e-5)
     rows = [[0] * size for size in (1, 2, 3, 5, 9)]
@@ -57,13 +57,13 @@ def test_long_texts_are_cut():
 
 def test_they_are_computed_once_and_kept_by_content(monkeypatch):
     first = embed(TEXTS)
-    assert len(list(folder("embeddings").glob("[0-9a-f]*"))) == 1
+    assert len(list(cache_folder("embeddings").glob("[0-9a-f]*"))) == 1
     with monkeypatch.context() as patch:
         patch.setattr(module, "_fill", None)  # what is there is not computed again
         assert np.array_equal(embed(TEXTS), first)
     embed(TEXTS, max_length=8)
     embed(TEXTS, digest="others")
-    assert len(list(folder("embeddings").glob("[0-9a-f]*"))) == 3
+    assert len(list(cache_folder("embeddings").glob("[0-9a-f]*"))) == 3
 
 
 def test_a_model_that_is_not_there_is_named():

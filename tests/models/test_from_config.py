@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fedbytes.data import make_split, make_text_data
-from fedbytes.data.tokens.tokenizer_training import serialised, trained_tokenizer
+from fedbytes.data.tokens.tokenizer_training import serialise_tokenizer, trained_tokenizer
 from fedbytes.models import build_model, encode_task, make_model_spec, model_spec
 
 SMALL = {"name": "llama", "hidden_size": 32, "layers": 2, "heads": 2, "vocab_size": 280}
@@ -56,7 +56,7 @@ def test_initial_weights_come_from_the_seed_alone(encoded):
 def test_nothing_is_there_before_the_first_round_but_the_tokenizer(encoded):
     info = build_model(SMALL, "full", encoded).info
     assert info.setup_bytes == 0
-    assert info.tokenizer_bytes == len(serialised(encoded.tokenizer)) > 1000
+    assert info.tokenizer_bytes == len(serialise_tokenizer(encoded.tokenizer)) > 1000
 
 
 def test_a_given_tokenizer_is_taken(task):
@@ -143,4 +143,4 @@ def test_a_trained_tokenizer_takes_any_text_and_gives_it_back():
 def test_a_trained_tokenizer_never_reads_the_test_texts(home):
     one = trained_tokenizer(text_data("aaa bbb"), 300)
     other = make_text_data("texts", make_split(["aaa bbb"], {}), make_split(["zzz yyy"] * 9, {}))
-    assert serialised(trained_tokenizer(other, 300)) == serialised(one)
+    assert serialise_tokenizer(trained_tokenizer(other, 300)) == serialise_tokenizer(one)

@@ -13,6 +13,8 @@ from fedbytes.data.assets.manifest import is_whole
 from fedbytes.models import build_model
 from fedbytes.models.base.tiny_bases import SIZES
 from fedbytes.models.batching import make_batch
+from fedbytes.models.forward_patch import replace_forward
+from fedbytes.models.frozen_layers import FrozenLayers
 
 CPU = torch.device("cpu")
 ADAPTERS = [
@@ -24,9 +26,9 @@ ADAPTERS = [
 
 
 def pair(base, adapter, task):
-    whole = build_model(base, adapter, task, seed=2, prefix_cache=False)
+    whole = build_model(base, adapter, task, seed=2, layer_cache=False)
     short = build_model(base, adapter, task, seed=2)
-    assert whole._prefix is None
+    assert whole._frozen_layers is None
     return whole, short
 
 
@@ -34,7 +36,7 @@ def pair(base, adapter, task):
 @pytest.mark.parametrize("adapter", ADAPTERS, ids=str)
 def test_loss_gradient_and_metrics_are_those_of_the_whole_model(colours, base, adapter):
     whole, short = pair(base, adapter, colours)
-    assert short._prefix is not None
+    assert short._frozen_layers is not None
     state = whole.get_state() + 0.1 * torch.linspace(-1, 1, whole.layout.numel)
     grads = []
     for model in (whole, short):
@@ -48,7 +50,7 @@ def test_loss_gradient_and_metrics_are_those_of_the_whole_model(colours, base, a
 
 def test_language_model_too(colour_texts):
     whole, short = pair("tiny-llama", {"name": "lora", "layers": 1}, colour_texts)
-    assert short._prefix is not None
+    assert short._frozen_layers is not None
     assert whole.evaluate() == pytest.approx(short.evaluate(), rel=1e-5)
 
 
@@ -70,7 +72,7 @@ def test_the_constant_layers_are_not_run(colours):
 
 @pytest.mark.parametrize("adapter", ["full", "lora", {"name": "lora", "layers": [0]}])
 def test_nothing_is_cached_where_the_lowest_layer_is_trained(colours, adapter):
-    assert build_model("tiny-bert", adapter, colours)._prefix is None
+    assert build_model("tiny-bert", adapter, colours)._frozen_layers is None
 
 
 def test_no_cache_beyond_the_limit_and_the_same_result(colours, tmp_path, monkeypatch):
@@ -80,14 +82,16 @@ def test_no_cache_beyond_the_limit_and_the_same_result(colours, tmp_path, monkey
     assert whole.evaluate() == pytest.approx(short.evaluate(), rel=1e-5)
     assert not list(tmp_path.glob("prefix/*/states.npy"))
     monkeypatch.setenv("FEDBYTES_PREFIX_BYTES", "many")
-    with pytest.raises(ValueError, match="FEDBYTES_PREFIX_BYTES must be bytes, got 'many'"):
+    with pytest.raises(
+        ValueError, match="FEDBYTES_PREFIX_BYTES must be a number of bytes, got 'many'"
+    ):
         build_model("tiny-bert", {"name": "lora", "layers": 1}, colours).evaluate()
 
 
 def test_the_oldest_cache_makes_room(colours, tmp_path, monkeypatch):
     monkeypatch.setenv("FEDBYTES_HOME", str(tmp_path))
     one = 4 * 32 * len(colours.test.tokens)
-    monkeypatch.setenv("FEDBYTES_PREFIX_BYTES", str(2 * one + 999))
+    monkeypatch.setenv("FEDBYTES_LAYER_CACHE_BYTES", str(2 * one + 999))
     for layers in (1, 2):
         build_model("tiny-bert", {"name": "lora", "layers": layers}, colours).evaluate()
     kept = {path.parent for path in tmp_path.glob("prefix/*/states.npy")}
@@ -173,10 +177,30 @@ def test_other_architectures_give_the_same_with_the_cache_or_go_without(colours,
         transformers.AutoModel.from_config(config).save_pretrained(tmp_path)
     layers = "all" if kind == "AlbertConfig" else 1
     whole, short = pair(str(tmp_path), {"name": "lora", "layers": layers}, colours)
-    assert (short._prefix is None) == (kind == "AlbertConfig")
+    assert (short._frozen_layers is None) == (kind == "AlbertConfig")
     state = whole.get_state() + 0.1 * torch.linspace(-1, 1, whole.layout.numel)
     for model in (whole, short):
         model.set_state(state)
         model.loss(make_batch(colours.train, np.array([3, 0, 11, 5]), CPU)).backward()
     assert whole.evaluate() == pytest.approx(short.evaluate(), rel=1e-5)
     torch.testing.assert_close(whole.flat.grad, short.flat.grad, rtol=1e-3, atol=1e-4)
+
+
+def test_layers_are_restored(colours):
+    """A model's own layers run again once the substitution is undone, in the right order only."""
+    model = build_model("tiny-bert", "head", colours, layer_cache=False)
+    layers = model.network.backbone.encoder.layer
+    frozen = FrozenLayers(model.network.backbone, 2)
+    assert "forward" in vars(layers[0])
+    undo = replace_forward(layers[0], layers[0].forward)
+    with pytest.raises(RuntimeError, match="replaced again"):
+        frozen.detach()
+    undo()
+    frozen.detach()
+    assert not any("forward" in vars(layer) for layer in layers)
+
+
+def test_the_former_name_of_the_switch_still_works(colours):
+    adapter = {"name": "lora", "layers": 1}
+    assert build_model("tiny-bert", adapter, colours, prefix_cache=False)._frozen_layers is None
+    assert build_model("tiny-bert", adapter, colours, prefix_cache=True)._frozen_layers is not None

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 
 from fedbytes.data import encode, make_text_data, unigram_perplexity
 from fedbytes.data.readers.conversations import make_chat_split, question_and_answer
-from fedbytes.data.tokens.encoded import Generation
+from fedbytes.data.tokens.encoded import GenerationOptions
 from fedbytes.models import build_model
 from fedbytes.models.base.tiny_bases import byte_tokenizer
 from fedbytes.models.batching import make_batch
-from fedbytes.models.heads.generation import Answer, generate, match, rouge_l
+from fedbytes.models.heads.generation import Answer, generate_tokens, rouge_l, score_answers
 
 CPU = torch.device("cpu")
 END = 2
@@ -23,7 +23,7 @@ def task(home):
     split = make_chat_split([question_and_answer(*pair) for pair in PAIRS], {})
     data = make_text_data("animals", split, split)
     task = encode(data, byte_tokenizer(), "bytes", "causal-lm", 64, template="plain")
-    object.__setattr__(task, "generation", Generation(3, 8))
+    object.__setattr__(task, "generation", GenerationOptions(3, 8))
     return task
 
 
@@ -58,10 +58,10 @@ def test_the_loss_is_that_of_the_answers_alone(task):
 def test_scores_are_those_from_the_first_answer_on(task):
     model = build_model("tiny-llama", "full", task)
     batch = make_batch(task.train, np.arange(3), CPU)
-    assert batch.first == min(task.train.lengths) - 5  # before three letters and the end
-    part = model.network(batch.tokens, batch.mask, first=batch.first)
+    assert batch.scores_from == min(task.train.lengths) - 5  # before three letters and the end
+    part = model.network(batch.tokens, batch.mask, scores_from=batch.scores_from)
     whole = model.network(batch.tokens, batch.mask)
-    torch.testing.assert_close(part, whole[:, batch.first :])
+    torch.testing.assert_close(part, whole[:, batch.scores_from :])
 
 
 def test_a_model_that_learned_the_answers_writes_them(task, trained):
@@ -78,11 +78,11 @@ def test_a_model_that_learned_the_answers_writes_them(task, trained):
 def test_answers_do_not_depend_on_who_shares_the_batch(task, trained):
     tokens = byte_tokenizer()([f"{question}\n\n" for question, _ in PAIRS])["input_ids"]
     backbone = trained.network.backbone
-    together = generate(backbone, tokens, 4, [END], CPU)
-    alone = [generate(backbone, [row], 4, [END], CPU)[0] for row in tokens]
+    together = generate_tokens(backbone, tokens, 4, [END], CPU)
+    alone = [generate_tokens(backbone, [row], 4, [END], CPU)[0] for row in tokens]
     assert together == alone
     assert all(len(row) <= 4 for row in together)
-    assert generate(backbone, [], 4, [END], CPU) == []
+    assert generate_tokens(backbone, [], 4, [END], CPU) == []
 
 
 def test_with_an_adapter_and_constant_layers(task):
@@ -91,7 +91,7 @@ def test_with_an_adapter_and_constant_layers(task):
     model.prepare()
     first = model.evaluate()
     whole = build_model(
-        "tiny-llama", {"name": "lora", "rank": 2, "layers": 1}, task, prefix_cache=False
+        "tiny-llama", {"name": "lora", "rank": 2, "layers": 1}, task, layer_cache=False
     )
     assert whole.evaluate() == pytest.approx(first, rel=1e-5)
     assert [a.written for a in whole.answers] == [a.written for a in model.answers]
@@ -106,7 +106,7 @@ def test_rouge_l_by_hand():
 
 def test_exact_match_ignores_case_and_blanks():
     pairs = [("Interest rates", "interest  rates"), ("oil", "oils")]
-    found = match([Answer("", *pair) for pair in pairs])
+    found = score_answers([Answer("", *pair) for pair in pairs])
     assert found["exact_match"] == 0.5
     assert found["rouge_l"] == 0.5
-    assert match([]) == {}
+    assert score_answers([]) == {}

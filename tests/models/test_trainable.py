@@ -3,6 +3,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from fedbytes.federated.trainable import scratch_of
 from fedbytes.models import build_model, load_base
 from fedbytes.models.batching import make_batch
 
@@ -210,3 +211,13 @@ def test_pooling_takes_the_last_token_or_the_mean(colours):
     assert torch.equal(features["auto"], features["last"])
     with pytest.raises(ValueError, match="pooling must be one of auto, mean, last, got 'cls'"):
         build_model({"name": "tiny-llama", "pooling": "cls"}, "head", colours)
+
+
+def test_scratch_is_a_models_own_and_optional_for_others(colours):
+    model = build_model("tiny-bert", "head", colours)
+    scratch_of(model)["test"] = 1
+    assert model.scratch == {"test": 1}
+    assert build_model("tiny-bert", "head", colours).scratch == {}
+    other = object()
+    scratch_of(other)["test"] = 1
+    assert scratch_of(other) == {}

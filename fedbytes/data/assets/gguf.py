@@ -5,7 +5,7 @@ from pathlib import Path
 from fedbytes.process.quiet import quiet_transformers
 
 
-def dequantise(gguf: Path) -> None:
+def dequantise_gguf(gguf: Path) -> None:
     """Replace a GGUF file by `config.json`, `model.safetensors` (float32) and the tokenizer.
 
     transformers reads the file and dequantises it, but refuses to save the model it made; so a

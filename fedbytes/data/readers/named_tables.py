@@ -7,7 +7,7 @@ from fedbytes.data.assets.asset_files import asset_folder, fetch
 from fedbytes.data.text_data import Split, TextData, make_split, make_text_data
 
 # Counts of the published splits; another count means the parser is wrong.
-ROWS = {
+PUBLISHED_ROWS = {
     "20newsgroups": (11_293, 7_528),
     "reuters-r8": (5_485, 2_189),
     "reuters-r52": (6_532, 2_568),
@@ -39,7 +39,7 @@ def load_categories(name: str) -> TextData:
     """Return 20 Newsgroups or Reuters with the published train and test split."""
     folder = fetch(name)
     splits = []
-    for part, rows in zip(("train", "test"), ROWS[name], strict=True):
+    for part, rows in zip(("train", "test"), PUBLISHED_ROWS[name], strict=True):
         table = read_table(folder / f"{name}-{part}.tab")
         _check_rows(name, len(table["Text"]), rows)
         splits.append(make_split(table["Text"], {"label": table["Category"]}))
@@ -53,7 +53,7 @@ def load_friends() -> TextData:
     out since neighbouring lines belong to one conversation. Lines without words are left out.
     """
     table = read_table(fetch("friends") / "friends-transcripts.tab")
-    _check_rows("friends", len(table["Quote"]), ROWS["friends"][0])
+    _check_rows("friends", len(table["Quote"]), PUBLISHED_ROWS["friends"][0])
     episodes = table["Season & Episode"]
     held_out = set(sorted(set(episodes))[9::10])
     parts: list[Split] = []

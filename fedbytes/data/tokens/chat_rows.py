@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from fedbytes.data.text_data import Chat
-from fedbytes.data.tokens.chat_template import Pieces, render
+from fedbytes.data.tokens.chat_template import Pieces, render_chat
 
-Row = tuple[list[int], list[bool]]
-CHUNK = 1024
-ATTEMPTS = 4
+_ChatRow = tuple[list[int], list[bool]]
+_TEXTS_PER_CHUNK = 1024
+_ATTEMPTS = 4
 
 
 def chat_rows(
@@ -22,21 +22,21 @@ def chat_rows(
     Raises:
         ValueError: if the template does not fit (see `render`).
     """
-    rows: list[Row] = []
-    for start in range(0, len(chats), CHUNK):
-        chunk = chats[start : start + CHUNK]
-        found = _tokenize([render(chat, template, tokenizer) for chat in chunk], tokenizer)
+    rows: list[_ChatRow] = []
+    for start in range(0, len(chats), _TEXTS_PER_CHUNK):
+        chunk = chats[start : start + _TEXTS_PER_CHUNK]
+        found = _tokenize([render_chat(chat, template, tokenizer) for chat in chunk], tokenizer)
         for chat, row in zip(chunk, found, strict=True):
             rows.append(_fit(chat, row, tokenizer, template, max_length))
     return [ids for ids, _ in rows], [learned for _, learned in rows]
 
 
-def _tokenize(rendered: list[Pieces], tokenizer: Any) -> list[Row]:
+def _tokenize(rendered: list[Pieces], tokenizer: Any) -> list[_ChatRow]:
     texts = [text for pieces in rendered for text, _ in pieces]
     ids = iter(tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else [])
-    rows: list[Row] = []
+    rows: list[_ChatRow] = []
     for pieces in rendered:
-        row: Row = ([], [])
+        row: _ChatRow = ([], [])
         for _, learned in pieces:
             piece = next(ids)
             row[0].extend(piece)
@@ -45,8 +45,8 @@ def _tokenize(rendered: list[Pieces], tokenizer: Any) -> list[Row]:
     return rows
 
 
-def _fit(chat: Chat, row: Row, tokenizer: Any, template: str, max_length: int) -> Row:
-    for _ in range(ATTEMPTS):
+def _fit(chat: Chat, row: _ChatRow, tokenizer: Any, template: str, max_length: int) -> _ChatRow:
+    for _ in range(_ATTEMPTS):
         excess = len(row[0]) - max_length
         if excess <= 0:
             break
@@ -54,7 +54,7 @@ def _fit(chat: Chat, row: Row, tokenizer: Any, template: str, max_length: int) -
         if shorter == chat:
             break
         chat = shorter
-        row = _tokenize([render(chat, template, tokenizer)], tokenizer)[0]
+        row = _tokenize([render_chat(chat, template, tokenizer)], tokenizer)[0]
     return row[0][:max_length], row[1][:max_length]
 
 

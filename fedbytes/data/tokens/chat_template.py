@@ -48,7 +48,7 @@ def pick_template(given: str | None, tokenizer: Any) -> str:
     return TEMPLATES[given]
 
 
-def render(chat: Chat, template: str, tokenizer: Any) -> Pieces:
+def render_chat(chat: Chat, template: str, tokenizer: Any) -> Pieces:
     """Return a conversation as text in pieces; the answers, each with its end, are learned.
 
     What comes after the last answer is left out.

@@ -9,6 +9,9 @@ import numpy.typing as npt
 from fedbytes.data.task import Kind
 from fedbytes.data.text_data import Column
 
+Rows = npt.NDArray[np.int64]
+"""Indices of examples."""
+
 
 class Tokenizer(Protocol):
     """What is asked of a tokenizer; those of Hugging Face answer it."""
@@ -58,7 +61,7 @@ class EncodedSplit:
 
 
 @dataclass(frozen=True)
-class Generation:
+class GenerationOptions:
     """How many test conversations are answered at an evaluation, in how many tokens at most."""
 
     examples: int
@@ -82,4 +85,4 @@ class EncodedTask:
     max_length: int
     tokenizer: Tokenizer = field(repr=False, compare=False)
     unpacked: bool = False
-    generation: Generation | None = None
+    generation: GenerationOptions | None = None

@@ -7,10 +7,8 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.data.tokens.encoded import EncodedSplit, EncodedTask
+from fedbytes.data.tokens.encoded import EncodedSplit, EncodedTask, Rows
 from fedbytes.streams import stream
-
-Rows = npt.NDArray[np.int64]
 
 
 def pack(task: EncodedTask, parts: Sequence[Rows], seed: int = 0) -> tuple[EncodedTask, list[Rows]]:
@@ -43,7 +41,7 @@ def pack(task: EncodedTask, parts: Sequence[Rows], seed: int = 0) -> tuple[Encod
     return replace(task, train=train, unpacked=False), rows
 
 
-def pack_test(split: EncodedSplit, max_length: int, text_bytes: int) -> EncodedSplit:
+def pack_test_split(split: EncodedSplit, max_length: int, text_bytes: int) -> EncodedSplit:
     """Return a split whose documents are joined in their order; the last row may be shorter.
 
     Args:

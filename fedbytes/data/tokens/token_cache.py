@@ -7,19 +7,19 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from fedbytes.data.assets.manifest import is_whole, staged
+from fedbytes.data.assets.manifest import is_whole, staged_folder
 from fedbytes.data.task import Kind
 from fedbytes.data.text_data import Split, TextData
 from fedbytes.data.tokens.chat_rows import chat_rows
 from fedbytes.data.tokens.chat_template import pick_template
 from fedbytes.data.tokens.encoded import EncodedSplit, EncodedTask, Tokenizer
-from fedbytes.data.tokens.packing import pack_test
+from fedbytes.data.tokens.packing import pack_test_split
 from fedbytes.data.tokens.token_rows import token_rows
-from fedbytes.process.user_cache import folder, unwritable
+from fedbytes.process.user_cache import cache_folder, unwritable_error
 
 __all__ = ["EncodedSplit", "EncodedTask", "Tokenizer", "encode"]
 
-FORMAT = 1
+_FORMAT = 1
 
 
 def encode(
@@ -59,18 +59,18 @@ def encode(
         raise ValueError(
             f"{data.name} has no column 'label' (known: {', '.join(data.train.columns)})"
         )
-    parts = [FORMAT, data.digest, tokenizer_digest, kind, max_length]
+    parts = [_FORMAT, data.digest, tokenizer_digest, kind, max_length]
     jinja = None if data.train.chats is None else pick_template(template, tokenizer)
     key = json.dumps([*parts, *(["pack"] if pack else []), *([] if jinja is None else [jinja])])
     digest = hashlib.sha256(key.encode()).hexdigest()
-    root = folder("encoded")
+    root = cache_folder("encoded")
     target = root / digest[:24]
     try:
         with FileLock(root / f".{digest[:24]}.lock"):
             if not is_whole(target):
                 _write(target, data, tokenizer, kind, None if pack else max_length, jinja)
     except OSError as error:
-        raise unwritable(root, error) from error
+        raise unwritable_error(root, error) from error
     names: tuple[str, ...] = ()
     if kind == "classification":
         labels = [*data.train.columns["label"].tolist(), *data.test.columns["label"].tolist()]
@@ -86,7 +86,9 @@ def encode(
                 f"none, or task.max_length={max_length} is too short for them"
             )
     if pack:
-        test = pack_test(test, max_length, sum(len(text.encode()) for text in data.test.texts))
+        test = pack_test_split(
+            test, max_length, sum(len(text.encode()) for text in data.test.texts)
+        )
     return EncodedTask(train, test, names, kind, digest, max_length, tokenizer, unpacked=pack)
 
 
@@ -98,7 +100,7 @@ def _write(
     max_length: int | None,
     template: str | None,
 ) -> None:
-    with staged(target) as staging:
+    with staged_folder(target) as staging:
         for part, split in (("train", data.train), ("test", data.test)):
             if split.chats is None or template is None or max_length is None:
                 rows = token_rows(split.texts, tokenizer, kind, max_length)

@@ -5,7 +5,7 @@ from typing import Any
 from fedbytes.data.task import Kind
 from fedbytes.data.tokens.encoded import Tokenizer
 
-CHUNK = 1024
+_TEXTS_PER_CHUNK = 1024
 
 
 def token_rows(
@@ -21,12 +21,15 @@ def token_rows(
         max_length: ids a text is cut to. With None no text is cut and none has a beginning: the
             end of the one before it, in a packed row, is its beginning.
     """
-    begin, end = first(tokenizer.bos_token_id, tokenizer.eos_token_id), tokenizer.eos_token_id
-    alone = first(end, begin, tokenizer.cls_token_id, 0)
+    begin, end = (
+        first_not_none(tokenizer.bos_token_id, tokenizer.eos_token_id),
+        tokenizer.eos_token_id,
+    )
+    alone = first_not_none(end, begin, tokenizer.cls_token_id, 0)
     assert alone is not None
     rows: list[list[int]] = []
-    for start in range(0, len(texts), CHUNK):
-        chunk = texts[start : start + CHUNK]
+    for start in range(0, len(texts), _TEXTS_PER_CHUNK):
+        chunk = texts[start : start + _TEXTS_PER_CHUNK]
         if kind == "classification":
             ids = tokenizer(chunk, truncation=True, max_length=max_length)["input_ids"]
             rows += [row or [alone] for row in ids]
@@ -42,6 +45,6 @@ def token_rows(
     return rows
 
 
-def first(*ids: int | None) -> int | None:
+def first_not_none(*ids: int | None) -> int | None:
     """Return the first id that there is."""
     return next((i for i in ids if i is not None), None)

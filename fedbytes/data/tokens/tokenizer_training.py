@@ -6,12 +6,12 @@ from typing import Any
 
 from filelock import FileLock
 
-from fedbytes.data.assets.manifest import is_whole, staged
+from fedbytes.data.assets.manifest import is_whole, staged_folder
 from fedbytes.data.text_data import TextData
 from fedbytes.data.tokens.encoded import Tokenizer
-from fedbytes.process.user_cache import folder, unwritable
+from fedbytes.process.user_cache import cache_folder, unwritable_error
 
-FORMAT = 1
+_FORMAT = 1
 END = "<|end|>"
 LEAST_VOCABULARY = 257
 
@@ -30,23 +30,23 @@ def trained_tokenizer(data: TextData, vocab_size: int) -> Tokenizer:
     Raises:
         ValueError: if the cache folder cannot be written.
     """
-    key = json.dumps([FORMAT, data.digest, vocab_size])
+    key = json.dumps([_FORMAT, data.digest, vocab_size])
     name = hashlib.sha256(key.encode()).hexdigest()[:24]
-    root = folder("tokenizers")
+    root = cache_folder("tokenizers")
     target = root / name
     try:
         with FileLock(root / f".{name}.lock"):
             if not is_whole(target):
-                with staged(target) as staging:
+                with staged_folder(target) as staging:
                     content = _train(data.train.texts, vocab_size)
                     (staging / "tokenizer.json").write_text(content, encoding="utf-8")
             content = (target / "tokenizer.json").read_text(encoding="utf-8")
     except OSError as error:
-        raise unwritable(root, error) from error
+        raise unwritable_error(root, error) from error
     return _open(content)
 
 
-def serialised(tokenizer: Any) -> bytes:
+def serialise_tokenizer(tokenizer: Any) -> bytes:
     """Return what someone must be given to have the same tokenizer: its JSON, without blanks."""
     if getattr(tokenizer, "backend_tokenizer", None) is not None:
         return str(tokenizer.backend_tokenizer.to_str()).encode()
@@ -56,7 +56,7 @@ def serialised(tokenizer: Any) -> bytes:
 def tokenizer_digest(tokenizer: Tokenizer) -> str:
     """Return the SHA-256 of a tokenizer's content and special tokens."""
     special = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id)
-    return hashlib.sha256(f"{special} ".encode() + serialised(tokenizer)).hexdigest()
+    return hashlib.sha256(f"{special} ".encode() + serialise_tokenizer(tokenizer)).hexdigest()
 
 
 def _train(texts: list[str], vocab_size: int) -> str:

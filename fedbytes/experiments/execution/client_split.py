@@ -13,7 +13,7 @@ from fedbytes.data import TextData, make_task
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.noniid import Partition, make_partitioner
 from fedbytes.noniid.partitioners.clusters import Clusters
-from fedbytes.process.user_cache import folder, unwritable
+from fedbytes.process.user_cache import cache_folder, unwritable_error
 
 FORMAT = 1
 TEXT = "text"
@@ -95,7 +95,7 @@ def _clusters(partitioner: Clusters, data: TextData) -> np.ndarray:
     """
     parts = [FORMAT, data.digest, partitioner.num_clusters, partitioner.features]
     name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
-    root = folder("clusters")
+    root = cache_folder("clusters")
     path = root / f"{name}.npy"
     try:
         with FileLock(root / f".{name}.lock"):
@@ -105,7 +105,7 @@ def _clusters(partitioner: Clusters, data: TextData) -> np.ndarray:
                 part.replace(path)
             codes: np.ndarray = np.load(path)
     except OSError as error:
-        raise unwritable(root, error) from error
+        raise unwritable_error(root, error) from error
     return codes
 
 

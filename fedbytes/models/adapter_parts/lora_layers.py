@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.compression.layout import Layout
+from fedbytes.models.forward_patch import replace_forward
 
 _DEFAULT = "default"  # peft's name of the only adapter
 
@@ -139,7 +140,7 @@ class LoraLayers:
                 self._bases.append(None)
                 zeros = torch.zeros(pair.outputs, pair.inputs, device=self._device)
                 own = nn.Parameter(zeros, requires_grad=False)
-                layer.forward = _beside(layer.forward, own)
+                replace_forward(layer, _adding(layer.forward, own))
             self._own.append(own)
 
 
@@ -163,20 +164,20 @@ def _pair(
     return pair, held.base_layer
 
 
-def _beside(forward: Callable[[Tensor], Tensor], own: Tensor) -> Callable[[Tensor], Tensor]:
+def _adding(forward: Callable[[Tensor], Tensor], own: Tensor) -> Callable[[Tensor], Tensor]:
     return lambda x: forward(x) + nn.functional.linear(x, own.to(x.dtype))
 
 
 def _stored(layer: Any) -> Tensor:
     """Return a layer's weight [out, in], whether whole, packed or kept elsewhere."""
-    from fedbytes.models.base.quantised_base import unpack
+    from fedbytes.models.base.quantised_base import unpack_weight
 
     weight: Tensor = layer.weight
     if weight.device.type == "meta":
         weight = layer._hf_hook.weights_map["weight"]
     if weight.is_floating_point():
         return _turned(layer, weight.detach())
-    return unpack(weight, torch.float32)
+    return unpack_weight(weight, torch.float32)
 
 
 def _turned(layer: nn.Module, weight: Tensor) -> Tensor:

@@ -2,29 +2,29 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fedbytes.models.adapter import Initial
-from fedbytes.models.base.base_model import share
-from fedbytes.models.initialisers import as_it_is
+from fedbytes.models.adapter import AnyInitial, Initial, JointInitial
+from fedbytes.models.base.base_model import copy_modules
+from fedbytes.models.initialisers import keep_value
 from fedbytes.process.quiet import quiet_logger
 
 # What a method draws and does not train is the same in every run, so both ends have it.
 FROZEN_SEED = 20_260_101
 
 
-def inject(
+def inject_peft(
     backbone: nn.Module,
     method: str,
     options: Mapping[str, Any],
     modules: Sequence[str],
     draws: Mapping[str, Initial] | None = None,
-) -> dict[str, Initial]:
+) -> dict[str, AnyInitial]:
     """Put peft's tensors beside some modules of a base, and say how they start.
 
     Trained tensors start as peft starts them. Those that peft draws are drawn again from the
@@ -44,7 +44,7 @@ def inject(
     Raises:
         ValueError: if peft refuses the options or the modules, in one line.
     """
-    bare = None if draws is not None else share(backbone)
+    bare = None if draws is not None else copy_modules(backbone)
     before = {id(parameter) for parameter in backbone.parameters()}
     with _unwritten(backbone, method, () if bare is None else modules):
         _apply(backbone, method, options, modules, FROZEN_SEED)
@@ -57,72 +57,49 @@ def inject(
     if draws is not None:
         known = draws
         return {
-            name: next((draw for part, draw in known.items() if part in name), as_it_is)
+            name: next((draw for part, draw in known.items() if part in name), keep_value)
             for name in trained
         }
     assert bare is not None
-    drawn = _drawn(bare, method, options, modules, trained)
-    by_module: dict[str, Together] = {}
-    initial: dict[str, Initial] = {}
-    for name in trained:
-        if name not in drawn:
-            initial[name] = as_it_is
-            continue
-        at = _target(name, modules)
-        first = at not in by_module
-        together = by_module.setdefault(at, Together(bare, method, dict(options), at))
-        initial[name] = Redraw(together, name, first)
+    initial: dict[str, AnyInitial] = dict.fromkeys(trained, keep_value)
+    drawn: dict[str, list[str]] = {}
+    for name in _drawn_names(bare, method, options, modules, trained):
+        drawn.setdefault(_module_of(name, modules), []).append(name)
+    for module, names in drawn.items():
+        redraw = RedrawModule(bare, method, dict(options), module, tuple(names))
+        initial |= dict.fromkeys(names, redraw)
     return initial
 
 
-@dataclass
-class Together:
-    """The tensors beside one module, which a method may draw in dependence on each other.
+@dataclass(frozen=True, eq=False)
+class RedrawModule(JointInitial):
+    """Draws the tensors of one module as peft does: it may draw one depending on another.
 
     Attributes:
         bare: the base before anything was put in.
         method: peft's name of the method.
         options: fields of its configuration.
         module: full name of the module.
-        values: what was drawn last, by full name.
+        names: full names of the tensors.
     """
 
     bare: nn.Module
     method: str
     options: dict[str, Any]
     module: str
-    values: dict[str, Tensor] = field(default_factory=dict)
+    names: tuple[str, ...]
 
-    def draw(self, seed: int) -> None:
-        """Put the method beside the module anew, with torch's generator started from `seed`."""
+    def draw(
+        self, rngs: Sequence[np.random.Generator], tensors: Sequence[Tensor]
+    ) -> Sequence[Tensor]:
+        """Apply the method to the module alone, with torch's generator seeded from `rngs[0]`."""
         alone = _Branch(self.module, self.bare)
-        _apply(alone, self.method, self.options, [self.module], seed)
-        self.values = {name: p.detach() for name, p in alone.named_parameters() if p.requires_grad}
-
-
-@dataclass(frozen=True)
-class Redraw:
-    """Draws one tensor as peft does.
-
-    Attributes:
-        together: the tensors beside the same module.
-        name: full name of the tensor.
-        first: whether it is the first of them, whose stream all are drawn from.
-    """
-
-    together: Together
-    name: str
-    first: bool
-
-    def __call__(self, rng: np.random.Generator, like: Tensor) -> Tensor:
-        """Return the value; tensors beside one module are drawn in the layout's order."""
-        if self.first:
-            self.together.draw(int(rng.integers(2**63)))
-        drawn = self.together.values.get(self.name)
-        if drawn is None or drawn.shape != like.shape:
-            method = self.together.method
-            raise ValueError(f"peft {method} draws {self.name} for several layers at once")
-        return drawn.float().cpu()
+        _apply(alone, self.method, self.options, [self.module], int(rngs[0].integers(2**63)))
+        found = {name: p.detach() for name, p in alone.named_parameters() if p.requires_grad}
+        for name, tensor in zip(self.names, tensors, strict=True):
+            if name not in found or found[name].shape != tensor.shape:
+                raise ValueError(f"peft {self.method} draws {name} for several layers at once")
+        return [found[name].float().cpu() for name in self.names]
 
 
 class _Branch(nn.Module):
@@ -136,24 +113,24 @@ class _Branch(nn.Module):
         for parent in parents:
             at.add_module(parent, nn.Module())
             at = at.get_submodule(parent)
-        at.add_module(last, share(model.get_submodule(name)))
+        at.add_module(last, copy_modules(model.get_submodule(name)))
 
 
-def _drawn(
+def _drawn_names(
     bare: nn.Module,
     method: str,
     options: Mapping[str, Any],
     modules: Sequence[str],
     trained: Mapping[str, Tensor],
-) -> set[str]:
+) -> list[str]:
     """Return the names of the trained tensors whose values depend on torch's generator."""
-    other = share(bare)
+    other = copy_modules(bare)
     _apply(other, method, options, modules, FROZEN_SEED + 1)
     held = dict(other.named_parameters())
-    return {name for name, value in trained.items() if not torch.equal(value, held[name])}
+    return [name for name, value in trained.items() if not torch.equal(value, held[name])]
 
 
-def _target(name: str, modules: Sequence[str]) -> str:
+def _module_of(name: str, modules: Sequence[str]) -> str:
     return max((m for m in modules if name.startswith(f"{m}.")), key=len)
 
 
@@ -166,7 +143,7 @@ def _apply(
     kind = PeftType(method)
     make: Any = PEFT_TYPE_TO_CONFIG_MAPPING[kind]
     try:
-        with seeded(model, seed):
+        with seeded_torch(model, seed):
             config = make(**options, target_modules=list(modules))
             PEFT_TYPE_TO_TUNER_MAPPING[kind](model, config, adapter_name="default")
     except (ValueError, TypeError, ImportError, RuntimeError, KeyError) as error:
@@ -188,7 +165,7 @@ def _unwritten(backbone: nn.Module, method: str, modules: Sequence[str]) -> Iter
 
 
 @contextmanager
-def seeded(model: nn.Module, seed: int) -> Iterator[None]:
+def seeded_torch(model: nn.Module, seed: int) -> Iterator[None]:
     """Start torch's generators from `seed` for the block; afterwards they go on as before."""
     devices = {p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(devices=sorted(devices)):

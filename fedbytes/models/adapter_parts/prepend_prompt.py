@@ -7,12 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from fedbytes.models.context_length import check_room, positions_of
+from fedbytes.models.context_length import check_text_fits, count_positions
+from fedbytes.models.forward_patch import replace_forward
 
 OUTPUTS = ("logits", "last_hidden_state")
 
 
-def read_first(backbone: nn.Module, prompt: Callable[[], Tensor]) -> None:
+def prepend_prompt(backbone: nn.Module, prompt: Callable[[], Tensor]) -> None:
     """Let a model read a prompt before each text, and answer for the text alone.
 
     Prompts take the first positions and are seen by every token; padding of the text stays unseen.
@@ -25,14 +26,14 @@ def read_first(backbone: nn.Module, prompt: Callable[[], Tensor]) -> None:
     """
     original: Callable[..., Any] = backbone.forward
     embeddings: nn.Module = backbone.get_input_embeddings()  # type: ignore[operator]
-    most = positions_of(backbone)
+    most = count_positions(backbone)
 
     def forward(input_ids: Tensor, attention_mask: Tensor | None = None, **options: Any) -> Any:
         front = prompt()
         length = len(front)
         cache = options.get("past_key_values")
         read = cache is not None and cache.get_seq_length() > 0
-        check_room(most, input_ids.shape[1], 0 if read else length)
+        check_text_fits(most, input_ids.shape[1], 0 if read else length)
         if attention_mask is not None:
             attention_mask = nn.functional.pad(attention_mask, (length, 0), value=1)
         options["attention_mask"] = attention_mask
@@ -48,12 +49,12 @@ def read_first(backbone: nn.Module, prompt: Callable[[], Tensor]) -> None:
                 output[key] = output[key][:, -input_ids.shape[1] :]
         return output
 
-    # Generation asks the signature what a model takes, positions among it.
+    # Generation reads the signature to find which inputs a model takes, positions included.
     forward.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]
-    backbone.forward = forward
+    replace_forward(backbone, forward)
 
 
-def vocabulary_of(backbone: Any) -> int:
+def vocabulary_size(backbone: Any) -> int:
     """Return how many tokens a model knows."""
     return int(backbone.config.vocab_size)
 

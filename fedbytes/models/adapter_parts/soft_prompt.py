@@ -42,12 +42,12 @@ class SoftPrompt(PromptText):
             ids = torch.from_numpy(self.start(rng, count))
             with torch.no_grad():
                 found: Tensor = embeddings(ids.to(like.device)).float()
-            return found if self.init != "random" else noise_like(rng, found)
+            return found if self.init != "random" else draw_noise_like(rng, found)
 
         return draw
 
 
-def noise_like(rng: np.random.Generator, example: Tensor) -> Tensor:
+def draw_noise_like(rng: np.random.Generator, example: Tensor) -> Tensor:
     """Return normal noise of an example's shape and root mean square."""
     size = float(example.float().square().mean().sqrt())
     drawn = rng.normal(0.0, size, tuple(example.shape)).astype(np.float32)

@@ -24,7 +24,7 @@ QUERY_VALUE = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Targeted(Adapter):
+class TargetedAdapter(Adapter):
     """An adapter of some linear layers.
 
     Attributes:
@@ -49,17 +49,17 @@ class Targeted(Adapter):
 
     def _modules(self, backbone: nn.Module) -> list[str]:
         """Return the full names of the linear layers that are adapted."""
-        found = modules_within(backbone, self._places(backbone), is_linear)
+        found = find_modules(backbone, self._places(backbone), is_linear)
         return self._chosen(found, "linear layer", self._auto(set(found)))
 
     def _auto(self, linear: set[str]) -> Collection[str]:
         """Return the names that `auto` stands for among those that the model has."""
-        return first_present(QUERY_VALUE, linear)
+        return first_present_group(QUERY_VALUE, linear)
 
     def _places(self, backbone: nn.Module) -> set[int] | None:
         """Return the places of the layers that are adapted, None for a model without a stack."""
         prefix, stack = find_layers(backbone)
-        wanted = wanted_places(self.name, self.layers, len(stack))
+        wanted = select_layers(self.name, self.layers, len(stack))
         return wanted if prefix else None
 
     def _chosen(
@@ -93,7 +93,7 @@ def is_linear(module: nn.Module) -> bool:
     return isinstance(module, nn.Linear | Conv1D)
 
 
-def modules_within(
+def find_modules(
     backbone: nn.Module,
     places: set[int] | None,
     kind: Callable[[nn.Module], bool],
@@ -119,12 +119,12 @@ def modules_within(
     return found
 
 
-def first_present(groups: tuple[tuple[str, ...], ...], found: set[str]) -> list[str]:
+def first_present_group(groups: tuple[tuple[str, ...], ...], found: set[str]) -> list[str]:
     """Return the first group whose names are all among `found`, or all of `found`, sorted."""
     return next((list(group) for group in groups if found >= set(group)), sorted(found))
 
 
-def wanted_places(what: str, layers: str | int | tuple[int, ...], count: int) -> set[int]:
+def select_layers(what: str, layers: str | int | tuple[int, ...], count: int) -> set[int]:
     """Return the places, among `count` layers, that an adapter's `layers` stands for.
 
     Raises:

@@ -3,13 +3,13 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapter_parts.target_layers import Targeted, modules_within
-from fedbytes.models.initialisers import as_it_is
+from fedbytes.models.adapter_parts.target_layers import TargetedAdapter, find_modules
+from fedbytes.models.initialisers import keep_value
 
 
 @ADAPTERS.register("bitfit")
 @dataclass(frozen=True)
-class BitFit(Targeted):
+class BitFit(TargetedAdapter):
     """Train the bias terms alone, starting from the pretrained ones (arXiv:2106.10199).
 
     `auto` is every bias, those of normalisations included, and with `layers: all` those outside
@@ -24,7 +24,7 @@ class BitFit(Targeted):
                 exist.
         """
         places, outside = self._places(backbone), self.layers == "all"
-        found = modules_within(backbone, places, _has_bias, outside)
+        found = find_modules(backbone, places, _has_bias, outside)
         if not found:
             kind = getattr(getattr(backbone, "config", None), "model_type", "such")
             raise ValueError(
@@ -33,7 +33,7 @@ class BitFit(Targeted):
             )
         chosen = set(self._chosen(found, "module with a bias", sorted(found)))
         return {
-            name: as_it_is
+            name: keep_value
             for name, _ in backbone.named_parameters()
             if name.endswith(".bias") and name.removesuffix(".bias") in chosen
         }

@@ -5,10 +5,10 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapter_parts.prepend_prompt import read_first, vocabulary_of
+from fedbytes.models.adapter_parts.prepend_prompt import prepend_prompt, vocabulary_size
 from fedbytes.models.adapter_parts.prompt_text import PromptText
 
-NAME = "prompt_ids"
+_NAME = "prompt_ids"
 
 
 @ADAPTERS.register("discrete_prompt")
@@ -26,7 +26,7 @@ class DiscretePrompt(PromptText):
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Put the prompt in front of what the model reads."""
-        vocabulary = vocabulary_of(backbone)
+        vocabulary = vocabulary_size(backbone)
         embeddings: nn.Module = backbone.get_input_embeddings()  # type: ignore[operator]
 
         def draw(rng: np.random.Generator, _like: Tensor) -> Tensor:
@@ -38,11 +38,11 @@ class DiscretePrompt(PromptText):
                     "adapter 'discrete_prompt' holds words, which have no gradient: use an "
                     "algorithm that needs none, such as prompt_search"
                 )
-            found: Tensor = embeddings(backbone.get_parameter(NAME).round().long())
+            found: Tensor = embeddings(backbone.get_parameter(_NAME).round().long())
             return found
 
         like = draw(np.random.default_rng(0), torch.empty(0))
         device = next(backbone.parameters()).device
-        backbone.register_parameter(NAME, nn.Parameter(like.to(device)))
-        read_first(backbone, prompt)
-        return {NAME: draw}
+        backbone.register_parameter(_NAME, nn.Parameter(like.to(device)))
+        prepend_prompt(backbone, prompt)
+        return {_NAME: draw}

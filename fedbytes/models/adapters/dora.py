@@ -2,17 +2,21 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapter_parts.peft_injection import inject
-from fedbytes.models.adapter_parts.target_layers import Targeted
-from fedbytes.models.adapters.lora import check_fits
-from fedbytes.models.initialisers import as_it_is, uniform, zeros
+from fedbytes.models.adapter import ADAPTERS, AnyInitial
+from fedbytes.models.adapter_parts.peft_injection import inject_peft
+from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
+from fedbytes.models.adapters.lora import check_rank_fits
+from fedbytes.models.initialisers import (
+    draw_uniform,
+    fill_zeros,
+    keep_value,
+)
 from fedbytes.plugin_fields import bounded
 
 
 @ADAPTERS.register("dora")
 @dataclass(frozen=True)
-class Dora(Targeted):
+class Dora(TargetedAdapter):
     """Weights split into magnitude and direction; LoRA moves the direction (arXiv:2402.09353).
 
     The magnitude, one value an output, is trained and sent too; it starts as the norm of the
@@ -26,7 +30,7 @@ class Dora(Targeted):
     rank: int = bounded(8, least=1)
     alpha: float | None = bounded(None, above=0)
 
-    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+    def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Insert factors and magnitudes and return them; A is drawn, B starts at zero.
 
         Raises:
@@ -35,7 +39,7 @@ class Dora(Targeted):
         """
         alpha = self.alpha if self.alpha is not None else 2 * self.rank
         modules = self._modules(backbone)
-        check_fits(backbone, modules, self.rank)
+        check_rank_fits(backbone, modules, self.rank)
         options = {"r": self.rank, "lora_alpha": alpha, "use_dora": True}
-        draws = {".lora_A.": uniform(1), ".lora_B.": zeros, ".lora_magnitude": as_it_is}
-        return inject(backbone, "LORA", options, modules, draws)
+        draws = {".lora_A.": draw_uniform(1), ".lora_B.": fill_zeros, ".lora_magnitude": keep_value}
+        return inject_peft(backbone, "LORA", options, modules, draws)

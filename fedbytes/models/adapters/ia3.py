@@ -4,9 +4,9 @@ from typing import Any
 
 from torch import nn
 
-from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapter_parts.peft_injection import inject
-from fedbytes.models.adapter_parts.target_layers import Targeted, first_present
+from fedbytes.models.adapter import ADAPTERS, AnyInitial
+from fedbytes.models.adapter_parts.peft_injection import inject_peft
+from fedbytes.models.adapter_parts.target_layers import TargetedAdapter, first_present_group
 
 KEY_VALUE = (
     ("key", "value"),
@@ -22,14 +22,14 @@ KEY_VALUE = (
 
 @ADAPTERS.register("ia3")
 @dataclass(frozen=True)
-class Ia3(Targeted):
+class Ia3(TargetedAdapter):
     """Learned scales of keys, values and the feed-forward's inner states (IA3, arXiv:2205.05638).
 
     `auto` is keys, values and the linear layers that lead back from the feed-forward's inner
     width. Of those that are chosen, the latter are scaled at their input, others at their output.
     """
 
-    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+    def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Insert the scales and return them; they start at one.
 
         Raises:
@@ -37,14 +37,14 @@ class Ia3(Targeted):
         """
         modules = self._modules(backbone)
         inner = [name for name in modules if _leads_back(backbone, name)]
-        return inject(backbone, "IA3", {"feedforward_modules": inner}, modules, draws={})
+        return inject_peft(backbone, "IA3", {"feedforward_modules": inner}, modules, draws={})
 
     def _modules(self, backbone: nn.Module) -> list[str]:
         chosen = super()._modules(backbone)
         if self.targets != "auto":
             return chosen
         # "dense" names three layers in BERT, of which one is meant.
-        keys = set(first_present(KEY_VALUE, {name.rsplit(".", 1)[-1] for name in chosen}))
+        keys = set(first_present_group(KEY_VALUE, {name.rsplit(".", 1)[-1] for name in chosen}))
         return [
             name
             for name in chosen

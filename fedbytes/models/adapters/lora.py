@@ -5,16 +5,17 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapter_parts.peft_injection import inject
-from fedbytes.models.adapter_parts.target_layers import Targeted
-from fedbytes.models.initialisers import uniform, zeros
+from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial
+from fedbytes.models.adapter_parts.peft_injection import inject_peft
+from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
+from fedbytes.models.forward_patch import replace_forward
+from fedbytes.models.initialisers import draw_uniform, fill_zeros
 from fedbytes.plugin_fields import added_field, bounded
 
 
 @ADAPTERS.register("lora")
 @dataclass(frozen=True)
-class Lora(Targeted):
+class Lora(TargetedAdapter):
     """Low-rank updates beside frozen linear layers (LoRA, arXiv:2106.09685), attached by peft.
 
     Attributes:
@@ -31,7 +32,7 @@ class Lora(Targeted):
     train: Literal["both", "a", "b"] = added_field("both")
     use_rslora: bool = added_field(False)
 
-    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+    def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Insert the factors and return those that are trained.
 
         One is drawn and the other starts at zero, A and B in turn as in peft unless A alone is
@@ -42,20 +43,20 @@ class Lora(Targeted):
                 is smaller than `rank`.
         """
         modules = self._modules(backbone)
-        check_fits(backbone, modules, self.rank)
+        check_rank_fits(backbone, modules, self.rank)
         options = {
             "r": self.rank,
             "lora_alpha": self.alpha if self.alpha is not None else 2 * self.rank,
             "use_rslora": self.use_rslora,
         }
-        draws = {".lora_A.": uniform(1), ".lora_B.": zeros}
+        draws = {".lora_A.": draw_uniform(1), ".lora_B.": fill_zeros}
         if self.train == "a":
-            draws[".lora_A."] = zeros
-        trained = inject(backbone, "LORA", options, modules, draws)
+            draws[".lora_A."] = fill_zeros
+        trained = inject_peft(backbone, "LORA", options, modules, draws)
         for module in backbone.modules():
             if hasattr(module, "lora_A"):
-                module.forward = MethodType(_forward, module)
-        still = self._still
+                replace_forward(module, MethodType(_forward, module))
+        still = self._frozen_factor
         if still is None:
             return trained
         for name in trained:
@@ -67,7 +68,7 @@ class Lora(Targeted):
         return {name: draw for name, draw in trained.items() if still not in name}
 
     @property
-    def _still(self) -> str | None:
+    def _frozen_factor(self) -> str | None:
         """Part of the names of the factors that are not trained."""
         return {"both": None, "a": ".lora_B.", "b": ".lora_A."}[self.train]
 
@@ -77,14 +78,14 @@ class Lora(Targeted):
 
     def frozen(self, backbone: nn.Module) -> dict[str, Initial]:
         """Return the factor that is drawn and never trained, if there is one."""
-        still = self._still
+        still = self._frozen_factor
         if still is None:
             return {}
-        draw = uniform(1 if self.train == "b" else 0)
+        draw = draw_uniform(1 if self.train == "b" else 0)
         return {name: draw for name, _ in backbone.named_buffers() if still in name}
 
 
-def check_fits(backbone: nn.Module, modules: list[str], rank: int) -> None:
+def check_rank_fits(backbone: nn.Module, modules: list[str], rank: int) -> None:
     """Raise ValueError for a rank above what the smallest of some linear layers has."""
     sizes = {name: min(_sides(backbone.get_submodule(name))) for name in modules}
     smallest = min(sizes, key=lambda name: sizes[name])

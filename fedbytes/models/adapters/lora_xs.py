@@ -5,19 +5,19 @@ from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapter_parts.target_layers import Targeted
-from fedbytes.models.adapters.lora import check_fits
-from fedbytes.models.base.quantised_base import unpack
-from fedbytes.models.initialisers import normal
+from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
+from fedbytes.models.adapters.lora import check_rank_fits
+from fedbytes.models.base.quantised_base import unpack_weight
+from fedbytes.models.initialisers import draw_normal
 from fedbytes.plugin_fields import bounded
 
 # The paper's deviation of R at the start: so small that the model is as good as the base.
-START = 1e-5
+_INITIAL_DEVIATION = 1e-5
 
 
 @ADAPTERS.register("lora_xs")
 @dataclass(frozen=True)
-class LoraXs(Targeted):
+class LoraXs(TargetedAdapter):
     """A small square matrix between the singular vectors of each weight (arXiv:2405.17604).
 
     The frozen outer factors are the weight's own first singular vectors, scaled by the singular
@@ -41,18 +41,18 @@ class LoraXs(Targeted):
         scale = (self.alpha if self.alpha is not None else 2 * self.rank) / self.rank
         trained: dict[str, Initial] = {}
         modules = self._modules(backbone)
-        check_fits(backbone, modules, self.rank)
+        check_rank_fits(backbone, modules, self.rank)
         for name in modules:
             layer = backbone.get_submodule(name)
             weight = _matrix(layer)
             parent, _, last = name.rpartition(".")
             down, up = singular_factors(weight, self.rank)
-            setattr(backbone.get_submodule(parent), last, Between(layer, down, up, scale))
-            trained[f"{name}.lora_xs_R"] = normal(START)
+            setattr(backbone.get_submodule(parent), last, LoraXsLinear(layer, down, up, scale))
+            trained[f"{name}.lora_xs_R"] = draw_normal(_INITIAL_DEVIATION)
         return trained
 
 
-class Between(nn.Module):
+class LoraXsLinear(nn.Module):
     """A frozen linear layer plus `scale * up @ R @ down`.
 
     Args:
@@ -109,5 +109,5 @@ def _matrix(layer: nn.Module) -> Tensor:
 
     weight: Tensor = layer.weight  # type: ignore[assignment]
     if not weight.is_floating_point():
-        return unpack(weight, torch.float32)
+        return unpack_weight(weight, torch.float32)
     return weight.t() if isinstance(layer, Conv1D) else weight

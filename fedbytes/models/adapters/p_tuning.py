@@ -5,15 +5,15 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapter_parts.prepend_prompt import read_first
+from fedbytes.models.adapter_parts.prepend_prompt import prepend_prompt
 from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt
-from fedbytes.models.capability import can_read, read_through
-from fedbytes.models.initialisers import uniform_below
+from fedbytes.models.base.capability import can_run_lstm, run_lstm
+from fedbytes.models.initialisers import draw_uniform_below
 from fedbytes.plugin_fields import added_field, bounded
 from fedbytes.process.quiet import quiet_logger
 
-NAME = "prompt_encoder"
-LAYERS = 2  # of an LSTM, as in peft
+_NAME = "prompt_encoder"
+_LSTM_LAYERS = 2  # of an LSTM, as in peft
 
 
 @ADAPTERS.register("p_tuning")
@@ -33,11 +33,11 @@ class PTuning(SoftPrompt):
 
     encoder_hidden: int = bounded(128, least=1)
     encoder: Literal["mlp", "lstm"] = added_field("mlp")
-    encoder_layers: int = added_field(bounded(LAYERS, least=1))
+    encoder_layers: int = added_field(bounded(_LSTM_LAYERS, least=1))
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.encoder == "mlp" and self.encoder_layers != LAYERS:
+        if self.encoder == "mlp" and self.encoder_layers != _LSTM_LAYERS:
             raise ValueError(
                 f"encoder_layers={self.encoder_layers} is of an LSTM: set encoder=lstm, or leave "
                 "it out"
@@ -50,16 +50,16 @@ class PTuning(SoftPrompt):
         """
         hidden = backbone.get_input_embeddings().embedding_dim  # type: ignore[operator]
         encoder = self._encoder(hidden).to(next(backbone.parameters()).device)
-        backbone.add_module(NAME, encoder)
+        backbone.add_module(_NAME, encoder)
         if self.encoder == "lstm":  # asked now and remembered, not in the middle of a run
             _reads(encoder.lstm_head, torch.bfloat16)
-        read_first(backbone, lambda: _vectors(encoder))
-        trained: dict[str, Initial] = {f"{NAME}.embedding.weight": self.words(backbone)}
+        prepend_prompt(backbone, lambda: _vectors(encoder))
+        trained: dict[str, Initial] = {f"{_NAME}.embedding.weight": self.words(backbone)}
         for place, layer in encoder.named_modules():
             if isinstance(layer, nn.Linear | nn.LSTM):
                 width = layer.in_features if isinstance(layer, nn.Linear) else layer.hidden_size
                 for name, _ in layer.named_parameters():
-                    trained[f"{NAME}.{place}.{name}"] = uniform_below(width**-0.5)
+                    trained[f"{_NAME}.{place}.{name}"] = draw_uniform_below(width**-0.5)
         return trained
 
     def _encoder(self, hidden: int) -> Any:
@@ -91,11 +91,11 @@ def _read(lstm: nn.LSTM, states: Tensor) -> Tensor:
     """Return what an LSTM makes of the prompt, in float32 where autocast's type cannot be had."""
     kind = states.device.type
     if not torch.is_autocast_enabled(kind) or _reads(lstm, torch.get_autocast_dtype(kind)):
-        return read_through(lstm, states)
+        return run_lstm(lstm, states)
     with torch.autocast(kind, enabled=False):
-        return read_through(lstm, states)
+        return run_lstm(lstm, states)
 
 
 def _reads(lstm: nn.LSTM, dtype: torch.dtype) -> bool:
     device = lstm.weight_ih_l0.device
-    return can_read(device, dtype, lstm.input_size, lstm.hidden_size, lstm.num_layers)
+    return can_run_lstm(device, dtype, lstm.input_size, lstm.hidden_size, lstm.num_layers)

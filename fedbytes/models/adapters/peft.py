@@ -5,9 +5,9 @@ from typing import Any
 
 from torch import nn
 
-from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapter_parts.peft_injection import inject
-from fedbytes.models.adapter_parts.target_layers import Targeted, modules_within
+from fedbytes.models.adapter import ADAPTERS, AnyInitial
+from fedbytes.models.adapter_parts.peft_injection import inject_peft
+from fedbytes.models.adapter_parts.target_layers import TargetedAdapter, find_modules
 from fedbytes.process.quiet import quiet_logger
 from fedbytes.registry import nearest
 
@@ -47,7 +47,7 @@ _NO_OPTIONS = {
 
 @ADAPTERS.register("peft")
 @dataclass(frozen=True)
-class Peft(Targeted):
+class Peft(TargetedAdapter):
     """Any method of peft that puts tensors beside single layers, by peft's name for it.
 
     Initial values are peft's, drawn from the run's seed where peft draws. What a method draws and
@@ -65,7 +65,7 @@ class Peft(Targeted):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "method", self.method.upper())
-        known = methods()
+        known = supported_methods()
         if self.method in REFUSED:
             raise ValueError(f"peft method {self.method} does not fit: {REFUSED[self.method]}")
         if self.method not in known:
@@ -83,13 +83,13 @@ class Peft(Targeted):
         if "dropout" in name and value:
             raise ValueError(f"peft option {name}={value}: dropout is off everywhere")
 
-    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+    def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Insert the method's tensors and return those that are trained.
 
         Raises:
             ValueError: if peft refuses, or a target or layer does not exist.
         """
-        return inject(backbone, self.method, self.options, self._modules(backbone))
+        return inject_peft(backbone, self.method, self.options, self._modules(backbone))
 
     def trains_factors(self) -> bool:
         """Return whether the method is LoRA, of whatever options."""
@@ -98,11 +98,11 @@ class Peft(Targeted):
     def _modules(self, backbone: nn.Module) -> list[str]:
         if self.method != "LN_TUNING":
             return super()._modules(backbone)
-        found = modules_within(backbone, self._places(backbone), _is_norm)
+        found = find_modules(backbone, self._places(backbone), _is_norm)
         return self._chosen(found, "normalisation", sorted(found))
 
 
-def methods() -> dict[str, set[str]]:
+def supported_methods() -> dict[str, set[str]]:
     """Return the methods that fit, with the options that each has."""
     with quiet_logger("bitsandbytes"):
         from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING

@@ -1,13 +1,14 @@
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapter import ADAPTERS, AnyInitial, JointInitial
 from fedbytes.models.adapter_parts.attention_prefix import KEYS, VALUES, AttentionPrefix
-from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt, noise_like
-from fedbytes.models.context_length import check_prompt, positions_of
+from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt, draw_noise_like
+from fedbytes.models.context_length import check_prompt_fits, count_positions
 
 
 @ADAPTERS.register("prefix_tuning")
@@ -24,48 +25,33 @@ class PrefixTuning(SoftPrompt):
         """None: keys and values stand in front of those of the text without positions."""
         return 0
 
-    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+    def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Put keys and values in front, and return them.
 
         Raises:
             ValueError: if the model's attention cannot be reached; prompt_tuning then can. Or if
                 it cannot read the words that they start as.
         """
-        check_prompt(positions_of(backbone), self.tokens)
+        check_prompt_fits(count_positions(backbone), self.tokens)
         prefix = AttentionPrefix(backbone, self.tokens)
-        together = Words(self, prefix)
-        names = [(f"{name}.{p}", p, kind) for p in range(prefix.layers) for kind, name in KINDS]
-        return {name: Part(together, place, kind) for name, place, kind in names}
+        names = [f"{kind}.{layer}" for layer in range(prefix.layers) for kind in (KEYS, VALUES)]
+        return dict.fromkeys(names, KeysAndValuesOfWords(self, prefix))
 
 
-KINDS = ((0, KEYS), (1, VALUES))
-
-
-@dataclass
-class Words:
-    """Keys and values of the words that a prefix starts as, by layer."""
+@dataclass(frozen=True, eq=False)
+class KeysAndValuesOfWords(JointInitial):
+    """Keys and values that the base computes for the prompt's words, or noise of that size."""
 
     adapter: SoftPrompt
     prefix: AttentionPrefix
-    found: list[tuple[Tensor, Tensor]] = field(default_factory=list)
 
-    def draw(self, rng: np.random.Generator, device: torch.device) -> None:
-        """Draw the words, and let the base read them."""
-        ids = self.adapter.start(rng, int(self.prefix.backbone.config.vocab_size))
-        self.found = self.prefix.of(torch.from_numpy(ids).to(device))
-
-
-@dataclass(frozen=True)
-class Part:
-    """Draws one layer's keys (`kind` 0) or values (1); the first part draws the words of all."""
-
-    together: Words
-    place: int
-    kind: int
-
-    def __call__(self, rng: np.random.Generator, like: Tensor) -> Tensor:
-        """Return the start [length, heads x width]; parts are drawn in the layout's order."""
-        if self.place == self.kind == 0:
-            self.together.draw(rng, like.device)
-        start = self.together.found[self.place][self.kind]
-        return noise_like(rng, start) if self.together.adapter.init == "random" else start
+    def draw(
+        self, rngs: Sequence[np.random.Generator], tensors: Sequence[Tensor]
+    ) -> Sequence[Tensor]:
+        """Return each layer's keys and values [length, heads x width]; `rngs[0]` draws words."""
+        ids = self.adapter.start(rngs[0], int(self.prefix.backbone.config.vocab_size))
+        pairs = self.prefix.of(torch.from_numpy(ids).to(tensors[0].device))
+        start = [part for pair in pairs for part in pair]
+        if self.adapter.init != "random":
+            return start
+        return [draw_noise_like(rng, part) for rng, part in zip(rngs, start, strict=True)]

@@ -2,15 +2,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapter_parts.prepend_prompt import read_first, vocabulary_of
+from fedbytes.models.adapter_parts.prepend_prompt import prepend_prompt, vocabulary_size
 from fedbytes.models.adapter_parts.prompt_text import PromptText
+from fedbytes.models.initialisers import fill_zeros
 from fedbytes.plugin_fields import bounded
 from fedbytes.streams import stream
 
-NAME = "prompt_point"
+_NAME = "prompt_point"
 
 
 @ADAPTERS.register("projected_prompt")
@@ -33,19 +34,15 @@ class ProjectedPrompt(PromptText):
         """Put the prompt in front of what the model reads."""
         embeddings: nn.Module = backbone.get_input_embeddings()  # type: ignore[operator]
         device = next(backbone.parameters()).device
-        ids = self.start(stream(0, "projected prompt"), vocabulary_of(backbone))
+        ids = self.start(stream(0, "projected prompt"), vocabulary_size(backbone))
         with torch.no_grad():
             words = embeddings(torch.from_numpy(ids).to(device)).float()
         drawn = stream(0, "projected prompt", 1).normal(size=(words.numel(), self.dimension))
         matrix = torch.from_numpy(drawn.astype(np.float32)).to(device)
         matrix *= float(words.square().mean().sqrt())
         point = nn.Parameter(torch.zeros(self.dimension, device=device))
-        backbone.register_parameter(NAME, point)
-        read_first(
-            backbone, lambda: words + (matrix @ backbone.get_parameter(NAME)).view(words.shape)
+        backbone.register_parameter(_NAME, point)
+        prepend_prompt(
+            backbone, lambda: words + (matrix @ backbone.get_parameter(_NAME)).view(words.shape)
         )
-        return {NAME: _zeros}
-
-
-def _zeros(_rng: np.random.Generator, like: Tensor) -> Tensor:
-    return torch.zeros(like.shape)
+        return {_NAME: fill_zeros}

@@ -4,10 +4,10 @@ import torch
 from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapter_parts.prepend_prompt import read_first
+from fedbytes.models.adapter_parts.prepend_prompt import prepend_prompt
 from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt
 
-NAME = "soft_prompt"
+_NAME = "soft_prompt"
 
 
 @ADAPTERS.register("prompt_tuning")
@@ -24,6 +24,6 @@ class PromptTuning(SoftPrompt):
         hidden = backbone.get_input_embeddings().embedding_dim  # type: ignore[operator]
         device = next(backbone.parameters()).device
         prompt = torch.zeros(self.tokens, hidden, device=device)
-        backbone.register_parameter(NAME, nn.Parameter(prompt))
-        read_first(backbone, lambda: backbone.get_parameter(NAME))
-        return {NAME: self.words(backbone)}
+        backbone.register_parameter(_NAME, nn.Parameter(prompt))
+        prepend_prompt(backbone, lambda: backbone.get_parameter(_NAME))
+        return {_NAME: self.words(backbone)}

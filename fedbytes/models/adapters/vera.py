@@ -3,16 +3,16 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from fedbytes.models.adapter import ADAPTERS, Initial
-from fedbytes.models.adapter_parts.peft_injection import inject
-from fedbytes.models.adapter_parts.target_layers import Targeted
-from fedbytes.models.initialisers import uniform
+from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial
+from fedbytes.models.adapter_parts.peft_injection import inject_peft
+from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
+from fedbytes.models.initialisers import draw_uniform
 from fedbytes.plugin_fields import bounded
 
 
 @ADAPTERS.register("vera")
 @dataclass(frozen=True)
-class Vera(Targeted):
+class Vera(TargetedAdapter):
     """Two scaling vectors a layer around one random pair of factors for all (arXiv:2310.11454).
 
     The pair is drawn from the run's seed and never sent. Layers of different sizes use slices of
@@ -31,17 +31,17 @@ class Vera(Targeted):
         if self.d_initial == 0:
             raise ValueError("d_initial must not be 0: neither vector would get a gradient")
 
-    def attach(self, backbone: nn.Module) -> dict[str, Initial]:
+    def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Insert the vectors and return them.
 
         Raises:
             ValueError: if a target or layer does not exist; the message lists those that do.
         """
         options = {"r": self.rank, "d_initial": self.d_initial}
-        return inject(backbone, "VERA", options, self._modules(backbone), draws={})
+        return inject_peft(backbone, "VERA", options, self._modules(backbone), draws={})
 
     def frozen(self, backbone: nn.Module) -> dict[str, Initial]:
         """Return the shared pair, drawn by Kaiming's rule as in the paper."""
-        draw = uniform(1, gain=math.sqrt(6))
+        draw = draw_uniform(1, gain=math.sqrt(6))
         found = (name for name, _ in backbone.named_buffers())
         return {name: draw for name in found if ".vera_A." in name or ".vera_B." in name}

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from fedbytes.models.forward_patch import replace_forward
 from fedbytes.models.layer_stack import find_layers
 
 
@@ -29,7 +30,7 @@ def checkpoint_layers(backbone: nn.Module) -> None:
             "know of: leave it out"
         )
     for layer in layers:
-        layer.forward = _checkpointed(layer.forward)
+        replace_forward(layer, _checkpointed(layer.forward))
 
 
 def _checkpointed(original: Callable[..., Any]) -> Callable[..., Any]:

@@ -3,41 +3,38 @@
 import copy
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import xxhash
 from torch import nn
 
-from fedbytes.data.assets.asset_files import asset_digest, asset_names, fetch
-from fedbytes.data.assets.sources import hub_answers
+from fedbytes.data.assets.asset_files import asset_digest, asset_names
 from fedbytes.data.task import Kind
 from fedbytes.data.tokens.token_cache import Tokenizer
 from fedbytes.data.tokens.tokenizer_training import tokenizer_digest
-from fedbytes.models.base.offload import Offload, store
+from fedbytes.models.base.offload import Offload, offload_weights
+from fedbytes.models.base.pretrained_files import (
+    check_kind,
+    is_decoder,
+    load_config,
+    load_part,
+    locate_model,
+)
 from fedbytes.models.base.quantised_base import (
     Quantisation,
+    finish_quantised,
+    load_quantised,
     loading_options,
-    quantise_again,
-    settle,
     stored_bytes,
     weight_count,
 )
 from fedbytes.models.base.tiny_bases import TINY, byte_tokenizer, tiny_model
-from fedbytes.process.quiet import quiet_transformers
-from fedbytes.registry import nearest
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-M = TypeVar("M", bound=nn.Module)
-NAMED = {
-    "minilm": "all-MiniLM-L6-v2, a sentence encoder of 22.6 M parameters",
-    "smollm2-135m": "SmolLM2-135M-Instruct, a causal language model of 134.5 M parameters",
-    "tiny-bert": "a random encoder, for tests",
-    "tiny-llama": "a random causal language model, for tests",
-}
+ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ class Base:
 
     def shared_copy(self) -> "PreTrainedModel":
         """Return modules of one's own around the same parameters and buffers."""
-        return share(self.model)
+        return copy_modules(self.model)
 
 
 def load_base(
@@ -126,13 +123,13 @@ def _load(
         options = loading_options(quantisation, device)
     model: Any
     if name in TINY:
-        _check_kind(name, name == "tiny-llama", kind)
+        check_kind(name, name == "tiny-llama", kind)
         model = tiny_model(name, auto_class)
-        model = model if quantisation is None else quantise_again(model, options)
+        model = model if quantisation is None else load_quantised(model, options)
     else:
-        where = _locate(name)
-        _check_kind(name, _is_decoder(_config(name, where)), kind)
-        model = _from(name, where, auto_class, **options)
+        where = locate_model(name)
+        check_kind(name, is_decoder(load_config(name, where)), kind)
+        model = load_part(name, where, auto_class, **options)
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # not read here, and must not be trained or sent
     model.config.use_cache = False
@@ -140,7 +137,7 @@ def _load(
     if quantisation is None:
         model.to(device)
     else:
-        settle(model, quantisation)
+        finish_quantised(model, quantisation)
     weights = [*model.parameters()]
     digest = asset_digest(name) if name in asset_names() else _weights_digest(model)
     info = BaseInfo(
@@ -148,10 +145,10 @@ def _load(
         digest=digest if quantisation is None else f"{digest} {quantisation}",
         parameters=sum(weight_count(p) for p in weights),
         setup_bytes=sum(stored_bytes(p) for p in weights),
-        decoder=_is_decoder(model.config),
+        decoder=is_decoder(model.config),
     )
     if offload is not None:
-        store(model, offload, info.digest)
+        offload_weights(model, offload, info.digest)
     return Base(model, info)
 
 
@@ -159,80 +156,18 @@ def _load(
 def _load_tokenizer(name: str) -> tuple[Tokenizer, str]:
     from transformers import AutoTokenizer
 
-    tokenizer: Any = byte_tokenizer() if name in TINY else _from(name, _locate(name), AutoTokenizer)
+    tokenizer: Any = (
+        byte_tokenizer() if name in TINY else load_part(name, locate_model(name), AutoTokenizer)
+    )
     # Whole texts are cut to the task's max_length, so the tokenizer need not warn of long ones.
     tokenizer.model_max_length = int(1e9)
     return tokenizer, tokenizer_digest(tokenizer)
 
 
-def share(module: M) -> M:
+def copy_modules(module: ModuleT) -> ModuleT:
     """Return a copy of a module tree that holds the very same parameters and buffers."""
     held = [*module.parameters(), *module.buffers()]
     return copy.deepcopy(module, {id(tensor): tensor for tensor in held})
-
-
-def _locate(name: str) -> str:
-    """Return the folder or hub id that `name` stands for."""
-    if name in asset_names():
-        if name not in NAMED:
-            raise ValueError(f"{name!r} is a data set, not a model{nearest(name, NAMED)}")
-        return str(fetch(name))
-    path = Path(name).expanduser()
-    if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise ValueError(f"model folder {path} has no config.json")
-        return str(path)
-    if name.startswith(("/", ".", "~")) or name.count("/") > 1:
-        raise ValueError(f"there is no model folder {path}")
-    return name
-
-
-def _config(name: str, where: str) -> Any:
-    from transformers import AutoConfig
-
-    return _from(name, where, AutoConfig)
-
-
-def _from(name: str, where: str, auto_class: Any, **options: Any) -> Any:
-    """Load a part of a model; a hub that does not answer leaves its local cache."""
-    from huggingface_hub import constants
-
-    local = Path(where).is_dir() or constants.HF_HUB_OFFLINE or not _hub_is_up(constants.ENDPOINT)
-    try:
-        with quiet_transformers():
-            return auto_class.from_pretrained(where, local_files_only=local, **options)
-    except Exception as error:  # the library raises many unrelated types
-        if Path(where).is_dir():
-            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(": ")
-            if auto_class.__name__ == "AutoTokenizer":
-                reason = f"it has no tokenizer, or one that is not complete ({reason})"
-            raise ValueError(f"model folder {where} does not load: {reason}") from error
-        hub = "not at hand from the hub, which is not reachable" if local else "not on the hub"
-        raise ValueError(
-            f"no model {name!r}: not a folder, {hub}, and not a name of ours{nearest(name, NAMED)}"
-        ) from error
-
-
-@lru_cache(maxsize=2)
-def _hub_is_up(endpoint: str) -> bool:
-    return hub_answers(endpoint)
-
-
-def _is_decoder(config: Any) -> bool:
-    from transformers.models.auto.modeling_auto import (
-        MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL,
-    )
-    from transformers.models.auto.modeling_auto import (
-        MODEL_FOR_MASKED_LM_MAPPING_NAMES as MASKED,
-    )
-
-    # BERT and its kin are in both tables: they can decode, but were trained to see both sides.
-    return config.model_type in CAUSAL and config.model_type not in MASKED
-
-
-def _check_kind(name: str, decoder: bool, kind: Kind) -> None:
-    if kind == "causal-lm" and not decoder:
-        raise ValueError(f"model {name!r} is an encoder; causal-lm needs one such as smollm2-135m")
 
 
 def _weights_digest(model: nn.Module) -> str:
@@ -241,6 +176,3 @@ def _weights_digest(model: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
     return digest.hexdigest()
-
-
-__all__ = ["NAMED", "Base", "BaseInfo", "load_base", "load_tokenizer", "share"]

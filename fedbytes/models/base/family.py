@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from fedbytes.data.tokens.encoded import EncodedTask
-from fedbytes.data.tokens.tokenizer_training import LEAST_VOCABULARY, serialised
+from fedbytes.data.tokens.tokenizer_training import LEAST_VOCABULARY, serialise_tokenizer
 from fedbytes.models.adapter import Initial
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
@@ -71,7 +71,7 @@ FAMILIES: Registry[Family] = Registry(
 )
 
 
-def take_family(given: Mapping[str, Any]) -> tuple[Family | None, dict[str, Any]]:
+def split_family_fields(given: Mapping[str, Any]) -> tuple[Family | None, dict[str, Any]]:
     """Return the family that a model's specification names, if any, and the fields beside its own.
 
     Raises:
@@ -114,6 +114,6 @@ def make_base(family: Family, task: EncodedTask, device: torch.device) -> "Base"
         parameters=sum(p.numel() for p in model.parameters()),
         setup_bytes=0,
         decoder=True,
-        tokenizer_bytes=len(serialised(task.tokenizer)),
+        tokenizer_bytes=len(serialise_tokenizer(task.tokenizer)),
     )
     return Base(model, info)

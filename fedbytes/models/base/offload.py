@@ -24,7 +24,7 @@ class Offload:
     folder: str = ""
 
 
-def store(
+def offload_weights(
     model: Any, offload: Offload, digest: str, max_memory: dict[int | str, int] | None = None
 ) -> None:
     """Put a base's weights where they are kept; those on disk become memory maps.
@@ -52,10 +52,10 @@ def store(
         elif place != "cpu":
             parameter.data = parameter.data.to(place)
     if on_disk:
-        _map(on_disk, offload.folder, digest)
+        _map_from_disk(on_disk, offload.folder, digest)
 
 
-def fetch_when_used(backbone: nn.Module, trained: set[str], device: torch.device) -> None:
+def fetch_weights_on_use(backbone: nn.Module, trained: set[str], device: torch.device) -> None:
     """Let modules fetch frozen weights to `device` when they run, and let go of them after.
 
     What is trained, and what shares a module with it, stays on the device. Autograd keeps the
@@ -91,7 +91,7 @@ def _owner(name: str, places: dict[str, int | str]) -> str:
     return max(inside, key=len)
 
 
-def _map(parameters: dict[str, nn.Parameter], folder: str, digest: str) -> None:
+def _map_from_disk(parameters: dict[str, nn.Parameter], folder: str, digest: str) -> None:
     from safetensors.torch import load_file, save_file
 
     if not folder:

@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fedbytes.models.capability import can_compute
+from fedbytes.models.base.capability import can_compute
+from fedbytes.models.forward_patch import replace_forward
 from fedbytes.process.optional_imports import import_bitsandbytes
 
-Kind = Literal["nf4", "fp4", "int8"]
+WeightFormat = Literal["nf4", "fp4", "int8"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,7 @@ class Quantisation:
         compute: type of the products with the unpacked weights.
     """
 
-    kind: Kind
+    kind: WeightFormat
     double: bool
     compute: torch.dtype
 
@@ -94,7 +95,7 @@ def _packed(quantisation: Quantisation, device: torch.device) -> Any:
     return weight.to(device)
 
 
-def quantise_again(model: Any, options: dict[str, Any]) -> Any:
+def load_quantised(model: Any, options: dict[str, Any]) -> Any:
     """Return a model that was made and not read, such as a tiny one, with packed weights."""
     from fedbytes.process.quiet import quiet_transformers
 
@@ -104,7 +105,7 @@ def quantise_again(model: Any, options: dict[str, Any]) -> Any:
         )
 
 
-def settle(model: nn.Module, quantisation: Quantisation) -> None:
+def finish_quantised(model: nn.Module, quantisation: Quantisation) -> None:
     """Give packed layers a forward of ours, the same in evaluation as in training.
 
     bitsandbytes' own, in evaluation mode, repacks 4-bit weights in place on some CPUs, after which
@@ -120,7 +121,7 @@ def settle(model: nn.Module, quantisation: Quantisation) -> None:
             continue
         layer.compute_dtype = quantisation.compute
         layer.quant_state = None  # the weight has it; a copy of the module must not copy it
-        layer.forward = MethodType(_forward, layer)
+        replace_forward(layer, MethodType(_forward, layer))
 
 
 def weight_count(parameter: Tensor) -> int:
@@ -160,14 +161,14 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.weight = weight
-        return F.linear(x, unpack(weight, x.dtype))
+        return F.linear(x, unpack_weight(weight, x.dtype))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        return gradients[0] @ unpack(ctx.weight, gradients[0].dtype), None
+        return gradients[0] @ unpack_weight(ctx.weight, gradients[0].dtype), None
 
 
-def unpack(weight: Any, dtype: torch.dtype) -> Tensor:
+def unpack_weight(weight: Any, dtype: torch.dtype) -> Tensor:
     """Return the weights [out, in] that a packed parameter stands for."""
     if weight.dtype == torch.int8:
         rows: Tensor = weight.detach().to(dtype)

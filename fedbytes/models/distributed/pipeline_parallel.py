@@ -1,17 +1,23 @@
 """One base over several processes: each holds some consecutive layers and hands on their states."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from fedbytes.models.adapter_parts.attention_prefix import KEYS
-from fedbytes.models.distributed.pipeline_schedule import Pass, Stack
-from fedbytes.models.distributed.tensor_parallel import move_rest
+from fedbytes.models.distributed.pipeline_partition import (
+    check_pipeline,
+    count_empty_outputs,
+    cut_points,
+    drop_weights,
+    select_rows,
+)
+from fedbytes.models.distributed.pipeline_schedule import PipelineFunction, PipelinePass
+from fedbytes.models.distributed.tensor_parallel import move_unsplit
+from fedbytes.models.forward_patch import replace_forward
 from fedbytes.models.layer_stack import find_layers, lowest_trained_layer
 
 Call = tuple[tuple[Any, ...], dict[str, Any]]
@@ -41,18 +47,18 @@ class Pipeline:
     def __init__(self, backbone: Any, trained: set[str], device: torch.device, parts: int) -> None:
         self.backbone, self.parts = backbone, parts
         layers: list[Any] = find_layers(backbone)[1]
-        _check(backbone, len(layers), dist.get_world_size())
+        check_pipeline(backbone, len(layers), dist.get_world_size())
         self._count = len(layers)
         place = dist.get_rank()
-        self._begin, self._end = _bounds(len(layers), dist.get_world_size())[place : place + 2]
-        self._others = _beside_states(backbone, layers)
+        self._begin, self._end = cut_points(len(layers), dist.get_world_size())[place : place + 2]
+        self._others = count_empty_outputs(backbone, layers)
         self._own = [layer.forward for layer in layers[self._begin : self._end]]
         self._calls: list[Call] = []
         for place, layer in enumerate(layers):
-            layer.forward = self._noting(place)
+            replace_forward(layer, self._noting(place))
         ours = {id(p) for name, p in backbone.named_parameters() if name in trained}
-        _take_away(backbone, layers[: self._begin] + layers[self._end :], ours)
-        move_rest(backbone, set(), device)
+        drop_weights(backbone, layers[: self._begin] + layers[self._end :], ours)
+        move_unsplit(backbone, set(), device)
 
     def bind(self, network: nn.Module, flat: nn.Parameter) -> None:
         """Take note of the trained parameters, which are views into `flat`.
@@ -81,16 +87,16 @@ class Pipeline:
 
     def _run(self, states: Tensor) -> Tensor:
         calls, self._calls = self._calls[self._begin : self._end], []
-        batch = Pass(
+        batch = PipelinePass(
             run=lambda part, rows: self._through_own(part, calls, rows, len(states)),
-            rows=[slice(*ends) for ends in pairwise(_bounds(len(states), self.parts))],
+            rows=[slice(*ends) for ends in pairwise(cut_points(len(states), self.parts))],
             flat=self._flat,
             trained=self._trained,
             wanted=self._reaches(self._begin, states),
             returned=self._reaches(self._end, states),
         )
         if torch.is_grad_enabled() and self._reaches(self._count, states):
-            after: Tensor = Stack.apply(states, self._flat, batch)  # type: ignore[no-untyped-call]
+            after: Tensor = PipelineFunction.apply(states, self._flat, batch)  # type: ignore[no-untyped-call]
             return after
         return batch.forward(states, graph=False)
 
@@ -100,7 +106,9 @@ class Pipeline:
 
     def _through_own(self, states: Tensor, calls: list[Call], rows: slice, whole: int) -> Tensor:
         for layer, (args, options) in zip(self._own, calls, strict=True):
-            output = layer(states, *_of(rows, args, whole), **_of(rows, options, whole))
+            output = layer(
+                states, *select_rows(rows, args, whole), **select_rows(rows, options, whole)
+            )
             states = output if self._others is None else output[0]
         return states
 
@@ -124,87 +132,3 @@ class Pipeline:
             raise ValueError(message) from error
         if not torch.allclose(found[0], found[1], rtol=1e-3, atol=1e-3):
             raise ValueError(message)
-
-
-def _bounds(count: int, parts: int) -> list[int]:
-    """Return where `count` things are cut into at most so many parts of about one size."""
-    ends = np.linspace(0, count, min(parts, count) + 1).round().astype(int)
-    return [int(end) for end in ends]
-
-
-def _of(rows: slice, value: Any, whole: int) -> Any:
-    """Return what some rows of a batch of `whole` need of a layer's arguments."""
-    if isinstance(value, Tensor):
-        return value[rows] if value.ndim > 1 and len(value) == whole else value
-    if isinstance(value, tuple | list):
-        return type(value)(_of(rows, entry, whole) for entry in value)
-    if isinstance(value, dict):
-        return {key: _of(rows, entry, whole) for key, entry in value.items()}
-    return value
-
-
-def _check(backbone: Any, layers: int, processes: int) -> None:
-    if not layers:
-        raise ValueError(
-            f"pipeline_parallel: {type(backbone).__name__} has no stack of layers that we know of: "
-            "leave it out"
-        )
-    if processes > layers:
-        raise ValueError(
-            f"pipeline_parallel: {processes} processes for {layers} layers: start torchrun with "
-            f"--nproc-per-node {layers} or fewer"
-        )
-    if hasattr(backbone, KEYS):
-        raise ValueError(
-            "pipeline_parallel does not go with adapter prefix_tuning, whose start the layers of "
-            "all processes compute: use prompt_tuning"
-        )
-
-
-def _beside_states(backbone: Any, layers: list[Any]) -> int | None:
-    """Return how many empty places stand beside the states that layers return; None for no tuple.
-
-    Raises:
-        ValueError: if anything else stands there, or layers differ.
-    """
-    found: list[Any] = []
-    hooks = [x.register_forward_hook(lambda _m, _a, out: found.append(out)) for x in layers]
-    tokens = torch.zeros(1, 2, dtype=torch.int64)
-    with torch.no_grad():
-        backbone(input_ids=tokens, attention_mask=torch.ones_like(tokens))
-    for hook in hooks:
-        hook.remove()
-    beside = {len(out) - 1 if isinstance(out, tuple) else None for out in found}
-    more = any(x is not None for out in found if isinstance(out, tuple) for x in out[1:])
-    if more or len(found) != len(layers) or len(beside) != 1:
-        raise ValueError(
-            f"pipeline_parallel: layers of {type(backbone).__name__} hand on more than their "
-            "states: leave it out"
-        )
-    return beside.pop()
-
-
-def _take_away(backbone: nn.Module, others: Sequence[nn.Module], kept: set[int]) -> None:
-    """Leave nothing but the shapes of what only other processes' layers have.
-
-    Args:
-        backbone: with all its layers.
-        others: the layers of other processes.
-        kept: ids of parameters that stay.
-    """
-    away, stays = {id(layer) for layer in others}, set[int]()
-
-    def visit(module: nn.Module) -> None:
-        if id(module) not in away | stays:
-            stays.add(id(module))
-            for child in module.children():
-                visit(child)
-
-    visit(backbone)
-    for module in (m for layer in others for m in layer.modules() if id(m) not in stays):
-        for name, held in module.named_parameters(recurse=False):
-            if id(held) not in kept:
-                shape = torch.empty_like(held, device="meta")
-                module._parameters[name] = nn.Parameter(shape, requires_grad=False)
-        for name, buffer in module.named_buffers(recurse=False):
-            module._buffers[name] = torch.empty_like(buffer, device="meta")

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 @dataclass
-class Pass:
+class PipelinePass:
     """One batch's way through the stack and back, part by part (arXiv 1811.06965).
 
     Attributes:
@@ -94,11 +94,11 @@ class Pass:
         return first if self.wanted else None
 
 
-class Stack(torch.autograd.Function):
+class PipelineFunction(torch.autograd.Function):
     """The whole stack: a function of the states that go in and of the trained vector."""
 
     @staticmethod
-    def forward(ctx: Any, states: Tensor, _flat: Tensor, batch: Pass) -> Tensor:
+    def forward(ctx: Any, states: Tensor, _flat: Tensor, batch: PipelinePass) -> Tensor:
         """Return `batch.forward`."""
         ctx.batch, ctx.into = batch, states.requires_grad
         return batch.forward(states, graph=True)

@@ -11,7 +11,7 @@ from torch import nn
 from fedbytes.models.layer_stack import find_layers
 
 
-def join_group(device: str, field: str) -> None:
+def join_process_group(device: str, field: str) -> None:
     """Join the other processes that torchrun started; done once.
 
     Args:
@@ -73,10 +73,10 @@ def split_layers(backbone: nn.Module, trained: set[str], device: torch.device) -
             if isinstance(module, nn.Linear) and not any(id(p) in ours for p in own):
                 parallelize_module(module, mesh, ColwiseParallel(output_layouts=Replicate()))
                 split.update(id(p) for p in module.parameters(recurse=False))
-    move_rest(backbone, split, device)
+    move_unsplit(backbone, split, device)
 
 
-def move_rest(backbone: nn.Module, split: set[int], device: torch.device) -> None:
+def move_unsplit(backbone: nn.Module, split: set[int], device: torch.device) -> None:
     """Move to a device what has values here and is not among `split`, ids of parameters."""
     split = split | {id(p) for p in backbone.parameters() if p.is_meta}
     moved: dict[int, Any] = {}  # tied parameters stay one

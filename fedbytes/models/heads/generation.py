@@ -37,7 +37,7 @@ def answer_prompts(backbone: nn.Module, task: EncodedTask, device: torch.device)
     pairs = [_question(task.test, row) for row in _chosen(task.test, task.generation.examples)]
     prompts = [prompt for prompt, _ in pairs]
     ends = _ends([wanted for _, wanted in pairs], tokenizer)
-    written = generate(backbone, prompts, task.generation.max_new_tokens, ends, device)
+    written = generate_tokens(backbone, prompts, task.generation.max_new_tokens, ends, device)
 
     def text(ids: Sequence[int]) -> str:
         return str(tokenizer.decode(ids, skip_special_tokens=True)).strip()
@@ -55,7 +55,7 @@ def longest_question(task: EncodedTask) -> int:
     return max((len(_question(task.test, row)[0]) for row in rows), default=0)
 
 
-def generate(
+def generate_tokens(
     backbone: Any, prompts: list[list[int]], max_new_tokens: int, ends: list[int], device: Any
 ) -> list[list[int]]:
     """Return what a model most probably says after each prompt, its end token left out."""
@@ -92,7 +92,7 @@ def generate(
     return written
 
 
-def match(answers: Sequence[Answer]) -> dict[str, float]:
+def score_answers(answers: Sequence[Answer]) -> dict[str, float]:
     """Return `exact_match` and `rouge_l`, means over answers.
 
     An exact match ignores case and blanks. ROUGE-L (Lin 2004) is the F1 of the longest common

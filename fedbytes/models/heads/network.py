@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import Initial
-from fedbytes.models.initialisers import ones, zeros
+from fedbytes.models.initialisers import fill_ones, fill_zeros
 
 # Features of length one need large weights. With the factor here, weights and scale are of order
 # one, so that Adam's steps are of the right size and no single value stands out in a message.
@@ -40,7 +40,7 @@ class Classifier(nn.Module):
     def features(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Return one pooled vector a text [batch, hidden]."""
         states = self.backbone(input_ids=tokens, attention_mask=mask).last_hidden_state
-        return pool(states, mask, self.last_token)
+        return pool_states(states, mask, self.last_token)
 
 
 class Head(nn.Module):
@@ -54,7 +54,7 @@ class Head(nn.Module):
 
     def initial(self) -> dict[str, Initial]:
         """Return how each parameter's initial value is drawn."""
-        return {"weight": zeros, "bias": zeros, "scale": ones}
+        return {"weight": fill_zeros, "bias": fill_zeros, "scale": fill_ones}
 
     def forward(self, features: Tensor) -> Tensor:
         """Return scores [batch, classes] for features [batch, hidden]."""
@@ -62,7 +62,7 @@ class Head(nn.Module):
         return F.linear(unit * (FEATURE_SCALE * self.scale), self.weight, self.bias)
 
 
-def pool(states: Tensor, mask: Tensor, last_token: bool) -> Tensor:
+def pool_states(states: Tensor, mask: Tensor, last_token: bool) -> Tensor:
     """Return one vector a text: its last token's state, or the mean over its tokens.
 
     Args:
@@ -85,16 +85,17 @@ class LanguageModel(nn.Module):
         self.backbone = backbone
         self._keeps = "logits_to_keep" in signature(type(backbone).forward).parameters
 
-    def forward(self, tokens: Tensor, mask: Tensor, first: int = 0) -> Tensor:
-        """Return scores [batch, time - first, vocabulary], from the place `first` on.
+    def forward(self, tokens: Tensor, mask: Tensor, scores_from: int = 0) -> Tensor:
+        """Return scores [batch, time - scores_from, vocabulary], from index `scores_from` on.
 
-        The output layer, the largest of a small model, runs on these places alone where the
-        architecture knows how.
+        The output layer, the largest of a small model, runs on these positions alone where the
+        architecture supports it.
         """
-        wanted = {"logits_to_keep": tokens.shape[1] - first} if first and self._keeps else {}
+        keep = scores_from and self._keeps
+        wanted = {"logits_to_keep": tokens.shape[1] - scores_from} if keep else {}
         output: Any = self.backbone(input_ids=tokens, attention_mask=mask, **wanted)
         logits: Tensor = output.logits
-        return logits if wanted else logits[:, first:]
+        return logits if wanted else logits[:, scores_from:]
 
 
 def next_token_loss(scores: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

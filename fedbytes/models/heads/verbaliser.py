@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from fedbytes.data.tokens.token_cache import Tokenizer
 
-QUESTION = "\nTopic:"
+DEFAULT_QUESTION = "\nTopic:"
 
 
 class Verbaliser(nn.Module):
@@ -33,7 +33,7 @@ class Verbaliser(nn.Module):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Return class scores [batch, classes] for tokens and mask [batch, time]."""
-        tokens, mask, last = with_question(tokens, mask, self.question)
+        tokens, mask, last = append_question(tokens, mask, self.question)
         self._places = last - tokens.shape[1]  # from the end: an adapter may put more in front
         try:
             self.backbone(input_ids=tokens, attention_mask=mask)
@@ -55,7 +55,9 @@ class Verbaliser(nn.Module):
             self._scores = output[:, 0]
 
 
-def with_question(tokens: Tensor, mask: Tensor, question: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def append_question(
+    tokens: Tensor, mask: Tensor, question: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return tokens and mask with the question right after each text, and its last token's place.
 
     Args:
@@ -70,7 +72,7 @@ def with_question(tokens: Tensor, mask: Tensor, question: Tensor) -> tuple[Tenso
     return tokens, mask.scatter(1, places, 1), lengths + count - 1
 
 
-def read_words(
+def encode_words(
     tokenizer: Tokenizer, question: str, words: Sequence[str]
 ) -> tuple[list[int], list[int]]:
     """Return the question's tokens, and the first token that tells each word from the others.
@@ -86,7 +88,7 @@ def read_words(
         asked, spelt = [*asked, spelt[0][0]], [ids[1:] for ids in spelt]
     if not asked:
         raise ValueError(
-            f"model question {question!r} has no tokens: give one such as {QUESTION!r}"
+            f"model question {question!r} has no tokens: give one such as {DEFAULT_QUESTION!r}"
         )
     seen: dict[int, str] = {}
     for word, ids in zip(words, spelt, strict=True):
@@ -100,7 +102,7 @@ def read_words(
     return asked, list(seen)
 
 
-def split_words(given: str, labels: Sequence[str]) -> list[str]:
+def parse_words(given: str, labels: Sequence[str]) -> list[str]:
     """Return one word a class: those given, separated by commas, or the labels themselves.
 
     Raises:

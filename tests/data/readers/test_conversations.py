@@ -8,7 +8,7 @@ import pytest
 
 from fedbytes.data import TASKS, encode, make_split, make_task, make_text_data
 from fedbytes.data.readers.conversations import chat_split, make_chat_split, question_and_answer
-from fedbytes.data.tokens.chat_template import TEMPLATES, pick_template, render
+from fedbytes.data.tokens.chat_template import TEMPLATES, pick_template, render_chat
 from fedbytes.models.base.tiny_bases import byte_tokenizer
 
 CHATML = (
@@ -50,7 +50,7 @@ def test_answers_and_their_ends_are_learned_in_every_turn(home, template):
 
 def test_pieces_are_what_the_template_writes():
     tokenizer = byte_tokenizer()
-    pieces = render(TURNS[:5], CHATML, tokenizer)
+    pieces = render_chat(TURNS[:5], CHATML, tokenizer)
     whole = tokenizer.apply_chat_template(list(TURNS[:5]), chat_template=CHATML, tokenize=False)
     assert "".join(text for text, _ in pieces) == whole.rstrip("\n")
 
@@ -82,10 +82,10 @@ def test_a_template_is_needed_and_must_work(home):
     tokenizer.chat_template = CHATML
     assert pick_template(None, tokenizer) == CHATML
     with pytest.raises(ValueError, match=r"the chat template fails: .*end of template"):
-        render(TURNS, "{% for m in messages %}", tokenizer)
+        render_chat(TURNS, "{% for m in messages %}", tokenizer)
     last = "{{ messages[-1]['content'] }}"
     with pytest.raises(ValueError, match="writes a prompt differently once it is answered"):
-        render(TURNS, last, tokenizer)
+        render_chat(TURNS, last, tokenizer)
 
 
 ROWS = [

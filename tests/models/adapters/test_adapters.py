@@ -5,7 +5,7 @@ import torch
 
 from fedbytes.models import ADAPTERS, build_model, load_base, make_adapter
 from fedbytes.models.adapters.lora_xs import singular_factors
-from fedbytes.models.base.base_model import share
+from fedbytes.models.base.base_model import copy_modules
 from fedbytes.models.batching import make_batch
 
 TOKENS = torch.arange(4, 34).reshape(3, 10)
@@ -204,7 +204,7 @@ def test_head_alone_cannot_train_a_language_model(colour_texts):
 
 def test_a_shared_copy_has_its_own_modules_and_the_same_tensors():
     linear = torch.nn.Sequential(torch.nn.Linear(2, 2))
-    copy = share(linear)
+    copy = copy_modules(linear)
     assert copy[0] is not linear[0]
     assert copy[0].weight is linear[0].weight
 

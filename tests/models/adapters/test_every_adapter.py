@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fedbytes.models import ADAPTERS, build_model, load_base, make_adapter
-from fedbytes.models.adapters.peft import methods
+from fedbytes.models.adapters.peft import supported_methods
 from fedbytes.models.batching import make_batch
 
 CPU = torch.device("cpu")
@@ -38,7 +38,9 @@ SMALL = {  # sizes that fit layers of 16 to 64
     "VBLORA": {"vector_length": 8, "num_vectors": 16},
     "WAVEFT": {"n_frequency": 50},
 }
-PEFT = [{"name": "peft", "method": m, "options": SMALL.get(m, {})} for m in sorted(methods())]
+PEFT = [
+    {"name": "peft", "method": m, "options": SMALL.get(m, {})} for m in sorted(supported_methods())
+]
 # These start with a random update, in peft too.
 AWAY = {"C3A", "FOURIERFT"}
 CASES = [(spec, base) for spec in SPECS for base in BASES if (spec, base) != ("bitfit", BASES[1])]

@@ -5,9 +5,16 @@ import numpy as np
 import pytest
 import torch
 
-from fedbytes.models import build_model, encode_task, load_base, load_tokenizer, make_model_spec
-from fedbytes.models.capability import can_multiply
-from fedbytes.models.device import pick_device, pick_precision
+from fedbytes.models import (
+    build_model,
+    encode_task,
+    load_base,
+    load_tokenizer,
+    make_model_spec,
+    model_spec,
+)
+from fedbytes.models.base.capability import can_multiply
+from fedbytes.models.base.device import pick_device, pick_precision
 from fedbytes.models.heads.metrics import accuracy, macro_f1
 
 
@@ -81,8 +88,18 @@ def test_model_spec_refuses_misspelt_fields():
         make_model_spec({"name": "minilm", "devcie": "cpu"})
     with pytest.raises(ValueError, match="model needs name"):
         make_model_spec({})
+    with pytest.raises(ValueError, match="a model is a name or"):
+        make_model_spec(3)
     with pytest.raises(ValueError, match="precision must be one of auto"):
         make_model_spec({"name": "minilm", "precision": "int8"})
+
+
+def test_model_spec_takes_values_as_other_fields_do():
+    spec = make_model_spec({"name": "minilm", "pipeline_parallel": True, "microbatches": "8"})
+    assert spec.microbatches == 8
+    assert make_model_spec(model_spec(spec)) == spec
+    with pytest.raises(ValueError, match="model: double_quant must be of type bool, got 1"):
+        make_model_spec({"name": "minilm", "double_quant": 1})
 
 
 def test_devices_and_precisions():

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fedbytes.models import build_model, load_base, make_model_spec
-from fedbytes.models.base.offload import Offload, store
+from fedbytes.models.base.offload import Offload, offload_weights
 from fedbytes.models.base.tiny_bases import tiny_model
 
 ADAPTERS = ["full", {"name": "lora", "targets": "all-linear"}]
@@ -59,22 +59,25 @@ def test_auto_fills_memory_and_puts_the_rest_on_disk(tmp_path):
     model = tiny_model("tiny-llama", AutoModelForCausalLM)
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     room = sum(p.nbytes for p in model.parameters()) // 2
-    store(model, Offload("auto", str(tmp_path)), "digest", {"cpu": room})
+    offload_weights(model, Offload("auto", str(tmp_path)), "digest", {"cpu": room})
     (file,) = tmp_path.iterdir()
     assert 0 < file.stat().st_size < 2 * room
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name])
     with pytest.raises(ValueError, match="say where with offload_folder"):
-        store(model, Offload("auto"), "digest", {"cpu": room})
+        offload_weights(model, Offload("auto"), "digest", {"cpu": room})
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"device_map": "disk"}, "device_map disk needs offload_folder"),
+        ({"device_map": "disk"}, "device_map=disk requires offload_folder"),
         ({"device_map": True}, "device_map must be one of none, auto, cpu, disk, got True"),
         ({"device_map": "gpu"}, "device_map must be one of none, auto, cpu, disk, got 'gpu'"),
-        ({"device_map": "cpu", "quantise": "nf4"}, "does not go with quantise nf4"),
+        (
+            {"device_map": "cpu", "quantise": "nf4"},
+            "device_map=cpu cannot be combined with quantise=nf4; remove one",
+        ),
     ],
 )
 def test_what_cannot_be_is_said_with_the_remedy(fields, message):

@@ -138,13 +138,13 @@ def test_what_cannot_be_is_said_with_the_remedy(colours, monkeypatch):
             load_base("tiny-bert", quantisation=Quantisation(kind, False, torch.int32))
     for fields, message in [
         ({"quantise": "nf5"}, "quantise must be one of none, nf4, fp4, int8, got 'nf5'"),
-        ({"double_quant": True}, "double_quant needs quantise nf4 or fp4, got none"),
-        ({"quantise": "int8", "double_quant": True}, "needs quantise nf4 or fp4, got int8"),
+        ({"double_quant": True}, "double_quant requires quantise nf4 or fp4, got none"),
+        ({"quantise": "int8", "double_quant": True}, "requires quantise nf4 or fp4, got int8"),
         (
             {"quantise": "nf4", "double_quant": "yes"},
             "double_quant must be of type bool, got 'yes'",
         ),
-        ({"compute_dtype": "float32"}, "compute_dtype needs quantise"),
+        ({"compute_dtype": "float32"}, "compute_dtype requires quantise"),
     ]:
         with pytest.raises(ValueError, match=message):
             make_model_spec({"name": "minilm", **fields})

@@ -10,7 +10,7 @@ import torch.distributed as dist
 import transformers
 from processes import in_processes
 
-from fedbytes.data.tokens.encoded import Generation
+from fedbytes.data.tokens.encoded import GenerationOptions
 from fedbytes.models import build_model, make_model_spec
 from fedbytes.models.base.tiny_bases import byte_tokenizer
 from fedbytes.models.model_config import model_spec
@@ -38,7 +38,7 @@ def everything(cases, **fields):
     found = []
     for name, kind, adapter in cases:
         spec = {"name": name, "precision": "float32", "device": "cpu", **fields}
-        model = build_model(spec, adapter, encode_colours(kind), prefix_cache=False)
+        model = build_model(spec, adapter, encode_colours(kind), layer_cache=False)
         model.set_state(model.initial_state + 0.01 * torch.arange(model.layout.numel).cos())
         batches = model.batches(np.arange(40), 7, np.random.default_rng(0))
         for _ in range(2):
@@ -129,9 +129,9 @@ def test_arguments_that_are_cut_by_mistake_are_found(one_process, colours, monke
     """As a bias of [heads, …] would be, in a batch of as many texts."""
     from fedbytes.models.distributed import pipeline_parallel
 
-    right = pipeline_parallel._of
+    right = pipeline_parallel.select_rows
     monkeypatch.setattr(
-        pipeline_parallel, "_of", lambda rows, value, whole: right(rows, value, whole + 1)
+        pipeline_parallel, "select_rows", lambda rows, value, whole: right(rows, value, whole + 1)
     )
     with pytest.raises(ValueError, match="of parts of a batch: set microbatches=1"):
         build_model(one_process, LORA, colours)
@@ -155,7 +155,7 @@ def test_models_and_adapters_that_do_not_fit_are_refused(one_process, colours, t
 
 
 def test_answers_are_not_generated(one_process, colour_texts):
-    asked = dataclasses.replace(colour_texts, generation=Generation(4, 8))
+    asked = dataclasses.replace(colour_texts, generation=GenerationOptions(4, 8))
     with pytest.raises(ValueError, match=r"set task\.generate_examples=0"):
         build_model(one_process | {"name": "tiny-llama"}, LORA, asked)
     model = build_model(one_process | {"name": "tiny-llama"}, LORA, colour_texts)
@@ -169,11 +169,11 @@ def test_answers_are_not_generated(one_process, colour_texts):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"quantise": "nf4"}, "pipeline_parallel does not go with device_map or quantise"),
-        ({"device_map": "cpu"}, "pipeline_parallel does not go with device_map or quantise"),
-        ({"tensor_parallel": True}, "does not go with tensor_parallel: leave one out"),
+        ({"quantise": "nf4"}, "pipeline_parallel cannot be combined with device_map or quantise"),
+        ({"device_map": "cpu"}, "pipeline_parallel cannot be combined with device_map or quantise"),
+        ({"tensor_parallel": True}, "cannot be combined with tensor_parallel; remove one"),
         ({"microbatches": 0}, "microbatches must be at least 1, got 0"),
-        ({"name": "llama"}, "pipeline_parallel needs a frozen base; 'llama' has none"),
+        ({"name": "llama"}, "pipeline_parallel requires a frozen base; 'llama' starts"),
     ],
     ids=str,
 )
@@ -187,6 +187,6 @@ def test_what_is_needed_is_said(colours, monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with pytest.raises(ValueError, match="pipeline_parallel needs several processes: start with"):
         build_model({"name": "tiny-bert", "pipeline_parallel": True}, "lora", colours)
-    with pytest.raises(ValueError, match="microbatches=2 needs pipeline_parallel: true"):
+    with pytest.raises(ValueError, match="microbatches=2 requires pipeline_parallel: true"):
         make_model_spec({"name": "minilm", "microbatches": 2})
     assert "microbatches" not in model_spec(make_model_spec("minilm"))

@@ -51,5 +51,5 @@ def test_what_cannot_be_is_said_with_the_remedy(colours, monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
     with pytest.raises(ValueError, match="start with torchrun"):
         build_model({"name": "tiny-bert", "tensor_parallel": True}, "lora", colours)
-    with pytest.raises(ValueError, match="does not go with device_map or quantise"):
+    with pytest.raises(ValueError, match="cannot be combined with device_map or quantise"):
         make_model_spec({"name": "minilm", "tensor_parallel": True, "quantise": "nf4"})

@@ -6,7 +6,7 @@ import torch
 
 from fedbytes.models import build_model, load_base, load_tokenizer, make_model_spec, model_spec
 from fedbytes.models.batching import make_batch
-from fedbytes.models.heads.verbaliser import read_words, split_words, with_question
+from fedbytes.models.heads.verbaliser import append_question, encode_words, parse_words
 from fedbytes.streams import stream
 
 WORDS = {"name": "tiny-llama", "head": "words", "device": "cpu", "precision": "float32"}
@@ -89,7 +89,7 @@ def test_prompts_are_cut_and_filled(colours):
 
 def test_the_question_follows_each_text():
     tokens, mask = torch.tensor([[5, 6, 7], [8, 0, 0]]), torch.tensor([[1, 1, 1], [1, 0, 0]])
-    joined, seen, last = with_question(tokens, mask, torch.tensor([1, 2]))
+    joined, seen, last = append_question(tokens, mask, torch.tensor([1, 2]))
     assert joined.tolist() == [[5, 6, 7, 1, 2], [8, 1, 2, 0, 0]]
     assert seen.tolist() == [[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]]
     assert last.tolist() == [4, 2]
@@ -98,10 +98,10 @@ def test_the_question_follows_each_text():
 def test_words_that_cannot_work_are_refused(colours, colour_texts):
     tokenizer = load_tokenizer("tiny-llama")[0]
     with pytest.raises(ValueError, match=r"'red' and 'rose' begin .* model\.words"):
-        read_words(tokenizer, "?", ["red", "rose", "blue"])
+        encode_words(tokenizer, "?", ["red", "rose", "blue"])
     with pytest.raises(ValueError, match="are 2 for 3 classes"):
-        split_words("a,b", ["x", "y", "z"])
-    with pytest.raises(ValueError, match="words and question are of head: words"):
+        parse_words("a,b", ["x", "y", "z"])
+    with pytest.raises(ValueError, match="words and question require head: words"):
         make_model_spec({"name": "tiny-llama", "words": "a,b"})
     with pytest.raises(ValueError, match="head=words is for classification"):
         build_model(WORDS, PROMPT, colour_texts)

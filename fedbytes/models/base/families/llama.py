@@ -7,12 +7,13 @@ from torch import Tensor
 
 from fedbytes.models.adapter import Initial
 from fedbytes.models.base.family import FAMILIES, Family
+from fedbytes.models.initialisers import fill_ones
 from fedbytes.plugin_fields import bounded
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig
 
-STD = 0.02
+_STD = 0.02
 
 
 @FAMILIES.register("llama")
@@ -70,16 +71,12 @@ class Llama(Family):
     def initial(self, parameter: str) -> Initial:
         """Return ones for the norms, and normal values for matrices."""
         if parameter.endswith("norm.weight"):
-            return _ones
+            return fill_ones
         into_stream = parameter.endswith(("o_proj.weight", "down_proj.weight"))
-        deviation = STD / (2 * self.layers) ** 0.5 if into_stream else STD
+        deviation = _STD / (2 * self.layers) ** 0.5 if into_stream else _STD
 
         def normal(rng: np.random.Generator, like: Tensor) -> Tensor:
             drawn = rng.standard_normal(tuple(like.shape), dtype=np.float32)
             return torch.from_numpy(drawn).mul_(deviation)
 
         return normal
-
-
-def _ones(_rng: np.random.Generator, like: Tensor) -> Tensor:
-    return torch.ones(like.shape)

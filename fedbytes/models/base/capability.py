@@ -65,7 +65,9 @@ def can_multiply(device: torch.device, dtype: torch.dtype) -> bool:
 
 
 @cache
-def can_read(device: torch.device, dtype: torch.dtype, width: int, hidden: int, depth: int) -> bool:
+def can_run_lstm(
+    device: torch.device, dtype: torch.dtype, width: int, hidden: int, depth: int
+) -> bool:
     """Return whether a bidirectional LSTM is computed on a device under autocast to `dtype`.
 
     Args:
@@ -80,12 +82,12 @@ def can_read(device: torch.device, dtype: torch.dtype, width: int, hidden: int, 
 
     def read(x: Tensor) -> Tensor:
         with torch.autocast(device.type, dtype=dtype):
-            return read_through(lstm, x)
+            return run_lstm(lstm, x)
 
     return can_compute(read, torch.zeros(2, width, device=device))
 
 
-def read_through(lstm: torch.nn.Module, states: Tensor) -> Tensor:
+def run_lstm(lstm: torch.nn.Module, states: Tensor) -> Tensor:
     """Return what an LSTM makes of states [length, width].
 
     Not by cuDNN, which goes back in training mode alone, and wants its weights in a chunk of their

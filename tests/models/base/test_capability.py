@@ -10,14 +10,14 @@ from lesser import PROCESSORS, on_processor
 from torch import nn
 
 from fedbytes.models import build_model
+from fedbytes.models.base.capability import can_compute, can_multiply, can_run_lstm, can_step
+from fedbytes.models.base.device import pick_precision
 from fedbytes.models.batching import make_batch
-from fedbytes.models.capability import can_compute, can_multiply, can_read, can_step
-from fedbytes.models.device import pick_precision
 
 CPU = torch.device("cpu")
 ADAPTER = {"name": "p_tuning", "length": 4, "encoder": "lstm", "encoder_hidden": 8}
 BFLOAT16_LSTM = pytest.mark.skipif(
-    not can_read(CPU, torch.bfloat16, 32, 8, 2),
+    not can_run_lstm(CPU, torch.bfloat16, 32, 8, 2),
     reason="no LSTM in bfloat16 on this processor, or in this build of torch",
 )
 
@@ -31,13 +31,13 @@ def trained(base: str, precision: str = "bfloat16"):
     for place, layer in model.network.backbone.prompt_encoder.named_modules():
         if isinstance(layer, nn.LSTM | nn.Linear):
             layer.register_forward_hook(_noting(types, place))
-    asked = can_read.cache_info().misses
+    asked = can_run_lstm.cache_info().misses
     loss = model.loss(make_batch(task.train, np.arange(6), CPU))
     loss.backward()
     found = model.evaluate()["loss"]
     return {
-        "can": can_read(CPU, torch.bfloat16, 32, 8, 2),
-        "asked": can_read.cache_info().misses - asked,
+        "can": can_run_lstm(CPU, torch.bfloat16, 32, 8, 2),
+        "asked": can_run_lstm.cache_info().misses - asked,
         "types": {place: str(dtype) for place, dtype in types.items()},
         "loss": loss.item(),
         "evaluated": found,
@@ -94,7 +94,7 @@ def test_an_answer_is_of_both_ways_and_draws_nothing():
     with torch.inference_mode():
         assert can_compute(torch.exp, x)
     before = torch.get_rng_state()
-    can_read.__wrapped__(CPU, torch.float32, 3, 2, 1)
+    can_run_lstm.__wrapped__(CPU, torch.float32, 3, 2, 1)
     assert torch.equal(before, torch.get_rng_state())
     with pytest.raises(torch.OutOfMemoryError):
         can_compute(_full, x)

@@ -1,0 +1,73 @@
+"""Metrics of a model on a split, from its scores batch by batch."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from fedbytes.data.tokens.encoded import EncodedSplit
+from fedbytes.models.base.device import autocast
+from fedbytes.models.batching import Batch, length_sorted_batches, make_batch
+from fedbytes.models.heads.metrics import accuracy, macro_f1
+from fedbytes.models.heads.network import next_token_loss
+
+_TOKENS_PER_BATCH = 2048
+
+Score = Callable[[Batch], Tensor]
+"""Returns class scores [batch, classes], or scores of next tokens [batch, time, vocabulary]."""
+
+
+def classification_metrics(
+    score: Score, split: EncodedSplit, device: torch.device, dtype: torch.dtype
+) -> dict[str, float]:
+    """Return `accuracy`, `macro_f1` and `loss` on a split with labels."""
+    assert split.labels is not None
+    guess = np.empty(len(split), dtype=np.int64)
+    total = 0.0
+    for batch, scores in _predict(score, split, device, dtype):
+        assert batch.labels is not None
+        total += float(F.cross_entropy(scores.double(), batch.labels, reduction="sum"))
+        guess[batch.rows] = scores.argmax(1).cpu().numpy()
+    return {
+        "accuracy": accuracy(split.labels, guess),
+        "macro_f1": macro_f1(split.labels, guess),
+        "loss": total / len(split),
+    }
+
+
+def token_metrics(
+    score: Score, split: EncodedSplit, device: torch.device, dtype: torch.dtype
+) -> dict[str, float]:
+    """Return `loss` (nats per token), `perplexity`, and `bits_per_byte` where texts are packed."""
+    total, count = 0.0, 0
+    for batch, scores in _predict(score, split, device, dtype):
+        nll, targets = batch_token_loss(scores, batch)
+        total, count = total + float(nll), count + int(targets)
+    loss = total / max(count, 1)
+    found = {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
+    if split.text_bytes:  # a row's first token is not predicted, and is counted like the others
+        found["bits_per_byte"] = loss * len(split.tokens) / split.text_bytes / math.log(2)
+    return found
+
+
+def batch_token_loss(scores: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the summed negative log-likelihood of a batch's targets, and their number.
+
+    Args:
+        scores: of next tokens, from `batch.scores_from` on.
+        batch: the tokens.
+    """
+    start = batch.scores_from
+    return next_token_loss(scores, batch.tokens[:, start:], batch.targets[:, start:])
+
+
+def _predict(
+    score: Score, split: EncodedSplit, device: torch.device, dtype: torch.dtype
+) -> Iterator[tuple[Batch, Tensor]]:
+    with torch.inference_mode(), autocast(device, dtype):
+        for rows in length_sorted_batches(split, _TOKENS_PER_BATCH):
+            batch = make_batch(split, rows, device)
+            yield batch, score(batch).float()
