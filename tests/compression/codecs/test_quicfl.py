@@ -75,7 +75,7 @@ def test_too_many_outliers_and_wild_scales_are_refused() -> None:
     with pytest.raises(ValueError, match="scales from inf to inf, allowed"):
         codec.decode(seal(codec, wild, shared), shared)
     wild = body[:2] + np.array(-1e30, "<f4").tobytes() + body[6:]
-    with pytest.raises(ValueError, match=r"scales from -1e\+30"):
+    with pytest.raises(ValueError, match=r"scales from -1\.0"):
         codec.decode(seal(codec, wild, shared), shared)
     many = body[: 2 + 4 + 32] + bytes([15])
     with pytest.raises(ValueError, match="outliers is 15, allowed 0 to 14"):

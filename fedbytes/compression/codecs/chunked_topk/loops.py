@@ -5,8 +5,8 @@ import numpy.typing as npt
 
 from fedbytes.arrays import Int32s
 from fedbytes.compression.numerics.kernels import kernel
+from fedbytes.compression.sparsifiers.loops import MAGNITUDE
 
-MAGNITUDE = np.int32(0x7FFFFFFF)
 Mask = npt.NDArray[np.bool_]
 
 

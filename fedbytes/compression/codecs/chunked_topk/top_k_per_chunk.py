@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from fedbytes.arrays import Floats, Indices
-from fedbytes.compression.codecs.chunked_topk.loops import MAGNITUDE, Mask, mark_largest
+from fedbytes.compression.codecs.chunked_topk.loops import Mask, mark_largest
 from fedbytes.compression.codecs.chunked_topk.subset_ranking import (
     rank_bits,
     rank_sets,
@@ -15,6 +15,7 @@ from fedbytes.compression.codecs.chunked_topk.subset_ranking import (
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.index_sets import pack_indices, read_indices
 from fedbytes.compression.coding.reader import Reader, pack_count
+from fedbytes.compression.sparsifiers.loops import MAGNITUDE
 from fedbytes.compression.sparsifiers.top_k import select_top_k
 
 _GAPS, _SETS = range(2)
