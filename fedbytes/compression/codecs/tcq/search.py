@@ -86,8 +86,8 @@ class TrellisPath:
     Attributes:
         numbers: uint32 [n], the levels zigzagged.
         classes: uint8 [n], the quantiser of each.
-        sizes: int64 [2, LEVEL_CAP + 1]: count of levels by class and magnitude; the last is LEVEL_CAP and
-            beyond.
+        sizes: int64 [2, LEVEL_CAP + 1]: count of levels by class and magnitude; the last is
+            LEVEL_CAP and beyond.
         offsets: int64 [2, 4]: sum of |x| / step - |point| by class, over the magnitudes 0, 1, 2,
             and 3 and beyond, in 2^-20.
         kept: sum of (x / step)^2 minus the squared error, in squared steps.
