@@ -48,6 +48,7 @@ def pack_rotated(x: Floats, generator: np.random.Generator, bits: float, unbiase
     if x.size == 0:
         return b""
     scaled, exponent = split_exponent(x)
+    # 1. Rotate; in each group, quantise by the root mean square of the coordinates that are sent.
     y = rotate(scaled, generator)
     runs = _runs(x.size, bits)
     last = runs.stops if runs.width else runs.middles  # coordinates that are not sent do not count
@@ -58,6 +59,7 @@ def pack_rotated(x: Floats, generator: np.random.Generator, bits: float, unbiase
         codes, found = lloyd_max.quantise_lloyd_max(y, start, stop, roots, width)
         packed.append(pack_bits(codes, width))
         sums += found
+    # 2. One scale per group; an unbiased one also makes up for coordinates that are not sent.
     scales = _scales(energy, sums, unbiased)
     if unbiased:
         scales *= (runs.stops - runs.starts) / (last - runs.starts)

@@ -34,6 +34,7 @@ def pack_stochastic_levels(
     norms = np.where(norms >= _SMALLEST, norms, np.float32(0))
     with np.errstate(divide="ignore"):
         factors = np.where(norms > 0, np.float32(levels) / norms, np.float32(0))
+    # Rounding to nearest after adding the noise is rounding up or down at random.
     scaled = scale_groups(x, factors, sizes, np.empty_like(x))
     np.clip(scaled, -levels, levels, out=scaled)
     return norms, quantise_uniform(scaled, 1.0, noise).pack()

@@ -12,8 +12,8 @@ Mask = npt.NDArray[np.bool_]
 
 def _mark_largest_numpy(bits: Int32s, k: int, mask: Mask) -> None:
     magnitudes = bits & MAGNITUDE
-    place = bits.shape[1] - k
-    edge = np.partition(magnitudes, place, axis=1)[:, place, None]
+    rank = bits.shape[1] - k
+    edge = np.partition(magnitudes, rank, axis=1)[:, rank, None]
     np.greater_equal(magnitudes, np.maximum(edge, 1), out=mask)
     over = np.flatnonzero(np.count_nonzero(mask, axis=1) > k)
     if over.size:

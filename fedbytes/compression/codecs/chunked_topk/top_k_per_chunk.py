@@ -68,7 +68,7 @@ class Chunks:
     def read(self, reader: Reader) -> Indices:
         """Return the indices that `pack` wrote; raise a ValueError for other bytes."""
         known = self._sets_bytes() is not None
-        if reader.number("B", "place code", _GAPS, _SETS if known else _GAPS) == _GAPS:
+        if reader.number("B", "index code", _GAPS, _SETS if known else _GAPS) == _GAPS:
             return read_indices(reader, reader.count("kept", self.most), self.n)
         parts = list(self._read_sets(reader))
         return np.concatenate(parts) if parts else np.arange(0)

@@ -94,6 +94,7 @@ class Energies:
         head = bytes([width]) + pack_bits(counts, width) if counts.size else b""
         kinds = _code_kinds(counts.tolist(), plan)
         flat = [code for codes in (*self.components, *self.rows) for code in codes]
+        # Codes of components and of rows are each sent as differences to the last one.
         last, differences = [0, 0], []
         for code, kind in zip(flat, kinds.tolist(), strict=True):
             differences.append(code - last[kind // 2])
@@ -206,6 +207,7 @@ def read_body(reader: Reader, plan: MatrixPlan, step: float) -> Floats:
     used = np.unique(contexts)
     body = _IntegerRuns(energies.segments(plan), read_level_offsets(reader, used), step)
     body.symbols, body.large = context_models.read_in_contexts(reader, contexts, used)
+    # Components first, added up in their matrices; rows hold what the components leave.
     work = np.zeros(sum(view.numel for view in plan.views), np.float32)
     for group, codes in zip(component_matrices(plan), energies.components, strict=True):
         u = np.empty((group.rows, len(codes)), np.float32)
