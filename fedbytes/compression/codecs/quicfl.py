@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fedbytes.arrays import Int64s, UInt8s, UInt16s
+from fedbytes.arrays import LARGEST_FLOAT, Int64s, UInt8s, UInt16s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.index_sets import pack_indices, read_indices
@@ -155,7 +155,7 @@ def _factors(scales: Floats, unit: int) -> Floats:
     """Return unit / scale, 0 for a group of zeros, and finite."""
     wide = np.zeros(scales.size)
     np.divide(unit, scales, out=wide, where=scales > 0, dtype=np.float64)
-    return np.minimum(wide, np.finfo(np.float32).max).astype(np.float32)
+    return np.minimum(wide, LARGEST_FLOAT).astype(np.float32)
 
 
 def _round_at_random(values: Floats, own: np.random.Generator) -> UInt16s:

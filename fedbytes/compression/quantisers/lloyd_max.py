@@ -8,7 +8,7 @@ import functools
 
 import numpy as np
 
-from fedbytes.arrays import Doubles, Floats, Int64s, UInt8s
+from fedbytes.arrays import LARGEST_FLOAT, Doubles, Floats, Int64s, UInt8s
 from fedbytes.compression.quantisers.loops.lloyd_max_loops import (
     SUM_LANES,
     dequantise_runs,
@@ -90,7 +90,7 @@ def quantise_lloyd_max(
     codes = np.empty(int((stops - starts).sum()), np.uint8)
     sums = np.empty((starts.size, 2))
     with np.errstate(divide="ignore", over="ignore"):
-        inverses = np.minimum(1 / roots, np.finfo(np.float32).max).astype(np.float32)
+        inverses = np.minimum(1 / roots, LARGEST_FLOAT).astype(np.float32)
     table = lloyd_max_levels(bits)
     edges = (table[1:] + table[:-1]) / np.float32(2)
     scratch = (
