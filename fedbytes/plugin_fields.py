@@ -186,6 +186,8 @@ class Plugin:
     """
 
     name: ClassVar[str]
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    """Fields of the instances that the contract of the kind runs over, one dict each."""
 
     def __post_init__(self) -> None:
         check_bounds(self)

@@ -6,12 +6,14 @@ import importlib
 import pkgutil
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
 from fedbytes.plugin_fields import Plugin, added_field, check_bounds, stated_fields
 from fedbytes.plugin_fields import bounded as bounded
+from fedbytes.testing import Finding
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -36,15 +38,28 @@ class Registry(Generic[T]):
     Modules of `package` are imported on the first look-up, so that a new plug-in is one new
     file there and no list to edit; packages installed beside fedbytes join through the entry
     point group `fedbytes.<kind>s`.
+
+    Args:
+        kind: what errors call a plug-in, in the singular.
+        base: the class that plug-ins derive from.
+        package: the folder that holds them.
+        contract: `module:function` of what checks a plug-in and returns its findings (see
+            `fedbytes.testing`). Loaded on first use: it lies above the registry.
     """
 
-    def __init__(self, kind: str, base: type[T], package: str) -> None:
+    def __init__(self, kind: str, base: type[T], package: str, contract: str = "") -> None:
         _BY_BASE[base] = self
         self.kind = kind
         self.base = base
         self.package = package
+        self.contract = contract
         self._classes: dict[str, type[T]] = {}
         self._discovered = False
+
+    @property
+    def plural(self) -> str:
+        """The kind in the plural, as `fedbytes list` and entry point groups call it."""
+        return f"{self.kind}s"
 
     @staticmethod
     def of(cls: type) -> "Registry[Any] | None":
@@ -141,6 +156,28 @@ class Registry(Generic[T]):
         check_bounds(made, None if isinstance(made, Plugin) else f"{what}.")
         return made
 
+    def check(self, plugin: T) -> list[Finding]:
+        """Run the contract of this kind over a plug-in, and return what was found.
+
+        Raises:
+            ValueError: if the registry names no contract.
+        """
+        module, _, function = self.contract.partition(":")
+        if not function:
+            raise ValueError(f"{self.plural} have no contract: give the registry one")
+        found: list[Finding] = getattr(importlib.import_module(module), function)(plugin)
+        return found
+
+    @contextmanager
+    def isolated(self) -> Iterator[None]:
+        """Forget at the end of the block what is registered within it: for tests."""
+        self._discover()
+        before = dict(self._classes)
+        try:
+            yield
+        finally:
+            self._classes = before
+
     def spec(self, plugin: T) -> dict[str, Any]:
         """Return the canonical `{"name": …, **fields}` of a plug-in, defaults included."""
         return {"name": plugin.name, **self._plain_fields(plugin)}  # type: ignore[attr-defined]
@@ -204,7 +241,7 @@ class Registry(Generic[T]):
         package = importlib.import_module(self.package)
         for module in pkgutil.iter_modules(package.__path__):
             importlib.import_module(f"{self.package}.{module.name}")
-        for point in entry_points(group=f"fedbytes.{self.kind}s"):
+        for point in entry_points(group=f"fedbytes.{self.plural}"):
             point.load()
 
 

@@ -1,67 +1,95 @@
-"""The contract tests over a user's own file."""
+"""`fedbytes check`: the contracts of every kind, run over a user's own file."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
-from fedbytes.compression.codec import CODECS
-from fedbytes.compression.testing.codec_contract import check_codec
+from fedbytes.cli.options import Plugins
+from fedbytes.cli.registries import all_registries
 from fedbytes.experiments.config.plugin_files import load_plugins
-from fedbytes.federated.algorithm import ALGORITHMS
-from fedbytes.federated.testing.algorithm_contract import check_algorithm
-from fedbytes.noniid import PARTITIONERS, check_partitioner
 from fedbytes.registry import Registry
+from fedbytes.testing import Finding
 
-Row = tuple[bool, str, str]
-"""Whether it holds, the property, and what was seen."""
+
+def check(
+    file: Annotated[Path, typer.Argument(help="Python file with plug-ins.")],
+    plugin: Plugins = None,
+) -> None:
+    """Check that the plug-ins in a file keep the contract of their kind."""
+    raise typer.Exit(check_file(file))
 
 
 def check_file(file: Path) -> int:
-    """Check every codec, partitioner and algorithm that a file registers.
+    """Check every plug-in that a file registers, of whatever kinds they are.
 
     Returns:
         0, or 1 if a property fails.
 
     Raises:
-        ValueError: if the file cannot be imported, or registers none of them.
+        ValueError: if the file cannot be imported or registers nothing, or a plug-in has no
+            examples to be checked with.
     """
-    kinds: list[tuple[Registry[Any], Callable[[Any], list[Row]]]] = [
-        (CODECS, lambda codec: _rows(check_codec(codec, fresh_process=True, source=file))),
-        (PARTITIONERS, lambda partitioner: _rows(check_partitioner(partitioner))),
-        (ALGORITHMS, lambda algorithm: _rows(check_algorithm(algorithm))),
-    ]
-    before = [set(registry.names()) for registry, _ in kinds]
-    load_plugins([str(file)])
-    new = [sorted(set(r.names()) - old) for (r, _), old in zip(kinds, before, strict=True)]
-    if not any(new):
-        raise ValueError(
-            f"{file} registers no codec, partitioner or algorithm; decorate a frozen dataclass "
-            'with @CODECS.register("name"), @PARTITIONERS.register("name") or '
-            '@ALGORITHMS.register("name")'
-        )
     console, failed = Console(), 0
-    for (registry, check), names in zip(kinds, new, strict=True):
-        for name in names:
-            for fields in registry.get(name).examples:
-                plugin = registry.make({"name": name, **fields})
-                failed += _print(console, f"{registry.kind} {name} {fields or ''}", check(plugin))
-    console.print(f"{failed} findings" if failed else "all properties hold")
+    for registry, name in _plugins_of(file):
+        examples = registry.get(name).examples
+        if not examples:
+            raise ValueError(
+                f"{registry.kind} {name!r} has no examples to check: give its class "
+                'examples = ({"field": value},)'
+            )
+        for fields in examples:
+            title = f"{registry.kind} {name} {fields or ''}"
+            failed += _print(console, title, _findings(registry, name, fields))
+    console.print(_verdict(failed))
     return 1 if failed else 0
 
 
-def _rows(findings: Iterable[Any]) -> list[Row]:
-    return [(found.passed, found.property, found.message) for found in findings]
+def _verdict(failed: int) -> str:
+    if failed == 0:
+        return "all properties hold"
+    return "1 property fails" if failed == 1 else f"{failed} properties fail"
 
 
-def _print(console: Console, title: str, rows: Iterable[Row]) -> int:
+def _plugins_of(file: Path) -> Iterator[tuple[Registry[Any], str]]:
+    """Yield the registry and the name of each plug-in that a file registers."""
+    registries = all_registries()
+    before = {kind: {*registry.names()} for kind, registry in registries.items()}
+    (module,) = load_plugins([str(file)])
+    found = [
+        (registry, name)
+        for kind, registry in registries.items()
+        for name in registry.names()
+        if name not in before[kind] or registry.get(name).__module__ == module.__name__
+    ]
+    if not found:
+        kinds = ", ".join(sorted(registry.kind for registry in registries.values()))
+        raise ValueError(
+            f"{file} registers no plug-in (of {kinds}); decorate a frozen dataclass, such as a "
+            'codec with @CODECS.register("name")'
+        )
+    yield from found
+
+
+def _findings(registry: Registry[Any], name: str, fields: Mapping[str, Any]) -> list[Finding]:
+    try:
+        plugin = registry.make({"name": name, **fields})
+    except ValueError as error:
+        return [Finding("is built from its examples", False, str(error))]
+    found: list[Finding] = registry.check(plugin)
+    return found
+
+
+def _print(console: Console, title: str, findings: Iterable[Finding]) -> int:
     """Print what was found of one plug-in; return how many properties fail."""
     console.print(f"[bold]{escape(title)}[/]", highlight=False)
     failed = 0
-    for passed, name, message in rows:
-        mark = "[green]holds[/]" if passed else "[red]fails[/]"
-        console.print(f"  {mark} {escape(name)}  {escape(message)}", highlight=False)
-        failed += not passed
+    for found in findings:
+        mark = "[green]holds[/]" if found.passed else "[red]fails[/]"
+        text = f"  {mark} {escape(found.property)}  {escape(found.message)}"
+        console.print(text, highlight=False, soft_wrap=True)
+        failed += not found.passed
     return failed

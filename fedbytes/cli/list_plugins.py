@@ -1,23 +1,26 @@
-"""What can be named in a configuration: every registry, and the suites that are shipped."""
+"""`fedbytes list`: what a configuration can name, from every registry, and the suites."""
 
 import dataclasses
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 from rich.console import Console
 from rich.markup import escape
 
-from fedbytes.experiments.config.suite_file import load_suite, shipped_suites
+from fedbytes.cli.options import Plugins
+from fedbytes.cli.registries import all_registries
 from fedbytes.plugin_fields import bounds_of
-from fedbytes.registry import Registry, nearest
+from fedbytes.registry import nearest
 
 
-def show(kind: str | None) -> None:
-    """Print the entries of one kind, or of all.
-
-    Raises:
-        ValueError: if there is no such kind.
-    """
-    kinds = {**_registries(), "models": None, "suites": None}
+def list_plugins(
+    kind: Annotated[
+        str | None, typer.Argument(help="codecs, partitioners, tasks, models, …; all by default.")
+    ] = None,
+    plugin: Plugins = None,
+) -> None:
+    """List everything that a configuration can name, with its fields and their defaults."""
+    kinds = [*all_registries(), "suites"]
     if kind is not None and kind not in kinds:
         raise ValueError(f"there is no kind {kind!r}{nearest(kind, kinds)}")
     console = Console()
@@ -27,24 +30,10 @@ def show(kind: str | None) -> None:
             console.print(f"  [cyan]{entry}[/]  {escape(text)}", highlight=False, soft_wrap=True)
 
 
-def _registries() -> dict[str, Registry[Any]]:
-    from fedbytes.compression.codec import CODECS
-    from fedbytes.data import TASKS
-    from fedbytes.federated.algorithm import ALGORITHMS
-    from fedbytes.models import ADAPTERS
-    from fedbytes.noniid import PARTITIONERS
-
-    return {
-        "codecs": CODECS,
-        "partitioners": PARTITIONERS,
-        "algorithms": ALGORITHMS,
-        "adapters": ADAPTERS,
-        "tasks": TASKS,
-    }
-
-
 def _entries(kind: str) -> dict[str, str]:
     if kind == "suites":
+        from fedbytes.experiments.config.suite_file import load_suite, shipped_suites
+
         return {name: load_suite(name).title for name in shipped_suites()}
     if kind == "models":
         from fedbytes.models import FAMILIES, NAMED
@@ -53,7 +42,7 @@ def _entries(kind: str) -> dict[str, str]:
         return (
             NAMED | families | {"FOLDER": "made by save_pretrained", "OWNER/NAME": "from the hub"}
         )
-    registry = _registries()[kind]
+    registry = all_registries()[kind]
     return {name: _describe(registry.get(name)) for name in registry.names()}
 
 

@@ -1,4 +1,4 @@
-"""Short names of what runs differ in."""
+"""Short names for what distinguishes runs."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -11,10 +11,15 @@ _ALWAYS = ("alpha", "classes_per_client", "shards_per_client")
 _BESIDE = ("num_clients", "factor")  # of every partition, and not its partitioner's
 
 
-def partition_label(spec: Mapping[str, Any]) -> str:
-    """Return a partitioner's name and the fields that make it what it is: `dirichlet α=0.1`.
+def counted(count: int, noun: str) -> str:
+    """Return `1 run`, `2 runs`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
-    Fields are left out where they have their default; what a scheme is known by never is.
+
+def partition_label(spec: Mapping[str, Any]) -> str:
+    """Return a partitioner's name and its most telling fields, such as `dirichlet α=0.1`.
+
+    Fields at their default are left out, except those that a scheme is known by.
     """
     name = str(spec["name"])
     words, inner = [name], []

@@ -56,11 +56,12 @@ if TYPE_CHECKING:
     from fedbytes.compression.sparsifiers.sparse_vector import pack_sparse as pack_sparse
     from fedbytes.compression.sparsifiers.sparse_vector import read_sparse as read_sparse
     from fedbytes.compression.sparsifiers.top_k import select_top_k as select_top_k
-    from fedbytes.compression.testing.codec_contract import Finding as Finding
     from fedbytes.compression.testing.codec_contract import check_codec as check_codec
+    from fedbytes.compression.testing.transform_contract import check_transform as check_transform
     from fedbytes.compression.transform import TRANSFORMS as TRANSFORMS
     from fedbytes.compression.transform import Transform as Transform
     from fedbytes.compression.transform import Transformed as Transformed
     from fedbytes.compression.transform import make_transform as make_transform
+    from fedbytes.testing import Finding as Finding
 
 __getattr__, __dir__, __all__ = lazy_face(__name__)

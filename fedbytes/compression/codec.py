@@ -130,7 +130,12 @@ class Codec(Plugin, ABC):
         """Return the finite float32 [numel] vector; raise ValueError for malformed data."""
 
 
-CODECS: Registry[Codec] = Registry("codec", Codec, "fedbytes.compression.codecs")  # type: ignore[type-abstract]
+CODECS: Registry[Codec] = Registry(
+    "codec",
+    Codec,  # type: ignore[type-abstract]
+    "fedbytes.compression.codecs",
+    "fedbytes.compression.testing.codec_contract:check_codec_file",
+)
 
 
 def make_codec(spec: str | Mapping[str, Any] | Codec, **fields: Any) -> Codec:

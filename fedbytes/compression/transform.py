@@ -58,6 +58,7 @@ TRANSFORMS: Registry[Transform] = Registry(
     "transform",
     Transform,  # type: ignore[type-abstract]
     "fedbytes.compression.transforms",
+    "fedbytes.compression.testing.transform_contract:check_transform",
 )
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from fedbytes.data.task import Kind as Kind
     from fedbytes.data.task import Task as Task
     from fedbytes.data.task import make_task as make_task
+    from fedbytes.data.testing.task_contract import check_task as check_task
     from fedbytes.data.text_data import Split as Split
     from fedbytes.data.text_data import TextData as TextData
     from fedbytes.data.text_data import make_split as make_split

@@ -56,7 +56,9 @@ class Task(Plugin):
         return make_text_data(data.name, train, test)
 
 
-TASKS: Registry[Task] = Registry("task", Task, "fedbytes.data.tasks")
+TASKS: Registry[Task] = Registry(
+    "task", Task, "fedbytes.data.tasks", "fedbytes.data.testing.task_contract:check_task"
+)
 
 
 def make_task(spec: str | Mapping[str, Any] | Task, **fields: Any) -> Task:

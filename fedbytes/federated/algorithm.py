@@ -213,6 +213,7 @@ ALGORITHMS: Registry[Algorithm] = Registry(
     "algorithm",
     Algorithm,  # type: ignore[type-abstract]
     "fedbytes.federated.algorithms",
+    "fedbytes.federated.testing.algorithm_contract:check_algorithm",
 )
 
 

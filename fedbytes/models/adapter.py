@@ -99,6 +99,7 @@ ADAPTERS: Registry[Adapter] = Registry(
     "adapter",
     Adapter,  # type: ignore[type-abstract]
     "fedbytes.models.adapters",
+    "fedbytes.models.testing.adapter_contract:check_adapter",
 )
 
 

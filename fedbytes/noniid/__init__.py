@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from fedbytes.noniid.partitioner import make_partitioner as make_partitioner
     from fedbytes.noniid.partitioner import partitioner_names as partitioner_names
     from fedbytes.noniid.partitioner import partitioner_spec as partitioner_spec
-    from fedbytes.noniid.testing.partitioner_contract import Finding as Finding
     from fedbytes.noniid.testing.partitioner_contract import check_partitioner as check_partitioner
+    from fedbytes.testing import Finding as Finding
 
 __getattr__, __dir__, __all__ = lazy_face(__name__)

@@ -159,6 +159,7 @@ PARTITIONERS: Registry[Partitioner] = Registry(
     "partitioner",
     Partitioner,  # type: ignore[type-abstract]
     "fedbytes.noniid.partitioners",
+    "fedbytes.noniid.testing.partitioner_contract:check_partitioner",
 )
 
 

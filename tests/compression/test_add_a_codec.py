@@ -22,12 +22,10 @@ def source(tmp_path: Path) -> Iterator[Path]:
     code, _ = blocks()
     path = tmp_path / "lottery.py"
     path.write_text(code)
-    CODECS.names()
-    before = dict(CODECS._classes)
     spec = importlib.util.spec_from_file_location("lottery", path)
-    spec.loader.exec_module(importlib.util.module_from_spec(spec))
-    yield path
-    CODECS._classes = before
+    with CODECS.isolated():
+        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        yield path
 
 
 def test_the_documented_codec_keeps_the_contract(source: Path) -> None:

@@ -7,7 +7,15 @@ import pytest
 import torch
 
 from fedbytes.cli.check_file import check_file
-from fedbytes.federated.algorithm import Algorithm, make_algorithm
+from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, make_algorithm
+
+
+@pytest.fixture(autouse=True)
+def isolated():
+    """Forget the page's algorithm after each test."""
+    with ALGORITHMS.isolated():
+        yield
+
 
 DOC = Path(__file__).parents[2] / "docs" / "add-an-algorithm.md"
 
@@ -27,11 +35,11 @@ def test_the_documented_algorithm_trains_and_is_fedavg_without_its_term(make_run
 def test_the_documented_algorithm_passes_the_check_of_its_file(tmp_path):
     (code,) = re.findall(r"```python\n(.*?)```", DOC.read_text(encoding="utf-8"), re.S)
     file = tmp_path / "checked.py"
-    file.write_text(code.replace("my-fedprox", "checked-fedprox"))
+    file.write_text(code)
     assert check_file(file) == 0
     file = tmp_path / "impure.py"
     impure = code.replace("model.set_state(start)", "model.set_state(start.mul_(2.0))")
-    file.write_text(impure.replace("my-fedprox", "impure-fedprox"))
+    file.write_text(impure)
     assert check_file(file) == 1
 
 

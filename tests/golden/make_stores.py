@@ -31,12 +31,12 @@ def make(name: str, store: Path, cut: int | None = None) -> None:
     """Make a run in `store`, up to the round `cut`; the machine's name is left out of it."""
     config = make_config(CONFIGURATIONS[name])
 
-    def tell(event: Any) -> None:
+    def on_event(event: Any) -> None:
         if cut is not None and getattr(event, "round", None) == cut:
             raise CutError
 
     with suppress(CutError):
-        run(config, store, tell=tell)
+        run(config, store, on_event=on_event)
     folder = store / config.id
     (folder / ".lock").unlink(missing_ok=True)
     path = folder / "provenance.json"

@@ -96,7 +96,7 @@ class Wire:
 
 
 def run_lines(
-    fields: dict[str, Any], store: Path, tell: Callable[[Any], None] = lambda _: None
+    fields: dict[str, Any], store: Path, on_event: Callable[[Any], None] = lambda _: None
 ) -> tuple[Lines, Lines]:
     """Make or finish a run in `store`; return what is its own anywhere, and what the processor's.
 
@@ -106,13 +106,13 @@ def run_lines(
     folder, wire, model = store / config.id, Wire(), {}
 
     def look(event: Any) -> None:
-        tell(event)
+        on_event(event)
         if getattr(event, "round", None) == config.rounds:
             saved = torch.load(folder / "checkpoint" / "state.pt", weights_only=True)
             held = saved["server"]["model"] if "format" in saved else saved["model"]
             model["model"] = digest(held.numpy().astype("<f4").tobytes())
 
-    run(config, store, deliver=wire, tell=look)
+    run(config, store, deliver=wire, on_event=look)
     own: Lines = {
         "model": model["model"],
         "wire": digest(wire.hash.digest()),

@@ -98,7 +98,7 @@ def test_a_finished_run_of_before_is_left_alone(inputs: Path) -> None:
     shutil.copytree(STORES / "finished", inputs / "store")
     before = {p: p.read_bytes() for p in (inputs / "store").rglob("*.*") if p.is_file()}
     made = make_config(CONFIGURATIONS["stored"])
-    run(made, inputs / "store", tell=lambda event: pytest.fail(f"a round was run: {event}"))
+    run(made, inputs / "store", on_event=lambda event: pytest.fail(f"a round was run: {event}"))
     kept = {path: path.read_bytes() for path in before if path.name != "config.yaml"}
     assert kept == {path: data for path, data in before.items() if path in kept}
 

@@ -1,10 +1,9 @@
 """The codec contract as plain functions: properties of every codec, registered or not."""
 
-import json
 import math
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
 from pathlib import Path
 from statistics import NormalDist
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from fedbytes.compression.codec import DIGEST_BYTES, Codec, Floats, codec_spec, make_codec, seal
+from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, seal
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.testing.fresh_process import decode_in_fresh_process
 from fedbytes.compression.testing.sample_vectors import (
@@ -21,26 +20,21 @@ from fedbytes.compression.testing.sample_vectors import (
     edge_cases,
     sample_layout,
 )
+from fedbytes.testing import (
+    BrokenError,
+    Check,
+    Finding,
+    check_spec,
+    require,
+    require_refusal,
+    run_checks,
+    source_file,
+)
 
 _DRAWS = 256
 _FALSE_ALARM = 1e-7  # chance that one statistical comparison fails a correct codec
 _DECODE_MEMORY = 8  # bytes per coordinate that a decoder may take: twice the vector
 _FIXED_MEMORY = 1 << 18  # bytes for tables and pieces, whatever the length
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The result of one check.
-
-    Attributes:
-        property: the property that was checked.
-        passed: whether the codec has it.
-        message: the extent of the check, or the failure and its vector.
-    """
-
-    property: str
-    passed: bool
-    message: str
 
 
 def check_codec(
@@ -54,8 +48,8 @@ def check_codec(
         fresh_process: whether to decode in a new interpreter as well (takes seconds).
         source: file that defines and registers the codec, for the new interpreter.
     """
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("specification", lambda: _check_spec(codec)),
+    checks: list[Check] = [
+        ("specification", lambda: check_spec(CODECS, codec)),
         ("round trip", lambda: _check_round_trips(codec, seed)),
         ("refuses bad input", lambda: _check_bad_input(codec)),
         ("damage is refused", lambda: _check_damage(codec, seed)),
@@ -73,34 +67,16 @@ def check_codec(
         checks.append(("contracts", lambda: _check_contracts(codec, seed)))
     if fresh_process:
         checks.append(("fresh process", lambda: _check_fresh_process(codec, seed, source)))
-    return [_find(name, check) for name, check in checks]
+    return run_checks(checks)
 
 
-def _find(name: str, check: Callable[[], str]) -> Finding:
-    try:
-        return Finding(name, True, check())
-    except Exception as error:  # any exception of a codec is a finding
-        kind = "" if isinstance(error, _BrokenError) else f"{type(error).__name__}: "
-        return Finding(name, False, f"{kind}{error}")
-
-
-class _BrokenError(Exception):
-    """A property does not hold."""
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise _BrokenError(message)
+def check_codec_file(codec: Codec) -> list[Finding]:
+    """Run every contract check over a codec, in a new interpreter as well: the registry's."""
+    return check_codec(codec, fresh_process=True, source=source_file(codec))
 
 
 def _shared(x: Floats, seed: int = 0, round: int = 0) -> Shared:
     return Shared(sample_layout(x.size), seed=seed, round=round, sender=1)
-
-
-def _check_spec(codec: Codec) -> str:
-    spec = codec_spec(codec)
-    _require(make_codec(json.loads(json.dumps(spec))) == codec, f"{spec} does not make the codec")
-    return json.dumps(spec)
 
 
 def _check_round_trips(codec: Codec, seed: int) -> str:
@@ -111,12 +87,12 @@ def _check_round_trips(codec: Codec, seed: int) -> str:
             data = codec.encode(given, _shared(x))
             y = codec.decode(data, _shared(x))
         except Exception as error:
-            raise _BrokenError(f"{name}: {type(error).__name__}: {error}") from error
-        _require(isinstance(data, bytes), f"{name}: encode returned {type(data).__name__}")
-        _require(np.array_equal(given.numpy(), x), f"{name}: encode changed its input")
-        _require(codec.encode(given, _shared(x)) == data, f"{name}: other bytes the second time")
+            raise BrokenError(f"{name}: {type(error).__name__}: {error}") from error
+        require(isinstance(data, bytes), f"{name}: encode returned {type(data).__name__}")
+        require(np.array_equal(given.numpy(), x), f"{name}: encode changed its input")
+        require(codec.encode(given, _shared(x)) == data, f"{name}: other bytes the second time")
         again = codec.decode(data, _shared(x))
-        _require(torch.equal(again, y), f"{name}: decoded otherwise the second time")
+        require(torch.equal(again, y), f"{name}: decoded otherwise the second time")
     return f"{len(cases)} vectors"
 
 
@@ -124,7 +100,7 @@ def _check_exact(codec: Codec, seed: int) -> str:
     cases = _samples(seed)
     for name, x in cases.items():
         changed = np.count_nonzero(_through(codec, x).view(np.uint32) != x.view(np.uint32))
-        _require(changed == 0, f"{name}: {changed} of {x.size} coordinates change")
+        require(changed == 0, f"{name}: {changed} of {x.size} coordinates change")
     return f"{len(cases)} vectors come back bit for bit"
 
 
@@ -135,9 +111,7 @@ def _check_relative_error(codec: Codec, seed: int) -> str:
         normal = size >= np.finfo(np.float32).tiny
         error = np.abs(_through(codec, x).astype(np.float64) - x)
         share = float((error[normal] / size[normal]).max(initial=0))
-        _require(
-            share <= codec.relative_error, f"{name}: a coordinate changes by {share:.3g} of it"
-        )
+        require(share <= codec.relative_error, f"{name}: a coordinate changes by {share:.3g} of it")
         worst = max(worst, share)
     return f"at most {worst:.3g} of a coordinate"
 
@@ -166,11 +140,7 @@ def _check_bad_input(codec: Codec) -> str:
         "strided": torch.ones(20)[::2],
     }
     for name, value in bad.items():
-        try:
-            codec.encode(value, shared)
-        except ValueError:
-            continue
-        raise _BrokenError(f"{name} was encoded")
+        require_refusal(lambda value=value: codec.encode(value, shared), name)  # type: ignore[misc]
     return ", ".join(bad)
 
 
@@ -189,9 +159,9 @@ def _check_damage(codec: Codec, seed: int) -> str:
             flipped[index] ^= 1 << bit
             bad.append(bytes(flipped))
         for piece in bad:
-            _require_refusal(codec, piece, shared, "damaged")
+            _refused(codec, piece, shared, "damaged")
         other = Shared(sample_layout(778), round=shared.round, sender=1)
-        _require_refusal(codec, data, other, "of another layout")
+        _refused(codec, data, other, "of another layout")
         tried += len(bad) + 1
     return f"{tried} payloads"
 
@@ -213,19 +183,15 @@ def _check_lora(codec: Codec, seed: int) -> str:
         shared = Shared(layout, seed=seed, round=1, sender=1, reference=given)
         data = codec.encode(torch.from_numpy(x), shared)
         y = codec.decode(data, shared)
-        _require(torch.equal(codec.decode(data, shared), y), f"{name}: decoded otherwise")
+        require(torch.equal(codec.decode(data, shared), y), f"{name}: decoded otherwise")
         for _ in range(20):
             piece = _mutate(data[:-DIGEST_BYTES], generator)
             _decode_or_refuse(codec, seal(codec, piece, shared), shared)
     return ", ".join(references)
 
 
-def _require_refusal(codec: Codec, data: bytes, shared: Shared, what: str) -> None:
-    try:
-        codec.decode(data, shared)
-    except ValueError:
-        return
-    raise _BrokenError(f"a payload {what} ({len(data)} bytes) was decoded")
+def _refused(codec: Codec, data: bytes, shared: Shared, what: str) -> None:
+    require_refusal(lambda: codec.decode(data, shared), f"a payload {what} ({len(data)} bytes)")
 
 
 def _check_hostile(codec: Codec, seed: int) -> str:
@@ -245,7 +211,7 @@ def _check_hostile(codec: Codec, seed: int) -> str:
             most = max(most, _peak(_decode_or_refuse, codec, sealed, shared))
         tried += len(pieces)
     limit = _DECODE_MEMORY * numel + _FIXED_MEMORY
-    _require(most <= limit, f"a damaged payload took {most} bytes of memory, limit {limit}")
+    require(most <= limit, f"a damaged payload took {most} bytes of memory, limit {limit}")
     return f"{tried} payloads with a right digest, at most {most} bytes of memory"
 
 
@@ -265,7 +231,7 @@ def _check_memory(codec: Codec, seed: int) -> str:
     ):
         knob = "encode_memory=" if name == "encoding" else ""
         limit = share * numel + _FIXED_MEMORY
-        _require(
+        require(
             most <= limit,
             f"{name} took {most} bytes for {numel} coordinates, limit {limit} = {knob}{share} "
             f"bytes per coordinate + {_FIXED_MEMORY >> 10} KiB; {remedy}",
@@ -284,10 +250,8 @@ def _peak(call: Callable[..., object], *args: object) -> int:
 
 
 def _decode_or_refuse(codec: Codec, data: bytes, shared: Shared) -> None:
-    try:
+    with suppress(ValueError), np.errstate(all="ignore"):
         codec.decode(data, shared)  # checks size and finiteness itself
-    except ValueError:
-        return
 
 
 def _mutate(body: bytes, generator: np.random.Generator) -> bytes:
@@ -322,7 +286,7 @@ def _check_unbiased(codec: Codec, seed: int) -> str:
         error = scores.std(axis=0, ddof=1) / math.sqrt(_DRAWS)
         excess = np.maximum(np.abs(scores.mean(axis=0)) - slack, 0) / np.maximum(error, 1e-300)
         worst = max(worst, float(excess.max()))
-        _require(worst <= bound, f"{name}: mean is off by {worst:.1f} standard errors")
+        require(worst <= bound, f"{name}: mean is off by {worst:.1f} standard errors")
     return f"at most {worst:.1f} standard errors off (bound {bound:.1f})"
 
 
@@ -353,7 +317,7 @@ def _check_contracts(codec: Codec, seed: int) -> str:
     worst, where = 0.0, ""
     for name, x in cases.items():
         loss = _mean_loss(codec, x, seed)
-        _require(loss < 1, f"{name}: the error is {loss:.4f} of the energy")
+        require(loss < 1, f"{name}: the error is {loss:.4f} of the energy")
         worst, where = max((worst, where), (loss, name))
     return f"loses at most {worst:.4f} of the energy ({where})"
 
@@ -383,5 +347,5 @@ def _check_fresh_process(codec: Codec, seed: int, source: Path | None) -> str:
     data = codec.encode(torch.from_numpy(x), shared)
     (found,) = decode_in_fresh_process([(codec, data, shared)], source)
     same = np.array_equal(found, codec.decode(data, shared).numpy())
-    _require(same, "a new process decodes another vector")
+    require(same, "a new process decodes another vector")
     return f"{len(data)} bytes decoded alike"

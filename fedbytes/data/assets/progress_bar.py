@@ -3,69 +3,48 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 
 import rich.progress as bars
+from rich.console import Console
 
 
-class Progress:
-    """Progress on standard error; `shown=False` says nothing.
+class Progress(bars.Progress):
+    """Progress on standard error; `shown=False` prints nothing.
 
     Used as a context manager around one or several steps.
     """
 
     def __init__(self, shown: bool = True) -> None:
-        self._bars: bars.Progress | None = None
-        if shown:
-            from rich.console import Console
-
-            self._bars = bars.Progress(
-                bars.SpinnerColumn(),
-                bars.TextColumn("{task.description}"),
-                bars.BarColumn(),
-                bars.DownloadColumn(),
-                bars.TimeElapsedColumn(),
-                console=Console(stderr=True),
-                transient=False,
-            )
-
-    def __enter__(self) -> "Progress":
-        if self._bars:
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if self._bars:
-            self._bars.stop()
+        super().__init__(
+            bars.SpinnerColumn(),
+            bars.TextColumn("{task.description}"),
+            bars.BarColumn(),
+            bars.DownloadColumn(),
+            bars.TimeElapsedColumn(),
+            console=Console(stderr=True),
+            disable=not shown,
+        )
 
     @contextmanager
     def step(self, what: str, total: int | None = None) -> Iterator["Step"]:
         """Show one step, of `total` bytes if known, until the block ends."""
-        if self._bars is None:
-            yield Step()
-            return
-        task = self._bars.add_task(what, total=total)
-        yield Step(self._bars, task)
-        size = total or 1
-        self._bars.update(task, total=size, completed=size)
+        task = self.add_task(what, total=total)
+        yield Step(self, task)
+        self.update(task, total=total or 1, completed=total or 1)
 
 
+@dataclass(frozen=True)
 class Step:
-    """One line of progress, which is told how far it is."""
+    """One bar of a `Progress`."""
 
-    def __init__(self, owner: bars.Progress | None = None, task: bars.TaskID | None = None) -> None:
-        self._owner, self._task = owner, task
+    owner: bars.Progress
+    task: bars.TaskID
 
     def at(self, completed: int) -> None:
         """Set how many bytes are done."""
-        if self._owner is not None and self._task is not None:
-            self._owner.update(self._task, completed=completed)
+        self.owner.update(self.task, completed=completed)
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from fedbytes.data.readers.table_file import load_file
 from fedbytes.data.task import TASKS, Task
@@ -19,6 +20,7 @@ class FileTask(Task):
         test_fraction: share held out, between 0 and 1.
     """
 
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
     path: str = ""
     test_path: str | None = None
     text: str = "text"

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from fedbytes.data.readers.hub import load_hub
 from fedbytes.data.task import TASKS, Task
@@ -21,6 +22,7 @@ class HubTask(Task):
         test_fraction: share held out, between 0 and 1.
     """
 
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
     hub_id: str = ""
     config: str | None = None
     train_split: str = "train"

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from fedbytes.data.chat_task import ChatTask
 from fedbytes.data.readers.conversations import chat_split
@@ -26,6 +27,7 @@ class Instruct(ChatTask):
         test_fraction: share held out, between 0 and 1.
     """
 
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
     path: str = ""
     test_path: str | None = None
     hub_id: str = ""

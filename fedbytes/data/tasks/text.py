@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from fedbytes.data.readers.plain_text import Documents, read_texts
 from fedbytes.data.readers.table_file import hold_out
@@ -21,6 +22,7 @@ class TextTask(Task):
         test_fraction: share of the documents held out, between 0 and 1.
     """
 
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
     kind: Kind = "causal-lm"
     path: str = ""
     test_path: str | None = None

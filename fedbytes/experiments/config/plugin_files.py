@@ -1,4 +1,4 @@
-"""A user's own codecs, partitioners, adapters and algorithms, from Python files."""
+"""Imports plug-ins of the user's own, of any kind, from Python files."""
 
 import importlib.util
 import sys
@@ -9,7 +9,7 @@ from types import ModuleType
 
 
 def load_plugins(paths: Iterable[str]) -> list[ModuleType]:
-    """Import each file once a process; what it registers can then be named in configurations.
+    """Import each file once per process; configurations can then name what it registers.
 
     Raises:
         ValueError: if a file is missing or cannot be imported.

@@ -1,14 +1,18 @@
-"""The configuration of one run: validated, made canonical, and digested into the run's id."""
+"""The configuration of one run: validated, made canonical, and hashed into the run's id."""
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.plugin_fields import ADDED, is_default
 from fedbytes.registry import nearest
+
+if TYPE_CHECKING:
+    from fedbytes.experiments.config.components import Components
 
 M = TypeVar("M", bound=BaseModel)
 Spec = dict[str, Any]
@@ -21,35 +25,38 @@ _NOT_IDENTITY: Any = {
     "plugins": True,
     "model": {"device"},
 }
-"""Fields that change where or how often, but not what is computed."""
+"""Fields that change where or how often something is computed, but not the result."""
 
 
 class PartitionConfig(BaseModel):
-    """How the training examples are split: a partitioner's fields, and these beside them."""
+    """How the training examples are split: these fields, together with a partitioner's own."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str = "dirichlet"
     num_clients: int = Field(10, ge=1)
     factor: str | None = None
-    """The column that the split follows; the label, or the task's natural one, by default."""
+    """Column that the split follows; by default the label, or the task's natural column."""
     groups: str | None = None
-    """A column, such as an author, the examples of one value of which stay together."""
+    """Column, such as an author, whose examples of one value stay together."""
 
 
 class RunConfig(BaseModel):
-    """Everything that decides a run's result. The defaults are a small run of the quickstart.
+    """Everything that determines a run's result. The defaults are a small run of the quickstart.
 
-    `codec` is a short way to give `uplink` and `downlink` the same value; a `momentum` in it, which
-    is of clients' updates, goes to the uplink alone.
+    `codec` is shorthand for giving `uplink` and `downlink` the same value; a `momentum` in it
+    applies to the uplink only.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    __slots__ = ("_components",)  # beside the fields: not in equality, copies, pickles or the id
+    if TYPE_CHECKING:
+        _components: Components
 
     suite: str = "run"
-    """The suite that the run belongs to; not a part of its identity."""
+    """Suite that the run belongs to; not part of its identity."""
     label: str | None = None
-    """What figures call the method, where runs differ in more than their codec; not identity."""
+    """Name of the method in figures, if runs differ in more than their codec; not identity."""
     task: Spec = {"name": "reuters-r8", "max_length": 24}
     model: Spec = {"name": "minilm"}
     adapter: Spec = {"name": "lora", "rank": 8, "layers": 1}
@@ -60,21 +67,21 @@ class RunConfig(BaseModel):
     rounds: int = Field(12, ge=1)
     """Federated rounds."""
     clients_per_round: int | None = Field(None, ge=1)
-    """Clients sampled a round; all of them by default."""
+    """Clients sampled per round; all by default."""
     evaluate_every: int = Field(1, ge=1)
-    """Evaluate after every so many rounds, and after the last."""
+    """Rounds between evaluations; the last round is always evaluated."""
     evaluate_start: Annotated[bool, ADDED] = False
-    """Evaluate before the first round as well: a row of round 0, where nothing has been sent."""
+    """Also evaluate before the first round: a row for round 0, before anything is sent."""
     initial: Literal["full", "seed"] = "full"
-    """What brings a client the initial state: the state itself, or the seed it is drawn from."""
+    """How clients get the initial state: sent in full, or drawn from a seed that is sent."""
     broadcast: Literal["unicast", "multicast"] = "unicast"
-    """Whether a broadcast is priced once a receiver or once in all."""
+    """Whether a broadcast's bytes count once per receiver or once in total."""
     seed: int = Field(0, ge=0, lt=2**64)
-    """Opens every random stream of the run."""
+    """Seed of every random stream of the run."""
     checkpoint_every: int = Field(1, ge=1)
-    """Rounds between checkpoints; what a kill can lose at most."""
+    """Rounds between checkpoints: the most that a kill can lose."""
     plugins: tuple[str, ...] = ()
-    """Python files whose codecs, partitioners and so on the run may name."""
+    """Python files with plug-ins that the run may name."""
 
     @model_validator(mode="before")
     @classmethod
@@ -92,7 +99,7 @@ class RunConfig(BaseModel):
                 if link in fields:
                     raise ValueError(f"give either codec or {link}, not both")
                 fields[link] = both
-            if isinstance(both, Mapping) and "momentum" in both:  # it is of clients' updates
+            if isinstance(both, Mapping) and "momentum" in both:  # works on the uplink only
                 fields["downlink"] = {k: v for k, v in both.items() if k != "momentum"}
         for key, value in fields.items():
             if cls.model_fields[key].annotation == Spec and isinstance(value, str):
@@ -106,13 +113,31 @@ class RunConfig(BaseModel):
 
     @property
     def partitioner_spec(self) -> Spec:
-        """What `make_partitioner` takes."""
+        """The specification that `make_partitioner` takes."""
         ours = {"num_clients", "factor", "groups"}
         return {key: value for key, value in self.partition.items() if key not in ours}
 
     @property
+    def components(self) -> "Components":
+        """The plug-ins that the fields name, built once, after loading the plug-in files.
+
+        Raises:
+            ValueError: for a component that cannot be built, or a plug-in file that is missing.
+        """
+        from fedbytes.experiments.config.components import build_components
+
+        try:
+            built: Components = self._components
+        except AttributeError:
+            load_plugins(self.plugins)
+            specs = {"partition": self.partitioner_spec}
+            built = build_components({**self.__dict__, **specs})
+            object.__setattr__(self, "_components", built)
+        return built
+
+    @property
     def id(self) -> str:
-        """The digest of the canonical configuration; two runs with one id are the same run."""
+        """The digest of the canonical configuration; runs with equal ids are the same run."""
         known = type(self).model_fields
         identity = {
             key: value
@@ -124,17 +149,15 @@ class RunConfig(BaseModel):
 
 
 def make_config(fields: Mapping[str, Any]) -> RunConfig:
-    """Validate and canonicalise a run's configuration: every default is filled in.
+    """Validate a run's configuration and make it canonical: every default is filled in.
 
     Raises:
         ValueError: one line that names the field, the value and what is allowed.
     """
-    from fedbytes.experiments.config.plugin_files import load_plugins
-
     config = _validate(RunConfig, fields)
-    load_plugins(config.plugins)
     split = _validate(PartitionConfig, config.partition)
-    canonical = {key: _within(key, make, config) for key, make in _canonical_specs().items()}
+    components = config.components
+    canonical = components.specs
     canonical["partition"] |= {"num_clients": split.num_clients, "factor": split.factor}
     if split.groups is not None:
         canonical["partition"]["groups"] = split.groups
@@ -143,53 +166,11 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
             f"clients_per_round is {config.clients_per_round}, but there are only "
             f"{split.num_clients} clients (partition.num_clients)"
         )
-    made = config.model_copy(update=canonical)
-    _check_compatibility(made)
-    return made
-
-
-def _check_compatibility(config: RunConfig) -> None:
-    from fedbytes.data import make_task
-    from fedbytes.experiments.config.compatibility_check import check_compatibility
-    from fedbytes.federated import make_algorithm, make_link
-    from fedbytes.models import make_adapter, make_model_spec
-
     sampled = config.clients_per_round
-    check_compatibility(
-        make_algorithm(config.algorithm),
-        make_link(config.uplink),
-        make_link(config.downlink),
-        partial=sampled is not None and sampled < config.clients.num_clients,
-        task=make_task(config.task),
-        model=make_model_spec(config.model),
-        adapter=make_adapter(config.adapter),
-    )
-
-
-def _within(key: str, make: Callable[[RunConfig], Spec], config: RunConfig) -> Spec:
-    try:
-        return make(config)
-    except ValueError as error:
-        raise ValueError(f"{key}: {error}") from None
-
-
-def _canonical_specs() -> dict[str, Callable[[RunConfig], Spec]]:
-    """Return, for each component, how its specification is validated and filled in."""
-    from fedbytes.data import TASKS, make_task
-    from fedbytes.federated.algorithm import ALGORITHMS, make_algorithm
-    from fedbytes.federated.protocol.link import make_link
-    from fedbytes.models import ADAPTERS, make_adapter, make_model_spec, model_spec
-    from fedbytes.noniid import make_partitioner, partitioner_spec
-
-    return {
-        "task": lambda c: TASKS.spec(make_task(c.task)),
-        "model": lambda c: model_spec(make_model_spec(c.model)),
-        "adapter": lambda c: ADAPTERS.spec(make_adapter(c.adapter)),
-        "partition": lambda c: partitioner_spec(make_partitioner(c.partitioner_spec)),
-        "algorithm": lambda c: ALGORITHMS.spec(make_algorithm(c.algorithm)),
-        "uplink": lambda c: make_link(c.uplink).spec,
-        "downlink": lambda c: make_link(c.downlink).for_model.spec,
-    }
+    components.check_compatibility(sampled is not None and sampled < split.num_clients)
+    made = config.model_copy(update=canonical)
+    object.__setattr__(made, "_components", components)
+    return made
 
 
 def _validate(model: type[M], fields: Mapping[str, Any]) -> M:
@@ -199,9 +180,16 @@ def _validate(model: type[M], fields: Mapping[str, Any]) -> M:
         raise ValueError(one_line(error)) from None
 
 
+def plain(message: str) -> str:
+    """Return one of pydantic's messages in the words of our own."""
+    return message.replace("Input should be", "must be").replace(
+        "greater than or equal to", "at least"
+    )
+
+
 def one_line(error: ValidationError) -> str:
     """Return pydantic's first complaint as one line: field, message, value."""
     first = error.errors(include_url=False)[0]
     where = ".".join(map(str, first["loc"]))
-    message = first["msg"].removeprefix("Value error, ")
+    message = plain(first["msg"].removeprefix("Value error, "))
     return f"{where}: {message}, got {first['input']!r}" if where else message

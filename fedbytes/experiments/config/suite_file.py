@@ -1,4 +1,4 @@
-"""Suites: one YAML file that says which runs a sweep makes."""
+"""Suites: a YAML file that defines the runs of a sweep."""
 
 import copy
 import dataclasses
@@ -32,10 +32,10 @@ _KEYS = (
 class Suite:
     """A sweep: the runs are the product of `variants` and the axes of `grid`, over `base`.
 
-    `grid` maps a dotted key to its values. `variants` is one more axis whose values set several
-    keys at once. `target` is the metric value that figures measure bytes up to, or
-    `baseline-0.005` for so much below the baseline's final mean. `baseline` is the label of what
-    others are compared with; by default what sends fp32 both ways.
+    `grid` maps a dotted key to its values. `variants` is one more axis, whose values set several
+    keys at once. `target` is the metric value that figures count bytes up to, or `baseline-0.005`
+    for that much below the baseline's final mean. `baseline` is the label that others are compared
+    with; by default the runs that send fp32 in both directions.
     """
 
     name: str
@@ -51,11 +51,11 @@ class Suite:
     def expand(self, overrides: Iterable[str] = ()) -> list[RunConfig]:
         """Return the suite's runs, each once; `overrides` are `key=value` with YAML values.
 
-        An override of a grid axis replaces the axis, and takes a list of values as an axis.
-        Any other override is applied to every run.
+        An override of a grid axis replaces the axis; a list is its values. Any other override
+        applies to every run.
 
         Raises:
-            ValueError: for a field or value that a run refuses, or when there is no run.
+            ValueError: for a field or value that a run refuses, or if there is no run.
         """
         grid, fixed = dict(self.grid), {}
         for key, value in map(parse_override, overrides):
@@ -88,11 +88,11 @@ _LIST_FIELDS = {
     "adapter.targets",
     "algorithm.ranks",
 }
-"""Fields that are lists themselves, so that a list is one value and not an axis."""
+"""Fields whose value is a list, so that a list is one value and not an axis."""
 
 
 def shipped_suites() -> dict[str, Path]:
-    """Return the suites that come with fedbytes, name -> file."""
+    """Return the suites shipped with fedbytes, name -> file."""
     folder = Path(str(files("fedbytes.experiments") / "suites"))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
@@ -101,7 +101,7 @@ def load_suite(name_or_path: str) -> Suite:
     """Read a shipped suite by name, or a suite file by path.
 
     Raises:
-        ValueError: if there is none, or it is not what a suite is.
+        ValueError: if there is none, or its content is not a suite.
     """
     path = Path(name_or_path)
     if not path.is_file():
@@ -155,7 +155,7 @@ def parse_override(text: str) -> tuple[str, Any]:
 
 
 def set_dotted(fields: dict[str, Any], key: str, value: Any) -> None:
-    """Set `a.b.c` in nested dictionaries, making them on the way.
+    """Set `a.b.c` in nested dictionaries, creating them as needed.
 
     A component given by name alone becomes a dictionary; a whole component replaces the old one.
 
@@ -195,6 +195,6 @@ def _fitting_defaults(key: str, name: str) -> dict[str, Any]:
         "task": TASKS, "adapter": ADAPTERS, "partition": PARTITIONERS, "algorithm": ALGORITHMS
     }  # fmt: skip
     if key not in registries or name not in registries[key].names():
-        return default  # a plug-in that is not loaded yet, or a mistake that is found later
+        return default  # a plug-in that is not loaded yet, or a mistake that is reported later
     known = {field.name for field in dataclasses.fields(registries[key].get(name))}
     return {k: v for k, v in default.items() if k in known | {"num_clients"}}

@@ -1,17 +1,17 @@
-"""What bytes are measured up to, as suites and the command line write it."""
+"""The metric value that bytes are counted up to, as suites and the command line write it."""
 
 import re
 from typing import TypeAlias
 
 Target: TypeAlias = float | str | None
-"""What bytes are measured up to: a value of the metric; `"baseline-0.005"`, the baseline's final
-mean less (or, with +, plus) so much of it; or None for 98 % of that mean."""
+"""The metric value that bytes are counted up to: a number; `"baseline-0.005"`, that much below (or,
+with +, above) the baseline's final mean; or None for 98 % of that mean."""
 
 RELATIVE = re.compile(r"baseline\s*([+-])\s*(\d+(?:\.\d*)?(?:[eE][+-]?\d+)?)")
 
 
 def parse_target(given: str | float | None) -> Target:
-    """Return a target as it is written in a suite or on the command line.
+    """Parse a target as a suite or the command line writes it.
 
     Raises:
         ValueError: if it is neither a number nor `baseline-NUMBER` or `baseline+NUMBER`.

@@ -1,4 +1,4 @@
-"""Who holds which of the training examples, and the column by which that is measured."""
+"""Splits a run's training examples over its clients, and measures how different they are."""
 
 import hashlib
 import json
@@ -9,48 +9,48 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from fedbytes.data import TextData, make_task
+from fedbytes.data import TextData
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.noniid import Partition, make_partitioner
+from fedbytes.noniid import Partition
 from fedbytes.noniid.partitioners.clusters import Clusters
 from fedbytes.process.user_cache import cache_folder, unwritable_error
 
 FORMAT = 1
 TEXT = "text"
-"""The factor that is the texts themselves rather than one of their columns."""
+"""The factor that stands for the texts themselves rather than one of their columns."""
 NATURAL = ("label", "speaker", "category", "file")
-"""The columns that a split follows when none is named: the first that there is."""
+"""Columns that a split follows when none is named: the first that exists."""
 
 
 @dataclass(frozen=True)
-class Holding:
-    """A partition, and the column that it followed, [examples]: clusters where it made them."""
+class ClientSplit:
+    """A partition, and the column [examples] that it followed, such as labels or clusters."""
 
     partition: Partition
     factor: Any
 
 
-def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Holding:
-    """Return who holds which of the training examples, whose columns are given.
+def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> ClientSplit:
+    """Split the training examples, given their columns, over the run's clients.
 
     Raises:
         ValueError: if there is no such column, or the split cannot be made.
     """
-    partitioner = make_partitioner(config.partitioner_spec)
+    partitioner, task = config.components.partition, config.components.task
     name = config.clients.factor or partitioner.default_factor
     if name is None and partitioner.only_measured and not any(key in columns for key in NATURAL):
-        name = "length"  # which texts always have
+        name = "length"  # every text has one
     if name != TEXT or TEXT in columns:
         splitter, column = partitioner.resolve(factor_column(columns, name))
     elif isinstance(partitioner, Clusters):
-        codes = _clusters(partitioner, make_task(config.task).load())
+        codes = _clusters(partitioner, task.load())
         splitter, column = partitioner.then.resolve(codes)
     else:
-        texts = np.array(make_task(config.task).load().train.texts, dtype=object)
+        texts = np.array(task.load().train.texts, dtype=object)
         splitter, column = partitioner.resolve(texts)
     clients, together = config.clients.num_clients, config.clients.groups
     groups = None if together is None else factor_column(columns, together, "groups")
-    return Holding(splitter(column, clients, config.seed, groups), column)
+    return ClientSplit(splitter(column, clients, config.seed, groups), column)
 
 
 def factor_column(
@@ -63,7 +63,7 @@ def factor_column(
     """
     if name is None:
         name = next((key for key in NATURAL if key in columns), None)
-    known = ", ".join([*columns, TEXT])
+    known = ", ".join(dict.fromkeys([*columns, TEXT]))
     if name is None:
         raise ValueError(
             f"the task has no column of {', '.join(NATURAL)} to split by: set partition.{field} to "
@@ -74,24 +74,24 @@ def factor_column(
     return columns[name]
 
 
-def measures(holding: Holding, columns: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Return how different the clients are by the column that the split followed.
+def measures(split: ClientSplit, columns: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Return how different the clients are in the column that the split followed.
 
-    These are the measures of `Partition.metrics`, and `label_nmi` where there is a label that
-    the split did not follow.
+    These are the measures of `Partition.metrics`, and `label_nmi` if there is a label that the
+    split did not follow.
     """
-    found = holding.partition.metrics(holding.factor)
+    found = split.partition.metrics(split.factor)
     label = columns.get("label")
-    if label is not None and not np.array_equal(label, holding.factor):
-        found["label_nmi"] = holding.partition.metrics(label)["nmi"]
+    if label is not None and not np.array_equal(label, split.factor):
+        found["label_nmi"] = split.partition.metrics(label)["nmi"]
     return found
 
 
 def _clusters(partitioner: Clusters, data: TextData) -> np.ndarray:
     """Return the cluster of each training text, from the cache if it was computed before.
 
-    Runs of a sweep must share their clusters, and workers with another number of threads may sum
-    in another order.
+    Runs of a sweep must share their clusters, and workers with different thread counts may sum in
+    different orders.
     """
     parts = [FORMAT, data.digest, partitioner.num_clusters, partitioner.features]
     name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]

@@ -1,7 +1,7 @@
-"""What a sweep will cost, before it is made: runs, bytes and time.
+"""Estimates what a sweep will cost before it runs: bytes and time per run.
 
-One client's local training and one evaluation are made: time is what they take, scaled, and bytes
-follow from what the client would send (see `foretold`).
+One client's local training and one evaluation are run: their time is scaled up, and bytes follow
+from what the client would send (see `traffic_forecast`).
 """
 
 import json
@@ -32,7 +32,7 @@ class Estimate:
 
 
 WARM = 2.0
-"""Seconds of an evaluation beside which warming up is nothing."""
+"""Seconds of an evaluation above which warm-up is negligible."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class _Trial:
 
 
 def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
-    """Return the cost of each run; models and texts are loaded for it, nothing is stored."""
+    """Return the cost of each run; models and texts are loaded, nothing is stored."""
     torch.set_num_threads(threads)
     trials: dict[str, _Trial] = {}
     costs = []
@@ -63,7 +63,7 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
 
 
 def _measure(problem: Problem) -> _Trial:
-    """Let a client train in round 1, and unless that is slow another in round 2."""
+    """Train one client in round 1 and, unless that is slow, another in round 2."""
     fed = problem.federation
     found: list[_Trial] = []
     for _ in range(2):  # the first warms up caches and kernels

@@ -1,11 +1,11 @@
-"""What a run tells while it goes on."""
+"""Events of a run in progress."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Preparing:
-    """The frozen layers are run over the texts, once: `done` of `total` tokens of a split."""
+    """The frozen layers' states are being cached: `done` of `total` tokens of a split."""
 
     split: str
     done: int
@@ -14,7 +14,7 @@ class Preparing:
 
 @dataclass(frozen=True)
 class Advanced:
-    """A round is finished; `metrics` are those of the newest evaluated round."""
+    """A round has finished; `metrics` are those of the newest evaluated round."""
 
     round: int
     total_bytes: int
@@ -23,7 +23,7 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Finished:
-    """The run is done."""
+    """The run has finished."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What can be known to go wrong before the first round, found before a worker starts."""
+"""Finds mistakes that only texts and models reveal, before any worker starts."""
 
 import gc
 import json
@@ -9,17 +9,16 @@ import numpy as np
 from fedbytes.data import EncodedTask
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.client_split import split_examples
-from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.models import build_model, encode_task, forget_bases
 
 
 def check(configs: Sequence[RunConfig]) -> None:
     """Encode each task's texts, build each model with its adapter, and make each split.
 
-    Tokens are kept for the workers; models are not.
+    Tokens stay cached for the workers; models do not.
 
     Raises:
-        ValueError: for a file, column, model, device or adapter target that is not there, a
+        ValueError: for a file, column, model, device or adapter target that does not exist, a
             split that cannot be made, or an algorithm that cannot train the model.
     """
     tasks: dict[str, EncodedTask] = {}
@@ -27,16 +26,17 @@ def check(configs: Sequence[RunConfig]) -> None:
     for config in configs:
         key = json.dumps([config.task, config.model], sort_keys=True)
         if key not in tasks:
-            tasks[key] = encode_task(config.task, config.model)
+            tasks[key] = encode_task(config.components.task, config.components.model)
         adapted = json.dumps([key, config.adapter], sort_keys=True)
         algorithm = json.dumps(config.algorithm, sort_keys=True)
         models.setdefault(adapted, {}).setdefault(algorithm, config)
         _check_split(config, tasks[key])
     for adapted, algorithms in models.items():
         config, task = next(iter(algorithms.values())), tasks[json.loads(adapted)[0]]
-        model = build_model(config.model, config.adapter, task, prefix_cache=False)
+        parts = config.components
+        model = build_model(parts.model, parts.adapter, task, prefix_cache=False)
         for one in algorithms.values():
-            make_algorithm(one.algorithm).check(model)
+            one.components.algorithm.check(model)
     forget_bases()
     gc.collect()
 

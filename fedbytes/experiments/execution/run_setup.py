@@ -1,4 +1,4 @@
-"""From a configuration to what the round needs: texts, a model, and who holds what."""
+"""Builds what a run's rounds need from its configuration: texts, a model, and the split."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,41 +9,38 @@ from fedbytes.data import (
     EncodedTask,
     asset_digest,
     asset_names,
-    make_task,
     pack,
     unigram_perplexity,
 )
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.experiments.execution.client_split import Holding, split_examples
-from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.experiments.execution.client_split import ClientSplit, split_examples
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Hooks
-from fedbytes.federated.protocol.link import make_link
 from fedbytes.models import TrainableModel, build_model, encode_task
 from fedbytes.noniid import Partition
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A run's federation, and beside it what is measured on the server.
+    """A run's federation, with what is measured on the server.
 
     `task` holds the examples that were split between clients: documents, where the model's own
-    task holds rows that they were packed into.
+    task holds the rows that they were packed into.
     """
 
     federation: Federation
     model: TrainableModel
     task: EncodedTask
-    holding: Holding
+    split: ClientSplit
 
     def setup_bytes(self) -> dict[str, int]:
-        """Return what every client must have before the first round: frozen base, tokenizer."""
+        """Return the bytes every client needs before the first round: frozen base, tokenizer."""
         info = self.model.info
         whole = {"setup_bytes": info.setup_bytes + info.tokenizer_bytes}
         return whole | ({"tokenizer_bytes": info.tokenizer_bytes} if info.tokenizer_bytes else {})
 
     def baselines(self) -> dict[str, float]:
-        """Return what a trained model must beat: a unigram model's perplexity for causal-lm."""
+        """Return metrics a trained model must beat: a unigram model's perplexity for causal-lm."""
         task = self.model.task
         if task.kind != "causal-lm":
             return {}
@@ -57,30 +54,31 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
     Raises:
         ValueError: if an asset is missing, or the split or the federation cannot be made.
     """
-    task = encode_task(make_task(config.task), config.model)
-    holding = split_examples(config, task.train.columns)
-    partition = holding.partition
-    learned, parts = pack(task, partition.indices, config.seed)
-    model = build_model(config.model, config.adapter, learned, seed=config.seed)
+    parts = config.components
+    task = encode_task(parts.task, parts.model)
+    split = split_examples(config, task.train.columns)
+    partition = split.partition
+    learned, rows = pack(task, partition.indices, config.seed)
+    model = build_model(parts.model, parts.adapter, learned, seed=config.seed)
     federation = Federation(
         model=model,
-        parts=parts,
-        algorithm=make_algorithm(config.algorithm),
-        uplink=make_link(config.uplink),
-        downlink=make_link(config.downlink),
+        parts=rows,
+        algorithm=parts.algorithm,
+        uplink=parts.uplink,
+        downlink=parts.downlink,
         clients_per_round=config.clients_per_round or _holders(partition),
         seed=config.seed,
         initial=config.initial,
         broadcast=config.broadcast,
         hooks=hooks,
     )
-    return Problem(federation, model, task, holding)
+    return Problem(federation, model, task, split)
 
 
 def who_holds_what(problem: Problem) -> dict[str, Any]:
     """Return the categories of the factor and the examples of each that every client holds."""
-    holding = problem.holding
-    categories, counts = holding.partition.counts(holding.factor)
+    split = problem.split
+    categories, counts = split.partition.counts(split.factor)
     return {"categories": [str(c) for c in categories], "counts": counts.tolist()}
 
 
@@ -91,7 +89,7 @@ def _holders(partition: Partition) -> int:
 def assets_of(config: RunConfig, model: bool = True) -> dict[str, str]:
     """Return the named assets that a run needs, each with its digest."""
     names = [config.task["name"]]
-    if model:  # a model that is made from a configuration may read through a named tokenizer
+    if model:  # a model that starts from random weights may use a named tokenizer
         names += [config.model["name"], str(config.model.get("tokenizer"))]
     names += [str(config.partition["features"])] if "features" in config.partition else []
     known = asset_names()

@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.client_split import measures
 from fedbytes.experiments.execution.events import Advanced, Event, Preparing
@@ -28,10 +27,11 @@ from fedbytes.federated.server.server import RoundReport
 from fedbytes.federated.simulation import Simulation
 from fedbytes.noniid import unigram_measures
 
-Tell = Callable[[Event], None]
+Listener = Callable[[Event], None]
+"""Called with each event of a run."""
 
 
-def _silent(_: Event) -> None:
+def _ignore(_: Event) -> None:
     return None
 
 
@@ -41,28 +41,28 @@ def run(
     *,
     hooks: Hooks | None = None,
     deliver: Callable[[bytes], bytes] = bytes,
-    tell: Tell = _silent,
+    on_event: Listener = _ignore,
 ) -> RunFolder:
-    """Make a run in `store`, or finish one that was interrupted; a finished one is left alone.
+    """Make a run in `store`, or resume one that was interrupted; a finished one is left alone.
 
-    A run that is taken up at its checkpoint ends as it would have ended undisturbed, bit for
-    bit, on the same machine: the number of threads that it began with is kept with it.
+    A run that resumes from its checkpoint ends as it would have ended undisturbed, bit for bit,
+    on the same machine: it keeps the number of threads that it began with.
 
     Args:
         config: from `make_config`.
         store: the folder that holds the runs.
         hooks: code at the round's two hook points.
-        deliver: stands for the medium that bytes cross (see `Channel`).
-        tell: called with `Preparing` and `Advanced` events.
+        deliver: the medium that bytes cross (see `Channel`).
+        on_event: called with `Preparing` and `Advanced` events.
 
     Raises:
-        ValueError: for whatever makes the run impossible.
+        ValueError: for anything that makes the run impossible.
     """
     folder = RunFolder(Path(store), config.id)
     folder.create(config.model_dump(mode="json"))
     with FileLock(folder.path / ".lock"):
         if folder.status != "done":
-            _Run(config, folder, hooks, deliver, tell).go()
+            _Run(config, folder, hooks, deliver, on_event).go()
     return folder
 
 
@@ -75,17 +75,16 @@ class _Run:
         folder: RunFolder,
         hooks: Hooks | None,
         deliver: Callable[[bytes], bytes],
-        tell: Tell,
+        on_event: Listener,
     ) -> None:
-        self.config, self.folder, self.tell = config, folder, tell
+        self.config, self.folder, self.on_event = config, folder, on_event
         forget_peak_memory()
-        load_plugins(config.plugins)
         self.resumed, saved = load_checkpoint(folder)
         self.clock = Clock(saved.get("seconds"))
         with self.clock.phase("setup"):
             torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
             self.problem = make_problem(config, hooks or Hooks())
-            self.problem.model.prepare(lambda *progress: tell(Preparing(*progress)))
+            self.problem.model.prepare(lambda *progress: on_event(Preparing(*progress)))
             self.ledger = Ledger(**saved.get("bytes", {}))
             self.simulation = Simulation(
                 self.problem.federation,
@@ -98,7 +97,7 @@ class _Run:
         self.metrics: dict[str, float] = saved.get("metrics", {})
 
     def go(self) -> None:
-        """Run the rounds that are left, and finish."""
+        """Run the remaining rounds, and finish."""
         if self.resumed is None:
             self._describe()
             if self.config.evaluate_start:
@@ -108,14 +107,14 @@ class _Run:
             row = self._evaluate(report)
             self.folder.append_row({"round": report.round, **report.agreement}, "deltas.jsonl")
             self._save(row)
-            self.tell(Advanced(report.round, self.ledger.total, self.metrics))
+            self.on_event(Advanced(report.round, self.ledger.total, self.metrics))
         if self.problem.model.answers:
             found = [asdict(answer) for answer in self.problem.model.answers]
             self.folder.write_json("answers.json", {"answers": found})
         self.folder.finish(self._summary())
 
     def _describe(self) -> None:
-        """Write down, before the first round, where the numbers will come from."""
+        """Record the run's provenance before the first round."""
         problem, fed = self.problem, self.problem.federation
         train = problem.task.train
         self.folder.write_json(
@@ -132,16 +131,16 @@ class _Run:
                 },
                 **problem.setup_bytes(),
                 **problem.baselines(),
-                "partition": problem.holding.partition.fingerprint,
-                "moved": problem.holding.partition.moved,
-                "found": problem.holding.partition.found,
-                "heterogeneity": measures(problem.holding, train.columns)
-                | unigram_measures(problem.holding.partition, train.tokens, train.offsets),
+                "partition": problem.split.partition.fingerprint,
+                "moved": problem.split.partition.moved,
+                "found": problem.split.partition.found,
+                "heterogeneity": measures(problem.split, train.columns)
+                | unigram_measures(problem.split.partition, train.tokens, train.offsets),
                 "labels": link_labels(fed.uplink.label, fed.downlink.label),
             },
         )
         self.folder.write_json("holdings.json", who_holds_what(problem))
-        problem.holding.partition.save(self.folder.path / "partition.npz")
+        problem.split.partition.save(self.folder.path / "partition.npz")
 
     def _evaluate(self, report: RoundReport) -> dict[str, Any] | None:
         """Return the row of an evaluated round, None for one that is not."""

@@ -1,4 +1,4 @@
-"""Sweeps: every run of a suite, by worker processes, each run once."""
+"""Sweeps: worker processes make every run of a suite, each once."""
 
 import multiprocessing
 import os
@@ -18,18 +18,18 @@ from fedbytes.experiments.store.run_folder import RunFolder
 
 
 class Reporter(Protocol):
-    """Who is told how a sweep goes on; `fedbytes.cli.progress_table` draws a table."""
+    """Follows a sweep's progress; `fedbytes.cli.progress_table` draws it as a table."""
 
     def started(self, config: RunConfig) -> None:
-        """A run has been handed to a worker."""
+        """A run has been assigned to a worker."""
 
-    def told(self, config: RunConfig, event: Event) -> None:
-        """A run is being prepared, has advanced, is finished, or has failed."""
+    def on_event(self, config: RunConfig, event: Event) -> None:
+        """A run is being prepared, has advanced, has finished, or has failed."""
 
 
 @dataclass
 class Outcome:
-    """What became of a sweep's runs, by id; `failed` maps to the one-line reason."""
+    """Ids of a sweep's runs by outcome; `failed` maps to the one-line reason."""
 
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
@@ -37,7 +37,7 @@ class Outcome:
 
 
 def open_store(path: str | Path) -> Path:
-    """Make the store's folder if need be, and check that it can be written to.
+    """Create the store's folder if needed, and check that it is writable.
 
     Raises:
         ValueError: if it cannot.
@@ -64,18 +64,18 @@ def sweep(
     retry_failed: bool = False,
     reporter: Reporter,
 ) -> Outcome:
-    """Make every run of `configs` that `path` does not hold yet.
+    """Make every run of `configs` that has not finished in `path`.
 
-    A finished run is not made again, an interrupted one goes on from its checkpoint, and one
-    that failed is left alone unless `retry_failed`. A run that fails does not stop the others.
+    A finished run is skipped, an interrupted one resumes from its checkpoint, and one that failed
+    is left alone unless `retry_failed`. A run that fails does not stop the others.
 
     Args:
         configs: the runs, from `Suite.expand`.
-        path: the store; made if it is not there.
-        workers: processes; one a core by default, one in all where there is a GPU.
-        threads: arithmetic threads of each; the cores divided by the workers by default.
-        retry_failed: take up runs that failed before.
-        reporter: is told what happens.
+        path: the store; created if it does not exist.
+        workers: processes; one per core by default, one in total if there is a GPU.
+        threads: threads per worker; the cores divided by the workers by default.
+        retry_failed: retry runs that failed before.
+        reporter: receives every event.
 
     Raises:
         ValueError: if the store cannot be written to, or another sweep is writing to it.
@@ -94,14 +94,14 @@ def sweep(
         count = min(workers or default_workers(), max(len(queue), 1))
         cores = os.cpu_count() or 1
         pool = _Pool(store, threads or max(1, cores // (workers or default_workers())), reporter)
-        pool.make(queue, count, outcome)
+        pool.run_all(queue, count, outcome)
     finally:
         lock.release()
     return outcome
 
 
 def default_workers() -> int:
-    """Return one worker a core, or one in all where there is a GPU to share."""
+    """Return one worker per core, or one in total if there is a GPU to share."""
     import torch
 
     return 1 if torch.cuda.is_available() else os.cpu_count() or 1
@@ -124,7 +124,7 @@ def _sort(
 
 
 class _Worker:
-    """A worker process, the run that it has in hand, and the pipe to it."""
+    """A worker process, the run assigned to it, and the pipe to it."""
 
     def __init__(self, store: Path, threads: int) -> None:
         context = multiprocessing.get_context("spawn")
@@ -144,19 +144,19 @@ class _Pool:
     def __init__(self, store: Path, threads: int, reporter: Reporter) -> None:
         self.store, self.threads, self.reporter = store, threads, reporter
 
-    def make(self, queue: list[RunConfig], count: int, outcome: Outcome) -> None:
+    def run_all(self, queue: list[RunConfig], count: int, outcome: Outcome) -> None:
         waiting = list(reversed(queue))
         workers = [_Worker(self.store, self.threads) for _ in range(count if queue else 0)]
         try:
             for worker in workers:
-                self._hand_over(worker, waiting)
+                self._assign(worker, waiting)
             while busy := [worker for worker in workers if worker.config is not None]:
                 for pipe in wait([worker.pipe for worker in busy]):
                     worker = next(w for w in busy if w.pipe is pipe)
-                    event = self._listen(worker)
+                    event = self._receive(worker)
                     config = worker.config
                     assert config is not None
-                    self.reporter.told(config, event)
+                    self.reporter.on_event(config, event)
                     if isinstance(event, Advanced | Preparing):
                         continue
                     if isinstance(event, Failed):
@@ -165,26 +165,26 @@ class _Pool:
                         outcome.done.append(config.id)
                     if not worker.process.is_alive():
                         workers[workers.index(worker)] = worker = _Worker(self.store, self.threads)
-                    self._hand_over(worker, waiting)
+                    self._assign(worker, waiting)
         finally:
             for worker in workers:
                 worker.process.kill()
                 worker.process.join()
 
-    def _hand_over(self, worker: _Worker, waiting: list[RunConfig]) -> None:
+    def _assign(self, worker: _Worker, waiting: list[RunConfig]) -> None:
         worker.config = waiting.pop() if waiting else None
         if worker.config is not None:
             self.reporter.started(worker.config)
             worker.pipe.send(worker.config)
 
-    def _listen(self, worker: _Worker) -> Event:
+    def _receive(self, worker: _Worker) -> Event:
         try:
             event: Event = worker.pipe.recv()
         except EOFError:
             worker.process.join()
             message = (
                 f"the worker process died with exit code {worker.process.exitcode}; "
-                "-9 is often a lack of memory: use fewer --workers"
+                "-9 often means out of memory: use fewer --workers"
             )
             assert worker.config is not None
             RunFolder(self.store, worker.config.id).fail(message, "")

@@ -1,4 +1,4 @@
-"""The bytes of a run before it is made: the round's own rules, with lengths of messages assumed.
+"""Forecast of a run's traffic: the real sending rules with estimated message lengths.
 
 Who is sampled and what each client is sent follows from the configuration. A message is as long
 as one of what a client has really sent in a trial, or of what the server makes of a round of such.

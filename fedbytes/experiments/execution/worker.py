@@ -1,4 +1,4 @@
-"""A worker process: makes one run after another, and tells its parent how they go."""
+"""A worker process: makes one run after another, and sends its parent their events."""
 
 import os
 import threading
@@ -22,7 +22,7 @@ def work(connection: Connection, store: Path, threads: int) -> None:
     while (config := connection.recv()) is not None:
         torch.set_num_threads(threads)
         try:
-            run(config, store, tell=connection.send)
+            run(config, store, on_event=connection.send)
         except Exception as error:
             connection.send(Failed(record_failure(config, store, error)))
         else:
@@ -38,7 +38,7 @@ def record_failure(config: RunConfig, store: Path, error: Exception) -> str:
 
 
 def _die_with_parent() -> None:
-    """End this process as soon as its parent is gone, however it went: nobody else may write."""
+    """End this process as soon as its parent is gone: another sweep may write to the store."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

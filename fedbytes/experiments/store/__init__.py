@@ -1,1 +1,1 @@
-"""The run store: written so that a kill loses at most the round in hand."""
+"""The run store: written so that a kill loses at most the current round."""

@@ -1,4 +1,4 @@
-"""Checkpoints: where a run can be taken up, so that it ends as if it had never been cut."""
+"""Checkpoints: a run resumes from one and ends as if it had never been interrupted."""
 
 from typing import Any
 
@@ -8,15 +8,15 @@ from fedbytes.federated.state import State
 
 
 def save_checkpoint(folder: RunFolder, state: State, ledger: Ledger, extra: dict[str, Any]) -> None:
-    """Put down the ledger's newest rows, then the state that they led to."""
+    """Write the ledger's newest rows, then the state that they led to."""
     folder.append_ledger(state.round, ledger.take())
     state.save(folder.state, extra | {"bytes": ledger.totals})
 
 
 def load_checkpoint(folder: RunFolder) -> tuple[State | None, dict[str, Any]]:
-    """Return the newest state and its extras, and forget all that came after it.
+    """Return the newest state and its extras, and discard everything written after it.
 
-    Without a checkpoint everything but the configuration is forgotten.
+    Without a checkpoint everything except the configuration is discarded.
     """
     if not folder.state.exists():
         folder.clear()

@@ -1,4 +1,4 @@
-"""Where a run's numbers come from: code, packages, assets and machine."""
+"""Provenance of a run's numbers: code, packages and machine."""
 
 import os
 import platform
@@ -33,7 +33,7 @@ def provenance() -> dict[str, Any]:
 
 
 def forget_peak_memory() -> None:
-    """Begin a new peak, where the system can: a worker makes many runs."""
+    """Reset the peak, where the system allows it: a worker makes many runs."""
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         for gpu in range(torch.cuda.device_count()):
             torch.cuda.reset_peak_memory_stats(gpu)
@@ -55,7 +55,7 @@ def peak_memory_bytes() -> int:
 
 
 def peak_gpu_bytes() -> int | None:
-    """Return the most bytes that tensors took of the GPU since, None where none was used."""
+    """Return the peak bytes of tensors on GPUs since then, None if none was used."""
     if not torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
         return None
     return sum(torch.cuda.max_memory_allocated(gpu) for gpu in range(torch.cuda.device_count()))

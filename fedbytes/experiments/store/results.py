@@ -1,4 +1,4 @@
-"""Reading a store into tables: this is all that plots and papers need."""
+"""Reads a store into tables: all that plots and papers need."""
 
 import json
 from pathlib import Path
@@ -34,13 +34,13 @@ def run_folders(folder: str | Path) -> list[RunFolder]:
     """
     root = Path(folder)
     if not root.is_dir():
-        raise ValueError(f"there is no folder {str(root)!r}; `fedbytes sweep` makes one")
+        raise ValueError(f"there is no folder {str(root)!r}; `fedbytes sweep` creates one")
     found = {path.parent.name: path.parent for path in root.rglob("config.yaml")}
     return [RunFolder(path.parent, run) for run, path in sorted(found.items())]
 
 
 def load_results(folder: str | Path) -> pd.DataFrame:
-    """Return one row per run and evaluated round, runs in any state.
+    """Return one row per run and evaluated round, for runs of any status.
 
     Columns: `run, suite, task, model, adapter, algorithm, codec, uplink, downlink, partition,
     alpha, heterogeneity, seed`, then `round, rounds, up_bytes, down_bytes, total_bytes`
@@ -86,7 +86,7 @@ def load_ledger(folder: str | Path) -> pd.DataFrame:
 
 
 def load_partitions(folder: str | Path) -> pd.DataFrame:
-    """Return who holds what: `run, client, category, examples`, a row for each that is not 0."""
+    """Return who holds what: `run, client, category, examples`, one row per count above 0."""
     rows: list[dict[str, Any]] = []
     for run in run_folders(folder):
         path = run.path / "holdings.json"
@@ -106,7 +106,7 @@ def load_partitions(folder: str | Path) -> pd.DataFrame:
 
 
 def load_runs(folder: str | Path) -> pd.DataFrame:
-    """Return one row a run: its identity, `status`, `error`, `config`, `summary`, `provenance`."""
+    """Return one row per run: identity, `status`, `error`, `config`, `summary`, `provenance`."""
     rows = []
     for run in run_folders(folder):
         error = _read(run, "error.json")
@@ -127,7 +127,7 @@ def stored_target(folder: str | Path) -> float | str | None:
 
 
 def stored_baseline(folder: str | Path) -> str | None:
-    """Return the label that the suite swept into `folder` compares others with, if it says so."""
+    """Return the label that the suite swept into `folder` compares others with, if any."""
     found = _stored_suite(folder).get("baseline")
     return None if found is None else str(found)
 

@@ -1,9 +1,9 @@
-"""The run store: one folder a run, written so that a kill loses at most the round in hand.
+"""The run store: one folder per run, written so that a kill loses at most the current round.
 
-A folder holds `config.yaml`, `provenance.json`, `partition.npz`, `rounds.jsonl` (a row an
-evaluated round), `deltas.jsonl` (a row a round: how far its clients agree), `checkpoint/` (the
-newest state, and the ledger's rows by round), and at the end `ledger.parquet`, `summary.json`
-and, last of all, `done`. A run that failed has `error.json` instead.
+A folder holds `config.yaml`, `provenance.json`, `partition.npz`, `rounds.jsonl` (one row per
+evaluated round), `deltas.jsonl` (one row per round: how far its clients agree), `checkpoint/`
+(the newest state, and the ledger's rows by round), and at the end `ledger.parquet`,
+`summary.json` and, last of all, `done`. A run that failed has `error.json` instead.
 """
 
 import json
@@ -34,7 +34,7 @@ class RunFolder:
         self.state = self.checkpoints / "state.pt"
 
     def create(self, settings: dict[str, Any]) -> None:
-        """Make the folder, and write the configuration into it."""
+        """Create the folder, and write the configuration into it."""
         self.path.mkdir(parents=True, exist_ok=True)
         text = yaml.safe_dump(settings, sort_keys=False)
         write_atomically(self.path / "config.yaml", text)
@@ -45,7 +45,7 @@ class RunFolder:
 
     @property
     def status(self) -> str:
-        """`done`, `failed`, `interrupted` (some rounds are there) or `waiting`."""
+        """`done`, `failed`, `interrupted` (with a checkpoint) or `waiting`."""
         if (self.path / "done").exists():
             return "done"
         if (self.path / "error.json").exists():
@@ -53,12 +53,12 @@ class RunFolder:
         return "interrupted" if self.state.exists() else "waiting"
 
     def append_row(self, row: dict[str, Any], name: str = "rounds.jsonl") -> None:
-        """Append the row of a round: of an evaluated one, or of any to `deltas.jsonl`."""
+        """Append a round's row to a file of JSON lines."""
         with (self.path / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
 
     def rewind(self, round_: int) -> None:
-        """Forget a failure, and whatever was written after the checkpoint of `round_`."""
+        """Discard a failure, and everything written after the checkpoint of `round_`."""
         (self.path / "error.json").unlink(missing_ok=True)
         for name in ("rounds.jsonl", "deltas.jsonl"):
             kept = [row for row in read_json_lines(self.path / name) if row["round"] <= round_]
@@ -68,7 +68,7 @@ class RunFolder:
                 path.unlink()
 
     def clear(self) -> None:
-        """Forget everything but the configuration."""
+        """Discard everything except the configuration."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.checkpoints.mkdir(parents=True)
         for name in (
@@ -81,7 +81,7 @@ class RunFolder:
             (self.path / name).unlink(missing_ok=True)
 
     def append_ledger(self, round_: int, rows: dict[str, list[Any]]) -> None:
-        """Put down the ledger's rows since the last call, up to `round_`."""
+        """Write the ledger's rows since the last call, up to `round_`."""
         part = self.checkpoints / f"ledger-{round_:06d}.part"
         pq.write_table(pa.table(rows), part)
         part.replace(part.with_suffix(".parquet"))
@@ -91,7 +91,7 @@ class RunFolder:
         return sorted(self.checkpoints.glob("ledger-*.parquet"))
 
     def fail(self, message: str, trace: str) -> None:
-        """Record in one line why the run failed, and where."""
+        """Record why the run failed, in one line and with a traceback."""
         self.path.mkdir(parents=True, exist_ok=True)
         self.write_json("error.json", {"message": message, "traceback": trace})
 
@@ -105,7 +105,7 @@ class RunFolder:
         write_atomically(self.path / name, json.dumps(content, indent=2) + "\n")
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Join the ledger, write the summary, and last of all say that the run is done."""
+        """Join the ledger, write the summary, and last of all mark the run as done."""
         table = pa.concat_tables(pq.read_table(path) for path in self.ledger_parts())
         part = self.path / "ledger.parquet.part"
         pq.write_table(table, part)
@@ -116,7 +116,7 @@ class RunFolder:
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a JSON-lines file; a last line cut off by a kill is left out."""
+    """Return the rows of a JSON-lines file; a last line truncated by a kill is left out."""
     if not path.exists():
         return []
     lines = path.read_text(encoding="utf-8").split("\n")

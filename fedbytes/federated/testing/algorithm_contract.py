@@ -1,11 +1,9 @@
 """What every algorithm must keep, as checks that run on anyone's algorithm."""
 
 import copy
-import json
-import random
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +20,22 @@ from fedbytes.federated.state import State
 from fedbytes.federated.testing.bench_federation import (
     CLIENTS,
     SAMPLED,
-    BrokenError,
     Workbench,
     find_model,
-    need,
     same,
 )
 from fedbytes.federated.testing.strict_client import Rehearsal, replay
 from fedbytes.models.adapter import make_adapter
 from fedbytes.streams import stream
+from fedbytes.testing import (
+    BrokenError,
+    Check,
+    Finding,
+    check_spec,
+    no_global_random,
+    require,
+    run_checks,
+)
 
 ROUNDS = 4
 TOPK = {"name": "topk", "density": 0.2, "error_feedback": True}
@@ -40,15 +45,6 @@ LINKS: tuple[tuple[Any, Any], ...] = (
     ({"name": "int", "bits": 8}, {"name": "int", "bits": 8}),
     (TOPK | {"momentum": 0.5}, "fp32"),
 )
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one check: the property's name, whether it holds, and what was seen."""
-
-    property: str
-    passed: bool
-    message: str = ""
 
 
 def check_algorithm(algorithm: Algorithm) -> list[Finding]:
@@ -62,8 +58,8 @@ def check_algorithm(algorithm: Algorithm) -> list[Finding]:
     except BrokenError as broken:
         return [Finding("trains a tiny model", False, str(broken))]
     bench = _Checks(algorithm, make)
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("its spec rebuilds it", bench.spec),
+    checks: list[Check] = [
+        ("its spec rebuilds it", lambda: check_spec(ALGORITHMS, algorithm)),
         ("says what it holds and sends", bench.layouts),
         ("changes nothing that it is given", bench.inputs),
         ("the same inputs give the same outputs", bench.repeats),
@@ -76,16 +72,7 @@ def check_algorithm(algorithm: Algorithm) -> list[Finding]:
         ),
         ("goes on from a checkpoint", bench.checkpoint),
     ]
-    return [_run(name, check) for name, check in checks]
-
-
-def _run(name: str, check: Callable[[], str]) -> Finding:
-    try:
-        return Finding(name, True, check())
-    except BrokenError as broken:
-        return Finding(name, False, str(broken))
-    except Exception as error:  # a finding, whatever a user's code raises
-        return Finding(name, False, f"{type(error).__name__}: {error}")
+    return run_checks(checks)
 
 
 def _runs(bench: "_Checks", up: Any, down: Any) -> Callable[[], str]:
@@ -104,23 +91,18 @@ class _Checks(Workbench):
         own = self.algorithm.example_uplink
         return [*LINKS, *([] if own == "fp32" else [(own, "fp32")])]
 
-    def spec(self) -> str:
-        """Plain values make the same algorithm again; what is not registered has no spec."""
-        if getattr(self.algorithm, "name", None) not in ALGORITHMS.names():
-            return "not registered"
-        spec: Any = ALGORITHMS.spec(self.algorithm)
-        again = ALGORITHMS.make(json.loads(json.dumps(spec)))
-        need(again == self.algorithm, f"{spec} does not make the algorithm")
-        return json.dumps(spec)
-
     def layouts(self) -> str:
         """Vectors have the lengths that the layouts say, on both ends, and are finite."""
         fed, algorithm = self.usual(), self.algorithm
         held = algorithm.initial(fed.model, 3)
-        need(held.numel() == algorithm.synced_layout(fed.model).numel, "initial differs from held")
+        require(
+            held.numel() == algorithm.synced_layout(fed.model).numel, "initial differs from held"
+        )
         other = algorithm.initial(self.make(), 3)
-        need(torch.equal(held, other), "initial differs between two models")
-        need(algorithm.synced_layout(self.make()) == fed.layout, "held differs between two models")
+        require(torch.equal(held, other), "initial differs between two models")
+        require(
+            algorithm.synced_layout(self.make()) == fed.layout, "held differs between two models"
+        )
         found, announced = iter(self.calls(fed)), fed.context(1).announced
         for round_ in (1, 2):
             context = fed.context(round_, announced)
@@ -141,7 +123,7 @@ class _Checks(Workbench):
         given: list[Any] = []
         self.calls(self.usual(), given)
         for values, before in given:
-            need(same(values, before), "a method changed what it was given")
+            require(same(values, before), "a method changed what it was given")
         return f"{len(given)} calls"
 
     def repeats(self) -> str:
@@ -149,16 +131,17 @@ class _Checks(Workbench):
         fed = self.usual()
         first = self.calls(fed)
         fed.model.set_state(torch.full((fed.model.layout.numel,), 0.5))
-        need(same(first, self.calls(fed)), "the second time the outputs are others")
+        require(same(first, self.calls(fed)), "the second time the outputs are others")
         fresh = _Checks(copy.deepcopy(self.algorithm), self.make)
-        need(same(first, fresh.calls(fresh.usual())), "with a fresh model the outputs are others")
+        require(
+            same(first, fresh.calls(fresh.usual())), "with a fresh model the outputs are others"
+        )
         return "twice, and with a fresh model"
 
     def global_random(self) -> str:
         """Nothing draws from a global generator."""
-        before = _global_state()
-        self.calls(self.usual())
-        need(same(before, _global_state()), "draws from a global generator")
+        with no_global_random():
+            self.calls(self.usual())
         return ""
 
     def loads(self) -> str:
@@ -171,7 +154,7 @@ class _Checks(Workbench):
             rows = np.arange(8, dtype=np.int64)
             with torch.no_grad():
                 losses.append(float(model.loss(next(model.batches(rows, 8, stream(0, "check"))))))
-        need(losses[0] == losses[1], f"two models that load the same have losses {losses}")
+        require(losses[0] == losses[1], f"two models that load the same have losses {losses}")
         return ""
 
     def refusals(self) -> str:
@@ -180,7 +163,7 @@ class _Checks(Workbench):
         for case in every_compatibility():
             reason = self.algorithm.refuses(case)
             if reason is not None:
-                need(reason.strip() != "" and "\n" not in reason, f"{reason!r} is not one line")
+                require(reason.strip() != "" and "\n" not in reason, f"{reason!r} is not one line")
                 said.add(reason)
         return "; ".join(sorted(said))
 
@@ -195,7 +178,9 @@ class _Checks(Workbench):
         theirs = replace(fed, model=self.make())
         replay(run, [Client(theirs, c) for c in range(CLIENTS)], ROUNDS)
         crossed = sum(map(len, run.crossed))
-        need(run.ledger.total == crossed, f"{run.ledger.total} bytes in the ledger, not {crossed}")
+        require(
+            run.ledger.total == crossed, f"{run.ledger.total} bytes in the ledger, not {crossed}"
+        )
         _fits("what is held", run.state.model, fed.layout.numel)
         return f"{SAMPLED if partial else CLIENTS} of {CLIENTS} clients, {crossed} bytes"
 
@@ -213,8 +198,8 @@ class _Checks(Workbench):
             state, _ = State.load(Path(folder) / "state.pt")
         fed = replace(cut.fed, model=self.make(), algorithm=copy.deepcopy(self.algorithm))
         rest = Rehearsal(fed, state).go(ROUNDS - ROUNDS // 2)
-        need(torch.equal(rest.state.model, whole.state.model), "ends with another state")
-        need(cut.crossed + rest.crossed == whole.crossed, "other bytes crossed")
+        require(torch.equal(rest.state.model, whole.state.model), "ends with another state")
+        require(cut.crossed + rest.crossed == whole.crossed, "other bytes crossed")
         return ""
 
 
@@ -230,12 +215,7 @@ def every_compatibility() -> Iterator[Compatibility]:
             yield Compatibility(adapter=make_adapter(adapter), classifies=classifies)
 
 
-def _global_state() -> list[Any]:
-    numpy: Any = np.random.get_state(legacy=False)  # noqa: NPY002
-    return [torch.get_rng_state(), numpy, random.getstate()]
-
-
 def _fits(what: str, vector: Tensor, numel: int) -> None:
-    need(vector.shape == (numel,), f"{what} has shape {tuple(vector.shape)}, not ({numel},)")
-    need(vector.dtype == torch.float32, f"{what} is {vector.dtype}, not float32")
-    need(bool(torch.isfinite(vector).all()), f"{what} is not finite")
+    require(vector.shape == (numel,), f"{what} has shape {tuple(vector.shape)}, not ({numel},)")
+    require(vector.dtype == torch.float32, f"{what} is {vector.dtype}, not float32")
+    require(bool(torch.isfinite(vector).all()), f"{what} is not finite")

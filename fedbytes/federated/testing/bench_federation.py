@@ -18,18 +18,9 @@ from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.simulation import Simulation
 from fedbytes.federated.testing.tiny_models import examples_of, tiny_models
 from fedbytes.federated.trainable import Trainable
+from fedbytes.testing import BrokenError, require
 
 CLIENTS, SAMPLED = 5, 2
-
-
-class BrokenError(Exception):
-    """A property does not hold."""
-
-
-def need(holds: bool, message: str) -> None:
-    """Report a property that does not hold."""
-    if not holds:
-        raise BrokenError(message)
 
 
 def find_model(algorithm: Algorithm) -> Callable[[], Trainable]:
@@ -87,7 +78,7 @@ class Workbench:
             BrokenError: if the algorithm refuses even that.
         """
         partial = self.partial()
-        need(
+        require(
             partial is not None,
             f"refuses {_said(self.algorithm.example_uplink)} with all clients taking part",
         )

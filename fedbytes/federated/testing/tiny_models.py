@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.compression.layout import Layout
+from fedbytes.data.task import Kind
 from fedbytes.federated.trainable import Trainable
 from fedbytes.streams import stream
 
@@ -67,7 +68,7 @@ class TinyRegression:
             return float((self.logits(torch.arange(EXAMPLES)).argmax(1) == self.y).float().mean())
 
 
-def text_model(model: str, adapter: Any, kind: str = "classification") -> Trainable:
+def text_model(model: str, adapter: Any, kind: Kind = "classification") -> Trainable:
     """Return a tiny transformer on 40 texts of three colours, on the CPU.
 
     Args:
@@ -75,20 +76,9 @@ def text_model(model: str, adapter: Any, kind: str = "classification") -> Traina
         adapter: name, or `{"name": …, **fields}`.
         kind: `classification` or `causal-lm`.
     """
-    from fedbytes.data import encode, make_split, make_text_data
-    from fedbytes.models import build_model
-    from fedbytes.models.base.tiny_bases import byte_tokenizer
+    from fedbytes.models.testing.tiny_task import tiny_model_of
 
-    def split(count: int, seed: int) -> Any:
-        rng = stream(seed, "tiny texts")
-        words = np.array(["red", "green", "blue"])[rng.integers(3, size=count)]
-        texts = [f"{word} {'x' * int(rng.integers(1, 30))}" for word in words]
-        return make_split(texts, {"label": words})
-
-    data = make_text_data("colours", split(40, 0), split(17, 1))
-    task = encode(data, byte_tokenizer(), "bytes", kind, 24)  # type: ignore[arg-type]
-    spec = {"name": model, "device": "cpu", "precision": "float32"}
-    return build_model(spec, adapter, task, prefix_cache=False)
+    return tiny_model_of(model, adapter, kind)
 
 
 def tiny_models(wanted: Mapping[str, Any] | None = None) -> Iterator[Callable[[], Trainable]]:

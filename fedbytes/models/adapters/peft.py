@@ -1,7 +1,7 @@
 import dataclasses
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -59,6 +59,7 @@ class Peft(TargetedAdapter):
         options: fields of the method's configuration in peft.
     """
 
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"method": "LOHA"}, {"method": "LN_TUNING"})
     method: str
     options: Mapping[str, Any] = field(default_factory=dict)
 

@@ -68,6 +68,7 @@ FAMILIES: Registry[Family] = Registry(
     "model",
     Family,  # type: ignore[type-abstract]
     "fedbytes.models.base.families",
+    "fedbytes.models.testing.family_contract:check_family",
 )
 
 

@@ -1,10 +1,9 @@
 """What every partitioner must keep, as checks that run on anyone's partitioner."""
 
 import copy
-import random
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,22 +13,16 @@ from numpy.typing import NDArray
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 from fedbytes.streams import stream
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one check: the property's name, whether it holds, and why not."""
-
-    property: str
-    passed: bool
-    message: str = ""
-
+from fedbytes.testing import (
+    Finding,
+    check_spec,
+    no_global_random,
+    require,
+    require_refusal,
+    run_checks,
+)
 
 Check = Callable[[Partitioner, int], None]
-
-
-class _BrokenError(Exception):
-    """A property does not hold."""
 
 
 def check_partitioner(partitioner: Partitioner, num_clients: int | None = None) -> list[Finding]:
@@ -41,7 +34,7 @@ def check_partitioner(partitioner: Partitioner, num_clients: int | None = None) 
             or else 4.
     """
     clients = num_clients or partitioner.required_clients or 4
-    return [_run(name, check, partitioner, clients) for name, check in _checks()]
+    return run_checks((name, partial(check, partitioner, clients)) for name, check in _checks())
 
 
 def _checks() -> Iterator[tuple[str, Check]]:
@@ -58,21 +51,6 @@ def _checks() -> Iterator[tuple[str, Check]]:
     yield "refuses an impossible number of clients", _refuses_clients
     yield "its spec rebuilds it", _spec
     yield "survives saving and loading", _copies
-
-
-def _run(name: str, check: Check, partitioner: Partitioner, clients: int) -> Finding:
-    try:
-        check(partitioner, clients)
-    except _BrokenError as broken:
-        return Finding(name, False, str(broken))
-    except Exception as error:  # a finding, whatever a user's code raises
-        return Finding(name, False, f"{type(error).__name__}: {error}")
-    return Finding(name, True)
-
-
-def _need(holds: bool, message: str) -> None:
-    if not holds:
-        raise _BrokenError(message)
 
 
 def _labels(partitioner: Partitioner, clients: int) -> NDArray[np.int64]:
@@ -100,42 +78,39 @@ def _any_type(partitioner: Partitioner, clients: int) -> None:
         columns["bools"] = labels > 0
     for kind, column in columns.items():
         split = partitioner(column, clients, seed=1)
-        _need(isinstance(split, Partition), f"{kind}: returned {type(split).__name__}")
-        _need(split.num_examples == labels.size, f"{kind}: {split.num_examples} of {labels.size}")
+        require(isinstance(split, Partition), f"{kind}: returned {type(split).__name__}")
+        require(split.num_examples == labels.size, f"{kind}: {split.num_examples} of {labels.size}")
 
 
 def _covers(partitioner: Partitioner, clients: int) -> None:
     labels = _labels(partitioner, clients)
     split = partitioner(labels, clients, seed=2)
     together = np.sort(np.concatenate([*split.indices, split.dropped]))
-    _need(np.array_equal(together, np.arange(labels.size)), "the parts are not 0 ... n-1 once each")
-    _need(all(np.all(np.diff(part) > 0) for part in split.indices), "indices are not sorted")
+    require(
+        np.array_equal(together, np.arange(labels.size)), "the parts are not 0 ... n-1 once each"
+    )
+    require(all(np.all(np.diff(part) > 0) for part in split.indices), "indices are not sorted")
 
 
 def _client_count(partitioner: Partitioner, clients: int) -> None:
     split = partitioner(_labels(partitioner, clients), clients, seed=3)
-    _need(split.num_clients == clients, f"{split.num_clients} clients of {clients}")
+    require(split.num_clients == clients, f"{split.num_clients} clients of {clients}")
 
 
 def _deterministic(partitioner: Partitioner, clients: int) -> None:
     labels = _labels(partitioner, clients)
     first = partitioner(labels, clients, seed=4)
-    _need(first == partitioner(labels, clients, seed=4), "two calls with one seed differ")
+    require(first == partitioner(labels, clients, seed=4), "two calls with one seed differ")
     again = copy.deepcopy(partitioner)(labels.copy(), clients, seed=4)
-    _need(first == again, "an equal partitioner gives another split")
+    require(first == again, "an equal partitioner gives another split")
 
 
 def _no_side_effects(partitioner: Partitioner, clients: int) -> None:
     labels = _labels(partitioner, clients)
-    before, state = labels.copy(), _global_state()
-    partitioner(labels, clients, seed=5)
-    _need(np.array_equal(labels, before), "the caller's column was changed")
-    _need(_global_state() == state, "the global generator of random or numpy.random was used")
-
-
-def _global_state() -> tuple[Any, ...]:
-    kind, keys, *rest = np.random.get_state()  # noqa: NPY002 - to see that nobody touches it
-    return random.getstate(), kind, bytes(np.asarray(keys).data), *rest
+    before = labels.copy()
+    with no_global_random():
+        partitioner(labels, clients, seed=5)
+    require(np.array_equal(labels, before), "the caller's column was changed")
 
 
 def _one_category(partitioner: Partitioner, clients: int) -> None:
@@ -143,7 +118,7 @@ def _one_category(partitioner: Partitioner, clients: int) -> None:
         return
     labels = np.zeros(20 * clients, dtype=np.int64)
     split = partitioner(labels, clients, seed=6)
-    _need(split.metrics(labels)["nmi"] == 0.0, "one category has nothing to tell: NMI must be 0")
+    require(split.metrics(labels)["nmi"] == 0.0, "one category has nothing to tell: NMI must be 0")
 
 
 def _all_distinct(partitioner: Partitioner, clients: int) -> None:
@@ -151,25 +126,25 @@ def _all_distinct(partitioner: Partitioner, clients: int) -> None:
         return
     labels = np.arange(20 * clients)
     split = partitioner(labels, clients, seed=7)
-    _need(split.num_examples == labels.size, f"{split.num_examples} of {labels.size}")
+    require(split.num_examples == labels.size, f"{split.num_examples} of {labels.size}")
 
 
 def _measures(partitioner: Partitioner, clients: int) -> None:
     labels = _labels(partitioner, clients)
     measured = partitioner(labels, clients, seed=8).metrics(labels)
-    _need(all(np.isfinite(list(measured.values()))), f"not finite: {measured}")
+    require(all(np.isfinite(list(measured.values()))), f"not finite: {measured}")
     for name in ("nmi", "total_variation", "size_gini"):
-        _need(0.0 <= measured[name] <= 1.0, f"{name} = {measured[name]} is not in [0, 1]")
+        require(0.0 <= measured[name] <= 1.0, f"{name} = {measured[name]} is not in [0, 1]")
 
 
 def _refuses_factor(partitioner: Partitioner, clients: int) -> None:
     labels = _labels(partitioner, clients).astype(float)
     hole = labels.copy()
     hole[3] = np.nan
-    _refuses(lambda: partitioner(hole, clients), "a missing value")
+    require_refusal(lambda: partitioner(hole, clients), "a missing value")
     # Of whole numbers: a partitioner may take a table of floats as embeddings.
     table = np.stack([labels, labels]).astype(np.int64)
-    _refuses(lambda: partitioner(table, clients), "two dimensions")
+    require_refusal(lambda: partitioner(table, clients), "two dimensions")
 
 
 def _few_examples(partitioner: Partitioner, clients: int) -> None:
@@ -179,26 +154,17 @@ def _few_examples(partitioner: Partitioner, clients: int) -> None:
         split = partitioner(labels, many)
     except ValueError:  # sizes that are asked for, and there are not so many examples
         return
-    _need(split.num_clients == many, f"{split.num_clients} clients of {many}")
-    _need(split.num_examples == labels.size, f"{split.num_examples} of {labels.size}")
+    require(split.num_clients == many, f"{split.num_clients} clients of {many}")
+    require(split.num_examples == labels.size, f"{split.num_examples} of {labels.size}")
 
 
 def _refuses_clients(partitioner: Partitioner, clients: int) -> None:
     labels = _labels(partitioner, clients)
-    _refuses(lambda: partitioner(labels, 0), "num_clients=0")
-
-
-def _refuses(call: Callable[[], object], what: str) -> None:
-    try:
-        call()
-    except ValueError:
-        return
-    raise _BrokenError(f"{what} was accepted; it must be a ValueError")
+    require_refusal(lambda: partitioner(labels, 0), "num_clients=0")
 
 
 def _spec(partitioner: Partitioner, _clients: int) -> None:
-    spec = PARTITIONERS.spec(partitioner)
-    _need(PARTITIONERS.make(spec) == partitioner, f"{spec} builds another partitioner")
+    check_spec(PARTITIONERS, partitioner)
 
 
 def _copies(partitioner: Partitioner, clients: int) -> None:
@@ -206,4 +172,4 @@ def _copies(partitioner: Partitioner, clients: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "split.npz"
         split.save(path)
-        _need(Partition.load(path) == split, "what was loaded is not what was saved")
+        require(Partition.load(path) == split, "what was loaded is not what was saved")

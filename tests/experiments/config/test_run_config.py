@@ -1,6 +1,10 @@
+import pickle
+
 import pytest
 
-from fedbytes.experiments.config.run_config import make_config
+from fedbytes.experiments.config.run_config import RunConfig, make_config
+from fedbytes.experiments.execution import preflight
+from fedbytes.federated import make_algorithm
 
 
 def test_defaults_are_filled_in_and_do_not_change_the_id(settings):
@@ -70,18 +74,38 @@ def test_what_an_algorithm_cannot_train_is_refused_before_a_model_is_loaded(
 
 
 def test_what_only_a_model_can_tell_is_left_to_it(settings):
-    for name, adapter in (
-        ("moon", "full"),
-        ("fedit", {"name": "peft", "method": "LORA", "options": {"r": 4}}),
-    ):
-        make_config(settings | {"algorithm": {"name": name, **STEPS}, "adapter": adapter})
+    """Whether a method of peft gives both factors is seen once it is attached."""
+    options = {"r": 4, "use_dora": True}
+    adapter = {"name": "peft", "method": "LORA", "options": options}
+    fields = settings | {"algorithm": {"name": "fedit", **STEPS}, "adapter": adapter}
+    config = make_config(fields)
+    assert config.adapter["options"] == options
+    with pytest.raises(ValueError, match=NO_FACTORS.format("fedit")):
+        preflight.check([config])
+    del options["use_dora"]
+    preflight.check([make_config(fields)])
+
+
+def test_components_are_built_once_beside_the_configuration(settings):
+    config, same = make_config(settings), make_config(settings)
+    built = config.components
+    assert config.components is built
+    assert built.specs["uplink"] == config.uplink
+    assert built.algorithm == make_algorithm(config.algorithm)
+    stored = RunConfig(**config.model_dump(mode="json"))  # nothing is built yet
+    assert (stored, stored.id) == (config, config.id) == (same, same.id)
+    assert pickle.loads(pickle.dumps(config)) == config
+    assert b"FedAvg" not in pickle.dumps(config)
+    fedprox = {"name": "fedprox", "local_steps": 1}
+    other = config.model_copy(update={"algorithm": fedprox})
+    assert other.components.algorithm == make_algorithm(fedprox)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         ({"ronds": 3}, "'ronds'; did you mean 'rounds'"),
-        ({"rounds": 0}, "rounds: .* got 0"),
+        ({"rounds": 0}, "rounds: must be at least 1, got 0"),
         ({"rounds": "many"}, "rounds: .* got 'many'"),
         ({"uplink": {"name": "topk", "densty": 0.1}}, "uplink: .*did you mean 'density'"),
         ({"uplink": "topq"}, "uplink: unknown codec 'topq'; did you mean 'topk'"),

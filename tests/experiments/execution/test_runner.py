@@ -102,7 +102,7 @@ def test_a_run_that_was_cut_ends_as_if_it_had_not_been(config, tmp_path, rounds)
     run(config, tmp_path / "whole")
     for round_ in rounds:
         with pytest.raises(CutError):
-            run(config, tmp_path / "cut", tell=cut_at(round_))
+            run(config, tmp_path / "cut", on_event=cut_at(round_))
     run(config, tmp_path / "cut")
     for load in (load_results, load_ledger, load_deltas):
         whole, cut = load(tmp_path / "whole"), load(tmp_path / "cut")
@@ -116,7 +116,7 @@ def test_rows_after_the_last_checkpoint_are_made_again(settings, tmp_path):
     config = make_config(settings | {"rounds": 5, "checkpoint_every": 2})
     run(config, tmp_path / "whole")
     with pytest.raises(CutError):
-        run(config, tmp_path / "cut", tell=cut_at(3))
+        run(config, tmp_path / "cut", on_event=cut_at(3))
     run(config, tmp_path / "cut")
     whole = load_results(tmp_path / "whole").drop(columns=TIMES)
     cut = load_results(tmp_path / "cut").drop(columns=TIMES)
@@ -127,7 +127,7 @@ def test_rows_after_the_last_checkpoint_are_made_again(settings, tmp_path):
 def test_a_finished_run_is_left_alone(config, tmp_path):
     folder = run(config, tmp_path)
     before = (folder.path / "done").stat().st_mtime_ns
-    run(config, tmp_path, tell=cut_at(1))
+    run(config, tmp_path, on_event=cut_at(1))
     assert (folder.path / "done").stat().st_mtime_ns == before
 
 
@@ -151,7 +151,7 @@ def test_the_start_is_evaluated_where_it_is_asked_for_and_changes_nothing_after(
     without = load_results(tmp_path / "without").drop(columns=["run", *TIMES])
     pd.testing.assert_frame_equal(later, without, check_exact=True)
     with pytest.raises(CutError):
-        run(config, tmp_path / "cut", tell=cut_at(1))
+        run(config, tmp_path / "cut", on_event=cut_at(1))
     run(config, tmp_path / "cut")
     cut = load_results(tmp_path / "cut").drop(columns=TIMES)
     pd.testing.assert_frame_equal(found.drop(columns=TIMES), cut, check_exact=True)

@@ -46,7 +46,7 @@ class Quiet:
     def started(self, config):
         self.events.append(("started", config.id))
 
-    def told(self, config, event):
+    def on_event(self, config, event):
         self.events.append((type(event).__name__, config.id))
 
 
@@ -143,8 +143,8 @@ def test_a_dead_worker_is_a_failed_run_and_is_replaced(suite_file, tmp_path):
     configs = load_suite(str(suite_file)).expand(["rounds=30"])
 
     class Killer(Quiet):
-        def told(self, config, event):
-            super().told(config, event)
+        def on_event(self, config, event):
+            super().on_event(config, event)
             if self.events.count(("Advanced", configs[0].id)) == 1 and config is configs[0]:
                 children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
                 for child in children.read_text().split():

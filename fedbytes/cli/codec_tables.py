@@ -1,9 +1,9 @@
-"""What `fedbytes codecs` does: measures codecs and prints the tables."""
+"""Measurements of codecs as tables on the screen and files."""
 
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import pandas as pd
 import torch
@@ -22,22 +22,23 @@ from fedbytes.compression.measurement.codec_survey import (
     survey_points,
 )
 from fedbytes.compression.measurement.overheads import overheads
-from fedbytes.experiments.config.plugin_files import load_plugins
+from fedbytes.experiments.store.provenance import provenance
 from fedbytes.labels import short_label
+from fedbytes.plots.codec_survey.survey_files import read_survey, write_survey
 
 console = Console()
 
+Survey: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+"""Rates, means of several vectors, and rates of entropy coders above their bounds."""
 _RATE_COLUMNS = ("bit", "NMSE", "dB", "enc GB/s", "dec GB/s", "enc B", "dec B")
 
 
-def measure_codecs(
-    names: Sequence[str], numel: int, distribution: str, plugins: Sequence[Path]
-) -> None:
+def measure_codecs(names: Sequence[str], numel: int, distribution: str) -> None:
     """Print rate, distortion and speed of codecs on a synthetic vector."""
-    _prepare(names, plugins)
+    _prepare(names)
     title = (
         f"{numel:,} coordinates, {distribution}, one thread; dB above the Gaussian limit 2^-2R; "
-        "NMSE of the mean of 8 vectors that correlate by 0.5"
+        "NMSE of the mean of 8 vectors with correlation 0.5"
     )
     table = _table(title, ("bit", "NMSE", "dB", "of mean", "enc MB/s", "dec MB/s"))
     specs = [spec for spec in default_variants() if not names or spec["name"] in names]
@@ -56,14 +57,33 @@ def measure_codecs(
     console.print(table)
 
 
-def survey_codecs(
-    names: Sequence[str], numel: int, plugins: Sequence[Path]
-) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Measure codecs at all their rates, print the tables, and return the rows behind them.
+def run_survey(names: Sequence[str], numel: int, out: Path | None) -> list[Path]:
+    """Measure codecs at all their rates, and write tables, figures and provenance to `out`.
 
-    These are the rates, the means, and what the codes cost above their bounds.
+    Returns:
+        the files; none without `out`.
     """
-    _prepare(names, plugins)
+    origin = provenance()
+    survey = survey_codecs(names, numel)
+    if out is None:
+        return []
+    paths, path = write_survey(survey, out), out / "survey-provenance.json"
+    path.write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
+    return [*paths, path]
+
+
+def redraw_survey(folder: Path) -> list[Path]:
+    """Draw the figures of a survey from its tables, and return the files.
+
+    Raises:
+        ValueError: if the folder has no such tables.
+    """
+    return write_survey(read_survey(folder), folder)
+
+
+def survey_codecs(names: Sequence[str], numel: int) -> Survey:
+    """Measure codecs at all their rates, print the tables, and return the rows behind them."""
+    _prepare(names)
     chosen = survey_points(names)
     steps = track(survey(chosen, numel), "rates", len(chosen), console=console, transient=True)
     rates = pd.DataFrame(steps)
@@ -79,16 +99,10 @@ def survey_codecs(
     return rates, means, costs
 
 
-def write_origin(origin: dict[str, Any], path: Path) -> Path:
-    """Write which code on which machine measured."""
-    path.write_text(json.dumps(origin, indent=1) + "\n", encoding="utf-8")
-    return path
-
-
 def _rate_table(distribution: str, numel: int, rows: pd.DataFrame) -> Table:
     title = (
         f"{numel:,} coordinates, {distribution}, one thread; all bytes counted; dB above 2^-2R; "
-        "memory in bytes a coordinate beside the input"
+        "scratch memory in bytes per coordinate"
     )
     table = _table(title, _RATE_COLUMNS)
     for row in rows.to_dict("records"):
@@ -117,14 +131,13 @@ def _mean_table(rows: pd.DataFrame) -> Table:
 
 
 def _overhead_table(rows: pd.DataFrame) -> Table:
-    table = _table("what the codes cost above their bounds", ("setting", "above", "unit"))
+    table = _table("rate of the entropy coders above their bounds", ("setting", "above", "unit"))
     for row in rows.to_dict("records"):
         table.add_row(row["measure"], row["setting"], f"{row['above']:.3g}", row["unit"])
     return table
 
 
-def _prepare(names: Sequence[str], plugins: Sequence[Path]) -> None:
-    load_plugins(map(str, plugins))
+def _prepare(names: Sequence[str]) -> None:
     for name in names:
         CODECS.get(name)
     torch.set_num_threads(1)

@@ -1,7 +1,7 @@
-"""`fedbytes partition`: who holds what under the partitions of a suite, before any training."""
+"""Partitions of a suite's runs, computed before any training, and as tables."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ from rich.progress import track
 from rich.table import Table
 
 from fedbytes.cli.run_labels import partition_label
-from fedbytes.data import Split, make_task
+from fedbytes.cli.sweep_runs import expand
+from fedbytes.data import Split
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
 from fedbytes.experiments.execution.client_split import measures, split_examples
 from fedbytes.noniid import Partition, hashed_words, pairwise_distances, unigram_measures
 
 _CATEGORIES, _CLIENTS = 20, 100  # rows and columns of the printed table
-_SUMMARY = {  # column: measure, and whether its spread over seeds is told
+_SUMMARY = {  # column: measure, and whether its spread over seeds is shown
     "NMI": ("nmi", True),
     "label NMI": ("label_nmi", False),
     "classes": ("effective_classes", False),
@@ -32,15 +33,15 @@ _SUMMARY = {  # column: measure, and whether its spread over seeds is told
 
 
 @dataclass(frozen=True, eq=False)
-class Shown:
+class PartitionView:
     """One partition as plain data, for tables and figures.
 
     Attributes:
-        title: what tells it from the others, such as `dirichlet α=0.1`.
+        title: what distinguishes it from the others, such as `dirichlet α=0.1`.
         spec: its partitioner's `{"name": …, **fields}`.
         seed: of the run.
         partition: who holds what.
-        counts: examples, a row a client and a column a category.
+        counts: examples, one row per client and one column per category.
         measures: by name.
         clients, distances: of pairs, see `pairwise_distances`.
     """
@@ -55,55 +56,25 @@ class Shown:
     distances: NDArray[np.float64]
 
 
-Draw = Callable[[list[Shown]], list[Path]]
-
-
-def show_partitions(
-    words: Sequence[str],
-    *,
-    suite: str | None,
-    save: Path | None,
-    draw: Draw | None,
-    fetch_assets: Callable[[Sequence[RunConfig]], None],
-    console: Console,
-) -> None:
-    """Print the partitions that a suite or `key=value` words ask for, and draw them.
-
-    The first word may be a suite. One partition is printed whole; several are summed up in one
-    line a configuration, over its seeds.
+def configurations(
+    words: Sequence[str], suite: str | None, plugins: Sequence[Path]
+) -> list[RunConfig]:
+    """Return one run for each partition that a suite and `key=value` words ask for.
 
     Raises:
-        ValueError: for a mistake in the words, a split that cannot be made, or `save` where
-            there are several partitions.
+        ValueError: for a mistake in the words.
     """
-    configs = _distinct(_configs(words, suite))
-    if save is not None and len(configs) > 1:
-        raise ValueError(f"--save keeps one partition, and these are {len(configs)}; narrow them")
-    fetch_assets(configs)
-    shown = _look(configs, console)
-    if len(shown) == 1:
-        _print_whole(shown[0], console)
-    else:
-        _print_summary(shown, console)
-    if save is not None:
-        shown[0].partition.save(save)
-        console.print(f"saved: {save}", highlight=False, soft_wrap=True)
-    for path in draw(shown) if draw is not None else []:
-        console.print(str(path), highlight=False, soft_wrap=True)
-
-
-def _configs(words: Sequence[str], suite: str | None) -> list[RunConfig]:
     named = [word for word in words if "=" not in word]
     if suite is not None:
         named.insert(0, suite)
     if len(named) > 1:
         raise ValueError(f"expected one suite and key=value words, got {' and '.join(named)}")
     chosen = load_suite(named[0]) if named else Suite("run")
-    return chosen.expand([word for word in words if "=" in word])
+    return _distinct(expand(chosen, [word for word in words if "=" in word], plugins))
 
 
 def _distinct(configs: Sequence[RunConfig]) -> list[RunConfig]:
-    """Return one run of each partition: others differ in codec or training alone."""
+    """Return one run per partition: the others differ from it in codec or training only."""
     found = {
         json.dumps([config.task, config.partition, config.seed], sort_keys=True): config
         for config in reversed(configs)
@@ -111,9 +82,14 @@ def _distinct(configs: Sequence[RunConfig]) -> list[RunConfig]:
     return list(reversed(found.values()))
 
 
-def _look(configs: Sequence[RunConfig], console: Console) -> list[Shown]:
+def compute_partitions(configs: Sequence[RunConfig], console: Console) -> list[PartitionView]:
+    """Return the partition of each run; a task's texts are loaded once.
+
+    Raises:
+        ValueError: for a split that cannot be made.
+    """
     texts: dict[str, tuple[Split, tuple[NDArray[np.int64], NDArray[np.int64]]]] = {}
-    shown = []
+    views = []
     bar = track(
         configs,
         "splitting",
@@ -124,23 +100,23 @@ def _look(configs: Sequence[RunConfig], console: Console) -> list[Shown]:
     for config in bar:
         task = json.dumps(config.task, sort_keys=True)
         if task not in texts:
-            train = make_task(config.task).load().train
+            train = config.components.task.load().train
             texts[task] = train, hashed_words(train.texts)
-        shown.append(_shown(config, *texts[task]))
-    return shown
+        views.append(_view(config, *texts[task]))
+    return views
 
 
-def _shown(
+def _view(
     config: RunConfig, train: Split, words: tuple[NDArray[np.int64], NDArray[np.int64]]
-) -> Shown:
-    holding = split_examples(config, train.columns)
-    partition = holding.partition
-    categories, counts = partition.counts(holding.factor)
-    measured = measures(holding, train.columns)
+) -> PartitionView:
+    split = split_examples(config, train.columns)
+    partition = split.partition
+    categories, counts = partition.counts(split.factor)
+    measured = measures(split, train.columns)
     for name, value in unigram_measures(partition, *words).items():
         measured[name.replace("unigram", "word")] = value
-    clients, distances = pairwise_distances(partition.contingency(holding.factor))
-    return Shown(
+    clients, distances = pairwise_distances(partition.contingency(split.factor))
+    return PartitionView(
         title=partition_label(config.partition),
         spec=config.partitioner_spec,
         seed=config.seed,
@@ -152,19 +128,27 @@ def _shown(
     )
 
 
-def _print_whole(shown: Shown, console: Console) -> None:
-    title = f"{shown.title}, seed {shown.seed}"
+def show(views: list[PartitionView], console: Console) -> None:
+    """Print one partition whole, several as one line per configuration."""
+    if len(views) == 1:
+        _print_whole(views[0], console)
+    else:
+        _print_summary(views, console)
+
+
+def _print_whole(view: PartitionView, console: Console) -> None:
+    title = f"{view.title}, seed {view.seed}"
     table = Table(title=escape(title), title_justify="left", box=None)
     table.add_column("client", justify="right")
     table.add_column("examples", justify="right")
-    totals = shown.counts.sum().sort_values(ascending=False, kind="stable")
-    kept = shown.counts[totals[totals > 0].index]
-    if kept.shape[1] <= _CATEGORIES:  # few categories stand in their own order
-        kept = shown.counts.loc[:, shown.counts.any()]
+    totals = view.counts.sum().sort_values(ascending=False, kind="stable")
+    kept = view.counts[totals[totals > 0].index]
+    if kept.shape[1] <= _CATEGORIES:  # few categories keep their own order
+        kept = view.counts.loc[:, view.counts.any()]
     names, rows = kept.columns[:_CATEGORIES], kept.to_numpy()
     for name in names:
         table.add_column(escape(name), justify="right")
-    sizes = shown.partition.sizes
+    sizes = view.partition.sizes
     for client, row in enumerate(rows[:_CLIENTS]):
         cells = [str(count) if count else "·" for count in row[: len(names)]]
         table.add_row(str(client), str(sizes[client]), *cells)
@@ -175,25 +159,25 @@ def _print_whole(shown: Shown, console: Console) -> None:
     ]
     if any(left):
         console.print("not shown: " + ", ".join(filter(None, left)), highlight=False)
-    for key, value in shown.measures.items():
+    for key, value in view.measures.items():
         console.print(f"{key}: {value:.4g}", highlight=False)
-    partition = shown.partition
+    partition = view.partition
     for key, value in partition.found.items():
         console.print(f"found {key}: {value:.4g}", highlight=False)
     console.print(f"dropped: {partition.dropped.size}\nmoved: {partition.moved}", highlight=False)
     console.print(f"fingerprint: {partition.fingerprint}", highlight=False, soft_wrap=True)
 
 
-def _print_summary(shown: list[Shown], console: Console) -> None:
-    """Print a line a configuration: means of the measures over seeds, ± standard deviation."""
+def _print_summary(views: list[PartitionView], console: Console) -> None:
+    """Print one line per configuration: means of the measures over seeds, ± standard deviation."""
     table = Table(box=None)
     table.add_column("partition", overflow="fold", min_width=20)
-    had = {name for item in shown for name in item.measures}
+    had = {name for item in views for name in item.measures}
     columns = {key: value for key, value in _SUMMARY.items() if value[0] in had}
     for name in ("seeds", *columns, "moved"):
         table.add_column(name, justify="right", no_wrap=True)
-    for title in dict.fromkeys(item.title for item in shown):
-        items = [item for item in shown if item.title == title]
+    for title in dict.fromkeys(item.title for item in views):
+        items = [item for item in views if item.title == title]
         cells = [
             _mean([item.measures.get(name) for item in items], spread)
             for name, spread in columns.values()

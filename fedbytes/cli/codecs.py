@@ -1,0 +1,49 @@
+"""`fedbytes codecs`: rate, distortion and speed of codecs on synthetic vectors."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from fedbytes.cli.options import Plugins
+
+
+def codecs(
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these codecs.")
+    ] = None,
+    numel: Annotated[int, typer.Option(min=1, help="Length of the test vector.")] = 1_000_000,
+    distribution: Annotated[
+        str, typer.Option(help="`gauss`, or `t3`: Student-t with 3 degrees of freedom.")
+    ] = "gauss",
+    plugin: Plugins = None,
+    bench: Annotated[
+        bool, typer.Option(help="Measure all rates, both distributions, means and memory.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="With --bench: folder for tables and figures.")
+    ] = None,
+    redraw: Annotated[
+        bool,
+        typer.Option("--redraw", help="Redraw figures from the tables in --out without measuring."),
+    ] = False,
+) -> None:
+    """Measure rate, distortion and speed of every codec on synthetic vectors."""
+    if out is None and redraw:
+        raise ValueError("--redraw needs --out, the folder with rates.csv and means.csv")
+    if out is not None and not (bench or redraw):
+        raise ValueError("--out needs --bench, or --redraw to draw from the tables in it")
+    from fedbytes.cli import codec_tables
+
+    if redraw and out is not None:
+        _print(codec_tables.redraw_survey(out))
+    elif bench:
+        _print(codec_tables.run_survey(names or [], numel, out))
+    else:
+        codec_tables.measure_codecs(names or [], numel, distribution)
+
+
+def _print(paths: list[Path]) -> None:
+    for path in paths:
+        Console().print(str(path), highlight=False, soft_wrap=True)

@@ -1,0 +1,35 @@
+"""Arguments and options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _load(files: list[Path] | None) -> list[Path]:
+    """Import the plug-in files before the verb starts, so that it knows their names."""
+    if not files:
+        return []
+    from fedbytes.experiments.config.plugin_files import load_plugins
+
+    load_plugins(map(str, files))
+    return list(files)
+
+
+Plugins = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--plugin",
+        callback=_load,
+        help="Python file with plug-ins of your own, of any kind. Repeatable.",
+    ),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the suite's."),
+]
+Store = Annotated[Path, typer.Argument(help="Folder of runs, written by `fedbytes sweep`.")]
+Out = Annotated[Path | None, typer.Option(help="Folder for the runs; runs/SUITE by default.")]
+Threads = Annotated[
+    int | None, typer.Option(min=1, help="Threads per worker; cores / workers by default.")
+]

@@ -1,0 +1,103 @@
+"""`fedbytes plot` and `report`, and what a sweep ends with."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from fedbytes.cli.options import Plugins, Store
+
+if TYPE_CHECKING:
+    from fedbytes.plots.tables.store_tables import Tables
+
+Target = Annotated[
+    str | None,
+    typer.Option(
+        help="Metric value that bytes are counted up to, or baseline-0.005; "
+        "98 % of the baseline's final mean by default."
+    ),
+]
+Metric = Annotated[
+    str | None,
+    typer.Option(help="Metric to draw, such as exact_match; the task's main metric by default."),
+]
+Baseline = Annotated[
+    str | None,
+    typer.Option(help="Codec or label to compare with; the suite's by default, or fp32."),
+]
+
+
+def plot(
+    store: Store,
+    out: Annotated[Path | None, typer.Option(help="Folder; STORE/figures by default.")] = None,
+    target: Target = None,
+    metric: Metric = None,
+    baseline: Baseline = None,
+    plugin: Plugins = None,
+) -> None:
+    """Draw every figure for a folder of runs as SVG, PDF and PNG, with its data as tables."""
+    from fedbytes.plots.output.render import draw_all
+    from fedbytes.plots.tables.read_store import write_data
+
+    folder, tables = out or store / "figures", _tables(store, baseline)
+    paths = draw_all(tables, folder, metric, _target(store, target), baseline)
+    for path in [*paths, *write_data(tables, folder)]:
+        Console().print(str(path), highlight=False, soft_wrap=True)
+
+
+def report(
+    store: Store,
+    out: Annotated[Path | None, typer.Option(help="File; STORE/report.html by default.")] = None,
+    target: Target = None,
+    metric: Metric = None,
+    baseline: Baseline = None,
+    plugin: Plugins = None,
+) -> None:
+    """Write one HTML file with figures, tables and provenance; it opens offline."""
+    path = _write_report(store, _target(store, target), out, metric, baseline)
+    Console().print(f"report: {path}", highlight=False, soft_wrap=True)
+
+
+def conclude(store: Path, target: str | float | None) -> None:
+    """Print a sweep's summary, write its report, and print where the report is."""
+    from fedbytes.plots.output.terminal import summary_tables
+    from fedbytes.plots.tables.read_store import read_tables
+
+    console = Console()
+    for table in summary_tables(read_tables(store), target):
+        console.print(table)
+    path = _write_report(store, target)
+    console.print(f"report: {path.resolve()}", highlight=False, soft_wrap=True)
+
+
+def _write_report(
+    store: Path,
+    target: str | float | None,
+    out: Path | None = None,
+    metric: str | None = None,
+    baseline: str | None = None,
+) -> Path:
+    from fedbytes.experiments.store.results import stored_title
+    from fedbytes.plots.output.report import write_report
+
+    path, tables = out or store / "report.html", _tables(store, baseline)
+    return write_report(tables, path, stored_title(store), metric, target, baseline)
+
+
+def _tables(store: Path, baseline: str | None) -> "Tables":
+    """Return the store's tables; the baseline that was asked for must be among them."""
+    from fedbytes.plots.tables.comparison import check_baseline
+    from fedbytes.plots.tables.read_store import read_tables
+
+    tables = read_tables(store)
+    check_baseline(tables, baseline)
+    return tables
+
+
+def _target(store: Path, target: str | None) -> str | float | None:
+    """Return the target asked for, or the one that the store's suite was swept with."""
+    from fedbytes.experiments.config.target import parse_target
+    from fedbytes.experiments.store.results import stored_target
+
+    return parse_target(stored_target(store) if target is None else target)

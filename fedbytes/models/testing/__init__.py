@@ -1,0 +1,1 @@
+"""Checks of adapters and model families, and the tiny models that they run on."""
