@@ -30,7 +30,7 @@ class Codec(Plugin, ABC):
     on are class attributes where they are constant, properties where they follow from the fields.
     `_encode` gets finite values only and must not write to them; `_decode` gets bytes that may
     come from anywhere: it takes every size from `shared`, checks what it reads before it
-    allocates and uses all bytes (`Reader` in `wire.py` does most of that). See
+    allocates and uses all bytes (`Reader` in `coding/reader.py` does most of that). See
     docs/add-a-codec.md.
     """
 

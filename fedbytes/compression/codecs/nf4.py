@@ -37,8 +37,8 @@ class Nf4(FourBit):
     """Each coordinate as the nearest of 16 normal quantiles times its block's largest magnitude.
 
     Dettmers et al. 2023 (QLoRA, arXiv 2305.14314); the values are bitsandbytes', to the bit
-    without double_quant, and with it given the same mean of the scales (`dynamic8.py`). Wire and
-    fields: `FourBit`.
+    without double_quant, and with it given the same mean of the scales (`dynamic_8bit.py`). Wire
+    and fields: `FourBit`.
 
     Biased. Contracts: zero and both peaks are levels, so the error is at most about 0.12 of
     the energy, 0.3 with double_quant, which contracts for blocks up to 256.

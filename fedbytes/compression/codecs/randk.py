@@ -26,7 +26,8 @@ class RandK(Codec):
     of the k are zeros, where some are.
 
     Wire: of the k drawn values, in order: how many are not zero, which, their values
-    (`sparse.py`); nothing for "which" if all are. The decoder multiplies by n / k where `scale`.
+    (`sparse_vector.py`); nothing for "which" if all are. The decoder
+    multiplies by n / k where `scale`.
 
     Unbiased with scale at 32 bits (narrower values are rounded to nearest). Contracts without
     scale: E||x - C(x)||^2 = (1 - k / n) ||x||^2.

@@ -33,7 +33,7 @@ class ChunkedTopK(SparseCodec):
     and a place within a chunk has few digits.
 
     Wire: the places, as gaps of the whole vector or as one set's number a chunk of log2 C(chunk, k)
-    bits (`chunks.py`), whichever is shorter; the values (`values.py`).
+    bits (`top_k_per_chunk.py`), whichever is shorter; the values (`log_magnitude.py`).
 
     Biased. Contracts: the largest coordinate is always kept; delta is about k / chunk above 1 bit.
 

@@ -8,8 +8,8 @@ import numpy as np
 from fedbytes.arrays import CHUNK, UInt8s, Unsigned
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.codecs.natural.loops import (
+    FLOAT_MANTISSA_BITS,
     LARGEST_EXPONENT,
-    MANTISSA_BITS,
     round_exponents,
 )
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
@@ -70,7 +70,7 @@ class NaturalCompression(Codec):
         signs: Unsigned = unpack_bits(reader.take(packed_bytes(kept, 1), "signs"), kept, 1)
         reader.end()
         table = np.arange(base - 1, base + freqs.size - 1, dtype=np.uint32) << np.uint32(
-            MANTISSA_BITS
+            FLOAT_MANTISSA_BITS
         )
         table[0] = 0
         y = table[symbols]

@@ -26,7 +26,7 @@ class Sketch(Codec):
 
     arXiv 1903.04488 and 2007.07682. All senders of a round hash alike, so the sketch of a sum is
     the sum of the sketches, and a server may add tables before it reads the largest coordinates
-    (`countsketch.py`). The decoder takes the median over the rows and keeps the `extract` share of
+    (`count_sketch.py`). The decoder takes the median over the rows and keeps the `extract` share of
     largest estimates. FetchSGD's momentum and error live in the server's sum of tables; a
     sender's error feedback needs `shrink`.
 

@@ -27,8 +27,8 @@ class Thc(Codec):
     """Rotated coordinates rounded at random to a table of integers (Li et al. 2024).
 
     All senders of a round draw one rotation, so that the mean of their vectors is the rotated
-    mean of their integers: `sums.sum_payloads` adds what they sent without decoding any of it,
-    and `sums.decode_sum` decodes the sum once. A group's range is `limit` root mean squares; its
+    mean of their integers: `sum_payloads` adds what they sent without decoding any of it,
+    and `decode_sum` decodes the sum once. A group's range is `limit` root mean squares; its
     unit is rounded up to 8 to 15 times a power of two, so that units that differ between senders
     are brought to one by shifts. The paper has the senders agree on the range first; here it
     travels, 16 bits a group.
