@@ -21,8 +21,8 @@ import pandas as pd
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.measure.codec_measures import measure_vector
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.measurement.codec_measures import measure_vector
+from fedbytes.compression.testing.sample_vectors import draw_vector
 from fedbytes.experiments.store.provenance import provenance
 from fedbytes.labels import short_label
 from fedbytes.plots.codec_survey.rate_distortion import draw_rates
@@ -78,7 +78,7 @@ def _options() -> argparse.Namespace:
 def _vector(name: str) -> np.ndarray:
     generator = np.random.default_rng(list(VECTORS).index(name))
     size = TENSORS * SHAPE[0] * SHAPE[1] if name == "lora" else MILLION
-    return draw("t3" if name == "t3" else "gauss", size, generator)
+    return draw_vector("t3" if name == "t3" else "gauss", size, generator)
 
 
 def _layout(name: str, numel: int) -> Layout:

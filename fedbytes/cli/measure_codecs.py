@@ -13,15 +13,15 @@ from rich.progress import track
 from rich.table import Table
 
 from fedbytes.compression.codec import CODECS, make_codec
-from fedbytes.compression.measure.codec_measures import default_variants, measure
-from fedbytes.compression.measure.codec_survey import (
+from fedbytes.compression.measurement.codec_measures import default_variants, measure
+from fedbytes.compression.measurement.codec_survey import (
     CLIENTS,
     CORRELATIONS,
-    points,
     survey,
     survey_means,
+    survey_points,
 )
-from fedbytes.compression.measure.overheads import overheads
+from fedbytes.compression.measurement.overheads import overheads
 from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.labels import short_label
 
@@ -64,7 +64,7 @@ def survey_codecs(
     These are the rates, the means, and what the codes cost above their bounds.
     """
     _prepare(names, plugins)
-    chosen = points(names)
+    chosen = survey_points(names)
     steps = track(survey(chosen, numel), "rates", len(chosen), console=console, transient=True)
     rates = pd.DataFrame(steps)
     count = sum(p.example and p.distribution == "gauss" for p in chosen)

@@ -24,16 +24,16 @@ if TYPE_CHECKING:
     from fedbytes.compression.coding.index_sets import pack_indices as pack_indices
     from fedbytes.compression.coding.index_sets import read_indices as read_indices
     from fedbytes.compression.coding.reader import Reader as Reader
-    from fedbytes.compression.coding.reader import count_bytes as count_bytes
+    from fedbytes.compression.coding.reader import pack_count as pack_count
     from fedbytes.compression.error_feedback import Memory as Memory
     from fedbytes.compression.error_feedback import encode_with_feedback as encode_with_feedback
     from fedbytes.compression.frame import HEADER_BYTES as HEADER_BYTES
     from fedbytes.compression.frame import Frame as Frame
     from fedbytes.compression.layout import Layout as Layout
     from fedbytes.compression.layout import Shared as Shared
-    from fedbytes.compression.measure.codec_measures import default_variants as default_variants
-    from fedbytes.compression.measure.codec_measures import measure as measure
-    from fedbytes.compression.measure.codec_measures import measure_mean as measure_mean
+    from fedbytes.compression.measurement.codec_measures import default_variants as default_variants
+    from fedbytes.compression.measurement.codec_measures import measure as measure
+    from fedbytes.compression.measurement.codec_measures import measure_mean as measure_mean
     from fedbytes.compression.numerics.kernels import kernel as kernel
     from fedbytes.compression.quantisers.bfloat16 import from_bf16 as from_bf16
     from fedbytes.compression.quantisers.bfloat16 import to_bf16 as to_bf16
@@ -41,12 +41,12 @@ if TYPE_CHECKING:
     from fedbytes.compression.quantisers.log_magnitude import read_values as read_values
     from fedbytes.compression.residual_guard import DivergedError as DivergedError
     from fedbytes.compression.residual_guard import ResidualGuard as ResidualGuard
-    from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec as SparseCodec
-    from fedbytes.compression.sparsifiers.sparse_vector import drawn as drawn
+    from fedbytes.compression.sparsifiers.density import count_for_density as count_for_density
+    from fedbytes.compression.sparsifiers.random_subset import random_subset as random_subset
+    from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec as SparseCodec
     from fedbytes.compression.sparsifiers.sparse_vector import pack_sparse as pack_sparse
     from fedbytes.compression.sparsifiers.sparse_vector import read_sparse as read_sparse
-    from fedbytes.compression.sparsifiers.sparse_vector import share_of as share_of
-    from fedbytes.compression.sparsifiers.top_k import largest as largest
+    from fedbytes.compression.sparsifiers.top_k import select_top_k as select_top_k
     from fedbytes.compression.testing.codec_contract import Finding as Finding
     from fedbytes.compression.testing.codec_contract import check_codec as check_codec
     from fedbytes.compression.transform import TRANSFORMS as TRANSFORMS

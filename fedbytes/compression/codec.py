@@ -12,15 +12,15 @@ import numpy.typing as npt
 import torch
 import xxhash
 
+from fedbytes.arrays import LARGEST_FLOAT
+from fedbytes.arrays import Floats as Floats
 from fedbytes.compression.layout import Layout, Shared
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
-Floats: TypeAlias = npt.NDArray[np.float32]
 Payload: TypeAlias = bytes | bytearray | memoryview | npt.NDArray[Any]
 
 DIGEST_BYTES = 4
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 class Codec(Plugin, ABC):
@@ -84,12 +84,14 @@ class Codec(Plugin, ABC):
         Raises:
             ValueError: for a wrong dtype or shape, or values that are NaN or infinite.
         """
-        return seal(self, self.body(_checked_input(x, shared.layout), shared), shared)
+        return seal(self, self.encode_body(_checked_input(x, shared.layout), shared), shared)
 
     @final
-    def body(self, x: Floats, shared: Shared) -> memoryview:
+    def encode_body(self, x: Floats, shared: Shared) -> memoryview:
         """Return the payload of a checked x without its digest, for codecs made of others."""
         return memoryview(self._encode(x, shared)).cast("B")  # type: ignore[arg-type]
+
+    body = encode_body
 
     @final
     def decode(self, data: bytes, shared: Shared) -> torch.Tensor:
@@ -102,9 +104,17 @@ class Codec(Plugin, ABC):
         Raises:
             ValueError: for bytes that this codec did not write under this `shared`.
         """
-        body = unseal(self, data, shared)
+        return torch.from_numpy(self.decode_body(unseal(self, data, shared), shared))
+
+    @final
+    def decode_body(self, data: memoryview, shared: Shared) -> Floats:
+        """Return the vector [shared.layout.numel] of a payload without its digest; writable.
+
+        Raises:
+            ValueError: for bytes that this codec does not write, as far as they can be told.
+        """
         try:
-            y = self._decode(body, shared)
+            y = self._decode(data, shared)
         except ValueError:
             raise
         except (struct.error, ArithmeticError, LookupError, TypeError, MemoryError) as error:
@@ -190,7 +200,7 @@ def _finite(flat: Floats) -> bool:
     with np.errstate(all="ignore"):
         if flat.size == 0 or np.isfinite(np.dot(flat, flat)):
             return True
-    return bool(flat.max() <= _LARGEST and flat.min() >= -_LARGEST)
+    return bool(flat.max() <= LARGEST_FLOAT and flat.min() >= -LARGEST_FLOAT)
 
 
 def _checked_input(x: torch.Tensor, layout: Layout) -> Floats:
@@ -211,11 +221,11 @@ def _checked_input(x: torch.Tensor, layout: Layout) -> Floats:
     return flat
 
 
-def _checked_output(codec: Codec, y: Floats, layout: Layout) -> torch.Tensor:
+def _checked_output(codec: Codec, y: Floats, layout: Layout) -> Floats:
     if y.dtype != np.float32 or y.shape != (layout.numel,):
         raise ValueError(
             f"{codec.name} decoded {y.dtype} {y.shape}, expected float32 ({layout.numel},)"
         )
     if not _finite(y):
         raise ValueError(f"{codec.name} payload decodes to values that are not finite")
-    return torch.from_numpy(np.require(y, requirements=["C", "W"]))
+    return np.require(y, requirements=["C", "W"])

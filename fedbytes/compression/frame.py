@@ -1,4 +1,4 @@
-"""The frame around every message: a fixed header of 40 bytes, then the payload."""
+"""The frame of every message: a header of 40 bytes, then the payload."""
 
 import struct
 from dataclasses import dataclass
@@ -17,11 +17,11 @@ class Frame:
     """One message between client and server.
 
     Attributes:
-        kind: what the message is, 0 to 255, as the caller numbers its kinds.
+        kind: the kind of message, 0 to 255, as the caller numbers them.
         codec_id: `codec_id(codec)` of the payload's codec.
-        layout_digest: `Layout.digest` of what the payload stands for.
+        layout_digest: `Layout.digest` of the vector that the payload encodes.
         round: the round, below 2^32.
-        sender: who sent it, below 2^32.
+        sender: number of the sender, below 2^32.
         payload: the codec's bytes.
     """
 
@@ -33,10 +33,10 @@ class Frame:
     payload: bytes
 
     def pack(self) -> bytes:
-        """Return header and payload as the bytes that travel.
+        """Return header and payload as bytes.
 
         Raises:
-            ValueError: if a field does not fit its place in the header.
+            ValueError: if a field does not fit the header.
         """
         try:
             head = _BEFORE_DIGEST.pack(
@@ -63,11 +63,11 @@ class Frame:
         round: int | None = None,
         sender: int | None = None,
     ) -> "Frame":
-        """Return the frame in `data`; each keyword given is compared with what is found.
+        """Return the frame in `data`, after comparing it with each keyword given.
 
         Raises:
-            ValueError: if the data is no whole frame of this version, is damaged, has bytes left
-                over, or differs from what is expected; the message names both values.
+            ValueError: if the data is not a complete frame of this version, is damaged, has extra
+                bytes, or differs from an expected value; the message names both values.
         """
         view = memoryview(data).cast("B")
         if len(view) < HEADER_BYTES:

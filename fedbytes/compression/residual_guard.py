@@ -1,4 +1,4 @@
-"""What keeps error feedback bounded: codecs that contract, and a guard that sees divergence."""
+"""Keep error feedback bounded: contracting codecs only, and a guard against divergence."""
 
 import math
 from dataclasses import dataclass
@@ -21,18 +21,18 @@ class DivergedError(ValueError):
     """The residual of error feedback grows without bound."""
 
 
-_FIRST_ROUNDS = 10  # whose updates set the scale; later ones may be carried along by divergence
+_FIRST_ROUNDS = 10  # set the scale; later updates may already diverge
 
 
 @dataclass
 class ResidualGuard:
-    """Notice a residual that grows round after round instead of settling.
+    """Detect a residual that keeps growing instead of settling.
 
     A codec that contracts with delta keeps ||residual|| below about 2 (1 - delta) / delta times
     the updates' norm: a few hundred for top-k at density 0.001, a few for most others. The guard
-    raises once the residual is above `limit` times the largest of the first ten updates and has
-    grown in each of the last `patience` rounds. Its state is plain numbers
-    (`dataclasses.asdict`), so it can be checkpointed.
+    raises if the residual exceeds `limit` times the largest of the first ten updates and grew in
+    each of the last `patience` rounds. Its state is plain numbers (`dataclasses.asdict`), ready for
+    checkpoints.
 
     Attributes:
         limit: residual norm over update norm at which growth is an error.
@@ -51,7 +51,7 @@ class ResidualGuard:
     growing: int = 0
 
     def check(self, x: torch.Tensor, residual: torch.Tensor) -> float:
-        """Take this round's update and new residual in; return residual norm over scale.
+        """Record the update and residual of a round; return residual norm over scale.
 
         Raises:
             DivergedError: if the residual is not finite or grows without bound.

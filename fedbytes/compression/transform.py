@@ -1,11 +1,11 @@
-"""Transforms: what is done to a vector before a codec codes it, and undone after."""
+"""Transforms: invertible maps of a vector before a codec encodes it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.plugin_fields import Plugin
@@ -14,26 +14,26 @@ from fedbytes.registry import Registry
 
 @dataclass(frozen=True)
 class Transformed:
-    """A vector [m] to be coded, and the bytes that the receiver needs beside it."""
+    """The vector [m] to encode, and the side bytes that the receiver needs as well."""
 
     side: bytes
     vector: Floats
 
 
 class Transform(Plugin, ABC):
-    """A frozen dataclass that maps a vector [n] to a vector [m] and back; one file a transform.
+    """A frozen dataclass that maps a vector [n] to a vector [m] and back; one file per transform.
 
-    See `transforms/` for those that there are and `codecs/chain.py` for how they are put together.
+    See `transforms/` for examples and `codecs/chain.py` for their composition.
     """
 
     @property
     def unbiased(self) -> bool:
-        """Whether the way there and back has x as its mean, for an unbiased codec between."""
+        """Whether forward, an unbiased codec and inverse together have the mean x."""
         return False
 
     @property
     def contracts(self) -> bool:
-        """Whether the way there and back contracts, for a codec between that does."""
+        """Whether forward, a contracting codec and inverse together contract."""
         return False
 
     @property
@@ -43,15 +43,15 @@ class Transform(Plugin, ABC):
 
     @abstractmethod
     def forward(self, x: Floats, shared: Shared) -> Transformed:
-        """Return what is coded in x's place; x [shared.layout.numel] must not be written to."""
+        """Return the vector to encode instead of x [shared.layout.numel], which must not change."""
 
     @abstractmethod
     def read(self, reader: Reader, shared: Shared) -> tuple[int, Any]:
-        """Return m, and what `backward` needs of the side bytes, all of it checked."""
+        """Return m, and the checked side information for `inverse`."""
 
     @abstractmethod
-    def backward(self, y: Floats, side: Any, shared: Shared) -> Floats:
-        """Return float32 [shared.layout.numel] for the decoded y [m], which may be written to."""
+    def inverse(self, y: Floats, side: Any, shared: Shared) -> Floats:
+        """Return float32 [shared.layout.numel] from the decoded y [m], which may be overwritten."""
 
 
 TRANSFORMS: Registry[Transform] = Registry(

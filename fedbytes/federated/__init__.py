@@ -31,14 +31,16 @@ if TYPE_CHECKING:
     from fedbytes.federated.local_clients import LocalClients as LocalClients
     from fedbytes.federated.lora.client_ranks import Ranks as Ranks
     from fedbytes.federated.lora.lora_averaging import LoraAveraging as LoraAveraging
-    from fedbytes.federated.lora.named_tensors import pack as pack
-    from fedbytes.federated.lora.named_tensors import unpack as unpack
+    from fedbytes.federated.lora.lora_averaging import PlainServer as PlainServer
+    from fedbytes.federated.lora.named_tensors import pack_tensors as pack_tensors
+    from fedbytes.federated.lora.named_tensors import unpack_tensors as unpack_tensors
     from fedbytes.federated.lora.subspace import Reduced as Reduced
     from fedbytes.federated.protocol.channel import Channel as Channel
     from fedbytes.federated.protocol.ledger import Entry as Entry
     from fedbytes.federated.protocol.ledger import Ledger as Ledger
     from fedbytes.federated.protocol.link import Link as Link
     from fedbytes.federated.protocol.link import make_link as make_link
+    from fedbytes.federated.protocol.messages import frame_exchange as frame_exchange
     from fedbytes.federated.round import run_round as run_round
     from fedbytes.federated.server.server import RoundReport as RoundReport
     from fedbytes.federated.server.server import Server as Server
@@ -47,6 +49,7 @@ if TYPE_CHECKING:
     from fedbytes.federated.state import initial_state as initial_state
     from fedbytes.federated.testing.algorithm_contract import check_algorithm as check_algorithm
     from fedbytes.federated.testing.strict_client import Rehearsal as Rehearsal
+    from fedbytes.federated.testing.tiny_models import TinyRegression as TinyRegression
     from fedbytes.federated.trainable import Steppable as Steppable
     from fedbytes.federated.trainable import Trainable as Trainable
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from fedbytes.federated.averaging import Averaging
-from fedbytes.federated.optimizers.server_optimizers import ServerState, adaptive
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory, adaptive
 from fedbytes.plugin_fields import bounded
 
 
@@ -28,7 +28,7 @@ class AdaptiveServer(Averaging):
                 f"{self.server_momentum}"
             )
 
-    def step(self, mean: Tensor, state: ServerState) -> tuple[Tensor, ServerState]:
+    def step(self, mean: Tensor, state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the update that the adaptive optimiser makes of the mean, and its next state."""
         return adaptive(
             mean,

@@ -11,7 +11,7 @@ from torch import Tensor
 from fedbytes.compression.layout import Layout
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter import Adapter
 from fedbytes.plugin_fields import Plugin
@@ -119,7 +119,7 @@ class Algorithm(Plugin, ABC):
         raise NotImplementedError
 
     @abstractmethod
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Turn what the clients sent into the global update `[numel]` and the next state."""
 
     def train(
@@ -134,8 +134,8 @@ class Algorithm(Plugin, ABC):
         return self.client(context.model, start, indices, memory, rng)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the update `[down(context).numel]` and the server's next state.
 
         Args:

@@ -14,11 +14,12 @@ from fedbytes.federated.algorithm import Algorithm, ClientMemory, Trained
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers import server_optimizers
 from fedbytes.federated.optimizers.local_optimizers import LocalOptimizer, make_local_optimizer
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Steppable, Trainable
 from fedbytes.plugin_fields import bounded
 
 LossOf = Callable[[Any], Tensor]
+BeforeStep = Callable[[int], None]
 Correct = Callable[[Tensor, Tensor], None]
 _ADAPTIVE = {
     "adam": server_optimizers.adam,
@@ -89,6 +90,7 @@ class Averaging(Algorithm):
         *,
         loss: LossOf | None = None,
         correct: Correct | None = None,
+        before_step: BeforeStep | None = None,
         optimizer: torch.optim.Optimizer | None = None,
     ) -> Trained:
         """Take the local steps; what derived algorithms change of them comes in.
@@ -102,6 +104,8 @@ class Averaging(Algorithm):
             loss: of a batch, instead of `model.loss`.
             correct: changes the gradient in place before it is clipped; called with the trained
                 vector and its gradient, both [numel] on the model's device.
+            before_step: called with the number of each local step, from 0, before its loss is
+                taken; it may change `model.flat` in place.
             optimizer: of `model.flat`, instead of a new one.
         """
         model.set_state(start)
@@ -109,7 +113,10 @@ class Averaging(Algorithm):
         loss = loss or model.loss
         optimizer = optimizer or self._local_optimizer(model)
         losses = []
-        for batch in islice(model.batches(indices, self.batch_size, rng), self.steps(len(indices))):
+        batches = islice(model.batches(indices, self.batch_size, rng), self.steps(len(indices)))
+        for step, batch in enumerate(batches):
+            if before_step is not None:
+                before_step(step)
             value = loss(batch)
             value.backward()  # type: ignore[no-untyped-call]
             if correct is not None:
@@ -124,11 +131,11 @@ class Averaging(Algorithm):
         delta = flat.detach().to("cpu", torch.float32) - start.to("cpu")
         return Trained(delta, float(torch.stack(losses).mean()), memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Aggregate the deltas and let the server's optimiser make the update."""
         return self.step(self.aggregate(uploads), state)
 
-    def step(self, mean: Tensor, state: ServerState) -> tuple[Tensor, ServerState]:
+    def step(self, mean: Tensor, state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the update that the server's optimiser makes of the mean, and its next state."""
         rate, name = self.server_learning_rate, self.server_optimizer
         if name in _ADAPTIVE:

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fedbytes.compression.error_feedback import Held
+from fedbytes.compression.error_feedback import SenderState
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
 from fedbytes.federated.aggregation import ClientSession
@@ -17,7 +17,7 @@ from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context
 from fedbytes.federated.protocol.link import check_residual
 from fedbytes.federated.protocol.messages import (
-    KINDS,
+    KIND_NAMES,
     frame_announcement,
     frame_metrics,
     frame_vector,
@@ -41,7 +41,7 @@ class ClientState:
 
     version: int = -1
     memory: ClientMemory = field(default_factory=dict)
-    senders: dict[str, Held] = field(default_factory=dict)
+    senders: dict[str, SenderState] = field(default_factory=dict)
     guards: dict[str, dict[str, Any]] = field(default_factory=dict)
     announced: int | None = None
 
@@ -82,7 +82,7 @@ class Client:
         for data in frames:
             frame = Frame.unpack(data)
             with self.clock.phase("decode"):
-                self._take(KINDS.get(frame.kind, "unknown"), frame)
+                self._take(KIND_NAMES.get(frame.kind, "unknown"), frame)
 
     def _take(self, kind: str, frame: Frame) -> None:
         fed, state, replica = self.fed, self.state, self.replica
@@ -160,7 +160,7 @@ class Client:
             sent = self.fed.uplink.encode(trained.delta, self.state.senders.get(key, {}), shared)
             frames.append(frame_vector("delta", self.fed.uplink.codec, shared, sent.data))
         check_residual(self.state.guards, key, trained.delta, sent)
-        self.state.senders[key] = sent.held
+        self.state.senders[key] = sent.state
         frames.append(frame_metrics(self.examples, trained.loss, shared))
         return [frame.pack() for frame in frames]
 

@@ -123,7 +123,6 @@ def _from_flat(path: Path, saved: dict[str, Any]) -> dict[str, Any]:
             announced=flat.announced.get(number),
         )
         for number, version in enumerate(flat.synced)
-        if version >= 0
     }
     server = ServerState(
         model=flat.model,

@@ -16,11 +16,11 @@ from fedbytes.data.tokens.tokenizer_training import tokenizer_digest, trained_to
 from fedbytes.models.adapter import Adapter, AnyInitial, make_adapter
 from fedbytes.models.base.activation_checkpointing import checkpoint_layers
 from fedbytes.models.base.base_model import Base, load_base, load_tokenizer
+from fedbytes.models.base.device import pick_device, pick_precision
 from fedbytes.models.base.family import TRAINED, Family, make_base
 from fedbytes.models.base.offload import fetch_weights_on_use
 from fedbytes.models.batching import make_batch
 from fedbytes.models.context_length import check_task_fits
-from fedbytes.models.device import pick_device, pick_precision
 from fedbytes.models.distributed.pipeline_parallel import Pipeline
 from fedbytes.models.distributed.tensor_parallel import join_process_group, split_layers
 from fedbytes.models.frozen_layers import FrozenLayers

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fedbytes.data.tokens.encoded import EncodedSplit
+from fedbytes.models.base.device import autocast
 from fedbytes.models.batching import Batch, length_sorted_batches, make_batch
-from fedbytes.models.device import autocast
 from fedbytes.models.heads.metrics import accuracy, macro_f1
 from fedbytes.models.heads.network import next_token_loss
 

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import torch
 
+from fedbytes.models.base.device import Precision
 from fedbytes.models.base.family import FAMILIES, Family, family_fields, split_family_fields
 from fedbytes.models.base.offload import Offload
 from fedbytes.models.base.quantised_base import Quantisation
-from fedbytes.models.device import Precision
 from fedbytes.models.heads.verbaliser import DEFAULT_QUESTION
 from fedbytes.plugin_fields import added_field, stated_fields
 from fedbytes.registry import nearest

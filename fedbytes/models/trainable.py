@@ -15,8 +15,8 @@ from fedbytes.data.tokens.encoded import EncodedSplit, EncodedTask, Rows
 from fedbytes.models.adapter import AnyInitial
 from fedbytes.models.adapter_parts.lora_layers import LoraLayers
 from fedbytes.models.base.base_model import BaseInfo
+from fedbytes.models.base.device import autocast
 from fedbytes.models.batching import Batch, make_batch, shuffled_batches
-from fedbytes.models.device import autocast
 from fedbytes.models.evaluation import (
     batch_token_loss,
     classification_metrics,

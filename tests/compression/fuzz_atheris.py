@@ -21,7 +21,7 @@ import torch
 with atheris.instrument_imports(include=["fedbytes.compression"]):
     from fedbytes.compression import Layout, Shared, default_variants, make_codec
     from fedbytes.compression.codec import DIGEST_BYTES, seal
-    from fedbytes.compression.testing.sample_vectors import draw
+    from fedbytes.compression.testing.sample_vectors import draw_vector
 
     CODECS = [make_codec(spec) for spec in default_variants()]
 
@@ -43,7 +43,7 @@ def one_input(data: bytes) -> None:
 
 def write_corpus(folder: str) -> None:
     """Write a sound body of every variant, for the search to start from."""
-    x = torch.from_numpy(draw("t3", SHARED.layout.numel, np.random.default_rng(0)))
+    x = torch.from_numpy(draw_vector("t3", SHARED.layout.numel, np.random.default_rng(0)))
     for place, codec in enumerate(CODECS):
         body = codec.encode(x, SHARED)[:-DIGEST_BYTES]
         (Path(folder) / str(place)).write_bytes(place.to_bytes(2, "little") + body)

@@ -3,12 +3,14 @@
 import pickle
 import subprocess
 import sys
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 import torch
 
 from fedbytes.compression import (
+    Codec,
     Layout,
     Shared,
     codec_id,
@@ -163,3 +165,35 @@ def test_importing_the_package_is_cheap() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["[]", "False"]
+
+
+def test_the_halves_for_codecs_made_of_codecs_are_those_of_a_payload() -> None:
+    codec, shared = make_codec("topk", density=0.5), Shared(Layout({"w": (8,)}))
+    x = torch.arange(8.0)
+    body = codec.encode_body(x.numpy(), shared)
+    assert (
+        codec.encode(x, shared)[: len(body)] == bytes(body) == bytes(codec.body(x.numpy(), shared))
+    )
+    y = codec.decode_body(body, shared)
+    assert np.array_equal(y, codec.decode(codec.encode(x, shared), shared).numpy())
+    y[0] = 3.0  # whoever calls it may write to it
+
+
+def test_what_an_inner_codec_cannot_decode_is_its_own_error() -> None:
+    @dataclass(frozen=True)
+    class Fragile(Codec):
+        name = "fragile"
+
+        def _encode(self, x, shared):
+            return x.copy()
+
+        def _decode(self, data, shared):
+            found = np.frombuffer(data, np.float32)
+            return found[[*range(shared.layout.numel)]]
+
+    outer = make_codec("chain", transforms=["rotate"], codec=Fragile())
+    shared = Shared(Layout({"w": (8,)}))
+    assert torch.allclose(outer.decode(outer.encode(torch.ones(8), shared), shared), torch.ones(8))
+    body = bytes(outer.encode_body(np.ones(8, np.float32), shared))
+    with pytest.raises(ValueError, match="fragile payload is malformed"):
+        outer.decode_body(memoryview(body[:-4]), shared)

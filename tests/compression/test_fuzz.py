@@ -27,7 +27,7 @@ from fedbytes.compression import (
     make_codec,
 )
 from fedbytes.compression.codec import DIGEST_BYTES, seal
-from fedbytes.compression.testing.sample_vectors import draw as draw_vector
+from fedbytes.compression.testing.sample_vectors import draw_vector as draw_vector
 
 VARIANTS = default_variants()
 SHARED = Shared(Layout({"a": (7, 11), "b": (123,)}), seed=5)

@@ -15,7 +15,7 @@ from fedbytes.compression import (
     encode_with_feedback,
     make_codec,
 )
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 CONTRACTING = [spec for spec in default_variants() if make_codec(spec).contracts]
 LAYOUT = Layout({"x": (1000,)})
@@ -26,7 +26,7 @@ def test_what_is_sent_and_what_is_kept_add_up(spec: dict) -> None:
     codec, generator = make_codec(spec), np.random.default_rng(0)
     given, sent, residual = torch.zeros(1000), torch.zeros(1000), None
     for round in range(20):
-        x = torch.from_numpy(draw("gauss", 1000, generator))
+        x = torch.from_numpy(draw_vector("gauss", 1000, generator))
         shared = Shared(LAYOUT, round=round)
         data, decoded, residual = encode_with_feedback(codec, x, residual, shared)
         assert torch.equal(codec.decode(data, shared), decoded)
@@ -39,7 +39,7 @@ def test_the_residual_of_a_contracting_codec_settles(spec: dict) -> None:
     codec, generator = make_codec(spec), np.random.default_rng(1)
     guard, residual, ratios = ResidualGuard(), None, []
     for round in range(400):
-        x = torch.from_numpy(draw("gauss", 1000, generator))
+        x = torch.from_numpy(draw_vector("gauss", 1000, generator))
         _, _, residual = encode_with_feedback(codec, x, residual, Shared(LAYOUT, round=round))
         ratios.append(guard.check(x, residual))
     assert max(ratios[300:]) <= max(1.2 * max(ratios[150:300]), 1e-6)
@@ -54,7 +54,7 @@ def test_a_codec_that_does_not_contract_is_refused_with_the_remedy() -> None:
 
 def _run_step_of_four(guard: ResidualGuard, rounds: int) -> None:
     codec, residual = make_codec("ecsq", step=4.0), torch.zeros(1000)
-    x = torch.from_numpy(draw("gauss", 1000, np.random.default_rng(2)))
+    x = torch.from_numpy(draw_vector("gauss", 1000, np.random.default_rng(2)))
     for round in range(rounds):
         target, shared = x + residual, Shared(LAYOUT, round=round)
         residual = target - codec.decode(codec.encode(target, shared), shared)

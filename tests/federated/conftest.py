@@ -7,13 +7,13 @@ from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.testing.strict_client import Rehearsal
-from fedbytes.federated.testing.tiny_models import EXAMPLES, Regression
+from fedbytes.federated.testing.tiny_models import EXAMPLES, TinyRegression
 
 
 def federation(clients: int = 4, **fields: object) -> Federation:
     parts = [np.arange(c, EXAMPLES, clients) for c in range(clients)]
     settings: dict[str, object] = {
-        "model": Regression(),
+        "model": TinyRegression(),
         "parts": parts,
         "algorithm": make_algorithm("fedavg", local_steps=3, learning_rate=0.05),
         "uplink": make_link("fp32"),

@@ -33,7 +33,7 @@ def on_processor(name: str, folder: Path, module: str, function: str, **fields: 
     """Return what a function of a test module returns where oneDNN and torch know one so old."""
     path = folder / f"{name}.pt"
     here = Path(__file__).parent
-    paths = [str(here), str(here.parents[1])]
+    paths = [str(here / "base"), str(here), str(here.parents[1])]
     script = SCRIPT.format(
         paths=paths, module=module, function=function, fields=fields, path=str(path)
     )

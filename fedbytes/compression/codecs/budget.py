@@ -74,7 +74,7 @@ class Budget(Codec):
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         room = self.payload_bytes - DIGEST_BYTES - _HEAD
         low, high = self._ends()  # finest and coarsest; what fits is towards high
-        best = self._at(high).body(x, shared)
+        best = self._at(high).encode_body(x, shared)
         if len(best) > room:
             raise ValueError(
                 f"budget: {self.codec.name} needs {len(best) + _HEAD + DIGEST_BYTES} bytes for "
@@ -83,7 +83,7 @@ class Budget(Codec):
             )
         while low < high:
             middle = (low + high) // 2
-            body = self._at(middle).body(x, shared)
+            body = self._at(middle).encode_body(x, shared)
             if len(body) <= room:
                 best, high = body, middle
             else:
@@ -93,7 +93,7 @@ class Budget(Codec):
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         reader = Reader(data, self.name)
         i = reader.number("B", "setting", 0, _coarsest(self.codec))
-        return self._at(i)._decode(reader.rest(), shared)
+        return self._at(i).decode_body(reader.rest(), shared)
 
 
 def _octaves(i: int) -> float:

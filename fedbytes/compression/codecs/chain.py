@@ -71,15 +71,15 @@ class Chain(Codec):
             step = transform.forward(x, shared)
             x, shared = step.vector, _after(shared, step.vector.size)
             sides.append(step.side)
-        return b"".join([*sides, self.codec.body(x, shared)])
+        return b"".join([*sides, self.codec.encode_body(x, shared)])
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         reader = Reader(data, self.name)
         steps = list(self._read(reader, shared))
         last = _after(steps[-1][2], steps[-1][3])
-        y = self.codec._decode(reader.rest(), last)
+        y = self.codec.decode_body(reader.rest(), last)
         for transform, side, before, _ in reversed(steps):
-            y = transform.backward(y, side, before)
+            y = transform.inverse(y, side, before)
         return y
 
     def _read(self, reader: Reader, shared: Shared) -> Iterator[tuple[Transform, Any, Shared, int]]:

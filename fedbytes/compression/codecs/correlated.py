@@ -7,26 +7,22 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import (
-    EXPONENTS,
-    energy,
-    normalise,
-    restore,
-    round_step,
-)
-from fedbytes.compression.quantisers.bits_or_step import check_fineness
-from fedbytes.compression.quantisers.dither import common_dither, fold, unfold
-from fedbytes.compression.quantisers.uniform import CLASSES, Quantised, quantise, unpack
-from fedbytes.compression.quantisers.uniform_rate import meet_rate
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.numerics.squared_norm import squared_norm
+from fedbytes.compression.numerics.step_rounding import round_step
+from fedbytes.compression.quantisers.bits_or_step import check_bits_or_step
+from fedbytes.compression.quantisers.dither import common_dither, fold_signs, unfold_signs
+from fedbytes.compression.quantisers.level_tokens import LevelTokens, read_uniform
+from fedbytes.compression.quantisers.uniform import quantise_uniform
+from fedbytes.compression.quantisers.uniform_rate import quantise_at_rate
 from fedbytes.plugin_fields import bounded
 
 DEFAULT_BITS = 2.0
 _LIMIT = math.sqrt(12)  # step / rms below which the error is below the energy
 _CONTRACTING_BITS = 1.0  # from this rate on, the step is kept below the limit
 _OVERHEAD = 1 + 2 + 4 + DIGEST_BYTES  # form, exponent, step, digest
-_STILL = (0,) * CLASSES
 
 
 @CODECS.register("correlated")
@@ -62,7 +58,7 @@ class Correlated(Codec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_fineness(self, DEFAULT_BITS)
+        check_bits_or_step(self, DEFAULT_BITS)
 
     @property
     def contracts(self) -> bool:
@@ -72,23 +68,23 @@ class Correlated(Codec):
         return (self.step or 0) < _LIMIT
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        scaled, exponent = normalise(x)
-        total = energy(scaled)
+        scaled, exponent = split_exponent(x)
+        total = squared_norm(scaled)
         if total == 0:
             return b"\0" if x.size else b""
         dither = common_dither(shared, self.name)
-        folded = fold(scaled, dither)
+        folded = fold_signs(scaled, dither)
         step, coded = self._quantise(folded, math.sqrt(total / x.size), np.abs(dither, out=dither))
-        head = b"\1" + exponent.to_bytes(2, "little", signed=True)
+        head = b"\1" + pack_exponent(exponent)
         return b"".join((head, np.array(step, "<f4").tobytes(), coded.pack()))
 
-    def _quantise(self, x: Floats, rms: float, noise: Floats) -> tuple[float, Quantised]:
+    def _quantise(self, x: Floats, rms: float, noise: Floats) -> tuple[float, LevelTokens]:
         step = round_step((self.step or 0.95 * _LIMIT) * rms)
         if self.bits is not None:
-            met = meet_rate(x, self.bits, rms, _OVERHEAD, noise)
-            if not self.contracts or met.step <= step:
-                return met.step, met.coded
-        return step, quantise(x, step, noise)
+            match = quantise_at_rate(x, self.bits, rms, _OVERHEAD, noise)
+            if not self.contracts or match.step <= step:
+                return match.step, match.coded
+        return step, quantise_uniform(x, step, noise)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
@@ -96,8 +92,8 @@ class Correlated(Codec):
         if numel == 0 or reader.number("B", "form", 0, 1) == 0:
             reader.end()
             return np.zeros(numel, np.float32)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
+        exponent = read_exponent(reader)
         step = float(reader.number("f", "step", 2.0**-100, 2.0**100))
-        y = unpack(reader, numel, 1.0, _STILL)
+        y = read_uniform(reader, numel, 1.0)
         reader.end()
-        return restore(unfold(y, common_dither(shared, self.name), step), exponent)
+        return apply_exponent(unfold_signs(y, common_dither(shared, self.name), step), exponent)

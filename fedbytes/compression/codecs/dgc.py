@@ -5,17 +5,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import round_step
+from fedbytes.compression.numerics.step_rounding import round_step
 from fedbytes.compression.quantisers.log_magnitude import WIDTHS
-from fedbytes.compression.sparsifiers.sparse_vector import (
-    SparseCodec,
-    at_least,
-    share_of,
-)
-from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.magnitude_threshold import select_at_least
+from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec
+from fedbytes.compression.sparsifiers.top_k import select_top_k
 from fedbytes.plugin_fields import bounded
 
 _WARM_DENSITY = 0.25
@@ -72,17 +70,17 @@ class Dgc(SparseCodec):
         return round_step(_WARM_DENSITY * fall)  # no platform's last bits of a power
 
     def _most(self, shared: Shared) -> int:
-        return share_of(self.density_at(shared.round), shared.layout.numel)
+        return count_for_density(self.density_at(shared.round), shared.layout.numel)
 
     def _select(self, x: Floats, shared: Shared) -> Indices:
         k = self._most(shared)
         stride = int(x.size // max(self.sample * x.size, _TOPS * x.size / max(k, 1), 1))
         if stride < 2:
-            return largest(x, k)
+            return select_top_k(x, k)
         start = int(shared.generator("dgc").integers(stride))
         sampled = np.abs(x[start::stride])
-        top = sampled.size - share_of(k / x.size, sampled.size)
-        kept = at_least(x, float(np.partition(sampled, top)[top]))
+        top = sampled.size - count_for_density(k / x.size, sampled.size)
+        kept = select_at_least(x, float(np.partition(sampled, top)[top]))
         if kept.size > k:
-            return kept[largest(x[kept], k)]
-        return kept if kept.size >= _LEAST * k else largest(x, k)
+            return kept[select_top_k(x[kept], k)]
+        return kept if kept.size >= _LEAST * k else select_top_k(x, k)

@@ -5,28 +5,26 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import Int8s
 from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import (
-    EXPONENTS,
-    energy,
-    normalise,
-    restore,
-    round_step,
-)
-from fedbytes.compression.quantisers.bits_or_step import check_fineness
-from fedbytes.compression.quantisers.dither import fold, unfold
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.numerics.squared_norm import squared_norm
+from fedbytes.compression.numerics.step_rounding import round_step
+from fedbytes.compression.quantisers.bits_or_step import check_bits_or_step
+from fedbytes.compression.quantisers.dither import fold_signs, unfold_signs
+from fedbytes.compression.quantisers.level_tokens import read_uniform
+from fedbytes.compression.quantisers.loops.uniform_loops import CLASSES
 from fedbytes.compression.quantisers.unbiased import (
-    Quantiser,
+    InnerQuantiser,
     pack_unbiased,
     read_unbiased,
     scale_bytes,
 )
-from fedbytes.compression.quantisers.uniform import CLASSES, centroids, quantise, unpack
-from fedbytes.compression.quantisers.uniform_rate import Met, meet_rate
+from fedbytes.compression.quantisers.uniform import level_offsets, quantise_uniform
+from fedbytes.compression.quantisers.uniform_rate import RateMatch, quantise_at_rate
 from fedbytes.plugin_fields import bounded
 
 DEFAULT_BITS = 2.0
@@ -38,7 +36,6 @@ _UNBIASED_STEP = 1.5
 _FINE_STEP = 0.45  # of the rms: leaves an error of at most 5 %
 _FIXED_BYTES = 1 + 2 + 4 + DIGEST_BYTES  # form, exponent, step, digest
 _STEPS = (2.0**-100, 2.0**100)
-_STILL = (0,) * CLASSES
 _WORST = 1 - 1 / 256  # share of the energy that nearest rounding at a rate may lose
 _LEAST_CUT = 1 / 128  # of a step that loses more
 
@@ -61,7 +58,7 @@ class Ecsq(Codec):
     rates, dither from 1 bit on where tails are heavy; dither is also exactly unbiased.
 
     Wire (docs/wire.md): nothing for no coordinates; else a byte 0 for a zero vector, or 1,
-    exponent int16, for unbiased the groups' scales, step float32, but for dither the shifts
+    exponent int16, for unbiased the groups' scales, step float32, but for dither the offsets
     int8 [3], the token frequencies, the coded tokens, raw bits.
 
     Dither is unbiased, and so is unbiased as far as the rotation is uniform, which its two
@@ -72,7 +69,7 @@ class Ecsq(Codec):
     the error were above 255/256 of the energy.
 
     Attributes:
-        bits: target rate per coordinate, all bytes included, 0.05 to 16; met within 2 % from
+        bits: target rate per coordinate, all bytes included, 0.05 to 16; match within 2 % from
             about 100,000 coordinates on, if the vector has that much entropy. Give this or step;
             2 without either.
         step: quantiser step as a multiple of the vector's root mean square.
@@ -97,7 +94,7 @@ class Ecsq(Codec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_fineness(self, DEFAULT_BITS)
+        check_bits_or_step(self, DEFAULT_BITS)
 
     @property
     def unbiased(self) -> bool:
@@ -123,23 +120,23 @@ class Ecsq(Codec):
         return noise
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        scaled, exponent = normalise(x)
-        total = energy(scaled)
+        scaled, exponent = split_exponent(x)
+        total = squared_norm(scaled)
         if total == 0:
             return b"\0" if x.size else b""
-        head = b"\1" + exponent.to_bytes(2, "little", signed=True)
+        head = b"\1" + pack_exponent(exponent)
         if self.rounding == "unbiased":
             return head + self._encode_unbiased(scaled, total, shared)
         noise = self._noise(shared)
         if noise is not None:
-            scaled = fold(scaled, noise)
+            scaled = fold_signs(scaled, noise)
             np.abs(noise, out=noise)
         return head + self._pack(scaled, total, noise)
 
     def _encode_unbiased(self, x: Floats, total: float, shared: Shared) -> bytes:
         rms = math.sqrt(total / x.size)
         coarse = (self.step or 0) if self.bits is None else 2.0 ** (2.05 - self.bits)
-        quantiser = Quantiser(
+        quantiser = InnerQuantiser(
             self._pack_rotated,
             lambda reader: _unpack(reader, x.size),
             round_step(coarse * rms),
@@ -147,40 +144,40 @@ class Ecsq(Codec):
         return pack_unbiased(x, shared.generator("ecsq"), quantiser, self.contracts)
 
     def _pack_rotated(self, x: Floats, fine: bool) -> bytes:
-        total = energy(x)
+        total = squared_norm(x)
         if not fine:
             return self._pack(x, total, None)
-        met = _at(x, _FINE_STEP * math.sqrt(total / x.size), None)
-        return _join(met, centroids(x, met.step)[0].tobytes())
+        match = _at(x, _FINE_STEP * math.sqrt(total / x.size), None)
+        return _join(match, level_offsets(x, match.step)[0].tobytes())
 
     def _pack(self, x: Floats, total: float, noise: Floats | None) -> bytes:
-        met = self._quantise(x, total, noise)
-        shifts = b""
+        match = self._quantise(x, total, noise)
+        offsets = b""
         if noise is None:
-            met, moves = self._contracting(x, total, met)
-            shifts = moves.tobytes()
-        return _join(met, shifts)
+            match, moves = self._contracting(x, total, match)
+            offsets = moves.tobytes()
+        return _join(match, offsets)
 
-    def _quantise(self, x: Floats, total: float, noise: Floats | None) -> Met:
+    def _quantise(self, x: Floats, total: float, noise: Floats | None) -> RateMatch:
         rms = math.sqrt(total / x.size)
         if self.bits is None:
             return _at(x, (self.step or 0) * rms, noise)
         overhead = _FIXED_BYTES + (CLASSES if noise is None else 0)
         overhead += scale_bytes(x.size) if self.rounding == "unbiased" else 0
-        met = meet_rate(x, self.bits, rms, overhead, noise)
-        if noise is not None and self.contracts and met.step > 0.95 * _DITHER_LIMIT * rms:
+        match = quantise_at_rate(x, self.bits, rms, overhead, noise)
+        if noise is not None and self.contracts and match.step > 0.95 * _DITHER_LIMIT * rms:
             return _at(x, 0.95 * _DITHER_LIMIT * rms, noise)
-        return met
+        return match
 
-    def _contracting(self, x: Floats, total: float, met: Met) -> tuple[Met, npt.NDArray[np.int8]]:
-        """Return the levels' shifts too, and a smaller step where too little would be kept."""
-        shifts, lost = _lost(x, total, met)
+    def _contracting(self, x: Floats, total: float, match: RateMatch) -> tuple[RateMatch, Int8s]:
+        """Return the levels' offsets too, and a smaller step where too little would be kept."""
+        offsets, lost = _lost(x, total, match)
         least, cut = 0.95 * _NEAREST_LIMIT * math.sqrt(total / x.size), _LEAST_CUT
-        while self.bits is not None and lost > _WORST * total and met.step > least:
-            met = _at(x, max(met.step * (1 - cut), least), None)
-            shifts, lost = _lost(x, total, met)
+        while self.bits is not None and lost > _WORST * total and match.step > least:
+            match = _at(x, max(match.step * (1 - cut), least), None)
+            offsets, lost = _lost(x, total, match)
             cut = min(2 * cut, 0.5)  # what is flat needs little: all its large values are alike
-        return met, shifts
+        return match, offsets
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
@@ -188,7 +185,7 @@ class Ecsq(Codec):
         if numel == 0 or reader.number("B", "form", 0, 1) == 0:
             reader.end()
             return np.zeros(numel, np.float32)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
+        exponent = read_exponent(reader)
         if self.rounding == "unbiased":
             generator = shared.generator("ecsq")
             y = read_unbiased(reader, numel, generator, lambda r: _unpack(r, numel))
@@ -196,29 +193,29 @@ class Ecsq(Codec):
             y = _unpack(reader, numel)
         else:
             step = float(reader.number("f", "step", *_STEPS))
-            y = unpack(reader, numel, 1.0, _STILL)
+            y = read_uniform(reader, numel, 1.0)
             noise = self._noise(shared)
-            y = y if noise is None else unfold(y, noise, step)
+            y = y if noise is None else unfold_signs(y, noise, step)
         reader.end()
-        return restore(y, exponent)
+        return apply_exponent(y, exponent)
 
 
-def _at(x: Floats, step: float, noise: Floats | None) -> Met:
+def _at(x: Floats, step: float, noise: Floats | None) -> RateMatch:
     step = round_step(step)
-    return Met(step, 0.0, quantise(x, step, noise))
+    return RateMatch(step, 0.0, quantise_uniform(x, step, noise))
 
 
-def _lost(x: Floats, total: float, met: Met) -> tuple[npt.NDArray[np.int8], float]:
-    """Return the levels' shifts, and how much of the energy is lost at most."""
-    shifts, kept = centroids(x, met.step, met.dead)
-    square = met.step * met.step
-    return shifts, min((0.5 + met.dead) ** 2 * square * x.size, total - kept * square)
+def _lost(x: Floats, total: float, match: RateMatch) -> tuple[Int8s, float]:
+    """Return the levels' offsets, and how much of the energy is lost at most."""
+    offsets, kept = level_offsets(x, match.step, match.dead_zone)
+    square = match.step * match.step
+    return offsets, min((0.5 + match.dead_zone) ** 2 * square * x.size, total - kept * square)
 
 
-def _join(met: Met, shifts: bytes) -> bytes:
-    return b"".join((np.array(met.step, "<f4").tobytes(), shifts, met.coded.pack()))
+def _join(match: RateMatch, offsets: bytes) -> bytes:
+    return b"".join((np.array(match.step, "<f4").tobytes(), offsets, match.coded.pack()))
 
 
 def _unpack(reader: Reader, numel: int) -> Floats:
     step = float(reader.number("f", "step", *_STEPS))
-    return unpack(reader, numel, step, reader.array("i1", CLASSES, "shifts"))
+    return read_uniform(reader, numel, step, reader.array("i1", CLASSES, "offsets"))

@@ -5,21 +5,20 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from fedbytes.arrays import LARGEST_FLOAT, Int32s, UInt8s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.groups import group_peaks, group_sizes, scale_groups
-from fedbytes.compression.quantisers.block_table import dequantise
+from fedbytes.compression.quantisers.block_table import dequantise_block_table
 from fedbytes.plugin_fields import bounded
 
 _DTYPES = {"e4m3": torch.float8_e4m3fn, "e5m2": torch.float8_e5m2}
 _TOPS = {"e4m3": 8, "e5m2": 15}  # the largest value is 1.75 * 2^top
 _LAST = {"e4m3": 0x7E, "e5m2": 0x7B}  # bits of the largest value; above are infinity and NaN
 _HIGH = 240  # scale byte from which a value can be beyond float32
-_LARGEST = np.finfo(np.float32).max
 _BIASES = {"e4m3": 134, "e5m2": 142}  # scale byte less exponent; 255 holds float32's largest
 
 
@@ -60,13 +59,11 @@ class Fp8(Codec):
         floats = torch.from_numpy(scaled).to(_DTYPES[self.format]).view(torch.uint8)
         return b"".join((codes.data, floats.numpy().data))
 
-    def _scale_bytes(self, peaks: Floats) -> npt.NDArray[np.uint8]:
+    def _scale_bytes(self, peaks: Floats) -> UInt8s:
         mantissas, exponents = np.frexp(peaks)
         exponents = exponents - _TOPS[self.format] - (mantissas <= np.float32(0.875))
         exponents[peaks == 0] = -_BIASES[self.format]
-        codes: npt.NDArray[np.uint8] = np.clip(exponents + _BIASES[self.format], 0, 255).astype(
-            np.uint8
-        )
+        codes: UInt8s = np.clip(exponents + _BIASES[self.format], 0, 255).astype(np.uint8)
         return codes
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
@@ -78,9 +75,9 @@ class Fp8(Codec):
         if floats.size and int((floats & np.uint8(0x7F)).max()) > _LAST[self.format]:
             raise ValueError("fp8 payload: a float is infinite or NaN")
         scales = _powers(codes - _BIASES[self.format])
-        y = dequantise(scales, floats, self.block, _table(self.format))
+        y = dequantise_block_table(scales, floats, self.block, _table(self.format))
         if codes.max(initial=0) >= _HIGH:
-            np.clip(y, -_LARGEST, _LARGEST, out=y)
+            np.clip(y, -LARGEST_FLOAT, LARGEST_FLOAT, out=y)
         return y
 
 
@@ -91,5 +88,5 @@ def _table(form: str) -> Floats:
     return every.float().numpy()
 
 
-def _powers(exponents: npt.NDArray[np.int32]) -> Floats:
+def _powers(exponents: Int32s) -> Floats:
     return np.ldexp(np.float32(1), exponents)

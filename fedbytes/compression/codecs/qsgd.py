@@ -6,11 +6,14 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.groups import group_peaks, group_sizes, group_sums
-from fedbytes.compression.quantisers.stochastic_levels import pack_on_grids, read_on_grids
+from fedbytes.compression.quantisers.stochastic_levels import (
+    pack_stochastic_levels,
+    read_stochastic_levels,
+)
 from fedbytes.plugin_fields import bounded
 
 _MOST_LEVELS = 1 << 15
@@ -55,26 +58,26 @@ class Qsgd(Codec):
         if x.size == 0:
             return b""
         sizes = group_sizes(shared.layout, self.bucket)
-        scaled, exponent = normalise(x)
+        scaled, exponent = split_exponent(x)
         if self.norm == "max":
             norms = group_peaks(scaled, sizes)
         else:
             norms = np.sqrt(group_sums(scaled, sizes, 2)).astype(np.float32)
         noise = shared.generator("qsgd").random(x.size, np.float32)
         noise -= np.float32(0.5)
-        norms, symbols = pack_on_grids(scaled, norms, self.levels, sizes, noise)
-        head = exponent.to_bytes(2, "little", signed=True)
+        norms, symbols = pack_stochastic_levels(scaled, norms, self.levels, sizes, noise)
+        head = pack_exponent(exponent)
         return b"".join((head, norms.astype("<f4").tobytes(), symbols))
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
         sizes = group_sizes(shared.layout, self.bucket)
         reader = Reader(data, self.name)
-        exponent = reader.number("h", "exponent", *EXPONENTS) if numel else 0
+        exponent = read_exponent(reader) if numel else 0
         norms = reader.floats(sizes.size, "norms")
         if numel == 0:
             y = np.empty(0, np.float32)
         else:
-            y = read_on_grids(reader, norms, self.levels, sizes, numel)
+            y = read_stochastic_levels(reader, norms, self.levels, sizes, numel)
         reader.end()
-        return restore(y, exponent)
+        return apply_exponent(y, exponent)

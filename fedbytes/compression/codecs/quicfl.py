@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import Int64s, UInt8s, UInt16s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.index_sets import pack_indices, read_indices
-from fedbytes.compression.coding.reader import Reader, count_bytes
+from fedbytes.compression.coding.reader import Reader, pack_count, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
-from fedbytes.compression.numerics.hadamard import groups, rotate, unrotate
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.numerics.hadamard import block_borders, inverse_rotate, rotate
 from fedbytes.compression.quantisers import lloyd_max, random_table
 from fedbytes.compression.quantisers.bfloat16 import from_bf16
 
@@ -61,7 +61,7 @@ _TABLES = {
 
 
 @functools.cache
-def _table(bits: int) -> random_table.Table:
+def _table(bits: int) -> Int64s:
     """Return the int64 [128 / 2^bits, 2^bits] entries."""
     half = np.array(_TABLES[bits], np.int64).reshape(-1, 1 << bits)
     return np.concatenate((half, -half[::-1, ::-1]))
@@ -100,7 +100,7 @@ class QuicFl(Codec):
         """True for 4 bits."""
         return self.bits == 4
 
-    def _rows(self, shared: Shared) -> random_table.Codes:
+    def _rows(self, shared: Shared) -> UInt8s:
         """Return the row of each coordinate: the low bits of a random byte."""
         numel = shared.layout.numel
         raw = shared.generator("quicfl/rows").bit_generator.random_raw(-(-numel // 8))
@@ -111,19 +111,21 @@ class QuicFl(Codec):
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         if x.size == 0:
             return b""
-        scaled, exponent = normalise(x)
+        scaled, exponent = split_exponent(x)
         y = rotate(scaled, shared.generator("quicfl"))
-        borders, table = groups(x.size), _table(self.bits)
-        means = lloyd_max.energies(y, borders[:-1], borders[1:]) / np.diff(borders)
+        borders, table = block_borders(x.size), _table(self.bits)
+        means = lloyd_max.run_energies(y, borders[:-1], borders[1:]) / np.diff(borders)
         scales = np.sqrt(means).astype(np.float32)
         own = shared.generator("quicfl/own")
         noise = own.random(x.size, np.float32)
         factors = _factors(scales, _UNIT * table.shape[0])
-        codes, beyond = random_table.quantise(y, borders, factors, table, self._rows(shared), noise)
+        codes, beyond = random_table.quantise_to_table(
+            y, borders, factors, table, self._rows(shared), noise
+        )
         places = np.flatnonzero(beyond.view(bool))
         values = _round_at_random(y[places], own)
-        head = exponent.to_bytes(2, "little", signed=True) + scales.astype("<f4").tobytes()
-        tail = count_bytes(places.size) + pack_indices(places, x.size) + values.tobytes()
+        head = pack_exponent(exponent) + scales.astype("<f4").tobytes()
+        tail = pack_count(places.size) + pack_indices(places, x.size) + values.tobytes()
         return head + pack_bits(codes, self.bits) + tail
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
@@ -132,8 +134,8 @@ class QuicFl(Codec):
         if numel == 0:
             reader.end()
             return np.zeros(0, np.float32)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
-        borders = groups(numel)
+        exponent = read_exponent(reader)
+        borders = block_borders(numel)
         scales = self._checked(reader.floats(borders.size - 1, "scales"))
         packed = reader.take(packed_bytes(numel, self.bits), "codes")
         codes = unpack_bits(packed, numel, self.bits).astype(np.uint8, copy=False)
@@ -142,9 +144,9 @@ class QuicFl(Codec):
         values = self._checked(from_bf16(reader.array("<u2", k, "outliers")))
         reader.end()
         table = (_table(self.bits) / _UNIT).astype(np.float32)
-        y = random_table.dequantise(codes, borders, scales, table, self._rows(shared))
+        y = random_table.dequantise_from_table(codes, borders, scales, table, self._rows(shared))
         y[places] = values
-        return restore(unrotate(y, shared.generator("quicfl")), exponent)
+        return apply_exponent(inverse_rotate(y, shared.generator("quicfl")), exponent)
 
     def _checked(self, values: Floats) -> Floats:
         if values.size and not float(np.abs(values).max()) <= _LARGEST:
@@ -159,9 +161,9 @@ def _factors(scales: Floats, unit: int) -> Floats:
     return np.minimum(wide, np.finfo(np.float32).max).astype(np.float32)
 
 
-def _round_at_random(values: Floats, own: np.random.Generator) -> npt.NDArray[np.uint16]:
+def _round_at_random(values: Floats, own: np.random.Generator) -> UInt16s:
     """Return bfloat16 patterns of values, up or down so that the mean is right."""
     low = own.integers(0, 1 << 16, values.size, np.uint32)
     low += values.view(np.uint32)
-    high: npt.NDArray[np.uint16] = np.right_shift(low, 16).astype("<u2")
+    high: UInt16s = np.right_shift(low, 16).astype("<u2")
     return high

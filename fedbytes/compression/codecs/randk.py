@@ -5,18 +5,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.quantisers.log_magnitude import WIDTHS
-from fedbytes.compression.sparsifiers.sparse_vector import (
-    drawn,
-    pack_sparse,
-    read_sparse,
-    scale_up,
-    share_of,
-)
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.random_subset import random_subset, scale_clipped
+from fedbytes.compression.sparsifiers.sparse_vector import pack_sparse, read_sparse
 from fedbytes.plugin_fields import bounded
 
 
@@ -62,7 +58,9 @@ class RandK(Codec):
 
     def _drawn(self, shared: Shared) -> Indices:
         numel = shared.layout.numel
-        return drawn(shared.generator("randk"), numel, share_of(self.density, numel))
+        return random_subset(
+            shared.generator("randk"), numel, count_for_density(self.density, numel)
+        )
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         values = x[self._drawn(shared)]
@@ -74,6 +72,6 @@ class RandK(Codec):
         reader.end()
         y = np.zeros(shared.layout.numel, np.float32)
         if self.scale and kept.size:
-            values = scale_up(values, y.size / kept.size)
+            values = scale_clipped(values, y.size / kept.size)
         y[kept] = values
         return y

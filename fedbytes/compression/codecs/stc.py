@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec, share_of
-from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec
+from fedbytes.compression.sparsifiers.top_k import select_top_k
 from fedbytes.plugin_fields import bounded
 
 
@@ -33,7 +34,7 @@ class Stc(SparseCodec):
     bits: ClassVar[int] = 1  # type: ignore[misc]
 
     def _most(self, shared: Shared) -> int:
-        return share_of(self.density, shared.layout.numel)
+        return count_for_density(self.density, shared.layout.numel)
 
     def _select(self, x: Floats, shared: Shared) -> Indices:
-        return largest(x, self._most(shared))
+        return select_top_k(x, self._most(shared))

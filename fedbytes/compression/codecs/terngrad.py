@@ -5,12 +5,16 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Int64s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
-from fedbytes.compression.numerics.groups import Sizes, group_peaks, group_sizes, group_sums
-from fedbytes.compression.quantisers.stochastic_levels import pack_on_grids, read_on_grids
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.numerics.groups import group_peaks, group_sizes, group_sums
+from fedbytes.compression.quantisers.stochastic_levels import (
+    pack_stochastic_levels,
+    read_stochastic_levels,
+)
 from fedbytes.plugin_fields import bounded
 
 
@@ -46,15 +50,15 @@ class TernGrad(Codec):
         if x.size == 0:
             return b""
         sizes = group_sizes(shared.layout, self.bucket)
-        scaled, exponent = normalise(x)
+        scaled, exponent = split_exponent(x)
         scales = self._scales(scaled, sizes)
         noise = shared.generator("terngrad").random(x.size, np.float32)
         noise -= np.float32(0.5)
-        scales, symbols = pack_on_grids(scaled, scales, 1, sizes, noise)
-        head = exponent.to_bytes(2, "little", signed=True)
+        scales, symbols = pack_stochastic_levels(scaled, scales, 1, sizes, noise)
+        head = pack_exponent(exponent)
         return b"".join((head, scales.astype("<f4").tobytes(), symbols))
 
-    def _scales(self, x: Floats, sizes: Sizes) -> Floats:
+    def _scales(self, x: Floats, sizes: Int64s) -> Floats:
         peaks = group_peaks(x, sizes)
         if self.clip == 0:
             return peaks
@@ -68,11 +72,11 @@ class TernGrad(Codec):
         numel = shared.layout.numel
         sizes = group_sizes(shared.layout, self.bucket)
         reader = Reader(data, self.name)
-        exponent = reader.number("h", "exponent", *EXPONENTS) if numel else 0
+        exponent = read_exponent(reader) if numel else 0
         scales = reader.floats(sizes.size, "scales")
         if numel == 0:
             y = np.empty(0, np.float32)
         else:
-            y = read_on_grids(reader, scales, 1, sizes, numel)
+            y = read_stochastic_levels(reader, scales, 1, sizes, numel)
         reader.end()
-        return restore(y, exponent)
+        return apply_exponent(y, exponent)

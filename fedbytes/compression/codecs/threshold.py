@@ -6,12 +6,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import energy, round_step
+from fedbytes.compression.numerics.squared_norm import squared_norm
+from fedbytes.compression.numerics.step_rounding import round_step
 from fedbytes.compression.quantisers.log_magnitude import WIDTHS
-from fedbytes.compression.sparsifiers.sparse_vector import SparseCodec, at_least
+from fedbytes.compression.sparsifiers.magnitude_threshold import select_at_least
+from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec
 from fedbytes.plugin_fields import bounded
 
 
@@ -46,6 +48,6 @@ class Threshold(SparseCodec):
         if x.size == 0:
             return np.arange(0)
         # Rounded, so that the last bits of a sum depend on no platform.
-        cutoff = round_step(self.threshold * math.sqrt(energy(x) / x.size))
+        cutoff = round_step(self.threshold * math.sqrt(squared_norm(x) / x.size))
         top = max(float(x.max()), -float(x.min()))
-        return at_least(x, min(cutoff, top))
+        return select_at_least(x, min(cutoff, top))

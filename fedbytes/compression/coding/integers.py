@@ -1,127 +1,132 @@
-"""Unbounded integers as one of at most 256 tokens plus raw low bits, for the entropy coder."""
+"""Integers below 2^32 as one of at most 256 tokens plus raw low bits, for the entropy coder."""
 
 import functools
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits, words_of
-from fedbytes.compression.coding.rans import Bytes
+from fedbytes.arrays import CHUNK, Int32s, Int64s, UInt8s, UInt32s, UInt64s
+from fedbytes.compression.coding.bit_packing import packed_bytes, words_of
+from fedbytes.compression.coding.loops.integers_loops import (
+    MANTISSA_BITS,
+    add_token_counts,
+    gather_numbers,
+    scatter_raw_bits,
+    write_tokens,
+)
 from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.numerics.kernels import kernel
 
 DIRECT_BITS = 7
 DIRECT = 1 << DIRECT_BITS
-_MANTISSA_BITS = 2
 _WIDTHS = 33
-_CHUNK = 1 << 14
-
-Numbers = npt.NDArray[np.uint32]
 
 
-def zigzag(q: npt.NDArray[np.int32]) -> Numbers:
-    """Return 0, -1, 1, -2, 2 … as 0, 1, 2, 3, 4 …; |q| below 2^31."""
+def zigzag(q: Int32s) -> UInt32s:
+    """Map 0, -1, 1, -2, 2 … to 0, 1, 2, 3, 4 …; |q| below 2^31."""
     return ((q << 1) ^ (q >> 31)).view(np.uint32)
 
 
-def unzigzag(u: Numbers) -> npt.NDArray[np.int32]:
-    """Return the signed integers of `zigzag`."""
+def unzigzag(u: UInt32s) -> Int32s:
+    """Invert `zigzag`."""
     return (u >> np.uint32(1)).view(np.int32) ^ -(u & np.uint32(1)).view(np.int32)
 
 
 def token_of(number: int, direct: int = DIRECT_BITS) -> int:
-    """Return the token of one number: itself below 2^direct, else its two leading bits' class."""
+    """Return the token of a number: itself below 2^direct, else the class of its leading bits.
+
+    A class has one exponent and the two bits after the leading one.
+    """
     if number < 1 << direct:
         return number
     top = number.bit_length() - 1
-    mantissa = number >> (top - _MANTISSA_BITS) & ((1 << _MANTISSA_BITS) - 1)
-    return (1 << direct) + ((top - direct) << _MANTISSA_BITS) + mantissa
+    mantissa = number >> (top - MANTISSA_BITS) & ((1 << MANTISSA_BITS) - 1)
+    return (1 << direct) + ((top - direct) << MANTISSA_BITS) + mantissa
 
 
 def token_range(token: int, direct: int = DIRECT_BITS) -> tuple[int, int]:
-    """Return the smallest number of a token and how many raw bits follow it."""
+    """Return the smallest number of a token and the width of its raw bits."""
     if token < 1 << direct:
         return token, 0
-    octave, mantissa = divmod(token - (1 << direct), 1 << _MANTISSA_BITS)
-    width = octave + direct - _MANTISSA_BITS
-    return ((1 << _MANTISSA_BITS) + mantissa) << width, width
+    exponent, mantissa = divmod(token - (1 << direct), 1 << MANTISSA_BITS)
+    width = exponent + direct - MANTISSA_BITS
+    return ((1 << MANTISSA_BITS) + mantissa) << width, width
 
 
-def split(numbers: Numbers, direct: int = DIRECT_BITS) -> tuple[Bytes, bytes]:
-    """Return the token of each number, and the raw bits of those at or above 2^direct.
+def split_tokens(numbers: UInt32s, direct: int = DIRECT_BITS) -> tuple[UInt8s, bytes]:
+    """Return the token of each number, and the raw bits of numbers from 2^direct on.
 
-    The raw bits stand grouped by width, narrow first, each group in order and packed.
+    Raw bits are grouped by width, narrow first; each group is packed in order.
     """
     tokens = tokens_of(numbers, direct)
-    starts, size = _groups(histogram(tokens), direct)
+    starts, size = _raw_bit_starts(count_tokens(tokens), direct)
     if size == 0:
         return tokens, b""
     words = np.zeros(size // 8 + 2, np.uint64)
-    _scatter(numbers, tokens, 1 << direct, ranges(direct)[1], words, starts)
+    scatter_raw_bits(numbers, tokens, 1 << direct, token_ranges(direct)[1], words, starts)
     return tokens, words.astype("<u8", copy=False).view(np.uint8)[:size].tobytes()
 
 
-def tokens_of(numbers: Numbers, direct: int = DIRECT_BITS) -> Bytes:
-    """Return the tokens of numbers below 2^32."""
+def tokens_of(numbers: UInt32s, direct: int = DIRECT_BITS) -> UInt8s:
+    """Return the token of each number."""
     tokens = np.empty(numbers.size, np.uint8)
-    _tokens(numbers, direct, tokens)
+    write_tokens(numbers, direct, tokens)
     return tokens
 
 
-def join(tokens: Bytes, reader: Reader, limit: int, direct: int = DIRECT_BITS) -> Numbers:
-    """Return the numbers of tokens whose raw bits the reader holds.
+def join_tokens(tokens: UInt8s, reader: Reader, limit: int, direct: int = DIRECT_BITS) -> UInt32s:
+    """Return the numbers of tokens, with the raw bits read from `reader`.
 
     Raises:
-        ValueError: if a number is above `limit`, or the raw bits are not whole.
+        ValueError: if a number is above `limit`, or raw bits are missing.
     """
     numbers = tokens.astype(np.uint32)
-    join_into(numbers, tokens, reader, limit, direct)
+    join_tokens_into(numbers, tokens, reader, limit, direct)
     return numbers
 
 
-def join_into(
-    numbers: Numbers, tokens: Bytes, reader: Reader, limit: int, direct: int = DIRECT_BITS
+def join_tokens_into(
+    numbers: UInt32s, tokens: UInt8s, reader: Reader, limit: int, direct: int = DIRECT_BITS
 ) -> None:
-    """Set those of `numbers` [n] whose tokens [n] have raw bits; as `join`, without new memory."""
-    counts = histogram(tokens)
+    """Set the elements of `numbers` [n] whose tokens [n] have raw bits, in place."""
+    counts = count_tokens(tokens)
     if counts.size > token_of(limit, direct) + 1:
-        raise ValueError(f"{reader.what} payload: token {counts.size - 1} is beyond {limit}")
-    starts, size = _groups(counts, direct)
+        raise ValueError(f"{reader.name} payload: token {counts.size - 1} is beyond {limit}")
+    starts, size = _raw_bit_starts(counts, direct)
     raw = reader.take(size, "raw bits")
-    _check_padding(raw, counts, direct, reader.what)
-    bases, widths = ranges(direct)
-    where = np.empty(_CHUNK + 1, np.int32)
-    largest = _gather(tokens, 1 << direct, bases, widths, words_of(raw), starts, where, numbers)
+    _check_padding(raw, counts, direct, reader.name)
+    bases, widths = token_ranges(direct)
+    where = np.empty(CHUNK + 1, np.int32)
+    largest = gather_numbers(
+        tokens, 1 << direct, bases, widths, words_of(raw), starts, where, numbers
+    )
     if largest > limit:
-        raise ValueError(f"{reader.what} payload: number {largest} is beyond {limit}")
+        raise ValueError(f"{reader.name} payload: number {largest} is beyond {limit}")
 
 
-def histogram(tokens: Bytes) -> npt.NDArray[np.int64]:
-    """Return how often each token occurs, up to the largest that does."""
+def count_tokens(tokens: UInt8s) -> Int64s:
+    """Return the count of each token, up to the largest that occurs."""
     counts = np.zeros((4, 256), np.int64)
-    _histogram(tokens, counts)
-    total: npt.NDArray[np.int64] = counts.sum(axis=0)
+    add_token_counts(tokens, counts)
+    total: Int64s = counts.sum(axis=0)
     return total[: int(np.flatnonzero(total)[-1]) + 1 if tokens.size else 0]
 
 
-def _group_sizes(counts: npt.NDArray[np.int64], direct: int) -> list[int]:
-    """Return how many numbers have raw bits of each width."""
-    widths = ranges(direct)[1][: counts.size]
+def _raw_bit_counts(counts: Int64s, direct: int) -> list[int]:
+    """Return the count of numbers by the width of their raw bits."""
+    widths = token_ranges(direct)[1][: counts.size]
     sums: list[int] = np.bincount(widths, counts, _WIDTHS).astype(np.int64).tolist()
     return sums
 
 
-def _groups(counts: npt.NDArray[np.int64], direct: int) -> tuple[npt.NDArray[np.uint64], int]:
-    """Return the bit at which the raw bits of each width start, and the bytes of all."""
-    sizes = [packed_bytes(count, w) for w, count in enumerate(_group_sizes(counts, direct))]
+def _raw_bit_starts(counts: Int64s, direct: int) -> tuple[UInt64s, int]:
+    """Return the first bit of each width's raw bits, and the size of all in bytes."""
+    sizes = [packed_bytes(count, w) for w, count in enumerate(_raw_bit_counts(counts, direct))]
     ends = np.cumsum(sizes)
     return (8 * (ends - sizes)).astype(np.uint64), int(ends[-1])
 
 
-def _check_padding(raw: memoryview, counts: npt.NDArray[np.int64], direct: int, what: str) -> None:
+def _check_padding(raw: memoryview, counts: Int64s, direct: int, what: str) -> None:
     end = 0
-    for width, count in enumerate(_group_sizes(counts, direct)):
+    for width, count in enumerate(_raw_bit_counts(counts, direct)):
         end += packed_bytes(count, width)
         used = count * width % 8
         if used and raw[end - 1] >> used:
@@ -129,115 +134,10 @@ def _check_padding(raw: memoryview, counts: npt.NDArray[np.int64], direct: int, 
 
 
 @functools.cache
-def ranges(direct: int) -> tuple[Numbers, Bytes]:
-    """Return the smallest number and the raw width of each token of a number below 2^32."""
+def token_ranges(direct: int) -> tuple[UInt32s, UInt8s]:
+    """Return the smallest number and the raw width of every token."""
     pairs = [token_range(token, direct) for token in range(token_of(2**32 - 1, direct) + 1)]
     return (
         np.array([base for base, _ in pairs], np.uint32),
         np.array([width for _, width in pairs], np.uint8),
     )
-
-
-def _tokens_numpy(numbers: Numbers, direct: int, tokens: Bytes) -> None:
-    for start in range(0, numbers.size, _CHUNK):
-        part = numbers[start : start + _CHUNK]
-        # The bit pattern of a float starts with the exponent and then the leading mantissa bits.
-        classes = part.astype(np.float64).view(np.int64) >> (52 - _MANTISSA_BITS)
-        classes -= ((1023 + direct) << _MANTISSA_BITS) - (1 << direct)
-        tokens[start : start + _CHUNK] = np.where(part < 1 << direct, part, classes)
-
-
-def _scatter_numpy(
-    numbers: Numbers, tokens: Bytes, first: int, widths: Bytes, words: Any, starts: Any
-) -> None:
-    packed = np.zeros(8 * words.size, np.uint8)
-    width_of = widths[tokens]
-    for width in np.unique(width_of[tokens >= first]).tolist():
-        group = numbers[width_of == width] & np.uint32((1 << width) - 1)
-        part, at = pack_bits(group, width), int(starts[width]) // 8
-        packed[at : at + len(part)] = np.frombuffer(part, np.uint8)
-    words[:] = packed.view("<u8")
-
-
-def _gather_numpy(
-    tokens: Bytes,
-    first: int,
-    bases: Numbers,
-    widths: Bytes,
-    words: Any,
-    starts: Any,
-    scratch: Any,
-    out: Numbers,
-) -> int:
-    packed, largest = words.astype("<u8", copy=False).view(np.uint8), 0
-    where = np.flatnonzero(tokens >= first)
-    width_of = widths[tokens[where]]
-    for width in np.flatnonzero(np.bincount(width_of)).tolist():
-        group = where[width_of == width]
-        at = int(starts[width]) // 8
-        raw = unpack_bits(packed[at : at + packed_bytes(group.size, width)].data, group.size, width)
-        out[group] = bases[tokens[group]] | raw
-        largest = max(largest, int(out[group].max()))
-    return largest
-
-
-def _histogram_numpy(tokens: Bytes, counts: npt.NDArray[np.int64]) -> None:
-    for start in range(0, tokens.size, _CHUNK):
-        counts[0] += np.bincount(tokens[start : start + _CHUNK], minlength=256)
-
-
-@kernel(_tokens_numpy)
-def _tokens(numbers, direct, tokens):  # type: ignore[no-untyped-def]
-    first = np.uint32(1 << direct)
-    less = np.int64(((1023 + direct) << 2) - (1 << direct))
-    for i in range(numbers.size):
-        number = numbers[i]
-        token = (np.float64(number).view(np.int64) >> np.int64(50)) - less
-        tokens[i] = np.uint8(number) if number < first else np.uint8(token)
-
-
-@kernel(_scatter_numpy)
-def _scatter(numbers, tokens, first, widths, words, starts):  # type: ignore[no-untyped-def]
-    one = np.uint64(1)
-    for i in range(numbers.size):
-        if tokens[i] >= first:
-            width = np.uint64(widths[tokens[i]])
-            value = np.uint64(numbers[i]) & ((one << width) - one)
-            word, shift = starts[width] >> np.uint64(6), starts[width] & np.uint64(63)
-            words[word] |= value << shift
-            words[word + one] |= (value >> one) >> (np.uint64(63) - shift)
-            starts[width] += width
-
-
-@kernel(_gather_numpy)
-def _gather(tokens, first, bases, widths, words, starts, where, out):  # type: ignore[no-untyped-def]
-    one, largest = np.uint64(1), np.uint32(0)
-    for start in range(0, tokens.size, where.size - 1):
-        part = tokens[start : start + where.size - 1]
-        found = 0
-        for i in range(part.size):  # in two loops, since large or not is hard to predict
-            where[found] = i
-            found += part[i] >= first
-        for k in range(found):
-            token = part[where[k]]
-            width = np.uint64(widths[token])
-            word, shift = starts[width] >> np.uint64(6), starts[width] & np.uint64(63)
-            raw = words[word] >> shift | (words[word + one] << one) << (np.uint64(63) - shift)
-            number = bases[token] | np.uint32(raw & ((one << width) - one))
-            out[start + where[k]] = number
-            largest = number if number > largest else largest
-            starts[width] += width
-    return largest
-
-
-@kernel(_histogram_numpy)
-def _histogram(tokens, counts):  # type: ignore[no-untyped-def]
-    # Four tables: neighbours are often equal, and one table would wait for its own last write.
-    whole = tokens.size // 4 * 4
-    for i in range(0, whole, 4):
-        counts[0, tokens[i]] += 1
-        counts[1, tokens[i + 1]] += 1
-        counts[2, tokens[i + 2]] += 1
-        counts[3, tokens[i + 3]] += 1
-    for i in range(whole, tokens.size):
-        counts[0, tokens[i]] += 1

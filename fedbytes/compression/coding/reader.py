@@ -1,4 +1,4 @@
-"""Reading a payload without trusting it: every size is checked before anything is made of it."""
+"""Read a payload without trusting it: every size is checked before anything is allocated."""
 
 import struct
 from typing import Any
@@ -6,21 +6,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import LARGEST_FLOAT, Floats
+from fedbytes.compression.numerics.exponents import EXPONENTS
 
 
 class Reader:
-    """A cursor over a payload; every fault is a ValueError that names the part.
+    """A cursor over a payload; every fault raises a ValueError that names the part.
 
     Args:
         data: the whole payload.
-        what: the codec's name, for messages.
+        name: the codec's name, for messages.
     """
 
-    def __init__(self, data: memoryview, what: str) -> None:
+    def __init__(self, data: memoryview, name: str) -> None:
         self._data = data
         self._at = 0
-        self.what = what
+        self.name = name
 
     @property
     def left(self) -> int:
@@ -31,7 +32,7 @@ class Reader:
         """Return the next `size` bytes."""
         if not 0 <= size <= self.left:
             raise ValueError(
-                f"{self.what} payload: {part} needs {size} bytes, {self.left} are left"
+                f"{self.name} payload: {part} needs {size} bytes, {self.left} are left"
             )
         self._at += size
         return self._data[self._at - size : self._at]
@@ -49,19 +50,19 @@ class Reader:
         """Return one number after checking low <= number <= high (NaN fails)."""
         (value,) = self.numbers(form, part)
         if not low <= value <= high:
-            raise ValueError(f"{self.what} payload: {part} is {value}, allowed {low} to {high}")
+            raise ValueError(f"{self.name} payload: {part} is {value}, allowed {low} to {high}")
         return value
 
     def count(self, part: str, limit: int) -> int:
         """Return a count in LEB128 after checking that it is at most `limit`."""
         value = 0
-        for place in range(5):
+        for position in range(5):
             byte = self.take(1, part)[0]
-            value |= (byte & 0x7F) << 7 * place
+            value |= (byte & 0x7F) << 7 * position
             if byte < 0x80:
                 break
-        if byte >= 0x80 or (byte == 0 and place > 0) or value > limit:
-            raise ValueError(f"{self.what} payload: {part} is {value}, allowed 0 to {limit}")
+        if byte >= 0x80 or (byte == 0 and position > 0) or value > limit:
+            raise ValueError(f"{self.name} payload: {part} is {value}, allowed 0 to {limit}")
         return value
 
     def array(self, dtype: str, size: int, part: str) -> npt.NDArray[Any]:
@@ -69,24 +70,40 @@ class Reader:
         width = np.dtype(dtype).itemsize
         return np.frombuffer(self.take(width * size, part), dtype=dtype)
 
-    def floats(self, size: int, part: str) -> Floats:
-        """Return `size` float32 after checking that all are finite."""
+    def floats(
+        self, size: int, part: str, low: float = -LARGEST_FLOAT, high: float = LARGEST_FLOAT
+    ) -> Floats:
+        """Return `size` float32 after checking that all are from `low` to `high` (NaN fails)."""
         values = self.array("<f4", size, part).astype(np.float32, copy=False)
-        if not np.isfinite(values).all():
-            raise ValueError(f"{self.what} payload: {part} is not finite")
+        if size and not low <= float(values.min()) <= float(values.max()) <= high:
+            raise ValueError(
+                f"{self.name} payload: {part} from {values.min()} to {values.max()}, "
+                f"allowed {low:g} to {high:g}"
+            )
         return values
 
     def end(self) -> None:
         """Check that nothing is left."""
         if self.left:
-            raise ValueError(f"{self.what} payload: {self.left} bytes are left over")
+            raise ValueError(f"{self.name} payload: {self.left} bytes are left over")
 
 
-def count_bytes(value: int) -> bytes:
-    """Return a count below 2^35 as LEB128, which `Reader.count` reads."""
+def pack_count(value: int) -> bytes:
+    """Return a count below 2^35 in LEB128, which `Reader.count` reads."""
     out = bytearray()
     while value >= 0x80:
         out.append(value & 0x7F | 0x80)
         value >>= 7
     out.append(value)
     return bytes(out)
+
+
+def pack_exponent(exponent: int) -> bytes:
+    """Return an exponent of `split_exponent` as int16, which `read_exponent` reads."""
+    return exponent.to_bytes(2, "little", signed=True)
+
+
+def read_exponent(reader: Reader) -> int:
+    """Return a checked exponent."""
+    exponent: int = reader.number("h", "exponent", *EXPONENTS)
+    return exponent

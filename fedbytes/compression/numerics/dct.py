@@ -1,12 +1,12 @@
-"""The discrete cosine transform of chunks, in one fixed order so that every platform agrees.
+"""The discrete cosine transform of chunks, with sums in one order so that platforms agree.
 
-A chunk's orthonormal DCT-II, in double precision by Lee's recursion (1984): N numbers become the
-sums and the weighted differences of their mirrored pairs, whose transforms of N/2 are its even
-coefficients and, neighbours added, its odd ones. The inverse is the same flow backwards. Libraries
-add in orders of their own, and their cosines differ in the last bits; here cosines come from
-square roots and every operation is one that IEEE 754 rounds in one way.
+The orthonormal DCT-II in float64 by Lee's recursion (1984): split N numbers into the sums and the
+weighted differences of mirrored pairs; their transforms of length N/2 are the even coefficients
+and, with neighbours added, the odd ones. The inverse runs the same steps in reverse. Libraries
+differ in the order of additions and in the last bits of cosines; here cosines come from square
+roots, and IEEE 754 fixes the rounding of every operation.
 
-Nothing is padded: what does not fill a chunk is cut into powers of two, the largest first.
+There is no padding: a remainder is cut into powers of two, the largest first.
 """
 
 import math
@@ -14,43 +14,41 @@ from collections.abc import Iterator
 from functools import cache
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats
 
-Doubles = npt.NDArray[np.float64]
 LARGEST_CHUNK = 1 << 12
-_TOGETHER = 1 << 10  # numbers that are transformed at a time, if a chunk has no more
+_BATCH = 1 << 10  # coordinates per batch, or one chunk if that is longer
 
 
 def dct(x: Floats, chunk: int) -> Floats:
-    """Return the coefficients of each chunk in its place, float32 [n].
+    """Return the coefficients of all chunks, chunk by chunk, float32 [n].
 
     Args:
-        x: float32 [n], magnitudes at most 2^64 (`scaling.normalise`).
+        x: float32 [n], magnitudes at most 2^64 (`split_exponent`).
         chunk: a power of two from 2 to `LARGEST_CHUNK`.
     """
     out = np.empty_like(x)
-    for place, size in _pieces(x.size, chunk):
-        rows = x[place].astype(np.float64).reshape(-1, size)
-        out[place] = (forward(rows) * scales(size)).ravel()
+    for batch, size in _pieces(x.size, chunk):
+        rows = x[batch].astype(np.float64).reshape(-1, size)
+        out[batch] = (dct_rows(rows) * orthonormal_scales(size)).ravel()
     return out
 
 
-def undo_dct(y: Floats, chunk: int) -> Floats:
-    """Return the chunks of the coefficients y, float32 [n], in place."""
-    with np.errstate(all="ignore"):  # of damaged payloads; what is not finite is refused later
-        for place, size in _pieces(y.size, chunk):
-            rows = y[place].astype(np.float64).reshape(-1, size)
-            y[place] = backward(rows * scales(size)).ravel()
+def inverse_dct(y: Floats, chunk: int) -> Floats:
+    """Invert `dct` in batch on the coefficients y, float32 [n]."""
+    with np.errstate(all="ignore"):  # damaged payloads overflow; `Codec.decode` refuses the result
+        for batch, size in _pieces(y.size, chunk):
+            rows = y[batch].astype(np.float64).reshape(-1, size)
+            y[batch] = inverse_dct_rows(rows * orthonormal_scales(size)).ravel()
     return y
 
 
 def _pieces(n: int, chunk: int) -> Iterator[tuple[slice, int]]:
-    """Yield runs of chunks of one size, some numbers at a time."""
+    """Yield batches of chunks of one size."""
     start, whole = 0, n - n % chunk
     while start < whole:
-        stop = min(start + max(_TOGETHER, chunk), whole)
+        stop = min(start + max(_BATCH, chunk), whole)
         yield slice(start, stop), chunk
         start = stop
     while start < n:
@@ -59,14 +57,15 @@ def _pieces(n: int, chunk: int) -> Iterator[tuple[slice, int]]:
         start += size
 
 
-def forward(x: Doubles) -> Doubles:
-    """Return sum_n x[:, n] cos(pi (n + 1/2) k / N) for each row and k."""
+def dct_rows(x: Doubles) -> Doubles:
+    """Return sum_n x[:, n] cos(pi (n + 1/2) k / N) of each row and k."""
     size = x.shape[1]
     if size == 1:
         return x
     half, mirrored = size // 2, x[:, : size // 2 - 1 : -1] if size > 2 else x[:, 1:]
+    # Even coefficients are those of the sums; odd ones add neighbours of the differences'.
     first = x[:, :half]
-    both = forward(np.concatenate((first + mirrored, (first - mirrored) * _weights(size))))
+    both = dct_rows(np.concatenate((first + mirrored, (first - mirrored) * _weights(size))))
     even, odd = both[: len(x)], both[len(x) :]
     out = np.empty_like(x)
     out[:, ::2] = even
@@ -75,14 +74,14 @@ def forward(x: Doubles) -> Doubles:
     return out
 
 
-def backward(y: Doubles) -> Doubles:
-    """Return sum_k y[:, k] cos(pi (n + 1/2) k / N) for each row and n."""
+def inverse_dct_rows(y: Doubles) -> Doubles:
+    """Return sum_k y[:, k] cos(pi (n + 1/2) k / N) of each row and n."""
     size = y.shape[1]
     if size == 1:
         return y
     odd = y[:, 1::2].copy()
     odd[:, 1:] += y[:, 1:-1:2]
-    both = backward(np.concatenate((y[:, ::2], odd)))
+    both = inverse_dct_rows(np.concatenate((y[:, ::2], odd)))
     even, odd = both[: len(y)], both[len(y) :] * _weights(size)
     out = np.empty_like(y)
     out[:, : size // 2] = even + odd
@@ -91,8 +90,8 @@ def backward(y: Doubles) -> Doubles:
 
 
 @cache
-def scales(size: int) -> Doubles:
-    """Return what makes the coefficients orthonormal, [size]."""
+def orthonormal_scales(size: int) -> Doubles:
+    """Return the factors [size] that make the coefficients orthonormal."""
     scales: Doubles = np.full(size, np.sqrt(2 / size))
     scales[0] = np.sqrt(1 / size)
     return scales

@@ -5,20 +5,22 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats, Int64s
 from fedbytes.compression.layout import Layout
-from fedbytes.compression.numerics.kernels import kernel
+from fedbytes.compression.numerics.loops.groups_loops import (
+    find_group_peaks,
+    pick_group_levels,
+    scale_each_group,
+    sum_group_powers,
+)
 
-Sizes = npt.NDArray[np.int64]
-_CHUNK = 1 << 14
 
-
-def group_sizes(layout: Layout, block: int) -> Sizes:
-    """Return the coordinates of each group, none empty.
+def group_sizes(layout: Layout, block: int) -> Int64s:
+    """Return the number of coordinates of each group; no group is empty.
 
     Args:
         layout: of the vector.
-        block: coordinates a group (the last may be short); 0 makes each tensor a group.
+        block: coordinates per group (the last may be shorter); 0 makes each tensor a group.
     """
     if block:
         starts = np.arange(0, layout.numel, block)
@@ -27,115 +29,31 @@ def group_sizes(layout: Layout, block: int) -> Sizes:
     return sizes[sizes > 0]
 
 
-def group_peaks(x: Floats, sizes: Sizes) -> Floats:
+def group_peaks(x: Floats, sizes: Int64s) -> Floats:
     """Return the largest magnitude in each group."""
     peaks = np.empty(sizes.size, np.int32)
-    _peaks(x.view(np.int32), np.cumsum(sizes), peaks)
+    find_group_peaks(x.view(np.int32), np.cumsum(sizes), peaks)
     return peaks.view(np.float32)
 
 
-def group_sums(x: Floats, sizes: Sizes, power: int) -> npt.NDArray[np.float64]:
-    """Return the sum of x (power 1) or of x^2 (power 2) in each group, in double precision.
+def group_sums(x: Floats, sizes: Int64s, power: int) -> Doubles:
+    """Return the sum of x (power 1) or of x^2 (power 2) in each group.
 
-    Added in order, so that the last bit is the same everywhere.
+    Sums are in float64 and in order, so that the last bit is the same everywhere.
     """
     sums = np.empty(sizes.size, np.float64)
-    _sums(x, np.cumsum(sizes), power, sums)
+    sum_group_powers(x, np.cumsum(sizes), power, sums)
     return sums
 
 
-def scale_groups(x: Floats, factors: Floats, sizes: Sizes, out: Floats) -> Floats:
-    """Write x * factor of the group to `out`, which may be x, and return it."""
-    _scale(x, factors, np.cumsum(sizes), out)
+def scale_groups(x: Floats, factors: Floats, sizes: Int64s, out: Floats) -> Floats:
+    """Write x times the factor of its group to `out`, which may be x, and return it."""
+    scale_each_group(x, factors, np.cumsum(sizes), out)
     return out
 
 
-def pick_levels(bits: npt.NDArray[Any], zero: Floats, one: Floats, sizes: Sizes) -> Floats:
-    """Return for each coordinate the group's level for its bit (uint8 [n], 0 or 1)."""
+def pick_levels(bits: npt.NDArray[Any], zero: Floats, one: Floats, sizes: Int64s) -> Floats:
+    """Return the level of its group that each bit (uint8 [n], 0 or 1) selects."""
     y = np.empty(bits.size, np.float32)
-    _pick(bits, zero, one, np.cumsum(sizes), y)
+    pick_group_levels(bits, zero, one, np.cumsum(sizes), y)
     return y
-
-
-def _peaks_numpy(bits: npt.NDArray[np.int32], ends: Sizes, peaks: npt.NDArray[np.int32]) -> None:
-    if ends.size:
-        starts = np.append(0, ends[:-1])
-        peaks[:] = np.maximum.reduceat(bits & np.int32(0x7FFFFFFF), starts)
-
-
-def _sums_numpy(x: Floats, ends: Sizes, power: int, sums: npt.NDArray[np.float64]) -> None:
-    start = 0
-    for group, end in enumerate(ends.tolist()):
-        total = 0.0
-        for at in range(start, end, _CHUNK):
-            part = x[at : min(at + _CHUNK, end)].astype(np.float64)
-            part[0] = part[0] ** power + total
-            part[1:] **= power
-            total = float(np.add.accumulate(part)[-1])
-        sums[group], start = total, end
-
-
-def _scale_numpy(x: Floats, factors: Floats, ends: Sizes, out: Floats) -> None:
-    start = 0
-    with np.errstate(all="ignore"):
-        for factor, end in zip(factors, ends.tolist(), strict=True):
-            np.multiply(x[start:end], factor, out=out[start:end])
-            start = end
-
-
-def _pick_numpy(bits: npt.NDArray[Any], zero: Floats, one: Floats, ends: Sizes, y: Floats) -> None:
-    start = 0
-    for group, end in enumerate(ends.tolist()):
-        y[start:end] = np.where(bits[start:end], one[group], zero[group])
-        start = end
-
-
-@kernel(_peaks_numpy)
-def _peaks(bits: Any, ends: Any, peaks: Any) -> None:
-    start = 0
-    for group in range(ends.size):
-        part = bits[start : ends[group]]
-        largest = np.int32(0)
-        for i in range(part.size):
-            magnitude = np.int32(part[i] & np.int32(0x7FFFFFFF))
-            largest = magnitude if magnitude > largest else largest
-        peaks[group] = largest
-        start = ends[group]
-
-
-@kernel(_sums_numpy)
-def _sums(x: Any, ends: Any, power: Any, sums: Any) -> None:
-    start = 0
-    for group in range(ends.size):
-        part = x[start : ends[group]]
-        total = 0.0
-        if power == 1:
-            for i in range(part.size):
-                total += np.float64(part[i])
-        else:
-            for i in range(part.size):
-                total += np.float64(part[i]) * np.float64(part[i])
-        sums[group] = total
-        start = ends[group]
-
-
-@kernel(_scale_numpy)
-def _scale(x: Any, factors: Any, ends: Any, out: Any) -> None:
-    start = 0
-    for group in range(ends.size):
-        part, into = x[start : ends[group]], out[start : ends[group]]
-        factor = factors[group]
-        for i in range(part.size):
-            into[i] = part[i] * factor
-        start = ends[group]
-
-
-@kernel(_pick_numpy)
-def _pick(bits: Any, zero: Any, one: Any, ends: Any, y: Any) -> None:
-    start = 0
-    for group in range(ends.size):
-        part, into = bits[start : ends[group]], y[start : ends[group]]
-        first, second = zero[group], one[group]
-        for i in range(part.size):
-            into[i] = second if part[i] else first
-        start = ends[group]

@@ -1,4 +1,4 @@
-"""Loops compiled by numba when they are first needed, each beside a numpy twin of equal result."""
+"""Kernels: loops that numba compiles on first use, each with a numpy twin of equal result."""
 
 import functools
 import os
@@ -33,21 +33,21 @@ def numpy_only() -> Iterator[None]:
 
 
 class Kernel:
-    """A loop over arrays and its numpy twin; calling it picks the one that is at hand."""
+    """A loop over arrays and its numpy twin; a call runs the loop if numba is present."""
 
     def __init__(self, loops: Callable[..., Any], twin: Callable[..., Any]) -> None:
         self.loops = loops
         self.twin = twin
 
     def __call__(self, *args: Any) -> Any:
-        """Run the compiled loop, or the twin where numba is absent or switched off."""
+        """Run the compiled loop, or the twin if numba is absent or switched off."""
         if _numpy_only or not numba_present():
             return self.twin(*args)
         return self.compiled(*args)
 
     @functools.cached_property
     def compiled(self) -> Callable[..., Any]:
-        """The loop as machine code; kept on disk where a cache folder can be written."""
+        """The loop as machine code, cached on disk if a cache folder is writable."""
         from numba import njit
 
         compiled: Callable[..., Any]
@@ -59,5 +59,5 @@ class Kernel:
 
 
 def kernel(twin: Callable[..., Any]) -> Callable[[Callable[..., Any]], Kernel]:
-    """Return the decorator that makes a loop a `Kernel`, with `twin` for where numba is not."""
+    """Return the decorator that makes a loop a `Kernel` with this numpy twin."""
     return lambda loops: Kernel(loops, twin)

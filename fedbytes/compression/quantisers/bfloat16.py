@@ -1,14 +1,13 @@
-"""float32 to bfloat16 and back, by the bit pattern, so that every platform rounds alike."""
+"""float32 to bfloat16 and back by bit patterns, so that every platform rounds alike."""
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, UInt16s
 
-_LARGEST = np.uint16(0x7F7F)
+_LARGEST_PATTERN = np.uint16(0x7F7F)
 
 
-def to_bf16(x: Floats) -> npt.NDArray[np.uint16]:
+def to_bf16(x: Floats) -> UInt16s:
     """Return finite x as bfloat16 bit patterns, rounded to nearest even.
 
     Values that would round to infinity become the largest finite bfloat16.
@@ -19,12 +18,12 @@ def to_bf16(x: Floats) -> npt.NDArray[np.uint16]:
     low += bits
     low >>= np.uint32(16)
     out = low.astype(np.uint16)
-    over = (out & np.uint16(0x7FFF)) > _LARGEST
+    over = (out & np.uint16(0x7FFF)) > _LARGEST_PATTERN
     if over.any():
         out[over] -= np.uint16(1)
     return out
 
 
-def from_bf16(bits: npt.NDArray[np.uint16]) -> Floats:
+def from_bf16(bits: UInt16s) -> Floats:
     """Return the float32 values of bfloat16 bit patterns."""
     return np.left_shift(bits, 16, dtype=np.uint32).view(np.float32)

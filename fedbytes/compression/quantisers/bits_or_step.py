@@ -1,9 +1,9 @@
-"""How finely to quantise, said in one of two ways: a rate in bits a coordinate, or a step."""
+"""The two ways to set a quantiser's resolution: bits per coordinate, or a step."""
 
 from typing import Any
 
 
-def check_fineness(codec: Any, default: float) -> None:
+def check_bits_or_step(codec: Any, default: float) -> None:
     """Give a codec's field `bits` its default where it has neither `bits` nor `step`.
 
     Args:

@@ -1,29 +1,31 @@
-"""Codecs of 4 bits a coordinate: a table of sixteen levels times the block's largest magnitude.
+"""Codecs of 4 bits per coordinate: a table of sixteen levels times the block's peak.
 
-The tables, scales and roundings are bitsandbytes', value for value; the tests compare with it.
+Tables, scales and rounding equal those of bitsandbytes, value for value; tests compare them.
 """
 
 from abc import abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import UInt8s
 from fedbytes.compression.codec import Codec, Floats, Payload
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.kernels import kernel
 from fedbytes.compression.quantisers.dynamic_8bit import (
     SCALE_GROUP,
     dequantise_scales,
     quantise_scales,
 )
+from fedbytes.compression.quantisers.loops.block_table_loops import (
+    find_nearest_levels,
+    scale_levels,
+)
 from fedbytes.plugin_fields import bounded
 
 _BLOCKS = (32, 64, 128, 256, 512, 1024, 2048, 4096)
-_SAFE_BLOCK = 256  # above, 8-bit scales can put more into blocks near zero than they hold
-_SMALLEST = np.float32(1e-38)
+_SAFE_BLOCK = 256  # larger blocks near zero may gain energy from 8-bit scales
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class FourBit(Codec):
         """The sixteen levels, ascending, from -1 to 1; a code is a place in it."""
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        scales, codes = quantise(x, self.block, self.table)
+        scales, codes = quantise_block_table(x, self.block, self.table)
         if not self.double_quant or x.size == 0:
             return scales.astype("<f4").tobytes() + pack_bits(codes, 4)
         mean, tops, small = quantise_scales(scales)
@@ -72,84 +74,22 @@ class FourBit(Codec):
             scales = dequantise_scales(mean, np.array(tops, np.float32), small)
         codes = unpack_bits(reader.take(packed_bytes(numel, 4), "codes"), numel, 4)
         reader.end()
-        return dequantise(scales, codes.astype(np.uint8, copy=False), self.block, self.table)
+        return dequantise_block_table(
+            scales, codes.astype(np.uint8, copy=False), self.block, self.table
+        )
 
 
-def quantise(x: Floats, block: int, table: Floats) -> tuple[Floats, npt.NDArray[np.uint8]]:
+def quantise_block_table(x: Floats, block: int, table: Floats) -> tuple[Floats, UInt8s]:
     """Return the largest magnitude of each block and the 4-bit codes of finite x [n]."""
     largest = np.empty(-(-x.size // block), np.float32)
     codes = np.empty(x.size, np.uint8)
     bounds = (table[:-1] + table[1:]) / np.float32(2)
-    _quantise(x, x.view(np.int32), block, bounds, largest, codes)
+    find_nearest_levels(x, x.view(np.int32), block, bounds, largest, codes)
     return largest, codes
 
 
-def dequantise(largest: Floats, codes: npt.NDArray[np.uint8], block: int, table: Floats) -> Floats:
+def dequantise_block_table(largest: Floats, codes: UInt8s, block: int, table: Floats) -> Floats:
     """Return table[code] * largest for each coordinate."""
     y = np.empty(codes.size, np.float32)
-    _dequantise(largest, codes, block, table, y)
+    scale_levels(largest, codes, block, table, y)
     return y
-
-
-def _quantise_numpy(
-    x: Floats,
-    bits: npt.NDArray[np.int32],
-    block: int,
-    bounds: Floats,
-    largest: Floats,
-    codes: npt.NDArray[np.uint8],
-) -> None:
-    if x.size == 0:
-        return
-    largest[:] = np.maximum.reduceat(np.abs(x), np.arange(0, x.size, block))
-    full = x.size // block * block
-    safe = np.maximum(largest, _SMALLEST)
-    scaled = x * np.repeat(np.float32(1) / safe, block)[: x.size]
-    scaled[full:] = x[full:] / safe[-1]
-    codes[:] = np.searchsorted(bounds, scaled)
-
-
-def _dequantise_numpy(
-    largest: Floats, codes: npt.NDArray[np.uint8], block: int, table: Floats, y: Floats
-) -> None:
-    y[:] = table[codes]
-    with np.errstate(over="ignore"):
-        y *= np.repeat(largest, block)[: y.size]
-
-
-@kernel(_quantise_numpy)
-def _quantise(x, bits, block, bounds, largest, codes):  # type: ignore[no-untyped-def]
-    for b in range(largest.size):
-        part, pattern = x[b * block : b * block + block], bits[b * block : b * block + block]
-        out = codes[b * block : b * block + block]
-        top = np.int32(0)
-        for i in range(pattern.size):
-            magnitude = np.int32(pattern[i] & np.int32(0x7FFFFFFF))
-            top = magnitude if magnitude > top else top
-        peak = np.int32(top).view(np.float32)
-        largest[b] = peak
-        safe = peak if peak > _SMALLEST else _SMALLEST
-        if part.size == block:
-            inverse = np.float32(1) / safe
-            for i in range(part.size):
-                scaled = part[i] * inverse
-                code = np.uint8(0)
-                for j in range(15):
-                    code += np.uint8(scaled > bounds[j])
-                out[i] = code
-        else:  # bitsandbytes divides in a short last block
-            for i in range(part.size):
-                scaled = part[i] / safe
-                code = np.uint8(0)
-                for j in range(15):
-                    code += np.uint8(scaled > bounds[j])
-                out[i] = code
-
-
-@kernel(_dequantise_numpy)
-def _dequantise(largest, codes, block, table, y):  # type: ignore[no-untyped-def]
-    for b in range(largest.size):
-        peak = largest[b]
-        part, out = codes[b * block : b * block + block], y[b * block : b * block + block]
-        for i in range(part.size):
-            out[i] = table[part[i]] * peak

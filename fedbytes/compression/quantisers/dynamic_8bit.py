@@ -1,4 +1,4 @@
-"""The signed 8-bit dynamic data type for scales, value for value as bitsandbytes' CPU code has it.
+"""The signed 8-bit dynamic data type for scales, with the values of bitsandbytes' CPU code.
 
 Dettmers 2016 (arXiv 1511.04561), as QLoRA (Dettmers et al. 2023, arXiv 2305.14314) uses it for
 double quantisation. bitsandbytes itself is not needed; the tests compare with it.
@@ -7,37 +7,35 @@ double quantisation. bitsandbytes itself is not needed; the tests compare with i
 import functools
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import LARGEST_FLOAT, Floats, UInt8s
 
 SCALE_GROUP = 256
-_LARGEST = np.finfo(np.float32).max
 _SMALLEST = np.float32(1e-38)
 
 
-def quantise_scales(scales: Floats) -> tuple[np.float32, Floats, npt.NDArray[np.uint8]]:
-    """Return the mean of the scales, and what is left in 8-bit dynamic codes by groups of 256.
+def quantise_scales(scales: Floats) -> tuple[np.float32, Floats, UInt8s]:
+    """Return the mean of the scales, and the peaks and 8-bit codes of the rest, by groups of 256.
 
-    Given the same mean this is bitsandbytes to the bit. Its own mean is torch's float32 sum, whose
-    order, and so whose last bit, depends on threads and vector width; here it is summed in double.
+    Given the same mean, codes equal those of bitsandbytes. Its own mean is torch's float32 sum,
+    whose last bit depends on threads and vector width; here the sum is in float64.
     """
     mean = np.float32(scales.mean(dtype=np.float64)) if scales.size else np.float32(0)
     rest = scales - mean
     tops = np.maximum.reduceat(np.abs(rest), np.arange(0, rest.size, SCALE_GROUP))
-    spread = np.repeat(np.maximum(tops, _SMALLEST), SCALE_GROUP)[: rest.size]
-    # bitsandbytes' CPU code looks the nearest code up on a grid of 16 bits.
-    grid = np.rint((rest / spread + np.float32(1)).astype(np.float64) / 2 * 65535) / 65535 * 2 - 1
+    peaks = np.repeat(np.maximum(tops, _SMALLEST), SCALE_GROUP)[: rest.size]
+    # As in bitsandbytes' CPU code, the nearest code is looked up on a grid of 16 bits.
+    grid = np.rint((rest / peaks + np.float32(1)).astype(np.float64) / 2 * 65535) / 65535 * 2 - 1
     table = dynamic_map().astype(np.float64)
     codes = np.searchsorted((table[:-1] + table[1:]) / 2, grid).astype(np.uint8)
     return mean, tops, codes
 
 
-def dequantise_scales(mean: np.float32, tops: Floats, codes: npt.NDArray[np.uint8]) -> Floats:
-    """Return the scales that `quantise_scales` coded; finite."""
+def dequantise_scales(mean: np.float32, tops: Floats, codes: UInt8s) -> Floats:
+    """Return the scales of `quantise_scales`, clipped to finite values."""
     rest = dynamic_map()[codes] * np.repeat(tops, SCALE_GROUP)[: codes.size]
     with np.errstate(over="ignore"):
-        scales: Floats = np.clip(rest + mean, -_LARGEST, _LARGEST)
+        scales: Floats = np.clip(rest + mean, -LARGEST_FLOAT, LARGEST_FLOAT)
     return scales
 
 
@@ -45,8 +43,8 @@ def dequantise_scales(mean: np.float32, tops: Floats, codes: npt.NDArray[np.uint
 def dynamic_map() -> Floats:
     """Return the 256 ascending values of the signed 8-bit dynamic data type.
 
-    Seven decades below 1; decade i (from the smallest) has 2^i values of either sign, at the
-    middles of equal parts of [0.1, 1]; then 0 and 1.
+    Decade i of seven below 1, from the smallest, has 2^i values of either sign, at the middles of
+    equal parts of [0.1, 1]; then come 0 and 1.
     """
     values = [0.0, 1.0]
     for decade in range(7):
@@ -61,6 +59,6 @@ def _linspace(parts: int) -> Floats:
     """Return parts + 1 edges of [0.1, 1], counted from the nearer end by a float32 step."""
     first, last = np.float32(0.1), np.float32(1)
     step = np.float64((last - first) / np.float32(parts))
-    place = np.arange(parts + 1)
-    near, far = first + step * place, last - step * (parts - place)
-    return np.where(place <= parts // 2, near, far).astype(np.float32)
+    edge = np.arange(parts + 1)
+    near, far = first + step * edge, last - step * (parts - edge)
+    return np.where(edge <= parts // 2, near, far).astype(np.float32)

@@ -1,21 +1,24 @@
 """The Lloyd-Max quantiser of the standard normal distribution, 1 to 8 bits, over groups.
 
-Max 1960, Lloyd 1982. A code is 2 * level + (1 if negative); the levels are symmetric. A group of
-coordinates (see `rotation.groups`) is divided by its root mean square before it is quantised.
+Max 1960, Lloyd 1982. A code is 2 * level + (1 if negative); levels are symmetric. Each run of
+coordinates (see `hadamard.block_borders`) is divided by its root mean square first.
 """
 
 import functools
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.numerics.kernels import kernel
+from fedbytes.arrays import Doubles, Floats, Int64s, UInt8s
+from fedbytes.compression.quantisers.loops.lloyd_max_loops import (
+    LANES,
+    dequantise_runs,
+    quantise_runs,
+    sum_run_squares,
+)
 
-LANES = 256  # sums run in this many lanes, so that their order is one and yet vectors add
 _UNIT = 8192
-# The positive levels in units of 1 / 8192. Each is the mean of its cell to that accuracy, which
-# leaves the distortion as it is (0.36338, 0.11748, 0.034548, 0.0095010, … 4.119e-5).
+# The positive levels in units of 1 / 8192: the means of the cells, accurate enough to keep the
+# optimal distortion (0.36338, 0.11748, 0.034548, 0.0095010, … 4.119e-5).
 # fmt: off
 _TABLES = {
     1: (6536,),
@@ -55,34 +58,30 @@ _TABLES = {
 }
 # fmt: on
 
-Codes = npt.NDArray[np.uint8]
-Doubles = npt.NDArray[np.float64]
-Starts = npt.NDArray[np.int64]
-
 
 @functools.cache
-def levels(bits: int) -> Floats:
+def lloyd_max_levels(bits: int) -> Floats:
     """Return the 2^(bits - 1) positive levels, ascending; exact in float32."""
     return np.array(_TABLES[bits], np.float32) / np.float32(_UNIT)
 
 
-def energies(y: Floats, starts: Starts, stops: Starts) -> Doubles:
-    """Return the sum of squares of each run of y from its start to its stop."""
+def run_energies(y: Floats, starts: Int64s, stops: Int64s) -> Doubles:
+    """Return the sum of squares of each run of y."""
     out = np.empty(starts.size)
-    _energies(y, starts, stops, np.empty(LANES), out)
+    sum_run_squares(y, starts, stops, np.empty(LANES), out)
     return out
 
 
-def quantise(
-    y: Floats, starts: Starts, stops: Starts, roots: Doubles, bits: int
-) -> tuple[Codes, Doubles]:
-    """Return the codes of runs of coordinates, joined, and two sums over each run.
+def quantise_lloyd_max(
+    y: Floats, starts: Int64s, stops: Int64s, roots: Doubles, bits: int
+) -> tuple[UInt8s, Doubles]:
+    """Return the codes of all runs, joined, and two sums over each run.
 
     Args:
         y: float32 [n].
-        starts: where each run starts in y.
-        stops: where it ends.
-        roots: the root mean square by which each run is divided; 0 only for zeros.
+        starts: first index of each run.
+        stops: index after the last of each run.
+        roots: root mean square of each run; 0 only for a run of zeros.
         bits: width of the codes, 1 to 8.
 
     Returns:
@@ -92,138 +91,16 @@ def quantise(
     sums = np.empty((starts.size, 2))
     with np.errstate(divide="ignore", over="ignore"):
         inverses = np.minimum(1 / roots, np.finfo(np.float32).max).astype(np.float32)
-    table = levels(bits)
+    table = lloyd_max_levels(bits)
     edges = (table[1:] + table[:-1]) / np.float32(2)
     scratch = np.empty(LANES, np.float32), np.empty((2, LANES)), np.empty(LANES, np.int32)
-    _quantise(y, starts, stops, inverses, edges, table, *scratch, codes, sums)
+    quantise_runs(y, starts, stops, inverses, edges, table, *scratch, codes, sums)
     return codes, sums
 
 
-def dequantise(
-    codes: Codes, starts: Starts, stops: Starts, scales: Floats, bits: int, y: Floats
+def dequantise_lloyd_max(
+    codes: UInt8s, starts: Int64s, stops: Int64s, scales: Floats, bits: int, y: Floats
 ) -> None:
-    """Write fl(± level * scale) of each code into the runs of y that `quantise` read."""
-    table = np.stack((levels(bits), -levels(bits)), axis=1).ravel()
-    _dequantise(codes, starts, stops, scales, table, y)
-
-
-def _fold(lanes: Doubles) -> float:
-    """Return the sum of LANES numbers, halves onto each other."""
-    while lanes.size > 1:
-        half = lanes.size // 2
-        lanes = lanes[:half] + lanes[half:]
-    return float(lanes[0])
-
-
-def _lane_sum(values: Doubles) -> float:
-    """Return the sum in the order of the loops: lane by lane, then the lanes folded."""
-    lanes = np.zeros(LANES)
-    for start in range(0, values.size, LANES):
-        piece = values[start : start + LANES]
-        lanes[: piece.size] += piece
-    return _fold(lanes)
-
-
-def _energies_numpy(y: Floats, starts: Starts, stops: Starts, lanes: Doubles, out: Doubles) -> None:
-    for run in range(out.size):
-        wide = y[starts[run] : stops[run]].astype(np.float64)
-        out[run] = _lane_sum(wide * wide)
-
-
-def _quantise_numpy(
-    y: Floats,
-    starts: Starts,
-    stops: Starts,
-    inverses: Floats,
-    edges: Floats,
-    table: Floats,
-    scaled: Floats,
-    lanes: Doubles,
-    index: npt.NDArray[np.int32],
-    codes: Codes,
-    sums: Doubles,
-) -> None:
-    at = 0
-    for run in range(starts.size):
-        part = y[starts[run] : stops[run]]
-        sizes = np.abs(part)
-        places = np.searchsorted(edges, sizes * inverses[run])
-        used = table[places].astype(np.float64)
-        codes[at : at + part.size] = 2 * places + (part < 0)
-        sums[run] = _lane_sum(sizes * used), _lane_sum(used * used)
-        at += part.size
-
-
-def _dequantise_numpy(
-    codes: Codes, starts: Starts, stops: Starts, scales: Floats, table: Floats, y: Floats
-) -> None:
-    at = 0
-    for run in range(starts.size):
-        part = y[starts[run] : stops[run]]
-        np.multiply(table[codes[at : at + part.size]], scales[run], out=part)
-        at += part.size
-
-
-@kernel(_energies_numpy)
-def _energies(y, starts, stops, lanes, out):  # type: ignore[no-untyped-def]
-    for run in range(out.size):
-        part = y[starts[run] : stops[run]]
-        lanes[:] = 0.0
-        for start in range(0, part.size, LANES):
-            piece = part[start : start + LANES]
-            for i in range(piece.size):
-                wide = np.float64(piece[i])
-                lanes[i] += wide * wide
-        half = LANES // 2
-        while half > 0:
-            for i in range(half):
-                lanes[i] += lanes[half + i]
-            half //= 2
-        out[run] = lanes[0]
-
-
-@kernel(_quantise_numpy)
-def _quantise(y, starts, stops, inverses, edges, table, scaled, lanes, index, codes, sums):  # type: ignore[no-untyped-def]
-    products, squares = lanes[0], lanes[1]
-    at = 0
-    for run in range(starts.size):
-        part = y[starts[run] : stops[run]]
-        inverse = inverses[run]
-        lanes[:] = 0.0
-        for start in range(0, part.size, LANES):
-            piece = part[start : start + LANES]
-            out = codes[at : at + piece.size]
-            for i in range(piece.size):
-                scaled[i] = abs(piece[i]) * inverse
-                index[i] = 0
-            for j in range(edges.size):
-                edge = edges[j]
-                for i in range(piece.size):
-                    index[i] += np.int32(scaled[i] > edge)
-            for i in range(piece.size):
-                level = np.float64(table[index[i]])
-                products[i] += np.float64(abs(piece[i])) * level
-                squares[i] += level * level
-            for i in range(piece.size):
-                sign = np.int32(1) if piece[i] < 0 else np.int32(0)
-                out[i] = np.uint8(np.int32(np.int32(index[i] << np.int32(1)) | sign))
-            at += piece.size
-        half = LANES // 2
-        while half > 0:
-            for i in range(half):
-                products[i] += products[half + i]
-                squares[i] += squares[half + i]
-            half //= 2
-        sums[run, 0] = products[0]
-        sums[run, 1] = squares[0]
-
-
-@kernel(_dequantise_numpy)
-def _dequantise(codes, starts, stops, scales, table, y):  # type: ignore[no-untyped-def]
-    at = 0
-    for run in range(starts.size):
-        part, scale = y[starts[run] : stops[run]], scales[run]
-        given = codes[at : at + part.size]
-        for i in range(part.size):
-            part[i] = table[given[i]] * scale
-        at += part.size
+    """Write fl(± level * scale) of each code to its run of y."""
+    table = np.stack((lloyd_max_levels(bits), -lloyd_max_levels(bits)), axis=1).ravel()
+    dequantise_runs(codes, starts, stops, scales, table, y)

@@ -1,16 +1,15 @@
-"""A rotated vector in Lloyd-Max codes with one scale a group: the body that drive and eden send."""
+"""A rotated vector in Lloyd-Max codes with a scale per group: the body of drive and eden."""
 
 import math
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats, Int64s
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
-from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
-from fedbytes.compression.numerics.hadamard import groups, rotate, unrotate
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.numerics.hadamard import block_borders, inverse_rotate, rotate
 from fedbytes.compression.quantisers import lloyd_max
 
 _LARGEST_SCALE = 2.0**90
@@ -18,81 +17,76 @@ _LARGEST_SCALE = 2.0**90
 
 @dataclass(frozen=True)
 class _Runs:
-    """Which coordinates have codes of which width: the first of each group one bit more."""
+    """The width of each coordinate's code: one bit more for the first ones of each group."""
 
-    starts: lloyd_max.Starts
-    middles: lloyd_max.Starts
-    stops: lloyd_max.Starts
+    starts: Int64s
+    middles: Int64s
+    stops: Int64s
     width: int
 
     @property
-    def parts(self) -> tuple[tuple[lloyd_max.Starts, lloyd_max.Starts, int], ...]:
-        """Start, stop and width of the runs, fine ones first; runs without bits are left out."""
+    def parts(self) -> tuple[tuple[Int64s, Int64s, int], ...]:
+        """Starts, stops and width of the fine and the coarse runs, without those of 0 bits."""
         fine = (self.starts, self.middles, self.width + 1)
         coarse = (self.middles, self.stops, self.width)
         return tuple(p for p in (fine, coarse) if p[2] and (p[1] > p[0]).any())
 
 
 def pack_rotated(x: Floats, generator: np.random.Generator, bits: float, unbiased: bool) -> bytes:
-    """Return x [n], rotated, in `bits` each on average: exponent, scales, codes.
+    """Return exponent, scales and codes of the rotated x [n], `bits` per coordinate on average.
 
     Args:
         x: finite float32 [n].
         generator: randomness that the receiver shares.
-        bits: above 0, at most 8. A fraction f gives the first ceil(f * size) coordinates of each
-            group one bit more than the others; below 1 the others are not sent.
+        bits: above 0, at most 8. A fraction f gives one bit more to the first ceil(f * size)
+            coordinates of each group; below 1 bit the others are not sent.
         unbiased: scale each group by ||y||^2 / <y, Q(y)> instead of <y, Q(y)> / ||Q(y)||^2.
     """
     if x.size == 0:
         return b""
-    scaled, exponent = normalise(x)
+    scaled, exponent = split_exponent(x)
     y = rotate(scaled, generator)
     runs = _runs(x.size, bits)
-    last = runs.stops if runs.width else runs.middles  # what is not sent does not count
-    energy = lloyd_max.energies(y, runs.starts, last)
+    last = runs.stops if runs.width else runs.middles  # coordinates that are not sent do not count
+    energy = lloyd_max.run_energies(y, runs.starts, last)
     roots = np.sqrt(energy / (last - runs.starts))
     packed, sums = [], np.zeros((runs.starts.size, 2))
     for start, stop, width in runs.parts:
-        codes, found = lloyd_max.quantise(y, start, stop, roots, width)
+        codes, found = lloyd_max.quantise_lloyd_max(y, start, stop, roots, width)
         packed.append(pack_bits(codes, width))
         sums += found
     scales = _scales(energy, sums, unbiased)
     if unbiased:
         scales *= (runs.stops - runs.starts) / (last - runs.starts)
-    head = exponent.to_bytes(2, "little", signed=True)
+    head = pack_exponent(exponent)
     return b"".join((head, scales.astype("<f4").tobytes(), *packed))
 
 
 def read_rotated(reader: Reader, n: int, generator: np.random.Generator, bits: float) -> Floats:
-    """Return the vector that `pack_rotated` wrote; ValueError if the bytes cannot be that."""
+    """Return the vector that `pack_rotated` wrote; raise a ValueError for other bytes."""
     if n == 0:
         return np.zeros(0, np.float32)
-    exponent = reader.number("h", "exponent", *EXPONENTS)
+    exponent = read_exponent(reader)
     runs = _runs(n, bits)
-    scales = reader.floats(runs.starts.size, "scales")
-    if float(scales.min()) < 0 or float(scales.max()) > _LARGEST_SCALE:
-        raise ValueError(
-            f"{reader.what} payload: scales from {scales.min()} to {scales.max()}, "
-            f"allowed 0 to {_LARGEST_SCALE}"
-        )
+    scales = reader.floats(runs.starts.size, "scales", 0, _LARGEST_SCALE)
     y = np.zeros(n, np.float32)
     for start, stop, width in runs.parts:
         count = int((stop - start).sum())
         codes = unpack_bits(reader.take(packed_bytes(count, width), "codes"), count, width)
-        lloyd_max.dequantise(np.require(codes, np.uint8, "W"), start, stop, scales, width, y)
-    return restore(unrotate(y, generator), exponent)
+        lloyd_max.dequantise_lloyd_max(
+            np.require(codes, np.uint8, "W"), start, stop, scales, width, y
+        )
+    return apply_exponent(inverse_rotate(y, generator), exponent)
 
 
 def _runs(n: int, bits: float) -> _Runs:
-    borders = groups(n)
+    borders = block_borders(n)
     width = math.floor(bits)
     fine = np.ceil((bits - width) * np.diff(borders)).astype(np.int64)
     return _Runs(borders[:-1], borders[:-1] + fine, borders[1:], width)
 
 
-def _scales(
-    energy: lloyd_max.Doubles, sums: lloyd_max.Doubles, unbiased: bool
-) -> npt.NDArray[np.float64]:
+def _scales(energy: Doubles, sums: Doubles, unbiased: bool) -> Doubles:
     """Return the factor of each group's levels; 0 for a group of zeros."""
     products, squares = sums.T
     above, below = (energy, products) if unbiased else (products, squares)

@@ -1,31 +1,26 @@
-"""Quantisers for values far from zero, such as those that a sparsifier kept.
+"""Quantisers for values far from zero, such as those that a sparsifier keeps.
 
-A value is a sign and a magnitude in [lo, hi]; the magnitudes are cut into geometric cells, so
-that the relative error is even, and each cell is read back near its mean. No cell touches zero,
-so the code contracts.
+A value is a sign and a magnitude in [low, high]. Geometric cells give magnitudes an even relative
+error, and each cell decodes near its mean. No cell touches zero, so the code contracts.
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats, UInt8s
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.numerics.kernels import kernel
 from fedbytes.compression.quantisers.bfloat16 import from_bf16, to_bf16
+from fedbytes.compression.quantisers.loops.log_magnitude_loops import GUESS_SHIFT, find_cells
 
 WIDTHS = (1, 2, 3, 4, 5, 6, 7, 8, 16, 32)
-PIECE = 1 << 14  # values that are unpacked at a time
-_PLACES = 255  # a cell's mean is sent as its place in the cell, in this many steps
-_MEANS_SENT = 4  # up to this many bits; narrower cells are read back in the middle
-_GUESS_SHIFT = 18  # 32 starting points an octave
+_MEAN_STEPS = 255  # a cell's mean is sent as its position in the cell, in this many steps
+_MEANS_SENT = 4  # up to this many bits; the finer cells of more bits decode to their middle
 
 
 def pack_values(values: Floats, bits: int) -> bytes:
-    """Return values (float32 [k], none zero) in `bits` each, one of `WIDTHS`, plus a few bytes."""
+    """Pack values (float32 [k], none zero) in `bits` each, one of `WIDTHS`, plus a few bytes."""
     if bits == 32:
         return values.astype("<f4").tobytes()
     if bits == 16:
@@ -44,19 +39,19 @@ def pack_values(values: Floats, bits: int) -> bytes:
     codes = np.empty(values.size, np.uint8)
     sums = np.zeros((2, edges.size - 1), np.float64)
     first, guesses = _guesses(low, high, edges)
-    _code(values, patterns, first, guesses, np.append(edges[1:-1], np.inf), codes, sums)
-    head = np.array([low, high], "<f4").tobytes() + _places(sums[0], sums[1], edges, bits)
+    find_cells(values, patterns, first, guesses, np.append(edges[1:-1], np.inf), codes, sums)
+    head = np.array([low, high], "<f4").tobytes() + _pack_means(sums[0], sums[1], edges, bits)
     return head + pack_bits(codes, bits)
 
 
 @dataclass(frozen=True)
-class Values:
-    """Values that are still packed.
+class PackedValues:
+    """Values that are decoded piece by piece.
 
     Attributes:
         bits: one of `WIDTHS`.
         levels: float32 [2^bits], the value of each code; empty for 16 and 32 bits.
-        packed: the codes or values.
+        packed: the codes, or the values themselves.
     """
 
     bits: int
@@ -73,19 +68,19 @@ class Values:
         return self.levels[unpack_bits(packed, stop - start, self.bits)]
 
 
-def open_values(reader: Reader, k: int, bits: int) -> Values:
-    """Return the k values that `pack_values` wrote; ValueError if the bytes cannot be that."""
+def read_packed_values(reader: Reader, k: int, bits: int) -> PackedValues:
+    """Return the k values of `pack_values`, still packed; raise a ValueError for other bytes."""
     levels = np.empty(0, np.float32) if bits >= 16 or k == 0 else _levels(reader, bits)
-    return Values(bits, levels, reader.take(packed_bytes(k, bits), "values"))
+    return PackedValues(bits, levels, reader.take(packed_bytes(k, bits), "values"))
 
 
 def read_values(reader: Reader, k: int, bits: int) -> Floats:
-    """Return all of `open_values`."""
-    values = open_values(reader, k, bits)
+    """Return the k values that `pack_values` wrote; raise a ValueError for other bytes."""
+    values = read_packed_values(reader, k, bits)
     return values.piece(0, k) if k else np.empty(0, np.float32)
 
 
-def _edges(low: float, high: float, cells: int) -> npt.NDArray[np.float64]:
+def _edges(low: float, high: float, cells: int) -> Doubles:
     """Return the cells + 1 edges from low to high; the same on every platform."""
     ratio = _root(high / low, cells)
     edges = np.multiply.accumulate(np.array([low] + [ratio] * cells, np.float64))
@@ -100,31 +95,25 @@ def _root(value: float, degree: int) -> float:
     return value
 
 
-def _places(
-    counts: npt.NDArray[np.float64],
-    totals: npt.NDArray[np.float64],
-    edges: npt.NDArray[np.float64],
-    bits: int,
-) -> bytes:
+def _pack_means(counts: Doubles, totals: Doubles, edges: Doubles, bits: int) -> bytes:
+    """Return the position of each cell's mean in the cell, if means are sent at this width."""
     if bits > _MEANS_SENT:
         return b""
     means = totals / np.maximum(counts, 1)
     widths = np.diff(edges)
-    places = np.where(widths > 0, (means - edges[:-1]) / np.where(widths > 0, widths, 1), 0)
-    places[counts == 0] = 0
-    steps: npt.NDArray[np.uint8] = np.rint(np.clip(places, 0, 1) * _PLACES).astype(np.uint8)
+    positions = np.where(widths > 0, (means - edges[:-1]) / np.where(widths > 0, widths, 1), 0)
+    positions[counts == 0] = 0
+    steps: UInt8s = np.rint(np.clip(positions, 0, 1) * _MEAN_STEPS).astype(np.uint8)
     return steps.tobytes()
 
 
-def _guesses(
-    low: np.float32, high: np.float32, edges: npt.NDArray[np.float64]
-) -> tuple[int, npt.NDArray[np.uint8]]:
-    """Return the leading bits of `low`, and the cells in which their values up to `high` start.
+def _guesses(low: np.float32, high: np.float32, edges: Doubles) -> tuple[int, UInt8s]:
+    """Return the leading bits of `low`, and the first cell of each leading-bit value up to `high`.
 
-    So a magnitude's cell is found in a step or two.
+    The search for a magnitude's cell then takes a step or two.
     """
-    first, last = (int(edge.view(np.int32)) >> _GUESS_SHIFT for edge in (low, high))
-    starts = (np.arange(first, last + 1) << _GUESS_SHIFT).astype(np.int32).view(np.float32)
+    first, last = (int(edge.view(np.int32)) >> GUESS_SHIFT for edge in (low, high))
+    starts = (np.arange(first, last + 1) << GUESS_SHIFT).astype(np.int32).view(np.float32)
     return first, np.searchsorted(edges[1:-1], starts, side="right").astype(np.uint8)
 
 
@@ -135,33 +124,11 @@ def _levels(reader: Reader, bits: int) -> Floats:
         return np.array([mean, -mean])
     low, high = reader.floats(2, "value range").tolist()
     if not 0 < low <= high:
-        raise ValueError(f"{reader.what} payload: value range {low} to {high}")
+        raise ValueError(f"{reader.name} payload: value range {low} to {high}")
     cells = 1 << (bits - 1)
     edges = _edges(low, high, cells)
     middle = np.full(cells, 0.5)
     if bits <= _MEANS_SENT:
-        middle = reader.array("u1", cells, "cell means") / _PLACES
+        middle = reader.array("u1", cells, "cell means") / _MEAN_STEPS
     levels = np.minimum(edges[:-1] + np.diff(edges) * middle, high)
     return np.stack((levels, -levels), axis=1).ravel().astype(np.float32)
-
-
-def _code_numpy(
-    values: Floats, patterns: Any, first: int, guesses: Any, edges: Any, codes: Any, sums: Any
-) -> None:
-    magnitudes = np.abs(values)
-    cells = np.searchsorted(edges[:-1], magnitudes, side="right")
-    codes[:] = cells << 1 | np.signbit(values)
-    sums[0] = np.bincount(cells, minlength=edges.size)
-    sums[1] = np.bincount(cells, weights=magnitudes, minlength=edges.size)
-
-
-@kernel(_code_numpy)
-def _code(values, patterns, first, guesses, edges, codes, sums):  # type: ignore[no-untyped-def]
-    for i in range(values.size):
-        cell = np.uint64(guesses[((patterns[i] & np.int32(0x7FFFFFFF)) >> _GUESS_SHIFT) - first])
-        magnitude = np.float64(abs(values[i]))
-        while magnitude >= edges[cell]:
-            cell += np.uint64(1)
-        codes[i] = np.uint8(cell << np.uint64(1)) | np.uint8(patterns[i] < 0)
-        sums[0, cell] += 1
-        sums[1, cell] += magnitude

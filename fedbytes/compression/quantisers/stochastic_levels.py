@@ -1,27 +1,27 @@
-"""Stochastic rounding to a grid of evenly spaced levels for each group, entropy-coded as one."""
+"""Stochastic rounding to evenly spaced levels of each group's norm, entropy-coded together."""
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Int64s
 from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.numerics.groups import Sizes, scale_groups
-from fedbytes.compression.quantisers.uniform import CLASSES, quantise, unpack
+from fedbytes.compression.numerics.groups import scale_groups
+from fedbytes.compression.quantisers.level_tokens import read_uniform
+from fedbytes.compression.quantisers.uniform import quantise_uniform
 
-_STILL = (0,) * CLASSES
 _SMALLEST = np.float32(2.0**-100)  # norms below count as zero; the largest is near 1 by scaling
 
 
-def pack_on_grids(
-    x: Floats, norms: Floats, levels: int, sizes: Sizes, noise: Floats
+def pack_stochastic_levels(
+    x: Floats, norms: Floats, levels: int, sizes: Int64s, noise: Floats
 ) -> tuple[Floats, bytes]:
-    """Return the norms as they are to be sent, and x [n > 0] as symbols q, x ≈ q * norm / levels.
+    """Return the norms to send, and x [n > 0] as packed symbols q with x ≈ q * norm / levels.
 
-    The symbols of all groups share one table of frequencies. The mean of q over the noise is
-    x * levels / norm, kept within ±levels; groups with a norm below 2^-100 are zero.
+    All groups share one frequency table. The mean of q over the noise is x * levels / norm,
+    clipped to ±levels; groups with a norm below 2^-100 become zero.
 
     Args:
         x: float32 [n], of moderate magnitude.
-        norms: float32 [groups], the magnitude that `levels` stands for.
+        norms: float32 [groups], the magnitude of the highest level.
         levels: levels above zero.
         sizes: coordinates of each group.
         noise: float32 [n], uniform in [-0.5, 0.5).
@@ -31,10 +31,12 @@ def pack_on_grids(
         factors = np.where(norms > 0, np.float32(levels) / norms, np.float32(0))
     scaled = scale_groups(x, factors, sizes, np.empty_like(x))
     np.clip(scaled, -levels, levels, out=scaled)
-    return norms, quantise(scaled, 1.0, noise).pack()
+    return norms, quantise_uniform(scaled, 1.0, noise).pack()
 
 
-def read_on_grids(reader: Reader, norms: Floats, levels: int, sizes: Sizes, count: int) -> Floats:
-    """Return q * fl(norm / levels) for each of the `count` coordinates of `pack_on_grids`."""
-    y = unpack(reader, count, 1.0, _STILL)
+def read_stochastic_levels(
+    reader: Reader, norms: Floats, levels: int, sizes: Int64s, count: int
+) -> Floats:
+    """Return q * fl(norm / levels) of each coordinate that `pack_stochastic_levels` packed."""
+    y = read_uniform(reader, count, 1.0)
     return scale_groups(y, norms / np.float32(levels), sizes, y)

@@ -1,42 +1,39 @@
-"""A quantiser made unbiased: a random rotation around it, and EDEN's scale for each group.
+"""Any quantiser made unbiased by a random rotation and EDEN's scale per group.
 
-For a uniformly random rotation R the mean of R^T Q(Rx) * ||x||^2 / <Rx, Q(Rx)> is x, whatever Q
-does (Vargaftik et al. 2022): by symmetry only the part along x stays, and the scale makes that
-exact. Groups of coordinates that are rotated together have a scale each, so that a group with
-less energy than another keeps its mean too. Since the scale carries any factor, the sender may
-magnify a faint group before it is quantised: otherwise all of it would round to zero.
+For a uniformly random rotation R, the mean of R^T Q(Rx) * ||x||^2 / <Rx, Q(Rx)> is x for every Q
+(Vargaftik et al. 2022): by symmetry only the component along x survives, and the scale makes it
+exact. Each group of coordinates that are rotated together has its own scale, so that groups of
+low energy keep their mean as well. The scale absorbs any factor, so the sender may magnify a
+faint group before quantising; otherwise the whole group would round to zero.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats, Int64s
 from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.numerics.groups import Sizes, group_sums, scale_groups
-from fedbytes.compression.numerics.hadamard import groups, rotate, unrotate
+from fedbytes.compression.numerics.groups import group_sums, scale_groups
+from fedbytes.compression.numerics.hadamard import block_borders, inverse_rotate, rotate
 
-BLOCK = 16384  # a scale of 4 bytes for so many costs 0.002 bit a coordinate
-_FINE_ENOUGH = 2.0  # step / rms up to which a group is left as it is
-_COARSEST = 6.0  # step / rms that a group may have; coarser, a scale would rest on a few levels
+BLOCK = 16384  # coordinates per scale of 4 bytes: 0.002 bit per coordinate
+_FINE_ENOUGH = 2.0  # step / rms up to which a group is not magnified
+_COARSEST = 6.0  # largest step / rms of a group; beyond, too few levels determine its scale
 _TRIES = 3
 _LARGEST_FACTOR = 2.0**100
 _LARGEST_SCALE = 2.0**90
-_WORST = 1 - 1 / 256  # share of the energy that may be lost where the codec contracts
-
-Doubles = npt.NDArray[np.float64]
+_WORST = 1 - 1 / 256  # share of the energy that may be lost if the codec must contract
 
 
 @dataclass(frozen=True)
-class Quantiser:
-    """What is made unbiased.
+class InnerQuantiser:
+    """The quantiser that is made unbiased.
 
     Attributes:
-        pack: packs float32 [n]; with the flag so finely that no group of like rms is lost.
-        unpack: reads what pack wrote.
-        step: about the step that pack takes without the flag.
+        pack: packs float32 [n]; the flag asks for a step so fine that no group vanishes.
+        unpack: reads what `pack` wrote.
+        step: about the step that `pack` takes without the flag.
     """
 
     pack: Callable[[Floats, bool], bytes]
@@ -45,27 +42,28 @@ class Quantiser:
 
 
 def scale_bytes(n: int) -> int:
-    """Return how many bytes the scales of n coordinates take."""
-    return 4 * (groups(n, BLOCK).size - 1)
+    """Return the size in bytes of the scales of n coordinates."""
+    return 4 * (block_borders(n, BLOCK).size - 1)
 
 
 def pack_unbiased(
-    x: Floats, generator: np.random.Generator, quantiser: Quantiser, contracting: bool
+    x: Floats, generator: np.random.Generator, quantiser: InnerQuantiser, contracting: bool
 ) -> bytes:
-    """Return the scales of the groups, and x as the quantiser packs it once it is rotated.
+    """Return the scales of the groups, then the rotated x as the quantiser packs it.
 
     Args:
         x: float32 [n > 0], not all zero, magnitudes at most 2^64.
         generator: randomness that the receiver shares.
-        quantiser: what packs the rotated vector.
-        contracting: whether to quantise finely where the error would exceed the energy.
+        quantiser: packs the rotated vector.
+        contracting: whether to quantise more finely if the error would exceed the energy.
     """
     y = rotate(x, generator, BLOCK)
-    sizes = np.diff(groups(x.size, BLOCK))
+    sizes = np.diff(block_borders(x.size, BLOCK))
     energies = group_sums(y, sizes, 2)
     factors, fine = np.ones(sizes.size, np.float32), False
-    wanted = _factors(energies, sizes, quantiser.step)
+    wanted = _magnifications(energies, sizes, quantiser.step)
     for tries in range(_TRIES, -1, -1):
+        # Quantise the magnified groups, and decode them to see what each one keeps.
         y = scale_groups(y, wanted / factors, sizes, y)
         factors = wanted
         body = quantiser.pack(y, fine)
@@ -74,29 +72,27 @@ def pack_unbiased(
         lossy = contracting and float((loss * energies).sum()) > _WORST * float(energies.sum())
         if fine or not (faint.any() or lossy):
             break
+        # Double the factor of groups that vanished; the last try is a fine step for all.
         fine = tries == 1 or not faint.any()
-        wanted = _levelled(energies, sizes) if fine else np.where(faint, 2 * factors, factors)
+        wanted = (
+            _equalising_factors(energies, sizes) if fine else np.where(faint, 2 * factors, factors)
+        )
     return (scales / factors).astype("<f4").tobytes() + body
 
 
 def read_unbiased(
     reader: Reader, n: int, generator: np.random.Generator, unpack: Callable[[Reader], Floats]
 ) -> Floats:
-    """Return the vector [n > 0] that `pack_unbiased` wrote; ValueError if it cannot be that."""
-    sizes = np.diff(groups(n, BLOCK))
-    scales = reader.floats(sizes.size, "scales")
-    if float(scales.min()) < 0 or float(scales.max()) > _LARGEST_SCALE:
-        raise ValueError(
-            f"{reader.what} payload: scales from {scales.min()} to {scales.max()}, "
-            f"allowed 0 to {_LARGEST_SCALE}"
-        )
+    """Return the vector [n > 0] that `pack_unbiased` wrote; raise a ValueError for other bytes."""
+    sizes = np.diff(block_borders(n, BLOCK))
+    scales = reader.floats(sizes.size, "scales", 0, _LARGEST_SCALE)
     y = unpack(reader)
     with np.errstate(all="ignore"):
-        return unrotate(scale_groups(y, scales, sizes, y), generator, BLOCK)
+        return inverse_rotate(scale_groups(y, scales, sizes, y), generator, BLOCK)
 
 
-def _scales(y: Floats, decoded: Floats, sizes: Sizes) -> tuple[Doubles, Doubles]:
-    """Return each group's scale, 0 where nothing is left of it, and the share of it lost."""
+def _scales(y: Floats, decoded: Floats, sizes: Int64s) -> tuple[Doubles, Doubles]:
+    """Return each group's scale (0 if all of it rounded to zero) and the share of energy lost."""
     squares = group_sums(decoded, sizes, 2)
     energies = group_sums(y, sizes, 2)
     decoded *= y
@@ -106,25 +102,25 @@ def _scales(y: Floats, decoded: Floats, sizes: Sizes) -> tuple[Doubles, Doubles]
     return scales, scales * ratio - 1
 
 
-def _factors(energies: Doubles, sizes: Sizes, step: float) -> Floats:
-    """Return what each group is magnified by: the fainter, the more, but less than to one level.
+def _magnifications(energies: Doubles, sizes: Int64s, step: float) -> Floats:
+    """Return the factor of each group: faint groups are magnified, but not to equal rms.
 
-    A group whose step / rms is beyond the limit has the fourth root of the excess left. At a
-    given rate that is near the least error: a faint group should get few bits, but not none.
+    Beyond the limit of step / rms, the fourth root of the excess remains. At a given rate that is
+    near the least error: a faint group should get few bits, but not none.
     """
     limit = max(_FINE_ENOUGH, step / float(np.sqrt(energies.sum() / sizes.sum())))
     excess = step / limit / np.sqrt(np.maximum(energies, 1e-300) / sizes)
     left = np.minimum(np.sqrt(np.sqrt(np.maximum(excess, 1))), max(_COARSEST / limit, 1))
-    return _powers(np.where(energies > 0, np.maximum(excess, 1) / left, 1))
+    return _powers_of_two(np.where(energies > 0, np.maximum(excess, 1) / left, 1))
 
 
-def _levelled(energies: Doubles, sizes: Sizes) -> Floats:
-    """Return the factors that bring each group's rms to between 1/2 and 1."""
-    return _powers(np.where(energies > 0, np.sqrt(sizes / np.maximum(energies, 1e-300)), 1))
+def _equalising_factors(energies: Doubles, sizes: Int64s) -> Floats:
+    """Return the factors that bring the rms of each group between 1/2 and 1."""
+    return _powers_of_two(np.where(energies > 0, np.sqrt(sizes / np.maximum(energies, 1e-300)), 1))
 
 
-def _powers(factors: Doubles) -> Floats:
-    """Return factors rounded down to powers of two, which magnify float32 without rounding."""
+def _powers_of_two(factors: Doubles) -> Floats:
+    """Round factors down to powers of two, which scale float32 exactly."""
     exponents = np.frexp(np.minimum(factors, _LARGEST_FACTOR))[1] - 1
     powers: Floats = np.ldexp(np.float32(1), exponents)
     return powers

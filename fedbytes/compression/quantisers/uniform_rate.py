@@ -1,135 +1,116 @@
-"""The quantiser step that meets a rate: found on a sample, then confirmed on the whole vector."""
+"""The step at which the uniform quantiser meets a rate: from a sample, then the whole vector."""
 
 import math
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.coding.integers import DIRECT_BITS, ranges
-from fedbytes.compression.numerics.exponents import round_step
+from fedbytes.arrays import Floats
+from fedbytes.compression.coding.integers import DIRECT_BITS, token_ranges
 from fedbytes.compression.numerics.root_finding import (
     CLOSE,
-    NEAR,
-    Solution,
-    settle,
-    slope_between,
-    solve,
+    Correction,
+    correct_step,
+    solve_rate,
 )
-from fedbytes.compression.quantisers.uniform import MAX_LEVEL, Quantised, quantise
+from fedbytes.compression.numerics.step_rounding import step_from_log2
+from fedbytes.compression.quantisers.level_tokens import MAX_LEVEL, LevelTokens
+from fedbytes.compression.quantisers.uniform import quantise_uniform
 
 _SAMPLE = 1 << 15
 _DEAD_ZONES = (0.0, 0.06, 0.12)
-_DEAD_ZONE_BITS = 2.5  # they gain nothing above
-_DEAD_ZONE_GAIN = 0.003  # bits a coordinate; less is noise of the sample
-_DITHERED_OCTAVES = 8  # a step so far above the largest still rounds some up: 0.05 bit of them
-_LOW_SHARE = 0.5  # of the rate must be left to the symbols, however short the vector
+_DEAD_ZONE_BITS = 2.5  # highest rate at which a dead zone helps
+_DEAD_ZONE_GAIN = 0.003  # bits per coordinate; less is sampling noise
+_DITHERED_OCTAVES = 8  # even a step 2^8 times the peak rounds some up with dither: 0.05 bit
+_TRIES, _SLOPES = 5, (0.01, 2.0)  # of the correction on the whole vector
+_LOW_SHARE = 0.5  # share of the rate that the symbols of a short vector get at least
 
 
 @dataclass(frozen=True)
-class Met:
-    """A vector quantised at about the wanted rate.
+class RateMatch:
+    """A vector quantised at about the target rate.
 
     Attributes:
         step: the quantiser's step.
-        dead: how far, in steps, its thresholds lie away from zero.
-        coded: the vector.
+        dead_zone: shift of its thresholds away from zero, in steps.
+        coded: the levels.
     """
 
     step: float
-    dead: float
-    coded: Quantised
+    dead_zone: float
+    coded: LevelTokens
 
 
-def meet_rate(
+def quantise_at_rate(
     x: Floats, bits: float, rms: float, overhead: int, noise: Floats | None = None
-) -> Met:
-    """Return x quantised at about `bits` a coordinate.
+) -> RateMatch:
+    """Quantise x at about `bits` per coordinate.
 
-    Where the rate jumps past the goal (many equal values), its lower side is taken.
+    Where the rate jumps past the target (many equal values), take its lower side.
 
     Args:
         x: float32 [n], not all zero, of moderate magnitude.
-        bits: the rate, all bytes of the payload included.
-        rms: the root mean square of x.
-        overhead: bytes that the payload has beside the quantised vector.
+        bits: the target rate, all bytes of the payload included.
+        rms: root mean square of x.
+        overhead: bytes of the payload besides the levels.
         noise: float32 [n] dither, or None.
     """
-    stride = max(1, x.size // _SAMPLE) | 1  # odd, so that it does not follow a matrix's columns
+    stride = max(1, x.size // _SAMPLE) | 1  # odd: does not sample single columns of a matrix
     picked = np.ascontiguousarray(x[::stride])
     dither = None if noise is None else np.ascontiguousarray(noise[::stride])
+    # 1. Solve for the step on a sample, within the levels' range.
     budget = max(bits - 8 * overhead / x.size, bits * _LOW_SHARE)
     top = math.log2(max(float(x.max()), -float(x.min())))
     low, high = top - math.log2(MAX_LEVEL) + 1, top + (2 if noise is None else _DITHERED_OCTAVES)
 
-    def sampled(place: float) -> float:
-        return _symbol_bits(quantise(picked, _step(place), dither))
+    def sampled(log2_step: float) -> float:
+        return _symbol_bits(quantise_uniform(picked, step_from_log2(log2_step), dither))
 
     start = min(max(math.log2(rms) + 2.05 - bits, low), high)
-    found = solve(sampled, budget, start, low, high)
-    place, dead = found.place, 0.0
-    if noise is None and found.met and bits <= _DEAD_ZONE_BITS:
-        dead, fewer = _dead_zone(np.ascontiguousarray(picked[::4]), _step(place), bits)
-        place = min(max(place - min(fewer / found.slope, 0.5), low), high)
-    return _confirm(x, bits, overhead, noise, dead, replace(found, place=place), (low, high))
+    found = solve_rate(sampled, budget, start, low, high)
+    log2_step, dead_zone = found.log2_step, 0.0
+    # 2. At low rates, widen the cell of zero if that pays, and lower the step by what it saves.
+    if noise is None and found.matched and bits <= _DEAD_ZONE_BITS:
+        dead_zone, fewer = _choose_dead_zone(
+            np.ascontiguousarray(picked[::4]), step_from_log2(log2_step), bits
+        )
+        log2_step = min(max(log2_step - min(fewer / found.slope, 0.5), low), high)
+
+    # 3. Quantise the whole, unless the sample was the whole, until the rate is close.
+    def quantised(log2_step: float) -> tuple[RateMatch, float]:
+        step = step_from_log2(log2_step)
+        match = RateMatch(step, dead_zone, quantise_uniform(x, step, noise, dead_zone))
+        return match, 8 * (match.coded.size() + overhead) / x.size
+
+    tolerance = math.inf if x.size <= _SAMPLE else CLOSE
+    rule = Correction((low, high), tolerance, _TRIES, _SLOPES)
+    return correct_step(quantised, bits, replace(found, log2_step=log2_step), rule)
 
 
-def _confirm(
-    x: Floats,
-    bits: float,
-    overhead: int,
-    noise: Floats | None,
-    dead: float,
-    found: Solution,
-    limits: tuple[float, float],
-) -> Met:
-    """Quantise all of x, and move the step a little where the sample misjudged the rate."""
-    place, slope = found.place, found.slope
-    tried: list[tuple[float, float]] = []
+def _choose_dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float]:
+    """Return the best of a few dead zones, and the bits per coordinate that it saves.
 
-    def quantised(place: float) -> tuple[Met, float]:
-        coded = quantise(x, _step(place), noise, dead)
-        return Met(_step(place), dead, coded), 8 * (coded.size() + overhead) / x.size
-
-    for _ in range(5):
-        met, rate = quantised(place)
-        if x.size <= _SAMPLE or abs(rate - bits) <= CLOSE * bits:
-            return met
-        slope = slope_between(tried[-1] if tried else None, (place, rate), slope)
-        tried.append((place, rate))
-        if not found.met:
-            break
-        place = min(max(place + (rate - bits) / slope, limits[0]), limits[1])
-    if abs(rate - bits) > NEAR * bits:  # too steep for the slope, or no sample of the whole
-        del met
-        met = quantised(settle(lambda place: quantised(place)[1], bits, tried, limits))[0]
-    return met
-
-
-def _dead_zone(x: Floats, step: float, bits: float) -> tuple[float, float]:
-    """Return the best of a few dead zones, and how many bits a coordinate it saves.
-
-    Best is least distortion at equal rate. Half a bit is worth a factor of 2 in distortion at
-    high rates, and more of the rate at low ones, where an entropy-coded quantiser is flatter.
-    Dead zones help peaked distributions at low rates.
+    The best has the least distortion at equal rate. At high rates half a bit trades for a factor
+    of 2 in distortion, and at low rates, where the curve of an entropy-coded quantiser is flatter,
+    for less. Dead zones help peaked distributions at low rates.
     """
     rates, costs = [], []
-    worth = 0.5 + 0.06 / bits
-    for dead in _DEAD_ZONES:
-        rate = _symbol_bits(quantise(x, step, None, dead))
-        distortion = max(_distortion(x, step, dead), 1e-300)
+    bits_per_octave = 0.5 + 0.06 / bits
+    for dead_zone in _DEAD_ZONES:
+        rate = _symbol_bits(quantise_uniform(x, step, None, dead_zone))
+        distortion = max(_distortion(x, step, dead_zone), 1e-300)
         rates.append(rate)
-        costs.append(rate + worth * math.log2(distortion))
+        costs.append(rate + bits_per_octave * math.log2(distortion))
     best = min(range(len(costs)), key=lambda i: round(costs[i], 6))
     if costs[best] > costs[0] - _DEAD_ZONE_GAIN:
         best = 0
     return _DEAD_ZONES[best], rates[0] - rates[best]
 
 
-def _distortion(x: Floats, step: float, dead: float) -> float:
-    """Return the squared error in squared steps after the levels are moved to the means."""
+def _distortion(x: Floats, step: float, dead_zone: float) -> float:
+    """Return the squared error, in squared steps, with levels at their cells' means."""
     size = np.abs(x.astype(np.float64)) / step
-    level = np.rint(size - dead)
+    level = np.rint(size - dead_zone)
     offset = size - level
     total = float((offset**2).sum())
     for inside in (level == 1, level == 2, level > 2):
@@ -138,12 +119,8 @@ def _distortion(x: Floats, step: float, dead: float) -> float:
     return total
 
 
-def _step(place: float) -> float:
-    return round_step(2.0**place)
-
-
-def _symbol_bits(coded: Quantised) -> float:
-    """Return the entropy of the tokens and their raw bits, per coordinate."""
+def _symbol_bits(coded: LevelTokens) -> float:
+    """Return entropy of the tokens plus raw bits, per coordinate."""
     shares = coded.counts / coded.tokens.size
-    raw = float((shares * ranges(DIRECT_BITS)[1][: shares.size]).sum())
+    raw = float((shares * token_ranges(DIRECT_BITS)[1][: shares.size]).sum())
     return raw - float((shares * np.log2(np.maximum(shares, 1e-300))).sum())

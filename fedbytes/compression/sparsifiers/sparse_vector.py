@@ -1,155 +1,51 @@
-"""Sparse vectors as bytes, and what codecs that keep some coordinates have in common."""
-
-from abc import abstractmethod
-from typing import ClassVar
+"""Sparse vectors as bytes: how many coordinates are kept, which, and their values."""
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Codec, Floats, Payload
-from fedbytes.compression.coding.index_sets import Indices, index_type, pack_indices, read_indices
-from fedbytes.compression.coding.reader import Reader, count_bytes
-from fedbytes.compression.layout import Shared
+from fedbytes.arrays import CHUNK, Floats, Indices
+from fedbytes.compression.coding.index_sets import pack_indices, read_indices
+from fedbytes.compression.coding.reader import Reader, pack_count
 from fedbytes.compression.quantisers.log_magnitude import (
-    PIECE,
-    Values,
-    open_values,
+    PackedValues,
     pack_values,
+    read_packed_values,
 )
-
-_DRAWN_AT_A_TIME = 1 << 16
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 def pack_sparse(x: Floats, kept: Indices, bits: int) -> bytes:
-    """Return how many coordinates are kept, which, and their values in `bits` each.
+    """Return the number of kept coordinates, their indices, and their values in `bits` each.
 
     Args:
         x: float32 [n].
         kept: ascending indices into x, none of a zero.
         bits: one of `WIDTHS`.
     """
-    return b"".join(
-        (count_bytes(kept.size), pack_indices(kept, x.size), pack_values(x[kept], bits))
-    )
+    return b"".join((pack_count(kept.size), pack_indices(kept, x.size), pack_values(x[kept], bits)))
 
 
 def read_sparse(reader: Reader, most: int, n: int, bits: int) -> Floats:
-    """Return the float32 [n] vector that `pack_sparse` wrote, of at most `most` coordinates.
+    """Return the float32 [n] vector that `pack_sparse` wrote, with at most `most` coordinates.
 
     Raises:
-        ValueError: if the bytes cannot be that.
+        ValueError: unless `pack_sparse` wrote the bytes.
     """
     k = reader.count("kept", most)
     y = np.empty(n, np.float32)
     kept = read_indices(reader, k, n, y.view(np.uint32))
-    spread(y, kept, open_values(reader, k, bits))
+    scatter(y, kept, read_packed_values(reader, k, bits))
     return y
 
 
-def scale_up(values: Floats, factor: float) -> Floats:
-    """Return values * factor, kept within float32's range, in the values' memory if it may be."""
-    out = np.require(values, requirements=["W"])
-    for start in range(0, out.size, PIECE):
-        with np.errstate(invalid="ignore"):  # of damaged payloads; refused when all is decoded
-            wide = out[start : start + PIECE].astype(np.float64) * factor
-            out[start : start + PIECE] = np.clip(wide, -_LARGEST, _LARGEST)
-    return out
-
-
-def spread(y: Floats, kept: Indices, values: Values) -> None:
+def scatter(y: Floats, kept: Indices, values: PackedValues) -> None:
     """Set y [n] to the values [k] at the ascending indices `kept` [k], and to zero elsewhere.
 
-    From the end, so that `kept` may lie in y's own memory, at its start: an index is never less
-    than its place.
+    It works from the end, so that `kept` may share the memory at the start of y: the i-th index is
+    at least i.
     """
     end = y.size
-    for start in range((kept.size - 1) // PIECE * PIECE, -1, -PIECE):
-        where = kept[start : start + PIECE].copy()
+    for start in range((kept.size - 1) // CHUNK * CHUNK, -1, -CHUNK):
+        where = kept[start : start + CHUNK].copy()
         y[where[0] : end] = 0
         y[where] = values.piece(start, start + where.size)
         end = int(where[0])
     y[:end] = 0
-
-
-def at_least(x: Floats, cutoff: float) -> Indices:
-    """Return the ascending indices of the coordinates of magnitude `cutoff` and more, zeros never.
-
-    Args:
-        x: float32 [n].
-        cutoff: rounded to float32 before the comparison.
-    """
-    # Magnitudes' bit patterns sort like the magnitudes.
-    lowest = max(int(np.float32(cutoff).view(np.int32)), 1)
-    return np.flatnonzero((x.view(np.int32) & np.int32(0x7FFFFFFF)) >= lowest)
-
-
-def drawn(generator: np.random.Generator, n: int, k: int) -> Indices:
-    """Return k of n indices, ascending, each set of k as likely as any other.
-
-    They are those whose random uint32 is smallest; ties go to the lower index.
-    """
-    if k >= n:
-        return np.arange(n, dtype=index_type(n))
-    # Uniform keys: nearly always a few more than k are below this, and few are to be sorted.
-    likely = min((k + 6 * k**0.5 + 32) / n, 1) * (2**32 - 1)
-    before = generator.bit_generator.state
-    near, keys = _keys_below(generator, n, np.uint32(likely))
-    if near.size < k:
-        generator.bit_generator.state = before
-        near, keys = _keys_below(generator, n, np.uint32(2**32 - 1))
-    edge = np.partition(keys, k - 1)[k - 1]
-    kept = keys < edge
-    kept[np.flatnonzero(keys == edge)[: k - np.count_nonzero(kept)]] = True
-    chosen: Indices = near[kept]
-    return chosen
-
-
-def _keys_below(
-    generator: np.random.Generator, n: int, limit: np.uint32
-) -> tuple[Indices, npt.NDArray[np.uint32]]:
-    """Return which of n random uint32 are at most `limit`, and these."""
-    places, keys = [], []
-    for start in range(0, n, _DRAWN_AT_A_TIME):
-        drawn = generator.integers(0, 1 << 32, min(_DRAWN_AT_A_TIME, n - start), np.uint32)
-        near = np.flatnonzero(drawn <= limit)
-        places.append((near + start).astype(index_type(n)))
-        keys.append(drawn[near])
-    return np.concatenate(places), np.concatenate(keys)
-
-
-def share_of(density: float, numel: int) -> int:
-    """Return density * numel rounded half to even, at least 1 if there are any coordinates."""
-    return min(numel, max(1, round(density * numel)))
-
-
-class SparseCodec(Codec):
-    """A codec that sends some coordinates; a subclass says which, and how many there may be.
-
-    Wire: the number of kept coordinates as LEB128, their indices (`indices.py`), their values
-    (`values.py`). Zeros are never sent, since a zero that is not sent is exact.
-
-    It contracts if the largest coordinate is always among the kept: values are read back on their
-    own side of zero, near themselves.
-    """
-
-    bits: int
-    contracts: ClassVar[bool] = True
-    sparse: ClassVar[bool] = True
-
-    @abstractmethod
-    def _select(self, x: Floats, shared: Shared) -> Indices:
-        """Return the ascending indices of the kept coordinates, none of a zero."""
-
-    @abstractmethod
-    def _most(self, shared: Shared) -> int:
-        """Return how many coordinates may be kept at most."""
-
-    def _encode(self, x: Floats, shared: Shared) -> Payload:
-        return pack_sparse(x, self._select(x, shared), self.bits)
-
-    def _decode(self, data: memoryview, shared: Shared) -> Floats:
-        reader = Reader(data, self.name)
-        y = read_sparse(reader, self._most(shared), shared.layout.numel, self.bits)
-        reader.end()
-        return y

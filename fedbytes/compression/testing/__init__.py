@@ -1,1 +1,1 @@
-"""The contract of codecs as plain functions, and what it is checked with."""
+"""The contract of codecs as plain functions, with its sample vectors."""

@@ -1,4 +1,4 @@
-"""The codec contract as plain functions: what every codec must do, registered here or not."""
+"""The codec contract as plain functions: properties of every codec, registered or not."""
 
 import json
 import math
@@ -14,23 +14,28 @@ import torch
 
 from fedbytes.compression.codec import DIGEST_BYTES, Codec, Floats, codec_spec, make_codec, seal
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.testing.fresh_process import decode_elsewhere
-from fedbytes.compression.testing.sample_vectors import draw, draw_lora, edge_cases, layout_of
+from fedbytes.compression.testing.fresh_process import decode_in_fresh_process
+from fedbytes.compression.testing.sample_vectors import (
+    draw_lora_update,
+    draw_vector,
+    edge_cases,
+    sample_layout,
+)
 
 _DRAWS = 256
 _FALSE_ALARM = 1e-7  # chance that one statistical comparison fails a correct codec
-_BYTES_A_COORDINATE = 8  # of memory that a decoder may take: twice the vector
-_BYTES_IN_ANY_CASE = 1 << 18  # for tables and pieces
+_DECODE_MEMORY = 8  # bytes per coordinate that a decoder may take: twice the vector
+_FIXED_MEMORY = 1 << 18  # bytes for tables and pieces, whatever the length
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check found.
+    """The result of one check.
 
     Attributes:
         property: the property that was checked.
         passed: whether the codec has it.
-        message: what was tried, or what went wrong and on which vector.
+        message: the extent of the check, or the failure and its vector.
     """
 
     property: str
@@ -44,8 +49,8 @@ def check_codec(
     """Run every contract check over one codec.
 
     Args:
-        codec: any codec, also one that is not part of fedbytes.
-        seed: of the vectors and the damage.
+        codec: any codec, from fedbytes or not.
+        seed: seed of the vectors and of the damage.
         fresh_process: whether to decode in a new interpreter as well (takes seconds).
         source: file that defines and registers the codec, for the new interpreter.
     """
@@ -67,14 +72,14 @@ def check_codec(
     if codec.contracts:
         checks.append(("contracts", lambda: _check_contracts(codec, seed)))
     if fresh_process:
-        checks.append(("fresh process", lambda: _check_elsewhere(codec, seed, source)))
+        checks.append(("fresh process", lambda: _check_fresh_process(codec, seed, source)))
     return [_find(name, check) for name, check in checks]
 
 
 def _find(name: str, check: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, check())
-    except Exception as error:  # whatever a codec raises is what is to be reported
+    except Exception as error:  # any exception of a codec is a finding
         kind = "" if isinstance(error, _BrokenError) else f"{type(error).__name__}: "
         return Finding(name, False, f"{kind}{error}")
 
@@ -89,7 +94,7 @@ def _require(holds: bool, message: str) -> None:
 
 
 def _shared(x: Floats, seed: int = 0, round: int = 0) -> Shared:
-    return Shared(layout_of(x.size), seed=seed, round=round, sender=1)
+    return Shared(sample_layout(x.size), seed=seed, round=round, sender=1)
 
 
 def _check_spec(codec: Codec) -> str:
@@ -139,7 +144,7 @@ def _check_relative_error(codec: Codec, seed: int) -> str:
 
 def _samples(seed: int) -> dict[str, Floats]:
     generator = np.random.default_rng(seed)
-    drawn = {name: draw(name, 4000, generator) for name in ("gauss", "t3", "sparse", "lora")}
+    drawn = {name: draw_vector(name, 4000, generator) for name in ("gauss", "t3", "sparse", "lora")}
     return drawn | edge_cases(generator)
 
 
@@ -173,28 +178,28 @@ def _check_damage(codec: Codec, seed: int) -> str:
     generator = np.random.default_rng(seed)
     tried = 0
     for distribution in ("gauss", "sparse"):
-        x = draw(distribution, 777, generator)
+        x = draw_vector(distribution, 777, generator)
         shared = _shared(x)
         data = codec.encode(torch.from_numpy(x), shared)
         sizes = sorted({0, 1, 3, 4, 5, len(data) // 2, len(data) - 1})
         bad = [data[:size] for size in sizes if size < len(data)] + [data + b"\0", b"\0" + data]
         for _ in range(64):
-            place, bit = generator.integers(len(data)), generator.integers(8)
+            index, bit = generator.integers(len(data)), generator.integers(8)
             flipped = bytearray(data)
-            flipped[place] ^= 1 << bit
+            flipped[index] ^= 1 << bit
             bad.append(bytes(flipped))
         for piece in bad:
-            _refused(codec, piece, shared, "damaged")
-        other = Shared(layout_of(778), round=shared.round, sender=1)
-        _refused(codec, data, other, "of another layout")
+            _require_refusal(codec, piece, shared, "damaged")
+        other = Shared(sample_layout(778), round=shared.round, sender=1)
+        _require_refusal(codec, data, other, "of another layout")
         tried += len(bad) + 1
     return f"{tried} payloads"
 
 
 def _check_lora(codec: Codec, seed: int) -> str:
-    """Code an adapter's update with every kind of reference, also degenerate; damage a payload."""
+    """Encode an adapter's update with every kind of reference, then damage its payloads."""
     generator = np.random.default_rng(seed)
-    layout, x, reference = draw_lora(generator)
+    layout, x, reference = draw_lora_update(generator)
     references = {
         "none": None,
         "related": reference,
@@ -211,11 +216,11 @@ def _check_lora(codec: Codec, seed: int) -> str:
         _require(torch.equal(codec.decode(data, shared), y), f"{name}: decoded otherwise")
         for _ in range(20):
             piece = _mutate(data[:-DIGEST_BYTES], generator)
-            _sound(codec, seal(codec, piece, shared), shared)
+            _decode_or_refuse(codec, seal(codec, piece, shared), shared)
     return ", ".join(references)
 
 
-def _refused(codec: Codec, data: bytes, shared: Shared, what: str) -> None:
+def _require_refusal(codec: Codec, data: bytes, shared: Shared, what: str) -> None:
     try:
         codec.decode(data, shared)
     except ValueError:
@@ -224,45 +229,52 @@ def _refused(codec: Codec, data: bytes, shared: Shared, what: str) -> None:
 
 
 def _check_hostile(codec: Codec, seed: int) -> str:
-    """Damage payloads and give them a right digest: only ValueError or a sound vector may come."""
+    """Damage payloads under a valid digest: decoding must raise a ValueError or give a vector."""
     generator = np.random.default_rng(seed)
     numel, most, tried = 100_000, 0, 0
     for distribution in ("gauss", "sparse"):
-        x = draw(distribution, numel, generator)
+        x = draw_vector(distribution, numel, generator)
         shared = _shared(x)
         body = codec.encode(torch.from_numpy(x), shared)[:-DIGEST_BYTES]
-        codec.decode(seal(codec, body, shared), shared)  # compiles what is to be compiled
+        codec.decode(
+            seal(codec, body, shared), shared
+        )  # compiles kernels before memory is measured
         pieces = [_mutate(body, generator) for _ in range(30)]
         for piece in pieces:
             sealed = seal(codec, piece, shared)
-            most = max(most, _peak(_sound, codec, sealed, shared))
+            most = max(most, _peak(_decode_or_refuse, codec, sealed, shared))
         tried += len(pieces)
-    limit = _BYTES_A_COORDINATE * numel + _BYTES_IN_ANY_CASE
+    limit = _DECODE_MEMORY * numel + _FIXED_MEMORY
     _require(most <= limit, f"a damaged payload took {most} bytes of memory, limit {limit}")
     return f"{tried} payloads with a right digest, at most {most} bytes of memory"
 
 
 def _check_memory(codec: Codec, seed: int) -> str:
-    """Measure what numpy and Python allocate; compiled loops are given all their memory."""
+    """Measure what numpy and Python allocate; compiled kernels allocate nothing."""
     numel, encoding, decoding = 100_000, 0, 0
     for distribution in ("gauss", "sparse"):
-        x = draw(distribution, numel, np.random.default_rng(seed))
+        x = draw_vector(distribution, numel, np.random.default_rng(seed))
         given, shared = torch.from_numpy(x), _shared(x)
         data = codec.encode(given, shared)
-        codec.decode(data, shared)  # what is kept for later is made by now
+        codec.decode(data, shared)  # fills the caches
         encoding = max(encoding, _peak(codec.encode, given, shared))
         decoding = max(decoding, _peak(codec.decode, data, shared))
-    for name, most, share in (
-        ("encoding", encoding, codec.encode_memory),
-        ("decoding", decoding, _BYTES_A_COORDINATE),
+    for name, most, share, remedy in (
+        ("encoding", encoding, codec.encode_memory, "set encode_memory on the class"),
+        ("decoding", decoding, _DECODE_MEMORY, "work on pieces of the vector"),
     ):
-        limit = share * numel + _BYTES_IN_ANY_CASE
-        _require(most <= limit, f"{name} took {most} bytes of memory, limit {limit}")
-    return f"{encoding / numel:.1f} and {decoding / numel:.1f} bytes a coordinate"
+        knob = "encode_memory=" if name == "encoding" else ""
+        limit = share * numel + _FIXED_MEMORY
+        _require(
+            most <= limit,
+            f"{name} took {most} bytes for {numel} coordinates, limit {limit} = {knob}{share} "
+            f"bytes per coordinate + {_FIXED_MEMORY >> 10} KiB; {remedy}",
+        )
+    return f"{encoding / numel:.1f} and {decoding / numel:.1f} bytes per coordinate"
 
 
 def _peak(call: Callable[..., object], *args: object) -> int:
-    """Return the most memory that is traced during a call."""
+    """Return the peak of traced memory during a call."""
     tracemalloc.start()
     try:
         call(*args)
@@ -271,7 +283,7 @@ def _peak(call: Callable[..., object], *args: object) -> int:
         tracemalloc.stop()
 
 
-def _sound(codec: Codec, data: bytes, shared: Shared) -> None:
+def _decode_or_refuse(codec: Codec, data: bytes, shared: Shared) -> None:
     try:
         codec.decode(data, shared)  # checks size and finiteness itself
     except ValueError:
@@ -287,8 +299,8 @@ def _mutate(body: bytes, generator: np.random.Generator) -> bytes:
     if how == 1:
         return bytes(out) + generator.bytes(int(generator.integers(1, 9)))
     for _ in range(int(generator.integers(1, 5)) if front else 0):
-        place = int(generator.integers(front))
-        out[place] = int(generator.choice([0, 0x7F, 0x80, 0xFF, int(generator.integers(256))]))
+        index = int(generator.integers(front))
+        out[index] = int(generator.choice([0, 0x7F, 0x80, 0xFF, int(generator.integers(256))]))
     return bytes(out)
 
 
@@ -299,7 +311,7 @@ def _check_unbiased(codec: Codec, seed: int) -> str:
     bound = _t_bound(_FALSE_ALARM, _DRAWS)
     worst = 0.0
     for name in names:
-        x = draw(name, 2000, generator)
+        x = draw_vector(name, 2000, generator)
         directions = _directions(x, generator)
         scores = np.empty((_DRAWS, len(directions)))
         for round in range(_DRAWS):
@@ -315,7 +327,7 @@ def _check_unbiased(codec: Codec, seed: int) -> str:
 
 
 def _directions(x: Floats, generator: np.random.Generator) -> np.ndarray[Any, Any]:
-    """Return directions along which a bias would show: shrinking, shifting, small or large only."""
+    """Return directions that reveal a bias: shrinkage, shift, of small or large values only."""
     size = np.abs(x)
     small = size < np.median(size)
     rows = [x, np.sign(x), np.ones_like(x), np.where(small, x, 0), np.where(size > 2, x, 0)]
@@ -332,7 +344,7 @@ def _t_bound(chance: float, draws: int) -> float:
 
 def _check_contracts(codec: Codec, seed: int) -> str:
     generator = np.random.default_rng(seed)
-    cases = {name: draw(name, 4000, generator) for name in ("gauss", "t3", "sparse", "lora")}
+    cases = {name: draw_vector(name, 4000, generator) for name in ("gauss", "t3", "sparse", "lora")}
     cases |= {
         name: x
         for name, x in edge_cases(generator).items()
@@ -365,11 +377,11 @@ def _loss(codec: Codec, x: Floats, seed: int, round: int) -> float:
     return float(((y / scale - wide) ** 2).sum() / (wide**2).sum())
 
 
-def _check_elsewhere(codec: Codec, seed: int, source: Path | None) -> str:
-    x = draw("gauss", 1000, np.random.default_rng(seed))
+def _check_fresh_process(codec: Codec, seed: int, source: Path | None) -> str:
+    x = draw_vector("gauss", 1000, np.random.default_rng(seed))
     shared = _shared(x, seed, round=3)
     data = codec.encode(torch.from_numpy(x), shared)
-    (found,) = decode_elsewhere([(codec, data, shared)], source)
+    (found,) = decode_in_fresh_process([(codec, data, shared)], source)
     same = np.array_equal(found, codec.decode(data, shared).numpy())
     _require(same, "a new process decodes another vector")
     return f"{len(data)} bytes decoded alike"

@@ -1,4 +1,4 @@
-"""Decoding in a new interpreter, which has nothing but the bytes, the spec and the shared part."""
+"""Decoding in a new interpreter, from the bytes, the specification and `Shared` alone."""
 
 import json
 import subprocess
@@ -29,10 +29,10 @@ print("decoded", json.dumps(out))
 """
 
 
-def decode_elsewhere(
+def decode_in_fresh_process(
     cases: Sequence[tuple[Codec, bytes, Shared]], source: Path | None = None
 ) -> list[Floats]:
-    """Return what a new interpreter decodes: it has the bytes, the spec and the shared part.
+    """Decode in a new interpreter, from the bytes, the specification and `Shared` alone.
 
     Raises:
         RuntimeError: with the interpreter's error output, if it fails.

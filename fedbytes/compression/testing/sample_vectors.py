@@ -1,12 +1,12 @@
-"""Vectors on which codecs are checked and measured; all from a seed."""
+"""Vectors for checking and measuring codecs, all drawn from a seed."""
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats
 from fedbytes.compression.layout import Layout
 
 
-def layout_of(numel: int) -> Layout:
+def sample_layout(numel: int) -> Layout:
     """Return a layout of `numel` coordinates: a vector, an empty tensor, two adapter matrices."""
     first = numel // 3
     rows = (numel - first) // 16
@@ -14,11 +14,11 @@ def layout_of(numel: int) -> Layout:
     return Layout({"bias": (first,), "none": (0, 4), **sides})
 
 
-def draw(distribution: str, numel: int, generator: np.random.Generator) -> Floats:
+def draw_vector(distribution: str, numel: int, generator: np.random.Generator) -> Floats:
     """Return float32 [numel] of "gauss", "t3", "sparse" or "lora".
 
-    "t3" is Student-t with 3 degrees of freedom; "sparse" is 1 % Gaussian and else zero; "lora"
-    has rows of 16 directions whose energy falls by half each, in two factors of unlike scale.
+    "t3" is Student-t with 3 degrees of freedom; "sparse" is 1 % Gaussian and otherwise zero; "lora"
+    has rows of 16 directions of halving energy, in two factors of different scale.
 
     Raises:
         ValueError: for another name.
@@ -40,13 +40,13 @@ def draw(distribution: str, numel: int, generator: np.random.Generator) -> Float
     raise ValueError(f"unknown distribution {distribution!r} (known: gauss, lora, sparse, t3)")
 
 
-def draw_lora(
+def draw_lora_update(
     generator: np.random.Generator, rank: int = 4, width: int = 40, pairs: int = 3
 ) -> tuple[Layout, Floats, Floats]:
-    """Return an adapter's layout, an update and an earlier one with the same few directions.
+    """Return an adapter's layout, an update, and an earlier update with the same few directions.
 
-    The A of all pairs share column directions, as where layers read one stream; a matrix and a
-    vector that are no pair stand after them.
+    The A of all pairs share column directions, like layers that read the same hidden states. A
+    matrix and a vector without a pair follow.
     """
     shapes: dict[str, tuple[int, ...]] = {}
     for pair in range(pairs):
@@ -69,7 +69,7 @@ def draw_lora(
 
 
 def edge_cases(generator: np.random.Generator) -> dict[str, Floats]:
-    """Return vectors that have broken codecs: empty, zeros, all equal, extreme, odd lengths."""
+    """Return vectors that broke codecs before: empty, zero, constant, extreme, of odd length."""
     normal = generator.standard_normal(1000, np.float32)
     top = np.finfo(np.float32).max
     tiny = np.float32(1e-45)
@@ -97,6 +97,6 @@ def edge_cases(generator: np.random.Generator) -> dict[str, Floats]:
         ),
         "ramp": np.linspace(-1, 1, 511, dtype=np.float32),
         "one spike": np.append(np.zeros(1023, np.float32), np.float32(-3)),
-        "sparse": draw("sparse", 5000, generator),
-        "heavy tails": draw("t3", 3001, generator),
+        "sparse": draw_vector("sparse", 5000, generator),
+        "heavy tails": draw_vector("t3", 3001, generator),
     }

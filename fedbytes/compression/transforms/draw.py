@@ -5,11 +5,11 @@ from typing import ClassVar
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.coding.index_sets import Indices
+from fedbytes.arrays import Floats, Indices
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import drawn, scale_up, share_of
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.random_subset import random_subset, scale_clipped
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 from fedbytes.plugin_fields import bounded
 
@@ -37,7 +37,9 @@ class Draw(Transform):
 
     def _places(self, shared: Shared) -> Indices:
         numel = shared.layout.numel
-        return drawn(shared.generator("draw"), numel, share_of(self.density, numel))
+        return random_subset(
+            shared.generator("draw"), numel, count_for_density(self.density, numel)
+        )
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the drawn coordinates."""
@@ -48,8 +50,8 @@ class Draw(Transform):
         places = self._places(shared)
         return places.size, places
 
-    def backward(self, y: Floats, side: Indices, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: Indices, shared: Shared) -> Floats:
         """Return the values scaled up in their places, and zeros."""
         x = np.zeros(shared.layout.numel, np.float32)
-        x[side] = scale_up(y, x.size / max(side.size, 1))
+        x[side] = scale_clipped(y, x.size / max(side.size, 1))
         return x

@@ -5,12 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.coding.index_sets import Indices, pack_indices, read_indices
-from fedbytes.compression.coding.reader import Reader, count_bytes
+from fedbytes.arrays import Floats, Indices
+from fedbytes.compression.coding.index_sets import pack_indices, read_indices
+from fedbytes.compression.coding.reader import Reader, pack_count
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.sparsifiers.sparse_vector import share_of
-from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.top_k import select_top_k
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 from fedbytes.plugin_fields import bounded
 
@@ -33,16 +33,16 @@ class Keep(Transform):
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the kept values, their number and places."""
-        kept = largest(x, share_of(self.density, x.size))
-        return Transformed(count_bytes(kept.size) + pack_indices(kept, x.size), x[kept])
+        kept = select_top_k(x, count_for_density(self.density, x.size))
+        return Transformed(pack_count(kept.size) + pack_indices(kept, x.size), x[kept])
 
     def read(self, reader: Reader, shared: Shared) -> tuple[int, Indices]:
         """Return how many are kept, and where."""
         numel = shared.layout.numel
-        k = reader.count("kept", share_of(self.density, numel))
+        k = reader.count("kept", count_for_density(self.density, numel))
         return k, read_indices(reader, k, numel)
 
-    def backward(self, y: Floats, side: Indices, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: Indices, shared: Shared) -> Floats:
         """Return the values in their places, and zeros."""
         x = np.zeros(shared.layout.numel, np.float32)
         x[side] = y

@@ -5,13 +5,10 @@ from typing import ClassVar
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import CHUNK, LARGEST_FLOAT, Floats
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Layout, Shared
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
-
-_LARGEST = float(np.finfo(np.float32).max)
-_CHUNK = 1 << 14
 
 
 @TRANSFORMS.register("normalise")
@@ -39,17 +36,16 @@ class Normalise(Transform):
 
     def read(self, reader: Reader, shared: Shared) -> tuple[int, Floats]:
         """Return the length, which stays, and the scales."""
-        scales = reader.floats(len(_parts(shared.layout)), "scales")
-        if scales.size and scales.min() < 0:
-            raise ValueError(f"{reader.what} payload: scale {scales.min()} is below 0")
-        return shared.layout.numel, scales
+        return shared.layout.numel, reader.floats(len(_parts(shared.layout)), "scales", low=0)
 
-    def backward(self, y: Floats, side: Floats, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: Floats, shared: Shared) -> Floats:
         """Return the tensors at their scales, within float32's finite range."""
         for part, scale in zip(_parts(shared.layout), side.tolist(), strict=True):
-            for start in range(part.start, part.stop, _CHUNK):
-                piece = slice(start, min(start + _CHUNK, part.stop))
-                y[piece] = np.clip(y[piece].astype(np.float64) * scale, -_LARGEST, _LARGEST)
+            for start in range(part.start, part.stop, CHUNK):
+                piece = slice(start, min(start + CHUNK, part.stop))
+                y[piece] = np.clip(
+                    y[piece].astype(np.float64) * scale, -LARGEST_FLOAT, LARGEST_FLOAT
+                )
         return y
 
 
@@ -63,9 +59,9 @@ def _rms(x: Floats) -> np.float32:
     if top == 0:
         return np.float32(0)
     total = sum(
-        float(np.square(x[i : i + _CHUNK].astype(np.float64) / top).sum())
-        for i in range(0, x.size, _CHUNK)
+        float(np.square(x[i : i + CHUNK].astype(np.float64) / top).sum())
+        for i in range(0, x.size, CHUNK)
     )
     bits = np.float32(top * (total / x.size) ** 0.5).view(np.uint32) + np.uint32(1 << 11)
     rounded = np.uint32(bits & np.uint32(0xFFFFF000)).view(np.float32)
-    return rounded if 0 < rounded <= _LARGEST else np.float32(top)
+    return rounded if 0 < rounded <= LARGEST_FLOAT else np.float32(top)

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.arrays import Floats
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
-from fedbytes.compression.numerics.hadamard import rotate, unrotate
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.numerics.hadamard import inverse_rotate, rotate
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 
 
@@ -26,14 +26,14 @@ class Rotate(Transform):
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the rotated vector."""
-        scaled, exponent = normalise(x)
+        scaled, exponent = split_exponent(x)
         turned = rotate(scaled, shared.generator("rotate"))
-        return Transformed(exponent.to_bytes(2, "little", signed=True), turned)
+        return Transformed(pack_exponent(exponent), turned)
 
     def read(self, reader: Reader, shared: Shared) -> tuple[int, int]:
         """Return the length, which stays, and the exponent."""
-        return shared.layout.numel, reader.number("h", "exponent", *EXPONENTS)
+        return shared.layout.numel, read_exponent(reader)
 
-    def backward(self, y: Floats, side: int, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: int, shared: Shared) -> Floats:
         """Return the vector turned back."""
-        return restore(unrotate(y, shared.generator("rotate")), side)
+        return apply_exponent(inverse_rotate(y, shared.generator("rotate")), side)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.codec import Codec, make_codec
-from fedbytes.compression.error_feedback import Held
+from fedbytes.compression.error_feedback import SenderState
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.compression.layout import Layout, Shared
 from fedbytes.federated.context import RoundContext
@@ -105,12 +105,12 @@ class Lengths:
     def _length(self, kind: str, link: Link, layout: Layout, x: Tensor) -> int:
         key = (kind, layout.digest)
         if key not in self._known:
-            held: Held = {}
+            held: SenderState = {}
             counts = []
             for round_ in range(1, 2 if link.memory == NO_MEMORY else 1 + FILLING):
                 message = link.encode(x, held, Shared(layout, round=round_))
                 counts.append(len(message.data))
-                held = message.held
+                held = message.state
             self._known[key] = round(sum(counts) / len(counts)) + HEADER_BYTES
         return self._known[key]
 

@@ -13,10 +13,10 @@ from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Co
 from fedbytes.federated.averaging import weighted_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.zeroth_order.directions import add_directions, direction_key
 from fedbytes.federated.zeroth_order.slopes import (
-    Difference,
+    FiniteDifference,
     refuse_memories,
     slopes,
 )
@@ -46,7 +46,7 @@ class DeComFL(Algorithm):
     learning_rate: float = bounded(1e-3, above=0)
     radius: float = bounded(1e-3, above=0)
     """How far along a direction the loss is taken."""
-    difference: Difference = "forward"
+    difference: FiniteDifference = "forward"
     """`forward`: one loss a direction and one a step, as in the paper; `central`: two each."""
 
     def up(self, context: RoundContext) -> Layout:
@@ -82,7 +82,7 @@ class DeComFL(Algorithm):
             losses.append(loss)
         return Trained(torch.cat(lengths), sum(losses) / len(losses), memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the mean length along each direction, weighted by examples."""
         return weighted_mean(uploads), state
 

@@ -14,7 +14,7 @@ from fedbytes.federated.averaging import weighted_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.schedule import Schedule
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.plugin_fields import bounded
 
@@ -87,7 +87,7 @@ class DeMo(Algorithm):
         model.flat.grad.zero_()
         return Trained(delta, float(loss.detach()), memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the mean of what was sent; `apply` takes its signs."""
         return weighted_mean(uploads), state
 

@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
-from fedbytes.federated.averaging import Averaging, LossOf
+from fedbytes.federated.averaging import Averaging, BeforeStep
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.optimizers.optimizer_state import give_moments, take_moments
 from fedbytes.federated.optimizers.schedule import Schedule, following
@@ -72,7 +72,7 @@ class DiLoCo(Averaging):
         indices: np.ndarray,
         moments: ClientMemory,
         rng: np.random.Generator,
-        loss: LossOf | None = None,
+        before_step: BeforeStep | None = None,
     ) -> Trained:
         """Take the round's inner steps; the memory returned is the moments.
 
@@ -82,7 +82,7 @@ class DiLoCo(Averaging):
             indices: the worker's examples.
             moments: of its earlier steps.
             rng: orders the batches.
-            loss: of a batch, instead of the model's.
+            before_step: see `Averaging.local`.
         """
         flat, optimizer = context.model.flat, self._local_optimizer(context.model)
         if self.keep_moments:
@@ -90,6 +90,8 @@ class DiLoCo(Averaging):
         first = (context.round - 1) * self.steps(len(indices))
         with following(optimizer, self.schedule, first):
             trained = self.local(
-                context.model, start, indices, {}, rng, loss=loss, optimizer=optimizer
+                *(context.model, start, indices, {}, rng),
+                before_step=before_step,
+                optimizer=optimizer,
             )
         return replace(trained, memory=take_moments(optimizer, flat) if self.keep_moments else {})

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.compression.sparsifiers.sparse_vector import share_of
-from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.top_k import select_top_k
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.lora_averaging import EXAMPLE, PlainServer, mean, no_feedback, shares
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.plugin_fields import bounded
 
@@ -131,8 +131,8 @@ class EcoLora(PlainServer):
         )
         for names, floor in kinds:
             own = _within(model.layout, names, place)
-            count = share_of(self.share(ratio, floor), len(own))
-            kept = largest(wanted[own].numpy(), count).astype(np.int64)
+            count = count_for_density(self.share(ratio, floor), len(own))
+            kept = select_top_k(wanted[own].numpy(), count).astype(np.int64)
             chosen = own[torch.from_numpy(kept)]
             out[chosen] = wanted[chosen]
         return out
@@ -143,8 +143,8 @@ class EcoLora(PlainServer):
         return floor + (self.density - floor) * math.exp(-self.gamma * fall)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return each segment's mean over those who sent it; what nobody sent does not move."""
         update = torch.zeros_like(held)
         senders: dict[int, list[Upload]] = {}

@@ -22,9 +22,9 @@ from fedbytes.federated.lora.lora_averaging import (
     stack,
     top_factors,
 )
-from fedbytes.federated.lora.named_tensors import Tensors, pack, select, unpack
+from fedbytes.federated.lora.named_tensors import Tensors, pack_tensors, select, unpack_tensors
 from fedbytes.federated.lora.subspace import Reduced
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraLayers
 from fedbytes.plugin_fields import bounded
@@ -78,9 +78,12 @@ class FedSB(LoraAveraging):
 
     def initial(self, model: Trainable, seed: int) -> Tensor:
         """Return zeros, and the head as drawn."""
-        layout, drawn = self.synced_layout(model), unpack(model.layout, model.draw_initial(seed))
+        layout, drawn = (
+            self.synced_layout(model),
+            unpack_tensors(model.layout, model.draw_initial(seed)),
+        )
         zero = {name: torch.zeros(shape) for name, shape in layout.shapes.items()}
-        return pack(layout, zero | {name: drawn[name] for name in self.heads(model)})
+        return pack_tensors(layout, zero | {name: drawn[name] for name in self.heads(model)})
 
     def up(self, context: RoundContext) -> Layout:
         """Return the layout of R and the head; in a first round, of gradients and the head."""
@@ -111,28 +114,28 @@ class FedSB(LoraAveraging):
         self.load(model, start)
         if self._first(context):
             return self._gradient(context, indices, memory, rng)
-        held = unpack(self.synced_layout(model), start)
+        held = unpack_tensors(self.synced_layout(model), start)
         outer = {n: t.to(model.flat.device) for n, t in self._frozen(model, held).items()}
 
         def fill(vector: Tensor) -> Tensor:
-            return self._whole(model, outer | unpack(inner, vector))
+            return self._whole(model, outer | unpack_tensors(inner, vector))
 
         def pull(gradient: Tensor) -> Tensor:
-            parts = unpack(model.layout, gradient)
+            parts = unpack_tensors(model.layout, gradient)
             cores = {_core(p.a): outer[p.b].T @ parts[p.b] for p in self.pairs(model)}
-            return pack(inner, parts | cores)
+            return pack_tensors(inner, parts | cores)
 
         reduced = Reduced(model, inner.numel, fill, pull)
-        return self.local_reduced(reduced, pack(inner, held), indices, memory, rng)
+        return self.local_reduced(reduced, pack_tensors(inner, held), indices, memory, rng)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the mean change of R and the head, or the frozen factors and the first R."""
         if not self._first(context):
             return super().combine(context, held, uploads, state)
         weights = shares(uploads)
-        sent = [unpack(self.up(context), upload.delta) for upload in uploads]
+        sent = [unpack_tensors(self.up(context), upload.delta) for upload in uploads]
         heads = self.heads(context.model)
         update: Tensors = {name: mean(weights, [s[name] for s in sent]) for name in heads}
         lora = lora_of(context.model, self.name)
@@ -148,19 +151,19 @@ class FedSB(LoraAveraging):
                 u, s, vh = _directions(weight.cpu(), pair.rank)
                 s = torch.zeros_like(s)
             update |= {pair.b: u, pair.a: vh, _core(pair.a): torch.diag(s) / pair.scale}
-        return pack(self.down(context), update), state
+        return pack_tensors(self.down(context), update), state
 
     def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return what is held with the round's part moved."""
         layout, part = self.synced_layout(context.model), self.down(context)
-        after = unpack(layout, held.clone())
-        for name, moved in unpack(part, update).items():
+        after = unpack_tensors(layout, held.clone())
+        for name, moved in unpack_tensors(part, update).items():
             after[name] += moved
-        return pack(layout, after)
+        return pack_tensors(layout, after)
 
     def load(self, model: Trainable, held: Tensor) -> None:
         """Put the product and the head into the model."""
-        tensors = unpack(self.synced_layout(model), held)
+        tensors = unpack_tensors(self.synced_layout(model), held)
         model.set_state(self._whole(model, self._frozen(model, tensors)))
 
     def _first(self, context: RoundContext) -> bool:
@@ -179,7 +182,7 @@ class FedSB(LoraAveraging):
     def _whole(self, model: Trainable, tensors: Tensors) -> Tensor:
         """Return the model's vector: A as it is, and B R in the place of B."""
         products = {p.b: tensors[p.b] @ tensors[_core(p.a)] for p in self.pairs(model)}
-        return pack(model.layout, tensors | products)
+        return pack_tensors(model.layout, tensors | products)
 
     def _frozen(self, model: Trainable, tensors: Tensors) -> Tensors:
         """Return the tensors with B and A, where these are made of the base."""
@@ -225,7 +228,7 @@ class FedSB(LoraAveraging):
                 u, s, vh = _directions(gradient / steps, pair.rank)
                 root = s.sqrt()  # in both alike, so that a codec finds neither small
                 found |= {pair.b: u * root, pair.a: root[:, None] * vh}
-        sent = pack(self.up(context), found)
+        sent = pack_tensors(self.up(context), found)
         return Trained(sent, float(torch.stack(losses).mean()), memory)
 
     def _trained_head(
@@ -241,7 +244,7 @@ class FedSB(LoraAveraging):
             else replace(self, local_steps=self.head_steps, local_epochs=None)
         )
         whole = model.flat.detach().to("cpu", torch.float32, copy=True)
-        return unpack(part, own.train_part(model, part, whole, indices, {}, rng).delta)
+        return unpack_tensors(part, own.train_part(model, part, whole, indices, {}, rng).delta)
 
 
 _OF_WEIGHTS: WeakKeyDictionary[LoraLayers, Tensors] = WeakKeyDictionary()

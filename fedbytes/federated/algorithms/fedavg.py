@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 
 from fedbytes.federated.algorithm import ALGORITHMS
-from fedbytes.federated.averaging import Averaging
+from fedbytes.federated.averaging import Averaging, weighted_mean
+
+__all__ = ["FedAvg", "weighted_mean"]
 
 
 @ALGORITHMS.register("fedavg")

@@ -11,7 +11,7 @@ from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility
 from fedbytes.federated.averaging import Averaging
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.plugin_fields import bounded
 
@@ -59,8 +59,8 @@ class FedDyn(Averaging):
         return Trained(trained.delta, trained.loss, {"gradient": after})
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the mean delta less h / alpha, with h of all clients so far."""
         mean = torch.stack([upload.delta for upload in uploads]).mean(0)
         h = state.get("h", torch.zeros_like(mean))

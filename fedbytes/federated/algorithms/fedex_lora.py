@@ -20,8 +20,8 @@ from fedbytes.federated.lora.lora_averaging import (
     stack,
     top_factors,
 )
-from fedbytes.federated.lora.named_tensors import pack, unpack
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.lora.named_tensors import pack_tensors, unpack_tensors
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraPair
 from fedbytes.plugin_fields import bounded
@@ -78,11 +78,11 @@ class FedExLora(PlainServer):
         return self.local(context.model, start[: context.model.layout.numel], indices, memory, rng)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the mean of what is trained, and the residuals."""
         weights = shares(uploads)
-        sent = [unpack(context.model.layout, upload.delta) for upload in uploads]
+        sent = [unpack_tensors(context.model.layout, upload.delta) for upload in uploads]
         update = {
             name: mean(weights, [s[name] for s in sent]) for name in context.model.layout.names
         }
@@ -101,12 +101,15 @@ class FedExLora(PlainServer):
             if rank < b.shape[1]:
                 b, a = _filled(top_factors((b, a), rank), rank)
             update[_residual(pair.b)], update[_residual(pair.a)] = b, a
-        return pack(self.down(context), update), state
+        return pack_tensors(self.down(context), update), state
 
     def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return the moved factors and head, and the base with the residuals added."""
         layout = self.synced_layout(context.model)
-        sent, after = unpack(self.down(context), update), unpack(layout, held.clone())
+        sent, after = (
+            unpack_tensors(self.down(context), update),
+            unpack_tensors(layout, held.clone()),
+        )
         for name in context.model.layout.names:
             after[name] += sent[name]
         for pair in self.pairs(context.model):
@@ -116,7 +119,7 @@ class FedExLora(PlainServer):
             elif rank > 0:
                 product = sent[_residual(pair.b)] @ sent[_residual(pair.a)]
                 after[pair.base] += pair.scale * product
-        return pack(layout, after)
+        return pack_tensors(layout, after)
 
     def load(self, model: Trainable, held: Tensor) -> None:
         """Put the factors, the head and the base in place."""

@@ -15,11 +15,11 @@ from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Compatibility, Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.federated.zeroth_order.directions import add_directions, direction_key
 from fedbytes.federated.zeroth_order.slopes import (
-    Difference,
+    FiniteDifference,
     refuse_memories,
     slopes,
 )
@@ -58,7 +58,7 @@ class FedKSeed(Algorithm):
     learning_rate: float = bounded(1e-5, above=0)
     radius: float = bounded(5e-4, above=0)
     """How far along a direction the loss is taken."""
-    difference: Difference = "central"
+    difference: FiniteDifference = "central"
     """`central`: two losses a step, as in the paper; `forward`: one at the point itself."""
     draws: Literal["shared", "own"] = "shared"
     """Who knows which seeds a client draws. `shared`: both ends draw them from the run's seed, and
@@ -111,8 +111,8 @@ class FedKSeed(Algorithm):
         return Trained(delta, sum(losses) / len(losses), memory)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the mean change of every seed's length, clients weighted by examples."""
         total = sum(upload.examples for upload in uploads)
         change = torch.zeros(self.seeds)
@@ -145,7 +145,7 @@ class FedKSeed(Algorithm):
             refused += " or algorithm.draws=own"
         return super().refuses(compatibility) or refused
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Not asked: whose seeds are whose follows from the context, which `combine` has."""
         raise NotImplementedError
 

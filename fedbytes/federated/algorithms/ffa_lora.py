@@ -9,7 +9,7 @@ from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.lora.lora_averaging import LoraAveraging
-from fedbytes.federated.lora.named_tensors import pack, select, unpack
+from fedbytes.federated.lora.named_tensors import pack_tensors, select, unpack_tensors
 from fedbytes.federated.trainable import Trainable
 
 
@@ -28,7 +28,9 @@ class FFALora(LoraAveraging):
 
     def initial(self, model: Trainable, seed: int) -> Tensor:
         """Return B at zero and the head as drawn."""
-        return pack(self.synced_layout(model), unpack(model.layout, model.draw_initial(seed)))
+        return pack_tensors(
+            self.synced_layout(model), unpack_tensors(model.layout, model.draw_initial(seed))
+        )
 
     def train(
         self,
@@ -50,4 +52,6 @@ class FFALora(LoraAveraging):
 
 def _whole(model: Trainable, part: Layout, held: Tensor) -> Tensor:
     drawn: Tensor = model.initial_state  # type: ignore[attr-defined]
-    return pack(model.layout, unpack(model.layout, drawn) | unpack(part, held))
+    return pack_tensors(
+        model.layout, unpack_tensors(model.layout, drawn) | unpack_tensors(part, held)
+    )

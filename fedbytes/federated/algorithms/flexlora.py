@@ -10,8 +10,8 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.client_ranks import Ranks
 from fedbytes.federated.lora.lora_averaging import mean, shares, stack, top_factors
-from fedbytes.federated.lora.named_tensors import pack, unpack
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.lora.named_tensors import pack_tensors, unpack_tensors
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 
 
 @ALGORITHMS.register("flexlora")
@@ -25,8 +25,8 @@ class FlexLora(Ranks):
     """
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the factors of the mean product, and the mean head."""
         weights = shares(uploads)
         ended = [self.trained(context, held, upload) for upload in uploads]
@@ -34,11 +34,11 @@ class FlexLora(Ranks):
         after = {
             name: mean(weights, [e[name] for e in ended]) for name in self.heads(context.model)
         }
-        drawn = unpack(layout, context.model.draw_initial(context.seed))
+        drawn = unpack_tensors(layout, context.model.draw_initial(context.seed))
         for pair in self.pairs(context.model):
             product = stack(weights, [(e[pair.b], e[pair.a]) for e in ended])
             b, a = top_factors(product, pair.rank)
             # Directions that nobody trained begin as LoRA does: A drawn, B zero.
             after[pair.a] = torch.cat((a, drawn[pair.a][len(a) :]))
             after[pair.b] = torch.nn.functional.pad(b, (0, pair.rank - len(a)))
-        return pack(layout, after), state
+        return pack_tensors(layout, after), state

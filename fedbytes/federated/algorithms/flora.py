@@ -18,8 +18,8 @@ from fedbytes.federated.lora.lora_averaging import (
     shares,
     stack,
 )
-from fedbytes.federated.lora.named_tensors import Tensors, pack, unpack
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.lora.named_tensors import Tensors, pack_tensors, unpack_tensors
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.streams import stream_seed
 
@@ -49,8 +49,8 @@ class Flora(PlainServer):
         """Return no change of the base, and the head as drawn."""
         layout = self.synced_layout(model)
         still = {name: torch.zeros(shape) for name, shape in layout.shapes.items()}
-        drawn = unpack(model.layout, model.draw_initial(seed))
-        return pack(layout, still | {name: drawn[name] for name in self.heads(model)})
+        drawn = unpack_tensors(model.layout, model.draw_initial(seed))
+        return pack_tensors(layout, still | {name: drawn[name] for name in self.heads(model)})
 
     def up(self, context: RoundContext) -> Layout:
         """Return the layout of one client's factors and head."""
@@ -74,39 +74,39 @@ class Flora(PlainServer):
     ) -> Trained:
         """Train a new LoRA beside the base that has moved."""
         begin = self._begin(context) | self._move(context.model, start)
-        state = pack(context.model.layout, begin)
+        state = pack_tensors(context.model.layout, begin)
         return self.local(context.model, state, indices, memory, rng)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the stack; B carries the clients' weights."""
         weights = shares(uploads)
-        sent = [unpack(context.model.layout, upload.delta) for upload in uploads]
+        sent = [unpack_tensors(context.model.layout, upload.delta) for upload in uploads]
         update = {
             name: mean(weights, [s[name] for s in sent]) for name in self.heads(context.model)
         }
         for pair in self.pairs(context.model):
             factors = [(s[pair.b], s[pair.a]) for s in sent]
             update[pair.b], update[pair.a] = stack(weights, factors)
-        return pack(self.down(context), update), state
+        return pack_tensors(self.down(context), update), state
 
     def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return the base with the stack's product added, and the moved head."""
         layout = self.synced_layout(context.model)
-        sent, begin = unpack(self.down(context), update), self._begin(context)
-        after = unpack(layout, held.clone())
+        sent, begin = unpack_tensors(self.down(context), update), self._begin(context)
+        after = unpack_tensors(layout, held.clone())
         for name in self.heads(context.model):
             after[name] += sent[name]
         for pair in self.pairs(context.model):
             a = sent[pair.a] + begin[pair.a].repeat(len(context.clients), 1)
             after[pair.base] += pair.scale * (sent[pair.b] @ a)
-        return pack(layout, after)
+        return pack_tensors(layout, after)
 
     def load(self, model: Trainable, held: Tensor) -> None:
         """Put the base and the head in place, beside factors whose product is zero."""
         zero = {name: torch.zeros(shape) for name, shape in model.layout.shapes.items()}
-        model.set_state(pack(model.layout, zero | self._move(model, held)))
+        model.set_state(pack_tensors(model.layout, zero | self._move(model, held)))
 
     def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse memories: what was lost of one round's LoRA has no place in the next."""
@@ -116,10 +116,10 @@ class Flora(PlainServer):
     def _begin(self, context: RoundContext) -> Tensors:
         """Return the trained tensors as the round's seed draws them."""
         seed = stream_seed(context.seed, "algorithm flora", context.round)
-        return unpack(context.model.layout, context.model.draw_initial(seed))
+        return unpack_tensors(context.model.layout, context.model.draw_initial(seed))
 
     def _move(self, model: Trainable, held: Tensor) -> Tensors:
         """Add to the model's base what is held, and return the head."""
-        lora, tensors = lora_of(model, self.name), unpack(self.synced_layout(model), held)
-        lora.set_delta(pack(lora.layout, tensors))
+        lora, tensors = lora_of(model, self.name), unpack_tensors(self.synced_layout(model), held)
+        lora.set_delta(pack_tensors(lora.layout, tensors))
         return {name: tensors[name] for name in self.heads(model)}

@@ -13,8 +13,8 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.client_ranks import Ranks
 from fedbytes.federated.lora.lora_averaging import EXAMPLE, mean, shares
-from fedbytes.federated.lora.named_tensors import Tensors, pack, unpack
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.lora.named_tensors import Tensors, pack_tensors, unpack_tensors
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraPair
 from fedbytes.plugin_fields import added_field, bounded
@@ -96,12 +96,12 @@ class HetLora(Ranks):
         after = context.with_announcement(context.client, context.announced_value + 1)
         if self.up(after) == part:
             return trained
-        delta = self._cut(after, unpack(part, trained.delta))
+        delta = self._cut(after, unpack_tensors(part, trained.delta))
         return Trained(delta, trained.loss, trained.memory, announces=after.announced_value)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the weighted means of the padded factors, and the mean head."""
         model, examples = context.model, shares(uploads)
         pairs = self.pairs(model)
@@ -114,11 +114,11 @@ class HetLora(Ranks):
             name: mean(examples if name in heads else factors, [p[name] for p in padded])
             for name in model.layout.names
         }
-        return pack(model.layout, after), state
+        return pack_tensors(model.layout, after), state
 
     def _tail(self, model: Trainable, part: Layout, vector: Tensor) -> Tensor:
         """Return the size of the tail of a client's vector in the layout `part`."""
-        tensors, size = unpack(part, vector), vector.new_zeros(())
+        tensors, size = unpack_tensors(part, vector), vector.new_zeros(())
         for pair in self.pairs(model):
             a, b = tensors[pair.a], tensors[pair.b]
             kept = self.pruned(len(a))

@@ -14,7 +14,7 @@ from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Co
 from fedbytes.federated.averaging import weighted_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.federated.zeroth_order.slopes import refuse_memories
 from fedbytes.plugin_fields import bounded
@@ -93,7 +93,7 @@ class PromptSearch(Algorithm):
         scores = torch.stack(losses).float().mean(1)
         return Trained(scores[1:] - scores[0], float(scores[0]), memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the number of the best candidate, from 1, or 0 to stay."""
         mean = weighted_mean(uploads)
         best = int(mean.argmin())

@@ -10,7 +10,7 @@ from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.lora.lora_averaging import PlainServer
-from fedbytes.federated.lora.named_tensors import pack, select, unpack
+from fedbytes.federated.lora.named_tensors import pack_tensors, select, unpack_tensors
 
 
 @ALGORITHMS.register("rolora")
@@ -48,4 +48,4 @@ class RoLora(PlainServer):
         """Return what is held with the round's factors and the head moved."""
         layout, part = context.model.layout, self.up(context)
         still = {name: torch.zeros(shape) for name, shape in layout.shapes.items()}
-        return held + pack(layout, still | unpack(part, update))
+        return held + pack_tensors(layout, still | unpack_tensors(part, update))

@@ -12,7 +12,7 @@ from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility
 from fedbytes.federated.averaging import Averaging, weighted_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 
 
@@ -78,8 +78,8 @@ class Scaffold(Averaging):
         return Trained(delta, trained.loss, {"control": own.to("cpu") + change})
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return the optimiser's step of the model, and the share of clients' change of c."""
         moved, changed = _halves(weighted_mean(uploads))
         step, state = self.step(moved, state)

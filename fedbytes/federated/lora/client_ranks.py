@@ -12,7 +12,7 @@ from fedbytes.federated.algorithm import ClientMemory, Trained
 from fedbytes.federated.context import SERVER_CLIENT, RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.lora_averaging import EXAMPLE, PlainServer
-from fedbytes.federated.lora.named_tensors import Tensors, pack, unpack
+from fedbytes.federated.lora.named_tensors import Tensors, pack_tensors, unpack_tensors
 from fedbytes.federated.lora.subspace import Reduced
 from fedbytes.federated.trainable import Trainable
 from fedbytes.plugin_fields import bounded
@@ -66,7 +66,7 @@ class Ranks(PlainServer):
 
     def download(self, context: RoundContext, held: Tensor) -> Tensor:
         """Return the client's share of what the server holds."""
-        return self._cut(context, unpack(context.model.layout, held))
+        return self._cut(context, unpack_tensors(context.model.layout, held))
 
     def train(
         self,
@@ -84,10 +84,10 @@ class Ranks(PlainServer):
         layout, part = context.model.layout, self.up(context)
 
         def fill(vector: Tensor) -> Tensor:
-            return pack(layout, self._padded(context.model, unpack(part, vector)))
+            return pack_tensors(layout, self._padded(context.model, unpack_tensors(part, vector)))
 
         def pull(gradient: Tensor) -> Tensor:
-            return self._cut(context, unpack(layout, gradient))
+            return self._cut(context, unpack_tensors(layout, gradient))
 
         return Reduced(context.model, part.numel, fill, pull)
 
@@ -104,11 +104,13 @@ class Ranks(PlainServer):
     def trained(self, context: RoundContext, held: Tensor, upload: Upload) -> Tensors:
         """Return the tensors that a client ended with, in its own rank."""
         mine = context.for_client(upload.client)
-        return unpack(self.up(mine), self.download(mine, held) + upload.delta)
+        return unpack_tensors(self.up(mine), self.download(mine, held) + upload.delta)
 
     def _cut(self, context: RoundContext, whole: Tensors) -> Tensor:
         part = self.up(context)
-        return pack(part, {n: whole[n][tuple(map(slice, s))] for n, s in part.shapes.items()})
+        return pack_tensors(
+            part, {n: whole[n][tuple(map(slice, s))] for n, s in part.shapes.items()}
+        )
 
     def _padded(self, model: Trainable, part: Tensors) -> Tensors:
         out = dict(part)

@@ -12,7 +12,7 @@ from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import Averaging, Correct
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora.named_tensors import pack, unpack
+from fedbytes.federated.lora.named_tensors import pack_tensors, unpack_tensors
 from fedbytes.federated.lora.subspace import Reduced
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraLayers, LoraPair
@@ -124,15 +124,15 @@ class LoraAveraging(Averaging):
             the part's delta `[part.numel]`.
         """
         device = model.flat.device
-        fixed = unpack(model.layout, whole.to(device))
+        fixed = unpack_tensors(model.layout, whole.to(device))
 
         def fill(vector: Tensor) -> Tensor:
-            return pack(model.layout, fixed | unpack(part, vector))
+            return pack_tensors(model.layout, fixed | unpack_tensors(part, vector))
 
         def pull(gradient: Tensor) -> Tensor:
-            return pack(part, unpack(model.layout, gradient))
+            return pack_tensors(part, unpack_tensors(model.layout, gradient))
 
-        start = pack(part, unpack(model.layout, whole))
+        start = pack_tensors(part, unpack_tensors(model.layout, whole))
         reduced = Reduced(model, part.numel, fill, pull)
         return self.local_reduced(reduced, start, indices, memory, rng)
 

@@ -10,13 +10,13 @@ from fedbytes.compression.layout import Layout
 Tensors = dict[str, Tensor]
 
 
-def unpack(layout: Layout, vector: Tensor) -> Tensors:
+def unpack_tensors(layout: Layout, vector: Tensor) -> Tensors:
     """Return the tensors of a vector `[layout.numel]` by name, as views."""
     shapes = layout.shapes
     return {name: vector[place].view(shapes[name]) for name, place in layout.slices().items()}
 
 
-def pack(layout: Layout, tensors: Mapping[str, Tensor]) -> Tensor:
+def pack_tensors(layout: Layout, tensors: Mapping[str, Tensor]) -> Tensor:
     """Return the vector `[layout.numel]` of tensors that are given by name; others are left out.
 
     Raises:

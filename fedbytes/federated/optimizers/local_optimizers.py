@@ -6,7 +6,7 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from fedbytes.models.capability import can_step
+from fedbytes.models.base.capability import can_step
 from fedbytes.process.optional_imports import import_bitsandbytes
 
 LocalOptimizer = Literal["adamw", "sgd", "adamw8bit", "paged_adamw8bit"]

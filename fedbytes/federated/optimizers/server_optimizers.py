@@ -9,13 +9,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-ServerState = dict[str, Tensor]
+ServerMemory = dict[str, Tensor]
 Accumulate = Callable[[Tensor, Tensor], Tensor]
 
 
 def sgd(
-    mean: Tensor, state: ServerState, *, learning_rate: float, momentum: float
-) -> tuple[Tensor, ServerState]:
+    mean: Tensor, state: ServerMemory, *, learning_rate: float, momentum: float
+) -> tuple[Tensor, ServerMemory]:
     """SGD with heavy-ball momentum; learning rate 1 and momentum 0 is FedAvg."""
     if momentum == 0.0:
         return mean * learning_rate, state
@@ -24,8 +24,8 @@ def sgd(
 
 
 def nesterov(
-    mean: Tensor, state: ServerState, *, learning_rate: float, momentum: float
-) -> tuple[Tensor, ServerState]:
+    mean: Tensor, state: ServerMemory, *, learning_rate: float, momentum: float
+) -> tuple[Tensor, ServerMemory]:
     """SGD with Nesterov momentum as PyTorch and DiLoCo have it: v = mean + m v; mean + m v moves.
 
     Nesterov's own form looks ahead before the gradient; here the model that clients are sent is
@@ -37,13 +37,13 @@ def nesterov(
 
 def adaptive(
     mean: Tensor,
-    state: ServerState,
+    state: ServerMemory,
     accumulate: Accumulate,
     *,
     learning_rate: float,
     beta1: float = 0.9,
     tau: float = 1e-3,
-) -> tuple[Tensor, ServerState]:
+) -> tuple[Tensor, ServerMemory]:
     """Scale a running mean by what squares of means add up to; no bias correction, as in the paper.
 
     Args:

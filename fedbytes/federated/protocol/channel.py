@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.protocol.ledger import EVERYONE, Direction, Entry, Ledger
-from fedbytes.federated.protocol.messages import KINDS
+from fedbytes.federated.protocol.messages import KIND_NAMES
 
 SERVER = 0xFFFFFFFF
 """The sender of what the server sends; clients count from 0."""
@@ -58,7 +58,7 @@ class Channel:
         self._heard.clear()  # the server has sent what this exchange sends
         for data in frames:
             kind, codec = Frame.peek(data)
-            entry = self._book(data, round_, client, "up", KINDS.get(kind, "malformed"))
+            entry = self._book(data, round_, client, "up", KIND_NAMES.get(kind, "malformed"))
             if codec:
                 entry.encode_seconds = self.clock.lap("encode")
             yield self.deliver(data)

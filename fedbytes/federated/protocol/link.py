@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from fedbytes.compression.codec import Codec, codec_spec, make_codec
-from fedbytes.compression.error_feedback import Feedback, Held, Memory, Sent
+from fedbytes.compression.error_feedback import Feedback, Memory, SenderState, Sent
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.residual_guard import ResidualGuard, require_contracting
 from fedbytes.labels import short_label
@@ -34,7 +34,7 @@ class Link:
         if self.memory.feedback != "none":
             require_contracting(self.codec)
 
-    def encode(self, x: Tensor, held: Held, shared: Shared) -> Sent:
+    def encode(self, x: Tensor, held: SenderState, shared: Shared) -> Sent:
         """Return the payload for `x` `[numel]` and what the sender keeps for the next one."""
         return self.memory.encode(self.codec, x, held, shared)
 
@@ -94,10 +94,10 @@ def check_residual(guards: dict[str, dict[str, Any]], key: str, update: Tensor, 
     Raises:
         DivergedError: if the residual grows without bound.
     """
-    if sent.lost is None:
+    if sent.residual is None:
         return
     guard = ResidualGuard(**guards.get(key, {}))
-    guard.check(update, sent.lost)
+    guard.check(update, sent.residual)
     guards[key] = asdict(guard)
 
 

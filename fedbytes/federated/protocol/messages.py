@@ -20,7 +20,7 @@ KIND_IDS = {
     "exchange": 8,
 }
 """What a frame says of its payload. `exchange` is what an aggregation sends beside deltas."""
-KINDS = {number: kind for kind, number in KIND_IDS.items()}
+KIND_NAMES = {number: kind for kind, number in KIND_IDS.items()}
 
 _METRICS = struct.Struct("<Qf")  # examples, mean training loss
 _SEED = struct.Struct("<Q")

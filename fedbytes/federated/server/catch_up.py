@@ -18,17 +18,17 @@ from fedbytes.federated.protocol.messages import frame_seed, frame_vector
 from fedbytes.federated.replica import STATE_CODEC
 from fedbytes.federated.server.server_state import ServerState
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 def cheapest_way(
     synced: int,
-    missed: Sequence[T] | None,
+    missed: Sequence[_T] | None,
     *,
-    seed: T | None,
-    whole: Callable[[], list[T]],
-    cost: Callable[[T], int],
-) -> list[T]:
+    seed: _T | None,
+    whole: Callable[[], list[_T]],
+    cost: Callable[[_T], int],
+) -> list[_T]:
     """Return what brings a client up to date in the fewest bytes.
 
     Args:

@@ -15,7 +15,7 @@ from fedbytes.federated.hooks import Context
 from fedbytes.federated.protocol.channel import Message
 from fedbytes.federated.protocol.link import check_residual
 from fedbytes.federated.protocol.messages import (
-    KINDS,
+    KIND_NAMES,
     check_layout,
     open_announcement,
     open_metrics,
@@ -89,7 +89,7 @@ class Server:
         """
         for data in frames:
             frame = Frame.unpack(data, round=self.context.round, sender=client)
-            kind = KINDS.get(frame.kind)
+            kind = KIND_NAMES.get(frame.kind)
             if kind == "announcement":
                 check_layout(frame, self.shared_up(client))
                 number = open_announcement(frame)
@@ -166,7 +166,7 @@ class Server:
             sent = fed.downlink.for_model.encode(update, state.senders.get(key, {}), shared)
         state.encode_seconds = self.clock.lap("encode")
         check_residual(state.guards, key, update, sent)
-        state.senders[key] = sent.held
+        state.senders[key] = sent.state
         with self.clock.phase("decode"):
             state.reference = fed.downlink.codec.decode(sent.data, shared)
         self.clock.lap("decode")

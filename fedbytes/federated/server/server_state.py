@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fedbytes.compression.error_feedback import Held
+from fedbytes.compression.error_feedback import SenderState
 
 
 @dataclass
@@ -34,7 +34,7 @@ class ServerState:
     optimizer: dict[str, Tensor] = field(default_factory=dict)
     updates: list[bytes] = field(default_factory=list)
     reference: Tensor | None = None
-    senders: dict[str, Held] = field(default_factory=dict)
+    senders: dict[str, SenderState] = field(default_factory=dict)
     guards: dict[str, dict[str, Any]] = field(default_factory=dict)
     estimates: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     announced: dict[int, int] = field(default_factory=dict)

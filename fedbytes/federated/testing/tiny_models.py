@@ -20,7 +20,7 @@ TEXT_MODELS: tuple[dict[str, Any], ...] = (
 )
 
 
-class Regression:
+class TinyRegression:
     """Softmax regression on Gaussian features, `Trainable` to the round."""
 
     def __init__(self, seed: int = 0) -> None:
@@ -94,11 +94,11 @@ def text_model(model: str, adapter: Any, kind: str = "classification") -> Traina
 def tiny_models(wanted: Mapping[str, Any] | None = None) -> Iterator[Callable[[], Trainable]]:
     """Yield makers of tiny models: the one that is `wanted` alone, or each in turn."""
     if wanted is None:
-        yield Regression
+        yield TinyRegression
     for fields in (wanted,) if wanted else TEXT_MODELS:
         yield lambda fields=fields: text_model(**fields)  # type: ignore[misc]
 
 
 def examples_of(model: Trainable) -> int:
     """Return how many training examples a tiny model has."""
-    return EXAMPLES if isinstance(model, Regression) else len(model.task.train)  # type: ignore[attr-defined]
+    return EXAMPLES if isinstance(model, TinyRegression) else len(model.task.train)  # type: ignore[attr-defined]

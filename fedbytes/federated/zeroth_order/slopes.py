@@ -9,7 +9,7 @@ from fedbytes.federated.algorithm import Compatibility
 from fedbytes.federated.trainable import Trainable
 from fedbytes.federated.zeroth_order.directions import add_directions
 
-Difference = Literal["forward", "central"]
+FiniteDifference = Literal["forward", "central"]
 
 
 def loss_at(model: Trainable, base: Tensor, keys: list[int], lengths: list[float], b: Any) -> float:
@@ -29,7 +29,7 @@ def slopes(
     keys: list[int],
     batch: Any,
     radius: float,
-    difference: Difference,
+    difference: FiniteDifference,
 ) -> tuple[list[float], float]:
     """Return the slope of the batch's loss along each direction, and the loss.
 

@@ -6,7 +6,11 @@ from fedbytes.models.adapter import ADAPTERS, AnyInitial
 from fedbytes.models.adapter_parts.peft_injection import inject_peft
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.adapters.lora import check_rank_fits
-from fedbytes.models.initialisers import draw_uniform, fill_zeros, keep_value
+from fedbytes.models.initialisers import (
+    draw_uniform,
+    fill_zeros,
+    keep_value,
+)
 from fedbytes.plugin_fields import bounded
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.prepend_prompt import prepend_prompt
 from fedbytes.models.adapter_parts.soft_prompt import SoftPrompt
-from fedbytes.models.capability import can_run_lstm, run_lstm
+from fedbytes.models.base.capability import can_run_lstm, run_lstm
 from fedbytes.models.initialisers import draw_uniform_below
 from fedbytes.plugin_fields import added_field, bounded
 from fedbytes.process.quiet import quiet_logger

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from fedbytes.models.capability import can_compute
+from fedbytes.models.base.capability import can_compute
 from fedbytes.models.forward_patch import replace_forward
 from fedbytes.process.optional_imports import import_bitsandbytes
 

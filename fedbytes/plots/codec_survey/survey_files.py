@@ -32,7 +32,7 @@ def write_survey(survey: Survey, folder: Path) -> list[Path]:
     """Write the rows as CSV, the codecs' own examples as Markdown, and the figures.
 
     Args:
-        survey: rows of `survey`, `survey_means` and `overheads` in `fedbytes.compression.measure`.
+        survey: rows of `survey`, `survey_means` and `overheads` (`compression.measurement`).
         folder: made if it is not there.
     """
     folder.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.codec import Floats
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 BUCKET = 512
 
@@ -24,7 +24,7 @@ def _nmse(y: Floats, x: Floats) -> float:
 
 @pytest.mark.parametrize("norm", ["l2", "max"])
 def test_qsgd_sends_one_of_the_two_levels_around_each_coordinate(norm: str) -> None:
-    x = draw("t3", 10_000, np.random.default_rng(0))
+    x = draw_vector("t3", 10_000, np.random.default_rng(0))
     y, _ = _through({"name": "qsgd", "levels": 5, "bucket": BUCKET, "norm": norm}, x)
     for at in range(0, x.size, BUCKET):
         part = x[at : at + BUCKET].astype(np.float64)
@@ -48,14 +48,14 @@ def test_qsgd_sends_one_of_the_two_levels_around_each_coordinate(norm: str) -> N
     ids=str,
 )
 def test_rate_and_loss_on_a_gaussian(spec: dict, rate: float, nmse: float) -> None:
-    x = draw("gauss", 500_000, np.random.default_rng(1))
+    x = draw_vector("gauss", 500_000, np.random.default_rng(1))
     y, bits = _through(spec, x)
     assert bits < rate
     assert _nmse(y, x) < nmse
 
 
 def test_terngrad_is_ternary_and_clips_at_deviations() -> None:
-    x = draw("gauss", 50_000, np.random.default_rng(2)) + np.float32(0.1)
+    x = draw_vector("gauss", 50_000, np.random.default_rng(2)) + np.float32(0.1)
     y, _ = _through({"name": "terngrad"}, x)
     top = np.abs(x).max()
     assert np.array_equal(np.unique(y), np.array([-top, 0, top], np.float32))
@@ -64,7 +64,7 @@ def test_terngrad_is_ternary_and_clips_at_deviations() -> None:
 
 
 def test_natural_sends_powers_of_two_next_to_each_value_and_keeps_them() -> None:
-    x = draw("t3", 20_000, np.random.default_rng(3))
+    x = draw_vector("t3", 20_000, np.random.default_rng(3))
     y, _ = _through({"name": "natural"}, x)
     exact = np.exp2(np.rint(np.log2(np.abs(y))))
     assert np.array_equal(np.abs(y), exact)
@@ -82,7 +82,7 @@ def test_natural_is_unbiased_for_a_subnormal_value() -> None:
 
 
 def test_rounding_differs_between_rounds() -> None:
-    x = draw("gauss", 1000, np.random.default_rng(4))
+    x = draw_vector("gauss", 1000, np.random.default_rng(4))
     for name in ("qsgd", "terngrad", "natural"):
         first, other = (_through({"name": name}, x, round_)[0] for round_ in (0, 1))
         assert not np.array_equal(first, other)

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.quantisers.dither import common_dither, fold, unfold
-from fedbytes.compression.quantisers.uniform import quantise
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.quantisers.dither import common_dither, fold_signs, unfold_signs
+from fedbytes.compression.quantisers.uniform import quantise_uniform
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 LAYOUT = Layout({"x": (4000,)})
 
@@ -40,18 +40,18 @@ def test_without_a_place_the_sender_counts() -> None:
 
 def test_folding_comes_back() -> None:
     dither = _dither(2)
-    x = draw("gauss", dither.size, np.random.default_rng(0))
-    folded = fold(x, dither) + np.abs(dither)
-    np.testing.assert_allclose(unfold(folded, dither, 1.0), x, atol=3e-7)
+    x = draw_vector("gauss", dither.size, np.random.default_rng(0))
+    folded = fold_signs(x, dither) + np.abs(dither)
+    np.testing.assert_allclose(unfold_signs(folded, dither, 1.0), x, atol=3e-7)
 
 
 def _mean_loss(spec: dict, clients: int, correlation: float, numel: int = 50_000) -> float:
     generator = np.random.default_rng(0)
     codec, layout = make_codec(spec), Layout({"x": (numel,)})
-    common = draw("gauss", numel, generator)
+    common = draw_vector("gauss", numel, generator)
     true, found = np.zeros(numel), np.zeros(numel)
     for place in range(clients):
-        own = draw("gauss", numel, generator)
+        own = draw_vector("gauss", numel, generator)
         x = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own
         x = torch.from_numpy(x.astype(np.float32))
         shared = Shared(layout, sender=100 + 7 * place, place=place)
@@ -74,16 +74,16 @@ def test_nothing_is_lost_where_clients_do_not_agree() -> None:
 
 def test_folding_saves_bits() -> None:
     generator = np.random.default_rng(1)
-    x = draw("gauss", 100_000, generator)
+    x = draw_vector("gauss", 100_000, generator)
     dither = generator.random(x.size, np.float32) - np.float32(0.5)
-    plain = quantise(x, 2.3, dither)
-    folded = quantise(fold(x, dither), 2.3, np.abs(dither))
+    plain = quantise_uniform(x, 2.3, dither)
+    folded = quantise_uniform(fold_signs(x, dither), 2.3, np.abs(dither))
     assert 8 * (plain.size() - folded.size()) / x.size > 0.12
 
 
 @pytest.mark.parametrize("bits", [0.5, 1.0, 2.0, 4.0])
 def test_the_rate_is_met(bits: float) -> None:
-    x = torch.from_numpy(draw("gauss", 200_000, np.random.default_rng(2)))
+    x = torch.from_numpy(draw_vector("gauss", 200_000, np.random.default_rng(2)))
     data = make_codec("correlated", bits=bits).encode(x, Shared(Layout({"x": (200_000,)})))
     assert abs(8 * len(data) / 200_000 / bits - 1) < 0.02
 

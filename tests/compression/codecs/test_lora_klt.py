@@ -6,10 +6,18 @@ import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.codecs.lora_klt.eigen import eigen
-from fedbytes.compression.codecs.lora_klt.matrices import geometry, load, rank_bases, unload
-from fedbytes.compression.codecs.lora_klt.rank_one_components import leading, most_components
+from fedbytes.compression.codecs.lora_klt.matrices import (
+    gather_matrices,
+    plan_matrices,
+    rank_bases,
+    scatter_matrices,
+)
+from fedbytes.compression.codecs.lora_klt.rank_one_components import (
+    leading_components,
+    most_components,
+)
 from fedbytes.compression.numerics.kernels import numpy_only
-from fedbytes.compression.testing.sample_vectors import draw, draw_lora, layout_of
+from fedbytes.compression.testing.sample_vectors import draw_lora_update, draw_vector, sample_layout
 
 
 def _loss(codec, x: np.ndarray, shared: Shared) -> float:
@@ -19,7 +27,7 @@ def _loss(codec, x: np.ndarray, shared: Shared) -> float:
 
 @pytest.fixture(scope="module")
 def adapter() -> tuple[Shared, np.ndarray]:
-    layout, x, reference = draw_lora(np.random.default_rng(1), rank=16, width=384, pairs=6)
+    layout, x, reference = draw_lora_update(np.random.default_rng(1), rank=16, width=384, pairs=6)
     return Shared(layout, reference=torch.from_numpy(reference)), x
 
 
@@ -43,19 +51,19 @@ def test_a_reference_of_the_same_directions_helps(adapter) -> None:
 
 @pytest.mark.parametrize("distribution", ["gauss", "t3"])
 def test_vectors_without_structure_lose_no_more_than_with_ecsq(distribution: str) -> None:
-    x = draw(distribution, 100_000, np.random.default_rng(2))
-    layout, _, _ = draw_lora(np.random.default_rng(1), rank=16, width=384, pairs=6)
+    x = draw_vector(distribution, 100_000, np.random.default_rng(2))
+    layout, _, _ = draw_lora_update(np.random.default_rng(1), rank=16, width=384, pairs=6)
     x = x[: layout.numel]
-    useless = torch.from_numpy(draw("gauss", x.size, np.random.default_rng(3)))
-    for shared in (Shared(layout, reference=useless), Shared(layout_of(x.size))):
+    useless = torch.from_numpy(draw_vector("gauss", x.size, np.random.default_rng(3)))
+    for shared in (Shared(layout, reference=useless), Shared(sample_layout(x.size))):
         for bits in (0.5, 2.0):
             loss = _loss(make_codec("lora_klt", bits=bits, basis="reference"), x, shared)
             assert loss < 1.03 * _loss(make_codec("ecsq", bits=bits), x, shared)
 
 
 def test_equal_magnitudes_are_coded_where_the_rate_allows_only_some() -> None:
-    x = np.sign(draw("gauss", 60_000, np.random.default_rng(4)))
-    codec, shared = make_codec("lora_klt", bits=0.6), Shared(layout_of(x.size))
+    x = np.sign(draw_vector("gauss", 60_000, np.random.default_rng(4)))
+    codec, shared = make_codec("lora_klt", bits=0.6), Shared(sample_layout(x.size))
     assert abs(8 * len(codec.encode(torch.from_numpy(x), shared)) / x.size - 0.6) < 0.012
     assert _loss(codec, x, shared) < 0.45
 
@@ -74,17 +82,17 @@ def test_ratio_moves_error_between_the_factors(adapter) -> None:
 
 
 def test_planes_hold_every_coordinate_once_and_turning_is_undone() -> None:
-    layout, x, reference = draw_lora(np.random.default_rng(5))
+    layout, x, reference = draw_lora_update(np.random.default_rng(5))
     for factored in (True, False):
-        shape = geometry(layout, factored)
+        shape = plan_matrices(layout, factored)
         bases = rank_bases(shape, reference)
         work, back = np.full_like(x, np.nan), np.full_like(x, np.nan)
-        load(shape, x, bases, work)
-        unload(shape, work, bases, back)
+        gather_matrices(shape, x, bases, work)
+        scatter_matrices(shape, work, bases, back)
         np.testing.assert_allclose(back, x, rtol=1e-5, atol=1e-6)
         assert np.isfinite(work).all()
     names = {"lora_A": (3, 5), "lora_B": (7, 2), "x.lora_A": (0, 4), "x.lora_B": (4, 0)}
-    assert geometry(Layout(names)).pairs == 0  # ranks differ, or nothing is there
+    assert plan_matrices(Layout(names)).pairs == 0  # ranks differ, or nothing is there
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 32])
@@ -108,20 +116,20 @@ def test_leading_directions_hold_the_energy_that_singular_vectors_do(shape) -> N
     weights = generator.standard_normal((shape[0], 3)) * [5, 2, 1]
     matrix = weights @ generator.standard_normal((3, shape[1]))
     matrix = (matrix + 0.01 * generator.standard_normal(shape)).astype(np.float32)
-    vectors, energies = leading(matrix)
+    vectors, energies = leading_components(matrix)
     assert vectors.shape == (shape[0], most_components(*shape))
     exact = np.linalg.svd(matrix.astype(np.float64), compute_uv=False)[:3] ** 2
     np.testing.assert_allclose(energies[:3], exact, rtol=1e-3)
     held = np.linalg.norm(vectors[:, :3].T @ matrix, axis=1) ** 2
     np.testing.assert_allclose(held, exact, rtol=1e-3)
     with numpy_only():
-        again = leading(matrix)
+        again = leading_components(matrix)
     assert np.array_equal(again[0], vectors)
     assert np.array_equal(again[1], energies)
 
 
 def test_bytes_are_the_same_without_numba(adapter) -> None:
-    layout, x, reference = draw_lora(np.random.default_rng(7), rank=8, width=64)
+    layout, x, reference = draw_lora_update(np.random.default_rng(7), rank=8, width=64)
     shared = Shared(layout, reference=torch.from_numpy(reference))
     codec, given = make_codec("lora_klt", bits=1.0, basis="reference"), torch.from_numpy(x)
     data = codec.encode(given, shared)
@@ -148,7 +156,7 @@ def test_impossible_fields_are_refused(fields: dict) -> None:
 
 
 def test_a_reference_that_is_not_finite_is_refused() -> None:
-    layout, x, reference = draw_lora(np.random.default_rng(8))
+    layout, x, reference = draw_lora_update(np.random.default_rng(8))
     reference[3] = np.nan
     shared = Shared(layout, reference=torch.from_numpy(reference))
     with pytest.raises(ValueError, match="reference is not finite"):

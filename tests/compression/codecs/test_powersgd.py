@@ -8,8 +8,12 @@ import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.codec import seal
-from fedbytes.compression.codecs.powersgd.factor_plan import Plan
-from fedbytes.compression.codecs.powersgd.products import orthonormal, project_columns, project_rows
+from fedbytes.compression.codecs.powersgd.factor_plan import FactorPlan
+from fedbytes.compression.codecs.powersgd.products import (
+    orthonormal_rows,
+    project_columns,
+    project_rows,
+)
 from fedbytes.compression.numerics.kernels import numpy_only
 from fedbytes.compression.testing.sample_vectors import edge_cases
 
@@ -56,8 +60,8 @@ def test_tensors_that_factors_would_not_shorten_are_sent_as_they_are() -> None:
     plain = LAYOUT.slices()
     for name in ("b", "conv", "bias", "thin"):
         assert torch.equal(y[plain[name]], x[plain[name]])
-    assert [piece.rank for piece in Plan(LAYOUT, 8).pieces] == [0, 0, 0, 0, 0]
-    assert [piece.rank for piece in Plan(LAYOUT, 7).pieces] == [7, 7, 7, 0, 0]
+    assert [piece.rank for piece in FactorPlan(LAYOUT, 8).pieces] == [0, 0, 0, 0, 0]
+    assert [piece.rank for piece in FactorPlan(LAYOUT, 7).pieces] == [7, 7, 7, 0, 0]
 
 
 def test_warm_start_follows_a_slowly_changing_matrix() -> None:
@@ -152,7 +156,7 @@ def test_the_products_are_products() -> None:
     q, p = generator.standard_normal((3, 67)), generator.standard_normal((3, 130))
     np.testing.assert_allclose(project_rows(matrix, q), q @ matrix.T.astype(np.float64))
     np.testing.assert_allclose(project_columns(matrix, p), p @ matrix.astype(np.float64))
-    basis = orthonormal(np.vstack((q, q[0] + q[1])))
+    basis = orthonormal_rows(np.vstack((q, q[0] + q[1])))
     np.testing.assert_allclose(basis[:3] @ basis[:3].T, np.eye(3), atol=1e-12)
     assert not basis[3].any()
 

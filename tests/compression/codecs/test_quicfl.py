@@ -8,8 +8,8 @@ from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.codec import DIGEST_BYTES, seal
 from fedbytes.compression.codecs.quicfl import _table
 from fedbytes.compression.numerics.kernels import numpy_only
-from fedbytes.compression.quantisers.random_table import intervals, quantise
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.quantisers.random_table import quantise_to_table, rounding_intervals
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 TOP = 12686  # the limit in units of 1 / 4096
 TABLES = [_table(bits) for bits in (1, 2, 3, 4)]
@@ -26,7 +26,7 @@ def test_tables_are_odd_ascend_and_reach_the_limit(table: np.ndarray) -> None:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: f"{table.shape}")
 def test_intervals_tile_the_range_and_ascend_in_each_row(table: np.ndarray) -> None:
-    lows, widths = (part.astype(np.int64) for part in intervals(table))
+    lows, widths = (part.astype(np.int64) for part in rounding_intervals(table))
     order = np.argsort(lows.ravel())
     ends = (lows + widths).ravel()[order]
     assert lows.min() == table[:, 0].sum()
@@ -43,19 +43,21 @@ def test_the_mean_over_all_randomness_is_the_value(table: np.ndarray) -> None:
     borders = np.array([0, row.size])
     for value in np.linspace(-TOP, TOP, 37):
         y = np.full(row.size, value, np.float32)
-        codes, beyond = quantise(y, borders, np.array([rows], np.float32), table, row, noise)
+        codes, beyond = quantise_to_table(
+            y, borders, np.array([rows], np.float32), table, row, noise
+        )
         mean = table[row, codes].mean()
         assert abs(mean - value) <= np.diff(table, axis=1).max() / rows / steps
         assert not beyond.any()
         with numpy_only():
-            again = quantise(y, borders, np.array([rows], np.float32), table, row, noise)
+            again = quantise_to_table(y, borders, np.array([rows], np.float32), table, row, noise)
         assert np.array_equal(again[0], codes)
 
 
 @pytest.mark.parametrize("distribution", ["gauss", "t3", "lora"])
 @pytest.mark.parametrize(("bits", "nmse"), [(1, 1.4654), (2, 0.21358), (3, 0.04265), (4, 0.009648)])
 def test_distortion_is_that_of_the_tables(bits: int, nmse: float, distribution: str) -> None:
-    x = draw(distribution, 200_000, np.random.default_rng(0))
+    x = draw_vector(distribution, 200_000, np.random.default_rng(0))
     shared, codec = Shared(Layout({"x": (x.size,)})), make_codec("quicfl", bits=bits)
     data = codec.encode(torch.from_numpy(x), shared)
     y = codec.decode(data, shared).numpy()

@@ -6,13 +6,13 @@ import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.numerics.kernels import numpy_only
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 MILLION = 1_000_000
 
 
 def _measure(spec: dict, distribution: str, numel: int = MILLION) -> tuple[float, float]:
-    x = torch.from_numpy(draw(distribution, numel, np.random.default_rng(11)))
+    x = torch.from_numpy(draw_vector(distribution, numel, np.random.default_rng(11)))
     codec, shared = make_codec(spec), Shared(Layout({"x": (numel,)}))
     data = codec.encode(x, shared)
     error = (codec.decode(data, shared) - x).double()
@@ -32,7 +32,7 @@ def test_ecsq_on_heavy_tails(bits: float, limit: float) -> None:
     rate, nmse = _measure({"name": "ecsq", "bits": bits}, "t3")
     assert abs(rate / bits - 1) < 0.02
     # The sample's own variance hangs on a few outliers; the distribution's is 3.
-    sample = draw("t3", MILLION, np.random.default_rng(11)).astype(np.float64)
+    sample = draw_vector("t3", MILLION, np.random.default_rng(11)).astype(np.float64)
     assert nmse * (sample**2).mean() / 3 < limit
 
 
@@ -59,7 +59,7 @@ def test_a_rate_is_met_whatever_the_shape(name: str, shape: str, bits: float) ->
     # itself has 12 bits.
     numel = 150_000
     if shape == "gauss":
-        x = draw("gauss", numel, np.random.default_rng(2))
+        x = draw_vector("gauss", numel, np.random.default_rng(2))
     elif shape == "uniform":
         x = np.random.default_rng(2).random(numel, np.float32) - np.float32(0.5)
     else:
@@ -119,7 +119,7 @@ def test_fixed_rates(spec: dict, rate: float, nmse: float) -> None:
 
 
 def test_a_message_over_240_tensors_costs_no_more_than_one_tensor() -> None:
-    x = torch.from_numpy(draw("gauss", 240 * 512, np.random.default_rng(0)))
+    x = torch.from_numpy(draw_vector("gauss", 240 * 512, np.random.default_rng(0)))
     one = Shared(Layout({"x": (240 * 512,)}))
     many = Shared(Layout({f"layer{i}": (16, 32) for i in range(240)}))
     for spec in ({"name": "ecsq", "bits": 1.0}, {"name": "topk"}, {"name": "int"}):
@@ -144,7 +144,7 @@ def test_a_message_over_240_tensors_costs_no_more_than_one_tensor() -> None:
     ids=str,
 )
 def test_numpy_alone_writes_the_same_bytes(spec: dict) -> None:
-    x = torch.from_numpy(draw("t3", 30_011, np.random.default_rng(0)))
+    x = torch.from_numpy(draw_vector("t3", 30_011, np.random.default_rng(0)))
     codec, shared = make_codec(spec), Shared(Layout({"x": (300, 100), "y": (11,)}))
     data = codec.encode(x, shared)
     y = codec.decode(data, shared)

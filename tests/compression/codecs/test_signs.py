@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 
 def _through(x: list[float], shapes: dict, name: str, **fields: object) -> list[float]:
@@ -29,7 +29,7 @@ def test_signsgd_sends_signs_alone() -> None:
 
 
 def test_two_levels_lose_no_more_than_one() -> None:
-    x = draw("gauss", 20_000, np.random.default_rng(0)) + np.float32(0.5)
+    x = draw_vector("gauss", 20_000, np.random.default_rng(0)) + np.float32(0.5)
     losses = [
         float(np.square(_through(x.tolist(), {"a": (20_000,)}, name) - x).sum())
         for name in ("onebit", "sign")

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.codecs.sketch.count_sketch import estimate, sketch
+from fedbytes.compression.codecs.sketch.count_sketch import estimate_vector, sketch_vector
 from fedbytes.compression.numerics.kernels import numpy_only
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 
 def _shared(n: int, **fields: int) -> Shared:
@@ -21,16 +21,16 @@ def _decode(spec: dict, x: np.ndarray, shared: Shared) -> np.ndarray:
 
 def test_the_sketch_of_a_sum_is_the_sum_of_the_sketches() -> None:
     generator = np.random.default_rng(0)
-    a, b = draw("gauss", 50_001, generator), draw("t3", 50_001, generator)
+    a, b = draw_vector("gauss", 50_001, generator), draw_vector("t3", 50_001, generator)
     tables = [
-        sketch(x, 5, 700, _shared(50_001, sender=sender).common_generator("sketch"))
+        sketch_vector(x, 5, 700, _shared(50_001, sender=sender).common_generator("sketch"))
         for sender, x in enumerate((a, b, a + b))
     ]
     np.testing.assert_allclose(tables[0] + tables[1], tables[2], atol=1e-4)
 
 
 def test_senders_of_a_round_hash_alike_and_rounds_apart() -> None:
-    x = draw("gauss", 3000, np.random.default_rng(0))
+    x = draw_vector("gauss", 3000, np.random.default_rng(0))
     spec = {"name": "sketch", "rows": 1, "extract": 1.0}
     first = _decode(spec, x, _shared(3000, sender=1))
     assert np.array_equal(first, _decode(spec, x, _shared(3000, sender=2)))
@@ -41,7 +41,7 @@ def test_senders_of_a_round_hash_alike_and_rounds_apart() -> None:
 
 def test_the_largest_coordinates_are_found() -> None:
     generator = np.random.default_rng(0)
-    x = 0.01 * draw("gauss", 100_000, generator)
+    x = 0.01 * draw_vector("gauss", 100_000, generator)
     heavy = np.sort(generator.choice(x.size, 100, replace=False))
     x[heavy] += np.sign(x[heavy])
     for values in ("fp32", {"name": "int", "bits": 8}):
@@ -54,7 +54,7 @@ def test_the_largest_coordinates_are_found() -> None:
 
 @pytest.mark.parametrize("density", [0.05, 0.5])
 def test_the_error_of_one_row_is_what_shares_its_cell(density: float) -> None:
-    x = draw("gauss", 40_000, np.random.default_rng(0))
+    x = draw_vector("gauss", 40_000, np.random.default_rng(0))
     spec = {"name": "sketch", "rows": 1, "density": density, "extract": 1.0}
     y = _decode(spec, x, _shared(x.size))
     assert np.isclose(((y - x) ** 2).sum() / (x**2).sum(), 1 / density, rtol=0.05)
@@ -64,17 +64,17 @@ def test_the_error_of_one_row_is_what_shares_its_cell(density: float) -> None:
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 6])
 def test_numpy_alone_writes_and_reads_the_same(rows: int) -> None:
-    x = draw("t3", 40_001, np.random.default_rng(0))
-    table = sketch(x, rows, 999, np.random.default_rng(1))
-    y = estimate(table, x.size, np.random.default_rng(1))
+    x = draw_vector("t3", 40_001, np.random.default_rng(0))
+    table = sketch_vector(x, rows, 999, np.random.default_rng(1))
+    y = estimate_vector(table, x.size, np.random.default_rng(1))
     with numpy_only():
-        assert np.array_equal(sketch(x, rows, 999, np.random.default_rng(1)), table)
-        assert np.array_equal(estimate(table, x.size, np.random.default_rng(1)), y)
+        assert np.array_equal(sketch_vector(x, rows, 999, np.random.default_rng(1)), table)
+        assert np.array_equal(estimate_vector(table, x.size, np.random.default_rng(1)), y)
 
 
 @pytest.mark.parametrize("rows", [2, 3, 5])
 def test_shrunken_medians_contract(rows: int) -> None:
-    for x in (draw("t3", 3000, np.random.default_rng(0)), np.eye(1, 3000, 7, np.float32)[0]):
+    for x in (draw_vector("t3", 3000, np.random.default_rng(0)), np.eye(1, 3000, 7, np.float32)[0]):
         spec = {"name": "sketch", "rows": rows, "density": 0.1, "extract": 1.0, "shrink": True}
         losses = [
             ((_decode(spec, x, _shared(3000, round=round_)) - x) ** 2).sum() / (x**2).sum()

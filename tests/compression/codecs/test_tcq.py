@@ -9,10 +9,10 @@ import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.codec import DIGEST_BYTES, seal
-from fedbytes.compression.codecs.tcq.search import MACHINES, lanes_for, search
-from fedbytes.compression.codecs.tcq.trellis_loops import CAP
+from fedbytes.compression.codecs.tcq.loops.trellis_loops import CAP
+from fedbytes.compression.codecs.tcq.search import TRELLISES, search_path, trellis_lanes
 from fedbytes.compression.numerics.kernels import numpy_only
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 MILLION = 1_000_000
 
@@ -39,7 +39,7 @@ def _nmse(y: np.ndarray, x: np.ndarray) -> float:
     ],
 )
 def test_tcq_is_near_the_gaussian_bound(distribution: str, bits: float, limit: float) -> None:
-    x = draw(distribution, MILLION, np.random.default_rng(11))
+    x = draw_vector(distribution, MILLION, np.random.default_rng(11))
     data, y = _coded({"name": "tcq", "bits": bits}, x)
     rate, nmse = 8 * len(data) / MILLION, _nmse(y, x)
     if distribution == "t3":  # the sample's own variance hangs on a few outliers
@@ -54,7 +54,7 @@ def test_tcq_is_near_the_gaussian_bound(distribution: str, bits: float, limit: f
 )
 def test_unbiased_is_near_the_best_unbiased_error(name: str, bits: float, limit: float) -> None:
     for distribution in ("gauss", "t3"):  # the rotation makes them alike
-        x = draw(distribution, MILLION, np.random.default_rng(12))
+        x = draw_vector(distribution, MILLION, np.random.default_rng(12))
         data, y = _coded({"name": name, "bits": bits, "rounding": "unbiased"}, x)
         assert abs(8 * len(data) / MILLION / bits - 1) < 0.02
         assert _nmse(y, x) < limit
@@ -64,7 +64,7 @@ def test_unbiased_is_near_the_best_unbiased_error(name: str, bits: float, limit:
 def test_unbiased_keeps_the_mean_of_faint_parts(name: str) -> None:
     # Groups of 16384 with energies from 1 to 1e-6: a common step alone would silence the faint.
     generator = np.random.default_rng(5)
-    x = draw("gauss", 4 * 16384, generator) * np.repeat([1, 0.1, 0.01, 0.001], 16384)
+    x = draw_vector("gauss", 4 * 16384, generator) * np.repeat([1, 0.1, 0.01, 0.001], 16384)
     x = x.astype(np.float32)
     draws = [_coded({"name": name, "bits": 1.0, "rounding": "unbiased"}, x, r) for r in range(20)]
     for part in np.split(np.arange(x.size), 4):
@@ -74,19 +74,19 @@ def test_unbiased_keeps_the_mean_of_faint_parts(name: str) -> None:
 
 @pytest.mark.parametrize("states", [4, 8])
 def test_the_search_finds_the_path_of_least_cost(states: int) -> None:
-    machine, generator = MACHINES[states], np.random.default_rng(states)
-    moves = np.array([[0, 0.1, 0.05, 0], [0, 0.2, 0, -0.1]], np.float32)
+    trellis, generator = TRELLISES[states], np.random.default_rng(states)
+    offsets = np.array([[0, 0.1, 0.05, 0], [0, 0.2, 0, -0.1]], np.float32)
     rates = np.tile(np.arange(CAP + 1, dtype=np.float32) / 4, (2, 1))
     x = 2 * generator.standard_normal(6, np.float32)
-    path = search(x, 1.0, machine, moves, rates)
+    path = search_path(x, 1.0, trellis, offsets, rates)
 
     def cost(levels: tuple[int, ...]) -> float:
         state, total = 0, 0.0
         for value, k in zip(np.abs(x), levels, strict=True):
-            c = int(machine.classes[state])
-            point = (2 * k - c) * (k > 0) + moves[c, min(k, 3)]
+            c = int(trellis.classes[state])
+            point = (2 * k - c) * (k > 0) + offsets[c, min(k, 3)]
             total += (float(value) - point) ** 2 + float(rates[c, k])
-            state = int(machine.follow[state, k % 2])
+            state = int(trellis.next_states[state, k % 2])
         return total
 
     best = min(map(cost, itertools.product(range(5), repeat=x.size)))
@@ -95,12 +95,20 @@ def test_the_search_finds_the_path_of_least_cost(states: int) -> None:
 
 
 def test_lanes_are_long() -> None:
-    assert [lanes_for(n) for n in (0, 1, 511, 512, 8191, 8192, 10**9)] == [1, 1, 1, 2, 16, 32, 32]
+    assert [trellis_lanes(n) for n in (0, 1, 511, 512, 8191, 8192, 10**9)] == [
+        1,
+        1,
+        1,
+        2,
+        16,
+        32,
+        32,
+    ]
 
 
 @pytest.mark.parametrize("spec", [{"bits": 1.3}, {"bits": 9.0, "states": 4}], ids=str)
 def test_numpy_alone_writes_the_same_bytes(spec: dict) -> None:
-    x = draw("t3", 20_011, np.random.default_rng(0))
+    x = draw_vector("t3", 20_011, np.random.default_rng(0))
     data, y = _coded({"name": "tcq", **spec}, x)
     with numpy_only():
         again, z = _coded({"name": "tcq", **spec}, x)
@@ -115,7 +123,7 @@ def test_tcq_keeps_something_where_the_rate_would_drop_everything() -> None:
 
 
 def test_eight_states_are_better_than_four() -> None:
-    x = draw("gauss", 200_000, np.random.default_rng(3))
+    x = draw_vector("gauss", 200_000, np.random.default_rng(3))
     gaps = []
     for states in (4, 8):
         data, y = _coded({"name": "tcq", "bits": 2.0, "states": states}, x)
@@ -124,7 +132,7 @@ def test_eight_states_are_better_than_four() -> None:
 
 
 def test_levels_that_are_no_path_are_refused() -> None:
-    x = draw("gauss", 1000, np.random.default_rng(3))
+    x = draw_vector("gauss", 1000, np.random.default_rng(3))
     codec, shared = make_codec("tcq"), Shared(Layout({"x": (1000,)}))
     body = bytearray(codec.encode(torch.from_numpy(x), shared)[:-DIGEST_BYTES])
     place = 1 + 2 + 4 + 6  # the count of class 0

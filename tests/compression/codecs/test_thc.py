@@ -10,7 +10,7 @@ from scipy.stats import norm
 from fedbytes.compression import Layout, Shared, decode_sum, make_codec, sum_payloads
 from fedbytes.compression.codec import DIGEST_BYTES, seal
 from fedbytes.compression.codecs.thc.integer_table import integer_table
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 
 def _coded(vectors: list[np.ndarray], **fields: float) -> tuple:
@@ -29,7 +29,7 @@ def _one_by_one(codec, payloads: list[bytes], shareds: list[Shared]) -> np.ndarr
 @pytest.mark.parametrize("n", [4096, 3 * 4096])
 def test_the_sum_decodes_exactly_to_the_mean(n: int) -> None:
     generator = np.random.default_rng(n)
-    vectors = [draw("t3", n, generator) * np.float32(scale) for scale in (1, 1.7, 4, 2)]
+    vectors = [draw_vector("t3", n, generator) * np.float32(scale) for scale in (1, 1.7, 4, 2)]
     codec, payloads, shareds = _coded(vectors)
     total = sum_payloads(codec, payloads, shareds)
     assert total.senders == 4
@@ -40,7 +40,7 @@ def test_the_sum_decodes_exactly_to_the_mean(n: int) -> None:
 @pytest.mark.parametrize("n", [1, 2, 100, 5000, 9001])
 def test_any_length_and_unlike_scales_add_up_to_float_arithmetic(n: int) -> None:
     generator = np.random.default_rng(n)
-    vectors = [draw("lora", n, generator) * np.float32(2.0 ** (3 * k)) for k in range(8)]
+    vectors = [draw_vector("lora", n, generator) * np.float32(2.0 ** (3 * k)) for k in range(8)]
     vectors[3][:] = 0
     codec, payloads, shareds = _coded(vectors)
     mean = decode_sum(sum_payloads(codec, payloads, shareds), shareds[0]).numpy()
@@ -56,7 +56,7 @@ def test_sums_of_nothing_and_of_zeros() -> None:
 
 def test_the_mean_of_many_is_near_the_true_mean() -> None:
     generator = np.random.default_rng(0)
-    vectors = [draw("gauss", 20_000, generator) for _ in range(16)]
+    vectors = [draw_vector("gauss", 20_000, generator) for _ in range(16)]
     codec, payloads, shareds = _coded(vectors)
     mean = decode_sum(sum_payloads(codec, payloads, shareds), shareds[0]).numpy()
     true = np.mean(vectors, axis=0)
@@ -65,7 +65,7 @@ def test_the_mean_of_many_is_near_the_true_mean() -> None:
 
 
 def test_sums_are_refused_where_they_make_no_sense() -> None:
-    x = draw("gauss", 100, np.random.default_rng(0))
+    x = draw_vector("gauss", 100, np.random.default_rng(0))
     codec, payloads, shareds = _coded([x, x * np.float32(2.0**40)])
     with pytest.raises(ValueError, match="differ by 2\\^40 between senders"):
         sum_payloads(codec, payloads, shareds)
@@ -98,7 +98,7 @@ def test_no_symmetric_table_rounds_better(bits: int, granularity: int) -> None:
 
 
 def test_clamping_is_all_the_bias() -> None:
-    x = draw("gauss", 4096, np.random.default_rng(0))
+    x = draw_vector("gauss", 4096, np.random.default_rng(0))
     layout, codec = Layout({"x": (x.size,)}), make_codec("thc", limit=2.0)
     mean = np.zeros(x.size)
     for sender in range(300):  # one rotation, independent rounding

@@ -10,19 +10,19 @@ from hypothesis import strategies as st
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.index_sets import pack_indices, read_indices
 from fedbytes.compression.coding.integers import (
-    join,
-    split,
+    join_tokens,
+    split_tokens,
     token_of,
     token_range,
     unzigzag,
     zigzag,
 )
-from fedbytes.compression.coding.reader import Reader, count_bytes
+from fedbytes.compression.coding.reader import Reader, pack_count
 from fedbytes.compression.numerics.kernels import numpy_only
 from fedbytes.compression.quantisers.bfloat16 import from_bf16, to_bf16
 from fedbytes.compression.quantisers.log_magnitude import WIDTHS, pack_values, read_values
-from fedbytes.compression.sparsifiers.top_k import largest
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.sparsifiers.top_k import select_top_k
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 
 def _reader(data: bytes) -> Reader:
@@ -58,10 +58,10 @@ def test_bits_refuse_wrong_sizes_and_padding() -> None:
 @given(st.lists(st.integers(0, 2**32 - 1), max_size=50))
 def test_tokens_come_back(numbers: list[int]) -> None:
     given_numbers = np.array(numbers, np.uint32)
-    tokens, raw = split(given_numbers)
+    tokens, raw = split_tokens(given_numbers)
     assert [token_of(number) for number in numbers] == tokens.tolist()
     reader = _reader(raw)
-    assert np.array_equal(join(tokens, reader, 2**32 - 1), given_numbers)
+    assert np.array_equal(join_tokens(tokens, reader, 2**32 - 1), given_numbers)
     reader.end()
 
 
@@ -124,8 +124,8 @@ def test_any_bytes_are_refused_or_are_indices(method: int, data: bytes, k: int) 
 @pytest.mark.parametrize("bits", WIDTHS)
 @pytest.mark.parametrize("distribution", ["gauss", "t3"])
 def test_kept_values_come_back_on_their_side_of_zero(bits: int, distribution: str) -> None:
-    x = draw(distribution, 100_000, np.random.default_rng(0))
-    values = x[largest(x, 1000)]
+    x = draw_vector(distribution, 100_000, np.random.default_rng(0))
+    values = x[select_top_k(x, 1000)]
     reader = _reader(pack_values(values, bits))
     found = read_values(reader, values.size, bits)
     reader.end()
@@ -137,16 +137,16 @@ def test_kept_values_come_back_on_their_side_of_zero(bits: int, distribution: st
 
 def test_largest_takes_ties_from_the_front_and_no_zeros() -> None:
     x = np.array([0, 3, -3, 1, 3, 0, -5], np.float32)
-    assert largest(x, 3).tolist() == [1, 2, 6]
-    assert largest(x, 2).tolist() == [1, 6]
-    assert largest(x, 7).tolist() == [1, 2, 3, 4, 6]
-    assert largest(np.zeros(5, np.float32), 2).tolist() == []
+    assert select_top_k(x, 3).tolist() == [1, 2, 6]
+    assert select_top_k(x, 2).tolist() == [1, 6]
+    assert select_top_k(x, 7).tolist() == [1, 2, 3, 4, 6]
+    assert select_top_k(np.zeros(5, np.float32), 2).tolist() == []
 
 
 def test_largest_agrees_with_sorting() -> None:
-    x = draw("t3", 5000, np.random.default_rng(0))
+    x = draw_vector("t3", 5000, np.random.default_rng(0))
     expected = np.sort(np.argsort(-np.abs(x))[:321])
-    assert np.array_equal(largest(x, 321), expected)
+    assert np.array_equal(select_top_k(x, 321), expected)
 
 
 def test_bf16_rounds_to_even_and_stays_finite() -> None:
@@ -160,10 +160,10 @@ def test_bf16_rounds_to_even_and_stays_finite() -> None:
 
 @given(st.integers(0, 2**34))
 def test_counts_come_back_within_their_limit(value: int) -> None:
-    assert _reader(count_bytes(value)).count("x", value) == value
+    assert _reader(pack_count(value)).count("x", value) == value
     if value:
         with pytest.raises(ValueError, match="allowed 0 to"):
-            _reader(count_bytes(value)).count("x", value - 1)
+            _reader(pack_count(value)).count("x", value - 1)
 
 
 @pytest.mark.parametrize("data", [b"", b"\x80", b"\x80\x00", b"\xff" * 9])

@@ -6,13 +6,13 @@ import scipy.fft
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.numerics.dct import _cosines, dct, undo_dct
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.numerics.dct import _cosines, dct, inverse_dct
+from fedbytes.compression.testing.sample_vectors import draw_vector
 from fedbytes.compression.transform import make_transform
 
 
 def _x(n: int) -> np.ndarray:
-    return draw("gauss", n, np.random.default_rng(n))
+    return draw_vector("gauss", n, np.random.default_rng(n))
 
 
 @pytest.mark.parametrize("chunk", [2, 4, 64, 4096])
@@ -28,7 +28,7 @@ def test_it_is_undone_whatever_the_length(n: int, chunk: int) -> None:
     x = _x(n)
     y = dct(x, chunk)
     assert np.isclose(np.linalg.norm(y), np.linalg.norm(x), rtol=1e-6)
-    np.testing.assert_allclose(undo_dct(y, chunk), x, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(inverse_dct(y, chunk), x, rtol=0, atol=1e-6)
 
 
 def test_the_tail_is_cut_into_powers_of_two() -> None:

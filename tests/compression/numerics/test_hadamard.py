@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from fedbytes.compression.numerics.hadamard import BLOCK, groups, rotate, unrotate
+from fedbytes.compression.numerics.hadamard import BLOCK, block_borders, inverse_rotate, rotate
 from fedbytes.compression.numerics.kernels import numpy_only
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 LENGTHS = [1, 2, 3, 5, 31, 32, 33, 64, 100, 201, 1000, 2047, BLOCK, BLOCK + 1, 3 * BLOCK - 1, 20000]
 
@@ -23,19 +23,19 @@ def test_rows_are_orthonormal(n: int) -> None:
 
 @pytest.mark.parametrize("n", LENGTHS)
 def test_undone_norm_kept_and_the_same_without_numba(n: int) -> None:
-    x = draw("t3", n, _generator(n))
+    x = draw_vector("t3", n, _generator(n))
     y = rotate(x, _generator())
     assert np.isclose(np.linalg.norm(y), np.linalg.norm(x), rtol=1e-6)
-    back = unrotate(y.copy(), _generator())
+    back = inverse_rotate(y.copy(), _generator())
     assert np.abs(back - x).max() <= 2e-6 * np.linalg.norm(x)
     with numpy_only():
         assert np.array_equal(rotate(x, _generator()), y)
-        assert np.array_equal(unrotate(y.copy(), _generator()), back)
+        assert np.array_equal(inverse_rotate(y.copy(), _generator()), back)
 
 
 def test_nothing_is_rotated_to_nothing() -> None:
     assert rotate(np.empty(0, np.float32), _generator()).size == 0
-    assert groups(0).tolist() == [0]
+    assert block_borders(0).tolist() == [0]
 
 
 @pytest.mark.parametrize("place", [0, 1234, 4095])
@@ -56,7 +56,7 @@ def test_a_tail_of_one_coordinate_is_mixed_with_a_block() -> None:
 
 @pytest.mark.parametrize("n", LENGTHS)
 def test_groups_tile_the_vector_and_have_one_variance_each(n: int) -> None:
-    borders = groups(n)
+    borders = block_borders(n)
     assert borders[0] == 0
     assert borders[-1] == n
     assert (np.diff(borders) > 0).all()
@@ -64,7 +64,7 @@ def test_groups_tile_the_vector_and_have_one_variance_each(n: int) -> None:
 
 
 def test_groups_even_out_what_lies_in_them() -> None:
-    x = draw("gauss", 3 * BLOCK, _generator())
+    x = draw_vector("gauss", 3 * BLOCK, _generator())
     x[: BLOCK // 2] *= 100
     y = rotate(x, _generator()).astype(np.float64)
     first = (y[: BLOCK // 2] ** 2).mean() / (y[BLOCK // 2 : BLOCK] ** 2).mean()

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
-from fedbytes.compression.testing.sample_vectors import draw, edge_cases
+from fedbytes.compression.testing.sample_vectors import draw_vector, edge_cases
 
 
 def _through(x: torch.Tensor, name: str, **fields: object) -> torch.Tensor:
@@ -22,7 +22,9 @@ def test_fp16_saturates_and_keeps_subnormals() -> None:
 
 @pytest.mark.parametrize("distribution", ["gauss", "t3", "lora"])
 def test_fp16_is_the_cast(distribution: str) -> None:
-    x = torch.from_numpy(draw(distribution, 10_001, np.random.default_rng(0)) * np.float32(1e-4))
+    x = torch.from_numpy(
+        draw_vector(distribution, 10_001, np.random.default_rng(0)) * np.float32(1e-4)
+    )
     assert torch.equal(_through(x, "fp16"), x.half().float())
 
 
@@ -44,7 +46,7 @@ def _cast(x: torch.Tensor, dtype: torch.dtype, top: float) -> torch.Tensor:
 @pytest.mark.parametrize("size", [1e-30, 1e-4, 1.0, 1e35])
 def test_fp8_is_the_cast_of_the_scaled_values(form: str, size: float) -> None:
     block = 100
-    x = torch.from_numpy(draw("t3", 10_050, np.random.default_rng(0)) * np.float32(size))
+    x = torch.from_numpy(draw_vector("t3", 10_050, np.random.default_rng(0)) * np.float32(size))
     expected = torch.cat([_cast(part, *FORMATS[form]) for part in x.split(block)])
     found = _through(x, "fp8", format=form, block=block)
     assert torch.equal(found.double(), expected)

@@ -6,7 +6,7 @@ import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.quantisers import dynamic_8bit
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 bnb = pytest.importorskip("bitsandbytes.functional")
 
@@ -44,7 +44,7 @@ def _theirs(
     [(1, 64, "gauss"), (65, 64, "t3"), (16401, 64, "gauss"), (6400, 256, "t3"), (9000, 32, "lora")],
 )
 def test_values_are_the_same(kind: str, numel: int, block: int, distribution: str) -> None:
-    x = torch.from_numpy(draw(distribution, numel, np.random.default_rng(numel)))
+    x = torch.from_numpy(draw_vector(distribution, numel, np.random.default_rng(numel)))
     assert torch.equal(_ours(x, kind, block, False), _theirs(x, kind, block, False))
 
 
@@ -52,7 +52,7 @@ def test_values_are_the_same(kind: str, numel: int, block: int, distribution: st
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("numel", [65, 100_001, 1_000_000])
 def test_double_quantised_values_are_the_same_given_the_mean(kind: str, numel: int) -> None:
-    x = torch.from_numpy(draw("gauss", numel, np.random.default_rng(numel)))
+    x = torch.from_numpy(draw_vector("gauss", numel, np.random.default_rng(numel)))
     scales = bnb.quantize_4bit(x, blocksize=64, quant_type=kind)[1].absmax
     mean = float(scales.double().mean().float())
     assert torch.equal(_ours(x, kind, 64, True), _theirs(x, kind, 64, True, mean))

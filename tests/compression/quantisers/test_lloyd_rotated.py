@@ -8,8 +8,8 @@ from scipy.stats import norm
 from fedbytes.compression import Codec, Layout, Shared, make_codec
 from fedbytes.compression.codec import DIGEST_BYTES, seal
 from fedbytes.compression.numerics.kernels import numpy_only
-from fedbytes.compression.quantisers.lloyd_max import levels
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.quantisers.lloyd_max import lloyd_max_levels
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 NUMEL = 100_000
 
@@ -26,7 +26,7 @@ def _nmse(y: np.ndarray, x: np.ndarray) -> float:
 
 @pytest.mark.parametrize("bits", range(1, 9))
 def test_levels_are_the_means_of_their_cells(bits: int) -> None:
-    found = levels(bits).astype(np.float64)
+    found = lloyd_max_levels(bits).astype(np.float64)
     edges = np.concatenate(([0], (found[1:] + found[:-1]) / 2, [np.inf]))
     means = -np.diff(norm.pdf(edges)) / np.diff(norm.cdf(edges))
     assert np.abs(found - means).max() < 1e-4
@@ -40,7 +40,7 @@ def test_levels_are_the_means_of_their_cells(bits: int) -> None:
 def test_distortion_is_that_of_a_gaussian_whatever_the_vector(
     bits: int, distortion: float, distribution: str
 ) -> None:
-    x = draw(distribution, NUMEL, np.random.default_rng(0))
+    x = draw_vector(distribution, NUMEL, np.random.default_rng(0))
     for scale, expected in (("biased", distortion), ("unbiased", distortion / (1 - distortion))):
         data, y = _coded(make_codec("eden", bits=bits, scale=scale), x)
         assert np.isclose(_nmse(y, x), expected, rtol=0.04)
@@ -50,7 +50,7 @@ def test_distortion_is_that_of_a_gaussian_whatever_the_vector(
 
 @pytest.mark.parametrize("bits", [0.1, 0.5, 1.25, 1.5, 2.7, 7.5])
 def test_fractional_rates_mix_the_neighbours(bits: int) -> None:
-    x = draw("gauss", NUMEL, np.random.default_rng(0))
+    x = draw_vector("gauss", NUMEL, np.random.default_rng(0))
     distortion = [1, 0.36338, 0.11748, 0.034548, 0.009501, 0, 0, 1.6348e-4, 4.119e-5]
     width, share = int(bits), bits - int(bits)
     mixed = (1 - share) * distortion[width] + share * distortion[width + 1]
@@ -62,7 +62,7 @@ def test_fractional_rates_mix_the_neighbours(bits: int) -> None:
 
 
 def test_drives_scales_are_least_squares_and_exact_projection() -> None:
-    x = draw("t3", 4096, np.random.default_rng(0))
+    x = draw_vector("t3", 4096, np.random.default_rng(0))
     biased = _coded(make_codec("drive", scale="biased"), x)[1]
     unbiased = _coded(make_codec("drive"), x)[1]
     ratio = np.linalg.norm(unbiased) / np.linalg.norm(biased)
@@ -73,7 +73,7 @@ def test_drives_scales_are_least_squares_and_exact_projection() -> None:
 
 @pytest.mark.parametrize("bits", [1, 2, 0.5])
 def test_no_bias_towards_a_coordinate_that_stands_out(bits: float) -> None:
-    x = draw("gauss", 1024, np.random.default_rng(0))
+    x = draw_vector("gauss", 1024, np.random.default_rng(0))
     x[5] = 0.5 * np.linalg.norm(x)  # a fifth of the energy: one round of signs fails here
     codec = make_codec("eden", bits=bits)
     found = np.array([_coded(codec, x, round)[1][5] for round in range(400)], np.float64)
@@ -82,7 +82,7 @@ def test_no_bias_towards_a_coordinate_that_stands_out(bits: float) -> None:
 
 
 def test_means_get_better_with_the_clients() -> None:
-    x = draw("lora", 20_000, np.random.default_rng(0))
+    x = draw_vector("lora", 20_000, np.random.default_rng(0))
     codec = make_codec("eden", bits=1)
     found = np.mean([_coded(codec, x, round)[1] for round in range(64)], axis=0)
     assert _nmse(found, x) < 0.571 / 64 * 1.2
@@ -90,7 +90,7 @@ def test_means_get_better_with_the_clients() -> None:
 
 @pytest.mark.parametrize("name", ["drive", "eden"])
 def test_long_vectors_are_the_same_without_numba(name: str) -> None:
-    x = draw("t3", 9001, np.random.default_rng(0))
+    x = draw_vector("t3", 9001, np.random.default_rng(0))
     data, y = _coded(make_codec(name), x)
     with numpy_only():
         data_too, y_too = _coded(make_codec(name), x)

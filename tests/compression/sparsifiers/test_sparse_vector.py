@@ -17,8 +17,8 @@ from fedbytes.compression.codecs.chunked_topk.subset_ranking import (
 from fedbytes.compression.codecs.chunked_topk.top_k_per_chunk import Chunks
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.numerics.kernels import numpy_only
-from fedbytes.compression.sparsifiers.sparse_vector import drawn
-from fedbytes.compression.testing.sample_vectors import draw, edge_cases
+from fedbytes.compression.sparsifiers.random_subset import random_subset
+from fedbytes.compression.testing.sample_vectors import draw_vector, edge_cases
 
 SPARSE = ["topk", "stc", "threshold", "chunked_topk", "randk", "dgc"]
 MILLION = 1_000_000
@@ -37,7 +37,7 @@ def test_the_sparse_codecs_say_so_and_others_do_not() -> None:
 
 @pytest.mark.parametrize("name", SPARSE)
 def test_zeros_are_never_sent_and_signs_are_kept(name: str) -> None:
-    x = draw("sparse", 5000, np.random.default_rng(0))
+    x = draw_vector("sparse", 5000, np.random.default_rng(0))
     y = _decode({"name": name, **({"density": 0.5} if name == "randk" else {})}, x)
     assert np.count_nonzero(y)
     assert np.array_equal(np.sign(y[y != 0]), np.sign(x[y != 0]))
@@ -45,7 +45,7 @@ def test_zeros_are_never_sent_and_signs_are_kept(name: str) -> None:
 
 
 def test_stc_is_topk_at_one_magnitude() -> None:
-    x = draw("t3", 5000, np.random.default_rng(0))
+    x = draw_vector("t3", 5000, np.random.default_rng(0))
     y = _decode({"name": "stc", "density": 0.02}, x)
     assert np.array_equal(y, _decode({"name": "topk", "density": 0.02, "bits": 1}, x))
     assert np.unique(np.abs(y)).size == 2  # zero and the mean magnitude
@@ -53,7 +53,7 @@ def test_stc_is_topk_at_one_magnitude() -> None:
 
 
 def test_threshold_keeps_what_reaches_it() -> None:
-    x = draw("gauss", 100_000, np.random.default_rng(0))
+    x = draw_vector("gauss", 100_000, np.random.default_rng(0))
     y = _decode({"name": "threshold", "threshold": 2.0, "bits": 32}, x)
     cutoff = 2 * np.sqrt((x.astype(np.float64) ** 2).mean())
     assert np.abs(x[y != 0]).min() > cutoff * (1 - 2**-12)  # it is rounded to 12 bits
@@ -70,7 +70,7 @@ def test_threshold_keeps_the_largest_where_none_reaches_it() -> None:
 @pytest.mark.parametrize("chunk", [64, 100, 4096, 50_000])
 @pytest.mark.parametrize("distribution", ["gauss", "t3"])
 def test_chunked_topk_keeps_the_largest_k_of_each_chunk(chunk: int, distribution: str) -> None:
-    x = draw(distribution, 20_011, np.random.default_rng(0))
+    x = draw_vector(distribution, 20_011, np.random.default_rng(0))
     y = _decode({"name": "chunked_topk", "chunk": chunk, "k": 5, "bits": 32}, x)
     for start in range(0, x.size, chunk):
         part, kept = np.abs(x[start : start + chunk]), y[start : start + chunk] != 0
@@ -107,7 +107,7 @@ def test_numpy_alone_finds_the_same_largest_of_each_chunk(size: int) -> None:
 )
 def test_places_in_chunks_cost_little_above_the_bound(chunk: int, k: int, above: float) -> None:
     n = 4096 * 50
-    x = draw("gauss", n, np.random.default_rng(0))
+    x = draw_vector("gauss", n, np.random.default_rng(0))
     chunks = Chunks(n, chunk, lambda size: k)
     kept = chunks.largest(x)
     data = chunks.pack(kept)
@@ -133,19 +133,19 @@ def test_sets_are_numbered_without_a_gap(n: int, k: int, seed: int) -> None:
 
 def test_a_set_that_does_not_exist_is_refused() -> None:
     chunks = Chunks(300, 100, lambda size: 1)
-    with pytest.raises(ValueError, match="set 127 of 100"):
+    with pytest.raises(ValueError, match="subset number 127 is out of range for chunks of 100"):
         chunks.read(Reader(memoryview(b"\x01\x7f\xc0\x1f"), "test"))
 
 
 def test_randk_draws_k_of_n_evenly_and_apart_for_each_sender() -> None:
     counts = np.zeros(50)
     for seed in range(2000):
-        kept = drawn(np.random.default_rng(seed), 50, 10)
+        kept = random_subset(np.random.default_rng(seed), 50, 10)
         assert (np.diff(kept) > 0).all()
         counts[kept] += 1
     assert counts.sum() == 20_000
     assert np.abs(counts - 400).max() < 5.5 * np.sqrt(2000 * 0.2 * 0.8)
-    x = draw("gauss", 5000, np.random.default_rng(0))
+    x = draw_vector("gauss", 5000, np.random.default_rng(0))
     spec = {"name": "randk", "density": 0.1, "bits": 32}
     first, second = (_decode(spec, x, sender=sender) for sender in (1, 2))
     assert np.count_nonzero(first) == 500
@@ -159,11 +159,11 @@ def test_randk_draws_k_of_n_evenly_and_apart_for_each_sender() -> None:
 def test_the_drawn_coordinates_are_those_of_smallest_key(n: int, k: int) -> None:
     keys = np.random.default_rng(5).integers(0, 1 << 32, n, np.uint32)
     expected = np.sort(np.argsort(keys, kind="stable")[:k])
-    assert np.array_equal(drawn(np.random.default_rng(5), n, k), expected)
+    assert np.array_equal(random_subset(np.random.default_rng(5), n, k), expected)
 
 
 def test_randk_pays_for_values_alone() -> None:
-    x = torch.from_numpy(draw("gauss", 100_000, np.random.default_rng(0)))
+    x = torch.from_numpy(draw_vector("gauss", 100_000, np.random.default_rng(0)))
     shared = Shared(Layout({"x": (100_000,)}))
     data = make_codec("randk", density=0.1, bits=4).encode(x, shared)
     assert len(data) < 5000 + 40
@@ -172,7 +172,7 @@ def test_randk_pays_for_values_alone() -> None:
 @pytest.mark.parametrize("density", [0.001, 0.01, 0.1])
 @pytest.mark.parametrize("distribution", ["gauss", "t3", "lora"])
 def test_dgc_keeps_half_of_k_to_k_and_the_largest(density: float, distribution: str) -> None:
-    x = draw(distribution, 200_000, np.random.default_rng(0))
+    x = draw_vector(distribution, 200_000, np.random.default_rng(0))
     for round_ in range(5):
         y = _decode({"name": "dgc", "density": density}, x, round=round_)
         kept = np.count_nonzero(y)
@@ -184,7 +184,7 @@ def test_dgc_warms_up_as_in_the_paper() -> None:
     codec = make_codec("dgc", density=0.001, warmup_rounds=4)
     densities = [codec.density_at(round_) for round_ in range(6)]  # type: ignore[attr-defined]
     assert np.allclose(densities, [0.25, 0.0625, 0.015625, 0.004, 0.001, 0.001], rtol=0.02)
-    x = draw("gauss", 100_000, np.random.default_rng(0))
+    x = draw_vector("gauss", 100_000, np.random.default_rng(0))
     y = _decode({"name": "dgc", "density": 0.001, "warmup_rounds": 4}, x, round=1)
     assert 0.5 < np.count_nonzero(y) / 6300 <= 1
     assert make_codec("dgc", density=0.5, warmup_rounds=4).density_at(0) == 0.5  # type: ignore[attr-defined]

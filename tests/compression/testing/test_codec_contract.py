@@ -18,8 +18,8 @@ from fedbytes.compression import (
 )
 from fedbytes.compression.codec import Floats, Payload
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.testing.fresh_process import decode_elsewhere
-from fedbytes.compression.testing.sample_vectors import draw, edge_cases, layout_of
+from fedbytes.compression.testing.fresh_process import decode_in_fresh_process
+from fedbytes.compression.testing.sample_vectors import draw_vector, edge_cases, sample_layout
 
 VARIANTS = default_variants()
 FIRST = ["bf16", "ecsq", "fp32", "int", "nf4", "sign", "topk"]
@@ -39,10 +39,10 @@ def test_contract(spec: dict) -> None:
 def test_a_fresh_process_decodes_every_codec_alike() -> None:
     cases = []
     for place, spec in enumerate(VARIANTS):
-        x = draw("t3", 700, np.random.default_rng(place))
-        codec, shared = make_codec(spec), Shared(layout_of(700), seed=3, round=2, sender=5)
+        x = draw_vector("t3", 700, np.random.default_rng(place))
+        codec, shared = make_codec(spec), Shared(sample_layout(700), seed=3, round=2, sender=5)
         cases.append((codec, codec.encode(torch.from_numpy(x), shared), shared))
-    for (codec, data, shared), found in zip(cases, decode_elsewhere(cases), strict=True):
+    for (codec, data, shared), found in zip(cases, decode_in_fresh_process(cases), strict=True):
         assert np.array_equal(found, codec.decode(data, shared).numpy()), codec
 
 
@@ -75,6 +75,8 @@ class _Wrong(Codec):
                 return (x / spread).astype("<f4")
         if self.fault == "writes":
             torch.from_numpy(x).mul_(2)
+        if self.fault == "greedy":
+            np.zeros(50 * x.size)
         if self.fault == "random":
             return np.random.default_rng().random(x.size, np.float32)
         return x.copy()
@@ -113,6 +115,14 @@ class _Wrong(Codec):
 def test_the_checks_find_faults(fault: str, finding: str) -> None:
     _Wrong.name = "wrong"
     assert finding in {f.property for f in check_codec(_Wrong(fault)) if not f.passed}
+
+
+def test_too_much_memory_is_reported_with_the_knob_that_allows_it() -> None:
+    _Wrong.name = "wrong"
+    (found,) = [f for f in check_codec(_Wrong("greedy")) if f.property == "memory"]
+    assert not found.passed
+    assert "limit 1862144 = encode_memory=16 bytes per coordinate + 256 KiB" in found.message
+    assert found.message.endswith("set encode_memory on the class")
 
 
 def test_edge_cases_cover_the_extremes() -> None:

@@ -6,7 +6,7 @@ import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.codec import DIGEST_BYTES
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 from fedbytes.labels import short_label
 
 LAYOUT = Layout({"q.lora_A": (8, 40), "q.lora_B": (60, 8), "v.lora_A": (8, 40), "head": (100,)})
@@ -21,7 +21,7 @@ RULES = {
 
 
 def _vector(numel: int = LAYOUT.numel, distribution: str = "gauss") -> torch.Tensor:
-    return torch.from_numpy(draw(distribution, numel, np.random.default_rng(4)))
+    return torch.from_numpy(draw_vector(distribution, numel, np.random.default_rng(4)))
 
 
 def _round_trip(spec: dict, x: torch.Tensor, layout: Layout = LAYOUT) -> tuple[bytes, torch.Tensor]:

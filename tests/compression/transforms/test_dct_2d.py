@@ -7,8 +7,8 @@ import torch
 
 from fedbytes.compression import Layout, Shared, codec_id, make_codec
 from fedbytes.compression.numerics.dct import dct
-from fedbytes.compression.testing.sample_vectors import draw
-from fedbytes.compression.transforms.dct.dct_2d import dct_squares, undo_dct_squares
+from fedbytes.compression.testing.sample_vectors import draw_vector
+from fedbytes.compression.transforms.dct.dct_2d import dct_squares, inverse_dct_squares
 
 LAYOUTS = [
     {},
@@ -20,7 +20,7 @@ LAYOUTS = [
 
 
 def _x(layout: Layout) -> np.ndarray:
-    return draw("gauss", layout.numel, np.random.default_rng(1))
+    return draw_vector("gauss", layout.numel, np.random.default_rng(1))
 
 
 @pytest.mark.parametrize("shapes", LAYOUTS, ids=str)
@@ -32,7 +32,7 @@ def test_it_is_undone_and_keeps_the_norm(shapes: dict, side: int) -> None:
     assert y.shape == x.shape
     assert y.dtype == np.float32
     assert np.isclose(np.linalg.norm(y), np.linalg.norm(x), rtol=1e-6)
-    np.testing.assert_allclose(undo_dct_squares(y, layout, side), x, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(inverse_dct_squares(y, layout, side), x, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize(("shape", "square"), [((128, 192), (64, 64)), ((8, 384), (8, 64))])

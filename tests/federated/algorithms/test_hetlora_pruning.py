@@ -6,7 +6,7 @@ from lora_models import STEPS, Watched, tiny
 
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.lora.named_tensors import unpack
+from fedbytes.federated.lora.named_tensors import unpack_tensors
 from fedbytes.federated.state import State
 from fedbytes.streams import stream
 
@@ -40,7 +40,7 @@ def announcements(run):
 
 def tail(run, vector, kept=2):
     """Return ||B|| ||A|| of the directions from `kept` on, summed over layers."""
-    parts = unpack(run.model.layout, vector)
+    parts = unpack_tensors(run.model.layout, vector)
     return sum(
         float(parts[p.b][:, kept:].norm() * parts[p.a][kept:].norm()) for p in run.model.lora.pairs
     )
@@ -84,8 +84,8 @@ def test_a_client_prunes_if_its_tail_became_smaller_and_not_else(decay):
         assert torch.equal(trained.delta, whole.delta)
         return
     assert trained.announces == 1
-    kept = unpack(prune.up(context.with_announcement(0, 1)), trained.delta)
-    for name, moved in unpack(run.model.layout, whole.delta).items():
+    kept = unpack_tensors(prune.up(context.with_announcement(0, 1)), trained.delta)
+    for name, moved in unpack_tensors(run.model.layout, whole.delta).items():
         place = tuple(map(slice, kept[name].shape))
         assert torch.equal(kept[name], moved[place])
 
@@ -106,7 +106,7 @@ def test_the_penalty_pulls_at_the_tail():
 def test_the_server_takes_what_was_pruned_for_zero():
     run = Watched({"name": "hetlora", "gamma": 0.5, "penalty": 1.0}, 1, tiny(rank=RANK)).go(4)
     assert run.state.server.announced[0] >= 1
-    parts = unpack(run.model.layout, run.state.model)
+    parts = unpack_tensors(run.model.layout, run.state.model)
     for pair in run.model.lora.pairs:  # nobody else is there to fill it
         assert not parts[pair.a][2:].any()
         assert not parts[pair.b][:, 2:].any()
@@ -140,6 +140,9 @@ def test_ranks_survive_a_checkpoint_and_older_ones_have_none(tmp_path):
     torch.save(flat | {"extra": {}}, tmp_path / "old.pt")  # as version 0.1.0 saved it
     loaded, _ = State.load(tmp_path / "old.pt")
     assert loaded.server.announced == {}
+    torch.save({k: v for k, v in flat.items() if k != "guards"} | {"extra": {}}, tmp_path / "no.pt")
+    with pytest.raises(ValueError, match="another version"):
+        State.load(tmp_path / "no.pt")
     assert torch.equal(loaded.model, run.state.model)
 
 

@@ -8,7 +8,7 @@ import torch
 
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.algorithms.moon import contrast, frozen_features
-from fedbytes.federated.testing.tiny_models import LORA, Regression, text_model
+from fedbytes.federated.testing.tiny_models import LORA, TinyRegression, text_model
 from fedbytes.streams import stream
 
 FIELDS = {"local_steps": 3, "batch_size": 8, "learning_rate": 0.01}
@@ -83,7 +83,7 @@ def test_the_memory_survives_a_checkpoint(make_run, model, tmp_path):
 @pytest.mark.parametrize("case", ["no features", "causal-lm", "head"])
 def test_a_model_without_features_to_train_is_refused_in_one_line(make_run, case):
     model = {
-        "no features": Regression,
+        "no features": TinyRegression,
         "causal-lm": lambda: text_model("tiny-llama", LORA, "causal-lm"),
         "head": lambda: text_model("tiny-bert", "head"),
     }[case]()

@@ -7,7 +7,7 @@ from lora_models import STEPS, Watched, effective, tiny
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora.named_tensors import unpack
+from fedbytes.federated.lora.named_tensors import unpack_tensors
 from fedbytes.streams import stream
 
 DIGEST = 4
@@ -234,7 +234,7 @@ def test_a_layer_without_a_gradient_begins_along_its_weights_singular_directions
     algorithm, context, lora = run.fed.algorithm, run.fed.context(1), run.model.lora
     nothing = Upload(0, torch.zeros(algorithm.up(context).numel), 1)
     update, _ = algorithm.combine(context, run.state.model, [nothing], {})
-    sent = unpack(algorithm.down(context), update)
+    sent = unpack_tensors(algorithm.down(context), update)
     for pair, weight in zip(lora.pairs, lora.base_weights(), strict=True):
         assert not sent[pair.a.replace("lora_A", "lora_R")].any()
         torch.testing.assert_close(
@@ -287,10 +287,12 @@ def test_hetlora_weighs_clients_by_what_they_learned():
     ]
     moved = torch.full((algorithm.up(context.for_client(1)).numel,), 0.01)
     after, _ = algorithm.combine(context, held, [idle[0], Upload(1, moved, 1), idle[1]], {})
-    wanted = unpack(run.model.layout, held + moved)  # of the only one whose product is not zero
+    wanted = unpack_tensors(
+        run.model.layout, held + moved
+    )  # of the only one whose product is not zero
     for pair in run.model.lora.pairs:
         for name in (pair.a, pair.b):
-            torch.testing.assert_close(unpack(run.model.layout, after)[name], wanted[name])
+            torch.testing.assert_close(unpack_tensors(run.model.layout, after)[name], wanted[name])
 
 
 def test_flasc_sends_down_only_what_was_learned():
@@ -348,14 +350,14 @@ def test_ecolora_chooses_among_each_kind_of_entries_apart(segments):
         place = slice(*(layout.numel * edge // segments for edge in (number, number + 1)))
         sent.append(algorithm.largest(run.model, place, wanted[place], 0.5))
         assert torch.equal(sent[-1][sent[-1] != 0], wanted[place][sent[-1] != 0])
-    kept = unpack(layout, torch.cat(sent))
+    kept = unpack_tensors(layout, torch.cat(sent))
     factors = {p.a for p in pairs}, {p.b for p in pairs}
     kinds = *factors, set(layout.names) - factors[0] - factors[1]
     for names, share in zip(kinds, (0.2, 0.1, 0.2), strict=True):
         entries = torch.cat([kept[name].flatten() for name in layout.names if name in names])
         assert (entries != 0).sum() == pytest.approx(share * len(entries), abs=segments)
     if segments == 1:
-        whole = torch.cat([unpack(layout, wanted)[p.b].flatten() for p in pairs]).abs()
+        whole = torch.cat([unpack_tensors(layout, wanted)[p.b].flatten() for p in pairs]).abs()
         chosen = torch.cat([kept[p.b].flatten() for p in pairs]).abs()
         assert chosen[chosen != 0].min() > whole[chosen == 0].max()
 

@@ -13,8 +13,8 @@ from fedbytes.models import (
     make_model_spec,
     model_spec,
 )
-from fedbytes.models.capability import can_multiply
-from fedbytes.models.device import pick_device, pick_precision
+from fedbytes.models.base.capability import can_multiply
+from fedbytes.models.base.device import pick_device, pick_precision
 from fedbytes.models.heads.metrics import accuracy, macro_f1
 
 

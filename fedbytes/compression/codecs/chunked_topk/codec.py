@@ -5,16 +5,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Floats, Payload
 from fedbytes.compression.codecs.chunked_topk.top_k_per_chunk import Chunks
-from fedbytes.compression.coding.index_sets import Indices
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.quantisers.log_magnitude import WIDTHS, pack_values, read_values
-from fedbytes.compression.sparsifiers.sparse_vector import (
-    SparseCodec,
-    share_of,
+from fedbytes.compression.quantisers.log_magnitude import (
+    WIDTHS,
+    pack_values,
+    read_values,
 )
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.sparse_codec import SparseCodec
 from fedbytes.plugin_fields import bounded
 
 DEFAULT_DENSITY = 1 / 64
@@ -65,7 +67,11 @@ class ChunkedTopK(SparseCodec):
             raise ValueError(f"chunked_topk: k must be from 1 to chunk={self.chunk}, got {self.k}")
 
     def _budget(self, size: int) -> int:
-        return share_of(self.density, size) if self.density is not None else min(self.k or 0, size)
+        return (
+            count_for_density(self.density, size)
+            if self.density is not None
+            else min(self.k or 0, size)
+        )
 
     def _chunks(self, shared: Shared) -> Chunks:
         return Chunks(shared.layout.numel, self.chunk, self._budget)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import Int8s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.codecs.int.blocks import dequantise_blocks, quantise_blocks
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
@@ -83,7 +83,7 @@ class Int(Codec):
         reader.end()
         return dequantise_blocks(peaks, self._codes(packed, numel), self.block, self._divisor)
 
-    def _codes(self, packed: memoryview, numel: int) -> npt.NDArray[np.int8]:
+    def _codes(self, packed: memoryview, numel: int) -> Int8s:
         if self.bits == 8:
             codes = np.frombuffer(packed, np.int8)
         else:

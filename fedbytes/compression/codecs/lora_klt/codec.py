@@ -7,22 +7,23 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from fedbytes.arrays import Doubles
 from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload
-from fedbytes.compression.codecs.lora_klt.eigen import Doubles
 from fedbytes.compression.codecs.lora_klt.format import read_body
 from fedbytes.compression.codecs.lora_klt.matrices import (
-    Geometry,
-    geometry,
-    load,
+    MatrixPlan,
+    gather_matrices,
+    plan_matrices,
     rank_bases,
-    unload,
+    scatter_matrices,
 )
-from fedbytes.compression.codecs.lora_klt.quantiser import Quantiser, Trial
-from fedbytes.compression.codecs.lora_klt.rate import at_step, meet_size
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.codecs.lora_klt.quantiser import ComponentQuantiser, Trial
+from fedbytes.compression.codecs.lora_klt.rate import quantise_settled, quantise_to_size
+from fedbytes.compression.coding.reader import Reader, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, energy, normalise, restore
-from fedbytes.compression.quantisers.bits_or_step import check_fineness
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.numerics.squared_norm import squared_norm
+from fedbytes.compression.quantisers.bits_or_step import check_bits_or_step
 from fedbytes.plugin_fields import bounded
 
 DEFAULT_BITS = 0.5
@@ -76,7 +77,7 @@ class LoraKlt(Codec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_fineness(self, DEFAULT_BITS)
+        check_bits_or_step(self, DEFAULT_BITS)
 
     encode_memory: ClassVar[int] = 20  # the working vector, what is left of it, and the integers
     contracts: ClassVar[bool] = True
@@ -87,8 +88,8 @@ class LoraKlt(Codec):
         return self.basis == "reference"
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        scaled, exponent = normalise(x)
-        total = energy(scaled)
+        scaled, exponent = split_exponent(x)
+        total = squared_norm(scaled)
         if total == 0:
             return b"\0" if x.size else b""
         tried: list[tuple[int, Trial]] = []
@@ -102,67 +103,69 @@ class LoraKlt(Codec):
         assert chosen is not None
         return self._write(chosen, trial, (form, exponent), scaled, shared)
 
-    def _hopeless(self, quantiser: Quantiser, other: Trial) -> bool:
+    def _hopeless(self, quantiser: ComponentQuantiser, other: Trial) -> bool:
         """Return whether a form costs far more than the other at its step."""
-        rough = at_step(quantiser, other.step)
-        return rough.error + rough.worth > _FAR * (other.error + other.worth)
+        rough = quantise_settled(quantiser, other.step)
+        return rough.error + rough.rate_cost > _FAR * (other.error + other.rate_cost)
 
     def _write(
         self,
-        quantiser: Quantiser,
+        quantiser: ComponentQuantiser,
         trial: Trial,
         head: tuple[int, int],
         x: Floats,
         shared: Shared,
     ) -> bytes:
         """Return the payload, with a finer step if it would keep too little of x."""
-        total = energy(x)
+        total = squared_norm(x)
         while True:
             body = np.array(trial.step, "<f4").tobytes() + quantiser.pack(trial)
             y = self._read(Reader(memoryview(body), self.name), head[0], shared)
             y -= x
-            if energy(y) <= _WORST * total:
+            if squared_norm(y) <= _WORST * total:
                 return struct.pack("<Bh", *head) + body
-            trial = at_step(quantiser, trial.step * _FINER)
+            trial = quantise_settled(quantiser, trial.step * _FINER)
 
-    def _quantiser(self, x: Floats, form: int, shared: Shared) -> Quantiser | None:
-        shape = geometry(shared.layout, form == _FACTORED)
-        if form == _FACTORED and not any(plane.factored for plane in shape.planes):
+    def _quantiser(self, x: Floats, form: int, shared: Shared) -> ComponentQuantiser | None:
+        plan = plan_matrices(shared.layout, form == _FACTORED)
+        if form == _FACTORED and not any(view.factored for view in plan.views):
             return None
         work = np.empty_like(x)
-        load(shape, x, self._bases(shape, shared), work)
-        self._weigh(shape, work, 1 / self.ratio)
-        return Quantiser(shape, work)
+        gather_matrices(plan, x, self._bases(plan, shared), work)
+        self._weigh(plan, work, 1 / self.ratio)
+        return ComponentQuantiser(plan, work)
 
-    def _search(self, quantiser: Quantiser) -> Trial:
+    def _search(self, quantiser: ComponentQuantiser) -> Trial:
         numel = quantiser.work.size
         if self.bits is None:
-            return at_step(quantiser, (self.step or 0) * math.sqrt(quantiser.energy / numel))
-        return meet_size(quantiser, self.bits * numel / 8 - _FIXED_BYTES)
+            return quantise_settled(
+                quantiser, (self.step or 0) * math.sqrt(quantiser.energy / numel)
+            )
+        return quantise_to_size(quantiser, self.bits * numel / 8 - _FIXED_BYTES)
 
     def _choose(self, tried: list[tuple[int, Trial]], numel: int) -> tuple[int, Trial]:
         """Return the form that errs least of those that meet the rate, or for its size."""
         if self.bits is None:
-            return min(tried, key=lambda pair: pair[1].error + pair[1].worth)
+            return min(tried, key=lambda pair: pair[1].error + pair[1].rate_cost)
         limit = _OVER * numel * self.bits / 8
         fitting = [pair for pair in tried if pair[1].size <= limit]
         return min(fitting or tried, key=lambda pair: pair[1].error)
 
-    def _bases(self, shape: Geometry, shared: Shared) -> list[Doubles] | None:
+    def _bases(self, plan: MatrixPlan, shared: Shared) -> list[Doubles] | None:
         if not self.uses_reference or shared.reference is None:
             return None
         reference = shared.reference.detach().cpu().numpy().astype(np.float32, copy=False)
         if not np.isfinite(reference).all():
             raise ValueError("lora_klt: the reference is not finite; pass the last decoded update")
-        return rank_bases(shape, reference)
+        return rank_bases(plan, reference)
 
-    def _weigh(self, shape: Geometry, work: Floats, weight: float) -> None:
+    def _weigh(self, plan: MatrixPlan, work: Floats, weight: float) -> None:
         """Scale each B, so that one step for all is another for B."""
         if weight == 1:
             return
-        for plane in shape.planes:
-            if plane.lora_b:
-                part = plane.within(work)
+        for view in plan.views:
+            if view.is_lora_b:
+                part = view.within(work)
                 part *= np.float32(weight)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
@@ -172,15 +175,15 @@ class LoraKlt(Codec):
         if form == _ZERO:
             reader.end()
             return np.zeros(numel, np.float32)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
-        return restore(self._read(reader, form, shared), exponent)
+        exponent = read_exponent(reader)
+        return apply_exponent(self._read(reader, form, shared), exponent)
 
     def _read(self, reader: Reader, form: int, shared: Shared) -> Floats:
         step = float(reader.number("f", "step", 2.0**-100, 2.0**100))
-        shape = geometry(shared.layout, form == _FACTORED)
-        work = read_body(reader, shape, step)
+        plan = plan_matrices(shared.layout, form == _FACTORED)
+        work = read_body(reader, plan, step)
         reader.end()
         y = np.empty(shared.layout.numel, np.float32)
-        self._weigh(shape, work, self.ratio)
-        unload(shape, work, self._bases(shape, shared), y)
+        self._weigh(plan, work, self.ratio)
+        scatter_matrices(plan, work, self._bases(plan, shared), y)
         return y

@@ -1,7 +1,8 @@
-"""Signed integers in contexts: each context has a table of its own, all share one rANS stream.
+"""Signed integers in contexts: one frequency table per context, one rANS stream for all.
 
-Both ends know each integer's context before it is read. A table is a few small numbers: for each
-magnitude, the odds that it stops there rather than goes on. Signs are even.
+Both ends know the context of an integer before they code it. A table is sent as the odds, for each
+magnitude, that the integer has this magnitude rather than a larger one. Both signs are equally
+likely.
 """
 
 import functools
@@ -12,13 +13,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.coding import rans
+from fedbytes.arrays import Int32s, Int64s, UInt8s, UInt16s, UInt32s
+from fedbytes.compression.codecs.lora_klt.loops.context_loops import (
+    count_direct,
+    decode_in_contexts,
+)
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
-from fedbytes.compression.coding.integers import join, ranges, split, token_of, tokens_of
-from fedbytes.compression.coding.rans import _LOW, Bytes, Freqs, _encoder_tables
-from fedbytes.compression.coding.rans import _encode as _encode_loop
-from fedbytes.compression.coding.reader import Reader, count_bytes
-from fedbytes.compression.numerics.kernels import kernel
+from fedbytes.compression.coding.frequency_tables import (
+    Freqs,
+    normalise_counts,
+    symbol_bits,
+)
+from fedbytes.compression.coding.integers import (
+    join_tokens,
+    split_tokens,
+    token_of,
+    token_ranges,
+    tokens_of,
+)
+from fedbytes.compression.coding.loops.rans_loops import LOWEST_STATE
+from fedbytes.compression.coding.rans import coder_lanes, encode_by_tables, encoder_tables
+from fedbytes.compression.coding.reader import Reader
 
 DIRECT = 4
 MAX_LEVEL = 1 << 22
@@ -30,23 +45,21 @@ _BETWEEN = tuple(
 )
 _MASS = float(1 << 40)
 
-Ints = npt.NDArray[np.int32]
-
 
 @dataclass(frozen=True)
-class Tables:
-    """One table a context that occurs.
+class ContextTables:
+    """The table of each context that occurs.
 
     Attributes:
-        used: uint8 [c], the contexts, rising.
-        odds: for each, the place in the list of odds of every magnitude's token but the last.
+        used: uint8 [c], the contexts, ascending.
+        odds: for each, the index in the list of odds of every token but the last.
     """
 
-    used: Bytes
-    odds: tuple[Bytes, ...]
+    used: UInt8s
+    odds: tuple[UInt8s, ...]
 
     def pack(self) -> bytes:
-        """Return the largest token of every context, then all odds, 5 bits each."""
+        """Return the largest token of each context, then all odds, 5 bits each."""
         lasts = bytes(odds.size for odds in self.odds)
         return lasts + pack_bits(np.concatenate([*self.odds, np.empty(0, np.uint8)]), _ODDS_BITS)
 
@@ -60,10 +73,10 @@ class Tables:
         return table
 
 
-def count(q: Ints, counts: npt.NDArray[np.int64]) -> int:
-    """Add the tokens of q's magnitudes to counts [`MAX_TOKEN` + 1]; return the largest one."""
+def count_magnitude_tokens(q: Int32s, counts: Int64s) -> int:
+    """Add the tokens of |q| to counts [`MAX_TOKEN` + 1]; return the largest |q|."""
     direct = np.zeros((1 << DIRECT) + 1, np.int64)
-    top = int(_count(q, direct))
+    top = int(count_direct(q, direct))
     counts[: direct.size - 1] += direct[:-1]
     if direct[-1]:
         sizes = np.abs(q)
@@ -72,46 +85,41 @@ def count(q: Ints, counts: npt.NDArray[np.int64]) -> int:
     return top
 
 
-def fit(used: Bytes, counts: npt.NDArray[np.int64]) -> Tables:
-    """Return the tables that suit the counts [c, tokens]."""
-    return Tables(used, tuple(map(_fit, counts)))
+def fit_tables(used: UInt8s, counts: Int64s) -> ContextTables:
+    """Fit a table to each row of counts [c, tokens]."""
+    return ContextTables(used, tuple(map(_fit, counts)))
 
 
-def prices(freqs: Any) -> npt.NDArray[np.int64]:
-    """Return what symbols of these frequencies cost, in 1/256 bit; the same everywhere."""
-    cost: npt.NDArray[np.int64] = np.rint(256 * (rans.TOTAL_BITS - np.log2(freqs))).astype(np.int64)
-    return cost
-
-
-def estimate(tables: Tables, counts: npt.NDArray[np.int64]) -> float:
-    """Return about how many bytes `pack` gives."""
-    bits, raw = 8.0 * len(tables.pack()), 256 * ranges(DIRECT)[1].astype(np.int64)
+def estimate_context_bytes(tables: ContextTables, counts: Int64s) -> float:
+    """Estimate the bytes of `pack_in_contexts`."""
+    bits, raw = 8.0 * len(tables.pack()), 256 * token_ranges(DIRECT)[1].astype(np.int64)
     for row, freqs in zip(counts, tables.freqs, strict=True):
         tokens = np.flatnonzero(row)
-        bits += int((row[tokens] * (prices(freqs[2 * tokens]) + raw[tokens])).sum()) / 256
-    return bits / 8 + 2 * rans.lanes_for(int(counts.sum())) + 3
+        bits += int((row[tokens] * (symbol_bits(freqs[2 * tokens]) + raw[tokens])).sum()) / 256
+    return bits / 8 + 2 * coder_lanes(int(counts.sum())) + 3
 
 
-def pack(q: npt.NDArray[Any], contexts: Bytes, used: Bytes) -> bytes:
+def pack_in_contexts(q: npt.NDArray[Any], contexts: UInt8s, used: UInt8s) -> bytes:
     """Return tables, coded symbols and raw bits.
 
     Args:
         q: signed integers [n], below `MAX_LEVEL` in magnitude.
         contexts: uint8 [n], each in `used`.
-        used: the contexts that occur, rising; the reader must know them.
+        used: the contexts that occur, ascending; the reader must know them.
     """
     if q.size == 0:
         return b""
     sizes = q.astype(np.int32)
-    magnitudes, raw = split(np.abs(sizes, out=sizes).view(np.uint32), DIRECT)
+    magnitudes, raw = split_tokens(np.abs(sizes, out=sizes).view(np.uint32), DIRECT)
     del sizes
     counts = np.zeros((used.size, MAX_TOKEN + 1), np.int64)
     for row, context in zip(counts, used, strict=True):
         row += np.bincount(magnitudes[contexts == context], minlength=row.size)
-    tables = fit(used, counts)
-    place = np.zeros(256, np.uint16)
-    place[used] = np.arange(used.size, dtype=np.uint16) * np.uint16(tables.freqs.shape[1])
-    symbols = place[contexts]
+    tables = fit_tables(used, counts)
+    # A symbol is the first symbol of its context's table + 2 * token - (1 if negative).
+    first = np.zeros(256, np.uint16)
+    first[used] = np.arange(used.size, dtype=np.uint16) * np.uint16(tables.freqs.shape[1])
+    symbols = first[contexts]
     for _ in range(2):
         symbols += magnitudes
     symbols -= q < 0
@@ -119,146 +127,88 @@ def pack(q: npt.NDArray[Any], contexts: Bytes, used: Bytes) -> bytes:
     return b"".join((tables.pack(), _encode(symbols, tables.freqs), raw))
 
 
-def read(reader: Reader, contexts: Bytes, used: Bytes) -> tuple[Bytes, npt.NDArray[np.uint32]]:
+def read_in_contexts(reader: Reader, contexts: UInt8s, used: UInt8s) -> tuple[UInt8s, UInt32s]:
     """Return the symbols of the integers, and the magnitudes of those that have raw bits.
 
     A symbol is 0, or 2 t - 1 and 2 t for the token t of a negative and a positive integer;
-    `values` makes integers of them, a piece at a time.
+    `integers_of` maps them to integers, piece by piece.
 
     Raises:
-        ValueError: if the bytes are not what `pack` writes.
+        ValueError: unless `pack_in_contexts` wrote the bytes.
     """
     if contexts.size == 0:
         return np.empty(0, np.uint8), np.empty(0, np.uint32)
     tables = _read_tables(reader, used)
-    place = np.zeros(256, np.uint8)
-    place[used] = np.arange(used.size, dtype=np.uint8)
-    symbols = _decode(reader, place[contexts], tables.freqs)
+    index = np.zeros(256, np.uint8)
+    index[used] = np.arange(used.size, dtype=np.uint8)
+    symbols = _decode(reader, index[contexts], tables.freqs)
     tokens = symbols[symbols > 2 * (1 << DIRECT) - 2]
     tokens = (tokens + np.uint8(1)) >> np.uint8(1)
-    return symbols, join(tokens, reader, MAX_LEVEL, DIRECT)
+    return symbols, join_tokens(tokens, reader, MAX_LEVEL, DIRECT)
 
 
-def values(symbols: Bytes, large: npt.NDArray[np.uint32]) -> Ints:
-    """Return the integers of a piece of symbols, and of the magnitudes that belong to it."""
+def integers_of(symbols: UInt8s, large: UInt32s) -> Int32s:
+    """Return the integers of a piece of symbols and of its large magnitudes."""
     q = (symbols.astype(np.int32) + 1) >> 1
     q[q >= 1 << DIRECT] = large
     return np.where(symbols & 1, -q, q)
 
 
-def _fit(counts: npt.NDArray[np.int64]) -> Bytes:
+def _fit(counts: Int64s) -> UInt8s:
+    """Return the index of the nearest odds, count to count beyond, of each token but the last."""
     tokens = np.flatnonzero(counts)
     last = int(tokens[-1]) if tokens.size else 0
     beyond = np.cumsum(counts[: last + 1][::-1])[::-1][1:]
     ratio = counts[:last] / np.maximum(beyond, 1)
-    places: Bytes = np.searchsorted(_BETWEEN, ratio).astype(np.uint8)
-    return places
+    indices: UInt8s = np.searchsorted(_BETWEEN, ratio).astype(np.uint8)
+    return indices
 
 
 @functools.lru_cache(maxsize=512)
 def _frequencies(odds: bytes) -> Freqs:
+    """Return the frequencies of 0, -1, 1, -2, 2 … for the indices of the odds."""
     left, masses = 1.0, []
-    for place in odds:
-        stops = left * (_ODDS[place] / (1.0 + _ODDS[place]))
+    for index in odds:
+        stops = left * (_ODDS[index] / (1.0 + _ODDS[index]))
         masses.append(stops)
         left -= stops
     masses.append(left)
     whole = [math.floor(mass * _MASS) + 1 for mass in masses]
-    split_ = whole[:1] + [half for mass in whole[1:] for half in (mass // 2 + 1,) * 2]
-    return rans.normalise(np.array(split_, np.int64))
+    signed = whole[:1] + [half for mass in whole[1:] for half in (mass // 2 + 1,) * 2]
+    return normalise_counts(np.array(signed, np.int64))
 
 
-def _read_tables(reader: Reader, used: Bytes) -> Tables:
+def _read_tables(reader: Reader, used: UInt8s) -> ContextTables:
     lasts = reader.array("u1", used.size, "largest tokens")
     if int(lasts.max()) > MAX_TOKEN:
-        raise ValueError(f"{reader.what} payload: token {lasts.max()} is beyond {MAX_TOKEN}")
+        raise ValueError(f"{reader.name} payload: token {lasts.max()} is beyond {MAX_TOKEN}")
     total = int(lasts.sum())
     packed = reader.take(packed_bytes(total, _ODDS_BITS), "odds")
     odds = unpack_bits(packed, total, _ODDS_BITS).astype(np.uint8)
-    return Tables(used, tuple(np.split(odds, np.cumsum(lasts[:-1], dtype=np.int64))))
+    return ContextTables(used, tuple(np.split(odds, np.cumsum(lasts[:-1], dtype=np.int64))))
 
 
-def _encode(symbols: npt.NDArray[np.uint16], freqs: Freqs) -> bytes:
-    """Return rANS of symbols numbered through all tables; `rans.encode` but for the tables."""
-    lanes = rans.lanes_for(symbols.size)
-    states = np.full(lanes, _LOW, np.uint64)
-    words = np.empty(symbols.size + 1, np.uint16)
-    parts = [_encoder_tables(row) for row in freqs]
+def _encode(symbols: UInt16s, freqs: Freqs) -> bytes:
+    """Encode symbols that are numbered across all tables."""
+    parts = [encoder_tables(row) for row in freqs]
     tables = [np.concatenate(columns) for columns in zip(*parts, strict=True)]
-    start = int(_encode_loop(symbols, *tables, states, words))
-    body = words[start:].astype("<u2", copy=False)
-    return b"".join((count_bytes(body.size), states.astype("<u4").tobytes(), body.tobytes()))
+    return encode_by_tables(symbols, tables)
 
 
-def _decode(reader: Reader, places: Bytes, freqs: Freqs) -> Bytes:
-    size = reader.count("coder words", places.size)
-    states = reader.array("<u4", rans.lanes_for(places.size), "coder states").astype(np.uint64)
-    if int(states.min()) < _LOW:
-        raise ValueError(f"{reader.what} payload: coder state {states.min()} is below {_LOW}")
+def _decode(reader: Reader, tables: UInt8s, freqs: Freqs) -> UInt8s:
+    size = reader.count("coder words", tables.size)
+    states = reader.array("<u4", coder_lanes(tables.size), "coder states").astype(np.uint64)
+    if int(states.min()) < LOWEST_STATE:
+        raise ValueError(
+            f"{reader.name} payload: coder state {states.min()} is below {LOWEST_STATE}"
+        )
     words = np.zeros(size + 1, np.uint16)
     words[:size] = reader.array("<u2", size, "coder words")
     every = np.arange(freqs.shape[1], dtype=np.uint8)
     slots = np.stack([np.repeat(every, row) for row in freqs])
     starts = (np.cumsum(freqs, axis=1, dtype=np.uint32) - freqs).astype(np.uint32)
-    symbols = np.empty(places.size, np.uint8)
-    used = _decode_loop(slots, freqs, starts, places, states, words, symbols)
-    if used != size or (states != _LOW).any():
-        raise ValueError(f"{reader.what} payload: the coded symbols are damaged")
+    symbols = np.empty(tables.size, np.uint8)
+    used = decode_in_contexts(slots, freqs, starts, tables, states, words, symbols)
+    if used != size or (states != LOWEST_STATE).any():
+        raise ValueError(f"{reader.name} payload: the coded symbols are damaged")
     return symbols
-
-
-def _count_numpy(q: Ints, direct: npt.NDArray[np.int64]) -> int:
-    sizes = np.abs(q)
-    direct += np.bincount(np.minimum(sizes, direct.size - 1), minlength=direct.size)
-    return int(sizes.max())
-
-
-@kernel(_count_numpy)
-def _count(q, direct):  # type: ignore[no-untyped-def]
-    last, top = np.int32(direct.size - 1), np.int32(0)
-    for i in range(q.size):
-        size = abs(q[i])
-        direct[min(size, last)] += 1
-        top = max(top, size)
-    return top
-
-
-def _decode_numpy(
-    slots: Any, freqs: Any, starts: Any, places: Any, states: Any, words: Any, symbols: Any
-) -> int:
-    lanes, at, last = states.size, 0, words.size - 1
-    for begin in range(0, symbols.size, lanes):
-        x = states[: min(lanes, symbols.size - begin)]
-        place = places[begin : begin + lanes]
-        slot = x & np.uint64(rans.TOTAL - 1)
-        symbol = slots[place, slot]
-        symbols[begin : begin + lanes] = symbol
-        x >>= np.uint64(rans.TOTAL_BITS)
-        x *= freqs[place, symbol]
-        x += slot - starts[place, symbol]
-        empty = np.flatnonzero(x < _LOW)
-        where = np.minimum(at + np.arange(empty.size), last)
-        x[empty] = x[empty] << np.uint64(16) | words[where]
-        at += empty.size
-    return at
-
-
-@kernel(_decode_numpy)
-def _decode_loop(slots, freqs, starts, places, states, words, symbols):  # type: ignore[no-untyped-def]
-    mask, last = np.uint64(states.size - 1), np.uint64(words.size - 1)
-    at = np.uint64(0)
-    for n in range(symbols.size):
-        i = np.uint64(n)
-        place = places[i]
-        x = states[i & mask]
-        slot = x & np.uint64(0xFFF)
-        symbol = slots[place, slot]
-        symbols[i] = symbol
-        x = (x >> np.uint64(12)) * np.uint64(freqs[place, symbol])
-        x += slot - np.uint64(starts[place, symbol])
-        word = np.uint64(words[min(at, last)])
-        empty = x < np.uint64(0x10000)
-        x = (x << np.uint64(16) | word) if empty else x
-        at += np.uint64(empty)
-        states[i & mask] = x
-    return at

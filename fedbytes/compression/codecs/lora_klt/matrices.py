@@ -1,9 +1,8 @@
-"""The tensors of an update as matrices whose rows are directions that can be coded apart.
+"""The tensors of an update as matrices whose rows are coded separately.
 
-A LoRA pair is A [r, in] and B [out, r]; both become matrices of r rows: A as it is, B transposed.
-Pairs whose A have as many columns read, as a rule, the same stream of hidden states, so their A
-stand on top of each other as one tall matrix. Other matrices lie so that they are wide, and any
-other tensor is cut into rows of 512.
+A LoRA pair A [r, in], B [out, r] becomes two matrices of r rows: A, and B transposed. All A with
+the same number of columns usually read the same stream of hidden states, so they are stacked into
+one tall matrix. Other matrices are transposed to be wide; any other tensor is cut into rows of 512.
 """
 
 import functools
@@ -15,27 +14,27 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.codecs.lora_klt.eigen import Doubles, eigen
+from fedbytes.arrays import Doubles, Floats
+from fedbytes.compression.codecs.lora_klt.eigen import eigen
+from fedbytes.compression.codecs.lora_klt.loops.rotation_loops import rotate_rows
 from fedbytes.compression.layout import Layout
-from fedbytes.compression.numerics.kernels import kernel
 
 _REFERENCE_BITS = 12
 _ROW = 512
-_LEAST = 4  # rows and columns of a matrix that may have components
+_LEAST = 4  # minimum rows and columns of a matrix with components
 
 
 @dataclass(frozen=True)
-class Plane:
-    """One tensor as a matrix.
+class MatrixView:
+    """One tensor, or part of one, as a matrix.
 
     Attributes:
-        source: where the tensor lies in the flat vector.
-        start: where the matrix lies in the working vector.
-        rows: its rows.
-        columns: its columns.
-        pair: which pair it belongs to, or -1.
-        transposed: whether it is the tensor's transpose.
+        source: index of its first coordinate in the flat vector.
+        start: index of its first coordinate in the working vector.
+        rows: number of rows.
+        columns: number of columns.
+        pair: number of its LoRA pair, or -1.
+        transposed: whether it is the transpose of the tensor.
         factored: whether it may have components.
     """
 
@@ -48,13 +47,13 @@ class Plane:
     factored: bool = False
 
     @property
-    def lora_b(self) -> bool:
+    def is_lora_b(self) -> bool:
         """Whether the tensor is the B of a pair."""
         return self.pair >= 0 and self.transposed
 
     @property
     def numel(self) -> int:
-        """Coordinates."""
+        """Number of coordinates."""
         return self.rows * self.columns
 
     def of(self, vector: Floats) -> Floats:
@@ -70,49 +69,50 @@ class Plane:
 
 
 @dataclass(frozen=True)
-class Geometry:
-    """All planes, and the tall matrices: (start, rows, columns) in the working vector."""
+class MatrixPlan:
+    """All views, and the stacks of A: (start, rows, columns) in the working vector."""
 
-    planes: tuple[Plane, ...]
+    views: tuple[MatrixView, ...]
     stacks: tuple[tuple[int, int, int], ...]
 
     @property
     def pairs(self) -> int:
-        """How many LoRA pairs there are."""
-        return max((plane.pair for plane in self.planes), default=-1) + 1
+        """Number of LoRA pairs."""
+        return max((view.pair for view in self.views), default=-1) + 1
 
 
 @functools.lru_cache(maxsize=32)
-def geometry(layout: Layout, factored: bool = True) -> Geometry:
-    """Return the layout's planes; without `factored`, every tensor is only cut into rows."""
+def plan_matrices(layout: Layout, factored: bool = True) -> MatrixPlan:
+    """Return the views of a layout's tensors; without `factored`, all are cut into rows."""
     shapes, places = layout.shapes, dict(zip(layout.names, layout.offsets, strict=False))
-    pairs = _pairs(shapes) if factored else []
-    planes: list[Plane] = []
+    pairs = _lora_pairs(shapes) if factored else []
+    views: list[MatrixView] = []
     stacks = []
 
     def add(source: int, rows: int, columns: int, **more: Any) -> None:
-        start = planes[-1].start + planes[-1].numel if planes else 0
-        planes.append(Plane(source, start, rows, columns, **more))
+        start = views[-1].start + views[-1].numel if views else 0
+        views.append(MatrixView(source, start, rows, columns, **more))
 
+    # Stacks of A first, by width, then the B, then everything else.
     for columns in sorted({shapes[a][1] for a, _ in pairs}):
         first, members = (
-            len(planes),
+            len(views),
             [i for i, (a, _) in enumerate(pairs) if shapes[a][1] == columns],
         )
         for i in members:
             add(places[pairs[i][0]], shapes[pairs[i][0]][0], columns, pair=i, factored=True)
         if len(members) > 1:
-            rows = sum(plane.rows for plane in planes[first:])
-            stacks.append((planes[first].start, rows, columns))
+            rows = sum(view.rows for view in views[first:])
+            stacks.append((views[first].start, rows, columns))
     for i, (_, b) in enumerate(pairs):
         add(places[b], *shapes[b][::-1], pair=i, transposed=True, factored=True)
     taken = {name for pair in pairs for name in pair}
     for name in [name for name in layout.names if name not in taken]:
-        _add_other(add, places[name], shapes[name], factored)
-    return Geometry(tuple(planes), tuple(stacks))
+        _add_unpaired(add, places[name], shapes[name], factored)
+    return MatrixPlan(tuple(views), tuple(stacks))
 
 
-def _add_other(
+def _add_unpaired(
     add: Callable[..., None], source: int, shape: tuple[int, ...], factored: bool
 ) -> None:
     numel = prod(shape)
@@ -127,8 +127,8 @@ def _add_other(
         add(source + whole, 1, numel - whole)
 
 
-def _pairs(shapes: dict[str, tuple[int, ...]]) -> list[tuple[str, str]]:
-    """Return the names of A and B of each pair: `…lora_A…` and `…lora_B…` of one rank."""
+def _lora_pairs(shapes: dict[str, tuple[int, ...]]) -> list[tuple[str, str]]:
+    """Return the names of each pair `…lora_A…`, `…lora_B…` of equal rank."""
     found = []
     for a, shape in shapes.items():
         b = a.replace("lora_A", "lora_B")
@@ -138,24 +138,24 @@ def _pairs(shapes: dict[str, tuple[int, ...]]) -> list[tuple[str, str]]:
     return found
 
 
-def rank_bases(shape: Geometry, reference: Floats | None) -> list[Doubles] | None:
+def rank_bases(plan: MatrixPlan, reference: Floats | None) -> list[Doubles] | None:
     """Return an orthonormal [r, r] basis of each pair's rank axis, or None without a reference.
 
-    Its columns are the eigenvectors of A A^T and B^T B of the reference, each divided by its
-    trace; integers that float64 holds exactly, so that no order of summation matters.
+    Its columns are the eigenvectors of A A^T + B^T B of the reference, each divided by its trace.
+    Integers that float64 holds exactly make sums equal in any order.
     """
-    if reference is None or shape.pairs == 0:
+    if reference is None or plan.pairs == 0:
         return None
-    grams: list[Doubles | float] = [0.0] * shape.pairs
-    for plane in shape.planes:
-        if plane.pair >= 0:
-            gram = exact_gram(integers(plane.of(reference), _REFERENCE_BITS)[0])
+    grams: list[Doubles | float] = [0.0] * plan.pairs
+    for view in plan.views:
+        if view.pair >= 0:
+            gram = exact_gram(round_to_integers(view.of(reference), _REFERENCE_BITS)[0])
             trace = float(np.trace(gram))
-            grams[plane.pair] = grams[plane.pair] + gram / max(trace, 1.0)
+            grams[view.pair] = grams[view.pair] + gram / max(trace, 1.0)
     return [eigen(np.asarray(gram))[1] for gram in grams]
 
 
-def integers(matrix: npt.NDArray[Any], bits: int) -> tuple[Doubles, int]:
+def round_to_integers(matrix: npt.NDArray[Any], bits: int) -> tuple[Doubles, int]:
     """Return the matrix times 2^e, rounded to integers of at most `bits` bits, and e."""
     top = max(float(matrix.max()), -float(matrix.min()))
     exponent = bits - int(np.frexp(top)[1]) if top > 0 else 0
@@ -165,51 +165,33 @@ def integers(matrix: npt.NDArray[Any], bits: int) -> tuple[Doubles, int]:
 
 
 def exact_gram(whole: Doubles) -> Doubles:
-    """Return W W^T of integers; exact as long as each sum of squares is below 2^53."""
+    """Return W W^T of integers; exact while each sum of squares is below 2^53."""
     product: Doubles = whole @ whole.T
     return product
 
 
-def load(shape: Geometry, x: Floats, bases: list[Doubles] | None, work: Floats) -> None:
-    """Write the planes of x, with turned rows, to the working vector."""
-    for plane in shape.planes:
-        if bases is None or plane.pair < 0:
-            plane.within(work)[:] = plane.of(x)
+def gather_matrices(plan: MatrixPlan, x: Floats, bases: list[Doubles] | None, work: Floats) -> None:
+    """Write the views of x to the working vector, with rank axes rotated to the bases."""
+    for view in plan.views:
+        if bases is None or view.pair < 0:
+            view.within(work)[:] = view.of(x)
         else:
-            turned = plane.within(work)
-            turn(
-                np.ascontiguousarray(bases[plane.pair].T), np.ascontiguousarray(plane.of(x)), turned
+            rotated = view.within(work)
+            rotate_rows(
+                np.ascontiguousarray(bases[view.pair].T),
+                np.ascontiguousarray(view.of(x)),
+                rotated,
             )
 
 
-def unload(shape: Geometry, work: Floats, bases: list[Doubles] | None, y: Floats) -> None:
-    """Write the planes, turned back, to where their tensors lie in y."""
-    for plane in shape.planes:
-        matrix = plane.within(work)
-        if bases is not None and plane.pair >= 0:
+def scatter_matrices(
+    plan: MatrixPlan, work: Floats, bases: list[Doubles] | None, y: Floats
+) -> None:
+    """Invert `gather_matrices`: write the working vector to the tensors of y."""
+    for view in plan.views:
+        matrix = view.within(work)
+        if bases is not None and view.pair >= 0:
             back = np.empty_like(matrix)
-            turn(bases[plane.pair], matrix, back)
+            rotate_rows(bases[view.pair], matrix, back)
             matrix = back
-        plane.of(y)[:] = matrix
-
-
-def _turn_numpy(weights: Doubles, matrix: Floats, out: Floats) -> None:
-    for row, into in zip(weights, out, strict=True):
-        total = np.zeros(matrix.shape[1])
-        for weight, source in zip(row, matrix, strict=True):
-            total += weight * source.astype(np.float64)
-        into[:] = total
-
-
-@kernel(_turn_numpy)
-def turn(weights, matrix, out):  # type: ignore[no-untyped-def]
-    """Write weights [m, n] times matrix [n, columns] to out, in float64 and in this order."""
-    total = np.empty(matrix.shape[1])
-    for k in range(weights.shape[0]):
-        total[:] = 0.0
-        for i in range(weights.shape[1]):
-            weight = weights[k, i]
-            for j in range(total.size):
-                total[j] += weight * np.float64(matrix[i, j])
-        for j in range(total.size):
-            out[k, j] = np.float32(total[j])
+        view.of(y)[:] = matrix

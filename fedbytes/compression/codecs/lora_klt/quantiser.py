@@ -1,4 +1,4 @@
-"""The encoder's part of `lora_klt`: components and rows quantised with one step for everything."""
+"""The encoder of `lora_klt`: components and rows, all quantised with one step."""
 
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -6,48 +6,50 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import CHUNK, Doubles, Floats, Int32s, UInt8s
 from fedbytes.compression.codecs.lora_klt import context_models
-from fedbytes.compression.codecs.lora_klt.context_models import Ints
-from fedbytes.compression.codecs.lora_klt.eigen import Doubles
 from fedbytes.compression.codecs.lora_klt.format import (
     COLUMN_PART,
     LOWEST,
+    OFFSET_STEPS,
     ROW_PART,
-    SHIFT_STEPS,
-    SILENT,
+    SKIPPED,
+    ComponentMatrix,
     Energies,
-    Group,
-    Levels,
-    context,
-    groups_of,
-    has_shifts,
+    LevelOffsets,
+    component_matrices,
+    context_of,
+    has_offsets,
+    no_offsets,
     row_class,
     row_code,
     row_kind,
-    still,
 )
-from fedbytes.compression.codecs.lora_klt.matrices import Geometry, exact_gram, integers
-from fedbytes.compression.codecs.lora_klt.rank_one_components import add, leading, octave, row_step
-from fedbytes.compression.codecs.lora_klt.rounding import offset_steps, round_run
-from fedbytes.compression.coding.rans import Bytes
-from fedbytes.compression.numerics.exponents import energy
+from fedbytes.compression.codecs.lora_klt.loops.component_loops import add_components
+from fedbytes.compression.codecs.lora_klt.matrices import MatrixPlan, exact_gram, round_to_integers
+from fedbytes.compression.codecs.lora_klt.rank_one_components import (
+    binary_exponent,
+    leading_components,
+    row_step,
+)
+from fedbytes.compression.codecs.lora_klt.rounding import mean_offsets, round_run
+from fedbytes.compression.coding.frequency_tables import symbol_bits
+from fedbytes.compression.numerics.squared_norm import squared_norm
 
-_WORTH = 0.25  # squared steps a coordinate of y from which on a component pays for itself
-_FIRST = 0.65  # where the first threshold lies until the price of a level is known
-_PRICE = 0.13  # squared steps that a bit is worth
-_FIRSTS = (0.5, 1.2)
+_LEAST_ENERGY = 0.25  # mean square of y, in squared steps, from which a component pays off
+_FIRST_THRESHOLD = 0.65  # of |q| = 1, until the rate of a level is known
+_ERROR_PER_BIT = 0.13  # squared steps per bit: the Lagrangian of rate against error
+_THRESHOLD_RANGE = (0.5, 1.2)
 _CONTEXTS = 64
 _BITS = 17
-_CHUNK = 1 << 14
 
 
 @dataclass(frozen=True)
-class Habits:
-    """What is learned of each context from one quantisation for the next: levels and thresholds."""
+class ContextStats:
+    """Levels' offsets and zero thresholds of each context, learned by one trial for the next."""
 
-    levels: Levels = field(default_factory=still)
-    firsts: npt.NDArray[np.float64] = field(default_factory=lambda: np.full(_CONTEXTS, _FIRST))
+    levels: LevelOffsets = field(default_factory=no_offsets)
+    thresholds: Doubles = field(default_factory=lambda: np.full(_CONTEXTS, _FIRST_THRESHOLD))
 
 
 @dataclass(frozen=True)
@@ -56,85 +58,88 @@ class Trial:
 
     Attributes:
         step: the step.
-        habits: the levels and thresholds that were used.
+        stats: offsets and thresholds that were used.
         energies: of components and rows.
-        error: the sum of squared errors.
-        size: about how many bytes it takes.
-        learned: habits for the next trial at about this step.
-        silent: (plane, row) that were left out.
-        gains: for each (plane, row) that is not silent, the squared error that it saves and how
-            many of its integers are not 0.
+        error: sum of squared errors.
+        size: estimated bytes.
+        learned: stats for the next trial at about this step.
+        skipped: (view, row) that were left out.
+        gains: for each coded (view, row), the squared error that it saves and the number of its
+            nonzero integers.
     """
 
     step: float
-    habits: Habits
+    stats: ContextStats
     energies: Energies
     error: float
     size: float
-    learned: Habits
-    silent: frozenset[tuple[int, int]]
+    learned: ContextStats
+    skipped: frozenset[tuple[int, int]]
     gains: dict[tuple[int, int], tuple[float, int]]
 
     @property
-    def worth(self) -> float:
-        """What its bytes are worth as squared error."""
-        return _PRICE * self.step**2 * 8 * self.size
+    def rate_cost(self) -> float:
+        """Rate term of the rate-distortion cost."""
+        return _ERROR_PER_BIT * self.step**2 * 8 * self.size
 
 
-class Quantiser:
-    """Quantises one working vector again and again, until the step suits."""
+class ComponentQuantiser:
+    """Quantises one working vector in repeated trials."""
 
-    def __init__(self, shape: Geometry, work: Floats) -> None:
-        self.shape, self.work = shape, work
-        self.groups = groups_of(shape)
-        self.energy = energy(work)
-        inside = sum(rows * columns for _, rows, columns in shape.stacks)
-        first = len(shape.stacks)  # groups before are stacks; the A in them change with the step
+    def __init__(self, plan: MatrixPlan, work: Floats) -> None:
+        self.plan, self.work = plan, work
+        self.groups = component_matrices(plan)
+        self.energy = squared_norm(work)
+        inside = sum(rows * columns for _, rows, columns in plan.stacks)
+        first = len(plan.stacks)  # the A inside stacks change with the step, so they wait
         self._found = {
-            place: leading(group.within(work))
-            for place, group in enumerate(self.groups)
-            if place < first or group.start >= inside
+            index: leading_components(group.within(work))
+            for index, group in enumerate(self.groups)
+            if index < first or group.start >= inside
         }
 
     def try_step(
-        self, step: float, habits: Habits, silent: frozenset[tuple[int, int]] = frozenset()
+        self, step: float, stats: ContextStats, skipped: frozenset[tuple[int, int]] = frozenset()
     ) -> Trial:
-        """Return the vector quantised with a step; `silent` are (plane, row) to leave out."""
-        return self._run(step, habits, silent)[1]
+        """Quantise the vector with a step, without the (view, row) in `skipped`."""
+        return self._run(step, stats, skipped)[1]
 
     def pack(self, trial: Trial) -> bytes:
-        """Return a trial's energies, levels and integers as bytes."""
-        run, _ = self._run(trial.step, trial.habits, trial.silent)
-        energies = trial.energies.pack(self.shape)
-        levels = trial.habits.levels.pack(run.used)
-        places = trial.energies.contexts(self.shape)
+        """Return energies, offsets and integers of a trial as bytes."""
+        # Trials keep no integers, so the chosen one runs again.
+        run, _ = self._run(trial.step, trial.stats, trial.skipped)
+        energies = trial.energies.pack(self.plan)
+        levels = trial.stats.levels.pack(run.used)
+        contexts = trial.energies.contexts(self.plan)
         q = np.concatenate([*run.parts, np.empty(0, np.int8)])
         run.parts.clear()
-        return b"".join((energies, levels, context_models.pack(q, places, run.used)))
+        return b"".join((energies, levels, context_models.pack_in_contexts(q, contexts, run.used)))
 
     def _run(
-        self, step: float, habits: Habits, silent: frozenset[tuple[int, int]]
-    ) -> tuple["_Run", Trial]:
-        run = _Run(step, habits, silent)
+        self, step: float, stats: ContextStats, skipped: frozenset[tuple[int, int]]
+    ) -> tuple["_Pass", Trial]:
+        run = _Pass(step, stats, skipped)
         rest = self.work.copy()
         components = []
-        for place, group in enumerate(self.groups):
+        for index, group in enumerate(self.groups):
             matrix = group.within(rest)
-            found = self._found.get(place) or leading(matrix)
+            found = self._found.get(index) or leading_components(matrix)
             components.append(run.components(group, matrix, *found))
         rows = [
-            run.rows(number, plane.within(rest), row_kind(plane))
-            for number, plane in enumerate(self.shape.planes)
+            run.rows(number, view.within(rest), row_kind(view))
+            for number, view in enumerate(self.plan.views)
         ]
         energies = Energies(components, rows)
-        return run, run.finish(self.shape, energies)
+        return run, run.finish(self.plan, energies)
 
 
-class _Run:
-    """One pass over everything, with the integers and what is learned from them."""
+class _Pass:
+    """One pass over all groups and rows: the integers, and the statistics of their contexts."""
 
-    def __init__(self, step: float, habits: Habits, silent: frozenset[tuple[int, int]]) -> None:
-        self.step, self.habits, self.silent = step, habits, silent
+    def __init__(
+        self, step: float, stats: ContextStats, skipped: frozenset[tuple[int, int]]
+    ) -> None:
+        self.step, self.stats, self.skipped = step, stats, skipped
         self.gains: dict[tuple[int, int], tuple[float, int]] = {}
         self.parts: list[npt.NDArray[Any]] = []
         self.counts = np.zeros((_CONTEXTS, context_models.MAX_TOKEN + 1), np.int64)
@@ -142,35 +147,38 @@ class _Run:
         self.sums = np.zeros((_CONTEXTS, 2, 2), np.int64)  # by context, as `round_run` adds
 
     def components(
-        self, group: Group, matrix: Floats, vectors: Doubles, energies: Doubles
+        self, group: ComponentMatrix, matrix: Floats, vectors: Doubles, energies: Doubles
     ) -> list[int]:
-        """Take the components that pay out of the matrix, and return their codes."""
+        """Subtract the components that pay off from the matrix, and return their codes."""
+        # 1. Keep components whose y has enough energy; its exponent gives the step of u.
         columns = group.columns
         ratios = energies / columns / self.step**2
-        count = int(np.count_nonzero(ratios >= _WORTH))
-        codes = [octave(float(ratio)) for ratio in ratios[:count]]
+        count = int(np.count_nonzero(ratios >= _LEAST_ENERGY))
+        codes = [binary_exponent(float(ratio)) for ratio in ratios[:count]]
         if not codes:
             return []
         steps = np.array([row_step(code, columns) for code in codes])
+        # 2. Round u; a component whose u vanishes is dropped.
         u = np.rint(vectors[:, :count].T / steps[:, None])
         kept = u.any(axis=1)
         u, steps = u[kept], steps[kept]
         codes = [code for code, keep in zip(codes, kept.tolist(), strict=True) if keep]
-        whole, exponent = integers(matrix, _BITS)
+        # 3. Fit each y to the rounded u, without the part that earlier components explain.
+        whole, exponent = round_to_integers(matrix, _BITS)
         inner = exact_gram(u) * steps[:, None] * steps
         products = np.ldexp(u @ whole, -exponent) * steps[:, None]
         y = np.empty((len(codes), columns), np.float32)
         for j, code in enumerate(codes):
-            for i in range(j):  # what the earlier ones took is not there any more
+            for i in range(j):
                 products[j] -= inner[j, i] * y[i].astype(np.float64)
-            self._keep(u[j].astype(np.int32), context(ROW_PART, row_code(code, group)))
+            self._keep(u[j].astype(np.int32), context_of(ROW_PART, row_code(code, group)))
             fitted = (products[j] / inner[j, j]).astype(np.float32)
-            y[j] = self._quantise(fitted, context(COLUMN_PART, code))[0]
-        add(np.ascontiguousarray((u * steps[:, None]).T.astype(np.float32)), -y, matrix)
+            y[j] = self._quantise(fitted, context_of(COLUMN_PART, code))[0]
+        add_components(np.ascontiguousarray((u * steps[:, None]).T.astype(np.float32)), -y, matrix)
         return codes
 
     def rows(self, number: int, matrix: Floats, kind: int) -> list[int]:
-        """Quantise the rows of a plane, and return their classes."""
+        """Quantise the rows of a view and return their classes."""
         energies = _row_energies(matrix)
         peaks = np.maximum(matrix.max(axis=1), -matrix.min(axis=1))
         return [
@@ -181,72 +189,75 @@ class _Run:
     def _row(
         self, name: tuple[int, int], row: Floats, energy: float, peak: float, kind: int
     ) -> int:
-        code = octave(energy / row.size / self.step**2) if energy else LOWEST
-        place = context(kind, code)
-        quiet = peak < self.habits.firsts[place] * self.step
-        if quiet or name in self.silent:
+        code = binary_exponent(energy / row.size / self.step**2) if energy else LOWEST
+        context = context_of(kind, code)
+        below = peak < self.stats.thresholds[context] * self.step
+        if below or name in self.skipped:
             self.error += energy
-            return SILENT
-        decoded, error = self._quantise(row, place)
+            return SKIPPED
+        decoded, error = self._quantise(row, context)
         nonzero = int(np.count_nonzero(decoded))
         self.error += error
         self.gains[name] = energy - error, nonzero
         return row_class(code)
 
-    def _quantise(self, x: Floats, place: int) -> tuple[Floats, float]:
-        """Keep the integers of x; return what they are decoded to, and the squared error."""
-        moves = self.habits.levels.moves[place] / SHIFT_STEPS
-        first = self.habits.firsts[place]
-        q, decoded, error = round_run(x, self.step, first, moves, self.sums[place])
-        self._keep(q, place)
+    def _quantise(self, x: Floats, context: int) -> tuple[Floats, float]:
+        """Store the integers of x; return their decoded values and the squared error."""
+        offsets = self.stats.levels.offsets[context] / OFFSET_STEPS
+        first = self.stats.thresholds[context]
+        q, decoded, error = round_run(x, self.step, first, offsets, self.sums[context])
+        self._keep(q, context)
         return decoded, error
 
-    def _keep(self, q: Ints, place: int) -> None:
-        top = context_models.count(q, self.counts[place])
+    def _keep(self, q: Int32s, context: int) -> None:
+        top = context_models.count_magnitude_tokens(q, self.counts[context])
         self.parts.append(q.astype(np.int8 if top < 128 else np.int16 if top < 32768 else np.int32))
 
     @property
-    def used(self) -> Bytes:
-        """The contexts that occur, rising."""
+    def used(self) -> UInt8s:
+        """The contexts that occur, ascending."""
         return np.flatnonzero(self.counts.any(axis=1)).astype(np.uint8)
 
-    def finish(self, shape: Geometry, energies: Energies) -> Trial:
-        """Return the trial with its size and what was learned."""
+    def finish(self, plan: MatrixPlan, energies: Energies) -> Trial:
+        """Return the trial with its size and learned stats."""
         used = self.used
         counts = self.counts[used]
-        tables = context_models.fit(used, counts)
-        size = len(energies.pack(shape)) + len(self.habits.levels.pack(used))
+        tables = context_models.fit_tables(used, counts)
+        size = len(energies.pack(plan)) + len(self.stats.levels.pack(used))
         return Trial(
             step=self.step,
-            habits=self.habits,
+            stats=self.stats,
             energies=energies,
             error=self.error,
-            size=size + context_models.estimate(tables, counts),
+            size=size + context_models.estimate_context_bytes(tables, counts),
             learned=self._learn(used, tables),
-            silent=self.silent,
+            skipped=self.skipped,
             gains=self.gains,
         )
 
-    def _learn(self, used: Bytes, tables: context_models.Tables) -> Habits:
-        means = offset_steps(self.sums) * SHIFT_STEPS
-        half = SHIFT_STEPS // 2
-        moves = np.clip(np.rint(means), -half, half - 1).astype(np.int64)
-        firsts = self.habits.firsts.copy()
-        for place, row in zip(used.tolist(), tables.freqs, strict=True):
-            if has_shifts(place) and np.count_nonzero(row) > 2:
-                zero, one_more = context_models.prices(row[[0, 2]]).tolist()
-                price = (one_more - zero) / 256
-                one = 1.0 + moves[place, 0] / SHIFT_STEPS
-                firsts[place] = np.clip((one * one + _PRICE * price) / (2 * one), *_FIRSTS)
-        return replace(self.habits, levels=Levels(moves), firsts=firsts)
+    def _learn(self, used: UInt8s, tables: context_models.ContextTables) -> ContextStats:
+        means = mean_offsets(self.sums) * OFFSET_STEPS
+        half = OFFSET_STEPS // 2
+        offsets = np.clip(np.rint(means), -half, half - 1).astype(np.int64)
+        thresholds = self.stats.thresholds.copy()
+        for context, row in zip(used.tolist(), tables.freqs, strict=True):
+            if has_offsets(context) and np.count_nonzero(row) > 2:
+                # |x| = threshold costs the same as 0 and as 1: t^2 = (1' - t)^2 + lambda * bits.
+                zero, one_more = symbol_bits(row[[0, 2]]).tolist()
+                bits = (one_more - zero) / 256
+                one = 1.0 + offsets[context, 0] / OFFSET_STEPS
+                thresholds[context] = np.clip(
+                    (one * one + _ERROR_PER_BIT * bits) / (2 * one), *_THRESHOLD_RANGE
+                )
+        return replace(self.stats, levels=LevelOffsets(offsets), thresholds=thresholds)
 
 
 def _row_energies(matrix: Floats) -> Doubles:
-    """Return the sum of squares of each row; sums of integers, so the same in any order."""
+    """Return the sum of squares of each row, over integers: equal in any order of additions."""
     energies = np.empty(matrix.shape[0])
-    rows = max(_CHUNK // matrix.shape[1], 1)
+    rows = max(CHUNK // matrix.shape[1], 1)
     for start in range(0, energies.size, rows):
-        whole, exponent = integers(matrix[start : start + rows], _BITS)
+        whole, exponent = round_to_integers(matrix[start : start + rows], _BITS)
         whole *= whole
         energies[start : start + rows] = np.ldexp(whole.sum(axis=1), -2 * exponent)
     return energies

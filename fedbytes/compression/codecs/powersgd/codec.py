@@ -8,10 +8,11 @@ import numpy as np
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload, make_codec
 from fedbytes.compression.codecs.fp32 import Fp32
-from fedbytes.compression.codecs.powersgd.factor_plan import Plan, plan_for
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.codecs.powersgd.factor_plan import FactorPlan, plan_factors
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, energy, normalise, restore
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.numerics.squared_norm import squared_norm
 from fedbytes.plugin_fields import bounded
 
 _ZERO, _CODED, _EXACT = range(3)
@@ -66,21 +67,21 @@ class PowerSgd(Codec):
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         if x.size == 0:
             return b""
-        scaled, exponent = normalise(x)
-        total = energy(scaled)
+        scaled, exponent = split_exponent(x)
+        total = squared_norm(scaled)
         if total == 0:
             return bytes([_ZERO])
         plan, inner = self._inner(shared)
         vector, kept = plan.factor(
             scaled, self._reference(shared), shared.generator("powersgd"), self.iterations
         )
-        form, body = _CODED, self.factors.body(vector, inner)
+        form, body = _CODED, self.factors.encode_body(vector, inner)
         if not self.factors.exact:
-            rest = plan.expand(self.factors._decode(body, inner), x.size)
+            rest = plan.expand(self.factors.decode_body(body, inner), x.size)
             rest -= scaled
-            if energy(rest) > total - kept / 2:
-                form, body = _EXACT, _FP32.body(vector, inner)
-        return b"".join((bytes([form]), exponent.to_bytes(2, "little", signed=True), body))
+            if squared_norm(rest) > total - kept / 2:
+                form, body = _EXACT, _FP32.encode_body(vector, inner)
+        return b"".join((bytes([form]), pack_exponent(exponent), body))
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
@@ -88,14 +89,16 @@ class PowerSgd(Codec):
         if numel == 0 or (form := reader.number("B", "form", _ZERO, _EXACT)) == _ZERO:
             reader.end()
             return np.zeros(numel, np.float32)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
+        exponent = read_exponent(reader)
         codec = self.factors if form == _CODED else _FP32
         plan, inner = self._inner(shared)
         with np.errstate(all="ignore"):  # what is not finite is refused
-            return restore(plan.expand(codec._decode(reader.rest(), inner), numel), exponent)
+            return apply_exponent(
+                plan.expand(codec.decode_body(reader.rest(), inner), numel), exponent
+            )
 
-    def _inner(self, shared: Shared) -> tuple[Plan, Shared]:
-        plan = plan_for(shared.layout, self.rank)
+    def _inner(self, shared: Shared) -> tuple[FactorPlan, Shared]:
+        plan = plan_factors(shared.layout, self.rank)
         return plan, dataclasses.replace(shared, layout=plan.layout, reference=None)
 
     def _reference(self, shared: Shared) -> Floats | None:

@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
-from fedbytes.compression.codecs.rules.layout_part import Part
-from fedbytes.compression.coding.reader import Reader, count_bytes
+from fedbytes.compression.codecs.rules.layout_part import LayoutPart
+from fedbytes.compression.coding.reader import Reader, pack_count
 from fedbytes.compression.layout import Layout, Shared
 
 
@@ -74,7 +74,7 @@ class Rules(Codec):
         """Whether a rule's codec does."""
         return any(rule.codec.uses_reference for rule in self.rules)
 
-    def _parts(self, layout: Layout) -> list[tuple[int, Part]]:
+    def _parts(self, layout: Layout) -> list[tuple[int, LayoutPart]]:
         """Return the place of each rule that has tensors, and these."""
         named: dict[int, list[str]] = {}
         for name in layout.names:
@@ -82,17 +82,15 @@ class Rules(Codec):
             if place is None:
                 raise ValueError(f"rules: none matches tensor {name!r}; end with match='*'")
             named.setdefault(place, []).append(name)
-        return [(place, Part(layout, named[place])) for place in sorted(named)]
+        return [(place, LayoutPart(layout, named[place])) for place in sorted(named)]
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        bodies = [
-            bytes(
-                self.rules[place].codec._encode(part.gather(x), part.shared(shared, "rules", place))
-            )
-            for place, part in self._parts(shared.layout)
-        ]
-        sized = [count_bytes(len(body)) + body for body in bodies[:-1]]
-        return b"".join([*sized, *bodies[-1:]])
+        pieces: list[bytes | memoryview] = []
+        for place, part in self._parts(shared.layout):
+            inner = part.shared(shared, "rules", place)
+            body = self.rules[place].codec.encode_body(part.gather(x), inner)
+            pieces += [pack_count(len(body)), body]
+        return b"".join(pieces[:-2] + pieces[-1:])
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         reader = Reader(data, self.name)
@@ -103,6 +101,6 @@ class Rules(Codec):
             size = reader.left if last else reader.count("length of a part", reader.left)
             body = reader.take(size, "part")
             codec = self.rules[place].codec
-            part.scatter(codec._decode(body, part.shared(shared, "rules", place)), y)
+            part.scatter(codec.decode_body(body, part.shared(shared, "rules", place)), y)
         reader.end()
         return y

@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload, make_codec
-from fedbytes.compression.codecs.sketch.count_sketch import estimate, sketch
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.codecs.sketch.count_sketch import estimate_vector, sketch_vector
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Layout, Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
-from fedbytes.compression.sparsifiers.sparse_vector import share_of
-from fedbytes.compression.sparsifiers.top_k import largest
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.sparsifiers.density import count_for_density
+from fedbytes.compression.sparsifiers.top_k import select_top_k
 from fedbytes.plugin_fields import bounded
 
 _PURPOSE = "sketch"
@@ -94,10 +94,10 @@ class Sketch(Codec):
         if x.size == 0:
             return b""
         columns, inner = self._inner(shared)
-        scaled, exponent = normalise(x)
-        table = sketch(scaled, self.rows, columns, shared.common_generator(_PURPOSE))
-        head = exponent.to_bytes(2, "little", signed=True)
-        return head + self.values.body(table.ravel(), inner)
+        scaled, exponent = split_exponent(x)
+        table = sketch_vector(scaled, self.rows, columns, shared.common_generator(_PURPOSE))
+        head = pack_exponent(exponent)
+        return head + self.values.encode_body(table.ravel(), inner)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
@@ -106,16 +106,14 @@ class Sketch(Codec):
             reader.end()
             return np.zeros(0, np.float32)
         columns, inner = self._inner(shared)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
-        table = self.values._decode(reader.rest(), inner).reshape(self.rows, columns)
-        if not np.isfinite(table).all():
-            raise ValueError("sketch payload: the table is not finite")
-        y = estimate(table, numel, shared.common_generator(_PURPOSE))
+        exponent = read_exponent(reader)
+        table = self.values.decode_body(reader.rest(), inner).reshape(self.rows, columns)
+        y = estimate_vector(table, numel, shared.common_generator(_PURPOSE))
         if self.extract < 1:
-            kept = largest(y, share_of(self.extract, numel))
+            kept = select_top_k(y, count_for_density(self.extract, numel))
             values = y[kept]
             y = np.zeros(numel, np.float32)
             y[kept] = values
         if self.shrink:
             y *= np.float32(1 / (1 + (numel - 1) / columns))
-        return restore(y, exponent)
+        return apply_exponent(y, exponent)

@@ -7,21 +7,22 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from fedbytes.compression.codec import CODECS, DIGEST_BYTES, Codec, Floats, Payload
-from fedbytes.compression.codecs.tcq.coding import SHIFTS, unpack
-from fedbytes.compression.codecs.tcq.rate import Met, at_step, least_error, meet_rate
-from fedbytes.compression.codecs.tcq.search import MACHINES
-from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import (
-    EXPONENTS,
-    energy,
-    normalise,
-    restore,
-    round_step,
+from fedbytes.compression.codecs.tcq.coding import OFFSETS, read_trellis
+from fedbytes.compression.codecs.tcq.rate import (
+    TrellisMatch,
+    quantise_at_least_error,
+    quantise_at_step,
+    quantise_trellis_at_rate,
 )
-from fedbytes.compression.quantisers.bits_or_step import check_fineness
+from fedbytes.compression.codecs.tcq.search import TRELLISES
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.numerics.squared_norm import squared_norm
+from fedbytes.compression.numerics.step_rounding import round_step
+from fedbytes.compression.quantisers.bits_or_step import check_bits_or_step
 from fedbytes.compression.quantisers.unbiased import (
-    Quantiser,
+    InnerQuantiser,
     pack_unbiased,
     read_unbiased,
     scale_bytes,
@@ -29,7 +30,7 @@ from fedbytes.compression.quantisers.unbiased import (
 from fedbytes.plugin_fields import bounded
 
 DEFAULT_BITS = 2.0
-_FIXED_BYTES = 1 + 2 + 4 + 2 * SHIFTS + DIGEST_BYTES  # form, exponent, step, shifts, digest
+_FIXED_BYTES = 1 + 2 + 4 + 2 * OFFSETS + DIGEST_BYTES  # form, exponent, step, offsets, digest
 _WORST = 1 - 1 / 256  # share of the energy that may be lost
 _FINE_STEP = 0.3  # of the rms: even the path of state 0, with points 4 steps apart, keeps 64 %
 _UNBIASED_BITS = 1.0  # from this rate on the error is below the energy
@@ -48,7 +49,7 @@ class Tcq(Codec):
     some ten times slower. NMSE of unbiased there: 0.43 / 0.078 / 0.0044.
 
     Wire (docs/wire/entropy.md): nothing for no coordinates; else a byte 0 for a zero vector, or
-    1, exponent int16, for unbiased the groups' scales, then step float32, shifts int8 [6], and
+    1, exponent int16, for unbiased the groups' scales, then step float32, offsets int8 [6], and
     the levels of both quantisers, each entropy-coded.
 
     Nearest contracts: where less than 1/256 of the energy would be kept, the step is lowered. It
@@ -58,7 +59,7 @@ class Tcq(Codec):
     where a finer step is taken if the error were above 255/256 of the energy.
 
     Attributes:
-        bits: target rate per coordinate, all bytes included, 0.05 to 16; met within 2 % from
+        bits: target rate per coordinate, all bytes included, 0.05 to 16; match within 2 % from
             about 100,000 coordinates on, if the vector has that much entropy. Levels below 2^22
             end at 15 bits where the largest is 1000 rms, and where magnitudes are all alike the
             rate jumps from little to 1 bit. Give this or step; 2 without either.
@@ -81,7 +82,7 @@ class Tcq(Codec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_fineness(self, DEFAULT_BITS)
+        check_bits_or_step(self, DEFAULT_BITS)
 
     @property
     def unbiased(self) -> bool:
@@ -98,36 +99,36 @@ class Tcq(Codec):
         return (self.step or 0) <= _UNBIASED_STEP
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        scaled, exponent = normalise(x)
-        total = energy(scaled)
+        scaled, exponent = split_exponent(x)
+        total = squared_norm(scaled)
         if total == 0:
             return b"\0" if x.size else b""
-        head = b"\1" + exponent.to_bytes(2, "little", signed=True)
+        head = b"\1" + pack_exponent(exponent)
         if self.rounding == "nearest":
             return head + self._pack(scaled, False)
         rms = math.sqrt(total / x.size)
         coarse = 2.0 * (self.step or 0) if self.bits is None else 2.0 ** (2.05 - self.bits)
-        quantiser = Quantiser(
+        quantiser = InnerQuantiser(
             self._pack, lambda reader: self._unpack(reader, x.size), round_step(coarse * rms)
         )
         generator = shared.generator("tcq")
         return head + pack_unbiased(scaled, generator, quantiser, self.contracts)
 
     def _pack(self, x: Floats, fine: bool) -> bytes:
-        total = energy(x)
-        rms, machine = math.sqrt(total / x.size), MACHINES[self.states]
-        met = None if fine else self._quantise(x, rms)
-        if met is None or total - met.kept * met.step**2 > _WORST * total:
-            met = least_error(x, _FINE_STEP * rms, machine)
-        head = np.array(met.step, "<f4").tobytes() + met.shifts.tobytes()
-        return head + met.coded.pack()
+        total = squared_norm(x)
+        rms, trellis = math.sqrt(total / x.size), TRELLISES[self.states]
+        match = None if fine else self._quantise(x, rms)
+        if match is None or total - match.kept * match.step**2 > _WORST * total:
+            match = quantise_at_least_error(x, _FINE_STEP * rms, trellis)
+        head = np.array(match.step, "<f4").tobytes() + match.offsets.tobytes()
+        return head + match.coded.pack()
 
-    def _quantise(self, x: Floats, rms: float) -> Met:
-        machine = MACHINES[self.states]
+    def _quantise(self, x: Floats, rms: float) -> TrellisMatch:
+        trellis = TRELLISES[self.states]
         if self.bits is None:
-            return at_step(x, (self.step or 0) * rms, machine)
+            return quantise_at_step(x, (self.step or 0) * rms, trellis)
         overhead = _FIXED_BYTES + (scale_bytes(x.size) if self.unbiased else 0)
-        return meet_rate(x, self.bits, rms, overhead, machine)
+        return quantise_trellis_at_rate(x, self.bits, rms, overhead, trellis)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         numel = shared.layout.numel
@@ -135,16 +136,16 @@ class Tcq(Codec):
         if numel == 0 or reader.number("B", "form", 0, 1) == 0:
             reader.end()
             return np.zeros(numel, np.float32)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
+        exponent = read_exponent(reader)
         if self.rounding == "nearest":
             y = self._unpack(reader, numel)
         else:
             generator = shared.generator("tcq")
             y = read_unbiased(reader, numel, generator, lambda r: self._unpack(r, numel))
         reader.end()
-        return restore(y, exponent)
+        return apply_exponent(y, exponent)
 
     def _unpack(self, reader: Reader, numel: int) -> Floats:
         step = float(reader.number("f", "step", 2.0**-100, 2.0**100))
-        shifts = reader.array("i1", 2 * SHIFTS, "shifts").reshape(2, SHIFTS)
-        return unpack(reader, numel, MACHINES[self.states], step, shifts)
+        offsets = reader.array("i1", 2 * OFFSETS, "offsets").reshape(2, OFFSETS)
+        return read_trellis(reader, numel, TRELLISES[self.states], step, offsets)

@@ -1,218 +1,139 @@
-"""The levels of a trellis as bytes: each class coded by itself, merged again by the machine."""
+"""The levels of a trellis as bytes: each class coded separately, merged along the trellis."""
 
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.codecs.tcq.search import Machine, Path, lanes_for
-from fedbytes.compression.codecs.tcq.trellis_loops import Bytes, Ints, Numbers
-from fedbytes.compression.coding import rans
+from fedbytes.arrays import Floats, Int8s, Int32s, UInt8s, UInt32s
+from fedbytes.compression.codecs.tcq.loops.class_loops import merge_classes, split_classes
+from fedbytes.compression.codecs.tcq.search import Trellis, TrellisPath, trellis_lanes
+from fedbytes.compression.coding.frequency_tables import read_freqs
 from fedbytes.compression.coding.integers import (
     DIRECT,
     DIRECT_BITS,
-    histogram,
-    join,
+    count_tokens,
+    join_tokens,
     token_of,
     tokens_of,
     unzigzag,
 )
-from fedbytes.compression.coding.reader import Reader, count_bytes
-from fedbytes.compression.numerics.kernels import kernel
-from fedbytes.compression.quantisers.uniform import MAX_LEVEL, Quantised
+from fedbytes.compression.coding.rans import decode_symbols
+from fedbytes.compression.coding.reader import Reader, pack_count
+from fedbytes.compression.quantisers.level_tokens import MAX_LEVEL, LevelTokens
 
-SHIFTS = 3  # |k| = 1, 2, and 3 or more are moved apart, in each class
-_SHIFT_STEPS = 128
-_LEAST_SHIFT = -96  # so that no level loses its sign
+OFFSETS = 3  # |k| = 1, 2, and 3 or more have an offset, in each class
+_OFFSET_STEPS = 128
+_LEAST_OFFSET = -96  # keeps the sign of each level
 _NUMBER_LIMIT = 2 * MAX_LEVEL + 2
 _DIRECT_CHOICES = (3, 7)
 
-Shifts = npt.NDArray[np.int8]
-
 
 @dataclass(frozen=True)
-class Coded:
+class CodedLevels:
     """Levels by class, ready for the entropy coder."""
 
-    streams: tuple[Quantised, ...]
+    streams: tuple[LevelTokens, ...]
 
     def size(self) -> int:
-        """Return about how many bytes `pack` gives."""
+        """Estimate the bytes of `pack`."""
         return 3 + sum(stream.size() for stream in self.streams)
 
     def pack(self) -> bytes:
-        """Return how many levels class 0 has, and the levels of each class."""
-        head = count_bytes(self.streams[0].tokens.size)
+        """Return the number of levels of class 0, then the levels of each class."""
+        head = pack_count(self.streams[0].tokens.size)
         return b"".join((head, *(stream.pack() for stream in self.streams)))
 
 
-def code(path: Path) -> Coded:
-    """Return the levels of a path [n > 0] by class; a class without any has no stream."""
+def code_path(path: TrellisPath) -> CodedLevels:
+    """Split the levels of a path [n > 0] by class; an empty class has no stream."""
     tokens = np.empty(path.numbers.size, np.uint8)
     first = int(path.sizes[0].sum())
-    _part(path.numbers, path.classes, first, tokens)
+    split_classes(path.numbers, path.classes, first, tokens)
     large = np.zeros(0, np.int64)
     if int(tokens.max()) >= DIRECT:
         large = np.flatnonzero(path.numbers >= DIRECT)
     streams = []
     for c, part in enumerate((tokens[:first], tokens[first:])):
         if part.size:
-            streams.append(_stream(part, path.numbers[large[path.classes[large] == c]]))
-    return Coded(tuple(streams))
+            streams.append(_class_tokens(part, path.numbers[large[path.classes[large] == c]]))
+    return CodedLevels(tuple(streams))
 
 
-def _stream(tokens: Bytes, large: Numbers) -> Quantised:
-    counts = histogram(tokens)
+def _class_tokens(tokens: UInt8s, large: UInt32s) -> LevelTokens:
+    counts = count_tokens(tokens)
     if large.size:
-        found = histogram(tokens_of(large))
+        found = count_tokens(tokens_of(large))
         found[:DIRECT] = counts[:DIRECT]
         counts = found
-    return Quantised(tokens, large, counts)
+    return LevelTokens(tokens, large, counts)
 
 
-def shifts_of(path: Path) -> Shifts:
-    """Return int8 [2, 3]: how far the cells' means lie beyond the points, in 1/128 of a step."""
-    members = np.column_stack((path.sizes[:, 1:SHIFTS], path.sizes[:, SHIFTS:].sum(axis=1)))
+def path_offsets(path: TrellisPath) -> Int8s:
+    """Return int8 [2, 3]: offsets of the cells' means from the points, in 1/128 step."""
+    members = np.column_stack((path.sizes[:, 1:OFFSETS], path.sizes[:, OFFSETS:].sum(axis=1)))
     means = path.offsets[:, 1:] / 2.0**20 / np.maximum(members, 1)
-    shifts: Shifts = np.clip(np.rint(means * _SHIFT_STEPS), _LEAST_SHIFT, 127).astype(np.int8)
-    return shifts
+    offsets: Int8s = np.clip(np.rint(means * _OFFSET_STEPS), _LEAST_OFFSET, 127).astype(np.int8)
+    return offsets
 
 
-def moves_of(shifts: Shifts) -> Floats:
-    """Return float32 [2, 4]: the shifts of |k| = 0, 1, 2, 3 and beyond in steps."""
-    return np.pad(shifts / np.float32(_SHIFT_STEPS), ((0, 0), (1, 0))).astype(np.float32)
+def offsets_in_steps(offsets: Int8s) -> Floats:
+    """Return float32 [2, 4]: the offsets of |k| = 0, 1, 2, 3 and beyond, in steps."""
+    return np.pad(offsets / np.float32(_OFFSET_STEPS), ((0, 0), (1, 0))).astype(np.float32)
 
 
-def unpack(reader: Reader, count: int, machine: Machine, step: float, shifts: Shifts) -> Floats:
-    """Return the `count` > 0 values that `Coded.pack` wrote, rounded to float32 once.
+def read_trellis(
+    reader: Reader, count: int, trellis: Trellis, step: float, offsets: Int8s
+) -> Floats:
+    """Return the `count` > 0 values that `CodedLevels.pack` wrote, rounded to float32 once.
 
     Raises:
-        ValueError: if the bytes are not those of a path through the machine.
+        ValueError: unless the bytes are those of a path through the trellis.
     """
     first = reader.count("levels of class 0", count)
     sizes = (first, count - first)
     plain = np.zeros((2, 256), np.float32)
     parity = np.zeros((2, 256), np.uint8)
     limits = np.zeros(2, np.int64)
-    tokens: list[Bytes] = []
+    tokens: list[UInt8s] = []
     large: list[Floats] = []
-    odd: list[Bytes] = []
+    odd: list[UInt8s] = []
     for c, size in enumerate(sizes):
-        found, numbers, direct = _read(reader, size)
+        found, numbers, direct = _read_class(reader, size)
         known = np.arange(1 << direct, dtype=np.uint32)
-        plain[c, : known.size] = _values(unzigzag(known), c, step, shifts)
+        plain[c, : known.size] = _point_values(unzigzag(known), c, step, offsets)
         parity[c, : known.size] = known + 1 >> 1 & 1
         limits[c] = known.size
         tokens.append(found)
-        large.append(_values(unzigzag(numbers), c, step, shifts))
+        large.append(_point_values(unzigzag(numbers), c, step, offsets))
         odd.append((numbers + 1 >> 1 & 1).astype(np.uint8))
     y = np.empty(count, np.float32)
-    lanes = np.zeros(lanes_for(count), np.int64)
-    whole = _merge(
+    lanes = np.zeros(trellis_lanes(count), np.int64)
+    # The state decides which class the next level comes from; its parity decides the next state.
+    whole = merge_classes(
         *(tokens[0], tokens[1], large[0], large[1], odd[0], odd[1]),
-        *(plain, parity, limits, machine.follow, machine.classes, lanes, y),
+        *(plain, parity, limits, trellis.next_states, trellis.classes, lanes, y),
     )
     if not whole:
-        raise ValueError(f"{reader.what} payload: {sizes} levels by class are no path")
+        raise ValueError(
+            f"{reader.name} payload: class sizes {sizes} do not form a valid trellis path"
+        )
     return y
 
 
-def _read(reader: Reader, count: int) -> tuple[Bytes, Numbers, int]:
-    """Return a class's tokens, the numbers of those that are not direct, and the direct bits."""
+def _read_class(reader: Reader, count: int) -> tuple[UInt8s, UInt32s, int]:
+    """Return the tokens of a class, the numbers that are not direct, and the direct bits."""
     if count == 0:
         return np.empty(0, np.uint8), np.empty(0, np.uint32), DIRECT_BITS
     direct = reader.number("B", "direct bits", *_DIRECT_CHOICES)
-    freqs = rans.read_freqs(reader, token_of(_NUMBER_LIMIT, direct) + 1)
-    tokens = rans.decode(reader, count, freqs)
+    freqs = read_freqs(reader, token_of(_NUMBER_LIMIT, direct) + 1)
+    tokens = decode_symbols(reader, count, freqs)
     beyond = tokens[tokens >= 1 << direct]
-    return tokens, join(beyond, reader, _NUMBER_LIMIT, direct), direct
+    return tokens, join_tokens(beyond, reader, _NUMBER_LIMIT, direct), direct
 
 
-def _values(k: npt.NDArray[np.int32], c: int, step: float, shifts: Shifts) -> Floats:
+def _point_values(k: Int32s, c: int, step: float, offsets: Int8s) -> Floats:
     size = np.abs(k)
-    moves = np.array([c, *shifts[c]], np.float64)
-    moves[1:] /= _SHIFT_STEPS
-    points = 2 * size - c + moves[np.minimum(size, SHIFTS)]
+    moves = np.array([c, *offsets[c]], np.float64)
+    moves[1:] /= _OFFSET_STEPS
+    points = 2 * size - c + moves[np.minimum(size, OFFSETS)]
     return (np.sign(k) * points * step).astype(np.float32)
-
-
-def _part_numpy(numbers: Numbers, classes: Bytes, first: int, tokens: Bytes) -> None:
-    tokens[:first] = np.minimum(numbers[classes == 0], 255)
-    tokens[first:] = np.minimum(numbers[classes == 1], 255)
-
-
-def _merge_numpy(
-    tokens0: Bytes,
-    tokens1: Bytes,
-    large0: Floats,
-    large1: Floats,
-    odd0: Bytes,
-    odd1: Bytes,
-    plain: Floats,
-    parity: Bytes,
-    limits: Ints,
-    follow: Ints,
-    classes: Ints,
-    states: Ints,
-    y: Floats,
-) -> bool:
-    decoded, odd = [], []
-    for c, parts in enumerate(((tokens0, large0, odd0), (tokens1, large1, odd1))):
-        decoded.append(plain[c][parts[0]])
-        odd.append(parity[c][parts[0]])
-        beyond = parts[0] >= limits[c]
-        decoded[c][beyond], odd[c][beyond] = parts[1], parts[2]
-    used = [0, 0]
-    for start in range(0, y.size, states.size):
-        part = y[start : start + states.size]
-        now = states[: part.size]
-        kind, parities = classes[now], np.empty(part.size, np.uint8)
-        for c in range(2):
-            member = kind == c
-            size = int(np.count_nonzero(member))
-            if used[c] + size > decoded[c].size:
-                return False
-            part[member] = decoded[c][used[c] : used[c] + size]
-            parities[member] = odd[c][used[c] : used[c] + size]
-            used[c] += size
-        now[:] = follow[now, parities]
-    return True
-
-
-@kernel(_part_numpy)
-def _part(numbers, classes, first, tokens):  # type: ignore[no-untyped-def]
-    # The classes alternate at random: a branch would be mispredicted at every other number.
-    at0, at1 = np.int64(0), np.int64(first)
-    for i in range(numbers.size):
-        c = np.int64(classes[i])
-        tokens[at1 if c else at0] = np.uint8(min(numbers[i], np.uint32(255)))
-        at0 += 1 - c
-        at1 += c
-
-
-@kernel(_merge_numpy)
-def _merge(  # type: ignore[no-untyped-def]
-    tokens0, tokens1, large0, large1, odd0, odd1, plain, parity, limits, follow, classes, states, y
-):
-    lanes = states.size
-    at0, at1, far0, far1 = 0, 0, 0, 0
-    for start in range(0, y.size, lanes):
-        for lane in range(min(lanes, y.size - start)):
-            state = states[lane]
-            c = classes[state]
-            if (at1 if c else at0) >= (tokens1.size if c else tokens0.size):
-                return False
-            token = tokens1[at1] if c else tokens0[at0]
-            at0 += 1 - c
-            at1 += c
-            bit = np.int64(parity[c, token])
-            if token < limits[c]:
-                y[start + lane] = plain[c, token]
-            else:
-                y[start + lane] = large1[far1] if c else large0[far0]
-                bit = np.int64(odd1[far1] if c else odd0[far0])
-                far0 += 1 - c
-                far1 += c
-            states[lane] = follow[state, bit]
-    return True

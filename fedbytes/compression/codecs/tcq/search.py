@@ -1,72 +1,69 @@
-"""The trellis of dependent quantisation, and the search for the levels of least cost.
+"""The trellis of dependent quantisation, and the Viterbi search for the levels of least cost.
 
-Two quantisers take turns: class 0 has the points 2k, class 1 has 0 and ±(2k - 1), in units of the
-step; which one a coordinate gets follows from the parities of the levels k before it, through a
-machine of 4 or 8 states. Together they are as dense as a quantiser of one step, at the rate of
-one of two steps (Marcellin and Fischer 1990; with zero in both classes, Schwarz et al. 2019, the
-dependent quantisation of VVC). The encoder looks for the path of least error + rate (Viterbi).
+Two quantisers alternate: class 0 has the points 2k, class 1 has 0 and ±(2k - 1), in units of the
+step. A state machine of 4 or 8 states selects the class of each coordinate from the parities of
+the previous levels k. Together the quantisers are as dense as one of one step, at the rate of one
+of two steps (Marcellin and Fischer 1990; with zero in both classes, Schwarz et al. 2019, the
+dependent quantisation of VVC). The encoder finds the path of least error + rate (Viterbi).
 
-Coordinate i belongs to lane i mod L. Every lane has a path of its own from state 0, so that all
-lanes of a row move at once.
+Coordinate i belongs to lane i mod L. Each lane follows its own path from state 0, so that all
+lanes of a row advance at once.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.codecs.tcq.trellis_loops import (
+from fedbytes.arrays import Floats, Int64s, UInt8s, UInt32s
+from fedbytes.compression.codecs.tcq.loops.trellis_loops import (
     CAP,
     CHUNK,
     COSTS,
     LANES,
     METRICS,
     SCRATCH,
-    Bytes,
-    Ints,
-    Numbers,
     branch_costs,
     survivors_of_4,
     survivors_of_8,
-    take_numbers,
-    walk_back,
+    trace_back,
+    write_levels,
 )
 from fedbytes.compression.numerics.kernels import Kernel
 
-_ROWS = 256  # a lane is at least this long where there is more than one
+_ROWS = 256  # minimum length of a lane if there are several
 _FAR = np.float32(1e9)
 
 
 @dataclass(frozen=True)
-class Machine:
-    """How states follow each other; a state's class is the quantiser of its coordinate.
+class Trellis:
+    """The transitions between states; the class of a state is the quantiser of its coordinate.
 
     Attributes:
-        follow: int64 [states, 2]: the next state after an even and after an odd level.
+        next_states: int64 [states, 2]: the next state after an even and after an odd level.
         classes: int64 [states].
-        ways: int64 [2, states]: the two ways into a state: where from, + 8 * the parity of the
-            level, + 16 * its class.
-        survivors: the loop that is unrolled for this machine.
+        predecessors: int64 [2, states]: the two transitions into each state, as previous state
+            + 8 * parity of the level + 16 * class.
+        survivors: the kernel that is unrolled for this trellis.
     """
 
-    follow: Ints
-    classes: Ints
-    ways: Ints
+    next_states: Int64s
+    classes: Int64s
+    predecessors: Int64s
     survivors: Kernel
 
 
-def _machine(follow: list[tuple[int, int]], classes: list[int], survivors: Kernel) -> Machine:
-    ways: list[list[int]] = [[] for _ in follow]
-    for state, after in enumerate(follow):
+def _trellis(next_states: list[tuple[int, int]], classes: list[int], survivors: Kernel) -> Trellis:
+    predecessors: list[list[int]] = [[] for _ in next_states]
+    for state, after in enumerate(next_states):
         for parity, target in enumerate(after):
-            ways[target].append(state + 8 * parity + 16 * classes[state])
-    pairs = np.ascontiguousarray(np.array(ways, np.int64).T)
-    return Machine(np.array(follow, np.int64), np.array(classes, np.int64), pairs, survivors)
+            predecessors[target].append(state + 8 * parity + 16 * classes[state])
+    pairs = np.ascontiguousarray(np.array(predecessors, np.int64).T)
+    return Trellis(np.array(next_states, np.int64), np.array(classes, np.int64), pairs, survivors)
 
 
-MACHINES = {
-    4: _machine([(0, 2), (2, 0), (1, 3), (3, 1)], [0, 0, 1, 1], survivors_of_4),
-    8: _machine(
+TRELLISES = {
+    4: _trellis([(0, 2), (2, 0), (1, 3), (3, 1)], [0, 0, 1, 1], survivors_of_4),
+    8: _trellis(
         [(0, 2), (5, 7), (1, 3), (6, 4), (2, 0), (4, 6), (3, 1), (7, 5)],
         [0, 1] * 4,
         survivors_of_8,
@@ -74,8 +71,8 @@ MACHINES = {
 }
 
 
-def lanes_for(count: int) -> int:
-    """Return how many lanes a vector of `count` has: a power of two, at most 32."""
+def trellis_lanes(count: int) -> int:
+    """Return the number of lanes for `count` coordinates: a power of two, at most 32."""
     lanes = 1
     while lanes < LANES and 2 * lanes * _ROWS <= count:
         lanes *= 2
@@ -83,69 +80,74 @@ def lanes_for(count: int) -> int:
 
 
 @dataclass(frozen=True)
-class Path:
+class TrellisPath:
     """The levels of a vector.
 
     Attributes:
         numbers: uint32 [n], the levels zigzagged.
         classes: uint8 [n], the quantiser of each.
-        sizes: int64 [2, CAP + 1]: how many levels of each class have each magnitude, the last
-            is CAP and beyond.
-        offsets: int64 [2, 4]: the sum of |x| / step - |point| over the magnitudes 0, 1, 2, and 3
-            and beyond, in 2^-20.
-        kept: how much of the sum of (x / step)^2 is gone from the error.
+        sizes: int64 [2, CAP + 1]: count of levels by class and magnitude; the last is CAP and
+            beyond.
+        offsets: int64 [2, 4]: sum of |x| / step - |point| by class, over the magnitudes 0, 1, 2,
+            and 3 and beyond, in 2^-20.
+        kept: sum of (x / step)^2 minus the squared error, in squared steps.
     """
 
-    numbers: Numbers
-    classes: Bytes
-    sizes: Ints
-    offsets: Ints
+    numbers: UInt32s
+    classes: UInt8s
+    sizes: Int64s
+    offsets: Int64s
     kept: float
 
 
-def search(x: Floats, step: float, machine: Machine, moves: Floats, rates: Floats) -> Path:
+def search_path(
+    x: Floats, step: float, trellis: Trellis, offsets: Floats, rates: Floats
+) -> TrellisPath:
     """Return the levels that minimise squared error + rate.
 
     Args:
         x: float32 [n > 0], |x| / step below 2^23.
         step: the distance of the points of both classes together.
-        machine: one of MACHINES.
-        moves: float32 [2, 4]: how far, in steps, the points of |k| = 0, 1, 2, 3 and beyond lie
-            away from zero; 0 for 0.
-        rates: float32 [2, CAP + 1]: the cost of a magnitude in squared steps.
+        trellis: one of TRELLISES.
+        offsets: float32 [2, 4]: offsets of the points |k| = 0, 1, 2, 3 and beyond away from zero,
+            in steps; 0 for k = 0.
+        rates: float32 [2, CAP + 1]: cost of each magnitude in squared steps.
     """
     decisions, choices = np.empty(x.size, np.uint8), np.empty(x.size, np.uint8)
-    inverse, lanes = np.float32(1 / step), lanes_for(x.size)
-    table = _table(moves, rates)
+    inverse, lanes = np.float32(1 / step), trellis_lanes(x.size)
+    table = _cost_table(offsets, rates)
     scratch, costs = np.empty(SCRATCH, np.float32), np.zeros(COSTS, np.float32)
     metric = np.full(METRICS, _FAR)
-    metric[:LANES] = 0
+    metric[:LANES] = 0  # each lane starts in state 0
     chunks = [slice(start, start + CHUNK) for start in range(0, x.size, CHUNK)]
+    # Forwards: the cost of every branch, then the cheaper of the two ways into each state.
     for part in chunks:
         branch_costs(x[part], inverse, table, scratch, costs, choices[part])
-        machine.survivors(costs, metric, lanes, decisions[part], machine.ways)
-    states = machine.classes.size
+        trellis.survivors(costs, metric, lanes, decisions[part], trellis.predecessors)
+    # Backwards from each lane's cheapest last state.
+    states = trellis.classes.size
     ends = np.argmin(metric[: states * LANES].reshape(states, LANES), axis=0)[:lanes]
-    walk_back(ends, machine.ways, decisions, choices)
+    trace_back(ends, trellis.predecessors, decisions, choices)
     numbers, kept = np.empty(x.size, np.uint32), np.zeros(LANES)
     tally = np.zeros((4, CAP + 1), np.int64)
     for part in chunks:
-        take_numbers(x[part], inverse, choices[part], numbers[part], tally, kept)
-    return Path(numbers, choices, tally[:2], tally[2:, :4], sum(kept.tolist()))
+        write_levels(x[part], inverse, choices[part], numbers[part], tally, kept)
+    return TrellisPath(numbers, choices, tally[:2], tally[2:, :4], sum(kept.tolist()))
 
 
-def _table(moves: Floats, rates: Floats) -> Floats:
-    """Return float32 [2, CAP + 2, 8]: by class and level, what stands at it, above and below it.
+def _cost_table(offsets: Floats, rates: Floats) -> Floats:
+    """Return float32 [2, CAP + 2, 8]: by class and level, data of it and its two neighbours.
 
-    The first three are how far the points lie from 2k - class, the next three their rates. Below
-    zero is the level above it again. The last level stands for all beyond CAP.
+    The first three are the offsets of the points from 2k - class, for the level, the one above and
+    the one below; the next three are their rates. Below zero is the level above it again. The last
+    level represents all beyond CAP.
     """
     level = np.arange(CAP + 2)
     near = np.column_stack((level, level + 1, np.where(level > 0, level - 1, 1)))
     near[-1] = CAP
     near = np.minimum(near, CAP)
     table = np.zeros((2, CAP + 2, 8), np.float32)
-    table[:, :, :3] = moves[:, np.minimum(near, 3)]
+    table[:, :, :3] = offsets[:, np.minimum(near, 3)]
     table[1, :, :3] += near == 0  # the formula gives -1 for the zero of class 1
     table[:, :, 3:6] = rates[:, near]
     return table

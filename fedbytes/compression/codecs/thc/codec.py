@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-import numpy.typing as npt
 
+from fedbytes.arrays import Doubles, Int64s, UInt8s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.codecs.thc.integer_table import integer_table
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
-from fedbytes.compression.numerics.hadamard import groups, rotate, unrotate
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.numerics.hadamard import block_borders, inverse_rotate, rotate
 from fedbytes.compression.quantisers import lloyd_max, random_table
 from fedbytes.plugin_fields import bounded
 
@@ -61,7 +61,7 @@ class Thc(Codec):
             )
 
     @property
-    def table(self) -> npt.NDArray[np.int64]:
+    def table(self) -> Int64s:
         """The ascending integers [2^bits] that the codes stand for."""
         return integer_table(self.bits, self.granularity, self.limit)
 
@@ -74,18 +74,20 @@ class Thc(Codec):
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         if x.size == 0:
             return b""
-        scaled, exponent = normalise(x)
+        scaled, exponent = split_exponent(x)
         y = rotate(scaled, shared.common_generator("thc"))
-        borders = groups(x.size)
-        means = lloyd_max.energies(y, borders[:-1], borders[1:]) / np.diff(borders)
+        borders = block_borders(x.size)
+        means = lloyd_max.run_energies(y, borders[:-1], borders[1:]) / np.diff(borders)
         units = _unit_codes(np.sqrt(means) * self.limit / self.granularity)
         mantissas, exponents = _unit_parts(units)
         inverses = np.zeros(units.size, np.float32)
         np.divide(np.ldexp(1.0, -exponents), mantissas, out=inverses, where=mantissas > 0)
         noise = shared.generator("thc").random(x.size, np.float32)
         rows = np.zeros(x.size, np.uint8)
-        codes = random_table.quantise(y, borders, inverses, self.table[None], rows, noise)[0]
-        head = exponent.to_bytes(2, "little", signed=True) + units.astype("<u2").tobytes()
+        codes = random_table.quantise_to_table(y, borders, inverses, self.table[None], rows, noise)[
+            0
+        ]
+        head = pack_exponent(exponent) + units.astype("<u2").tobytes()
         return head + pack_bits(codes, self.bits)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
@@ -97,12 +99,10 @@ class Thc(Codec):
         mantissas, exponents = _unit_parts(units)
         scales = np.ldexp(mantissas.astype(np.float32), exponents)
         table, rows = self.table[None].astype(np.float32), np.zeros(numel, np.uint8)
-        y = random_table.dequantise(codes, groups(numel), scales, table, rows)
-        return restore(unrotate(y, shared.common_generator("thc")), exponent)
+        y = random_table.dequantise_from_table(codes, block_borders(numel), scales, table, rows)
+        return apply_exponent(inverse_rotate(y, shared.common_generator("thc")), exponent)
 
-    def integers(
-        self, body: memoryview, shared: Shared
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    def integers(self, body: memoryview, shared: Shared) -> tuple[Int64s, Int64s]:
         """Return int64 [numel] and exponents [groups]: the rotated vector is integer * 2^exponent.
 
         Args:
@@ -114,16 +114,14 @@ class Thc(Codec):
             return np.zeros(0, np.int64), np.zeros(0, np.int64)
         exponent, units, codes = self._open(body, numel)
         mantissas, exponents = _unit_parts(units)
-        integers = self.table[codes] * np.repeat(mantissas, np.diff(groups(numel)))
+        integers = self.table[codes] * np.repeat(mantissas, np.diff(block_borders(numel)))
         return integers, exponents + exponent
 
-    def _open(
-        self, data: memoryview, numel: int
-    ) -> tuple[int, npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
+    def _open(self, data: memoryview, numel: int) -> tuple[int, Int64s, UInt8s]:
         """Return exponent, unit codes and codes of a payload for numel > 0 coordinates."""
         reader = Reader(data, self.name)
-        exponent = reader.number("h", "exponent", *EXPONENTS)
-        units = reader.array("<u2", groups(numel).size - 1, "units").astype(np.int64)
+        exponent = read_exponent(reader)
+        units = reader.array("<u2", block_borders(numel).size - 1, "units").astype(np.int64)
         if int(units.max()) >= _UNITS:
             raise ValueError(f"thc payload: unit is {units.max()}, allowed 0 to {_UNITS - 1}")
         packed = reader.take(packed_bytes(numel, self.bits), "codes")
@@ -131,7 +129,7 @@ class Thc(Codec):
         return exponent, units, np.require(unpack_bits(packed, numel, self.bits), np.uint8, "W")
 
 
-def _unit_codes(units: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+def _unit_codes(units: Doubles) -> Int64s:
     """Return the code of the least 8…15 * 2^e that is not below each unit; 0 for next to none."""
     fractions, exponents = np.frexp(units)
     eighths = np.ceil(fractions * 16).astype(np.int64)  # 8 < eighths <= 16
@@ -140,8 +138,8 @@ def _unit_codes(units: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
 
 
 def _unit_parts(
-    codes: npt.NDArray[np.int64],
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    codes: Int64s,
+) -> tuple[Int64s, Int64s]:
     """Return mantissa (0, or 8 to 15) and exponent of the units."""
     mantissas = np.where(codes > 0, 8 + (codes - 1) % 8, 0)
     return mantissas, (codes - 1) // 8 + _LOWEST

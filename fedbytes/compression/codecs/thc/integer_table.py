@@ -1,24 +1,23 @@
-"""Tables of integers on which stochastic rounding of a normal variable errs least."""
+"""Integer tables that minimise the error of stochastic rounding of a normal variable."""
 
 import functools
 
 import numpy as np
-import numpy.typing as npt
 
-_POINTS = 16  # midpoints at which the density is taken within one step of the grid
+from fedbytes.arrays import Doubles, Int64s
+
+_POINTS = 16  # samples of the density per step of the grid, at midpoints
 _SQUARINGS = 8
-
-Doubles = npt.NDArray[np.float64]
 
 
 @functools.cache
-def integer_table(bits: int, granularity: int, limit: float) -> npt.NDArray[np.int64]:
-    """Return 2^bits ascending integers from -granularity to granularity, all of its parity.
+def integer_table(bits: int, granularity: int, limit: float) -> Int64s:
+    """Return 2^bits ascending integers in [-granularity, granularity], all of its parity.
 
-    The integers stand for limit * integer / granularity. Among all symmetric tables this one
-    rounds N(0, 1) within ±limit, up or down at random, with the least mean square error (Li et
-    al. 2024, THC, solve the same problem). The same on every platform: the density is
-    (1 - z^2 / 512)^256, which takes no exponential, and sums have one order.
+    An integer represents limit * integer / granularity. Of all symmetric tables, this one has the
+    least mean square error when N(0, 1) within ±limit is rounded up or down at random (Li et al.
+    2024, THC, solve the same problem). Every platform gets the same table: the density is
+    approximated by (1 - z^2 / 512)^256, without exponentials, and sums have one order.
 
     Args:
         bits: 1 or more.
@@ -30,13 +29,15 @@ def integer_table(bits: int, granularity: int, limit: float) -> npt.NDArray[np.i
     places = granularity // 2 + 1 if granularity % 2 == 0 else (granularity + 1) // 2
     inner = np.triu(costs[:places, :places], 1)
     inner[np.tril_indices(places)] = np.inf
-    best = np.full(places, np.inf)  # of tables from 0 to each place
+    # Dynamic programme: the least cost of half a table that ends at each integer.
+    best = np.full(places, np.inf)
     best[0] = 0
     before = []
     for _ in range(entries - 1):
         candidates = best[:, None] + inner
         before.append(candidates.argmin(axis=0))
         best = candidates.min(axis=0)
+    # The gap between the two mirrored halves counts once.
     middle = np.array([costs[place, granularity - place] for place in range(places)]) / 2
     if granularity % 2 == 0:
         middle[-1] = np.inf  # both halves would have the entry 0
@@ -48,20 +49,20 @@ def integer_table(bits: int, granularity: int, limit: float) -> npt.NDArray[np.i
 
 
 def _costs(granularity: int, limit: float) -> Doubles:
-    """Return, for a < b, the mean square error of rounding what lies between to a or b."""
+    """Return, for a < b, the mean square error of rounding values between them to a or b."""
     steps = np.arange(granularity * _POINTS, dtype=np.float64)
-    place = (steps + 0.5) / _POINTS  # in units of the grid, from 0
-    z = (place * 2 - granularity) * (limit / granularity)
+    point = (steps + 0.5) / _POINTS  # in units of the grid, from 0
+    z = (point * 2 - granularity) * (limit / granularity)
     weight = 1 - z * z / 512
     for _ in range(_SQUARINGS):
         weight = weight * weight
-    sums = [_running(weight * place**power) for power in range(3)]
+    sums = [_running(weight * point**power) for power in range(3)]
     mass, first, second = (s[None, :] - s[:, None] for s in sums)
     a = np.arange(granularity + 1, dtype=np.float64)
     return (a[:, None] + a[None, :]) * first - a[:, None] * a[None, :] * mass - second
 
 
 def _running(values: Doubles) -> Doubles:
-    """Return the sums up to each point of the grid."""
+    """Return cumulative sums at the points of the grid."""
     sums = np.concatenate(([0.0], np.cumsum(values)))
     return sums[::_POINTS]

@@ -7,9 +7,15 @@ from math import prod
 
 import numpy as np
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Doubles, Floats
 from fedbytes.compression.layout import Layout
-from fedbytes.compression.numerics.dct import Doubles, backward, dct, forward, scales, undo_dct
+from fedbytes.compression.numerics.dct import (
+    dct,
+    dct_rows,
+    inverse_dct,
+    inverse_dct_rows,
+    orthonormal_scales,
+)
 
 _TOGETHER = 1 << 10  # numbers that are transformed at a time, if a square has no more
 
@@ -35,7 +41,7 @@ class Squares:
 
 
 @lru_cache(maxsize=64)
-def cut(layout: Layout, side: int) -> tuple[tuple[Squares, ...], tuple[slice, ...]]:
+def cut_squares(layout: Layout, side: int) -> tuple[tuple[Squares, ...], tuple[slice, ...]]:
     """Return the matrices that are cut into squares, and where the rest of the vector is.
 
     A tensor of two dimensions or more is a matrix of its first by all others. Its squares are as
@@ -63,27 +69,27 @@ def dct_squares(x: Floats, layout: Layout, side: int) -> Floats:
         layout: the tensors.
         side: of a square and of a chunk, a power of two.
     """
-    matrices, rest = cut(layout, side)
+    matrices, rest = cut_squares(layout, side)
     y, start = np.empty_like(x), 0
     for run in (run for matrix in matrices for run in matrix.runs(x)):
         stop = start + run.size
-        y[start:stop] = _there(run.astype(np.float64)).ravel()
+        y[start:stop] = _forward(run.astype(np.float64)).ravel()
         start = stop
     if rest:
         y[start:] = dct(np.concatenate([x[place] for place in rest]), side)
     return y
 
 
-def undo_dct_squares(y: Floats, layout: Layout, side: int) -> Floats:
+def inverse_dct_squares(y: Floats, layout: Layout, side: int) -> Floats:
     """Return the vector [layout.numel] that has the coefficients y, in its place."""
-    matrices, rest = cut(layout, side)
+    matrices, rest = cut_squares(layout, side)
     x, start = np.empty_like(y), 0
     with np.errstate(all="ignore"):  # of damaged payloads; what is not finite is refused later
         for run in (run for matrix in matrices for run in matrix.runs(x)):
             stop = start + run.size
-            run[:] = _back(y[start:stop].reshape(run.shape).astype(np.float64))
+            run[:] = _inverse(y[start:stop].reshape(run.shape).astype(np.float64))
             start = stop
-    undo_dct(y[start:], side)
+    inverse_dct(y[start:], side)
     for place in rest:
         stop = start + place.stop - place.start
         x[place] = y[start:stop]
@@ -92,21 +98,21 @@ def undo_dct_squares(y: Floats, layout: Layout, side: int) -> Floats:
     return y
 
 
-def _there(x: Doubles) -> Doubles:
+def _forward(x: Doubles) -> Doubles:
     """Return the coefficients, along each row and then along each column."""
-    return _along(_along(x).swapaxes(-1, -2)).swapaxes(-1, -2)
+    return _forward_rows(_forward_rows(x).swapaxes(-1, -2)).swapaxes(-1, -2)
 
 
-def _back(y: Doubles) -> Doubles:
+def _inverse(y: Doubles) -> Doubles:
     """Return what has these coefficients, along each column and then along each row."""
-    return _back_along(_back_along(y.swapaxes(-1, -2)).swapaxes(-1, -2))
+    return _inverse_rows(_inverse_rows(y.swapaxes(-1, -2)).swapaxes(-1, -2))
 
 
-def _along(x: Doubles) -> Doubles:
+def _forward_rows(x: Doubles) -> Doubles:
     size = x.shape[-1]
-    return (forward(x.reshape(-1, size)) * scales(size)).reshape(x.shape)
+    return (dct_rows(x.reshape(-1, size)) * orthonormal_scales(size)).reshape(x.shape)
 
 
-def _back_along(y: Doubles) -> Doubles:
+def _inverse_rows(y: Doubles) -> Doubles:
     size = y.shape[-1]
-    return backward(y.reshape(-1, size) * scales(size)).reshape(y.shape)
+    return inverse_dct_rows(y.reshape(-1, size) * orthonormal_scales(size)).reshape(y.shape)

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fedbytes.compression.codec import Floats
-from fedbytes.compression.coding.reader import Reader
+from fedbytes.arrays import Floats
+from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.dct import LARGEST_CHUNK, dct, undo_dct
-from fedbytes.compression.numerics.exponents import EXPONENTS, normalise, restore
+from fedbytes.compression.numerics.dct import LARGEST_CHUNK, dct, inverse_dct
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
-from fedbytes.compression.transforms.dct.dct_2d import dct_squares, undo_dct_squares
+from fedbytes.compression.transforms.dct.dct_2d import dct_squares, inverse_dct_squares
 from fedbytes.plugin_fields import added_field, bounded
 
 _CHUNKS = tuple(1 << power for power in range(1, LARGEST_CHUNK.bit_length()))
@@ -43,19 +43,19 @@ class DCT(Transform):
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the coefficients."""
-        scaled, exponent = normalise(x)
+        scaled, exponent = split_exponent(x)
         if self.square:
             coefficients = dct_squares(scaled, shared.layout, self.chunk)
         else:
             coefficients = dct(scaled, self.chunk)
-        return Transformed(exponent.to_bytes(2, "little", signed=True), coefficients)
+        return Transformed(pack_exponent(exponent), coefficients)
 
     def read(self, reader: Reader, shared: Shared) -> tuple[int, int]:
         """Return the length, which stays, and the exponent."""
-        return shared.layout.numel, reader.number("h", "exponent", *EXPONENTS)
+        return shared.layout.numel, read_exponent(reader)
 
-    def backward(self, y: Floats, side: int, shared: Shared) -> Floats:
+    def inverse(self, y: Floats, side: int, shared: Shared) -> Floats:
         """Return the vector that has these coefficients."""
         if self.square:
-            return restore(undo_dct_squares(y, shared.layout, self.chunk), side)
-        return restore(undo_dct(y, self.chunk), side)
+            return apply_exponent(inverse_dct_squares(y, shared.layout, self.chunk), side)
+        return apply_exponent(inverse_dct(y, self.chunk), side)

@@ -23,7 +23,7 @@ from fedbytes.federated.algorithms.fedbpt.evolution import (
 from fedbytes.federated.averaging import weighted_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.plugin_fields import added_field, bounded
 from fedbytes.streams import stream
@@ -140,13 +140,13 @@ class FedBPT(Algorithm):
         after = torch.cat([mean, torch.tensor([math.log(step)]), shape.numbers])
         return Trained(after - start, loss, memory)
 
-    def server(self, uploads: list[Upload], state: ServerState) -> tuple[Tensor, ServerState]:
+    def server(self, uploads: list[Upload], state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return how far the clients went in the mean, weighted by examples."""
         return weighted_mean(uploads), state
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Return how far the distribution goes: as the clients in the mean, or as they rank.
 
         In a search the clients' means are the population, all of them parents. What they would

@@ -79,7 +79,7 @@ class Diagonal(Shape):
         return Diagonal((kept * self._log.exp() + added).log())
 
 
-class Full(Shape):
+class FullCovariance(Shape):
     """A whole matrix; of its logarithm the lower triangle is held."""
 
     def __init__(self, numbers: Tensor) -> None:
@@ -108,7 +108,7 @@ class Full(Shape):
         matrix = kept * self._made(self._values.exp()) + (rows.T * weights.double()) @ rows
         values, basis = torch.linalg.eigh(matrix)
         least = values[-1] * torch.finfo(torch.float64).eps
-        return Full(_triangle((basis * values.clamp(min=least).log()) @ basis.T))
+        return FullCovariance(_triangle((basis * values.clamp(min=least).log()) @ basis.T))
 
     def _made(self, values: Tensor) -> Tensor:
         made: Tensor = (self._basis * values) @ self._basis.T
@@ -129,7 +129,7 @@ def shape_of(covariance: Covariance, numbers: Tensor) -> Shape:
     """Return the covariance whose logarithm has these numbers; zeros are the identity."""
     if covariance == "none":
         return Sphere()
-    return Diagonal(numbers) if covariance == "diagonal" else Full(numbers)
+    return Diagonal(numbers) if covariance == "diagonal" else FullCovariance(numbers)
 
 
 class Rates:
@@ -169,7 +169,7 @@ class Paths:
 
 
 @dataclass(frozen=True)
-class Generation:
+class SearchGeneration:
     """What a generation's parents make of the distribution.
 
     Attributes:
@@ -185,7 +185,7 @@ class Generation:
     paths: Paths
 
 
-def evolve(rates: Rates, shape: Shape, paths: Paths, z: Tensor, y: Tensor) -> Generation:
+def evolve(rates: Rates, shape: Shape, paths: Paths, z: Tensor, y: Tensor) -> SearchGeneration:
     """Return what the parents make of the distribution that they were drawn from.
 
     Args:
@@ -207,4 +207,4 @@ def evolve(rates: Rates, shape: Shape, paths: Paths, z: Tensor, y: Tensor) -> Ge
     lost = 0.0 if calm else rates.one * rates.path_rate * (2 - rates.path_rate)
     shares = torch.cat([torch.tensor([rates.one]), rates.many * weights])
     after = shape.learned(1 - rates.one - rates.many + lost, shares, torch.cat([path[None], y]))
-    return Generation(moved, factor, after, Paths(step, path, generation))
+    return SearchGeneration(moved, factor, after, Paths(step, path, generation))

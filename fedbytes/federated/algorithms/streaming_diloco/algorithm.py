@@ -13,7 +13,7 @@ from fedbytes.federated.algorithms.diloco import DiLoCo
 from fedbytes.federated.algorithms.streaming_diloco.fragments import Fragment, make_fragments
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.optimizers.server_optimizers import ServerState
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
 from fedbytes.plugin_fields import bounded
 
@@ -83,28 +83,24 @@ class StreamingDiLoCo(DiLoCo):
         `start` is what all hold; the change is since the fragment was last synchronised.
         """
         moments = {key: value for key, value in memory.items() if key not in _OWN}
-        model, newest, taken = context.model, self._fragment(context, -1), 0
+        model, newest = context.model, self._fragment(context, -1)
 
-        def loss(batch: object) -> Tensor:
-            nonlocal taken
-            if taken == self.overlap and context.round > 1:  # the update arrives before this step
+        def take_update(step: int) -> None:
+            if step == self.overlap and context.round > 1:
                 whole = model.flat.detach()
                 theirs = newest.take(start).to(whole.device)
                 newest.put(torch.lerp(theirs, newest.take(whole), self.mixing), whole)
-            taken += 1
-            return model.loss(batch)
 
-        trained = self.inner(
-            context, self._goes_on(context, start, memory), indices, moments, rng, loss
-        )
+        begin = self._goes_on(context, start, memory)
+        trained = self.inner(context, begin, indices, moments, rng, take_update)
         own = model.flat.detach().to("cpu", torch.float32, copy=True)
         now = self._fragment(context)
         keep = {_OWN[0]: own, _OWN[1]: torch.tensor(context.round)}
         return Trained(now.take(own) - now.take(start), trained.loss, trained.memory | keep)
 
     def combine(
-        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerState
-    ) -> tuple[Tensor, ServerState]:
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
         """Take the outer step of the round's fragment, whose momentum is its own."""
         mark = f"{(context.round - 1) % self.fragments}/"
         mine = {k.removeprefix(mark): v for k, v in state.items() if k.startswith(mark)}

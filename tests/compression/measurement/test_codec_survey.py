@@ -5,38 +5,38 @@ import math
 import pytest
 
 from fedbytes.compression import codec_names, make_codec, measure, measure_mean
-from fedbytes.compression.measure.codec_survey import (
+from fedbytes.compression.measurement.codec_survey import (
     CLIENTS,
     CORRELATIONS,
-    points,
     survey,
     survey_means,
+    survey_points,
 )
-from fedbytes.compression.measure.overheads import overheads
+from fedbytes.compression.measurement.overheads import overheads
 
 
 def test_every_codec_is_surveyed_on_both_distributions() -> None:
-    found = points()
+    found = survey_points()
     assert {p.codec.name for p in found} == set(codec_names())
     assert {p.distribution for p in found if p.codec.name == "nf4"} == {"gauss", "t3"}
     assert len({(p.codec, p.distribution) for p in found}) == len(found)
 
 
 def test_rates_are_swept_where_a_codec_has_them() -> None:
-    rates = {p.codec.bits for p in points(["ecsq"]) if not p.example}  # type: ignore[attr-defined]
+    rates = {p.codec.bits for p in survey_points(["ecsq"]) if not p.example}  # type: ignore[attr-defined]
     assert {0.25, 1.5, 3.0} <= rates
-    densities = {p.codec.density for p in points(["topk"])}  # type: ignore[attr-defined]
+    densities = {p.codec.density for p in survey_points(["topk"])}  # type: ignore[attr-defined]
     assert {0.01, 0.05, 0.1, 0.25} <= densities
-    assert {p.codec.bits for p in points(["int"])} >= {2, 4, 8}  # type: ignore[attr-defined]
+    assert {p.codec.bits for p in survey_points(["int"])} >= {2, 4, 8}  # type: ignore[attr-defined]
     roundings = {
         (p.codec.rounding, p.codec.bits)  # type: ignore[attr-defined]
-        for p in points(["tcq"])
+        for p in survey_points(["tcq"])
     }
     assert {("nearest", 4.0), ("unbiased", 2.0)} <= roundings
 
 
 def test_rows_say_what_they_are_of() -> None:
-    rows = list(survey(points(["sign"])[:2], numel=5000))
+    rows = list(survey(survey_points(["sign"])[:2], numel=5000))
     assert [row["name"] for row in rows] == ["sign", "sign"]
     assert [row["distribution"] for row in rows] == ["gauss", "t3"]
     assert rows[0]["nmse"] == pytest.approx(1 - 2 / math.pi, abs=0.02)  # signs and their mean

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fedbytes.compression.codec import CODECS, Codec, codec_names, codec_spec, make_codec
-from fedbytes.compression.measure.codec_measures import default_variants, measure, measure_round
+from fedbytes.compression.measurement.codec_measures import default_variants, measure, measure_round
 from fedbytes.labels import short_label
 
 DISTRIBUTIONS = ("gauss", "t3")
@@ -17,20 +17,20 @@ _RATES: dict[str, tuple[float, ...]] = {
     "density": (0.01, 0.05, 0.1, 0.25),
     "bits": (0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0),
 }
-_MEAN_NUMEL = 100_000  # what the mean of up to 64 vectors is measured on
+_MEAN_NUMEL = 100_000  # coordinates for means of up to 64 vectors
 
 
 @dataclass(frozen=True)
 class Point:
-    """One codec at one rate, to be measured; `example` if the codec itself names it."""
+    """One codec at one rate; `example` if it is one of the codec's own examples."""
 
     codec: Codec
     distribution: str
     example: bool
 
 
-def points(names: Sequence[str] = ()) -> list[Point]:
-    """Return what a survey measures: the codecs' own examples, and a sweep of their rates.
+def survey_points(names: Sequence[str] = ()) -> list[Point]:
+    """Return the points of a survey: the codecs' own examples, and a sweep of their rates.
 
     Args:
         names: codecs, or none for all.
@@ -51,7 +51,7 @@ def points(names: Sequence[str] = ()) -> list[Point]:
 
 
 def survey(points: Sequence[Point], numel: int = 1_000_000) -> Iterator[dict[str, Any]]:
-    """Yield one row a point: what it is, and what `measure` found."""
+    """Yield one row per point: its description and the results of `measure`."""
     for point in points:
         codec = point.codec
         row = measure(codec, numel=numel, distribution=point.distribution, repeats=3)
@@ -70,7 +70,7 @@ def survey(points: Sequence[Point], numel: int = 1_000_000) -> Iterator[dict[str
 
 def survey_means(names: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
     """Yield one row a codec, number of clients and correlation: the NMSE of the mean."""
-    for point in points(names):
+    for point in survey_points(names):
         if not point.example or point.distribution != "gauss":
             continue
         for clients in CLIENTS:
@@ -107,7 +107,7 @@ def _rates_of(name: str) -> Iterator[Codec]:
 
 
 def _settings(examples: Sequence[dict[str, Any]], rate: str) -> list[dict[str, Any]]:
-    """Return what the examples set beside the rate: all of the first, one field of others."""
+    """Return the examples' settings besides the rate: all of the first, one field of others."""
     found: list[dict[str, Any]] = []
     for example in examples:
         kept = {key: value for key, value in example.items() if key not in (rate, "step")}

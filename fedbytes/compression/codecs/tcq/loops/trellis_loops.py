@@ -1,35 +1,30 @@
-"""The loops of the trellis: costs of the branches, the survivors, the way back, the tally.
+"""The Viterbi search: costs of the branches, survivors, traceback, and the levels found.
 
-Written for what LLVM makes vectors of: costs, which hang on no state, for thousands of
-coordinates at a time; survivors for a row of lanes, unrolled over the states, in one array at
-constant distances, so that no two of them can overlap.
+LLVM must vectorise these loops. Branch costs do not depend on states, so they take thousands of
+coordinates at a time. Survivors take a row of lanes, unrolled over the states, in one array at
+constant distances, so that no two can alias.
 """
 
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from fedbytes.compression.codec import Floats
+from fedbytes.arrays import Floats, Int64s, UInt8s, UInt32s
 from fedbytes.compression.numerics.kernels import kernel
 
-CAP = 63  # levels beyond share its rate and its shift
+CAP = 63  # levels beyond share its rate and its offset
 CHUNK = 2048
 LANES = 32
 FIXED = np.float32(1 << 20)
 _STATES = 8
-_SPARE = _STATES * LANES  # where the decisions of a row are collected
+_SPARE = _STATES * LANES  # where a row collects its decisions
 METRICS = _SPARE + LANES
-COSTS = 4 * CHUNK + LANES  # a short row reads, and ignores, what stands behind it
+COSTS = 4 * CHUNK + LANES  # a short row reads past the end, and ignores it
 SCRATCH = 11 * CHUNK
 
-Ints = npt.NDArray[np.int64]
-Bytes = npt.NDArray[np.uint8]
-Numbers = npt.NDArray[np.uint32]
 
-
-def _costs_numpy(
-    part: Floats, inverse: Any, table: Floats, scratch: Floats, costs: Floats, choices: Bytes
+def _branch_costs_numpy(
+    part: Floats, inverse: Any, table: Floats, scratch: Floats, costs: Floats, choices: UInt8s
 ) -> None:
     scaled = np.abs(part) * inverse
     choices[:] = 0
@@ -38,10 +33,10 @@ def _costs_numpy(
         rows = table[c][np.minimum(below, CAP + 1)]
         down = np.where(below > 0, below - 1, 1)
         errors = [
-            scaled - ((2 * level - c).astype(np.float32) + rows[:, place])
-            for place, level in enumerate((below, below + 1, down))
+            scaled - ((2 * level - c).astype(np.float32) + rows[:, position])
+            for position, level in enumerate((below, below + 1, down))
         ]
-        exact, upper, lower = (e * e + rows[:, 3 + place] for place, e in enumerate(errors))
+        exact, upper, lower = (e * e + rows[:, 3 + position] for position, e in enumerate(errors))
         other, odd = np.where(lower < upper, lower, upper), below & 1 == 1
         start = 2 * c * CHUNK
         costs[start : start + part.size] = np.where(odd, other, exact)
@@ -50,10 +45,10 @@ def _costs_numpy(
 
 
 def _survivors_numpy(
-    costs: Floats, metric: Floats, lanes: int, decisions: Bytes, ways: Ints
+    costs: Floats, metric: Floats, lanes: int, decisions: UInt8s, predecessors: Int64s
 ) -> None:
-    states = ways.shape[1]
-    came, branch = ways & 7, ways >> 3
+    states = predecessors.shape[1]
+    came, branch = predecessors & 7, predecessors >> 3
     rows = costs[: 4 * CHUNK].reshape(4, CHUNK)
     metrics = metric[: states * LANES].reshape(states, LANES)
     weights = (1 << np.arange(states)).astype(np.int64)
@@ -67,19 +62,21 @@ def _survivors_numpy(
         now[:] = best - best[0]
 
 
-def _back_numpy(ends: Ints, ways: Ints, decisions: Bytes, choices: Bytes) -> None:
+def _trace_back_numpy(
+    ends: Int64s, predecessors: Int64s, decisions: UInt8s, choices: UInt8s
+) -> None:
     lanes, states = ends.size, ends.copy()
     for start in range((decisions.size - 1) // lanes * lanes, -1, -lanes):
         given = decisions[start : start + lanes]
         now = states[: given.size]
-        way = ways[given >> now.astype(np.uint8) & 1, now]
+        way = predecessors[given >> now.astype(np.uint8) & 1, now]
         now[:] = way & 7
         lower = choices[start : start + lanes] >> (way >> 4).astype(np.uint8) & 1
         choices[start : start + lanes] = way >> 3 | lower << 2
 
 
-def _numbers_numpy(
-    x: Floats, inverse: Any, choices: Bytes, numbers: Numbers, tally: Ints, kept: Any
+def _write_levels_numpy(
+    x: Floats, inverse: Any, choices: UInt8s, numbers: UInt32s, tally: Int64s, kept: Any
 ) -> None:
     scaled = np.abs(x) * inverse
     c, parity, lower = (choices >> 1 & 1).astype(np.int64), choices & 1, choices >> 2
@@ -99,9 +96,12 @@ def _numbers_numpy(
         kept += row
 
 
-@kernel(_costs_numpy)
-def branch_costs(part, inverse, table, scratch, costs, choices):  # type: ignore[no-untyped-def]
-    """Write the least cost of an even and of an odd level of each class, CHUNK apart."""
+@kernel(_branch_costs_numpy)
+def branch_costs(part, inverse, table, scratch, costs, choices):
+    """Write the least cost of an even and an odd level of each class, CHUNK apart.
+
+    Bit c of a choice says that below, not above, the neighbour of other parity is cheaper.
+    """
     size = part.size
     half, two, zero = np.float32(0.5), np.float32(2), np.float32(0)
     one, top = np.int32(1), np.int32(CAP + 1)
@@ -144,8 +144,8 @@ def branch_costs(part, inverse, table, scratch, costs, choices):  # type: ignore
 
 
 @kernel(_survivors_numpy)
-def survivors_of_4(costs, metric, lanes, decisions, ways):  # type: ignore[no-untyped-def]
-    """Take every lane of 4 states through a chunk; a bit a state says where it came from."""
+def survivors_of_4(costs, metric, lanes, decisions, predecessors):
+    """Advance every lane of 4 states through a chunk; one decision bit per state."""
     one, before = np.int32(1), np.empty(METRICS, np.float32)
     for start in range(0, decisions.size, lanes):
         width = min(lanes, decisions.size - start)
@@ -155,9 +155,9 @@ def survivors_of_4(costs, metric, lanes, decisions, ways):  # type: ignore[no-un
         for lane in range(LANES):
             m0, m1 = metric[lane], metric[LANES + lane]
             m2, m3 = metric[2 * LANES + lane], metric[3 * LANES + lane]
-            place = at + np.uintp(lane)
-            c0, c1 = costs[place], costs[np.uintp(CHUNK) + place]
-            c2, c3 = costs[np.uintp(2 * CHUNK) + place], costs[np.uintp(3 * CHUNK) + place]
+            position = at + np.uintp(lane)
+            c0, c1 = costs[position], costs[np.uintp(CHUNK) + position]
+            c2, c3 = costs[np.uintp(2 * CHUNK) + position], costs[np.uintp(3 * CHUNK) + position]
             f0, g0 = m0 + c0, m1 + c1
             f1, g1 = m2 + c2, m3 + c3
             f2, g2 = m0 + c1, m1 + c0
@@ -173,7 +173,7 @@ def survivors_of_4(costs, metric, lanes, decisions, ways):  # type: ignore[no-un
             metric[_SPARE + lane] = np.float32(bits)
         for lane in range(width):
             decisions[start + lane] = np.uint8(metric[_SPARE + lane])
-        if width < lanes:  # lanes that have ended stay
+        if width < lanes:  # lanes without a coordinate in a short row keep their metrics
             for s in range(4):
                 metric[s * LANES + width : (s + 1) * LANES] = before[
                     s * LANES + width : (s + 1) * LANES
@@ -181,8 +181,8 @@ def survivors_of_4(costs, metric, lanes, decisions, ways):  # type: ignore[no-un
 
 
 @kernel(_survivors_numpy)
-def survivors_of_8(costs, metric, lanes, decisions, ways):  # type: ignore[no-untyped-def]
-    """Take every lane of 8 states through a chunk; a bit a state says where it came from."""
+def survivors_of_8(costs, metric, lanes, decisions, predecessors):
+    """Advance every lane of 8 states through a chunk; one decision bit per state."""
     one, before = np.int32(1), np.empty(METRICS, np.float32)
     for start in range(0, decisions.size, lanes):
         width = min(lanes, decisions.size - start)
@@ -194,9 +194,9 @@ def survivors_of_8(costs, metric, lanes, decisions, ways):  # type: ignore[no-un
             m2, m3 = metric[2 * LANES + lane], metric[3 * LANES + lane]
             m4, m5 = metric[4 * LANES + lane], metric[5 * LANES + lane]
             m6, m7 = metric[6 * LANES + lane], metric[7 * LANES + lane]
-            place = at + np.uintp(lane)
-            c0, c1 = costs[place], costs[np.uintp(CHUNK) + place]
-            c2, c3 = costs[np.uintp(2 * CHUNK) + place], costs[np.uintp(3 * CHUNK) + place]
+            position = at + np.uintp(lane)
+            c0, c1 = costs[position], costs[np.uintp(CHUNK) + position]
+            c2, c3 = costs[np.uintp(2 * CHUNK) + position], costs[np.uintp(3 * CHUNK) + position]
             f0, g0 = m0 + c0, m4 + c1
             f1, g1 = m2 + c0, m6 + c1
             f2, g2 = m0 + c1, m4 + c0
@@ -224,30 +224,30 @@ def survivors_of_8(costs, metric, lanes, decisions, ways):  # type: ignore[no-un
             metric[_SPARE + lane] = np.float32(bits)
         for lane in range(width):
             decisions[start + lane] = np.uint8(metric[_SPARE + lane])
-        if width < lanes:  # lanes that have ended stay
+        if width < lanes:  # lanes without a coordinate in a short row keep their metrics
             for s in range(8):
                 metric[s * LANES + width : (s + 1) * LANES] = before[
                     s * LANES + width : (s + 1) * LANES
                 ]
 
 
-@kernel(_back_numpy)
-def walk_back(ends, ways, decisions, choices):  # type: ignore[no-untyped-def]
-    """Turn the choices into parity, 2 * class and 4 * choice along the path of each lane."""
+@kernel(_trace_back_numpy)
+def trace_back(ends, predecessors, decisions, choices):
+    """Trace each lane back; turn choices into parity + 2 * class + 4 * choice."""
     lanes = ends.size
     states = ends.copy()
     for start in range((decisions.size - 1) // lanes * lanes, -1, -lanes):
         for lane in range(min(lanes, decisions.size - start)):
             i, s = start + lane, states[lane]
-            way = ways[(decisions[i] >> s) & 1, s]
+            way = predecessors[(decisions[i] >> s) & 1, s]
             states[lane] = way & 7
             lower = (choices[i] >> (way >> 4)) & 1
             choices[i] = np.uint8((way >> 3) | (lower << 2))
 
 
-@kernel(_numbers_numpy)
-def take_numbers(x, inverse, choices, numbers, tally, kept):  # type: ignore[no-untyped-def]
-    """Write the zigzagged levels and the classes of a chunk, and add to the tally."""
+@kernel(_write_levels_numpy)
+def write_levels(x, inverse, choices, numbers, tally, kept):
+    """Write the zigzagged levels and the classes of a chunk; add to the tally and to `kept`."""
     # No branches on the data: they would be mispredicted at every other coordinate.
     half, cap, three = np.float32(0.5), np.int32(CAP), np.int32(3)
     one, two = np.int32(1), np.int32(2)
@@ -255,8 +255,8 @@ def take_numbers(x, inverse, choices, numbers, tally, kept):  # type: ignore[no-
         choice = np.int32(choices[i])
         c = (choice >> one) & one
         below = np.int32((abs(x[i]) * inverse + np.float32(c)) * half)
-        turn = one - two * (choice >> two)
-        level = below + ((below ^ choice) & one) * turn
+        direction = one - two * (choice >> two)
+        level = below + ((below ^ choice) & one) * direction
         negative = np.int32(x[i] < 0) & np.int32(level > 0)
         numbers[i] = np.uint32(two * level - negative)
     for i in range(x.size):

@@ -10,9 +10,9 @@ from lesser import PROCESSORS, on_processor
 from torch import nn
 
 from fedbytes.models import build_model
+from fedbytes.models.base.capability import can_compute, can_multiply, can_run_lstm, can_step
+from fedbytes.models.base.device import pick_precision
 from fedbytes.models.batching import make_batch
-from fedbytes.models.capability import can_compute, can_multiply, can_run_lstm, can_step
-from fedbytes.models.device import pick_precision
 
 CPU = torch.device("cpu")
 ADAPTER = {"name": "p_tuning", "length": 4, "encoder": "lstm", "encoder_hidden": 8}

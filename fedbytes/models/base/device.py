@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 
-from fedbytes.models.capability import can_multiply
+from fedbytes.models.base.capability import can_multiply
 
 Precision = Literal["auto", "float32", "bfloat16"]
 

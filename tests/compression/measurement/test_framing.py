@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from fedbytes.compression import Frame, Layout, Shared, codec_id, make_codec
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 SHARED = Shared(
     Layout(
@@ -43,7 +43,7 @@ def _entropy_bytes(symbols: np.ndarray) -> float:
 def test_ecsq_over_240_tensors(bits: float, limit: int) -> None:
     assert len(SHARED.layout.names) == 240
     size, y = _message(
-        {"name": "ecsq", "bits": bits}, draw("gauss", NUMEL, np.random.default_rng(0))
+        {"name": "ecsq", "bits": bits}, draw_vector("gauss", NUMEL, np.random.default_rng(0))
     )
     framing = size - _entropy_bytes(y)  # decoded values stand for symbols one to one
     assert framing <= limit
@@ -51,7 +51,7 @@ def test_ecsq_over_240_tensors(bits: float, limit: int) -> None:
 
 @pytest.mark.parametrize("density", [0.01, 0.1])
 def test_topk_over_240_tensors(density: float) -> None:
-    x = draw("gauss", NUMEL, np.random.default_rng(0))
+    x = draw_vector("gauss", NUMEL, np.random.default_rng(0))
     size, y = _message({"name": "topk", "density": density, "bits": 4}, x)
     k = int(np.count_nonzero(y))
     places = (lgamma(NUMEL + 1) - lgamma(k + 1) - lgamma(NUMEL - k + 1)) / log(2)
@@ -60,5 +60,5 @@ def test_topk_over_240_tensors(density: float) -> None:
 
 
 def test_int_over_240_tensors() -> None:
-    size, _ = _message({"name": "int"}, draw("gauss", NUMEL, np.random.default_rng(0)))
+    size, _ = _message({"name": "int"}, draw_vector("gauss", NUMEL, np.random.default_rng(0)))
     assert size == 40 + 4 + NUMEL + 4 * -(-NUMEL // 256)

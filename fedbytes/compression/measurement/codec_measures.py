@@ -1,4 +1,4 @@
-"""Rate, distortion, speed and memory of a codec, from the bytes that it really writes."""
+"""Rate, distortion, speed and memory of a codec, from its actual bytes."""
 
 import math
 import time
@@ -10,14 +10,14 @@ import torch
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, codec_names, codec_spec, make_codec
 from fedbytes.compression.layout import Layout, Shared
-from fedbytes.compression.testing.sample_vectors import draw
+from fedbytes.compression.testing.sample_vectors import draw_vector
 
 _CLIENTS = 8
 _CORRELATION = 0.5
 
 
 def default_variants() -> list[dict[str, Any]]:
-    """Return the specs of every registered codec's examples; no list to edit."""
+    """Return the specifications of every registered codec's examples."""
     return [
         codec_spec(make_codec(name, **fields))
         for name in codec_names()
@@ -35,20 +35,19 @@ def measure(
     """Measure one codec on random vectors.
 
     Args:
-        codec: what to measure.
+        codec: the codec.
         numel: coordinates.
         distribution: "gauss" or "t3" (Student-t, 3 degrees of freedom); also "sparse", "lora".
-        repeats: timed repetitions; the fastest counts. The first, untimed one compiles.
-        seed: of the vectors.
+        repeats: timed repetitions, after an untimed one; the fastest counts.
+        seed: seed of the vectors.
 
     Returns:
         bits_per_coordinate (all bytes of `encode`), nmse, gap_db above the Gaussian bound 2^-2R,
         mean_nmse (of the mean of 8 clients whose vectors correlate by 0.5), encode_mb_s and
-        decode_mb_s (of float32, in seconds of the processor, so that a busy machine does not
-        decide), encode_memory and decode_memory (bytes a coordinate that are
-        allocated at most beside the input, the result included).
+        decode_mb_s (of float32, in processor seconds), encode_memory and decode_memory (peak
+        allocation in bytes per coordinate, without the input, with the result).
     """
-    x = torch.from_numpy(draw(distribution, numel, np.random.default_rng(seed)))
+    x = torch.from_numpy(draw_vector(distribution, numel, np.random.default_rng(seed)))
     found = measure_vector(codec, x, Shared(_layout(numel), seed=seed), repeats)
     mean = measure_mean(codec, _CLIENTS, _CORRELATION, numel, distribution, seed)
     return found | {"mean_nmse": mean}
@@ -57,7 +56,7 @@ def measure(
 def measure_vector(
     codec: Codec, x: torch.Tensor, shared: Shared, repeats: int = 5
 ) -> dict[str, float]:
-    """Measure one codec on a vector [numel]; returns what `measure` does, but for the mean."""
+    """Measure one codec on a vector [numel]; return the results of `measure` without the mean."""
     numel = shared.layout.numel
     data = codec.encode(x, shared)
     y = codec.decode(data, shared)
@@ -92,15 +91,15 @@ def measure_mean(
     distribution: str = "gauss",
     seed: int = 0,
 ) -> float:
-    """Return the NMSE of the mean of what `clients` senders encode in one round.
+    """Return the NMSE of the mean of the vectors of `clients` senders in one round.
 
     Args:
-        codec: what each of them uses.
-        clients: how many there are.
-        correlation: of any two senders' vectors, in [0, 1].
+        codec: codec of every sender.
+        clients: number of senders.
+        correlation: between the vectors of any two senders, in [0, 1].
         numel: coordinates.
         distribution: as in `measure`.
-        seed: of the vectors.
+        seed: seed of the vectors.
     """
     return measure_round(codec, clients, correlation, numel, distribution, seed)["mean_nmse"]
 
@@ -113,12 +112,12 @@ def measure_round(
     distribution: str = "gauss",
     seed: int = 0,
 ) -> dict[str, float]:
-    """Return what `measure_mean` does as mean_nmse, and bits_per_coordinate of one sender."""
+    """Return mean_nmse as `measure_mean` does, and bits_per_coordinate of one sender."""
     generator, layout = np.random.default_rng(seed + 1), _layout(numel)
-    common = draw(distribution, numel, generator)
+    common = draw_vector(distribution, numel, generator)
     true, decoded, size = np.zeros(numel), np.zeros(numel), 0
     for client in range(clients):
-        own = draw(distribution, numel, generator)
+        own = draw_vector(distribution, numel, generator)
         mix = math.sqrt(correlation) * common + math.sqrt(1 - correlation) * own
         x = torch.from_numpy(mix.astype(np.float32))
         shared = Shared(layout, seed=seed, sender=client, place=client)
@@ -131,13 +130,13 @@ def measure_round(
 
 
 def _layout(numel: int) -> Layout:
-    """Return one matrix, as square as the number of its coordinates lets it be."""
+    """Return the layout of one matrix, as close to square as `numel` allows."""
     rows = next((side for side in range(math.isqrt(numel), 0, -1) if numel % side == 0), 0)
     return Layout({"x": (rows, numel // max(rows, 1))})
 
 
 def _memory(codec: Codec, x: torch.Tensor, data: bytes, shared: Shared) -> tuple[int, int]:
-    """Return the most bytes that encoding and decoding hold at a time."""
+    """Return the peak memory of encoding and of decoding, in bytes."""
     peaks = []
     tracemalloc.start()
     try:

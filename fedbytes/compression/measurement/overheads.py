@@ -1,21 +1,22 @@
-"""What codes cost above their bounds: the entropy coder, sparse indices, a message's framing."""
+"""Overhead of codes above their bounds: entropy coder, sparse indices, framing of messages."""
 
 import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
+from fedbytes.arrays import Doubles, Int32s, Int64s
 from fedbytes.compression.codec import codec_id, make_codec
-from fedbytes.compression.coding import rans
+from fedbytes.compression.coding.frequency_tables import normalise_counts, pack_freqs
 from fedbytes.compression.coding.index_sets import pack_indices
 from fedbytes.compression.coding.integers import tokens_of, zigzag
+from fedbytes.compression.coding.rans import encode_symbols
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Layout, Shared
 
-_STEPS = (2.4, 1.08, 0.2583)  # of a standard Gaussian, for about 1, 2 and 4 bits a symbol
+_STEPS = (2.4, 1.08, 0.2583)  # of a standard Gaussian, for about 1, 2 and 4 bits per symbol
 _DENSITIES = (0.01, 0.05, 0.1)
 _RATES = (0.5, 1.0, 2.0, 3.0)
 _SHAPES = {"q.lora_A": (8, 192), "q.lora_B": (192, 8), "v.lora_A": (8, 192), "v.lora_B": (64, 8)}
@@ -23,7 +24,7 @@ _LAYERS = 60
 
 
 def overheads(numel: int = 1_000_000) -> Iterator[dict[str, Any]]:
-    """Yield rows: what is measured, at what setting, how much above the bound, in which unit.
+    """Yield rows of measure, setting, excess above the bound, and unit.
 
     Args:
         numel: symbols, and coordinates of the vectors whose largest are kept. Messages have the
@@ -32,10 +33,10 @@ def overheads(numel: int = 1_000_000) -> Iterator[dict[str, Any]]:
     x = np.random.default_rng(0).standard_normal(numel)
     for step in _STEPS:
         above, entropy = _coder(np.rint(x / step).astype(np.int32))
-        yield _row("entropy coder", f"entropy {entropy:.2f} bit", above, "bit a symbol")
+        yield _row("entropy coder", f"entropy {entropy:.2f} bit", above, "bit per symbol")
     for density in _DENSITIES:
         above = _indices(np.abs(x), max(1, round(density * numel)))
-        yield _row("top-k indices, above H(k/n)", f"density {density:g}", above, "bit an index")
+        yield _row("top-k indices, above H(k/n)", f"density {density:g}", above, "bit per index")
     for bits in _RATES:
         yield _row("framing of 240 tensors", f"ecsq {bits:g} bit", _framing(bits), "bytes")
 
@@ -44,17 +45,17 @@ def _row(measure: str, setting: str, value: float, unit: str) -> dict[str, Any]:
     return {"measure": measure, "setting": setting, "above": value, "unit": unit}
 
 
-def _coder(levels: npt.NDArray[np.int32]) -> tuple[float, float]:
-    """Return bits a symbol above the entropy, frequencies included, and the entropy."""
+def _coder(levels: Int32s) -> tuple[float, float]:
+    """Return bits per symbol above the entropy, frequencies included, and the entropy."""
     tokens = tokens_of(zigzag(levels))
     counts = np.bincount(tokens)
-    freqs = rans.normalise(counts)
-    size = len(rans.encode(tokens, freqs)) + len(rans.pack_freqs(freqs))
+    freqs = normalise_counts(counts)
+    size = len(encode_symbols(tokens, freqs)) + len(pack_freqs(freqs))
     entropy = _entropy(counts)
     return 8 * size / tokens.size - entropy, entropy
 
 
-def _indices(magnitudes: npt.NDArray[np.float64], k: int) -> float:
+def _indices(magnitudes: Doubles, k: int) -> float:
     kept = np.sort(np.argpartition(magnitudes, magnitudes.size - k)[-k:])
     share = k / magnitudes.size
     bound = -math.log2(share) - (1 / share - 1) * math.log2(1 - share)
@@ -62,7 +63,7 @@ def _indices(magnitudes: npt.NDArray[np.float64], k: int) -> float:
 
 
 def _framing(bits: float) -> float:
-    """Return the bytes of a message beside its symbols' entropy."""
+    """Return the bytes of a message above its symbols' entropy."""
     shapes = {f"{i}.{name}": shape for i in range(_LAYERS) for name, shape in _SHAPES.items()}
     codec, shared = make_codec("ecsq", bits=bits), Shared(Layout(shapes))
     x = np.random.default_rng(0).standard_normal(shared.layout.numel, np.float32)
@@ -73,6 +74,6 @@ def _framing(bits: float) -> float:
     return len(message) - _entropy(counts) * x.size / 8
 
 
-def _entropy(counts: npt.NDArray[np.int64]) -> float:
+def _entropy(counts: Int64s) -> float:
     shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log2(shares)).sum())

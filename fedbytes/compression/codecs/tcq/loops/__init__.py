@@ -1,0 +1,1 @@
+"""Machine loops: each numba kernel with its numpy twin of equal result."""
