@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fedbytes.data.chat_task import ChatTask
 from fedbytes.data.task import Task, make_task
@@ -113,7 +113,8 @@ def build_model(
     cached = cached and not spec.processes and spec.head == "linear"
     if cached and 0 < depth <= len(find_layers(network.backbone)[1]):
         layers = FrozenLayers(network.backbone, depth)
-        if _agrees(trainable, layers):
+        sample = make_batch(task.test, np.arange(min(3, len(task.test))), device)
+        if layers.agree_with_model(sample):
             trainable.use_frozen_layers(layers)
         else:
             layers.detach()
@@ -196,25 +197,3 @@ def _draw_frozen(adapter: Adapter, backbone: nn.Module, seed: int) -> None:
     rngs = [stream(seed, "frozen adapter", index) for index in range(len(tensors))]
     for tensor, value in zip(tensors, draw_tensors([*frozen.values()], tensors, rngs), strict=True):
         tensor.data.copy_(value)
-
-
-def _agrees(model: TrainableModel, layers: FrozenLayers) -> bool:
-    """Return whether a small batch has the same last states with hidden states substituted.
-
-    An architecture whose layers do not fit the scheme is run whole.
-    """
-    rows = np.arange(min(3, len(model.task.test)))
-    batch = make_batch(model.task.test, rows, model.device)
-
-    def last_states() -> Tensor:  # not the head's scores, which are zero at first
-        output: Any = model.network.backbone(input_ids=batch.tokens, attention_mask=batch.mask)
-        states: Tensor = output[0]
-        return states
-
-    try:
-        with torch.inference_mode():
-            whole = last_states()
-            injected = layers.run(layers.compute_states(batch), last_states)
-    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError):
-        return False
-    return torch.allclose(whole, injected, rtol=1e-4, atol=1e-4)

@@ -17,14 +17,14 @@ from fedbytes.models.adapter_parts.lora_layers import LoraLayers
 from fedbytes.models.base.base_model import BaseInfo
 from fedbytes.models.base.device import autocast
 from fedbytes.models.batching import Batch, make_batch, shuffled_batches
-from fedbytes.models.evaluation import (
+from fedbytes.models.flat_vector import bind_flat_vector
+from fedbytes.models.frozen_layers import FrozenLayers
+from fedbytes.models.frozen_layers_cache import HiddenStates, OnProgress, open_hidden_states
+from fedbytes.models.heads.evaluation import (
     batch_token_loss,
     classification_metrics,
     token_metrics,
 )
-from fedbytes.models.flat_vector import bind_flat_vector
-from fedbytes.models.frozen_layers import FrozenLayers
-from fedbytes.models.frozen_layers_cache import HiddenStates, OnProgress, open_hidden_states
 from fedbytes.models.heads.generation import Answer, answer_prompts, score_answers
 from fedbytes.models.heads.network import Classifier, LanguageModel
 from fedbytes.models.heads.verbaliser import Verbaliser
