@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fedbytes.compression.codec import codec_names as codec_names
     from fedbytes.compression.codec import codec_spec as codec_spec
     from fedbytes.compression.codec import make_codec as make_codec
+    from fedbytes.compression.codec import try_codec as try_codec
     from fedbytes.compression.codecs.thc.payload_sums import decode_sum as decode_sum
     from fedbytes.compression.codecs.thc.payload_sums import sum_payloads as sum_payloads
     from fedbytes.compression.coding.bit_packing import pack_bits as pack_bits
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from fedbytes.compression.transform import Transform as Transform
     from fedbytes.compression.transform import Transformed as Transformed
     from fedbytes.compression.transform import make_transform as make_transform
+    from fedbytes.compression.transform import try_transform as try_transform
     from fedbytes.testing import Finding as Finding
 
 __getattr__, __dir__, __all__ = lazy_face(__name__)

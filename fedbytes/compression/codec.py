@@ -4,7 +4,7 @@ import json
 import math
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias, final
 
 import numpy as np
@@ -145,6 +145,21 @@ def make_codec(spec: str | Mapping[str, Any] | Codec, **fields: Any) -> Codec:
         ValueError: for an unknown name or field, or a value that the codec refuses.
     """
     return CODECS.make(spec, **fields)
+
+
+def try_codec(
+    codec: Codec, values: Sequence[float], shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> tuple[int, list[float]]:
+    """Return a message's length in bytes, its digest included, and what it decodes to, to 4 digits.
+
+    Args:
+        codec: what codes it.
+        values: the vector.
+        shapes: of its tensors, by name; one vector `x` by default.
+    """
+    shared = Shared(Layout({"x": (len(values),)} if shapes is None else shapes))
+    data = codec.encode(torch.tensor(values, dtype=torch.float32), shared)
+    return len(data), [float(f"{y:.4g}") for y in codec.decode(data, shared).tolist()]
 
 
 def codec_names() -> list[str]:

@@ -21,6 +21,11 @@ class Drive(RotatedCodec):
 
     Attributes:
         scale: "unbiased" or "biased".
+
+    Example:
+        >>> codec = make_codec("drive")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (11, [1.92, -1.92, 1.92, 1.92, -1.92, 1.92, -1.92, 1.92])
     """
 
     scale: Literal["unbiased", "biased"] = "unbiased"

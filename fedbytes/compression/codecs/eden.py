@@ -29,6 +29,11 @@ class Eden(RotatedCodec):
     Attributes:
         bits: bits a coordinate, 0.01 to 8; scales add 32 / 4096.
         scale: "unbiased" or "biased".
+
+    Example:
+        >>> codec = make_codec("eden", bits=2.0)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (12, [3.293, -0.8872, -0.0, 2.406, -0.0, 0.8872, -1.774, 0.8872])
     """
 
     bits: float = bounded(2.0, least=0.01, most=8)

@@ -25,6 +25,11 @@ class Fp4(FourBit):
 
     Biased. Contracts: zero and both peaks are levels, and no coordinate is off by more than 0.94
     of itself; with double_quant for blocks up to 256.
+
+    Example:
+        >>> codec = make_codec("fp4")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (10, [3.0, -1.0, 0.5, 2.0])
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"double_quant": True})

@@ -32,6 +32,11 @@ class Qsgd(StochasticLevelsCodec):
         levels: levels above zero, s in the paper.
         bucket: coordinates a norm, d in the paper.
         norm: "l2" as in the paper's analysis, or "max", which gives finer levels and more bits.
+
+    Example:
+        >>> codec = make_codec("qsgd", levels=3)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (26, [3.775, -1.258, 0.0, 2.517])
     """
 
     levels: int = bounded(15, least=1, most=_MOST_LEVELS)

@@ -89,6 +89,11 @@ class QuicFl(Codec):
 
     Attributes:
         bits: bits a coordinate, 1 to 4; outliers add about 0.054, scales 32 / 4096.
+
+    Example:
+        >>> codec = make_codec("quicfl")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (13, [2.083, -1.222, 0.7171, 1.271, -1.131, 0.7353, -0.7353, 1.475])
     """
 
     bits: Literal[1, 2, 3, 4] = 2

@@ -29,6 +29,11 @@ class TernGrad(StochasticLevelsCodec):
         bucket: coordinates a scale; 0 gives each tensor of the layout one, as in the paper.
         clip: magnitudes are clipped to this many standard deviations of their group before
             rounding, 2.5 in the paper; 0 for never.
+
+    Example:
+        >>> codec = make_codec("terngrad")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (21, [3.0, 0.0, 0.0, 3.0])
     """
 
     bucket: int = bounded(0, least=0)

@@ -33,6 +33,11 @@ class NaturalCompression(Codec):
 
     Unbiased for values below 2^127, subnormal ones included (they become 0 or 2^-126).
     Contracts: the error is at most 1/8 of the energy.
+
+    Example:
+        >>> codec = make_codec("natural")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (18, [2.0, -1.0, 0.5, 2.0])
     """
 
     unbiased: ClassVar[bool] = True

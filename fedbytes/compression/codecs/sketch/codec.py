@@ -48,6 +48,11 @@ class Sketch(Codec):
         extract: share of the coordinates that is decoded, in (0, 1]; the others are zero.
         shrink: whether estimates are scaled down so that error feedback may be used.
         values: codec of the table.
+
+    Example:
+        >>> codec = make_codec("sketch", rows=3, density=1.0, extract=0.125)
+        >>> try_codec(codec, [0.0, 0.0, 9.0, 0.0, 0.1, 0.0, -0.2, 0.0])
+        (30, [0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     """
 
     rows: int = bounded(5, least=1)

@@ -45,6 +45,11 @@ class Thc(Codec):
         granularity: largest integer, at least 2^bits - 1; a sum over N senders needs
             log2(2 * 15 * granularity * N) bits.
         limit: range in root mean squares of a group, 1 to 8.
+
+    Example:
+        >>> codec = make_codec("thc")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (12, [3.094, -1.031, 0.5156, 1.891, 0.1719, 0.8594, -2.406, 1.719])
     """
 
     bits: int = bounded(4, least=1, most=8)
