@@ -1,6 +1,7 @@
 """How a server gets from what clients send to what its algorithm combines."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -27,10 +28,16 @@ class Sender(Protocol):
         """How many training examples the client has."""
 
     def shared(self, exact: bool = False) -> Shared:
-        """Return what both ends know of the client's message."""
+        """Return what both ends know of the client's message; without a reference if `exact`."""
 
-    def upload(self, trained: Trained) -> list[bytes]:
-        """Return a delta's messages through the uplink."""
+    def announcement(self, trained: Trained) -> list[bytes]:
+        """Return the message of the number that the client announces, if it does."""
+
+    def delta(self, delta: Tensor, weight: float = 1.0) -> bytes:
+        """Return the message of `weight` times a delta, through the uplink and its memory."""
+
+    def metrics(self, loss: float) -> bytes:
+        """Return the message of the client's number of examples and its training loss."""
 
 
 class Receiver(Protocol):
@@ -39,6 +46,10 @@ class Receiver(Protocol):
     @property
     def context(self) -> RoundContext:
         """The round, with what clients have announced so far."""
+
+    @property
+    def shared(self) -> Shared:
+        """What both ends know of a message that the server sends in an exchange."""
 
     @property
     def examples(self) -> dict[int, int]:
@@ -56,14 +67,14 @@ class ClientSession(ABC):
 
     @abstractmethod
     def begin(self, trained: Trained) -> list[bytes]:
-        """Return the client's messages of the first exchange."""
+        """Return the client's messages of the first exchange; none if it drops out."""
 
     def receive(self, frame: Frame) -> None:
         """Take a message of a further exchange in."""
         raise ValueError(f"round {frame.round}: this aggregation has one exchange alone")
 
     def answer(self) -> list[bytes]:
-        """Return the client's messages of a further exchange."""
+        """Return the client's messages of a further exchange; none if it drops out."""
         return []
 
 
@@ -74,30 +85,45 @@ class ServerSession(ABC):
     def receive(self, client: int, frame: Frame) -> None:
         """Take a client's message in."""
 
+    def next_exchange(self) -> Sequence[int]:
+        """Begin a further exchange: whoever will ever answer the last one has done so.
+
+        Returns:
+            The clients that take part in it, in ascending order: those who have dropped out, or
+            whose part has ended, are not among them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has one exchange alone")
+
     def messages(self, client: int) -> list[bytes]:
         """Return what a client is sent at the start of a further exchange."""
         return []
 
-    def next_exchange(self) -> None:
-        """Begin a further exchange: all clients have answered the last one."""
-        raise NotImplementedError(f"{type(self).__name__} has one exchange alone")
-
     @abstractmethod
     def uploads(self) -> list[Upload]:
-        """Return what the algorithm combines, when all exchanges have ended."""
+        """Return what the algorithm combines, when all exchanges have ended.
+
+        Raises:
+            ValueError: if too few clients are left.
+        """
 
 
 class Aggregation(ABC):
     """How deltas are protected, sent and opened; a frozen dataclass.
 
+    A round has one or more exchanges. In the first each client sends when it has trained. In each
+    further one the server sends to those whom it awaits, and then they answer.
+
     Attributes:
-        exchanges: how often in a round clients send and the server may answer. The first is the
-            one in which each client sends when it has trained.
         opens_each: whether the server sees each client's delta.
     """
 
-    exchanges: ClassVar[int] = 1
+    name: ClassVar[str]
     opens_each: ClassVar[bool] = True
+
+    @property
+    def exchanges(self) -> int:
+        """How many exchanges a round has."""
+        return 1
 
     @abstractmethod
     def client(self, sender: Sender) -> ClientSession:
@@ -126,7 +152,9 @@ class _SendsDelta(ClientSession):
         self.sender = sender
 
     def begin(self, trained: Trained) -> list[bytes]:
-        return self.sender.upload(trained)
+        sender = self.sender
+        frames = sender.announcement(trained)
+        return [*frames, sender.delta(trained.delta), sender.metrics(trained.loss)]
 
 
 class _DecodesEach(ServerSession):
