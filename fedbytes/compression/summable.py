@@ -59,6 +59,11 @@ class Summable(Codec):
         """Whether the mean of images is taken back to the mean of the vectors that each gives."""
         return True
 
+    @property
+    def one_map(self) -> bool:
+        """Whether the linear map is the same in every round of a run."""
+        return False
+
     def coordinates(self, shared: Shared) -> int:
         """Return how many integers a message has."""
         return shared.layout.numel

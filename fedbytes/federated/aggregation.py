@@ -1,17 +1,21 @@
 """How a server gets from what clients send to what its algorithm combines."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
+from fedbytes.compression.summable import Integers
 from fedbytes.federated.algorithm import Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
+from fedbytes.federated.protocol.link import Link
+from fedbytes.plugin_fields import Plugin
+from fedbytes.registry import Registry
 
 
 class Sender(Protocol):
@@ -48,6 +52,14 @@ class Receiver(Protocol):
         """The round, with what clients have announced so far."""
 
     @property
+    def takes_image(self) -> bool:
+        """Whether the algorithm wants the mean as the uplink maps it (`Algorithm.takes_image`)."""
+
+    @property
+    def uplink(self) -> Link:
+        """The link of clients' deltas."""
+
+    @property
     def shared(self) -> Shared:
         """What both ends know of a message that the server sends in an exchange."""
 
@@ -60,6 +72,9 @@ class Receiver(Protocol):
 
     def open(self, client: int, frame: Frame) -> Tensor:
         """Return the delta that a client's message stands for."""
+
+    def open_integers(self, client: int, frame: Frame) -> Integers:
+        """Return the integers in a client's message, whose codec adds; nothing is decoded."""
 
 
 class ClientSession(ABC):
@@ -107,7 +122,7 @@ class ServerSession(ABC):
         """
 
 
-class Aggregation(ABC):
+class Aggregation(Plugin, ABC):
     """How deltas are protected, sent and opened; a frozen dataclass.
 
     A round has one or more exchanges. In the first each client sends when it has trained. In each
@@ -115,15 +130,28 @@ class Aggregation(ABC):
 
     Attributes:
         opens_each: whether the server sees each client's delta.
+        examples: fields that the contract is checked with, a set for each way of working.
+        example_uplink: the uplink of that check.
     """
 
     name: ClassVar[str]
     opens_each: ClassVar[bool] = True
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    example_uplink: ClassVar[str | Mapping[str, Any]] = "fp32"
 
     @property
     def exchanges(self) -> int:
         """How many exchanges a round has."""
         return 1
+
+    @property
+    def extra_bytes(self) -> tuple[int, int]:
+        """Message bytes, up and down, a client and round beside its delta and metrics."""
+        return 0, 0
+
+    def refuses(self, uplink: Link) -> str | None:
+        """Return in one line why it cannot work with an uplink, with the remedy, or None."""
+        return None
 
     @abstractmethod
     def client(self, sender: Sender) -> ClientSession:
@@ -134,6 +162,23 @@ class Aggregation(ABC):
         """Return the server's part in a new round."""
 
 
+AGGREGATIONS: Registry[Aggregation] = Registry(
+    "aggregation",
+    Aggregation,  # type: ignore[type-abstract]
+    "fedbytes.federated.aggregations",
+)
+
+
+def make_aggregation(spec: str | Mapping[str, Any] | Aggregation, **fields: Any) -> Aggregation:
+    """Build an aggregation from its name and fields.
+
+    Raises:
+        ValueError: for an unknown name or field, or a value out of range.
+    """
+    return AGGREGATIONS.make(spec, **fields)
+
+
+@AGGREGATIONS.register("decode_each")
 @dataclass(frozen=True)
 class DecodeEach(Aggregation):
     """Each delta travels through the uplink by itself, and the server decodes each."""

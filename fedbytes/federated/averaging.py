@@ -35,6 +35,7 @@ class Averaging(Algorithm):
     A client's optimiser starts anew each round.
     """
 
+    needs_each: ClassVar[bool] = False
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"local_steps": 3, "batch_size": 8, "learning_rate": 0.01},
     )

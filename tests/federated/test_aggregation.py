@@ -14,7 +14,7 @@ from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.protocol.messages import frame_exchange, open_vector
 from fedbytes.federated.state import State
 from fedbytes.federated.testing.strict_client import replay
-from fedbytes.federated.testing.tiny_models import Regression
+from fedbytes.federated.testing.tiny_models import TinyRegression
 
 NUMBER = struct.Struct("<Q")
 LOST = 2
@@ -31,6 +31,7 @@ class Shares(Aggregation):
 
     drops: str = "never"
     opens_each = False
+    name = "shares"
 
     @property
     def exchanges(self):
@@ -136,7 +137,7 @@ def test_strict_clients_follow_every_exchange(make_run, drops, broadcast):
     fields = {"aggregation": Shares(drops), "clients_per_round": 3, "broadcast": broadcast}
     link = make_link({"name": "topk", "density": 0.2, "error_feedback": True})
     run = make_run(4, uplink=link, **fields)
-    theirs = replace(run.fed, model=Regression())
+    theirs = replace(run.fed, model=TinyRegression())
     replay(run, [Client(theirs, c) for c in range(4)], 4)
 
 
@@ -155,7 +156,7 @@ def test_an_answer_that_was_not_learned_from_messages_is_found(make_run):
             return Peeks(sender, self.drops)
 
     run = make_run(3, aggregation=Peeking())
-    theirs = replace(run.fed, model=Regression())
+    theirs = replace(run.fed, model=TinyRegression())
     with pytest.raises(ValueError, match="gives other bytes"):
         replay(run, [Client(theirs, c) for c in range(3)], 1)
 

@@ -37,6 +37,7 @@ class Fixed(Summable):
     """
 
     bounded_error: ClassVar[bool] = True
+    one_map: ClassVar[bool] = True
 
     clip: float = bounded(1.0, least=1e-30, most=1e30)
     bits: int = bounded(8, least=2, most=24)

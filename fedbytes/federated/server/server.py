@@ -8,16 +8,18 @@ from torch import Tensor
 
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
+from fedbytes.compression.summable import Integers, as_summable
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context
 from fedbytes.federated.protocol.channel import SERVER, Message
-from fedbytes.federated.protocol.link import check_residual
+from fedbytes.federated.protocol.link import Link, check_residual
 from fedbytes.federated.protocol.messages import (
     KIND_NAMES,
     check_layout,
     open_announcement,
+    open_integers,
     open_metrics,
     open_vector,
 )
@@ -135,6 +137,16 @@ class Server:
         return RoundReport(context.round, list(context.clients), train_loss, geometry)
 
     @property
+    def uplink(self) -> Link:
+        """The link of clients' deltas."""
+        return self.fed.uplink
+
+    @property
+    def takes_image(self) -> bool:
+        """Whether the algorithm wants the mean as the uplink maps it."""
+        return self.fed.algorithm.takes_image
+
+    @property
     def shared(self) -> Shared:
         """What both ends know of a message that the server sends in an exchange."""
         return self.fed.shared(self.context.round, SERVER, None)
@@ -157,6 +169,16 @@ class Server:
         if link.estimates:
             self.state.estimates[client] = known | {key: delta}
         return delta
+
+    def open_integers(self, client: int, frame: Frame) -> Integers:
+        """Return the integers in a client's message, whose codec adds; nothing is decoded.
+
+        Raises:
+            ValueError: if the message is malformed.
+        """
+        with self.clock.phase("decode"):
+            codec = as_summable(self.fed.uplink.codec)
+            return open_integers(frame, codec, self.shared_up(client))
 
     def _train_loss(self) -> float | None:
         """Return the mean of the losses that clients sent, weighted by their examples."""

@@ -108,6 +108,11 @@ class Sketch(Summable):
         return self.rows <= 2 and self.extract == 1
 
     @property
+    def one_map(self) -> bool:
+        """True with the run's hashes."""
+        return self.hashes == "run"
+
+    @property
     def levels(self) -> int:
         """Those of the table's values."""
         return as_summable(self.values).levels
