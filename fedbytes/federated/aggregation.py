@@ -166,6 +166,7 @@ AGGREGATIONS: Registry[Aggregation] = Registry(
     "aggregation",
     Aggregation,  # type: ignore[type-abstract]
     "fedbytes.federated.aggregations",
+    "fedbytes.federated.testing.aggregation_contract:check_aggregation",
 )
 
 

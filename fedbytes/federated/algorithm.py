@@ -99,14 +99,20 @@ class Algorithm(Plugin, ABC):
     """The uplink of the check, for an algorithm that refuses a lossless one."""
     example_aggregation: ClassVar[str | Mapping[str, Any]] = "decode_each"
     """The aggregation of the check, for an algorithm that refuses the usual one."""
-    needs_each: ClassVar[bool] = True
-    """Whether `combine` must see each client's upload; if not, their mean weighted by examples,
-    as one upload with all examples, gives the same to 1e-6."""
     takes_image: ClassVar[bool] = False
     """Whether `combine` is given the mean as the uplink's codec maps it (`Summable.project`),
     and not the vector that is recovered from that."""
     searches_words: ClassVar[bool] = False
     """Whether it can find tokens of the vocabulary, which have neither gradient nor mean."""
+
+    @property
+    def needs_each(self) -> bool:
+        """Whether `combine` must see each client's upload.
+
+        If not, their mean weighted by examples, as one upload with all examples, must give the
+        same to 1e-6, and the algorithm works where the server sees sums alone.
+        """
+        return True
 
     def __init_subclass__(cls) -> None:
         """Refuse a class that says nowhere what a client does.

@@ -35,7 +35,6 @@ class Averaging(Algorithm):
     A client's optimiser starts anew each round.
     """
 
-    needs_each: ClassVar[bool] = False
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"local_steps": 3, "batch_size": 8, "learning_rate": 0.01},
     )
@@ -56,6 +55,11 @@ class Averaging(Algorithm):
     server_learning_rate: float = bounded(1.0, above=0)
     server_momentum: float = bounded(0.0, least=0, below=1)
     """Momentum of the server's SGD, heavy-ball or Nesterov's."""
+
+    @property
+    def needs_each(self) -> bool:
+        """False: the mean is all that is used; a class that needs more says so."""
+        return False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -159,6 +159,6 @@ def test_error_feedback_stays_bounded_on_a_grid_of_its_own() -> None:
     for round_ in range(1000):
         shared = Shared(Layout({"x": (200,)}), round=round_)
         sent = memory.encode(codec, x, held, shared)
-        held, total = sent.held, total + codec.decode(sent.data, shared)
+        held, total = sent.state, total + codec.decode(sent.data, shared)
     assert (total / 1000 - x).abs().max() < 1e-3
     assert held["residual"].abs().max() <= 2 / 3

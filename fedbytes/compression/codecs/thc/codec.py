@@ -137,7 +137,7 @@ class Thc(Summable):
         reader.end()
         return codes
 
-    def _to_integers(self, codes: UInt8s) -> Integers:
+    def _to_integers(self, codes: UInt8s | Int64s) -> Integers:
         integers: Integers = ((self.table + self.granularity) // 2).astype(np.uint64)[codes]
         return integers
 
