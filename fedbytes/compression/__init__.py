@@ -57,6 +57,11 @@ if TYPE_CHECKING:
     from fedbytes.compression.sparsifiers.sparse_vector import pack_sparse as pack_sparse
     from fedbytes.compression.sparsifiers.sparse_vector import read_sparse as read_sparse
     from fedbytes.compression.sparsifiers.top_k import select_top_k as select_top_k
+    from fedbytes.compression.summable import Grid as Grid
+    from fedbytes.compression.summable import Summable as Summable
+    from fedbytes.compression.summable import as_summable as as_summable
+    from fedbytes.compression.summable import sum_bits as sum_bits
+    from fedbytes.compression.summable import why_not_summable as why_not_summable
     from fedbytes.compression.testing.codec_contract import check_codec as check_codec
     from fedbytes.compression.testing.transform_contract import check_transform as check_transform
     from fedbytes.compression.transform import TRANSFORMS as TRANSFORMS

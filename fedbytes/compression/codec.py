@@ -64,6 +64,20 @@ class Codec(Plugin, ABC):
         return 0.0 if self.exact else math.inf
 
     @property
+    def bounded_error(self) -> bool:
+        """Whether ||x - C(x)|| stays below a constant for every x within a range that fields fix.
+
+        Then error feedback stays bounded as well while what is to be sent is in the range, though
+        the codec does not contract (absolute compressors, Sahu et al. 2021, arXiv 2108.00951).
+        """
+        return False
+
+    @property
+    def summable(self) -> bool:
+        """Whether messages of one round can be added without decoding (see `Summable`)."""
+        return False
+
+    @property
     def sparse(self) -> bool:
         """Whether a decoded zero means that the coordinate was not sent."""
         return False

@@ -35,6 +35,7 @@ class DeMo(Algorithm):
     in one bit.
     """
 
+    needs_each: ClassVar[bool] = False
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"batch_size": 8, "learning_rate": 0.01},)
     example_uplink: ClassVar[Mapping[str, Any]] = {
         "name": "chain",
