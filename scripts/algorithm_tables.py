@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, Compatibility, make_algorithm
 from fedbytes.federated.federation import Federation, compatibility
 from fedbytes.federated.protocol.link import make_link
@@ -24,6 +25,7 @@ PAIRINGS = {
     "feedback down": Compatibility(down_name="topk", down_exact=False, down_feedback=True),
     "momentum up": Compatibility(up_momentum=True),
     "some clients": Compatibility(partial=True),
+    "sums alone": Compatibility(aggregation="sum_then_decode", opens_each=False),
 }
 
 
@@ -63,6 +65,7 @@ def measure(algorithm: Algorithm) -> Measured:
         uplink=make_link(algorithm.example_uplink),
         downlink=make_link("fp32"),
         clients_per_round=CLIENTS,
+        aggregation=make_aggregation(algorithm.example_aggregation),
     )
     run = Rehearsal(fed).go(ROUNDS)
     turns = CLIENTS * (ROUNDS - FIRST + 1)
@@ -119,11 +122,20 @@ def pairs() -> str:
 
 def _usual(case: Compatibility, algorithm: Algorithm) -> Compatibility:
     """Return the case; where it says nothing of the uplink, with the algorithm's example."""
+    aggregation = make_aggregation(algorithm.example_aggregation)
+    usual = compatibility(
+        make_link(algorithm.example_uplink), make_link("fp32"), False, aggregation
+    )
+    if case.opens_each:
+        case = replace(case, aggregation=usual.aggregation, opens_each=usual.opens_each)
     if case.up_name != "fp32" or case.up_momentum:
         return case
-    usual = compatibility(make_link(algorithm.example_uplink), make_link("fp32"), False)
     return replace(
-        case, up_name=usual.up_name, up_exact=usual.up_exact, up_feedback=usual.up_feedback
+        case,
+        up_name=usual.up_name,
+        up_exact=usual.up_exact,
+        up_feedback=usual.up_feedback,
+        up_one_map=usual.up_one_map,
     )
 
 

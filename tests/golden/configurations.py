@@ -110,7 +110,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
     },
     "fedavg-sum_then_decode": PARTIAL
     | {
-        "uplink": {"name": "thc", "unit": 0.0001, "error_feedback": True},
+        "uplink": {"name": "thc", "unit": 0.0005, "error_feedback": True},
         "aggregation": "sum_then_decode",
     },
     "fetchsgd": PARTIAL
@@ -120,7 +120,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
             "name": "sketch",
             "density": 0.5,
             "hashes": "run",
-            "values": {"name": "fixed", "clip": 0.5, "bits": 12},
+            "values": {"name": "fixed", "clip": 0.125, "bits": 12},
         },
         "downlink": TOPK | {"density": 0.01, "bits": 32},
         "aggregation": "sum_then_decode",
