@@ -10,7 +10,7 @@ from fedbytes.compression.codec import Codec, codec_spec
 
 def require_contracting(codec: Codec) -> None:
     """Raise a ValueError that names the remedy unless error feedback may wrap `codec`."""
-    if not codec.contracts:
+    if not (codec.contracts or codec.bounded_error):
         raise ValueError(
             f"{codec_spec(codec)} does not contract, so error feedback would grow without bound; "
             "turn error feedback off, or use nearest rounding, more bits or a smaller step or block"

@@ -8,8 +8,12 @@ from typing import TYPE_CHECKING
 from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
+    from fedbytes.federated.aggregation import AGGREGATIONS as AGGREGATIONS
     from fedbytes.federated.aggregation import Aggregation as Aggregation
+    from fedbytes.federated.aggregation import ClientSession as ClientSession
     from fedbytes.federated.aggregation import DecodeEach as DecodeEach
+    from fedbytes.federated.aggregation import ServerSession as ServerSession
+    from fedbytes.federated.aggregation import make_aggregation as make_aggregation
     from fedbytes.federated.algorithm import ALGORITHMS as ALGORITHMS
     from fedbytes.federated.algorithm import Algorithm as Algorithm
     from fedbytes.federated.algorithm import ClientMemory as ClientMemory
@@ -47,6 +51,9 @@ if TYPE_CHECKING:
     from fedbytes.federated.simulation import Simulation as Simulation
     from fedbytes.federated.state import State as State
     from fedbytes.federated.state import initial_state as initial_state
+    from fedbytes.federated.testing.aggregation_contract import (
+        check_aggregation as check_aggregation,
+    )
     from fedbytes.federated.testing.algorithm_contract import check_algorithm as check_algorithm
     from fedbytes.federated.testing.strict_client import Rehearsal as Rehearsal
     from fedbytes.federated.testing.tiny_models import TinyRegression as TinyRegression

@@ -1,16 +1,21 @@
 """How a server gets from what clients send to what its algorithm combines."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor
 
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
+from fedbytes.compression.summable import Integers
 from fedbytes.federated.algorithm import Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
+from fedbytes.federated.protocol.link import Link
+from fedbytes.plugin_fields import Plugin
+from fedbytes.registry import Registry
 
 
 class Sender(Protocol):
@@ -27,10 +32,16 @@ class Sender(Protocol):
         """How many training examples the client has."""
 
     def shared(self, exact: bool = False) -> Shared:
-        """Return what both ends know of the client's message."""
+        """Return what both ends know of the client's message; without a reference if `exact`."""
 
-    def upload(self, trained: Trained) -> list[bytes]:
-        """Return a delta's messages through the uplink."""
+    def announcement(self, trained: Trained) -> list[bytes]:
+        """Return the message of the number that the client announces, if it does."""
+
+    def delta(self, delta: Tensor, weight: float = 1.0) -> bytes:
+        """Return the message of `weight` times a delta, through the uplink and its memory."""
+
+    def metrics(self, loss: float) -> bytes:
+        """Return the message of the client's number of examples and its training loss."""
 
 
 class Receiver(Protocol):
@@ -39,6 +50,18 @@ class Receiver(Protocol):
     @property
     def context(self) -> RoundContext:
         """The round, with what clients have announced so far."""
+
+    @property
+    def takes_image(self) -> bool:
+        """Whether the algorithm wants the mean as the uplink maps it (`Algorithm.takes_image`)."""
+
+    @property
+    def uplink(self) -> Link:
+        """The link of clients' deltas."""
+
+    @property
+    def shared(self) -> Shared:
+        """What both ends know of a message that the server sends in an exchange."""
 
     @property
     def examples(self) -> dict[int, int]:
@@ -50,20 +73,23 @@ class Receiver(Protocol):
     def open(self, client: int, frame: Frame) -> Tensor:
         """Return the delta that a client's message stands for."""
 
+    def open_integers(self, client: int, frame: Frame) -> Integers:
+        """Return the integers in a client's message, whose codec adds; nothing is decoded."""
+
 
 class ClientSession(ABC):
     """A client's part in one round of an aggregation."""
 
     @abstractmethod
     def begin(self, trained: Trained) -> list[bytes]:
-        """Return the client's messages of the first exchange."""
+        """Return the client's messages of the first exchange; none if it drops out."""
 
     def receive(self, frame: Frame) -> None:
         """Take a message of a further exchange in."""
         raise ValueError(f"round {frame.round}: this aggregation has one exchange alone")
 
     def answer(self) -> list[bytes]:
-        """Return the client's messages of a further exchange."""
+        """Return the client's messages of a further exchange; none if it drops out."""
         return []
 
 
@@ -74,30 +100,58 @@ class ServerSession(ABC):
     def receive(self, client: int, frame: Frame) -> None:
         """Take a client's message in."""
 
+    def next_exchange(self) -> Sequence[int]:
+        """Begin a further exchange: whoever will ever answer the last one has done so.
+
+        Returns:
+            The clients that take part in it, in ascending order: those who have dropped out, or
+            whose part has ended, are not among them.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has one exchange alone")
+
     def messages(self, client: int) -> list[bytes]:
         """Return what a client is sent at the start of a further exchange."""
         return []
 
-    def next_exchange(self) -> None:
-        """Begin a further exchange: all clients have answered the last one."""
-        raise NotImplementedError(f"{type(self).__name__} has one exchange alone")
-
     @abstractmethod
     def uploads(self) -> list[Upload]:
-        """Return what the algorithm combines, when all exchanges have ended."""
+        """Return what the algorithm combines, when all exchanges have ended.
+
+        Raises:
+            ValueError: if too few clients are left.
+        """
 
 
-class Aggregation(ABC):
+class Aggregation(Plugin, ABC):
     """How deltas are protected, sent and opened; a frozen dataclass.
 
+    A round has one or more exchanges. In the first each client sends when it has trained. In each
+    further one the server sends to those whom it awaits, and then they answer.
+
     Attributes:
-        exchanges: how often in a round clients send and the server may answer. The first is the
-            one in which each client sends when it has trained.
         opens_each: whether the server sees each client's delta.
+        examples: fields that the contract is checked with, a set for each way of working.
+        example_uplink: the uplink of that check.
     """
 
-    exchanges: ClassVar[int] = 1
+    name: ClassVar[str]
     opens_each: ClassVar[bool] = True
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    example_uplink: ClassVar[str | Mapping[str, Any]] = "fp32"
+
+    @property
+    def exchanges(self) -> int:
+        """How many exchanges a round has."""
+        return 1
+
+    @property
+    def extra_bytes(self) -> tuple[int, int]:
+        """Message bytes, up and down, a client and round beside its delta and metrics."""
+        return 0, 0
+
+    def refuses(self, uplink: Link) -> str | None:
+        """Return in one line why it cannot work with an uplink, with the remedy, or None."""
+        return None
 
     @abstractmethod
     def client(self, sender: Sender) -> ClientSession:
@@ -108,6 +162,24 @@ class Aggregation(ABC):
         """Return the server's part in a new round."""
 
 
+AGGREGATIONS: Registry[Aggregation] = Registry(
+    "aggregation",
+    Aggregation,  # type: ignore[type-abstract]
+    "fedbytes.federated.aggregations",
+    "fedbytes.federated.testing.aggregation_contract:check_aggregation",
+)
+
+
+def make_aggregation(spec: str | Mapping[str, Any] | Aggregation, **fields: Any) -> Aggregation:
+    """Build an aggregation from its name and fields.
+
+    Raises:
+        ValueError: for an unknown name or field, or a value out of range.
+    """
+    return AGGREGATIONS.make(spec, **fields)
+
+
+@AGGREGATIONS.register("decode_each")
 @dataclass(frozen=True)
 class DecodeEach(Aggregation):
     """Each delta travels through the uplink by itself, and the server decodes each."""
@@ -126,7 +198,9 @@ class _SendsDelta(ClientSession):
         self.sender = sender
 
     def begin(self, trained: Trained) -> list[bytes]:
-        return self.sender.upload(trained)
+        sender = self.sender
+        frames = sender.announcement(trained)
+        return [*frames, sender.delta(trained.delta), sender.metrics(trained.loss)]
 
 
 class _DecodesEach(ServerSession):

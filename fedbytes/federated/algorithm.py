@@ -34,6 +34,9 @@ class Compatibility:
         adapter: what is trained of the model, None if it is not known yet.
         classifies: whether there is a classifier with a linear head, and no language model.
         up_exact, down_exact: whether the codecs return every float32 as it was.
+        aggregation: the registered name of how the server gets at what clients send.
+        opens_each: whether it sees each client's delta.
+        up_one_map: whether the uplink maps vectors linearly, and alike in every round.
     """
 
     up_name: str = "fp32"
@@ -47,6 +50,9 @@ class Compatibility:
     classifies: bool = True
     up_exact: bool = True
     down_exact: bool = True
+    aggregation: str = "decode_each"
+    opens_each: bool = True
+    up_one_map: bool = False
 
 
 @dataclass(frozen=True)
@@ -91,8 +97,22 @@ class Algorithm(Plugin, ABC):
     None for the first that `synced_layout` does not refuse (see `testing.tiny_models`)."""
     example_uplink: ClassVar[str | Mapping[str, Any]] = "fp32"
     """The uplink of the check, for an algorithm that refuses a lossless one."""
+    example_aggregation: ClassVar[str | Mapping[str, Any]] = "decode_each"
+    """The aggregation of the check, for an algorithm that refuses the usual one."""
+    takes_image: ClassVar[bool] = False
+    """Whether `combine` is given the mean as the uplink's codec maps it (`Summable.project`),
+    and not the vector that is recovered from that."""
     searches_words: ClassVar[bool] = False
     """Whether it can find tokens of the vocabulary, which have neither gradient nor mean."""
+
+    @property
+    def needs_each(self) -> bool:
+        """Whether `combine` must see each client's upload.
+
+        If not, their mean weighted by examples, as one upload with all examples, must give the
+        same to 1e-6, and the algorithm works where the server sees sums alone.
+        """
+        return True
 
     def __init_subclass__(cls) -> None:
         """Refuse a class that says nowhere what a client does.
@@ -198,6 +218,12 @@ class Algorithm(Plugin, ABC):
             return (
                 f"algorithm {self.name!r} sends clients a fresh state each round, so what the "
                 "downlink codec lost cannot be made up for: set downlink.error_feedback=false"
+            )
+        if self.needs_each and not compatibility.opens_each:
+            return (
+                f"algorithm {self.name!r} needs each client's upload, of which aggregation "
+                f"{compatibility.aggregation!r} shows the sum alone: set "
+                "aggregation.name=decode_each"
             )
         adapter = compatibility.adapter
         if adapter is not None and adapter.trains_words() and not self.searches_words:

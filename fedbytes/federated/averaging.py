@@ -56,6 +56,11 @@ class Averaging(Algorithm):
     server_momentum: float = bounded(0.0, least=0, below=1)
     """Momentum of the server's SGD, heavy-ball or Nesterov's."""
 
+    @property
+    def needs_each(self) -> bool:
+        """False: the mean is all that is used; a class that needs more says so."""
+        return False
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if (self.local_steps is None) == (self.local_epochs is None):

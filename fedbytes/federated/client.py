@@ -1,7 +1,7 @@
 """A client as a party of the round: it receives bytes, trains on its own examples, sends bytes."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -139,30 +139,36 @@ class Client:
         assert self._session is not None
         return self._session.answer()
 
-    def take_turn(self, context: RoundContext) -> list[bytes]:
-        """Train and send: a client's whole part in a round of one exchange."""
-        return self.send(self.train(context))
+    def announcement(self, trained: Trained) -> list[bytes]:
+        """Return the message of the number that the client announces, if it does."""
+        if trained.announces is None:
+            return []
+        frame = frame_announcement(trained.announces, self.shared(exact=True))
+        self.state.announced = int(trained.announces)
+        self._context = self._own(self.context)
+        return [frame.pack()]
 
-    def upload(self, trained: Trained) -> list[bytes]:
-        """Return a delta's messages: an announcement if there is one, the delta, the metrics.
+    def delta(self, delta: Tensor, weight: float = 1.0) -> bytes:
+        """Return the message of `weight` times a delta.
 
         Error feedback and momentum act here, before the uplink's codec; what they keep becomes
-        the client's state.
+        the client's state. It is kept at weight 1, as weights may be others in the next round.
         """
-        frames = []
-        if trained.announces is not None:
-            frames.append(frame_announcement(trained.announces, self.shared(exact=True)))
-            self.state.announced = int(trained.announces)
-            self._context = self._own(self.context)
-        shared = self.shared()
-        key = self.fed.memory_key(shared.layout)
+        fed, shared = self.fed, self.shared()
+        key = fed.memory_key(shared.layout)
         with self.clock.phase("encode"):
-            sent = self.fed.uplink.encode(trained.delta, self.state.senders.get(key, {}), shared)
-            frames.append(frame_vector("delta", self.fed.uplink.codec, shared, sent.data))
-        check_residual(self.state.guards, key, trained.delta, sent)
+            held = _scaled(self.state.senders.get(key, {}), weight)
+            sent = fed.uplink.encode(delta if weight == 1 else weight * delta, held, shared)
+            frame = frame_vector("delta", fed.uplink.codec, shared, sent.data)
+        residual = None if sent.residual is None else sent.residual / weight
+        sent = replace(sent, state=_scaled(sent.state, 1 / weight), residual=residual)
+        check_residual(self.state.guards, key, delta, sent)
         self.state.senders[key] = sent.state
-        frames.append(frame_metrics(self.examples, trained.loss, shared))
-        return [frame.pack() for frame in frames]
+        return frame.pack()
+
+    def metrics(self, loss: float) -> bytes:
+        """Return the message of the client's number of examples and its training loss."""
+        return frame_metrics(self.examples, loss, self.shared()).pack()
 
     @property
     def context(self) -> RoundContext:
@@ -185,3 +191,7 @@ class Client:
         if self.state.announced is None:
             return own
         return own.with_announcement(self.number, self.state.announced)
+
+
+def _scaled(kept: SenderState, factor: float) -> SenderState:
+    return kept if factor == 1 else {name: factor * tensor for name, tensor in kept.items()}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from fedbytes.compression.codec import Codec
 from fedbytes.federated.trainable import Trainable
 from fedbytes.streams import stream
 
@@ -24,6 +25,7 @@ class RoundContext:
         client: which client it is of; -1 is the server.
         announced: the number that a client announced last, of those who ever did: of all on the
             server, and of itself alone for a client, which hears no other.
+        uplink: the uplink's codec, for an algorithm that works on what it maps vectors to.
     """
 
     model: Trainable
@@ -33,6 +35,7 @@ class RoundContext:
     num_clients: int
     client: int = SERVER_CLIENT
     announced: Mapping[int, int] = field(default_factory=dict)
+    uplink: Codec | None = None
 
     def for_client(self, client: int) -> "RoundContext":
         """Return the context of `client` in the same round."""

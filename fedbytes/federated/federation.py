@@ -9,6 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout, Shared
+from fedbytes.compression.summable import Summable
 from fedbytes.federated.aggregation import Aggregation, DecodeEach
 from fedbytes.federated.algorithm import Algorithm, Compatibility
 from fedbytes.federated.context import RoundContext
@@ -17,6 +18,8 @@ from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import Link
 from fedbytes.federated.trainable import Trainable
 from fedbytes.streams import stream
+
+DECODE_EACH = DecodeEach()
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,7 @@ class Federation:
     initial: Literal["full", "seed"] = "full"
     broadcast: Literal["unicast", "multicast"] = "unicast"
     hooks: Hooks = field(default_factory=Hooks)
-    aggregation: Aggregation = field(default_factory=DecodeEach)
+    aggregation: Aggregation = DECODE_EACH
 
     def __post_init__(self) -> None:
         self.algorithm.check(self.model)
@@ -50,9 +53,15 @@ class Federation:
                 f"examples, got {self.clients_per_round}"
             )
         partial = self.clients_per_round < holders
-        refusal = self.algorithm.refuses(compatibility(self.uplink, self.downlink, partial))
+        joined = compatibility(self.uplink, self.downlink, partial, self.aggregation)
+        refusal = self.aggregation.refuses(self.uplink) or self.algorithm.refuses(joined)
         if refusal:
             raise ValueError(refusal)
+        if self.hooks.before_aggregate and not self.aggregation.opens_each:
+            raise ValueError(
+                "a defence sees each client's upload, of which aggregation "
+                f"{self.aggregation.name!r} shows the sum alone: set aggregation.name=decode_each"
+            )
 
     @cached_property
     def layout(self) -> Layout:
@@ -71,6 +80,7 @@ class Federation:
             clients=tuple(sample_clients(self, round_)),
             num_clients=sum(len(part) > 0 for part in self.parts),
             announced=dict(announced or {}),
+            uplink=self.uplink.codec,
         )
 
     def shared(self, round_: int, sender: int, reference: Tensor | None) -> Shared:
@@ -116,8 +126,11 @@ class Federation:
         return "" if layout == self.layout else f"{layout.digest:016x}"
 
 
-def compatibility(uplink: Link, downlink: Link, partial: bool) -> Compatibility:
+def compatibility(
+    uplink: Link, downlink: Link, partial: bool, aggregation: Aggregation = DECODE_EACH
+) -> Compatibility:
     """Return what decides whether an algorithm can work with these links."""
+    codec = uplink.codec
     return Compatibility(
         up_name=uplink.codec.name,
         down_name=downlink.codec.name,
@@ -128,6 +141,9 @@ def compatibility(uplink: Link, downlink: Link, partial: bool) -> Compatibility:
         up_differences=uplink.estimates,
         up_exact=uplink.codec.exact,
         down_exact=downlink.codec.exact,
+        aggregation=aggregation.name,
+        opens_each=aggregation.opens_each,
+        up_one_map=isinstance(codec, Summable) and codec.one_map,
     )
 
 

@@ -4,6 +4,9 @@ The server opens the round and sends each client what it lacks. Clients decode i
 delta goes through error feedback and the uplink's codec into a message. The server receives the
 messages, opens them by its `Aggregation`, aggregates, and broadcasts the update through the
 downlink's codec into its new state. Every byte goes through the channel, which books it.
+
+An aggregation may have further exchanges. In each the server sends to all whom it still awaits
+before any of them answers, so that no answer can depend on another's of the same exchange.
 """
 
 from fedbytes.federated.local_clients import LocalClients
@@ -28,10 +31,10 @@ def run_round(server: Server, clients: LocalClients, channel: Channel) -> RoundR
         server.receive(client, channel.up(context.round, client, frames))
 
     for _ in range(1, server.fed.aggregation.exchanges):
-        server.next_exchange()
-        for client in context.clients:
+        awaited = server.next_exchange()
+        for client in awaited:
             messages = server.messages_for(client)
             clients.receive(client, channel.down(context.round, client, messages))
-            frames = clients.answer(client)
-            server.receive(client, channel.up(context.round, client, frames))
+        for client in awaited:
+            server.receive(client, channel.up(context.round, client, clients.answer(client)))
     return server.close_round()

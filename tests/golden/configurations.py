@@ -108,6 +108,23 @@ _CHANGES: dict[str, dict[str, Any]] = {
         },
         "downlink": "sign",
     },
+    "fedavg-sum_then_decode": PARTIAL
+    | {
+        "uplink": {"name": "thc", "unit": 0.0001, "error_feedback": True},
+        "aggregation": "sum_then_decode",
+    },
+    "fetchsgd": PARTIAL
+    | {
+        "algorithm": {"name": "fetchsgd", **STEPS},
+        "uplink": {
+            "name": "sketch",
+            "density": 0.5,
+            "hashes": "run",
+            "values": {"name": "fixed", "clip": 0.5, "bits": 12},
+        },
+        "downlink": TOPK | {"density": 0.01, "bits": 32},
+        "aggregation": "sum_then_decode",
+    },
     "stored": {
         "adapter": "head",
         "algorithm": _algorithm("diloco"),

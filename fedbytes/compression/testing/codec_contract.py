@@ -20,6 +20,7 @@ from fedbytes.compression.testing.sample_vectors import (
     edge_cases,
     sample_layout,
 )
+from fedbytes.compression.testing.summable_contract import check_sums
 from fedbytes.testing import (
     BrokenError,
     Check,
@@ -61,6 +62,8 @@ def check_codec(
         checks.append(("relative error", lambda: _check_relative_error(codec, seed)))
     if codec.exact:
         checks.append(("exact", lambda: _check_exact(codec, seed)))
+    if codec.summable:
+        checks.append(("adds up", lambda: check_sums(codec, seed)))
     if codec.unbiased:
         checks.append(("unbiased", lambda: _check_unbiased(codec, seed)))
     if codec.contracts:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from fedbytes.data import TASKS, Task, make_task
+from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation, make_aggregation
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, make_algorithm
 from fedbytes.federated.federation import compatibility
 from fedbytes.federated.protocol.link import Link, make_link
@@ -27,6 +28,7 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
     "algorithm": make_algorithm,
     "uplink": make_link,
     "downlink": lambda spec: make_link(spec).for_model,
+    "aggregation": make_aggregation,
 }
 
 
@@ -41,6 +43,7 @@ class Components:
     algorithm: Algorithm
     uplink: Link
     downlink: Link
+    aggregation: Aggregation
 
     @property
     def specs(self) -> dict[str, Spec]:
@@ -53,10 +56,11 @@ class Components:
             "algorithm": ALGORITHMS.spec(self.algorithm),
             "uplink": self.uplink.spec,
             "downlink": self.downlink.spec,
+            "aggregation": AGGREGATIONS.spec(self.aggregation),
         }
 
     def check_compatibility(self, partial: bool) -> None:
-        """Refuse an algorithm that cannot work with the other components.
+        """Refuse an algorithm or an aggregation that cannot work with the other components.
 
         No model is loaded for it: what only a model can tell is left to `Algorithm.held`.
 
@@ -64,14 +68,14 @@ class Components:
             partial: whether fewer clients than there are take part in a round.
 
         Raises:
-            ValueError: with the algorithm's reason, in one line.
+            ValueError: with its reason, in one line.
         """
         joined = replace(
-            compatibility(self.uplink, self.downlink, partial),
+            compatibility(self.uplink, self.downlink, partial, self.aggregation),
             adapter=self.adapter,
             classifies=self.model.head == "linear" and self.task.kind == "classification",
         )
-        refusal = self.algorithm.refuses(joined)
+        refusal = self.aggregation.refuses(self.uplink) or self.algorithm.refuses(joined)
         if refusal:
             raise ValueError(refusal)
 

@@ -64,6 +64,8 @@ class RunConfig(BaseModel):
     algorithm: Spec = {"name": "fedavg", "local_steps": 4}
     uplink: Spec = {"name": "fp32"}
     downlink: Spec = {"name": "fp32"}
+    aggregation: Annotated[Spec, ADDED] = {"name": "decode_each"}
+    """How the server gets from clients' messages to what its algorithm combines."""
     rounds: int = Field(12, ge=1)
     """Federated rounds."""
     clients_per_round: int | None = Field(None, ge=1)

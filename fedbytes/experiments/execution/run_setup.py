@@ -71,6 +71,7 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
         initial=config.initial,
         broadcast=config.broadcast,
         hooks=hooks,
+        aggregation=parts.aggregation,
     )
     return Problem(federation, model, task, split)
 

@@ -19,6 +19,8 @@ from fedbytes.compression.codec import Codec, make_codec
 from fedbytes.compression.error_feedback import SenderState
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.compression.layout import Layout, Shared
+from fedbytes.compression.summable import as_summable
+from fedbytes.federated.averaging import weighted_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Upload
@@ -132,6 +134,10 @@ def _update_of(
         shift = int(stream(fed.seed, "estimate", client).integers(len(sent.values)))
         data = codec.encode(sent.vector(shared.layout.numel, shift if uploads else 0), shared)
         uploads.append(Upload(client, codec.decode(data, shared), len(fed.parts[client])))
+    if fed.algorithm.takes_image:
+        summable = as_summable(fed.uplink.codec)
+        image = summable.project(weighted_mean(uploads).numpy(), shared)
+        uploads = [Upload(-1, torch.from_numpy(image), 1)]
     return fed.algorithm.combine(context, held, uploads, {})[0]
 
 
@@ -145,11 +151,13 @@ def foretell(fed: Federation, rounds: int, sent: Sample) -> tuple[int, int]:
     """
     lengths, updates, synced = Lengths(fed, sent), [0], dict[int, int]()
     up = down = 0
+    more_up, more_down = fed.aggregation.extra_bytes
     for round_ in range(1, rounds + 1):
         context, heard = fed.context(round_), set[str]()
         for client in context.clients:
             mine = context.for_client(client)
-            up += lengths.up(mine) + METRICS_BYTES + HEADER_BYTES
+            up += lengths.up(mine) + METRICS_BYTES + HEADER_BYTES + more_up
+            down += more_down
             for name, count in _sent_down(fed, lengths, mine, updates, synced.get(client, -1)):
                 down += 0 if fed.broadcast == "multicast" and name in heard else count
                 heard.add(name)

@@ -151,6 +151,8 @@ def _identity(run: RunFolder) -> dict[str, Any]:
         alpha = part.get("alpha") if alpha is None else alpha
     labels = started.get("labels", {})
     named = {"label": config["label"]} if config.get("label") else {}
+    aggregation = config.get("aggregation", {}).get("name", "decode_each")
+    named |= {"aggregation": aggregation} if aggregation != "decode_each" else {}
     return {
         "run": run.run,
         "suite": config["suite"],

@@ -34,6 +34,7 @@ class DeComFL(Algorithm):
     is as long as the model, so rounds that a client missed are cheaply caught up with.
     """
 
+    needs_each: ClassVar[bool] = False
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"local_steps": 2, "perturbations": 3, "batch_size": 8, "learning_rate": 0.01},
     )

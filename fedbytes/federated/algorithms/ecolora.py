@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -45,6 +46,7 @@ class EcoLora(PlainServer):
     the memory of what is left out, the head's part, and all defaults.
     """
 
+    needs_each: ClassVar[bool] = True
     examples = (EXAMPLE | {"segments": 2, "density": 0.5, "keep": 0.5},)
 
     segments: int = bounded(5, least=1)

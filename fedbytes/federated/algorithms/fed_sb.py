@@ -64,6 +64,11 @@ class FedSB(LoraAveraging):
     head_steps: int | None = bounded(None, least=1)
     """Steps of a head alone before the gradient is taken; None for as many as in other rounds."""
 
+    @property
+    def needs_each(self) -> bool:
+        """True where the first round's uploads are factors, of which the products are averaged."""
+        return self.init == "gradient"
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.head_steps is not None and self.init == "weights":

@@ -1,7 +1,7 @@
 """FedDyn: each client's loss is regularised so that the clients' optima are the server's."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -27,6 +27,7 @@ class FedDyn(Averaging):
     examples, as in the paper.
     """
 
+    needs_each: ClassVar[bool] = True
     alpha: float = bounded(0.1, above=0)
     """Weight of the regularisation."""
     server_optimizer: Literal["sgd"] = "sgd"

@@ -1,6 +1,7 @@
 """FedEx-LoRA: the factors' means, and what these lack is added to the base."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -37,6 +38,7 @@ class FedExLora(PlainServer):
     that rank, or whole where that is less, and every client adds it to its base weights.
     """
 
+    needs_each: ClassVar[bool] = True
     residual_rank: int | None = bounded(None, least=1)
     """Send the residual's first so many singular directions alone: no longer exact, and cheaper."""
 

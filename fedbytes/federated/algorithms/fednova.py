@@ -1,7 +1,7 @@
 """FedNova: what a client did is divided by how many steps it took."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -23,6 +23,7 @@ class FedNova(Averaging):
     nothing else travels. With `local_steps` all lengths are equal, which is FedAvg.
     """
 
+    needs_each: ClassVar[bool] = True
     examples = ({"local_epochs": 2, "batch_size": 8, "learning_rate": 0.01, "momentum": 0.5},)
 
     optimizer: Literal["sgd"] = "sgd"

@@ -1,6 +1,7 @@
 """FLoRA: clients' factors are stacked, sent to all and merged into the base."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -38,6 +39,8 @@ class Flora(PlainServer):
     missed stacks or the whole change of the base, whatever is less. Begin with `initial: seed`:
     `full` would send that change, which is zero, in the first round.
     """
+
+    needs_each: ClassVar[bool] = True
 
     def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of what is added to the base weights, and of the head."""

@@ -1,6 +1,7 @@
 """Majority vote: each client votes with the signs of its delta, the server counts."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -20,6 +21,8 @@ class MajorityVote(Averaging):
     vote, whatever the number of its examples. To send the vote itself back in one bit a coordinate
     take a downlink of `sign`; ties, which are zero, are then sent as positive.
     """
+
+    needs_each: ClassVar[bool] = True
 
     def aggregate(self, uploads: list[Upload]) -> Tensor:
         """Return the sign that most clients sent times the mean of the clients' magnitudes.

@@ -30,6 +30,7 @@ class Ranks(PlainServer):
     which adds a client's change to what it sent.
     """
 
+    needs_each: ClassVar[bool] = True
     downloads = "state"
     examples: ClassVar[tuple[dict[str, Any], ...]] = (EXAMPLE | {"ranks": (1, 2)}, EXAMPLE)
 

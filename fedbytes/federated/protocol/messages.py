@@ -8,6 +8,7 @@ from torch import Tensor
 from fedbytes.compression.codec import Codec, codec_id
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
+from fedbytes.compression.summable import Integers, Summable
 
 KIND_IDS = {
     "state": 1,
@@ -41,13 +42,33 @@ def open_vector(frame: Frame, codec: Codec, shared: Shared) -> Tensor:
         ValueError: if the frame was made by another codec or for another layout, or its payload
             does not decode.
     """
+    check_codec(frame, codec)
+    check_layout(frame, shared)
+    return codec.decode(frame.payload, shared)
+
+
+def open_integers(frame: Frame, codec: Summable, shared: Shared) -> Integers:
+    """Return the integers in a received frame, whose codec adds.
+
+    Raises:
+        ValueError: as `open_vector`.
+    """
+    check_codec(frame, codec)
+    check_layout(frame, shared)
+    return codec.open_integers(frame.payload, shared)
+
+
+def check_codec(frame: Frame, codec: Codec) -> None:
+    """Check that a frame was made by the codec that its receiver expects.
+
+    Raises:
+        ValueError: if it was not.
+    """
     if frame.codec_id != codec_id(codec):
         raise ValueError(
             f"a message made by codec {frame.codec_id:#010x} reached a receiver that decodes "
             f"{codec.name!r} ({codec_id(codec):#010x}); both ends need the same configuration"
         )
-    check_layout(frame, shared)
-    return codec.decode(frame.payload, shared)
 
 
 def check_layout(frame: Frame, shared: Shared) -> None:

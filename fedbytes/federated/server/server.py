@@ -1,6 +1,6 @@
 """The server as a party of the round: it sends, receives, aggregates and broadcasts."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,16 +8,18 @@ from torch import Tensor
 
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
+from fedbytes.compression.summable import Integers, as_summable
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context
-from fedbytes.federated.protocol.channel import Message
-from fedbytes.federated.protocol.link import check_residual
+from fedbytes.federated.protocol.channel import SERVER, Message
+from fedbytes.federated.protocol.link import Link, check_residual
 from fedbytes.federated.protocol.messages import (
     KIND_NAMES,
     check_layout,
     open_announcement,
+    open_integers,
     open_metrics,
     open_vector,
 )
@@ -31,12 +33,13 @@ from fedbytes.federated.server.server_state import ServerState
 class RoundReport:
     """What the server learned in a round: who took part, and their mean training loss.
 
-    `agreement` is the geometry of the deltas that it decoded (see `delta_geometry`).
+    `train_loss` is None where no client said its own. `agreement` is the geometry of the deltas
+    that the server decoded (see `delta_geometry`).
     """
 
     round: int
     clients: list[int]
-    train_loss: float
+    train_loss: float | None
     agreement: dict[str, float]
 
 
@@ -59,6 +62,7 @@ class Server:
         self.examples: dict[int, int] = {}
         self._losses: dict[int, float] = {}
         self._exchange = 0
+        self._made: dict[bytes, Message] = {}
         self._session = fed.aggregation.server(self)
         self.clock.carry("encode", state.encode_seconds)
         state.encode_seconds = 0.0
@@ -74,7 +78,7 @@ class Server:
     def messages_for(self, client: int) -> list[Message]:
         """Return what a client is sent at the start of the exchange."""
         if self._exchange:
-            return [Message(data, "exchange") for data in self._session.messages(client)]
+            return [self._message(data) for data in self._session.messages(client)]
         with self.clock.phase("encode"):
             messages = self._downlink.messages(client)
         self.state.synced[client] = self.state.round
@@ -99,10 +103,16 @@ class Server:
             else:
                 self._session.receive(client, frame)
 
-    def next_exchange(self) -> None:
-        """Begin a further exchange of the round: all clients have answered the last one."""
+    def _message(self, data: bytes) -> Message:
+        """Return a message of the exchange: what several are sent is one, for a multicast."""
+        return self._made.setdefault(data, Message(data, "exchange"))
+
+    def next_exchange(self) -> Sequence[int]:
+        """Begin a further exchange of the round; return who takes part in it."""
         self._exchange += 1
-        self._session.next_exchange()
+        self._made = {}
+        with self.clock.phase("aggregate"):
+            return self._session.next_exchange()
 
     def close_round(self) -> RoundReport:
         """Aggregate what was received, and broadcast the update; the state moves by one round.
@@ -113,9 +123,7 @@ class Server:
         fed, state, context = self.fed, self.state, self.context
         with self.clock.phase("aggregate"):
             uploads = self._session.uploads()
-            clients = list(self._losses)
-            weights = [self.examples[client] for client in clients]
-            train_loss = float(np.average([self._losses[c] for c in clients], weights=weights))
+            train_loss = self._train_loss()
             geometry = delta_geometry(uploads) if self._comparable() else {}
             for before_aggregate in fed.hooks.before_aggregate:
                 uploads = before_aggregate(uploads, Context(fed.seed, context.round, -1))
@@ -127,6 +135,21 @@ class Server:
         state.model = fed.algorithm.apply(context, state.model, update)
         state.round, state.announced = context.round, dict(context.announced)
         return RoundReport(context.round, list(context.clients), train_loss, geometry)
+
+    @property
+    def uplink(self) -> Link:
+        """The link of clients' deltas."""
+        return self.fed.uplink
+
+    @property
+    def takes_image(self) -> bool:
+        """Whether the algorithm wants the mean as the uplink maps it."""
+        return self.fed.algorithm.takes_image
+
+    @property
+    def shared(self) -> Shared:
+        """What both ends know of a message that the server sends in an exchange."""
+        return self.fed.shared(self.context.round, SERVER, None)
 
     def shared_up(self, client: int) -> Shared:
         """Return what both ends know of a client's message."""
@@ -146,6 +169,23 @@ class Server:
         if link.estimates:
             self.state.estimates[client] = known | {key: delta}
         return delta
+
+    def open_integers(self, client: int, frame: Frame) -> Integers:
+        """Return the integers in a client's message, whose codec adds; nothing is decoded.
+
+        Raises:
+            ValueError: if the message is malformed.
+        """
+        with self.clock.phase("decode"):
+            codec = as_summable(self.fed.uplink.codec)
+            return open_integers(frame, codec, self.shared_up(client))
+
+    def _train_loss(self) -> float | None:
+        """Return the mean of the losses that clients sent, weighted by their examples."""
+        if not self._losses:
+            return None
+        weights = [self.examples[client] for client in self._losses]
+        return float(np.average(list(self._losses.values()), weights=weights))
 
     def _comparable(self) -> bool:
         """Return whether the server saw each delta, and all in one layout."""

@@ -16,6 +16,7 @@ from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, Compatibility
 from fedbytes.federated.client import Client
 from fedbytes.federated.federation import compatibility
 from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.simulation import Simulation
 from fedbytes.federated.state import State
 from fedbytes.federated.testing.bench_federation import (
     CLIENTS,
@@ -24,6 +25,7 @@ from fedbytes.federated.testing.bench_federation import (
     find_model,
     same,
 )
+from fedbytes.federated.testing.mean_alone import MeanAlone
 from fedbytes.federated.testing.strict_client import Rehearsal, replay
 from fedbytes.models.adapter import make_adapter
 from fedbytes.streams import stream
@@ -70,6 +72,7 @@ def check_algorithm(algorithm: Algorithm) -> list[Finding]:
             (f"up {_name(up)}, down {_name(down)}", _runs(bench, up, down))
             for up, down in bench.links()
         ),
+        ("says whether it needs each upload", bench.needs_each),
         ("goes on from a checkpoint", bench.checkpoint),
     ]
     return run_checks(checks)
@@ -184,6 +187,24 @@ class _Checks(Workbench):
         _fits("what is held", run.state.model, fed.layout.numel)
         return f"{SAMPLED if partial else CLIENTS} of {CLIENTS} clients, {crossed} bytes"
 
+    def needs_each(self) -> str:
+        """An algorithm that needs no single upload does the same with their mean in one."""
+        if self.algorithm.needs_each:
+            return "needs each"
+        fed = self.usual()
+        if not fed.aggregation.opens_each:
+            return f"works on the sums of {fed.aggregation.name}"
+        runs = [Simulation(replace(fed, aggregation=a)) for a in (fed.aggregation, MeanAlone())]
+        for run in runs:
+            for _ in range(ROUNDS):
+                run.run_round()
+        each, mean = (run.state.model for run in runs)
+        gap = float((each - mean).abs().max() / each.abs().max())
+        require(
+            gap <= 1e-6, f"with one averaged upload it is off by {gap:.1e}: set needs_each = True"
+        )
+        return f"one averaged upload gives the same to {gap:.0e}"
+
     def checkpoint(self) -> str:
         """A run that is cut, saved and taken up by a new process's objects ends the same."""
         pairs = [LINKS[1], LINKS[0], self.links()[-1]]
@@ -210,6 +231,7 @@ def every_compatibility() -> Iterator[Compatibility]:
             a, b, c, d = (bool(bits >> place & 1) for place in range(4))
             exact = make_codec(up).exact, make_codec(down).exact
             yield Compatibility(up, down, a, b, c, d, up_exact=exact[0], down_exact=exact[1])
+    yield Compatibility(aggregation="sum_then_decode", opens_each=False)
     for adapter in ("lora", "full", "head"):
         for classifies in (True, False):
             yield Compatibility(adapter=make_adapter(adapter), classifies=classifies)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import Algorithm, Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation, compatibility
@@ -61,13 +62,18 @@ class Workbench:
             uplink=make_link(up or self.algorithm.example_uplink),
             downlink=make_link(down),
             clients_per_round=SAMPLED if partial else CLIENTS,
+            aggregation=make_aggregation(self.algorithm.example_aggregation),
         )
 
     def partial(self, up: Any = None, down: Any = "fp32") -> bool | None:
         """Return whether it runs with some of the clients, or else with all; None for neither."""
-        links = make_link(up or self.algorithm.example_uplink), make_link(down)
+        uplink, downlink = make_link(up or self.algorithm.example_uplink), make_link(down)
+        aggregation = make_aggregation(self.algorithm.example_aggregation)
+        if aggregation.refuses(uplink):
+            return None
         for partial in (True, False):
-            if self.algorithm.refuses(compatibility(*links, partial)) is None:
+            joined = compatibility(uplink, downlink, partial, aggregation)
+            if self.algorithm.refuses(joined) is None:
                 return partial
         return None
 

@@ -5,11 +5,15 @@ server believes its clients hold against what they can make of what they were se
 client is a `Client` with a state, a replica and a model that it shares with nobody.
 """
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 
+from fedbytes.federated.algorithm import Trained
 from fedbytes.federated.client import Client
 from fedbytes.federated.federation import Federation
+from fedbytes.federated.local_clients import LocalClients
 from fedbytes.federated.simulation import Simulation
 from fedbytes.federated.state import State
 
@@ -33,8 +37,32 @@ class Rehearsal(Simulation):
         return self
 
 
+class Recorded(LocalClients):
+    """The clients of a simulation, and in `log` what each received and sent, in order."""
+
+    def __init__(self, clients: LocalClients) -> None:
+        super().__init__(clients.fed, clients.states, clients.replica, clients.clock)
+        self.log: list[tuple[str, int, list[bytes]]] = []
+
+    def receive(self, client: int, frames: Iterable[bytes]) -> None:
+        """Hand a client what it was sent, and keep it."""
+        for frame in frames:
+            super().receive(client, [frame])
+            self.log.append(("receive", client, [frame]))
+
+    def send(self, client: int, trained: Trained) -> list[bytes]:
+        """Return a client's messages of the first exchange, and keep them."""
+        self.log.append(("send", client, frames := super().send(client, trained)))
+        return frames
+
+    def answer(self, client: int) -> list[bytes]:
+        """Return a client's messages of a further exchange, and keep them."""
+        self.log.append(("answer", client, frames := super().answer(client)))
+        return frames
+
+
 def replay(run: Rehearsal, clients: list[Client], rounds: int) -> None:
-    """Run rounds while strict clients follow by their messages.
+    """Run rounds while strict clients follow by their messages, each round after it has ended.
 
     Args:
         run: the simulation.
@@ -46,27 +74,29 @@ def replay(run: Rehearsal, clients: list[Client], rounds: int) -> None:
             another message than the one that crossed.
     """
     for _ in range(rounds):
-        believed, entries, first = run.state.model, len(run.ledger.entries), len(run.crossed)
+        believed, recorded = run.state.model, Recorded(run.clients)
+        run.clients = recorded
         run.go(1)
-        new = zip(run.ledger.entries[entries:], run.crossed[first:], strict=True)
-        sent: dict[int, list[bytes]] = {}
-        for entry, data in new:
-            if entry.direction == "down":
-                clients[entry.client].receive([data])
-            else:
-                sent.setdefault(entry.client, []).append(data)
-        for number, frames in sent.items():
-            _compare(run, clients[number], believed, frames)
+        for step, number, frames in recorded.log:
+            if step == "receive":
+                clients[number].receive(frames)
+            elif _own(run, step, clients[number], believed) != frames:
+                raise ValueError(
+                    f"round {run.state.round}, client {number}: replaying this client from its "
+                    "messages gives other bytes; the algorithm or the aggregation uses data that "
+                    "was never sent"
+                )
 
 
-def _compare(run: Rehearsal, client: Client, believed: Tensor, sent: list[bytes]) -> None:
-    where = f"round {run.state.round}, client {client.number}"
+def _own(run: Rehearsal, step: str, client: Client, believed: Tensor) -> list[bytes]:
+    """Return what a strict client sends; ValueError if it holds what it should not."""
+    if step == "answer":
+        return client.answer()
     held = client.replica.vector
     kept = run.fed.algorithm.downloads == "updates"
     if kept and (held is None or not torch.equal(held, believed)):
-        raise ValueError(f"{where} holds something else than the server believes")
-    if client.take_turn(client.fed.context(run.state.round)) != sent:
         raise ValueError(
-            f"{where}: replaying this client from its messages gives other bytes; the algorithm "
-            "uses data that was never sent"
+            f"round {run.state.round}, client {client.number} holds something else than the "
+            "server believes"
         )
+    return client.send(client.train(client.fed.context(run.state.round)))

@@ -26,6 +26,12 @@ class Clusters(TextPartitioner):
             scipy), or `minilm`, sentence embeddings, which a run computes; from Python, give them
             instead of the texts.
         then: the partitioner that splits the clusters over clients.
+
+    Example:
+        >>> split = make_partitioner("clusters", num_clusters=2, then="natural")
+        >>> texts = ["fast car", "red wine", "white wine", "slow car", "old wine"]
+        >>> [part.tolist() for part in split(texts, num_clients=2).indices]
+        [[1, 2, 4], [0, 3]]
     """
 
     num_clusters: int = bounded(10, least=1)

@@ -30,6 +30,12 @@ class Compose(Partitioner):
     Attributes:
         mixes: the partitioner whose mixes are taken, such as `dirichlet`.
         sizes: the partitioner whose sizes are taken, such as `quantity`.
+
+    Example:
+        >>> sizes = {"name": "quantity", "scheme": "linear"}
+        >>> split = make_partitioner("compose", mixes="iid", sizes=sizes)
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[2, 3, 4], [0, 1, 5, 6, 7]]
     """
 
     mixes: Partitioner

@@ -26,6 +26,11 @@ class Continuous(Partitioner):
     Attributes:
         strictness: 0 is IID, 1 a clean sort. 0.5 if neither it nor a target is given.
         target: the heterogeneity to reach, `{"nmi": 0.3}`, instead of a strictness.
+
+    Example:
+        >>> split = make_partitioner("continuous", strictness=1.0)
+        >>> [part.tolist() for part in split([0.1, 2.5, 0.3, 1.9, 1.2, 0.7], num_clients=2).indices]
+        [[0, 2, 5], [1, 3, 4]]
     """
 
     strictness: float | None = bounded(None, least=0, most=1)

@@ -33,6 +33,11 @@ class Dirichlet(Partitioner):
         balance: leave a client out of the classes that follow once it holds an equal share of all
             examples, so that sizes come close to each other and mixes differ more.
         target: the heterogeneity to reach, `{"nmi": 0.3}`, instead of an alpha.
+
+    Example:
+        >>> split = make_partitioner("dirichlet", alpha=0.1)
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[0, 1, 3, 4, 5, 6, 7], [2]]
     """
 
     alpha: tuple[float, ...] | float | None = None

@@ -39,6 +39,11 @@ class DirichletClient(Partitioner):
         sizes: `equal`, `log-normal`, or the number of examples of each client.
         sigma: the standard deviation of the logarithm of log-normal sizes.
         target: the heterogeneity to reach, `{"nmi": 0.3}`, instead of an alpha.
+
+    Example:
+        >>> split = make_partitioner("dirichlet_client", alpha=0.1)
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[4, 5, 6, 7], [0, 1, 2, 3]]
     """
 
     alpha: tuple[float, ...] | float | None = None

@@ -18,6 +18,12 @@ class File(Partitioner):
         path: a file that `Partition.save` or `fedbytes partition --save` wrote.
         fingerprint: the saved partition's, or its first digits; where it is given, a file with
             another one is refused.
+
+    Example:
+        >>> make_partitioner("iid")([0, 0, 1, 1], num_clients=2).save("split.npz")
+        >>> split = make_partitioner("file", path="split.npz")
+        >>> [part.tolist() for part in split([0, 0, 1, 1], num_clients=2).indices]
+        [[1, 3], [0, 2]]
     """
 
     path: str

@@ -28,6 +28,11 @@ class Mixed(Partitioner):
         classes_per_client: distinct classes of a client; all of them where there are fewer.
         min_size: the fewest examples a client may have; 0 for no limit.
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
+
+    Example:
+        >>> split = make_partitioner("mixed", classes_per_client=1)
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[0, 1, 2, 3], [4, 5, 6, 7]]
     """
 
     alpha: float = bounded(0.5, above=0)

@@ -24,6 +24,12 @@ class Mixture(Partitioner):
         iid_share: the share that is dealt out IID, drawn at random. 0.5 if neither it nor a
             target is given.
         target: the heterogeneity to reach, `{"nmi": 0.3}`, instead of a share.
+
+    Example:
+        >>> skewed = {"name": "shards", "shards_per_client": 1}
+        >>> split = make_partitioner("mixture", then=skewed, iid_share=0.5)
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[0, 1, 3, 6], [2, 4, 5, 7]]
     """
 
     then: Partitioner

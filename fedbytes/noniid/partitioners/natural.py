@@ -30,6 +30,12 @@ class NaturalIds(Partitioner):
             `drop` the others.
         grouping: `balanced` gives the largest piece left to the smallest client so far;
             `random` gives clients equally many pieces.
+
+    Example:
+        >>> split = make_partitioner("natural")
+        >>> [part.tolist() for part in split(["ann", "bob", "ann", "bob", "bob"],
+        ...     num_clients=2).indices]
+        [[0, 2], [1, 3, 4]]
     """
 
     max_size: int | None = bounded(None, least=1)

@@ -30,6 +30,11 @@ class PowerLaw(Partitioner):
             s ** -exponent. Smaller is heavier.
         min_size: the fewest examples a client may have; 0 for no limit.
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
+
+    Example:
+        >>> split = make_partitioner("power_law", classes_per_client=1)
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[4, 5, 6, 7], [0, 1, 2, 3]]
     """
 
     classes_per_client: int = bounded(2, least=1)

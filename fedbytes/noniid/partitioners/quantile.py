@@ -22,6 +22,12 @@ class Quantile(Partitioner):
     Attributes:
         then: what splits the bins.
         quantiles: how many bins.
+
+    Example:
+        >>> apart = {"name": "shards", "shards_per_client": 1}
+        >>> split = make_partitioner("quantile", then=apart, quantiles=2)
+        >>> [part.tolist() for part in split([0.1, 2.5, 0.3, 1.9, 1.2, 0.7], num_clients=2).indices]
+        [[1, 3, 4], [0, 2, 5]]
     """
 
     then: Partitioner

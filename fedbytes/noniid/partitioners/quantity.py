@@ -40,6 +40,11 @@ class Quantity(Partitioner):
         sizes: for `explicit`: the number of examples of each client. What they leave is dropped.
         min_size: the fewest examples a client may have; 0 for no limit.
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
+
+    Example:
+        >>> split = make_partitioner("quantity", scheme="linear")
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[2, 3, 6], [0, 1, 4, 5, 7]]
     """
 
     scheme: Scheme = "dirichlet"

@@ -21,6 +21,11 @@ class Shards(Partitioner):
 
     Attributes:
         shards_per_client: shards of each client.
+
+    Example:
+        >>> split = make_partitioner("shards", shards_per_client=1)
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[4, 5, 6, 7], [0, 1, 2, 3]]
     """
 
     shards_per_client: int = bounded(2, least=1)

@@ -22,6 +22,11 @@ class Transfer(Partitioner):
             category; or the path of an .npz, .csv or .json file of them. A run's
             `holdings.json` is one. Where the file names its categories and they are the factor's,
             columns go by name, and otherwise by order.
+
+    Example:
+        >>> split = make_partitioner("transfer", matrix=[[3, 1], [0, 2]])
+        >>> [part.tolist() for part in split(["a"] * 3 + ["b"] * 3, num_clients=2).indices]
+        [[0, 1, 2, 5], [3, 4]]
     """
 
     matrix: tuple[tuple[float, ...], ...] | str

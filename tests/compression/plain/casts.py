@@ -54,6 +54,12 @@ def blocks(body: Body, spec: dict, numel: int = NUMEL) -> list[float]:
     ]
 
 
+def fixed(body: Body, spec: dict, numel: int = NUMEL) -> list[float]:
+    middle = 2 ** (spec["bits"] - 1) - 1
+    step = spec["clip"] / middle
+    return [float(np.float32((c - middle) * step)) for c in body.packed(numel, spec["bits"])]
+
+
 def dynamic_map() -> list[np.float32]:
     first, step = np.float32(0.1), np.float32(1) - np.float32(0.1)
     values = [np.float32(0), np.float32(1)]
@@ -93,6 +99,7 @@ DECODERS = {
     "fp16": fp16,
     "fp8": fp8,
     "int": blocks,
+    "fixed": fixed,
     "nf4": four_bit,
     "fp4": four_bit,
 }

@@ -11,9 +11,9 @@ NUMEL = 201
 SEED, ROUND, SENDER = 7, 3, 2
 
 
-def generator(purpose: str) -> np.random.Generator:
+def generator(purpose: str, round_: int = ROUND) -> np.random.Generator:
     word = int.from_bytes(hashlib.sha256(purpose.encode()).digest()[:8], "little")
-    keys = (word, ROUND) if purpose.startswith("codec-common/") else (word, ROUND, SENDER)
+    keys = (word, round_) if purpose.startswith("codec-common/") else (word, round_, SENDER)
     return np.random.default_rng(np.random.SeedSequence(SEED, spawn_key=keys))
 
 

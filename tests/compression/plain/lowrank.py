@@ -4,13 +4,13 @@ import math
 
 import numpy as np
 
-from plain.casts import bf16, blocks, fp32
+from plain.casts import bf16, blocks, fixed, fp32
 from plain.core import NUMEL, SHAPES, Body, generator
 from plain.entropy import ecsq
 
 
 def inner(body: Body, spec: dict, numel: int) -> list[float]:
-    return {"fp32": fp32, "bf16": bf16, "int": blocks, "ecsq": ecsq}[spec["name"]](
+    return {"fp32": fp32, "bf16": bf16, "int": blocks, "ecsq": ecsq, "fixed": fixed}[spec["name"]](
         body, spec, numel
     )
 
@@ -49,10 +49,17 @@ def product(left: list[float], right: list[float], m: int, n: int) -> list[float
 
 
 def sketch(body: Body, spec: dict) -> list[float]:
-    rows, (exponent,) = spec["rows"], body.numbers("h")
+    rows = spec["rows"]
+    (exponent,) = (0,) if spec["values"]["name"] == "fixed" else body.numbers("h")
     columns = spec["columns"] or max(1, math.floor(spec["density"] * NUMEL / rows))
     table = inner(body, spec["values"], rows * columns)
-    words = generator("codec-common/sketch").integers(0, 2**32, (NUMEL, rows), np.uint32).tolist()
+    of_the_run = spec.get("hashes") == "run"
+    purpose, place = ("sketch of the run", {"round_": 0}) if of_the_run else ("sketch", {})
+    words = (
+        generator(f"codec-common/{purpose}", **place)
+        .integers(0, 2**32, (NUMEL, rows), np.uint32)
+        .tolist()
+    )
     out = []
     for mine in words:
         found = [

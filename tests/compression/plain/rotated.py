@@ -95,6 +95,10 @@ def quicfl(body: Body, spec: dict) -> list[float]:
 
 
 def thc(body: Body, spec: dict) -> list[float]:
+    if "unit" in spec:
+        table = THC_TABLES[spec["bits"], spec["granularity"]]
+        y = [np.float32(table[code] * spec["unit"]) for code in body.packed(NUMEL, spec["bits"])]
+        return [float(v) for v in rotate_back(y, generator("codec-common/thc"))]
     (exponent,) = body.numbers("h")
     units = [
         (8 + (code - 1) % 8) * 2.0 ** ((code - 1) // 8 - 120) if code else 0.0

@@ -1,8 +1,9 @@
 """Count-sketch: a small table that adds up over clients, read back by medians."""
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -13,7 +14,8 @@ from fedbytes.compression.layout import Layout, Shared
 from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.sparsifiers.density import count_for_density
 from fedbytes.compression.sparsifiers.top_k import select_top_k
-from fedbytes.plugin_fields import bounded
+from fedbytes.compression.summable import Grid, Integers, Summable, as_summable
+from fedbytes.plugin_fields import added_field, bounded
 
 _PURPOSE = "sketch"
 _ROUNDING = 2.0**-8  # of the values, that shrinking makes up for
@@ -21,12 +23,12 @@ _ROUNDING = 2.0**-8  # of the values, that shrinking makes up for
 
 @CODECS.register("sketch")
 @dataclass(frozen=True)
-class Sketch(Codec):
+class Sketch(Summable):
     """The count-sketch of the vector (Ivkin et al. 2019; FetchSGD, Rothchild et al. 2020).
 
     arXiv 1903.04488 and 2007.07682. All senders of a round hash alike, so the sketch of a sum is
     the sum of the sketches, and a server may add tables before it reads the largest coordinates
-    (`countsketch.py`). The decoder takes the median over the rows and keeps the `extract` share of
+    (`count_sketch.py`). The decoder takes the median over the rows and keeps the `extract` share of
     largest estimates. FetchSGD's momentum and error live in the server's sum of tables; a
     sender's error feedback needs `shrink`.
 
@@ -34,8 +36,8 @@ class Sketch(Codec):
     times the mean square. `shrink` multiplies by 1 / (1 + (n - 1) / columns), which is the same
     for all senders and makes the code contract.
 
-    Wire: nothing for no coordinates; exponent int16; the body of `values` over the table
-    [rows, columns] (docs/wire/lowrank.md).
+    Wire: nothing for no coordinates; exponent int16, unless `values` is on a fixed grid; the body
+    of `values` over the table [rows, columns] (docs/wire/lowrank.md).
 
     Unbiased without shrink and extraction if the values are exact (medians of symmetric errors)
     or, for one row, unbiased. Contracts with shrink and no extraction where no value changes by
@@ -47,7 +49,14 @@ class Sketch(Codec):
         columns: cells a row, in place of density.
         extract: share of the coordinates that is decoded, in (0, 1]; the others are zero.
         shrink: whether estimates are scaled down so that error feedback may be used.
-        values: codec of the table.
+        values: codec of the table; with `fixed` all senders' tables are on one grid and add up.
+        hashes: whether each round hashes anew, or the run has one set of hashes, so that a server
+            can keep tables from round to round.
+
+    Example:
+        >>> codec = make_codec("sketch", rows=3, density=1.0, extract=0.125)
+        >>> try_codec(codec, [0.0, 0.0, 9.0, 0.0, 0.1, 0.0, -0.2, 0.0])
+        (30, [0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     """
 
     rows: int = bounded(5, least=1)
@@ -56,11 +65,14 @@ class Sketch(Codec):
     extract: float = bounded(0.01, above=0, most=1)
     shrink: bool = False
     values: Codec = dataclasses.field(default_factory=lambda: make_codec("fp32"))
+    hashes: Literal["round", "run"] = added_field("round")
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"rows": 3, "density": 0.25, "extract": 1.0},
         {"rows": 3, "density": 0.25, "values": {"name": "int", "bits": 8}},
         {"rows": 1, "density": 0.5, "extract": 1.0, "shrink": True, "values": {"name": "bf16"}},
+        {"rows": 3, "density": 0.25, "values": {"name": "fixed", "clip": 8.0}, "hashes": "run"},
     )
+    to_add: ClassVar[str] = "its values, as in uplink={name: sketch, values: {name: fixed}}"
 
     @property
     def unbiased(self) -> bool:
@@ -90,12 +102,80 @@ class Sketch(Codec):
         layout = Layout({"table": (self.rows, columns)})
         return columns, dataclasses.replace(shared, layout=layout, reference=None)
 
+    @property
+    def summable(self) -> bool:
+        """True if the table's values are."""
+        return self.values.summable
+
+    @property
+    def recovers_linearly(self) -> bool:
+        """True where nothing is ranked: neither rows nor estimates."""
+        return self.rows <= 2 and self.extract == 1
+
+    @property
+    def one_map(self) -> bool:
+        """True with the run's hashes."""
+        return self.hashes == "run"
+
+    @property
+    def levels(self) -> int:
+        """Those of the table's values."""
+        return as_summable(self.values).levels
+
+    def coordinates(self, shared: Shared) -> int:
+        """Return the table's cells."""
+        return self.rows * self._inner(shared)[0]
+
+    def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
+        """Return the grid of the table's values."""
+        return as_summable(self.values).grid(told, self._inner(shared)[1])
+
+    def project(self, x: Floats, shared: Shared) -> Floats:
+        """Return the table [rows * columns] of x."""
+        columns, _ = self._inner(shared)
+        scaled, exponent = split_exponent(x)
+        return apply_exponent(
+            sketch_vector(scaled, self.rows, columns, self._hashing(shared)).ravel(), exponent
+        )
+
+    def recover(self, image: Floats, shared: Shared) -> Floats:
+        """Return the vector of a table's estimates, of which the largest are kept."""
+        numel, (columns, _) = shared.layout.numel, self._inner(shared)
+        table = image.reshape(self.rows, columns)
+        y = estimate_vector(table, numel, self._hashing(shared))
+        if self.extract < 1:
+            kept = select_top_k(y, count_for_density(self.extract, numel))
+            values = y[kept]
+            y = np.zeros(numel, np.float32)
+            y[kept] = values
+        if self.shrink:
+            y *= np.float32(1 / (1 + (numel - 1) / columns))
+        return y
+
+    def round_image(
+        self, image: Floats, shared: Shared, grid: Grid, noise: np.random.Generator
+    ) -> Integers:
+        """Round the cells as their codec does."""
+        inner = self._inner(shared)[1]
+        return as_summable(self.values).round_image(image, inner, grid, noise)
+
+    def read(self, body: memoryview, shared: Shared) -> Integers:
+        """Return the cells' integers."""
+        return as_summable(self.values).read(body, self._inner(shared)[1])
+
+    def _hashing(self, shared: Shared) -> np.random.Generator:
+        if self.hashes == "run":
+            return dataclasses.replace(shared, round=0).common_generator(f"{_PURPOSE} of the run")
+        return shared.common_generator(_PURPOSE)
+
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         if x.size == 0:
             return b""
         columns, inner = self._inner(shared)
+        if self.summable:  # the grid fits whatever the exponent would be there for
+            return self.values.encode_body(self.project(x, shared), inner)
         scaled, exponent = split_exponent(x)
-        table = sketch_vector(scaled, self.rows, columns, shared.common_generator(_PURPOSE))
+        table = sketch_vector(scaled, self.rows, columns, self._hashing(shared))
         head = pack_exponent(exponent)
         return head + self.values.encode_body(table.ravel(), inner)
 
@@ -105,15 +185,7 @@ class Sketch(Codec):
         if numel == 0:
             reader.end()
             return np.zeros(0, np.float32)
-        columns, inner = self._inner(shared)
-        exponent = read_exponent(reader)
-        table = self.values.decode_body(reader.rest(), inner).reshape(self.rows, columns)
-        y = estimate_vector(table, numel, shared.common_generator(_PURPOSE))
-        if self.extract < 1:
-            kept = select_top_k(y, count_for_density(self.extract, numel))
-            values = y[kept]
-            y = np.zeros(numel, np.float32)
-            y[kept] = values
-        if self.shrink:
-            y *= np.float32(1 / (1 + (numel - 1) / columns))
-        return apply_exponent(y, exponent)
+        _, inner = self._inner(shared)
+        exponent = 0 if self.summable else read_exponent(reader)
+        table = self.values.decode_body(reader.rest(), inner)
+        return apply_exponent(self.recover(table, shared), exponent)

@@ -51,7 +51,7 @@ def sum_payloads(codec: Thc, payloads: Sequence[bytes], shareds: Sequence[Shared
     if len(rounds) > 1:
         raise ValueError(f"thc: a sum takes one layout, seed and round, got {len(rounds)}")
     pairs = zip(payloads, shareds, strict=True)
-    found = (codec.integers(unseal(codec, data, shared), shared) for data, shared in pairs)
+    found = (codec.scaled_integers(unseal(codec, data, shared), shared) for data, shared in pairs)
     return functools.reduce(_add_sums, (PayloadSum(*integers, 1) for integers in found))
 
 

@@ -71,6 +71,11 @@ class FedBPT(Algorithm):
     aggregate: Literal["mean", "search"] = added_field("mean")
     """`mean` of what the clients send, or a `search` of the server's own."""
 
+    @property
+    def needs_each(self) -> bool:
+        """True where clients are ranked by what each sends."""
+        return self.aggregate == "search"
+
     def synced_layout(self, model: Trainable) -> Layout:
         """Return the layout of mean, step size and covariance.
 

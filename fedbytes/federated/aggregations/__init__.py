@@ -1,0 +1,1 @@
+"""Aggregations other than the usual one, a file each; found by name."""
