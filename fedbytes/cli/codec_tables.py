@@ -26,9 +26,9 @@ from fedbytes.experiments.store.provenance import provenance
 from fedbytes.labels import short_label
 from fedbytes.plots.codec_survey.survey_files import read_survey, write_survey
 
-console = Console()
+_console = Console()
 
-Survey: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
+MeasuredCodecs: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 """Rates, means of several vectors, and rates of entropy coders above their bounds."""
 _RATE_COLUMNS = ("bit", "NMSE", "dB", "enc GB/s", "dec GB/s", "enc B", "dec B")
 
@@ -42,7 +42,7 @@ def measure_codecs(names: Sequence[str], numel: int, distribution: str) -> None:
     )
     table = _table(title, ("bit", "NMSE", "dB", "of mean", "enc MB/s", "dec MB/s"))
     specs = [spec for spec in default_variants() if not names or spec["name"] in names]
-    for spec in track(specs, "measuring", console=console, transient=True):
+    for spec in track(specs, "measuring", console=_console, transient=True):
         codec = make_codec(spec)
         row = measure(codec, numel=numel, distribution=distribution)
         table.add_row(
@@ -54,7 +54,7 @@ def measure_codecs(names: Sequence[str], numel: int, distribution: str) -> None:
             f"{row['encode_mb_s']:.0f}",
             f"{row['decode_mb_s']:.0f}",
         )
-    console.print(table)
+    _console.print(table)
 
 
 def run_survey(names: Sequence[str], numel: int, out: Path | None) -> list[Path]:
@@ -81,21 +81,21 @@ def redraw_survey(folder: Path) -> list[Path]:
     return write_survey(read_survey(folder), folder)
 
 
-def survey_codecs(names: Sequence[str], numel: int) -> Survey:
+def survey_codecs(names: Sequence[str], numel: int) -> MeasuredCodecs:
     """Measure codecs at all their rates, print the tables, and return the rows behind them."""
     _prepare(names)
     chosen = survey_points(names)
-    steps = track(survey(chosen, numel), "rates", len(chosen), console=console, transient=True)
+    steps = track(survey(chosen, numel), "rates", len(chosen), console=_console, transient=True)
     rates = pd.DataFrame(steps)
     count = sum(p.example and p.distribution == "gauss" for p in chosen)
     total = count * len(CLIENTS) * len(CORRELATIONS)
-    steps = track(survey_means(names), "means", total, console=console, transient=True)
+    steps = track(survey_means(names), "means", total, console=_console, transient=True)
     means = pd.DataFrame(steps)
     for distribution, rows in rates.groupby("distribution", sort=False):
-        console.print(_rate_table(str(distribution), numel, rows))
-    console.print(_mean_table(means))
+        _console.print(_rate_table(str(distribution), numel, rows))
+    _console.print(_mean_table(means))
     costs = pd.DataFrame(overheads())
-    console.print(_overhead_table(costs))
+    _console.print(_overhead_table(costs))
     return rates, means, costs
 
 

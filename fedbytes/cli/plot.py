@@ -11,14 +11,14 @@ from fedbytes.cli.options import Plugins, Store
 if TYPE_CHECKING:
     from fedbytes.plots.tables.store_tables import Tables
 
-Target = Annotated[
+TargetOption = Annotated[
     str | None,
     typer.Option(
         help="Metric value that bytes are counted up to, or baseline-0.005; "
         "98 % of the baseline's final mean by default."
     ),
 ]
-Metric = Annotated[
+MetricOption = Annotated[
     str | None,
     typer.Option(help="Metric to draw, such as exact_match; the task's main metric by default."),
 ]
@@ -31,8 +31,8 @@ Baseline = Annotated[
 def plot(
     store: Store,
     out: Annotated[Path | None, typer.Option(help="Folder; STORE/figures by default.")] = None,
-    target: Target = None,
-    metric: Metric = None,
+    target: TargetOption = None,
+    metric: MetricOption = None,
     baseline: Baseline = None,
     plugin: Plugins = None,
 ) -> None:
@@ -49,8 +49,8 @@ def plot(
 def report(
     store: Store,
     out: Annotated[Path | None, typer.Option(help="File; STORE/report.html by default.")] = None,
-    target: Target = None,
-    metric: Metric = None,
+    target: TargetOption = None,
+    metric: MetricOption = None,
     baseline: Baseline = None,
     plugin: Plugins = None,
 ) -> None:

@@ -17,7 +17,7 @@ from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.events import Advanced, Event, Failed, Preparing
 
 
-def short_label(config: RunConfig) -> str:
+def run_label(config: RunConfig) -> str:
     """Return a few words that distinguish a run from the others of its suite."""
     from fedbytes.experiments.execution.runner import link_labels
 
@@ -74,7 +74,7 @@ class LiveTable(Progress):
     def started(self, config: RunConfig) -> None:
         """Add a bar for a run."""
         self.bars[config.id] = self.add_task(
-            f"  {escape(short_label(config))}", total=config.rounds, metric=""
+            f"  {escape(run_label(config))}", total=config.rounds, metric=""
         )
 
     def on_event(self, config: RunConfig, event: Event) -> None:
@@ -101,7 +101,7 @@ class LiveTable(Progress):
 
     def _line(self, config: RunConfig, event: Event) -> str:
         left = f"({self.left} left)"
-        what = f"{config.id} {escape(short_label(config))}"
+        what = f"{config.id} {escape(run_label(config))}"
         if isinstance(event, Failed):
             return f"[red]failed[/] {what}: {escape(event.message)} {left}"
         last = self.last.get(config.id)

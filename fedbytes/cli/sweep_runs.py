@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from fedbytes.cli.progress_table import LiveTable, bytes_text, headline, short_label
+from fedbytes.cli.progress_table import LiveTable, bytes_text, headline, run_label
 from fedbytes.cli.run_labels import counted
 from fedbytes.data import fetch
 from fedbytes.experiments.config.run_config import RunConfig
@@ -140,7 +140,7 @@ def show_status(store: Path) -> None:
 def _label(config: RunConfig) -> str:
     """Return a run's label, made of names alone where its plug-ins are not at hand."""
     try:
-        return short_label(config)
+        return run_label(config)
     except ValueError:
         names = config.uplink["name"], config.partition["name"]
         return f"{' · '.join(names)} · seed {config.seed}"
@@ -158,7 +158,7 @@ def show_estimate(
     for config, cost in zip(configs, costs, strict=True):
         table.add_row(
             config.id,
-            escape(short_label(config)),
+            escape(run_label(config)),
             bytes_text(cost.up_bytes),
             bytes_text(cost.down_bytes),
             f"{cost.seconds / 60:.1f}",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedbytes.noniid.arrays import Floats, Ints
+from fedbytes.arrays import Doubles, Int64s
 
 
 @dataclass(frozen=True, eq=False)
@@ -16,14 +16,16 @@ class Contingency:
         num_clients, num_categories: the size of the whole table, empty clients included.
     """
 
-    clients: Ints
-    categories: Ints
-    counts: Ints
+    clients: Int64s
+    categories: Int64s
+    counts: Int64s
     num_clients: int
     num_categories: int
 
     @classmethod
-    def of(cls, owners: Ints, codes: Ints, num_clients: int, num_categories: int) -> "Contingency":
+    def of(
+        cls, owners: Int64s, codes: Int64s, num_clients: int, num_categories: int
+    ) -> "Contingency":
         """Count pairs; `owners` is the client of each example, -1 where nobody holds it."""
         held = owners >= 0
         keys, counts = np.unique(
@@ -34,29 +36,29 @@ class Contingency:
         return cls(clients, categories, counts.astype(np.int64), num_clients, num_categories)
 
     @property
-    def sizes(self) -> Ints:
+    def sizes(self) -> Int64s:
         """Examples of each client, [clients]."""
         return _sums(self.clients, self.counts, self.num_clients)
 
     @property
-    def mix(self) -> Floats:
+    def mix(self) -> Doubles:
         """Share of each category over all clients together, [categories]."""
         totals = _sums(self.categories, self.counts, self.num_categories)
         return totals / max(int(totals.sum()), 1)
 
     @property
-    def shares(self) -> Floats:
+    def shares(self) -> Doubles:
         """Share of the entry's category within its client, [entries]."""
-        shares: Floats = self.counts / self.sizes[self.clients]
+        shares: Doubles = self.counts / self.sizes[self.clients]
         return shares
 
-    def dense(self) -> Ints:
+    def dense(self) -> Int64s:
         """The whole table, [clients, categories]."""
         table = np.zeros((self.num_clients, self.num_categories), dtype=np.int64)
         table[self.clients, self.categories] = self.counts
         return table
 
 
-def _sums(keys: Ints, counts: Ints, size: int) -> Ints:
-    # Floats hold counts exactly up to 2**53.
+def _sums(keys: Int64s, counts: Int64s, size: int) -> Int64s:
+    # Doubles hold counts exactly up to 2**53.
     return np.bincount(keys, counts, size).astype(np.int64)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.arrays import Ints
+from fedbytes.arrays import Int64s
 
 
 class Factor:
@@ -42,7 +42,7 @@ class Factor:
         return self._coded[0]
 
     @property
-    def codes(self) -> Ints:
+    def codes(self) -> Int64s:
         """The index of each example's value in `categories`, [examples]."""
         return self._coded[1]
 
@@ -56,12 +56,12 @@ class Factor:
         digest.update(np.ascontiguousarray(self.codes, dtype="<i8").data)
         return digest.hexdigest()
 
-    def take(self, indices: Ints) -> "Factor":
+    def take(self, indices: Int64s) -> "Factor":
         """Return the column of some examples, without categories that none of them has."""
         return self.with_codes(self.codes[indices], self.categories)
 
     @classmethod
-    def with_codes(cls, codes: Ints, categories: NDArray[Any]) -> "Factor":
+    def with_codes(cls, codes: Int64s, categories: NDArray[Any]) -> "Factor":
         """Return the column that has `categories[code]` for each code, without sorting again."""
         kept = np.bincount(codes, minlength=categories.size) > 0
         index = np.cumsum(kept) - 1
@@ -71,7 +71,7 @@ class Factor:
         return column
 
     @cached_property
-    def _coded(self) -> tuple[NDArray[Any], Ints]:
+    def _coded(self) -> tuple[NDArray[Any], Int64s]:
         if self.values.dtype != object:
             categories, codes = np.unique(self.values, return_inverse=True)
             return categories, codes.astype(np.int64, copy=False)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.arrays import Ints
+from fedbytes.arrays import Int64s
 from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.measures.heterogeneity import measure_heterogeneity
@@ -35,8 +35,8 @@ class Partition:
         factor_digest: the digest of the column that was split, "" if unknown; likewise.
     """
 
-    indices: tuple[Ints, ...]
-    dropped: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    indices: tuple[Int64s, ...]
+    dropped: Int64s = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     moved: int = 0
     solved: dict[str, float] = field(default_factory=dict)
     factor_digest: str = ""
@@ -58,7 +58,7 @@ class Partition:
         object.__setattr__(self, "moved", int(self.moved))
 
     @classmethod
-    def from_owners(cls, owners: Ints, num_clients: int, moved: int = 0) -> "Partition":
+    def from_owners(cls, owners: Int64s, num_clients: int, moved: int = 0) -> "Partition":
         """Build from the client of each example, [examples]; -1 drops the example.
 
         Raises:
@@ -84,12 +84,12 @@ class Partition:
         return int(self.sizes.sum()) + int(self.dropped.size)
 
     @cached_property
-    def sizes(self) -> Ints:
+    def sizes(self) -> Int64s:
         """Examples of each client, int64 [clients]."""
         return np.array([part.size for part in self.indices], dtype=np.int64)
 
     @cached_property
-    def owners(self) -> Ints:
+    def owners(self) -> Int64s:
         """The client of each example, int64 [examples]; -1 for a dropped one."""
         owners = np.full(self.num_examples, -1, dtype=np.int64)
         if self.indices:
@@ -144,7 +144,7 @@ class Partition:
         """
         return measure_heterogeneity(self.contingency(factor))
 
-    def counts(self, factor: Any) -> tuple[NDArray[Any], Ints]:
+    def counts(self, factor: Any) -> tuple[NDArray[Any], Int64s]:
         """Return the sorted categories and how many each client holds, int64 [clients, categories].
 
         Raises:
@@ -229,7 +229,7 @@ class Partition:
         )
 
 
-def _integers(part: Any) -> Ints:
+def _integers(part: Any) -> Int64s:
     array = np.asarray(part)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(
@@ -238,7 +238,7 @@ def _integers(part: Any) -> Ints:
     return array.astype(np.int64, copy=False)
 
 
-def _check(flat: Ints, sizes: Sequence[int] | Ints) -> None:
+def _check(flat: Int64s, sizes: Sequence[int] | Int64s) -> None:
     """Raise unless `flat` holds 0 ... n-1 once each, sorted within each of the parts."""
     if flat.size and (int(flat.min()) < 0 or int(flat.max()) >= flat.size):
         raise ValueError(

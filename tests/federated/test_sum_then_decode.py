@@ -1,5 +1,6 @@
 """Sums that are decoded once: the mean that they give, what they cost, and what they refuse."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -122,7 +123,7 @@ def test_what_is_left_out_is_said(make_run):
             "a defence sees each .* aggregation.name=decode_each",
         ),
     ],
-    ids=str,
+    ids=lambda value: re.sub(" at 0x[0-9a-f]+", "", str(value)),
 )
 def test_what_needs_single_uploads_is_refused_in_a_line(make_run, fields, message):
     with pytest.raises(ValueError, match=message) as refused:

@@ -19,7 +19,7 @@ from fedbytes.compression.quantisers.uniform import quantise_uniform
 from fedbytes.compression.quantisers.uniform_rate import quantise_at_rate
 from fedbytes.plugin_fields import bounded
 
-DEFAULT_BITS = 2.0
+_DEFAULT_BITS = 2.0
 _LIMIT = math.sqrt(12)  # step / rms below which the error is below the energy
 _CONTRACTING_BITS = 1.0  # from this rate on, the step is kept below the limit
 _OVERHEAD = 1 + 2 + 4 + DIGEST_BYTES  # form, exponent, step, digest
@@ -63,7 +63,7 @@ class Correlated(Codec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_bits_or_step(self, DEFAULT_BITS)
+        check_bits_or_step(self, _DEFAULT_BITS)
 
     @property
     def contracts(self) -> bool:

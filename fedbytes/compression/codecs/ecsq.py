@@ -27,7 +27,7 @@ from fedbytes.compression.quantisers.uniform import level_offsets, quantise_unif
 from fedbytes.compression.quantisers.uniform_rate import RateMatch, quantise_at_rate
 from fedbytes.plugin_fields import bounded
 
-DEFAULT_BITS = 2.0
+_DEFAULT_BITS = 2.0
 _NEAREST_LIMIT = 2.0  # step / rms below which nearest rounding contracts for every vector
 _DITHER_LIMIT = math.sqrt(12)
 _DITHER_BITS = 1.0  # from this rate on, the step stays below the limit by itself
@@ -99,7 +99,7 @@ class Ecsq(Codec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_bits_or_step(self, DEFAULT_BITS)
+        check_bits_or_step(self, _DEFAULT_BITS)
 
     @property
     def unbiased(self) -> bool:

@@ -33,7 +33,12 @@ class Fixed(Summable):
 
     Attributes:
         clip: largest magnitude that can be sent, known in advance.
-        bits: bits a coordinate, 2 to 24.
+        bits: bits per coordinate, 2 to 24.
+
+    Example:
+        >>> codec = make_codec("fixed", clip=1.0, bits=4)
+        >>> try_codec(codec, [0.0, 1.0, -1.0, 3.0, 0.5, -0.25, 0.1, 0.002])
+        (8, [0.0, 1.0, -1.0, 1.0, 0.4286, -0.1429, 0.1429, 0.0])
     """
 
     bounded_error: ClassVar[bool] = True

@@ -19,7 +19,6 @@ from fedbytes.models import (
 )
 from fedbytes.noniid import Partitioner, make_partitioner, partitioner_spec
 
-Spec = dict[str, Any]
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     "task": make_task,
     "model": make_model_spec,
@@ -46,7 +45,7 @@ class Components:
     aggregation: Aggregation
 
     @property
-    def specs(self) -> dict[str, Spec]:
+    def specs(self) -> dict[str, dict[str, Any]]:
         """The canonical specification of each, defaults included."""
         return {
             "task": TASKS.spec(self.task),

@@ -42,7 +42,7 @@ def open_vector(frame: Frame, codec: Codec, shared: Shared) -> Tensor:
         ValueError: if the frame was made by another codec or for another layout, or its payload
             does not decode.
     """
-    check_codec(frame, codec)
+    check_frame_codec(frame, codec)
     check_layout(frame, shared)
     return codec.decode(frame.payload, shared)
 
@@ -53,12 +53,12 @@ def open_integers(frame: Frame, codec: Summable, shared: Shared) -> Integers:
     Raises:
         ValueError: as `open_vector`.
     """
-    check_codec(frame, codec)
+    check_frame_codec(frame, codec)
     check_layout(frame, shared)
     return codec.open_integers(frame.payload, shared)
 
 
-def check_codec(frame: Frame, codec: Codec) -> None:
+def check_frame_codec(frame: Frame, codec: Codec) -> None:
     """Check that a frame was made by the codec that its receiver expects.
 
     Raises:

@@ -20,7 +20,7 @@ from fedbytes.federated.testing.strict_client import Rehearsal, replay
 from fedbytes.federated.testing.tiny_models import EXAMPLES, TinyRegression
 from fedbytes.testing import Finding, check_spec, require, run_checks
 
-ROUNDS = 4
+_ROUNDS = 4
 _NEAR = 0.05
 """Of the distance that plain averaging goes: how far off the model may end."""
 
@@ -81,17 +81,17 @@ class _Checks:
         """Strict clients, which share nothing, send the same in every exchange."""
         run = self.run()
         theirs = replace(run.fed, model=TinyRegression())
-        replay(run, [Client(theirs, c) for c in range(CLIENTS)], ROUNDS)
+        replay(run, [Client(theirs, c) for c in range(CLIENTS)], _ROUNDS)
         return f"{self.aggregation.exchanges} exchanges"
 
     def ledger(self) -> str:
         """The ledger counts what crossed, and `extra_bytes` foretells the exchanges' part."""
-        run = self.run().go(ROUNDS)
+        run = self.run().go(_ROUNDS)
         crossed = sum(map(len, run.crossed))
         require(
             run.ledger.total == crossed, f"{run.ledger.total} bytes in the ledger, not {crossed}"
         )
-        turns = ROUNDS * run.fed.clients_per_round
+        turns = _ROUNDS * run.fed.clients_per_round
         for way, extra in zip(("up", "down"), self.aggregation.extra_bytes, strict=True):
             own = [e for e in run.ledger.entries if (e.kind, e.direction) == ("exchange", way)]
             said = sum(e.message_bytes for e in own) / turns
@@ -112,11 +112,11 @@ class _Checks:
 
     def checkpoint(self) -> str:
         """A run that is cut, saved and loaded ends the same."""
-        whole, cut = self.run().go(ROUNDS), self.run().go(ROUNDS // 2)
+        whole, cut = self.run().go(_ROUNDS), self.run().go(_ROUNDS // 2)
         with tempfile.TemporaryDirectory() as folder:
             cut.state.save(Path(folder) / "state.pt", {})
             cut.state, _ = State.load(Path(folder) / "state.pt")
-        cut.go(ROUNDS - ROUNDS // 2)
+        cut.go(_ROUNDS - _ROUNDS // 2)
         require(torch.equal(cut.state.model, whole.state.model), "ends with another state")
         require(cut.crossed == whole.crossed, "other bytes crossed")
         return ""

@@ -39,7 +39,7 @@ from fedbytes.testing import (
     run_checks,
 )
 
-ROUNDS = 4
+_ROUNDS = 4
 TOPK = {"name": "topk", "density": 0.2, "error_feedback": True}
 LINKS: tuple[tuple[Any, Any], ...] = (
     ("fp32", "fp32"),
@@ -179,7 +179,7 @@ class _Checks(Workbench):
         fed = self.federation(up, down, partial)
         run = Rehearsal(fed)
         theirs = replace(fed, model=self.make())
-        replay(run, [Client(theirs, c) for c in range(CLIENTS)], ROUNDS)
+        replay(run, [Client(theirs, c) for c in range(CLIENTS)], _ROUNDS)
         crossed = sum(map(len, run.crossed))
         require(
             run.ledger.total == crossed, f"{run.ledger.total} bytes in the ledger, not {crossed}"
@@ -196,7 +196,7 @@ class _Checks(Workbench):
             return f"works on the sums of {fed.aggregation.name}"
         runs = [Simulation(replace(fed, aggregation=a)) for a in (fed.aggregation, MeanAlone())]
         for run in runs:
-            for _ in range(ROUNDS):
+            for _ in range(_ROUNDS):
                 run.run_round()
         each, mean = (run.state.model for run in runs)
         gap = float((each - mean).abs().max() / each.abs().max())
@@ -212,13 +212,13 @@ class _Checks(Workbench):
         partial = bool(self.partial(*links))
         feds = [self.federation(*links, partial) for _ in range(2)]
         whole, cut = (Rehearsal(fed) for fed in feds)
-        whole.go(ROUNDS)
-        cut.go(ROUNDS // 2)
+        whole.go(_ROUNDS)
+        cut.go(_ROUNDS // 2)
         with tempfile.TemporaryDirectory() as folder:
             cut.state.save(Path(folder) / "state.pt", {})
             state, _ = State.load(Path(folder) / "state.pt")
         fed = replace(cut.fed, model=self.make(), algorithm=copy.deepcopy(self.algorithm))
-        rest = Rehearsal(fed, state).go(ROUNDS - ROUNDS // 2)
+        rest = Rehearsal(fed, state).go(_ROUNDS - _ROUNDS // 2)
         require(torch.equal(rest.state.model, whole.state.model), "ends with another state")
         require(cut.crossed + rest.crossed == whole.crossed, "other bytes crossed")
         return ""

@@ -12,15 +12,12 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from fedbytes.arrays import Floats, UInt64s
 from fedbytes.compression.numerics.kernels import kernel
 from fedbytes.streams import stream_seed
-
-Floats = npt.NDArray[np.float32]
-Keys = npt.NDArray[np.uint64]
 
 LEVELS = 1 << 16
 _GAMMA, _MIX_A, _MIX_B = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
@@ -77,7 +74,7 @@ def quantiles() -> Floats:
     return np.concatenate([-upper[::-1], upper]).astype(np.float32)
 
 
-def _add_twin(out: Floats, base: Floats, keys: Keys, values: Floats, table: Floats) -> None:
+def _add_twin(out: Floats, base: Floats, keys: UInt64s, values: Floats, table: Floats) -> None:
     """The numpy twin of the loop."""
     for start in range(0, len(out), _CHUNK):
         end = min(start + _CHUNK, len(out))

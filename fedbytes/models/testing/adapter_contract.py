@@ -14,7 +14,7 @@ from fedbytes.models.testing.tiny_task import require_learning, tiny_model_of
 from fedbytes.models.trainable import TrainableModel
 from fedbytes.testing import Check, Finding, check_spec, no_global_random, require, run_checks
 
-TINY: tuple[tuple[str, Kind], ...] = (
+_MODELS: tuple[tuple[str, Kind], ...] = (
     ("tiny-bert", "classification"),
     ("tiny-llama", "causal-lm"),
     ("tiny-llama", "classification"),
@@ -28,9 +28,9 @@ def check_adapter(adapter: Adapter) -> list[Finding]:
     Args:
         adapter: any instance, registered or not; it needs a `name`.
     """
-    untouched = {case: _snapshot(load_base(*case)) for case in TINY}
+    untouched = {case: _snapshot(load_base(*case)) for case in _MODELS}
     suits, reasons = [], []
-    for model, kind in TINY:
+    for model, kind in _MODELS:
         try:
             tiny_model_of(model, adapter, kind)
         except ValueError as error:

@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from fedbytes.noniid.arrays import Ints
+from fedbytes.arrays import Int64s
 
 Assignment = Literal["balanced", "random"]
 
@@ -15,8 +15,8 @@ def assign_classes(
     per_client: int,
     assignment: Assignment,
     rng: np.random.Generator,
-    first: Ints | None = None,
-) -> tuple[Ints, Ints]:
+    first: Int64s | None = None,
+) -> tuple[Int64s, Int64s]:
     """Return distinct pairs of client and class, ordered by class and then client.
 
     Args:

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from fedbytes.arrays import Doubles, Int64s
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder
-from fedbytes.noniid.arrays import Floats, Ints
 from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.factor import Factor
 
 
-def deal_examples(factor: Factor, table: Contingency, rng: np.random.Generator) -> Ints:
+def deal_examples(factor: Factor, table: Contingency, rng: np.random.Generator) -> Int64s:
     """Return the client of each example, [examples], that gives the counts of `table`.
 
     Examples of a category are drawn at random; those that the table leaves over are dropped (-1).
@@ -27,22 +27,22 @@ def deal_examples(factor: Factor, table: Contingency, rng: np.random.Generator) 
     return owners
 
 
-def shuffle_by_category(factor: Factor, rng: np.random.Generator) -> Ints:
+def shuffle_by_category(factor: Factor, rng: np.random.Generator) -> Int64s:
     """Return all examples, category after category, in random order within each."""
     order = rng.permutation(len(factor))
     return order[np.argsort(_short(factor.codes[order]), kind="stable")]
 
 
-def count_categories(factor: Factor) -> Ints:
+def count_categories(factor: Factor) -> Int64s:
     """Return the examples of each category, [categories]."""
     return np.bincount(factor.codes, minlength=factor.categories.size).astype(np.int64)
 
 
 def share_among_holders(
     factor: Factor,
-    holders: tuple[Ints, Ints],
+    holders: tuple[Int64s, Int64s],
     num_clients: int,
-    weigh: Callable[[int, Ints], Floats],
+    weigh: Callable[[int, Int64s], Doubles],
     rng: np.random.Generator,
 ) -> Contingency:
     """Return the counts when each category is shared among the clients that may hold it.
@@ -65,13 +65,13 @@ def share_among_holders(
     return Contingency(clients, categories, counts, num_clients, totals.size)
 
 
-def cut_into_runs(order: Ints, sizes: Ints) -> Ints:
+def cut_into_runs(order: Int64s, sizes: Int64s) -> Int64s:
     """Return the client of each example when `order` is cut into runs of these sizes; -1 after."""
     owners = np.full(order.size, -1, dtype=np.int64)
     owners[order[: int(sizes.sum())]] = np.repeat(np.arange(sizes.size), sizes)
     return owners
 
 
-def _short(codes: Ints) -> NDArray[np.integer]:
+def _short(codes: Int64s) -> NDArray[np.integer]:
     """Return the codes as 16 bits where they fit: numpy sorts those by radix, ten times faster."""
     return codes.astype(np.uint16) if codes.size and int(codes.max()) < 2**16 else codes

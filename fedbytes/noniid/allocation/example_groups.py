@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from fedbytes.noniid.arrays import Ints
+from fedbytes.arrays import Int64s
 from fedbytes.noniid.factor import Factor
 
 
-def merge_groups(factor: Factor, groups: Any) -> tuple[Factor, Ints]:
+def merge_groups(factor: Factor, groups: Any) -> tuple[Factor, Int64s]:
     """Return a column with one value per group, and the group of each example.
 
     A group's value is the most frequent one of its examples, the first in order among equals.

@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 import numpy as np
 
-from fedbytes.noniid.arrays import Floats, Ints
+from fedbytes.arrays import Doubles, Int64s
 from fedbytes.noniid.contingency import Contingency
 
-Apportion = Callable[[Floats, int], Ints]
+Apportion = Callable[[Doubles, int], Int64s]
 
 
 def fill_clients(
-    mix: Callable[[int], Floats],
-    sizes: Ints,
-    available: Ints,
+    mix: Callable[[int], Doubles],
+    sizes: Int64s,
+    available: Int64s,
     apportion: Apportion,
     rng: np.random.Generator,
 ) -> Contingency:
@@ -32,7 +32,7 @@ def fill_clients(
         rng: draws the order of the clients.
     """
     left = available.copy()
-    entries: list[tuple[Ints, Ints]] = []
+    entries: list[tuple[Int64s, Int64s]] = []
     nothing = np.zeros(0, dtype=np.int64)
     order = rng.permutation(sizes.size)
     for client in order:
@@ -50,7 +50,7 @@ def fill_clients(
     return Contingency(clients, categories, counts, sizes.size, available.size)
 
 
-def _take(weights: Floats, size: int, left: Ints, apportion: Apportion) -> Ints:
+def _take(weights: Doubles, size: int, left: Int64s, apportion: Apportion) -> Int64s:
     taken = np.zeros_like(left)
     for _ in range(left.size + 1):
         wanted = size - int(taken.sum())

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from fedbytes.noniid.arrays import Floats, Ints
+from fedbytes.arrays import Doubles, Int64s
 
 
-def largest_remainder(shares: Floats, total: int, rng: np.random.Generator) -> Ints:
+def largest_remainder(shares: Doubles, total: int, rng: np.random.Generator) -> Int64s:
     """Return whole counts that sum to `total`, each within one of `shares * total`.
 
     Cutting at the floor of a cumulative sum instead takes examples from the first client and
@@ -29,7 +29,7 @@ def largest_remainder(shares: Floats, total: int, rng: np.random.Generator) -> I
     return counts
 
 
-def share_by_surplus(surplus: Ints, total: int) -> Ints:
+def share_by_surplus(surplus: Int64s, total: int) -> Int64s:
     """Return how much each part gives, in proportion to its surplus; together they give `total`.
 
     Exact integer arithmetic; nobody gives more than its surplus. `total` is at most the sum.
@@ -40,7 +40,7 @@ def share_by_surplus(surplus: Ints, total: int) -> Ints:
     return given
 
 
-def _largest(values: Floats, count: int, rng: np.random.Generator) -> Ints:
+def _largest(values: Doubles, count: int, rng: np.random.Generator) -> Int64s:
     """Return the indices of the `count` largest values; ties at the edge are drawn."""
     if count == 0:
         return np.zeros(0, dtype=np.int64)

@@ -4,15 +4,15 @@ from typing import Literal
 
 import numpy as np
 
+from fedbytes.arrays import Int64s
 from fedbytes.noniid.allocation.largest_remainder import share_by_surplus
-from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.partition import Partition
 
 OnSmall = Literal["raise", "repair", "allow"]
 
 
 def enforce_min_size(
-    owners: Ints, num_clients: int, min_size: int, on_small: OnSmall, rng: np.random.Generator
+    owners: Int64s, num_clients: int, min_size: int, on_small: OnSmall, rng: np.random.Generator
 ) -> Partition:
     """Return the partition of `owners`, with clients below `min_size` treated as `on_small` says.
 
@@ -44,7 +44,7 @@ def enforce_min_size(
     return _repair(owners, sizes, min_size, rng)
 
 
-def _repair(owners: Ints, sizes: Ints, min_size: int, rng: np.random.Generator) -> Partition:
+def _repair(owners: Int64s, sizes: Int64s, min_size: int, rng: np.random.Generator) -> Partition:
     lack = np.maximum(min_size - sizes, 0)
     moved = int(lack.sum())
     given = share_by_surplus(np.maximum(sizes - min_size, 0), moved)

@@ -2,12 +2,12 @@
 
 import numpy as np
 
-from fedbytes.noniid.arrays import Floats, Ints
+from fedbytes.arrays import Doubles, Int64s
 from fedbytes.noniid.contingency import Contingency
 
 
 def fit_table(
-    table: Contingency, sizes: Ints, totals: Ints, rng: np.random.Generator
+    table: Contingency, sizes: Int64s, totals: Int64s, rng: np.random.Generator
 ) -> Contingency:
     """Return the table with client sizes near `sizes` and category sizes near `totals`.
 
@@ -39,7 +39,7 @@ def fit_table(
     return Contingency(table.clients, table.categories, counts, sizes.size, totals.size)
 
 
-def fit_margins(table: Contingency, sizes: Ints, totals: Ints, passes: int = 60) -> Floats:
+def fit_margins(table: Contingency, sizes: Int64s, totals: Int64s, passes: int = 60) -> Doubles:
     """Return weights of the table's entries whose sums come close to both margins from below.
 
     Iterative proportional fitting: it keeps the odds ratios, so who holds relatively more of what
@@ -56,8 +56,8 @@ def fit_margins(table: Contingency, sizes: Ints, totals: Ints, passes: int = 60)
     return weights * np.minimum(_ratio(sizes, table.clients, weights), 1.0)
 
 
-def _ratio(wanted: Ints, keys: Ints, weights: Floats) -> Floats:
+def _ratio(wanted: Int64s, keys: Int64s, weights: Doubles) -> Doubles:
     sums = np.bincount(keys, weights, wanted.size)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio: Floats = np.where(sums > 0.0, wanted / sums, 0.0)[keys]
+        ratio: Doubles = np.where(sums > 0.0, wanted / sums, 0.0)[keys]
     return ratio

@@ -5,13 +5,13 @@ from typing import Literal
 
 import numpy as np
 
+from fedbytes.arrays import Doubles, Int64s
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder
-from fedbytes.noniid.arrays import Floats, Ints
 
 SizeScheme = Literal["equal", "log-normal"]
 
 
-def draw_dirichlet(alpha: Floats, rng: np.random.Generator) -> Floats:
+def draw_dirichlet(alpha: Doubles, rng: np.random.Generator) -> Doubles:
     """Return one draw of Dir(alpha), [parts]; parts of alpha 0 have no share.
 
     Any alpha that is finite, at least 0 and not 0 everywhere gives finite shares.
@@ -46,23 +46,23 @@ def check_alpha(alpha: tuple[float, ...] | float) -> tuple[float, ...] | float:
     return number
 
 
-def draw_log_normal(count: int, sigma: float, rng: np.random.Generator) -> Floats:
+def draw_log_normal(count: int, sigma: float, rng: np.random.Generator) -> Doubles:
     """Return log-normal shares that sum to one, [count]; sigma 0 makes them equal."""
     return normalise_shares(np.exp(_below_overflow(sigma * rng.standard_normal(count))))
 
 
-def draw_pareto(count: int, exponent: float, rng: np.random.Generator) -> Floats:
+def draw_pareto(count: int, exponent: float, rng: np.random.Generator) -> Doubles:
     """Return Pareto shares that sum to one, [count]: P(share > s) falls as s ** -exponent."""
     return normalise_shares(np.exp(_below_overflow(rng.standard_exponential(count) / exponent)))
 
 
-def normalise_shares(weights: Floats) -> Floats:
+def normalise_shares(weights: Doubles) -> Doubles:
     """Return non-negative weights over their sum, equal shares where all are 0."""
     total = float(weights.sum())
     return weights / total if total > 0.0 else np.full(weights.size, 1.0 / max(weights.size, 1))
 
 
-def draw_equal_sizes(total: int, count: int, rng: np.random.Generator) -> Ints:
+def draw_equal_sizes(total: int, count: int, rng: np.random.Generator) -> Int64s:
     """Return sizes that sum to `total`, at most one apart, [count]; who gets more is drawn."""
     sizes = np.full(count, total // count, dtype=np.int64)
     sizes[rng.permutation(count)[: total % count]] += 1
@@ -75,7 +75,7 @@ def draw_client_sizes(
     total: int,
     count: int,
     rng: np.random.Generator,
-) -> Ints:
+) -> Int64s:
     """Return the sizes of `count` clients: equal, log-normal, or the given ones.
 
     Raises:
@@ -100,6 +100,6 @@ def check_sizes(sizes: tuple[int, ...] | SizeScheme) -> None:
         raise ValueError(f"sizes must be at least 0, one per client, got {list(sizes)}")
 
 
-def _below_overflow(logs: Floats) -> Floats:
+def _below_overflow(logs: Doubles) -> Doubles:
     # Shares do not change when all weights are scaled, and the largest is 1 this way.
     return logs - logs.max() if logs.size else logs

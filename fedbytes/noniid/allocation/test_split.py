@@ -2,10 +2,10 @@
 
 import numpy as np
 
+from fedbytes.arrays import Int64s
 from fedbytes.noniid.allocation.deal_by_counts import deal_examples
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder
 from fedbytes.noniid.allocation.random_shares import normalise_shares
-from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
@@ -50,7 +50,7 @@ def split_like(
     )
 
 
-def _table(parts: list[tuple[Ints, int, Ints]], num_clients: int, test: Factor) -> Contingency:
+def _table(parts: list[tuple[Int64s, int, Int64s]], num_clients: int, test: Factor) -> Contingency:
     nothing = [np.zeros(0, dtype=np.int64)]
     clients = np.concatenate([who for who, _, _ in parts] or nothing)
     categories = np.repeat([k for _, k, _ in parts], [who.size for who, _, _ in parts]).astype(
@@ -60,7 +60,7 @@ def _table(parts: list[tuple[Ints, int, Ints]], num_clients: int, test: Factor) 
     return Contingency(clients, categories, counts, num_clients, test.categories.size)
 
 
-def _counterparts(train: Factor, test: Factor) -> Ints:
+def _counterparts(train: Factor, test: Factor) -> Int64s:
     """Return, for each category of `test`, its index among those of `train`, or -1 for none."""
     index = {value: i for i, value in enumerate(train.categories.tolist())}
     found = np.array([index.get(v, -1) for v in test.categories.tolist()], dtype=np.int64)

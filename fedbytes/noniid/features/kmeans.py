@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.arrays import Floats, Ints
+from fedbytes.arrays import Doubles, Int64s
 from fedbytes.streams import stream
 
 _RESTARTS, _STEPS = 4, 30
@@ -14,7 +14,7 @@ _RESTARTS, _STEPS = 4, 30
 _DECIMALS = 6
 
 
-def k_means(points: NDArray[np.floating], num_clusters: int) -> Ints:
+def k_means(points: NDArray[np.floating], num_clusters: int) -> Int64s:
     """Return the cluster of each point, int64 [points], in 0 ... num_clusters - 1.
 
     Lloyd's algorithm from seeds of k-means++ (Arthur and Vassilvitskii 2007), the best of four
@@ -48,7 +48,7 @@ def k_means(points: NDArray[np.floating], num_clusters: int) -> Ints:
     return rank[best]
 
 
-def _checked(points: NDArray[np.floating]) -> Floats:
+def _checked(points: NDArray[np.floating]) -> Doubles:
     array = np.asarray(points, dtype=np.float64)
     if array.ndim != 2 or array.shape[1] < 1:
         raise ValueError(f"points are [points, dim], got shape {array.shape}")
@@ -58,7 +58,7 @@ def _checked(points: NDArray[np.floating]) -> Floats:
     return array
 
 
-def _seeds(points: Floats, count: int, rng: np.random.Generator) -> Floats:
+def _seeds(points: Doubles, count: int, rng: np.random.Generator) -> Doubles:
     """Draw up to `count` distinct points, each in proportion to its squared distance to others."""
     chosen = [int(rng.integers(len(points)))]
     distance = np.sum((points - points[chosen[0]]) ** 2, axis=1)

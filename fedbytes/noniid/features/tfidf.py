@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.arrays import Floats
+from fedbytes.arrays import Doubles
 from fedbytes.noniid.features.unigrams import hashed_words
 from fedbytes.streams import stream
 
 _OVERSAMPLING, _POWER_STEPS = 10, 4
 
 
-def tfidf_svd(texts: Sequence[Any] | NDArray[Any], dim: int = 64) -> Floats:
+def tfidf_svd(texts: Sequence[Any] | NDArray[Any], dim: int = 64) -> Doubles:
     """Return each text as a point of length one, float64 [texts, dim].
 
     Words are hashed, weighted by 1 + log(count) and smoothed inverse document frequency, and
@@ -57,7 +57,7 @@ def _tfidf(texts: Sequence[Any] | NDArray[Any]) -> Any:
     return weighted
 
 
-def _leading(matrix: Any, dim: int) -> Floats:
+def _leading(matrix: Any, dim: int) -> Doubles:
     """Return the leading right singular vectors of a sparse matrix, [columns, at most dim]."""
     width = min(dim + _OVERSAMPLING, *matrix.shape)
     start = stream(0, "truncated svd").standard_normal((matrix.shape[1], width))
@@ -66,11 +66,11 @@ def _leading(matrix: Any, dim: int) -> Floats:
         back, _ = np.linalg.qr(matrix.T @ basis)
         basis, _ = np.linalg.qr(matrix @ back)
     _, _, right = np.linalg.svd((matrix.T @ basis).T, full_matrices=False)
-    leading: Floats = right[:dim].T
+    leading: Doubles = right[:dim].T
     return leading
 
 
-def _unit(points: Floats) -> Floats:
+def _unit(points: Doubles) -> Doubles:
     lengths = np.linalg.norm(points, axis=1, keepdims=True)
-    unit: Floats = points / np.where(lengths > 1e-9, lengths, np.inf)
+    unit: Doubles = points / np.where(lengths > 1e-9, lengths, np.inf)
     return unit

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.arrays import Ints
+from fedbytes.arrays import Int64s
 from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.measures.heterogeneity import jensen_shannon
 from fedbytes.noniid.partition import Partition
@@ -18,7 +18,7 @@ _WORD = re.compile(r"\w+")
 _CHUNK = 1 << 22  # tokens counted at once
 
 
-def hashed_words(texts: Iterable[Any], buckets: int = 1 << 18) -> tuple[Ints, Ints]:
+def hashed_words(texts: Iterable[Any], buckets: int = 1 << 18) -> tuple[Int64s, Int64s]:
     """Return the words of texts as hashes: the same on every platform and in every process.
 
     Args:
@@ -109,7 +109,7 @@ def unigram_measures(
     }
 
 
-def _merged(keys: Ints, counts: Ints, found: Ints, times: Ints) -> tuple[Ints, Ints]:
+def _merged(keys: Int64s, counts: Int64s, found: Int64s, times: Int64s) -> tuple[Int64s, Int64s]:
     if not keys.size:
         return found, times.astype(np.int64)
     joined, index = np.unique(np.concatenate([keys, found]), return_inverse=True)

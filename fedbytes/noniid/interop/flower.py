@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.arrays import Ints
+from fedbytes.arrays import Int64s
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import Partitioner
@@ -112,5 +112,5 @@ def to_flwr(
     return ToFlwr()
 
 
-def _sorted_indices(part: Any) -> Ints:
+def _sorted_indices(part: Any) -> Int64s:
     return np.sort(np.asarray(part[_INDEX], dtype=np.int64))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from fedbytes.noniid.arrays import Floats
+from fedbytes.arrays import Doubles
 from fedbytes.noniid.factor import Factor
 
 
@@ -21,10 +21,10 @@ class Matrix:
         categories: one name per column, or None.
     """
 
-    weights: Floats
+    weights: Doubles
     categories: tuple[str, ...] | None
 
-    def columns_for(self, factor: Factor) -> Floats:
+    def columns_for(self, factor: Factor) -> Doubles:
         """Return the weights with a column for each category of `factor`, [clients, categories]."""
         names = [str(value) for value in factor.categories.tolist()]
         if self.categories is None or set(names) != set(self.categories):

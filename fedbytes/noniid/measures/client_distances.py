@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from fedbytes.noniid.arrays import Floats, Ints
+from fedbytes.arrays import Doubles, Int64s
 from fedbytes.noniid.contingency import Contingency
 from fedbytes.streams import stream
 
@@ -17,7 +17,7 @@ _TERMS = 1 << 21  # pair terms held at once
 
 def pairwise_distances(
     table: Contingency, distance: Distance = "jensen_shannon", most: int = MOST_CLIENTS
-) -> tuple[Ints, Floats]:
+) -> tuple[Int64s, Doubles]:
     """Return the distance of every pair of clients.
 
     Only categories that two clients share enter, so time and memory do not grow with the number
@@ -57,14 +57,14 @@ def mean_distance(
     return total / (clients.size * (clients.size - 1))
 
 
-def _sampled(clients: Ints, most: int) -> Ints:
+def _sampled(clients: Int64s, most: int) -> Int64s:
     if clients.size <= most:
         return clients
     rng = stream(0, "pairwise distances")
     return np.sort(rng.permutation(clients)[:most])
 
 
-def _matrix(table: Contingency, clients: Ints, distance: Distance) -> Floats:
+def _matrix(table: Contingency, clients: Int64s, distance: Distance) -> Doubles:
     overlap = _overlaps(table, clients, distance)
     distances = np.clip(1.0 - overlap, 0.0, 1.0)
     if distance == "hellinger":
@@ -76,7 +76,7 @@ def _matrix(table: Contingency, clients: Ints, distance: Distance) -> Floats:
     return distances
 
 
-def _overlaps(table: Contingency, clients: Ints, distance: Distance) -> Floats:
+def _overlaps(table: Contingency, clients: Int64s, distance: Distance) -> Doubles:
     """Return the overlap of every two clients, [n, n]: 1 for equal mixes, 0 for disjoint ones."""
     index = np.full(table.num_clients, -1, dtype=np.int64)
     index[clients] = np.arange(clients.size)
@@ -102,7 +102,7 @@ def _overlaps(table: Contingency, clients: Ints, distance: Distance) -> Floats:
     return total
 
 
-def _common(p: Floats, q: Floats, distance: Distance) -> Floats:
+def _common(p: Doubles, q: Doubles, distance: Distance) -> Doubles:
     """Return a shared category's part of 1 minus the distance (Hellinger's before the root).
 
     The divergence is the sum over categories of p/2 log2(p/m) + q/2 log2(q/m), where m is the
@@ -110,8 +110,8 @@ def _common(p: Floats, q: Floats, distance: Distance) -> Floats:
     below 1 is decided by the categories that both have.
     """
     if distance == "hellinger":
-        common: Floats = np.sqrt(p * q)
+        common: Doubles = np.sqrt(p * q)
         return common
     m = (p + q) / 2
-    divergence: Floats = (p * np.log2(p / m) + q * np.log2(q / m)) / 2
+    divergence: Doubles = (p * np.log2(p / m) + q * np.log2(q / m)) / 2
     return m - divergence

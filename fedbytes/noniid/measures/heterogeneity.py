@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fedbytes.noniid.arrays import Floats, Ints
+from fedbytes.arrays import Doubles, Int64s
 from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.measures.client_distances import mean_distance
 
@@ -30,13 +30,13 @@ def jensen_shannon(table: Contingency) -> float:
     return max(_information(table) / float(np.log(2.0)), 0.0)
 
 
-def label_entropy(table: Contingency) -> Floats:
+def label_entropy(table: Contingency) -> Doubles:
     """Return the entropy of each client's mix in nats, [clients]; 0 for an empty client."""
     terms = -table.shares * np.log(table.shares)
     return np.maximum(np.bincount(table.clients, terms, table.num_clients), 0.0)
 
 
-def effective_classes(table: Contingency) -> Floats:
+def effective_classes(table: Contingency) -> Doubles:
     """Return exp of the entropy of each client's mix, [clients]; 0 for an empty client.
 
     It is the number of equally frequent categories that would be as diverse.
@@ -44,7 +44,7 @@ def effective_classes(table: Contingency) -> Floats:
     return np.where(table.sizes > 0, np.exp(label_entropy(table)), 0.0)
 
 
-def total_variation(table: Contingency) -> Floats:
+def total_variation(table: Contingency) -> Doubles:
     """Return each client's total variation to the global mix, [clients], in [0, 1].
 
     Half the sum of absolute differences; what federated learning papers call EMD is twice this.
@@ -56,7 +56,7 @@ def total_variation(table: Contingency) -> Floats:
     return np.bincount(table.clients, excess, table.num_clients).astype(np.float64)
 
 
-def hellinger(table: Contingency) -> Floats:
+def hellinger(table: Contingency) -> Doubles:
     """Return each client's Hellinger distance to the global mix, [clients], in [0, 1].
 
     The root of 1 minus the sum of sqrt(p q). It is 0 for an empty client.
@@ -72,7 +72,7 @@ def hellinger(table: Contingency) -> Floats:
     return np.where(table.sizes > 0, np.sqrt(np.clip(total / 2, 0.0, 1.0)), 0.0)
 
 
-def gini(sizes: Ints) -> float:
+def gini(sizes: Int64s) -> float:
     """Return the Gini coefficient of the clients' sizes: 0 if equal, towards 1 if one has all."""
     ordered = np.sort(np.asarray(sizes, dtype=np.float64))
     total = float(ordered.sum())
@@ -83,7 +83,7 @@ def gini(sizes: Ints) -> float:
     return max(0.0, float(2.0 * np.sum(ranks * ordered) / (count * total) - (count + 1) / count))
 
 
-def effective_clients(sizes: Ints) -> float:
+def effective_clients(sizes: Int64s) -> float:
     """Return 1 / sum of squared size shares: how many equal clients weigh as much.
 
     A size-weighted mean over the clients has the variance of a plain mean over this many. It is
@@ -99,7 +99,7 @@ def measure_heterogeneity(table: Contingency) -> dict[str, float]:
     held = sizes > 0
     empty = int(np.sum(~held))
 
-    def mean(values: Floats) -> float:
+    def mean(values: Doubles) -> float:
         return float(values[held].mean()) if held.any() else 0.0
 
     return {
@@ -124,6 +124,6 @@ def _information(table: Contingency) -> float:
     return float(np.sum(weights * np.log(table.shares / table.mix[table.categories])))
 
 
-def _entropy(shares: Floats) -> float:
+def _entropy(shares: Doubles) -> float:
     positive = shares[shares > 0.0]
     return float(-np.sum(positive * np.log(positive)))

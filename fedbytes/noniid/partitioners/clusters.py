@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from fedbytes.noniid.arrays import Ints
+from fedbytes.arrays import Int64s
 from fedbytes.noniid.features.kmeans import k_means
 from fedbytes.noniid.features.tfidf import tfidf_svd
 from fedbytes.noniid.partitioner import PARTITIONERS, Needs, Partitioner, make_partitioner
@@ -57,7 +57,7 @@ class Clusters(TextPartitioner):
         """Kept, since a worker with another number of threads may sum in another order."""
         return self.num_clusters, self.features
 
-    def make_column(self, given: Any) -> Ints:
+    def make_column(self, given: Any) -> Int64s:
         """Return the cluster of each example, int64 [examples], the largest cluster first.
 
         Raises:

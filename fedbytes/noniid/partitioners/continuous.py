@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Doubles
 from fedbytes.noniid.allocation.deal_by_counts import cut_into_runs
 from fedbytes.noniid.allocation.random_shares import draw_equal_sizes
-from fedbytes.noniid.arrays import Floats
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
@@ -52,7 +52,7 @@ class Continuous(Partitioner):
         return Partition.from_owners(cut_into_runs(order, sizes), num_clients)
 
 
-def _standard(factor: Factor) -> Floats:
+def _standard(factor: Factor) -> Doubles:
     """Return the column at mean 0 and variance 1, [examples]; 0 where all values are equal."""
     if factor.values.dtype.kind in "iuf":
         values = factor.values.astype(np.float64)

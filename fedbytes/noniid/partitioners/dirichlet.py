@@ -3,11 +3,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Doubles
 from fedbytes.noniid.allocation.deal_by_counts import count_categories
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder
 from fedbytes.noniid.allocation.min_size import OnSmall, enforce_min_size
 from fedbytes.noniid.allocation.random_shares import check_alpha, draw_dirichlet
-from fedbytes.noniid.arrays import Floats
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
@@ -83,7 +83,7 @@ class Dirichlet(Partitioner):
         return enforce_min_size(owners, num_clients, self.min_size, self.on_small, rng)
 
 
-def _with_room(alpha: Floats, sizes: Floats, total: int) -> Floats:
+def _with_room(alpha: Doubles, sizes: Doubles, total: int) -> Doubles:
     """Return alpha with 0 for clients that hold an equal share already, as Dir's parameter.
 
     Some shares of a Dirichlet draw, scaled to sum to one, are a draw for their own alphas.

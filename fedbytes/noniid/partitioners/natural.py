@@ -4,9 +4,9 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from fedbytes.arrays import Int64s
 from fedbytes.noniid.allocation.deal_by_counts import count_categories, shuffle_by_category
 from fedbytes.noniid.allocation.random_shares import draw_equal_sizes
-from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
@@ -61,7 +61,7 @@ class NaturalIds(Partitioner):
         client = self._clients(sizes, num_clients, rng)
         return Partition.from_owners(client[merged[pieces]], num_clients)
 
-    def _pieces(self, factor: Factor, rng: np.random.Generator) -> tuple[Ints, Ints]:
+    def _pieces(self, factor: Factor, rng: np.random.Generator) -> tuple[Int64s, Int64s]:
         """Return the piece of each example, and the examples of each piece."""
         sizes = count_categories(factor)
         if self.max_size is None or not (sizes > self.max_size).any():
@@ -78,7 +78,7 @@ class NaturalIds(Partitioner):
         )
         return pieces, piece_sizes
 
-    def _clients(self, sizes: Ints, num_clients: int, rng: np.random.Generator) -> Ints:
+    def _clients(self, sizes: Int64s, num_clients: int, rng: np.random.Generator) -> Int64s:
         """Return the client of each piece, -1 for none."""
         if sizes.size <= num_clients:
             return np.arange(sizes.size)
@@ -97,7 +97,7 @@ class NaturalIds(Partitioner):
         return client
 
 
-def _merge_small(sizes: Ints, min_size: int) -> Ints:
+def _merge_small(sizes: Int64s, min_size: int) -> Int64s:
     """Return the merged piece of each piece; pieces are merged until none is below `min_size`."""
     if 0 < int(sizes.sum()) < min_size:
         raise ValueError(

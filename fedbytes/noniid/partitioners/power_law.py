@@ -3,11 +3,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Doubles, Int64s
 from fedbytes.noniid.allocation.class_assignment import assign_classes
 from fedbytes.noniid.allocation.deal_by_counts import deal_examples, share_among_holders
 from fedbytes.noniid.allocation.min_size import OnSmall, enforce_min_size
 from fedbytes.noniid.allocation.random_shares import draw_log_normal, draw_pareto
-from fedbytes.noniid.arrays import Floats, Ints
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
@@ -53,7 +53,7 @@ class PowerLaw(Partitioner):
             num_clients, factor.categories.size, self.classes_per_client, "balanced", rng
         )
 
-        def weigh(_: int, members: Ints) -> Floats:
+        def weigh(_: int, members: Int64s) -> Doubles:
             if self.exponent is not None:
                 return draw_pareto(members.size, self.exponent, rng)
             return draw_log_normal(members.size, self.sigma, rng)

@@ -3,6 +3,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from fedbytes.arrays import Doubles
 from fedbytes.noniid.allocation.deal_by_counts import cut_into_runs
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder
 from fedbytes.noniid.allocation.min_size import OnSmall, enforce_min_size
@@ -14,7 +15,6 @@ from fedbytes.noniid.allocation.random_shares import (
     draw_log_normal,
     normalise_shares,
 )
-from fedbytes.noniid.arrays import Floats
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
@@ -91,7 +91,7 @@ class Quantity(Partitioner):
         owners = cut_into_runs(rng.permutation(total), sizes)
         return enforce_min_size(owners, num_clients, self.min_size, self.on_small, rng)
 
-    def _shares(self, count: int, rng: np.random.Generator) -> Floats:
+    def _shares(self, count: int, rng: np.random.Generator) -> Doubles:
         rank = np.arange(1.0, count + 1.0)
         if self.scheme == "dirichlet":
             return draw_dirichlet(

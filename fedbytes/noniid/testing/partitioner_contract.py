@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from fedbytes.noniid.arrays import Ints
+from fedbytes.arrays import Int64s
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 from fedbytes.streams import stream
@@ -22,7 +22,7 @@ from fedbytes.testing import (
     run_checks,
 )
 
-Check = Callable[[Partitioner, int], None]
+_Check = Callable[[Partitioner, int], None]
 
 
 def check_partitioner(partitioner: Partitioner, num_clients: int | None = None) -> list[Finding]:
@@ -37,7 +37,7 @@ def check_partitioner(partitioner: Partitioner, num_clients: int | None = None) 
     return run_checks((name, partial(check, partitioner, clients)) for name, check in _checks())
 
 
-def _checks() -> Iterator[tuple[str, Check]]:
+def _checks() -> Iterator[tuple[str, _Check]]:
     yield "takes labels of any type", _any_type
     yield "splits everything once", _covers
     yield "gives the asked number of clients", _client_count
@@ -53,7 +53,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
     yield "survives saving and loading", _copies
 
 
-def _labels(partitioner: Partitioner, clients: int) -> Ints:
+def _labels(partitioner: Partitioner, clients: int) -> Int64s:
     """Unequal classes with negative labels and gaps, enough for every client."""
     rng = stream(0, "contract")
     number = partitioner.required_categories or 5

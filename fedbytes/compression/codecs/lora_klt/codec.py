@@ -26,7 +26,7 @@ from fedbytes.compression.numerics.squared_norm import squared_norm
 from fedbytes.compression.quantisers.bits_or_step import check_bits_or_step
 from fedbytes.plugin_fields import bounded
 
-DEFAULT_BITS = 0.5
+_DEFAULT_BITS = 0.5
 _ZERO, _CUT, _FACTORED = range(3)
 _FIXED_BYTES = 1 + 2 + 4 + DIGEST_BYTES  # form, exponent, step, digest
 _OVER = 1.015  # a message may be larger than asked by this much
@@ -83,7 +83,7 @@ class LoraKlt(Codec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_bits_or_step(self, DEFAULT_BITS)
+        check_bits_or_step(self, _DEFAULT_BITS)
 
     encode_memory: ClassVar[int] = 20  # the working vector, what is left of it, and the integers
     contracts: ClassVar[bool] = True

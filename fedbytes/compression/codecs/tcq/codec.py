@@ -29,7 +29,7 @@ from fedbytes.compression.quantisers.unbiased import (
 )
 from fedbytes.plugin_fields import bounded
 
-DEFAULT_BITS = 2.0
+_DEFAULT_BITS = 2.0
 _FIXED_BYTES = 1 + 2 + 4 + 2 * OFFSETS + DIGEST_BYTES  # form, exponent, step, offsets, digest
 _WORST = 1 - 1 / 256  # share of the energy that may be lost
 _FINE_STEP = 0.3  # of the rms: even the path of state 0, with points 4 steps apart, keeps 64 %
@@ -87,7 +87,7 @@ class Tcq(Codec):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_bits_or_step(self, DEFAULT_BITS)
+        check_bits_or_step(self, _DEFAULT_BITS)
 
     @property
     def unbiased(self) -> bool:
