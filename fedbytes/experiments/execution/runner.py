@@ -51,16 +51,21 @@ def run(
     Args:
         config: from `make_config`.
         store: the folder that holds the runs.
-        hooks: code at the round's two hook points.
+        hooks: code at the round's two hook points; its names go into the provenance, and are no
+            part of the run's id.
         deliver: the medium that bytes cross (see `Channel`).
         on_event: called with `Preparing` and `Advanced` events.
 
     Raises:
-        ValueError: for anything that makes the run impossible.
+        ValueError: for anything that makes the run impossible, such as a folder that other hooks
+            made, or a hook without a name.
     """
-    folder = RunFolder(Path(store), config.id)
+    hooks = hooks or Hooks()
+    names, folder = hooks.names, RunFolder(Path(store), config.id)
+    folder.require_hooks(names)
     folder.create(config.model_dump(mode="json"))
     with FileLock(folder.path / ".lock"):
+        folder.require_hooks(names)
         if folder.status != "done":
             _Run(config, folder, hooks, deliver, on_event).go()
     return folder
@@ -73,7 +78,7 @@ class _Run:
         self,
         config: RunConfig,
         folder: RunFolder,
-        hooks: Hooks | None,
+        hooks: Hooks,
         deliver: Callable[[bytes], bytes],
         on_event: Listener,
     ) -> None:
@@ -83,7 +88,7 @@ class _Run:
         self.clock = Clock(saved.get("seconds"))
         with self.clock.phase("setup"):
             torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
-            self.problem = make_problem(config, hooks or Hooks())
+            self.problem = make_problem(config, hooks)
             self.problem.model.prepare(lambda *progress: on_event(Preparing(*progress)))
             self.ledger = Ledger(**saved.get("bytes", {}))
             self.simulation = Simulation(
@@ -137,6 +142,7 @@ class _Run:
                 "heterogeneity": measures(problem.split, train.columns)
                 | unigram_measures(problem.split.partition, train.tokens, train.offsets),
                 "labels": link_labels(fed.uplink.label, fed.downlink.label),
+                **({"hooks": fed.hooks.names} if fed.hooks.names else {}),
             },
         )
         self.folder.write_json("holdings.json", who_holds_what(problem))

@@ -153,6 +153,9 @@ def _identity(run: RunFolder) -> dict[str, Any]:
     named = {"label": config["label"]} if config.get("label") else {}
     aggregation = config.get("aggregation", {}).get("name", "decode_each")
     named |= {"aggregation": aggregation} if aggregation != "decode_each" else {}
+    hooks = started.get("hooks", {})
+    if hooks:  # no part of the run's id, so its rows say it
+        named["hooks"] = ", ".join(name for names in hooks.values() for name in names)
     return {
         "run": run.run,
         "suite": config["suite"],

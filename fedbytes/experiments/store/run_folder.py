@@ -9,6 +9,7 @@ evaluated round), `deltas.jsonl` (one row per round: how far its clients agree),
 import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +52,28 @@ class RunFolder:
         if (self.path / "error.json").exists():
             return "failed"
         return "interrupted" if self.state.exists() else "waiting"
+
+    def require_hooks(self, names: Mapping[str, Sequence[str]]) -> None:
+        """Check that what is here, finished or cut, was made with the same Python hooks.
+
+        They are no part of the run's id, so another run may stand under it.
+
+        Args:
+            names: of the hooks that the run is asked for with (see `Hooks.names`).
+
+        Raises:
+            ValueError: if other hooks made it, or none.
+        """
+        path = self.path / "provenance.json"
+        if not path.exists() or not ((self.path / "done").exists() or self.state.exists()):
+            return
+        made = json.loads(path.read_text(encoding="utf-8")).get("hooks", {})
+        if made != names:
+            raise ValueError(
+                f"run {self.run} in {self.path.parent} was made {_with_hooks(made)} and is asked "
+                f"for {_with_hooks(names)}: take another store, or make the hooks registered "
+                "plug-ins, which the run's id covers (docs/add-an-attack-or-defense.md)"
+            )
 
     def append_row(self, row: dict[str, Any], name: str = "rounds.jsonl") -> None:
         """Append a round's row to a file of JSON lines."""
@@ -113,6 +136,12 @@ class RunFolder:
         self.write_json("summary.json", summary)
         (self.path / "done").touch()
         shutil.rmtree(self.checkpoints)
+
+
+def _with_hooks(names: Mapping[str, Sequence[str]]) -> str:
+    """Return `with hooks …` or `without hooks`."""
+    found = [f"{point} {', '.join(hooks)}" for point, hooks in names.items()]
+    return f"with hooks {'; '.join(found)}" if found else "without hooks"
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:
