@@ -54,8 +54,7 @@ class Hooks:
 
     @property
     def names(self) -> dict[str, list[str]]:
-        """The qualified names of the hooks at each point, `module:function`; points without any
-        are left out.
+        """The qualified names of the hooks, `module:function`, at each point that has any.
 
         Raises:
             ValueError: for a hook that no name stands for: a lambda, a local function, a method,
