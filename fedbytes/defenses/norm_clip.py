@@ -23,7 +23,7 @@ from fedbytes.federated import (
 class NormClip(Defense):
     """Shorten each delta to a norm, and let none count for more than the median client.
 
-    The norm bounding of Sun et al. 2019 (arXiv:1911.07963), with a fixed norm or the round's median.
+    The norm bounding of Sun et al. 2019 (arXiv:1911.07963), by a fixed norm or the round's median.
     Norms 1, 2 and 100 at `norm: 1.5` become 1, 1.5 and 1.5; at `norm: median` 1, 2 and 2. Shorter
     deltas stay as they are, bit for bit. A client says itself how many examples it has: 50, 60 and
     10^9 become 50, 60 and 60, else the third would be the mean.

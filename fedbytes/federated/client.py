@@ -15,6 +15,7 @@ from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context
+from fedbytes.federated.plugins.stage_context import PluginState
 from fedbytes.federated.protocol.link import check_residual
 from fedbytes.federated.protocol.messages import (
     KIND_NAMES,
@@ -24,7 +25,6 @@ from fedbytes.federated.protocol.messages import (
     open_vector,
 )
 from fedbytes.federated.replica import Replica
-from fedbytes.federated.plugins.stage_context import PluginState
 from fedbytes.federated.stages.client_stages import clean, defended_loss, protect
 from fedbytes.streams import stream
 

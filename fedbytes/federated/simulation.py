@@ -5,11 +5,11 @@ from collections.abc import Callable
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.local_clients import LocalClients
+from fedbytes.federated.plugins.audit import Row
 from fedbytes.federated.protocol.channel import Channel
 from fedbytes.federated.protocol.ledger import Ledger
 from fedbytes.federated.round import run_round
 from fedbytes.federated.server.server import RoundReport, Server
-from fedbytes.federated.plugins.audit import Row
 from fedbytes.federated.stages.attackers import Attackers
 from fedbytes.federated.stages.auditors import Auditors
 from fedbytes.federated.state import State, initial_state
@@ -61,4 +61,8 @@ class Simulation:
     def audit(self) -> list[Row]:
         """Let audits examine the model; return what they found since the last call."""
         self.auditors.examine(self.state.round, self.state.model)
+        return self.heard()
+
+    def heard(self) -> list[Row]:
+        """Return what audits have found since the last call."""
         return self.auditors.take_rows()

@@ -13,13 +13,13 @@ from fedbytes.registry import bounded
 @CLEANERS.register("loss")
 @dataclass(frozen=True)
 class Loss(Cleaner):
-    """Drop a share of a client's examples, those of the largest loss (Jiang et al. 2018,
-    MentorNet; Han et al. 2018, co-teaching), anew whenever it trains.
+    """Drop a share of a client's examples, those of the largest loss, whenever it trains.
 
-    A network learns what most examples say before it learns the mislabelled ones, so in the first
-    rounds these have the larger loss. Losses 0.1, 0.2, 2.3 and 0.3 at `drop: 0.25` leave the first,
-    second and fourth example. Of n examples floor(drop * n) are dropped, and one is always left. It
-    costs one forward pass of each example.
+    The small-loss selection of MentorNet (Jiang et al. 2018, arXiv:1712.05055) and co-teaching (Han
+    et al. 2018, arXiv:1804.06872), by the model that the client was sent. A network learns what most
+    examples say before it learns the mislabelled ones, which have the larger loss until then.
+    Losses 0.1, 0.2, 2.3 and 0.3 at `drop: 0.25` leave the first, second and fourth example. Of n
+    examples floor(drop * n) are dropped. It costs one forward pass of each.
 
     Attributes:
         drop: share of the client's examples, in [0, 1).

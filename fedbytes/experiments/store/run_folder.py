@@ -1,9 +1,11 @@
 """The run store: one folder per run, written so that a kill loses at most the current round.
 
 A folder holds `config.yaml`, `provenance.json`, `partition.npz`, `rounds.jsonl` (one row per
-evaluated round), `deltas.jsonl` (one row per round: how far its clients agree), `checkpoint/`
-(the newest state, and the ledger's rows by round), and at the end `ledger.parquet`,
-`summary.json` and, last of all, `done`. A run that failed has `error.json` instead.
+evaluated round), `deltas.jsonl` (one row per round: how far its clients agree), with a cleaner
+`cleaned.jsonl` (one row per client and round: how many examples it dropped), with audits
+`audits.jsonl` (their findings), `checkpoint/` (the newest state, and the ledger's rows by round),
+and at the end `ledger.parquet`, `summary.json` and, last of all, `done`. A run that failed has
+`error.json` instead.
 """
 
 import json
@@ -16,6 +18,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+
+ROWS = ("rounds.jsonl", "deltas.jsonl", "cleaned.jsonl", "audits.jsonl")
+"""Files of rows, each of which says of which round it is."""
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -83,7 +88,9 @@ class RunFolder:
     def rewind(self, round_: int) -> None:
         """Discard a failure, and everything written after the checkpoint of `round_`."""
         (self.path / "error.json").unlink(missing_ok=True)
-        for name in ("rounds.jsonl", "deltas.jsonl"):
+        for name in ROWS:
+            if not (self.path / name).exists():
+                continue
             kept = [row for row in read_json_lines(self.path / name) if row["round"] <= round_]
             write_atomically(self.path / name, "".join(json.dumps(row) + "\n" for row in kept))
         for path in self.ledger_parts():
@@ -94,13 +101,7 @@ class RunFolder:
         """Discard everything except the configuration."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.checkpoints.mkdir(parents=True)
-        for name in (
-            "rounds.jsonl",
-            "deltas.jsonl",
-            "error.json",
-            "ledger.parquet",
-            "summary.json",
-        ):
+        for name in (*ROWS, "error.json", "ledger.parquet", "summary.json"):
             (self.path / name).unlink(missing_ok=True)
 
     def append_ledger(self, round_: int, rows: dict[str, list[Any]]) -> None:

@@ -1,8 +1,7 @@
 """MOON: a client's features are drawn to the global model's, and away from its own last ones."""
 
 from dataclasses import dataclass
-from typing import ClassVar
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch

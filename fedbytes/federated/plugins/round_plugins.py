@@ -33,6 +33,14 @@ class RoundPlugins:
     privacy: tuple[Privacy, ...] = ()
     audit: tuple[Audit, ...] = ()
 
+    @property
+    def specs(self) -> dict[str, tuple[dict[str, Any], ...]]:
+        """The canonical specifications of each section's plug-ins, defaults included."""
+        return {
+            key: tuple(registry.spec(plugin) for plugin in getattr(self, key))
+            for key, registry in ROUND_REGISTRIES.items()
+        }
+
     def refuses(
         self, algorithm: Algorithm, uplink: Link, clients_per_round: int, opens_each: bool = True
     ) -> str | None:

@@ -138,8 +138,8 @@ def _unpack(values: struct.Struct, frame: Frame) -> tuple[Any, ...]:
     """
     if len(frame.payload) != values.size:
         raise ValueError(
-            f"round {frame.round}, sender {frame.sender}: a {KIND_NAMES.get(frame.kind)} message has "
-            f"{len(frame.payload)} bytes, expected {values.size}"
+            f"round {frame.round}, sender {frame.sender}: a message of kind "
+            f"{KIND_NAMES.get(frame.kind)} has {len(frame.payload)} bytes, expected {values.size}"
         )
     return values.unpack(frame.payload)
 

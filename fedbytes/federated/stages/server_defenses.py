@@ -36,7 +36,5 @@ def defend(
                 f"{context.round} send several: take another defense or algorithm"
             )
         where = StageContext.of(context, held, f"defense {place} {defense.name}")
-        uploads, states[where.stage] = defense.uploads(
-            uploads, where, states.get(where.stage, {})
-        )
+        uploads, states[where.stage] = defense.uploads(uploads, where, states.get(where.stage, {}))
     return uploads
