@@ -60,7 +60,7 @@ class Registry(Generic[T]):
     @property
     def plural(self) -> str:
         """The kind in the plural, as `fedbytes list` and entry point groups call it."""
-        return f"{self.kind}s"
+        return self.kind[:-1] + "ies" if self.kind.endswith("y") else f"{self.kind}s"
 
     @staticmethod
     def of(cls: type) -> "Registry[Any] | None":

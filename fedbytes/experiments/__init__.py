@@ -1,7 +1,7 @@
 """Configurations, suites, sweeps and the run store.
 
-`load_results`, `load_deltas`, `load_ledger`, `load_partitions` and `load_runs` read a store into
-pandas tables; they need neither torch nor a model.
+`load_results`, `load_deltas`, `load_audits`, `load_ledger`, `load_partitions` and `load_runs` read
+a store into pandas tables; they need neither torch nor a model.
 
 Names load on first use.
 """
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from fedbytes.experiments.config.suite_file import load_suite as load_suite
     from fedbytes.experiments.execution.runner import run as run
     from fedbytes.experiments.execution.sweeps import sweep as sweep
+    from fedbytes.experiments.store.results import load_audits as load_audits
     from fedbytes.experiments.store.results import load_deltas as load_deltas
     from fedbytes.experiments.store.results import load_ledger as load_ledger
     from fedbytes.experiments.store.results import load_partitions as load_partitions

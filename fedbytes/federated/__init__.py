@@ -39,6 +39,27 @@ if TYPE_CHECKING:
     from fedbytes.federated.lora.named_tensors import pack_tensors as pack_tensors
     from fedbytes.federated.lora.named_tensors import unpack_tensors as unpack_tensors
     from fedbytes.federated.lora.subspace import Reduced as Reduced
+    from fedbytes.federated.plugins.attack import ATTACKS as ATTACKS
+    from fedbytes.federated.plugins.attack import Attack as Attack
+    from fedbytes.federated.plugins.attack import Deltas as Deltas
+    from fedbytes.federated.plugins.attack import make_attack as make_attack
+    from fedbytes.federated.plugins.audit import AUDITS as AUDITS
+    from fedbytes.federated.plugins.audit import Audit as Audit
+    from fedbytes.federated.plugins.audit import Heard as Heard
+    from fedbytes.federated.plugins.audit import Row as Row
+    from fedbytes.federated.plugins.audit import make_audit as make_audit
+    from fedbytes.federated.plugins.cleaner import CLEANERS as CLEANERS
+    from fedbytes.federated.plugins.cleaner import Cleaner as Cleaner
+    from fedbytes.federated.plugins.cleaner import make_cleaner as make_cleaner
+    from fedbytes.federated.plugins.defense import DEFENSES as DEFENSES
+    from fedbytes.federated.plugins.defense import Defense as Defense
+    from fedbytes.federated.plugins.defense import LossOf as LossOf
+    from fedbytes.federated.plugins.defense import cap_claims as cap_claims
+    from fedbytes.federated.plugins.defense import make_defense as make_defense
+    from fedbytes.federated.plugins.round_plugins import RoundPlugins as RoundPlugins
+    from fedbytes.federated.plugins.round_plugins import make_plugins as make_plugins
+    from fedbytes.federated.plugins.stage_context import PluginState as PluginState
+    from fedbytes.federated.plugins.stage_context import StageContext as StageContext
     from fedbytes.federated.protocol.channel import Channel as Channel
     from fedbytes.federated.protocol.ledger import Entry as Entry
     from fedbytes.federated.protocol.ledger import Ledger as Ledger

@@ -109,6 +109,10 @@ class ServerSession(ABC):
         """
         raise NotImplementedError(f"{type(self).__name__} has one exchange alone")
 
+    def forget(self, client: int) -> None:
+        """Drop what a client sent: a message of it was not what it should be."""
+        raise ValueError(f"{type(self).__name__} cannot go on without what client {client} sent")
+
     def messages(self, client: int) -> list[bytes]:
         """Return what a client is sent at the start of a further exchange."""
         return []
@@ -210,6 +214,9 @@ class _DecodesEach(ServerSession):
 
     def receive(self, client: int, frame: Frame) -> None:
         self.decoded[client] = self.receiver.open(client, frame)
+
+    def forget(self, client: int) -> None:
+        self.decoded.pop(client, None)
 
     def uploads(self) -> list[Upload]:
         examples = self.receiver.examples

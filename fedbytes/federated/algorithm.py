@@ -68,10 +68,16 @@ class Trained:
     loss: float
     memory: ClientMemory = field(default_factory=dict)
     announces: int | None = None
+    hostile: bool = False
+    """Whether an attack made it: then it is bound by no privacy mechanism."""
 
     def with_delta(self, delta: Tensor) -> "Trained":
         """Return the same with another delta."""
         return replace(self, delta=delta)
+
+    def as_hostile(self) -> "Trained":
+        """Return the same as the work of an attack."""
+        return replace(self, hostile=True)
 
 
 class Algorithm(Plugin, ABC):
@@ -104,6 +110,8 @@ class Algorithm(Plugin, ABC):
     and not the vector that is recovered from that."""
     searches_words: ClassVar[bool] = False
     """Whether it can find tokens of the vocabulary, which have neither gradient nor mean."""
+    trains_by_loss: ClassVar[bool] = True
+    """Whether clients minimise `model.loss`, so that a defence can put another in its place."""
 
     @property
     def needs_each(self) -> bool:

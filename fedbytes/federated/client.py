@@ -15,6 +15,7 @@ from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context
+from fedbytes.federated.plugins.stage_context import PluginState
 from fedbytes.federated.protocol.link import check_residual
 from fedbytes.federated.protocol.messages import (
     KIND_NAMES,
@@ -24,6 +25,7 @@ from fedbytes.federated.protocol.messages import (
     open_vector,
 )
 from fedbytes.federated.replica import Replica
+from fedbytes.federated.stages.client_stages import clean, defended_loss, protect
 from fedbytes.streams import stream
 
 
@@ -37,6 +39,8 @@ class ClientState:
         senders: what error feedback and momentum keep, by `Federation.memory_key`.
         guards: the state of the guard against a diverging residual, by the same keys.
         announced: the number that it announced last, None if it never did.
+        plugins: what its cleaners and privacy mechanisms keep, by their stage.
+        dropped: how many of its examples its cleaners left out when it trained last.
     """
 
     version: int = -1
@@ -44,6 +48,8 @@ class ClientState:
     senders: dict[str, SenderState] = field(default_factory=dict)
     guards: dict[str, dict[str, Any]] = field(default_factory=dict)
     announced: int | None = None
+    plugins: dict[str, PluginState] = field(default_factory=dict)
+    dropped: int = 0
 
 
 class Client:
@@ -117,12 +123,14 @@ class Client:
                 f"client {self.number} takes part in round {context.round} and holds version "
                 f"{self.state.version}: it was not brought up to date"
             )
-        examples = self.fed.parts[self.number]
         rng = stream(self.fed.seed, "batches", context.round, self.number)
         with self.clock.phase("train"):
-            trained = self.fed.algorithm.train(
-                self._context, start, examples, self.state.memory, rng
-            )
+            examples = clean(self.fed, self._context, start, self.state.plugins)
+            self.state.dropped = len(self.fed.parts[self.number]) - len(examples)
+            with defended_loss(self.fed, self._context, start):
+                trained = self.fed.algorithm.train(
+                    self._context, start, examples, self.state.memory, rng
+                )
         self.state.memory = trained.memory or self.state.memory
         return trained
 
@@ -131,6 +139,7 @@ class Client:
         for after_client in self.fed.hooks.after_client:
             where = Context(self.fed.seed, self.context.round, self.number)
             trained = trained.with_delta(after_client(trained.delta, where))
+        trained = protect(self.fed, self.context, trained, self.state.plugins)
         self._session = self.fed.aggregation.client(self)
         return self._session.begin(trained)
 
@@ -178,8 +187,8 @@ class Client:
 
     @property
     def examples(self) -> int:
-        """How many training examples the client has."""
-        return len(self.fed.parts[self.number])
+        """How many training examples the client has, less those that it dropped."""
+        return len(self.fed.parts[self.number]) - self.state.dropped
 
     def shared(self, exact: bool = False) -> Shared:
         """Return what both ends know of the client's message; without a reference if `exact`."""

@@ -14,12 +14,14 @@ from fedbytes.federated.aggregation import Aggregation, DecodeEach
 from fedbytes.federated.algorithm import Algorithm, Compatibility
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Hooks
+from fedbytes.federated.plugins.round_plugins import RoundPlugins
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import Link
 from fedbytes.federated.trainable import Trainable
 from fedbytes.streams import stream
 
 DECODE_EACH = DecodeEach()
+NO_PLUGINS = RoundPlugins()
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,7 @@ class Federation:
     broadcast: Literal["unicast", "multicast"] = "unicast"
     hooks: Hooks = field(default_factory=Hooks)
     aggregation: Aggregation = DECODE_EACH
+    plugins: RoundPlugins = NO_PLUGINS
 
     def __post_init__(self) -> None:
         self.algorithm.check(self.model)
@@ -54,7 +57,13 @@ class Federation:
             )
         partial = self.clients_per_round < holders
         joined = compatibility(self.uplink, self.downlink, partial, self.aggregation)
-        refusal = self.aggregation.refuses(self.uplink) or self.algorithm.refuses(joined)
+        refusal = (
+            self.aggregation.refuses(self.uplink)
+            or self.algorithm.refuses(joined)
+            or self.plugins.refuses(
+                self.algorithm, self.uplink, self.clients_per_round, self.aggregation.opens_each
+            )
+        )
         if refusal:
             raise ValueError(refusal)
         if self.hooks.before_aggregate and not self.aggregation.opens_each:
@@ -62,6 +71,8 @@ class Federation:
                 "a defence sees each client's upload, of which aggregation "
                 f"{self.aggregation.name!r} shows the sum alone: set aggregation.name=decode_each"
             )
+        for attack in self.plugins.attack:
+            attack.count(holders)
 
     @cached_property
     def layout(self) -> Layout:

@@ -1,7 +1,9 @@
 """The two points of the round where privacy, attacks and defences hang."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -49,3 +51,26 @@ class Hooks:
 
     after_client: tuple[AfterClient, ...] = ()
     before_aggregate: tuple[BeforeAggregate, ...] = ()
+
+    @property
+    def names(self) -> dict[str, list[str]]:
+        """The qualified names of the hooks, `module:function`, at each point that has any.
+
+        Raises:
+            ValueError: for a hook that no name stands for: a lambda, a local function, a method,
+                or a function with arguments bound to it.
+        """
+        points = {"after_client": self.after_client, "before_aggregate": self.before_aggregate}
+        return {point: [_name(hook) for hook in hooks] for point, hooks in points.items() if hooks}
+
+
+def _name(hook: Any) -> str:
+    """Return `module:function` of a hook that is found by that name."""
+    module, name = getattr(hook, "__module__", ""), getattr(hook, "__qualname__", "")
+    if not name or getattr(sys.modules.get(module), name, None) is not hook:
+        raise ValueError(
+            f"hook {name or repr(hook)} has no name that a run can be known by: define it with def "
+            "at the top of a module, or make it a registered plug-in "
+            "(docs/add-an-attack-or-defense.md)"
+        )
+    return f"{module}:{name}"

@@ -1,9 +1,11 @@
 """One federated round between a server and its clients, from top to bottom, as data travels.
 
-The server opens the round and sends each client what it lacks. Clients decode it and train; each
-delta goes through error feedback and the uplink's codec into a message. The server receives the
-messages, opens them by its `Aggregation`, aggregates, and broadcasts the update through the
-downlink's codec into its new state. Every byte goes through the channel, which books it.
+The server opens the round and sends each client what it lacks. Clients decode it and train; an
+attack may act on the deltas of hostile ones. Each delta goes through the client's privacy
+mechanisms, error feedback and the uplink's codec into a message. The server receives the messages,
+which audits hear, opens them by its `Aggregation`, applies its defences, aggregates, and broadcasts
+the update through the downlink's codec into its new state. Every byte goes through the channel,
+which books it.
 
 An aggregation may have further exchanges. In each the server sends to all whom it still awaits
 before any of them answers, so that no answer can depend on another's of the same exchange.
@@ -12,23 +14,41 @@ before any of them answers, so that no answer can depend on another's of the sam
 from fedbytes.federated.local_clients import LocalClients
 from fedbytes.federated.protocol.channel import Channel
 from fedbytes.federated.server.server import RoundReport, Server
+from fedbytes.federated.stages.attackers import Attackers
+from fedbytes.federated.stages.auditors import Auditors
 
 
-def run_round(server: Server, clients: LocalClients, channel: Channel) -> RoundReport:
+def run_round(
+    server: Server,
+    clients: LocalClients,
+    channel: Channel,
+    attackers: Attackers | None = None,
+    auditors: Auditors | None = None,
+) -> RoundReport:
     """Run the next round; the states of server and clients move forward in place.
+
+    Args:
+        server: opens the round, and closes it.
+        clients: of the federation.
+        channel: between them.
+        attackers: the hostile ones among the clients; what the federation's attacks say.
+        auditors: hear what reaches the server.
 
     Raises:
         ValueError: if a client's delta is not finite, or an error-feedback residual grows
             without bound.
     """
-    context = server.open_round()
+    attackers = attackers or Attackers(server.fed, {})
+    auditors = auditors or Auditors(server.fed, {})
+    context, held = server.open_round(), server.state.model
     for client in context.clients:
         messages = server.messages_for(client)
         clients.receive(client, channel.down(context.round, client, messages))
 
-    for client, trained in clients.train(context):
-        frames = clients.send(client, trained)
-        server.receive(client, channel.up(context.round, client, frames))
+    for client, trained in attackers.act(context, held, clients.train(context)):
+        frames = attackers.tamper(context, held, client, clients.send(client, trained))
+        arriving = channel.up(context.round, client, frames)
+        server.receive(client, auditors.hear(context, held, client, arriving, server.shared_up))
 
     for _ in range(1, server.fed.aggregation.exchanges):
         awaited = server.next_exchange()
@@ -36,5 +56,7 @@ def run_round(server: Server, clients: LocalClients, channel: Channel) -> RoundR
             messages = server.messages_for(client)
             clients.receive(client, channel.down(context.round, client, messages))
         for client in awaited:
-            server.receive(client, channel.up(context.round, client, clients.answer(client)))
+            frames = attackers.tamper(context, held, client, clients.answer(client))
+            arriving = channel.up(context.round, client, frames)
+            server.receive(client, auditors.hear(context, held, client, arriving, server.shared_up))
     return server.close_round()

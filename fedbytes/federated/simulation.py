@@ -5,10 +5,13 @@ from collections.abc import Callable
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.local_clients import LocalClients
+from fedbytes.federated.plugins.audit import Row
 from fedbytes.federated.protocol.channel import Channel
 from fedbytes.federated.protocol.ledger import Ledger
 from fedbytes.federated.round import run_round
 from fedbytes.federated.server.server import RoundReport, Server
+from fedbytes.federated.stages.attackers import Attackers
+from fedbytes.federated.stages.auditors import Auditors
 from fedbytes.federated.state import State, initial_state
 
 
@@ -48,7 +51,18 @@ class Simulation:
         self._state = state
         self.server = Server(self.fed, state.server, self.clock)
         self.clients = LocalClients(self.fed, state.clients, state.replica, self.clock)
+        self.attackers = Attackers(self.fed, state.attacks)
+        self.auditors = Auditors(self.fed, state.audits)
 
     def run_round(self) -> RoundReport:
         """Run the next round."""
-        return run_round(self.server, self.clients, self.channel)
+        return run_round(self.server, self.clients, self.channel, self.attackers, self.auditors)
+
+    def audit(self) -> list[Row]:
+        """Let audits examine the model; return what they found since the last call."""
+        self.auditors.examine(self.state.round, self.state.model)
+        return self.heard()
+
+    def heard(self) -> list[Row]:
+        """Return what audits have found since the last call."""
+        return self.auditors.take_rows()

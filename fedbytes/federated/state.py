@@ -10,6 +10,7 @@ from torch import Tensor
 
 from fedbytes.federated.client import ClientState
 from fedbytes.federated.federation import Federation
+from fedbytes.federated.plugins.stage_context import PluginState
 from fedbytes.federated.replica import Replica
 from fedbytes.federated.server.server_state import ServerState
 
@@ -17,13 +18,22 @@ _FORMAT = 2
 """Of a saved state. Version 0.1.0 saved one flat dictionary without a format; it is still read."""
 
 
+_BESIDE = ("attacks", "audits")
+"""What states of this format may lack: it came after the format."""
+
+
 @dataclass
 class State:
-    """The state of a federation: the server's, each client's, and what clients hold in step."""
+    """The state of a federation: the server's, each client's, and what clients hold in step.
+
+    `attacks` and `audits` are what those keep that stand beside the parties, by their stage.
+    """
 
     server: ServerState
     clients: dict[int, ClientState] = field(default_factory=dict)
     replica: Replica = field(default_factory=Replica)
+    attacks: dict[str, PluginState] = field(default_factory=dict)
+    audits: dict[str, PluginState] = field(default_factory=dict)
 
     @property
     def model(self) -> Tensor:
@@ -42,6 +52,8 @@ class State:
             "server": vars(self.server),
             "clients": {number: vars(client) for number, client in self.clients.items()},
             "replica": vars(self.replica),
+            "attacks": self.attacks,
+            "audits": self.audits,
             "extra": extra,
         }
         part = path.with_name(path.name + ".part")
@@ -67,7 +79,8 @@ class State:
             raise _unknown(path, f"checkpoint format {version}")
         try:
             clients = {number: ClientState(**kept) for number, kept in saved["clients"].items()}
-            state = cls(ServerState(**saved["server"]), clients, Replica(**saved["replica"]))
+            server, replica = ServerState(**saved["server"]), Replica(**saved["replica"])
+            state = cls(server, clients, replica, *(saved.get(key, {}) for key in _BESIDE))
         except (TypeError, KeyError) as error:
             raise _unknown(path, str(error)) from None
         return state, extra

@@ -2,12 +2,18 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from fedbytes.data import TASKS, Task, make_task
 from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation, make_aggregation
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, make_algorithm
 from fedbytes.federated.federation import compatibility
+from fedbytes.federated.plugins.round_plugins import (
+    ROUND_REGISTRIES,
+    RoundPlugins,
+    make_section,
+)
 from fedbytes.federated.protocol.link import Link, make_link
 from fedbytes.models import (
     ADAPTERS,
@@ -43,10 +49,11 @@ class Components:
     uplink: Link
     downlink: Link
     aggregation: Aggregation
+    plugins: RoundPlugins
 
     @property
-    def specs(self) -> dict[str, dict[str, Any]]:
-        """The canonical specification of each, defaults included."""
+    def specs(self) -> dict[str, Any]:
+        """The canonical specification of each, or a tuple of them, defaults included."""
         return {
             "task": TASKS.spec(self.task),
             "model": model_spec(self.model),
@@ -56,27 +63,37 @@ class Components:
             "uplink": self.uplink.spec,
             "downlink": self.downlink.spec,
             "aggregation": AGGREGATIONS.spec(self.aggregation),
+            **self.plugins.specs,
         }
 
-    def check_compatibility(self, partial: bool) -> None:
-        """Refuse an algorithm or an aggregation that cannot work with the other components.
+    def check_compatibility(self, clients: int, sampled: int) -> None:
+        """Refuse a component that cannot work with the others.
 
         No model is loaded for it: what only a model can tell is left to `Algorithm.held`.
 
         Args:
-            partial: whether fewer clients than there are take part in a round.
+            clients: how many there are.
+            sampled: how many of them take part in a round.
 
         Raises:
             ValueError: with its reason, in one line.
         """
         joined = replace(
-            compatibility(self.uplink, self.downlink, partial, self.aggregation),
+            compatibility(self.uplink, self.downlink, sampled < clients, self.aggregation),
             adapter=self.adapter,
             classifies=self.model.head == "linear" and self.task.kind == "classification",
         )
-        refusal = self.aggregation.refuses(self.uplink) or self.algorithm.refuses(joined)
+        refusal = (
+            self.aggregation.refuses(self.uplink)
+            or self.algorithm.refuses(joined)
+            or self.plugins.refuses(
+                self.algorithm, self.uplink, sampled, self.aggregation.opens_each
+            )
+        )
         if refusal:
             raise ValueError(refusal)
+        for attack in self.plugins.attack:
+            attack.count(clients)
 
 
 def build_components(specs: Mapping[str, Any]) -> Components:
@@ -86,11 +103,15 @@ def build_components(specs: Mapping[str, Any]) -> Components:
         ValueError: for an unknown name or field, or a value that is refused; one line that starts
             with the component's name.
     """
-    return Components(**{key: _build(key, specs[key]) for key in _MAKERS})
+    built = {key: _build(key, make, specs[key]) for key, make in _MAKERS.items()}
+    sections = {
+        key: _build(key, partial(make_section, key), specs.get(key)) for key in ROUND_REGISTRIES
+    }
+    return Components(**built, plugins=RoundPlugins(**sections))
 
 
-def _build(key: str, spec: Any) -> Any:
+def _build(key: str, make: Callable[[Any], Any], spec: Any) -> Any:
     try:
-        return _MAKERS[key](spec)
+        return make(spec)
     except ValueError as error:
         raise ValueError(f"{key}: {error}") from None

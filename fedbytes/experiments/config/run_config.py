@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from fedbytes.experiments.config.plugin_files import load_plugins
+from fedbytes.experiments.config.round_sections import SECTIONS, as_list
 from fedbytes.plugin_fields import ADDED, is_default
 from fedbytes.registry import nearest
 
@@ -66,6 +67,16 @@ class RunConfig(BaseModel):
     downlink: Spec = {"name": "fp32"}
     aggregation: Annotated[Spec, ADDED] = {"name": "decode_each"}
     """How the server gets from clients' messages to what its algorithm combines."""
+    attack: Annotated[tuple[Spec, ...], ADDED] = ()
+    """Attacks of a share of the clients; this and the next four: one plug-in, or a list."""
+    defense: Annotated[tuple[Spec, ...], ADDED] = ()
+    """Defences, in the order in which they are applied."""
+    clean: Annotated[tuple[Spec, ...], ADDED] = ()
+    """What clients drop of their own examples before they train."""
+    privacy: Annotated[tuple[Spec, ...], ADDED] = ()
+    """What clients do to their whole message before it is encoded."""
+    audit: Annotated[tuple[Spec, ...], ADDED] = ()
+    """What is found out from the bytes and the model; it changes neither."""
     rounds: int = Field(12, ge=1)
     """Federated rounds."""
     clients_per_round: int | None = Field(None, ge=1)
@@ -106,6 +117,8 @@ class RunConfig(BaseModel):
         for key, value in fields.items():
             if cls.model_fields[key].annotation == Spec and isinstance(value, str):
                 fields[key] = {"name": value}
+            elif key in SECTIONS:
+                fields[key] = as_list(value)
         return fields
 
     @property
@@ -168,8 +181,8 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
             f"clients_per_round is {config.clients_per_round}, but there are only "
             f"{split.num_clients} clients (partition.num_clients)"
         )
-    sampled = config.clients_per_round
-    components.check_compatibility(sampled is not None and sampled < split.num_clients)
+    sampled = config.clients_per_round or split.num_clients
+    components.check_compatibility(split.num_clients, sampled)
     made = config.model_copy(update=canonical)
     object.__setattr__(made, "_components", components)
     return made

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from fedbytes.experiments.config.round_sections import SECTIONS
 from fedbytes.experiments.config.run_config import RunConfig, make_config
 from fedbytes.experiments.config.target import Target, parse_target
 from fedbytes.registry import Registry, nearest
@@ -59,8 +60,8 @@ class Suite:
         """
         grid, fixed = dict(self.grid), {}
         for key, value in map(parse_override, overrides):
-            if key in grid or (isinstance(value, list) and key not in _LIST_FIELDS):
-                grid[key] = value if isinstance(value, list) else [value]
+            if key in grid or _is_axis(key, value):
+                grid[key] = value if _is_axis(key, value) else [value]
             else:
                 fixed[key] = value
         axes = [[(key, value) for value in values] for key, values in grid.items()]
@@ -89,6 +90,16 @@ _LIST_FIELDS = {
     "algorithm.ranks",
 }
 """Fields whose value is a list, so that a list is one value and not an axis."""
+
+
+def _is_axis(key: str, value: Any) -> bool:
+    """Return whether an override's value is a list of values, and not one that is a list.
+
+    Of a section, whose values are lists of plug-ins, it is if a list or null is among them.
+    """
+    if not isinstance(value, list) or key in _LIST_FIELDS:
+        return False
+    return key not in SECTIONS or any(one is None or isinstance(one, list) for one in value)
 
 
 def shipped_suites() -> dict[str, Path]:
@@ -171,6 +182,8 @@ def set_dotted(fields: dict[str, Any], key: str, value: Any) -> None:
         child = place.get(parent, default)
         if isinstance(child, str):
             child = {"name": child}
+        if isinstance(child, list) and len(child) == 1:  # the only plug-in of a section
+            child = {"name": child[0]} if isinstance(child[0], str) else child[0]
         if not isinstance(child, dict):
             raise ValueError(f"{key}: {parent!r} is {child!r}, which has no fields")
         place[parent] = dict(child)

@@ -16,6 +16,8 @@ from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.client_split import ClientSplit, split_examples
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Hooks
+from fedbytes.federated.stages.attackers import draw_attackers
+from fedbytes.federated.stages.poisoned_data import poison
 from fedbytes.models import TrainableModel, build_model, encode_task
 from fedbytes.noniid import Partition
 
@@ -59,6 +61,7 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
     split = split_examples(config, task.train.columns)
     partition = split.partition
     learned, rows = pack(task, partition.indices, config.seed)
+    learned, rows = poison(parts.plugins.attack, learned, rows, config.seed)
     model = build_model(parts.model, parts.adapter, learned, seed=config.seed)
     federation = Federation(
         model=model,
@@ -72,6 +75,7 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
         broadcast=config.broadcast,
         hooks=hooks,
         aggregation=parts.aggregation,
+        plugins=parts.plugins,
     )
     return Problem(federation, model, task, split)
 
@@ -80,7 +84,17 @@ def who_holds_what(problem: Problem) -> dict[str, Any]:
     """Return the categories of the factor and the examples of each that every client holds."""
     split = problem.split
     categories, counts = split.partition.counts(split.factor)
-    return {"categories": [str(c) for c in categories], "counts": counts.tolist()}
+    held = {"categories": [str(c) for c in categories], "counts": counts.tolist()}
+    hostile = attackers_of(problem)
+    return held | (
+        {"attackers": sorted({client for one in hostile for client in one})} if hostile else {}
+    )
+
+
+def attackers_of(problem: Problem) -> list[list[int]]:
+    """Return the hostile clients of each attack."""
+    fed = problem.federation
+    return [list(draw_attackers(one, fed.parts, fed.seed)) for one in fed.plugins.attack]
 
 
 def _holders(partition: Partition) -> int:

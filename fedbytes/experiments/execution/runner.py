@@ -8,10 +8,16 @@ from typing import Any
 import torch
 from filelock import FileLock
 
+from fedbytes.experiments.config.round_sections import SECTIONS
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.client_split import measures
 from fedbytes.experiments.execution.events import Advanced, Event, Preparing
-from fedbytes.experiments.execution.run_setup import assets_of, make_problem, who_holds_what
+from fedbytes.experiments.execution.run_setup import (
+    assets_of,
+    attackers_of,
+    make_problem,
+    who_holds_what,
+)
 from fedbytes.experiments.store.checkpoint import load_checkpoint, save_checkpoint
 from fedbytes.experiments.store.provenance import (
     forget_peak_memory,
@@ -22,9 +28,11 @@ from fedbytes.experiments.store.provenance import (
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.hooks import Hooks
+from fedbytes.federated.plugins.round_plugins import RoundPlugins
 from fedbytes.federated.protocol.ledger import Ledger
 from fedbytes.federated.server.server import RoundReport
 from fedbytes.federated.simulation import Simulation
+from fedbytes.labels import short_label
 from fedbytes.noniid import unigram_measures
 
 Listener = Callable[[Event], None]
@@ -51,16 +59,21 @@ def run(
     Args:
         config: from `make_config`.
         store: the folder that holds the runs.
-        hooks: code at the round's two hook points.
+        hooks: code at the round's two hook points; its names go into the provenance, and are no
+            part of the run's id.
         deliver: the medium that bytes cross (see `Channel`).
         on_event: called with `Preparing` and `Advanced` events.
 
     Raises:
-        ValueError: for anything that makes the run impossible.
+        ValueError: for anything that makes the run impossible, such as a folder that other hooks
+            made, or a hook without a name.
     """
-    folder = RunFolder(Path(store), config.id)
+    hooks = hooks or Hooks()
+    names, folder = hooks.names, RunFolder(Path(store), config.id)
+    folder.require_hooks(names)
     folder.create(config.model_dump(mode="json"))
     with FileLock(folder.path / ".lock"):
+        folder.require_hooks(names)
         if folder.status != "done":
             _Run(config, folder, hooks, deliver, on_event).go()
     return folder
@@ -73,7 +86,7 @@ class _Run:
         self,
         config: RunConfig,
         folder: RunFolder,
-        hooks: Hooks | None,
+        hooks: Hooks,
         deliver: Callable[[bytes], bytes],
         on_event: Listener,
     ) -> None:
@@ -83,7 +96,7 @@ class _Run:
         self.clock = Clock(saved.get("seconds"))
         with self.clock.phase("setup"):
             torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
-            self.problem = make_problem(config, hooks or Hooks())
+            self.problem = make_problem(config, hooks)
             self.problem.model.prepare(lambda *progress: on_event(Preparing(*progress)))
             self.ledger = Ledger(**saved.get("bytes", {}))
             self.simulation = Simulation(
@@ -105,7 +118,7 @@ class _Run:
         while self.state.round < self.config.rounds:
             report = self.simulation.run_round()
             row = self._evaluate(report)
-            self.folder.append_row({"round": report.round, **report.agreement}, "deltas.jsonl")
+            self._put_down(report, evaluated=row is not None)
             self._save(row)
             self.on_event(Advanced(report.round, self.ledger.total, self.metrics))
         if self.problem.model.answers:
@@ -136,11 +149,33 @@ class _Run:
                 "found": problem.split.partition.solved,
                 "heterogeneity": measures(problem.split, train.columns)
                 | unigram_measures(problem.split.partition, train.tokens, train.offsets),
-                "labels": link_labels(fed.uplink.label, fed.downlink.label),
+                "labels": link_labels(fed.uplink.label, fed.downlink.label)
+                | plugin_labels(fed.plugins),
+                **({"attackers": attackers_of(problem)} if fed.plugins.attack else {}),
+                **({"hooks": fed.hooks.names} if fed.hooks.names else {}),
             },
         )
         self.folder.write_json("holdings.json", who_holds_what(problem))
         problem.split.partition.save(self.folder.path / "partition.npz")
+
+    def _put_down(self, report: RoundReport, evaluated: bool) -> None:
+        """Write what was seen in a round beside the metrics: agreement, dropped, audits' rows."""
+        plugins, round_ = self.problem.federation.plugins, report.round
+        row: dict[str, Any] = {"round": round_, **report.agreement}
+        if plugins.attack:
+            row["dropped_messages"] = len(report.dropped)
+        if plugins.clean:
+            dropped = {c: self.state.clients[c].dropped for c in report.clients}
+            row["dropped_examples"] = sum(dropped.values())
+            for client, count in dropped.items():
+                found = {"round": round_, "client": client, "dropped": count}
+                self.folder.append_row(found, "cleaned.jsonl")
+        self.folder.append_row(row, "deltas.jsonl")
+        if plugins.audit:
+            with self.clock.phase("evaluate"):
+                found_rows = self.simulation.audit() if evaluated else self.simulation.heard()
+            for found in found_rows:
+                self.folder.append_row(found, "audits.jsonl")
 
     def _evaluate(self, report: RoundReport) -> dict[str, Any] | None:
         """Return the row of an evaluated round, None for one that is not."""
@@ -202,6 +237,12 @@ class _Run:
             "peak_memory_bytes": peak_memory_bytes(),
             **({} if gpu is None else {"peak_gpu_bytes": gpu}),
         }
+
+
+def plugin_labels(plugins: RoundPlugins) -> dict[str, str]:
+    """Return the names of what acts in the rounds, by section; of those that are not empty."""
+    sections = ((key, getattr(plugins, key)) for key in SECTIONS)
+    return {key: " + ".join(map(short_label, found)) for key, found in sections if found}
 
 
 def link_labels(uplink: str, downlink: str) -> dict[str, str]:

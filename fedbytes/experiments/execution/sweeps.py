@@ -114,6 +114,11 @@ def _sort(
     for config in configs:
         folder = RunFolder(store, config.id)
         status = folder.status
+        try:
+            folder.require_hooks({})
+        except ValueError as error:  # another run under this id, which is left as it is
+            outcome.failed[config.id] = str(error)
+            continue
         if status == "done":
             outcome.skipped.append(config.id)
         elif status == "failed" and not retry_failed:

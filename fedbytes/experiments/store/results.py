@@ -1,6 +1,7 @@
 """Reads a store into tables: all that plots and papers need."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,13 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 
+from fedbytes.experiments.config.round_sections import SECTIONS
 from fedbytes.experiments.store.run_folder import RunFolder, read_json_lines
 
 IDENTITY = [
     "run", "suite", "task", "model", "adapter", "algorithm", "codec", "uplink", "downlink",
     "partition", "alpha", "heterogeneity", "seed",
+    "attack", "defense", "clean", "privacy", "audit",
 ]  # fmt: skip
 MEASURED = [
     "round", "rounds", "up_bytes", "down_bytes", "total_bytes", "train_loss", "loss", "accuracy",
@@ -43,7 +46,8 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     """Return one row per run and evaluated round, for runs of any status.
 
     Columns: `run, suite, task, model, adapter, algorithm, codec, uplink, downlink, partition,
-    alpha, heterogeneity, seed`, then `round, rounds, up_bytes, down_bytes, total_bytes`
+    alpha, heterogeneity, seed, attack, defense, clean, privacy, audit` (the last five `none` where
+    a run has no such plug-in), then `round, rounds, up_bytes, down_bytes, total_bytes`
     (cumulative message bytes over all clients), `train_loss`, the task's metrics (`loss` and
     `accuracy, macro_f1` or `perplexity`; NaN where a task has none; others, such as
     `bits_per_byte` or `exact_match`, after all other columns where a run has them), how far the
@@ -73,6 +77,20 @@ def load_deltas(folder: str | Path) -> pd.DataFrame:
         for row in read_json_lines(run.path / "deltas.jsonl")
     ]
     return _table(rows, DELTAS)
+
+
+def load_audits(folder: str | Path) -> pd.DataFrame:
+    """Return one row per finding of the audits of every run: `run, round, audit`, and its columns.
+
+    Raises:
+        ValueError: if the folder does not exist.
+    """
+    rows = [
+        {"run": run.run} | row
+        for run in run_folders(folder)
+        for row in read_json_lines(run.path / "audits.jsonl")
+    ]
+    return _table(rows, ["run", "round", "audit"])
 
 
 def load_ledger(folder: str | Path) -> pd.DataFrame:
@@ -153,6 +171,9 @@ def _identity(run: RunFolder) -> dict[str, Any]:
     named = {"label": config["label"]} if config.get("label") else {}
     aggregation = config.get("aggregation", {}).get("name", "decode_each")
     named |= {"aggregation": aggregation} if aggregation != "decode_each" else {}
+    hooks = started.get("hooks", {})
+    if hooks:  # no part of the run's id, so its rows say it
+        named["hooks"] = ", ".join(name for names in hooks.values() for name in names)
     return {
         "run": run.run,
         "suite": config["suite"],
@@ -167,8 +188,14 @@ def _identity(run: RunFolder) -> dict[str, Any]:
         "alpha": float(alpha) if isinstance(alpha, int | float) else float("nan"),
         "heterogeneity": started.get("heterogeneity", {}).get("nmi", float("nan")),
         "seed": config["seed"],
+        **{key: labels.get(key) or _names(config.get(key, ())) for key in SECTIONS},
         **named,
     }
+
+
+def _names(section: Sequence[Mapping[str, Any]]) -> str:
+    """Return the names of a section's plug-ins; `none` if it is empty."""
+    return " + ".join(str(one["name"]) for one in section) or "none"
 
 
 def _read(run: RunFolder, name: str) -> dict[str, Any]:

@@ -1,20 +1,26 @@
 """The run store: one folder per run, written so that a kill loses at most the current round.
 
 A folder holds `config.yaml`, `provenance.json`, `partition.npz`, `rounds.jsonl` (one row per
-evaluated round), `deltas.jsonl` (one row per round: how far its clients agree), `checkpoint/`
-(the newest state, and the ledger's rows by round), and at the end `ledger.parquet`,
-`summary.json` and, last of all, `done`. A run that failed has `error.json` instead.
+evaluated round), `deltas.jsonl` (one row per round: how far its clients agree), with a cleaner
+`cleaned.jsonl` (one row per client and round: how many examples it dropped), with audits
+`audits.jsonl` (their findings), `checkpoint/` (the newest state, and the ledger's rows by round),
+and at the end `ledger.parquet`, `summary.json` and, last of all, `done`. A run that failed has
+`error.json` instead.
 """
 
 import json
 import os
 import shutil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+
+ROWS = ("rounds.jsonl", "deltas.jsonl", "cleaned.jsonl", "audits.jsonl")
+"""Files of rows, each of which says of which round it is."""
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -52,6 +58,28 @@ class RunFolder:
             return "failed"
         return "interrupted" if self.state.exists() else "waiting"
 
+    def require_hooks(self, names: Mapping[str, Sequence[str]]) -> None:
+        """Check that what is here, finished or cut, was made with the same Python hooks.
+
+        They are no part of the run's id, so another run may stand under it.
+
+        Args:
+            names: of the hooks that the run is asked for with (see `Hooks.names`).
+
+        Raises:
+            ValueError: if other hooks made it, or none.
+        """
+        path = self.path / "provenance.json"
+        if not path.exists() or not ((self.path / "done").exists() or self.state.exists()):
+            return
+        made = json.loads(path.read_text(encoding="utf-8")).get("hooks", {})
+        if made != names:
+            raise ValueError(
+                f"run {self.run} in {self.path.parent} was made {_with_hooks(made)} and is asked "
+                f"for {_with_hooks(names)}: take another store, or make the hooks registered "
+                "plug-ins, which the run's id covers (docs/add-an-attack-or-defense.md)"
+            )
+
     def append_row(self, row: dict[str, Any], name: str = "rounds.jsonl") -> None:
         """Append a round's row to a file of JSON lines."""
         with (self.path / name).open("a", encoding="utf-8") as file:
@@ -60,7 +88,9 @@ class RunFolder:
     def rewind(self, round_: int) -> None:
         """Discard a failure, and everything written after the checkpoint of `round_`."""
         (self.path / "error.json").unlink(missing_ok=True)
-        for name in ("rounds.jsonl", "deltas.jsonl"):
+        for name in ROWS:
+            if not (self.path / name).exists():
+                continue
             kept = [row for row in read_json_lines(self.path / name) if row["round"] <= round_]
             write_atomically(self.path / name, "".join(json.dumps(row) + "\n" for row in kept))
         for path in self.ledger_parts():
@@ -71,13 +101,7 @@ class RunFolder:
         """Discard everything except the configuration."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
         self.checkpoints.mkdir(parents=True)
-        for name in (
-            "rounds.jsonl",
-            "deltas.jsonl",
-            "error.json",
-            "ledger.parquet",
-            "summary.json",
-        ):
+        for name in (*ROWS, "error.json", "ledger.parquet", "summary.json"):
             (self.path / name).unlink(missing_ok=True)
 
     def append_ledger(self, round_: int, rows: dict[str, list[Any]]) -> None:
@@ -113,6 +137,12 @@ class RunFolder:
         self.write_json("summary.json", summary)
         (self.path / "done").touch()
         shutil.rmtree(self.checkpoints)
+
+
+def _with_hooks(names: Mapping[str, Sequence[str]]) -> str:
+    """Return `with hooks …` or `without hooks`."""
+    found = [f"{point} {', '.join(hooks)}" for point, hooks in names.items()]
+    return f"with hooks {'; '.join(found)}" if found else "without hooks"
 
 
 def read_json_lines(path: Path) -> list[dict[str, Any]]:

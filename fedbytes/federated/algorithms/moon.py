@@ -1,7 +1,7 @@
 """MOON: a client's features are drawn to the global model's, and away from its own last ones."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ class Moon(Averaging):
     as well. A client's first turn has no last model and is FedAvg's. The loss that is reported
     includes the term. A step costs two more forward passes.
     """
+
+    trains_by_loss: ClassVar[bool] = False
 
     mu: float = bounded(1.0, least=0)
     """Weight of the contrastive term; 0 is FedAvg."""

@@ -2,6 +2,7 @@
 
 import math
 import struct
+from typing import Any
 
 from torch import Tensor
 
@@ -91,7 +92,7 @@ def frame_seed(seed: int, shared: Shared) -> Frame:
 
 def open_seed(frame: Frame) -> int:
     """Return the seed in a received frame."""
-    return int(_SEED.unpack(frame.payload)[0])
+    return int(_unpack(_SEED, frame)[0])
 
 
 def frame_announcement(number: int, shared: Shared) -> Frame:
@@ -101,7 +102,7 @@ def frame_announcement(number: int, shared: Shared) -> Frame:
 
 def open_announcement(frame: Frame) -> int:
     """Return the number in a received announcement."""
-    return int(_ANNOUNCEMENT.unpack(frame.payload)[0])
+    return int(_unpack(_ANNOUNCEMENT, frame)[0])
 
 
 def frame_metrics(examples: int, loss: float, shared: Shared) -> Frame:
@@ -115,7 +116,7 @@ def open_metrics(frame: Frame) -> tuple[int, float]:
     Raises:
         ValueError: if they cannot be: no examples, or a loss that is not finite.
     """
-    examples, loss = _METRICS.unpack(frame.payload)
+    examples, loss = _unpack(_METRICS, frame)
     if examples < 1 or not math.isfinite(loss):
         raise ValueError(
             f"round {frame.round}, client {frame.sender}: training loss {loss} on {examples} "
@@ -127,6 +128,20 @@ def open_metrics(frame: Frame) -> tuple[int, float]:
 def frame_exchange(payload: bytes, shared: Shared) -> Frame:
     """Return the frame of what an aggregation sends in an exchange of its own."""
     return _frame("exchange", _NO_CODEC, shared, payload)
+
+
+def _unpack(values: struct.Struct, frame: Frame) -> tuple[Any, ...]:
+    """Return the numbers of a payload.
+
+    Raises:
+        ValueError: if it has another length than they take.
+    """
+    if len(frame.payload) != values.size:
+        raise ValueError(
+            f"round {frame.round}, sender {frame.sender}: a message of kind "
+            f"{KIND_NAMES.get(frame.kind)} has {len(frame.payload)} bytes, expected {values.size}"
+        )
+    return values.unpack(frame.payload)
 
 
 def _frame(kind: str, codec: int, shared: Shared, payload: bytes) -> Frame:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from fedbytes.compression.frame import Frame
@@ -12,7 +13,7 @@ from fedbytes.compression.summable import Integers, as_summable
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
-from fedbytes.federated.hooks import Context
+from fedbytes.federated.hooks import Context, Upload
 from fedbytes.federated.protocol.channel import SERVER, Message
 from fedbytes.federated.protocol.link import Link, check_residual
 from fedbytes.federated.protocol.messages import (
@@ -27,20 +28,26 @@ from fedbytes.federated.server.catch_up import CatchUp, remember_update
 from fedbytes.federated.server.delta_geometry import delta_geometry
 from fedbytes.federated.server.fresh_state import FreshStates
 from fedbytes.federated.server.server_state import ServerState
+from fedbytes.federated.stages.server_defenses import defend
 
 
 @dataclass(frozen=True)
 class RoundReport:
     """What the server learned in a round: who took part, and their mean training loss.
 
-    `train_loss` is None where no client said its own. `agreement` is the geometry of the deltas
-    that the server decoded (see `delta_geometry`).
+    Attributes:
+        round: the round that has ended.
+        clients: who took part.
+        train_loss: their mean, weighted by examples; None where no client said its own.
+        agreement: the geometry of the deltas that it decoded (see `delta_geometry`).
+        dropped: clients of whom a message was malformed, so that nothing of theirs was used.
     """
 
     round: int
     clients: list[int]
     train_loss: float | None
     agreement: dict[str, float]
+    dropped: tuple[int, ...] = ()
 
 
 class Server:
@@ -61,6 +68,7 @@ class Server:
         self.context = fed.context(state.round + 1, state.announced)
         self.examples: dict[int, int] = {}
         self._losses: dict[int, float] = {}
+        self._dropped: set[int] = set()
         self._exchange = 0
         self._made: dict[bytes, Message] = {}
         self._session = fed.aggregation.server(self)
@@ -87,21 +95,46 @@ class Server:
     def receive(self, client: int, frames: Iterable[bytes]) -> None:
         """Take a client's messages of the exchange in.
 
+        Where clients may be hostile, one that sends a malformed message is dropped from the round:
+        nothing that it sent is used. Its bytes have crossed all the same.
+
         Raises:
             ValueError: for a message that is damaged, of another sender or round, or not of the
-                run's configuration.
+                run's configuration, in a run without an attack.
         """
+        before = self.context
         for data in frames:
-            frame = Frame.unpack(data, round=self.context.round, sender=client)
-            kind = KIND_NAMES.get(frame.kind)
-            if kind == "announcement":
-                check_layout(frame, self.shared_up(client))
-                number = open_announcement(frame)
-                self.context = self.context.with_announcement(client, number)
-            elif kind == "metrics":
-                self.examples[client], self._losses[client] = open_metrics(frame)
-            else:
-                self._session.receive(client, frame)
+            if client in self._dropped:
+                continue  # asked for, so that it crosses
+            try:
+                self._take(client, data)
+            except ValueError:
+                if not self.fed.plugins.attack:
+                    raise
+                self._drop(client, before)
+        silent = client not in self.examples and self.fed.aggregation.opens_each
+        if self.fed.plugins.attack and silent:
+            self._drop(client, before)
+
+    def _take(self, client: int, data: bytes) -> None:
+        frame = Frame.unpack(data, round=self.context.round, sender=client)
+        kind = KIND_NAMES.get(frame.kind)
+        if kind == "announcement":
+            check_layout(frame, self.shared_up(client))
+            number = open_announcement(frame)
+            self.context = self.context.with_announcement(client, number)
+        elif kind == "metrics":
+            self.examples[client], self._losses[client] = open_metrics(frame)
+        else:
+            self._session.receive(client, frame)
+
+    def _drop(self, client: int, before: RoundContext) -> None:
+        """Forget what a client sent in this round; `before` is the context before it did."""
+        self._dropped.add(client)
+        self._session.forget(client)
+        self.examples.pop(client, None)
+        self._losses.pop(client, None)
+        self.context = before
 
     def _message(self, data: bytes) -> Message:
         """Return a message of the exchange: what several are sent is one, for a multicast."""
@@ -123,18 +156,45 @@ class Server:
         fed, state, context = self.fed, self.state, self.context
         with self.clock.phase("aggregate"):
             uploads = self._session.uploads()
-            train_loss = self._train_loss()
-            geometry = delta_geometry(uploads) if self._comparable() else {}
+            geometry = delta_geometry(uploads) if uploads and self._comparable() else {}
             for before_aggregate in fed.hooks.before_aggregate:
                 uploads = before_aggregate(uploads, Context(fed.seed, context.round, -1))
-            update, state.optimizer = fed.algorithm.combine(
-                context, state.model, uploads, state.optimizer
-            )
-        if fed.algorithm.downloads == "updates":
-            update = self._broadcast(update)
-        state.model = fed.algorithm.apply(context, state.model, update)
+            uploads = defend(fed, context, state.model, uploads, state.defenses)
+            update = self._combine(uploads)
+        self._move(update)
         state.round, state.announced = context.round, dict(context.announced)
-        return RoundReport(context.round, list(context.clients), train_loss, geometry)
+        return RoundReport(
+            context.round,
+            list(context.clients),
+            self._train_loss(),
+            geometry,
+            tuple(sorted(self._dropped)),
+        )
+
+    def _combine(self, uploads: list[Upload]) -> Tensor | None:
+        """Return the update that the algorithm makes; None if there is nothing to make it of."""
+        if not uploads:
+            return None
+        update, self.state.optimizer = self.fed.algorithm.combine(
+            self.context, self.state.model, uploads, self.state.optimizer
+        )
+        return update
+
+    def _move(self, update: Tensor | None) -> None:
+        """Broadcast the update, and move the model by what clients will decode."""
+        fed, state, context = self.fed, self.state, self.context
+        if fed.algorithm.downloads == "updates":
+            nothing = torch.zeros(fed.algorithm.down(context).numel)
+            update = self._broadcast(nothing if update is None else update)
+        if update is not None:
+            state.model = fed.algorithm.apply(context, state.model, update)
+
+    def _train_loss(self) -> float | None:
+        """Return the mean of the losses that clients sent, weighted by their examples."""
+        if not self._losses:
+            return None
+        weights = [self.examples[client] for client in self._losses]
+        return float(np.average(list(self._losses.values()), weights=weights))
 
     @property
     def uplink(self) -> Link:
@@ -166,6 +226,8 @@ class Server:
         known = self.state.estimates.get(client, {})
         with self.clock.phase("decode"):
             delta = link.receive(open_vector(frame, link.codec, shared), known.get(key))
+        if self.fed.plugins.attack and not bool(torch.isfinite(delta).all()):
+            raise ValueError(f"round {shared.round}, client {client}: a delta that is not finite")
         if link.estimates:
             self.state.estimates[client] = known | {key: delta}
         return delta
@@ -179,13 +241,6 @@ class Server:
         with self.clock.phase("decode"):
             codec = as_summable(self.fed.uplink.codec)
             return open_integers(frame, codec, self.shared_up(client))
-
-    def _train_loss(self) -> float | None:
-        """Return the mean of the losses that clients sent, weighted by their examples."""
-        if not self._losses:
-            return None
-        weights = [self.examples[client] for client in self._losses]
-        return float(np.average(list(self._losses.values()), weights=weights))
 
     def _comparable(self) -> bool:
         """Return whether the server saw each delta, and all in one layout."""

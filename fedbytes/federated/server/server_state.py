@@ -6,6 +6,7 @@ from typing import Any
 from torch import Tensor
 
 from fedbytes.compression.error_feedback import SenderState
+from fedbytes.federated.plugins.stage_context import PluginState
 
 
 @dataclass
@@ -25,6 +26,7 @@ class ServerState:
         estimates: what is kept of each client where the uplink sends differences (EF21), by
             client and `Federation.memory_key`.
         announced: the number that each client announced last, of those who ever did.
+        defenses: what the defences keep, by their stage.
         encode_seconds: what encoding the newest update took; booked where it is first sent.
     """
 
@@ -39,3 +41,4 @@ class ServerState:
     estimates: dict[int, dict[str, Tensor]] = field(default_factory=dict)
     announced: dict[int, int] = field(default_factory=dict)
     encode_seconds: float = 0.0
+    defenses: dict[str, PluginState] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Audits, one file each."""

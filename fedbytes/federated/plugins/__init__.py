@@ -1,0 +1,1 @@
+"""What attacks, defences, cleaners and audits are: base classes and their registries."""

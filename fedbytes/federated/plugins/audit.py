@@ -1,0 +1,111 @@
+"""What an audit is: it looks at the bytes and at the model, and changes nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from fedbytes.compression.frame import Frame
+from fedbytes.compression.layout import Shared
+from fedbytes.federated.plugins.stage_context import PluginState, StageContext
+from fedbytes.federated.protocol.link import Link
+from fedbytes.federated.protocol.messages import KIND_NAMES, open_vector
+from fedbytes.plugin_fields import Plugin
+from fedbytes.registry import Registry
+
+Row = dict[str, Any]
+"""A finding, plain values by column; the audit's name and the round are added to it."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A client's message as it reached the server: what anyone on the line could have.
+
+    Attributes:
+        client: who sent it.
+        data: the bytes.
+        shared: what both ends know of it.
+        uplink: the link that it came over.
+    """
+
+    client: int
+    data: bytes
+    shared: Shared
+    uplink: Link
+
+    @cached_property
+    def frame(self) -> Frame:
+        """The message, opened.
+
+        Raises:
+            ValueError: if it is damaged.
+        """
+        return Frame.unpack(self.data)
+
+    @property
+    def kind(self) -> str:
+        """`delta`, `metrics`, `announcement` or `exchange`; `malformed` if it is damaged."""
+        try:
+            return KIND_NAMES.get(self.frame.kind, "malformed")
+        except ValueError:
+            return "malformed"
+
+    def decode(self) -> Tensor:
+        """Return what the codec makes of a delta [numel]; a difference where the link is EF21.
+
+        Raises:
+            ValueError: if it does not decode.
+        """
+        return open_vector(self.frame, self.uplink.codec, self.shared)
+
+
+@dataclass(frozen=True)
+class Audit(Plugin):
+    """An audit; its fields are its configuration.
+
+    It hears what clients send and may examine the model after an evaluation, and says what it
+    found in rows. A run with audits has the same model and the same bytes as one without.
+    """
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    """Fields that the contract is checked with, a set for each way of working."""
+
+    def hear(
+        self, heard: Heard, context: StageContext, state: PluginState
+    ) -> tuple[list[Row], PluginState]:
+        """Return what a message gives away, and the next state.
+
+        Args:
+            heard: the message.
+            context: the server's; `held` is what clients held when they trained.
+            state: what the audit keeps.
+        """
+        return [], state
+
+    def examine(self, context: StageContext, state: PluginState) -> tuple[list[Row], PluginState]:
+        """Return what the model gives away, and the next state; after an evaluation.
+
+        Args:
+            context: of the round that has ended; its model holds `held`, the newest state.
+            state: what the audit keeps.
+        """
+        return [], state
+
+
+AUDITS: Registry[Audit] = Registry(
+    "audit",
+    Audit,
+    "fedbytes.audits",
+    contract="fedbytes.federated.testing.audit_contract:check_audit",
+)
+
+
+def make_audit(spec: str | Mapping[str, Any] | Audit, **fields: Any) -> Audit:
+    """Build an audit from its name and fields.
+
+    Raises:
+        ValueError: for an unknown name or field, or a value out of range.
+    """
+    return AUDITS.make(spec, **fields)

@@ -1,0 +1,54 @@
+"""What a cleaner is: before a client trains, it drops some of the client's own examples."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.federated.plugins.stage_context import PluginState, StageContext
+from fedbytes.plugin_fields import Plugin
+from fedbytes.registry import Registry
+
+
+@dataclass(frozen=True)
+class Cleaner(Plugin, ABC):
+    """A cleaner; its fields are its configuration.
+
+    Every client cleans, also one whose data an attack has poisoned: it does not know.
+    """
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
+    """Fields that the contract is checked with, a set for each way of working."""
+    uses_model: ClassVar[bool] = True
+    """Whether it asks the model that the client was sent, and so needs clients to hold it."""
+
+    @abstractmethod
+    def clean(
+        self, indices: np.ndarray, context: StageContext, state: PluginState
+    ) -> tuple[np.ndarray, PluginState]:
+        """Return the examples to train on, some of `indices`, in every round that it trains in.
+
+        Args:
+            indices: the client's examples, int64, or what the cleaner before this one kept.
+            context: of the client; its model holds what the client was sent.
+            state: what the cleaner keeps on this client.
+        """
+
+
+CLEANERS: Registry[Cleaner] = Registry(
+    "cleaner",
+    Cleaner,  # type: ignore[type-abstract]
+    "fedbytes.defenses.cleaners",
+    contract="fedbytes.federated.testing.cleaner_contract:check_cleaner",
+)
+
+
+def make_cleaner(spec: str | Mapping[str, Any] | Cleaner, **fields: Any) -> Cleaner:
+    """Build a cleaner from its name and fields.
+
+    Raises:
+        ValueError: for an unknown name or field, or a value out of range.
+    """
+    return CLEANERS.make(spec, **fields)

@@ -1,0 +1,127 @@
+"""The plug-ins of a run's rounds, and what they cannot be joined with."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fedbytes.federated.algorithm import Algorithm
+from fedbytes.federated.plugins.attack import ATTACKS, Attack
+from fedbytes.federated.plugins.audit import AUDITS, Audit
+from fedbytes.federated.plugins.cleaner import CLEANERS, Cleaner
+from fedbytes.federated.plugins.defense import DEFENSES, Defense
+from fedbytes.federated.protocol.link import NO_MEMORY, Link
+from fedbytes.privacy import PRIVACY, Privacy
+from fedbytes.registry import Registry
+
+ROUND_REGISTRIES: dict[str, Registry[Any]] = {
+    "attack": ATTACKS,
+    "defense": DEFENSES,
+    "clean": CLEANERS,
+    "privacy": PRIVACY,
+    "audit": AUDITS,
+}
+"""The registry of each section of a run's configuration that says what acts in its rounds."""
+
+
+@dataclass(frozen=True)
+class RoundPlugins:
+    """What acts in the rounds of a run, in order; named as the configuration's sections."""
+
+    attack: tuple[Attack, ...] = ()
+    defense: tuple[Defense, ...] = ()
+    clean: tuple[Cleaner, ...] = ()
+    privacy: tuple[Privacy, ...] = ()
+    audit: tuple[Audit, ...] = ()
+
+    @property
+    def specs(self) -> dict[str, tuple[dict[str, Any], ...]]:
+        """The canonical specifications of each section's plug-ins, defaults included."""
+        return {
+            key: tuple(registry.spec(plugin) for plugin in getattr(self, key))
+            for key, registry in ROUND_REGISTRIES.items()
+        }
+
+    def refuses(
+        self, algorithm: Algorithm, uplink: Link, clients_per_round: int, opens_each: bool = True
+    ) -> str | None:
+        """Return why they cannot work with the rest of a run, or None.
+
+        Args:
+            algorithm: of the run.
+            uplink: from clients to the server.
+            clients_per_round: how many take part in a round.
+            opens_each: whether the server sees each client's delta.
+        """
+        return (
+            self._refuses_rules(clients_per_round, opens_each)
+            or self._refuses_algorithm(algorithm)
+            or self._refuses_memory(uplink)
+        )
+
+    def _refuses_rules(self, clients_per_round: int, opens_each: bool) -> str | None:
+        for defense in self.defense:
+            if "uploads" not in defense.stages:
+                continue
+            if defense.needs_each and not opens_each:
+                return (
+                    f"defense {defense.name!r} needs each client's delta, and this aggregation "
+                    "shows the server their sum alone: leave out one of the two"
+                )
+            if clients_per_round < defense.least_clients:
+                return (
+                    f"defense {defense.name!r} needs at least {defense.least_clients} clients a "
+                    f"round, got {clients_per_round}: raise clients_per_round"
+                )
+        return None
+
+    def _refuses_algorithm(self, algorithm: Algorithm) -> str | None:
+        for defense in self.defense:
+            if "loss" in defense.stages and not algorithm.trains_by_loss:
+                return (
+                    f"defense {defense.name!r} changes the loss that clients minimise, and "
+                    f"algorithm {algorithm.name!r} has one of its own: take another algorithm"
+                )
+        for cleaner in self.clean:
+            if cleaner.uses_model and algorithm.downloads == "state":
+                return (
+                    f"cleaner {cleaner.name!r} asks the model that clients hold, and algorithm "
+                    f"{algorithm.name!r} leaves them none: take one that sends updates"
+                )
+        return None
+
+    def _refuses_memory(self, uplink: Link) -> str | None:
+        if uplink.memory == NO_MEMORY:
+            return None
+        for mechanism in self.privacy:
+            if mechanism.bounds_what_is_sent:
+                return (
+                    f"privacy {mechanism.name!r} bounds what is sent, and the uplink's error "
+                    "feedback or momentum adds to it afterwards: set uplink.error_feedback=false "
+                    "and leave out its momentum"
+                )
+        return None
+
+
+Section = str | Mapping[str, Any] | Sequence[Any] | None
+"""One plug-in by name or specification, several in a list, or none."""
+
+
+def make_plugins(**sections: Section) -> RoundPlugins:
+    """Build the plug-ins of a run: `make_plugins(attack="sign_flip", defense=[{…}, {…}])`.
+
+    Raises:
+        ValueError: for an unknown name or field, or a value that a plug-in refuses.
+    """
+    return RoundPlugins(**{key: make_section(key, given) for key, given in sections.items()})
+
+
+def make_section(key: str, given: Section) -> tuple[Any, ...]:
+    """Build the plug-ins of one section.
+
+    Raises:
+        ValueError: for an unknown name or field, or a value that a plug-in refuses.
+    """
+    if given is None:
+        return ()
+    several = given if isinstance(given, list | tuple) else (given,)
+    return tuple(ROUND_REGISTRIES[key].make(spec) for spec in several)

@@ -1,0 +1,44 @@
+"""Where in a run a plug-in is called, and what it may know there."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from fedbytes.federated.context import RoundContext
+from fedbytes.streams import stream
+
+PluginState = dict[str, Any]
+"""What a plug-in keeps between its calls: tensors and plain values, checkpointed with the run."""
+
+
+@dataclass(frozen=True)
+class StageContext(RoundContext):
+    """A round's context, what is held in it, and the plug-in's own randomness.
+
+    Attributes:
+        held: what every client holds that has all updates [synced_layout(model).numel].
+        stage: the plug-in and its place in the configuration, such as `attack 0 sign_flip`; its
+            randomness is drawn from a stream of that name, which nobody else opens.
+    """
+
+    held: Tensor = field(kw_only=True)
+    stage: str = field(kw_only=True)
+
+    @classmethod
+    def of(cls, context: RoundContext, held: Tensor, stage: str) -> "StageContext":
+        """Return what the plug-in `stage` may know in a round."""
+        return cls(**vars(context), held=held, stage=stage)
+
+    def rng(self) -> np.random.Generator:
+        """Return randomness of this plug-in alone, of the round and of the client, if it has one.
+
+        It is the same when the run is resumed, and no message carries what it is drawn from.
+        """
+        return stage_rng(self, self.stage)
+
+
+def stage_rng(context: RoundContext, stage: str) -> np.random.Generator:
+    """Return the randomness of a stage in a round, and of the client that the context is of."""
+    return stream(context.seed, stage, context.round, context.client + 1)

@@ -1,0 +1,1 @@
+"""Where the round calls its plug-ins, and what they keep."""

@@ -1,0 +1,95 @@
+"""The hostile clients of a run: who they are, and what they send instead."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedbytes.federated.algorithm import Trained
+from fedbytes.federated.context import RoundContext
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.plugins.attack import Attack, Deltas
+from fedbytes.federated.plugins.stage_context import PluginState, StageContext
+from fedbytes.streams import stream
+
+
+def draw_attackers(attack: Attack, parts: Sequence[np.ndarray], seed: int) -> tuple[int, ...]:
+    """Return who attacks, sorted: clients that hold examples, in an order that the seed draws.
+
+    Raises:
+        ValueError: if the attack's share is none of them, or all.
+    """
+    holders = np.array([client for client, part in enumerate(parts) if len(part)])
+    order = stream(seed, "attack").permutation(holders)
+    return tuple(sorted(order[: attack.count(len(holders))].tolist()))
+
+
+class Attackers:
+    """The attacks of a run in its rounds.
+
+    Args:
+        fed: the federation.
+        states: what each attack keeps, changed in place.
+    """
+
+    def __init__(self, fed: Federation, states: dict[str, PluginState]) -> None:
+        self.states = states
+        self.attacks = [
+            (attack, f"attack {place} {attack.name}", draw_attackers(attack, fed.parts, fed.seed))
+            for place, attack in enumerate(fed.plugins.attack)
+        ]
+
+    def act(
+        self, context: RoundContext, held: Tensor, trained: Iterable[tuple[int, Trained]]
+    ) -> Iterator[tuple[int, Trained]]:
+        """Yield each client of the round with what it will send.
+
+        Only where an attack changes updates are all deltas of the round held at once; else each
+        client trains when the one before has sent.
+        """
+        acting = [
+            (attack, stage, present)
+            for attack, stage, hostile in self.attacks
+            if "act" in attack.stages and attack.active(context.round)
+            if (present := tuple(c for c in context.clients if c in hostile))
+        ]
+        if not acting:
+            yield from trained
+            return
+        deltas = dict(trained)
+        for attack, stage, present in acting:
+            where = StageContext.of(context, held, stage)
+            deltas = deltas | self._act(attack, deltas, present, where)
+        yield from deltas.items()
+
+    def _act(
+        self, attack: Attack, deltas: Deltas, present: tuple[int, ...], context: StageContext
+    ) -> Deltas:
+        known = deltas if attack.knowledge == "all" else {c: deltas[c] for c in present}
+        if attack.one_layout and len({one.delta.shape for one in known.values()}) > 1:
+            raise ValueError(
+                f"attack {attack.name!r} needs deltas of one layout, and clients of round "
+                f"{context.round} send several: take another attack or algorithm"
+            )
+        state = self.states.get(context.stage, {})
+        made, self.states[context.stage] = attack.act(dict(known), present, context, state)
+        return {c: self._hostile(attack, c, deltas[c], made[c]) for c in present if c in made}
+
+    def _hostile(self, attack: Attack, client: int, honest: Trained, made: Trained) -> Trained:
+        if made.delta.shape != honest.delta.shape or not bool(torch.isfinite(made.delta).all()):
+            raise ValueError(
+                f"attack {attack.name!r} made a delta of client {client} that no codec takes: not "
+                f"finite, or not of {len(honest.delta)} numbers; such bytes are for its `tamper`"
+            )
+        return made.as_hostile()
+
+    def tamper(
+        self, context: RoundContext, held: Tensor, client: int, frames: list[bytes]
+    ) -> list[bytes]:
+        """Return what a client puts on the wire."""
+        for attack, stage, hostile in self.attacks:
+            if client in hostile and "tamper" in attack.stages and attack.active(context.round):
+                where = StageContext.of(context.for_client(client), held, stage)
+                frames = attack.tamper(client, frames, where)
+        return frames

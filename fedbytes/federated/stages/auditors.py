@@ -1,0 +1,79 @@
+"""The audits of a run: they hear what arrives, and what they find is put down beside the run."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+
+from torch import Tensor
+
+from fedbytes.compression.layout import Shared
+from fedbytes.federated.context import RoundContext
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.plugins.audit import Heard, Row
+from fedbytes.federated.plugins.stage_context import PluginState, StageContext
+
+
+class Auditors:
+    """The audits of a run in its rounds.
+
+    They are given copies of what the round computes with, so that they can change nothing.
+
+    Args:
+        fed: the federation.
+        states: what each audit keeps, changed in place.
+    """
+
+    def __init__(self, fed: Federation, states: dict[str, PluginState]) -> None:
+        self.fed, self.states = fed, states
+        self.audits = [
+            (audit, f"audit {place} {audit.name}") for place, audit in enumerate(fed.plugins.audit)
+        ]
+        self._rows: list[Row] = []
+
+    def hear(
+        self,
+        context: RoundContext,
+        held: Tensor,
+        client: int,
+        frames: Iterable[bytes],
+        shared_up: Callable[[int], Shared],
+    ) -> Iterator[bytes]:
+        """Hand what arrives from a client on to the server, and let audits hear it.
+
+        Args:
+            context: the server's.
+            held: what clients hold.
+            client: who sent it.
+            frames: its messages.
+            shared_up: what both ends know of a client's message, by what it announced before.
+        """
+        for data in frames:
+            shared = shared_up(client) if self.audits else None
+            yield data
+            if shared is not None:
+                self._hear(context, held, client, bytes(data), shared)
+
+    def _hear(
+        self, context: RoundContext, held: Tensor, client: int, data: bytes, shared: Shared
+    ) -> None:
+        for audit, stage in self.audits:
+            reference = None if shared.reference is None else shared.reference.clone()
+            heard = Heard(client, data, replace(shared, reference=reference), self.fed.uplink)
+            where = StageContext.of(context, held.clone(), stage)
+            rows, self.states[stage] = audit.hear(heard, where, self.states.get(stage, {}))
+            self._put_down(audit.name, context.round, rows)
+
+    def examine(self, round_: int, held: Tensor) -> None:
+        """Let audits examine the model after a round; it is left with `held`."""
+        for audit, stage in self.audits:
+            context = StageContext.of(self.fed.context(round_), held.clone(), stage)
+            self.fed.algorithm.load(self.fed.model, held)
+            rows, self.states[stage] = audit.examine(context, self.states.get(stage, {}))
+            self._put_down(audit.name, round_, rows)
+
+    def take_rows(self) -> list[Row]:
+        """Return what was found since the last call."""
+        rows, self._rows = self._rows, []
+        return rows
+
+    def _put_down(self, name: str, round_: int, rows: list[Row]) -> None:
+        self._rows += [{"round": round_, "audit": name, **row} for row in rows]

@@ -1,0 +1,110 @@
+"""A small federation whose rounds have a plug-in, and what is asked of plug-ins of every kind."""
+
+import copy
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from fedbytes.federated.algorithm import Trained, make_algorithm
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.plugins.round_plugins import RoundPlugins
+from fedbytes.federated.plugins.stage_context import StageContext
+from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.state import State
+from fedbytes.federated.testing.bench_federation import same
+from fedbytes.federated.testing.strict_client import Rehearsal
+from fedbytes.federated.testing.tiny_models import EXAMPLES, TinyRegression
+from fedbytes.streams import stream
+from fedbytes.testing import no_global_random, require
+
+CLIENTS, ROUNDS = 10, 4
+
+
+def federation(plugins: RoundPlugins, uplink: Any = "fp32") -> Federation:
+    """Return a federation of ten clients, all of whom take part, on a regression."""
+    return Federation(
+        model=TinyRegression(),
+        parts=[np.arange(c, EXAMPLES, CLIENTS) for c in range(CLIENTS)],
+        algorithm=make_algorithm("fedavg", local_steps=2, learning_rate=0.05),
+        uplink=make_link(uplink),
+        downlink=make_link("fp32"),
+        clients_per_round=CLIENTS,
+        plugins=plugins,
+    )
+
+
+def stage_context(stage: str, client: int = -1, round_: int = 2) -> StageContext:
+    """Return the context of a stage, with what is held before the first round."""
+    fed = federation(RoundPlugins())
+    context = fed.context(round_)
+    context = context if client < 0 else context.for_client(client)
+    return StageContext.of(context, fed.algorithm.initial(fed.model, 0), stage)
+
+
+def draw_uploads(purpose: str) -> list[Upload]:
+    """Return uploads of ten clients that agree by half, each of other length and weight."""
+    numel, rng = TinyRegression().layout.numel, stream(0, f"check {purpose}")
+    common = rng.normal(size=numel)
+    deltas = [
+        torch.tensor((common + rng.normal(size=numel)) * (1 + c / CLIENTS), dtype=torch.float32)
+        for c in range(CLIENTS)
+    ]
+    return [Upload(c, delta, 20 + c) for c, delta in enumerate(deltas)]
+
+
+def draw_deltas(purpose: str) -> dict[int, Trained]:
+    """Return the same as what training gave."""
+    return {upload.client: Trained(upload.delta, 0.5) for upload in draw_uploads(purpose)}
+
+
+def check_pure(call: Callable[..., Any], *inputs: Any) -> Any:
+    """Check that a stage changes nothing that it is given, and is a function of it.
+
+    Returns:
+        what it gives.
+    """
+    given = copy.deepcopy(inputs)
+    with no_global_random():
+        first = call(*given)
+    require(same(_plain(given), _plain(inputs)), "it changes what it is given")
+    second = call(*copy.deepcopy(inputs))
+    alike = same(_plain(first), _plain(second))
+    require(alike, "the same inputs give other outputs the second time")
+    return first
+
+
+def _plain(value: Any) -> Any:
+    """Return what can be compared of a stage's inputs or outputs: of a context, what is held."""
+    if isinstance(value, StageContext):
+        return value.held
+    if isinstance(value, Upload | Trained):
+        return {key: _plain(one) for key, one in vars(value).items()}
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def check_checkpoint(plugins: RoundPlugins) -> str:
+    """Check that a run that is cut, saved and taken up ends the same, bit for bit."""
+    whole, cut = Rehearsal(federation(plugins)).go(ROUNDS), Rehearsal(federation(plugins))
+    cut.go(ROUNDS // 2)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "state.pt"
+        try:
+            cut.state.save(path, {})
+            state, _ = State.load(path)
+        except Exception as error:
+            require(False, f"its state is not tensors and plain values: {error}")
+    fed = replace(federation(plugins), plugins=copy.deepcopy(plugins))
+    rest = Rehearsal(fed, state).go(ROUNDS - ROUNDS // 2)
+    require(torch.equal(rest.state.model, whole.state.model), "it ends with another model")
+    require(cut.crossed + rest.crossed == whole.crossed, "other bytes cross")
+    rows = cut.heard() + rest.heard()
+    require(same(rows, whole.heard()), "it finds something else")
+    return f"{ROUNDS // 2} of {ROUNDS} rounds before, the rest after"

@@ -1,0 +1,15 @@
+"""Privacy mechanisms. They know numpy and cryptography, and nothing of models or rounds.
+
+Names load on first use.
+"""
+
+from typing import TYPE_CHECKING
+
+from fedbytes.process.lazy_face import lazy_face
+
+if TYPE_CHECKING:
+    from fedbytes.privacy.privacy import PRIVACY as PRIVACY
+    from fedbytes.privacy.privacy import Privacy as Privacy
+    from fedbytes.privacy.privacy import make_privacy as make_privacy
+
+__getattr__, __dir__, __all__ = lazy_face(__name__)

@@ -1,0 +1,36 @@
+"""Clipping: a client's whole message is no longer than a bound."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from fedbytes.privacy.privacy import PRIVACY, MechanismState, Privacy, Vector
+from fedbytes.registry import bounded
+
+
+@PRIVACY.register("clip")
+@dataclass(frozen=True)
+class Clip(Privacy):
+    """Shorten a client's whole message to an L2 norm, before it is encoded (Abadi et al. 2016).
+
+    [3, 4] at `norm: 1` becomes [0.6, 0.8]; [0.3, 0.4] stays as it is, bit for bit. All that the
+    client sends counts, control variates included. By itself it hides nothing: it bounds what one
+    client can change of a sum, which noise must be a match for.
+
+    Attributes:
+        norm: the bound.
+    """
+
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"norm": 0.5},)
+
+    norm: float = bounded(above=0)
+
+    def protect(
+        self, message: Vector, rng: np.random.Generator, state: MechanismState
+    ) -> tuple[Vector, MechanismState]:
+        """Shorten the message to the bound; rounding never leaves it longer."""
+        clipped = message
+        while (norm := float(np.linalg.norm(clipped.astype(np.float64)))) > self.norm:
+            clipped = (clipped * min(self.norm / norm, 1 - 2**-23)).astype(np.float32)
+        return clipped, state
