@@ -15,7 +15,7 @@ from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers import server_optimizers
 from fedbytes.federated.optimizers.local_optimizers import LocalOptimizer, make_local_optimizer
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
-from fedbytes.federated.trainable import Steppable, Trainable
+from fedbytes.federated.trainable import Steppable, Trainable, scratch_of
 from fedbytes.plugin_fields import bounded
 
 LossOf = Callable[[Any], Tensor]
@@ -161,7 +161,8 @@ class Averaging(Algorithm):
 
     def _local_optimizer(self, model: Steppable) -> torch.optim.Optimizer:
         return make_local_optimizer(
-            self.optimizer, model.flat, self.learning_rate, self.momentum, self.weight_decay
+            *(self.optimizer, model.flat, self.learning_rate, self.momentum, self.weight_decay),
+            scratch=scratch_of(model),
         )
 
 

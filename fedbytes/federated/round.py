@@ -22,24 +22,15 @@ def run_round(
     server: Server,
     clients: LocalClients,
     channel: Channel,
-    attackers: Attackers | None = None,
-    auditors: Auditors | None = None,
+    attackers: Attackers,
+    auditors: Auditors,
 ) -> RoundReport:
-    """Run the next round; the states of server and clients move forward in place.
-
-    Args:
-        server: opens the round, and closes it.
-        clients: of the federation.
-        channel: between them.
-        attackers: the hostile ones among the clients; what the federation's attacks say.
-        auditors: hear what reaches the server.
+    """Run the next round; the states of all parties move forward in place.
 
     Raises:
         ValueError: if a client's delta is not finite, or an error-feedback residual grows
             without bound.
     """
-    attackers = attackers or Attackers(server.fed, {})
-    auditors = auditors or Auditors(server.fed, {})
     context, held = server.open_round(), server.state.model
     for client in context.clients:
         messages = server.messages_for(client)

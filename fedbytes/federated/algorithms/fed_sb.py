@@ -3,7 +3,6 @@
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -25,8 +24,7 @@ from fedbytes.federated.lora.lora_averaging import (
 from fedbytes.federated.lora.named_tensors import Tensors, pack_tensors, select, unpack_tensors
 from fedbytes.federated.lora.subspace import Reduced
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
-from fedbytes.federated.trainable import Trainable
-from fedbytes.models.adapter_parts.lora_layers import LoraLayers
+from fedbytes.federated.trainable import Trainable, scratch_of
 from fedbytes.plugin_fields import bounded
 
 
@@ -194,13 +192,15 @@ class FedSB(LoraAveraging):
         if self.init != "weights":
             return tensors
         lora = lora_of(model, self.name)
-        if lora not in _OF_WEIGHTS:
+        scratch = scratch_of(model)
+        if _OF_WEIGHTS not in scratch:
             made: Tensors = {}
             for pair, weight in zip(lora.pairs, lora.base_weights(), strict=True):
                 u, _, vh = _directions(weight.cpu(), pair.rank)
                 made |= {pair.b: u, pair.a: vh}
-            _OF_WEIGHTS[lora] = made
-        return tensors | _OF_WEIGHTS[lora]
+            scratch[_OF_WEIGHTS] = made
+        frozen: Tensors = scratch[_OF_WEIGHTS]
+        return tensors | frozen
 
     def _gradient(
         self,
@@ -252,7 +252,7 @@ class FedSB(LoraAveraging):
         return unpack_tensors(part, own.train_part(model, part, whole, indices, {}, rng).delta)
 
 
-_OF_WEIGHTS: WeakKeyDictionary[LoraLayers, Tensors] = WeakKeyDictionary()
+_OF_WEIGHTS = "fed_sb: B and A of the base weights"
 """The singular directions of each model's base weights, which never change."""
 
 

@@ -1,7 +1,6 @@
 """FedKSeed: the model is where a finite set of directions leads, so a few thousand numbers."""
 
 import functools
-import weakref
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar, Literal
@@ -16,7 +15,7 @@ from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, ClientMemory, Co
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
-from fedbytes.federated.trainable import Trainable
+from fedbytes.federated.trainable import Trainable, scratch_of
 from fedbytes.federated.zeroth_order.directions import add_directions, direction_key
 from fedbytes.federated.zeroth_order.slopes import (
     FiniteDifference,
@@ -161,21 +160,20 @@ class FedKSeed(Algorithm):
 
     def _built(self, model: Trainable, held: Tensor) -> Tensor:
         """Return the trained vector that is held, float32 [layout.numel] on the CPU."""
-        last = _LAST_BUILT.get(model)
+        scratch = scratch_of(model)
+        last: tuple[Tensor, Tensor] | None = scratch.get(_LAST_BUILT)
         if last is None or not torch.equal(last[0], held):
             seed = _seed_in(held)
             initial = model.draw_initial(seed)
             vector = torch.empty_like(initial)
             add_directions(vector, initial, _candidates(seed, self.seeds), held[_SEED_PIECES:])
             last = (held.clone(), vector)
-            _LAST_BUILT[model] = last
+            scratch[_LAST_BUILT] = last
         return last[1]
 
 
-_LAST_BUILT: "weakref.WeakKeyDictionary[Trainable, tuple[Tensor, Tensor]]" = (
-    weakref.WeakKeyDictionary()
-)
-"""What was built last for a model: what is held, and the vector. It only saves time."""
+_LAST_BUILT = "fedkseed: last built"
+"""In a model's scratch: the lengths that its vector was last built from, and the vector."""
 
 
 @functools.lru_cache(maxsize=8)

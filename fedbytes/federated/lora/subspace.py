@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from fedbytes.federated.trainable import Trainable
+from fedbytes.federated.trainable import Trainable, scratch_of
 
 Linear = Callable[[Tensor], Tensor]
 
@@ -28,7 +28,8 @@ class Reduced:
     def __init__(self, model: Trainable, numel: int, fill: Linear, pull: Linear) -> None:
         self.model, self._fill, self._pull = model, fill, pull
         # Optimisers may keep pages with a vector, so the model keeps one for each length.
-        held: dict[int, nn.Parameter] = model.flat.__dict__.setdefault("reduced", {})
+        self.scratch = scratch_of(model)
+        held: dict[int, nn.Parameter] = self.scratch.setdefault("subspace: vectors", {})
         if numel not in held:
             held[numel] = nn.Parameter(torch.zeros(numel, device=model.flat.device))
         self.flat = held[numel]

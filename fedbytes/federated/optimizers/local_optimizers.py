@@ -20,6 +20,7 @@ def make_local_optimizer(
     learning_rate: float,
     momentum: float = 0.0,
     weight_decay: float = 0.0,
+    scratch: dict[str, Any] | None = None,
 ) -> torch.optim.Optimizer:
     """Return an optimiser of the trained vector, without memory of earlier ones.
 
@@ -29,6 +30,7 @@ def make_local_optimizer(
         learning_rate: size of a step.
         momentum: of SGD; Adam has its own.
         weight_decay: of SGD as a gradient, of Adam decoupled.
+        scratch: the model's (see `scratch_of`), where a paged optimiser is kept.
 
     Raises:
         ValueError: if bitsandbytes is not installed, or the vector's device cannot do it.
@@ -48,12 +50,13 @@ def make_local_optimizer(
     if device != "cuda":
         raise ValueError(f"optimizer 'paged_adamw8bit' needs cuda, not {device}: use adamw8bit")
     _check_8_bits(name, flat.device)
-    # The library never gives its pages back, and each client begins anew: so the vector keeps
-    # its first optimiser, which then forgets.
-    held: Any = getattr(flat, "paged_optimizer", None)
-    if held is None:
-        held = optim.PagedAdamW8bit([flat], learning_rate, weight_decay=weight_decay)
-        flat.paged_optimizer = held  # type: ignore[attr-defined]
+    # The library never gives its pages back, and each client begins anew: so each vector of a
+    # model keeps its first optimiser, which then forgets.
+    kept: dict[str, Any] = {} if scratch is None else scratch
+    key = f"local_optimizers: paged, {flat.numel()} numbers"
+    held: Any = kept.get(key)
+    if held is None or held.param_groups[0]["params"][0] is not flat:
+        held = kept[key] = optim.PagedAdamW8bit([flat], learning_rate, weight_decay=weight_decay)
     begin_anew(held, learning_rate, weight_decay)
     return held  # type: ignore[no-any-return]
 

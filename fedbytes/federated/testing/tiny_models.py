@@ -30,6 +30,7 @@ class TinyRegression:
         x = rng.normal(size=(EXAMPLES, FEATURES))
         self.x = torch.tensor(x, dtype=torch.float32)
         self.y = torch.tensor((x @ truth).argmax(1))
+        self.scratch: dict[str, Any] = {}
         self.layout = Layout({"weight": (CLASSES, FEATURES), "bias": (CLASSES,)})
         self.flat = nn.Parameter(torch.zeros(self.layout.numel))
         self.flat.grad = torch.zeros_like(self.flat)
