@@ -79,7 +79,7 @@ def test_run_sweep_status_plot_and_report(plugin, words, tmp_path, capsys):
     call("sweep", suite, *words, "--dry-run", "--plugin", plugin)
     assert "1 run," in capsys.readouterr().out
     assert call("sweep", suite, *words, "--out", store, "--plugin", plugin) == 0
-    assert "0 of 1 runs to make" in capsys.readouterr().out  # the run above has its id
+    assert "0 of 1 run to make" in capsys.readouterr().out  # the run above has its id
     call("status", store, "--plugin", plugin)
     assert "my-fp32" in capsys.readouterr().out
     for verb in ("plot", "report"):
