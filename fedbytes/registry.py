@@ -11,7 +11,8 @@ from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Any, Generic, TypeVar
 
-from fedbytes.plugin_fields import Plugin, added_field, check_bounds, stated_fields
+from fedbytes.plugin_fields import Plugin, check_bounds, stated_fields
+from fedbytes.plugin_fields import added_field as added_field
 from fedbytes.plugin_fields import bounded as bounded
 from fedbytes.testing import Finding
 

@@ -25,8 +25,8 @@ from fedbytes.compression.measurement.codec_measures import measure_vector
 from fedbytes.compression.testing.sample_vectors import draw_vector
 from fedbytes.experiments.store.provenance import provenance
 from fedbytes.labels import short_label
-from fedbytes.plots.codec_survey.rate_distortion import draw_rates
-from fedbytes.plots.style import save
+from fedbytes.plots.codec_survey.rate_distortion import draw_rate_distortion
+from fedbytes.plots.style import save_figure
 
 HERE = Path(__file__).parent
 sys.path.append(str(HERE.parent))
@@ -158,7 +158,7 @@ def _write(rows: pd.DataFrame, text: str, versions: dict[str, str], out: Path) -
     drawn["series"] = np.where(mine, "fedbytes " + first, drawn["peer"])
     drawn = drawn[~mine | first.isin(lines)]
     note = "Bits are what is handed to the transport, containers and wide indices included."
-    save(draw_rates(drawn, series="series", note_text=note), out, "peers")
+    save_figure(draw_rate_distortion(drawn, series="series", note_text=note), out, "peers")
 
 
 if __name__ == "__main__":

@@ -162,7 +162,7 @@ def _print_whole(view: PartitionView, console: Console) -> None:
     for key, value in view.measures.items():
         console.print(f"{key}: {value:.4g}", highlight=False)
     partition = view.partition
-    for key, value in partition.found.items():
+    for key, value in partition.solved.items():
         console.print(f"found {key}: {value:.4g}", highlight=False)
     console.print(f"dropped: {partition.dropped.size}\nmoved: {partition.moved}", highlight=False)
     console.print(f"fingerprint: {partition.fingerprint}", highlight=False, soft_wrap=True)

@@ -16,15 +16,23 @@ if TYPE_CHECKING:
     from fedbytes.compression.codec import codec_names as codec_names
     from fedbytes.compression.codec import codec_spec as codec_spec
     from fedbytes.compression.codec import make_codec as make_codec
+    from fedbytes.compression.codec import try_codec as try_codec
     from fedbytes.compression.codecs.thc.payload_sums import decode_sum as decode_sum
     from fedbytes.compression.codecs.thc.payload_sums import sum_payloads as sum_payloads
     from fedbytes.compression.coding.bit_packing import pack_bits as pack_bits
     from fedbytes.compression.coding.bit_packing import packed_bytes as packed_bytes
     from fedbytes.compression.coding.bit_packing import unpack_bits as unpack_bits
+    from fedbytes.compression.coding.frequency_tables import normalise_counts as normalise_counts
+    from fedbytes.compression.coding.frequency_tables import pack_freqs as pack_freqs
+    from fedbytes.compression.coding.frequency_tables import read_freqs as read_freqs
     from fedbytes.compression.coding.index_sets import pack_indices as pack_indices
     from fedbytes.compression.coding.index_sets import read_indices as read_indices
+    from fedbytes.compression.coding.rans import decode_symbols as decode_symbols
+    from fedbytes.compression.coding.rans import encode_symbols as encode_symbols
     from fedbytes.compression.coding.reader import Reader as Reader
     from fedbytes.compression.coding.reader import pack_count as pack_count
+    from fedbytes.compression.coding.reader import pack_exponent as pack_exponent
+    from fedbytes.compression.coding.reader import read_exponent as read_exponent
     from fedbytes.compression.error_feedback import Memory as Memory
     from fedbytes.compression.error_feedback import encode_with_feedback as encode_with_feedback
     from fedbytes.compression.frame import HEADER_BYTES as HEADER_BYTES
@@ -34,6 +42,8 @@ if TYPE_CHECKING:
     from fedbytes.compression.measurement.codec_measures import default_variants as default_variants
     from fedbytes.compression.measurement.codec_measures import measure as measure
     from fedbytes.compression.measurement.codec_measures import measure_mean as measure_mean
+    from fedbytes.compression.numerics.exponents import apply_exponent as apply_exponent
+    from fedbytes.compression.numerics.exponents import split_exponent as split_exponent
     from fedbytes.compression.numerics.kernels import kernel as kernel
     from fedbytes.compression.quantisers.bfloat16 import from_bf16 as from_bf16
     from fedbytes.compression.quantisers.bfloat16 import to_bf16 as to_bf16
@@ -58,6 +68,7 @@ if TYPE_CHECKING:
     from fedbytes.compression.transform import Transform as Transform
     from fedbytes.compression.transform import Transformed as Transformed
     from fedbytes.compression.transform import make_transform as make_transform
+    from fedbytes.compression.transform import try_transform as try_transform
     from fedbytes.testing import Finding as Finding
 
 __getattr__, __dir__, __all__ = lazy_face(__name__)

@@ -4,7 +4,7 @@ import json
 import math
 import struct
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias, final
 
 import numpy as np
@@ -30,7 +30,7 @@ class Codec(Plugin, ABC):
     on are class attributes where they are constant, properties where they follow from the fields.
     `_encode` gets finite values only and must not write to them; `_decode` gets bytes that may
     come from anywhere: it takes every size from `shared`, checks what it reads before it
-    allocates and uses all bytes (`Reader` in `wire.py` does most of that). See
+    allocates and uses all bytes (`Reader` in `coding/reader.py` does most of that). See
     docs/add-a-codec.md.
     """
 
@@ -159,6 +159,21 @@ def make_codec(spec: str | Mapping[str, Any] | Codec, **fields: Any) -> Codec:
         ValueError: for an unknown name or field, or a value that the codec refuses.
     """
     return CODECS.make(spec, **fields)
+
+
+def try_codec(
+    codec: Codec, values: Sequence[float], shapes: Mapping[str, tuple[int, ...]] | None = None
+) -> tuple[int, list[float]]:
+    """Return a message's length in bytes, its digest included, and what it decodes to, to 4 digits.
+
+    Args:
+        codec: what codes it.
+        values: the vector.
+        shapes: of its tensors, by name; one vector `x` by default.
+    """
+    shared = Shared(Layout({"x": (len(values),)} if shapes is None else shapes))
+    data = codec.encode(torch.tensor(values, dtype=torch.float32), shared)
+    return len(data), [float(f"{y:.4g}") for y in codec.decode(data, shared).tolist()]
 
 
 def codec_names() -> list[str]:

@@ -1,4 +1,4 @@
-"""What both ends of a message know before it is coded: the layout, and where in the run it is."""
+"""What sender and receiver share: the layout of a message, and its position in the run."""
 
 import dataclasses
 import json
@@ -46,7 +46,7 @@ class Layout:
 
     @cached_property
     def offsets(self) -> tuple[int, ...]:
-        """Where each tensor starts in the flat vector, and last where the vector ends."""
+        """The start of each tensor in the flat vector, then the end of the vector."""
         starts = [0]
         for _, shape in self._items:
             starts.append(starts[-1] + prod(shape))
@@ -64,7 +64,7 @@ class Layout:
         return xxhash.xxh3_64_intdigest(text.encode())
 
     def slices(self) -> dict[str, slice]:
-        """Return where each tensor lies in the flat vector."""
+        """Return the slice of each tensor in the flat vector."""
         ends = zip(self.offsets[:-1], self.offsets[1:], strict=True)
         return {name: slice(*pair) for name, pair in zip(self.names, ends, strict=True)}
 
@@ -80,10 +80,10 @@ class Layout:
 
 @dataclass(frozen=True)
 class Shared:
-    """What sender and receiver both know before a message is coded.
+    """What sender and receiver both know before a message is encoded.
 
     Attributes:
-        layout: the tensors that the flat vector stands for.
+        layout: the tensors in the flat vector.
         seed: the run's seed, at least 0.
         round: the round, at least 0.
         sender: who encodes; the server is 0 and clients count from 1, or as the caller decides.
@@ -112,11 +112,11 @@ class Shared:
             )
 
     def generator(self, purpose: str) -> np.random.Generator:
-        """Return the randomness for `purpose` that both ends can reproduce."""
+        """Return the generator of `purpose`, which both ends can reproduce."""
         return stream(self.seed, f"codec/{purpose}", self.round, self.sender)
 
     def common_generator(self, purpose: str) -> np.random.Generator:
-        """Return the randomness for `purpose` that all senders of the round share.
+        """Return the generator of `purpose` that all senders of the round share.
 
         Codecs whose senders act together (correlated dither, sums of codes) draw from it; each
         sender's part in it follows from `place`.

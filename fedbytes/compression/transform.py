@@ -1,13 +1,15 @@
 """Transforms: invertible maps of a vector before a codec encodes it."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from fedbytes.arrays import Floats
 from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.layout import Shared
+from fedbytes.compression.layout import Layout, Shared
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
@@ -69,3 +71,23 @@ def make_transform(spec: str | Mapping[str, Any] | Transform, **fields: Any) -> 
         ValueError: for an unknown name or field, or a value that the transform refuses.
     """
     return TRANSFORMS.make(spec, **fields)
+
+
+def try_transform(
+    transform: Transform,
+    values: Sequence[float],
+    shapes: Mapping[str, tuple[int, ...]] | None = None,
+) -> tuple[list[float], list[float]]:
+    """Return what a codec would code in a vector's place, and what comes back, to 4 digits.
+
+    Args:
+        transform: what is done to the vector.
+        values: the vector.
+        shapes: of its tensors, by name; one vector `x` by default.
+    """
+    shared = Shared(Layout({"x": (len(values),)} if shapes is None else shapes))
+    step = transform.forward(np.array(values, np.float32), shared)
+    _, side = transform.read(Reader(memoryview(step.side), transform.name), shared)
+    back = transform.inverse(step.vector.copy(), side, shared)
+    coded, found = ([float(f"{y:.4g}") for y in row.tolist()] for row in (step.vector, back))
+    return coded, found

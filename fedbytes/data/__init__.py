@@ -1,4 +1,4 @@
-"""Data sets, tasks, tokens, and the assets they come from.
+"""Data sets, tasks, tokens and assets.
 
 Names load on first use.
 """

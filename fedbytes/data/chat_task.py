@@ -1,4 +1,4 @@
-"""A task of instruction tuning: conversations, of which the answers alone are learned."""
+"""Instruction tuning: conversations of which only the answers are learned."""
 
 from dataclasses import dataclass
 
@@ -8,15 +8,15 @@ from fedbytes.plugin_fields import bounded
 
 @dataclass(frozen=True)
 class ChatTask(Task):
-    """Conversations through a chat template; `read` gives splits that have `chats`.
+    """Conversations in a chat template; `read` returns splits with `chats`.
 
     Attributes:
-        kind: `causal-lm`; the loss is that of the answers' tokens and their ends.
-        max_length: tokens a conversation is cut to; its longest question gives way.
+        kind: `causal-lm`; the loss is that of the answers' tokens and end tokens.
+        max_length: tokens to which a conversation is truncated, its longest question first.
         template: the chat template: None for the tokenizer's own, `plain`, `alpaca`, or Jinja.
-        generate_examples: test conversations whose last answer is generated, greedily, at every
-            evaluation, for `exact_match` and `rouge_l`; 0 for none.
-        max_new_tokens: tokens of a generated answer, at most.
+        generate_examples: number of test conversations whose last answer is generated greedily at
+            every evaluation, for `exact_match` and `rouge_l`; 0 for none.
+        max_new_tokens: maximum number of tokens of a generated answer.
     """
 
     kind: Kind = "causal-lm"
@@ -28,6 +28,6 @@ class ChatTask(Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.kind != "causal-lm":
-            raise ValueError(f"task {self.name!r} is causal-lm, got kind {self.kind}")
+            raise ValueError(f"task {self.name!r} requires kind: causal-lm (got kind: {self.kind})")
         if self.pack:
-            raise ValueError(f"pack is for plain text; task {self.name!r} learns from answers")
+            raise ValueError(f"pack requires plain text; task {self.name!r} has conversations")

@@ -1,4 +1,4 @@
-"""A task: which texts, and what is learned from them."""
+"""A task: texts, and what is learned from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ Kind = Literal["classification", "causal-lm"]
 
 @dataclass(frozen=True)
 class Task(Plugin):
-    """What is learned, from which texts; one registered class a data source.
+    """Texts and a learning objective; one registered class per data source.
 
     Attributes:
         kind: `classification` of the column `label`, or `causal-lm` (next token) on the texts.
-        max_length: tokens a text is cut to, special tokens included.
-        max_train_examples: draw this many training examples, the same whatever the seed.
+        max_length: tokens to which a text is truncated, special tokens included.
+        max_train_examples: size of a random sample of training examples, the same for all seeds.
         max_test_examples: the same for the test examples.
-        pack: for causal-lm, join a client's texts, each ended by the end token, and cut them into
-            rows of exactly `max_length` tokens, instead of cutting every text to that length.
+        pack: for causal-lm, join a client's texts, each followed by the end token, and cut them
+            into rows of exactly `max_length` tokens, instead of truncating each text.
     """
 
     kind: Kind = "classification"
@@ -36,14 +36,14 @@ class Task(Plugin):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.pack and self.kind != "causal-lm":
-            raise ValueError(f"pack is for kind causal-lm, got kind {self.kind}")
+            raise ValueError(f"pack requires kind: causal-lm (got kind: {self.kind})")
 
     def read(self) -> TextData:
-        """Return all texts, before any subsample; each data source has its own."""
+        """Return all texts of the data source, before sampling."""
         raise NotImplementedError
 
     def load(self) -> TextData:
-        """Return the texts, subsampled as asked.
+        """Return the texts, sampled to the maximum numbers of examples.
 
         Raises:
             ValueError: if the source is missing or lacks a column.

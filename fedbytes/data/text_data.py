@@ -1,4 +1,4 @@
-"""Texts with their columns, split in train and test: what every data set becomes."""
+"""Data sets in memory: texts with columns, split into train and test."""
 
 import hashlib
 import json
@@ -19,11 +19,11 @@ class Split:
     """One part of a data set.
 
     Attributes:
-        texts: one text an example.
-        columns: name -> one-dimensional array with one entry an example; `length` (whitespace
-            words) is always there, `label` where the data has one. Each is a factor by which
-            clients can be made to differ.
-        chats: for instruction tuning, one conversation an example, of which `texts` has the words.
+        texts: one text per example.
+        columns: name -> one-dimensional array with one entry per example. `length` (words separated
+            by white space) is always present, `label` if the data has labels. Each can be the
+            factor that splits examples among clients.
+        chats: for instruction tuning, one conversation per example, whose words are in `texts`.
     """
 
     texts: list[str]
@@ -59,7 +59,7 @@ def make_split(
     """Return a split of `texts`, with the column `length` added.
 
     Raises:
-        ValueError: if a column has another number of entries than there are texts.
+        ValueError: if a column does not have one entry per text.
     """
     arrays = {name: np.asarray(values) for name, values in columns.items()}
     for name, array in arrays.items():

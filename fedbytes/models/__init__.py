@@ -1,4 +1,4 @@
-"""Base models, and what of them is trained and sent.
+"""Base models and adapters: the parameters that are trained and sent.
 
 Names load on first use.
 """

@@ -1,4 +1,4 @@
-"""What of a model is trained and sent: the contract and the registry."""
+"""Adapters choose the parameters that are trained and sent: contract and registry."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -43,51 +43,51 @@ class Adapter(Plugin, ABC):
 
     @abstractmethod
     def attach(self, backbone: nn.Module) -> Mapping[str, AnyInitial]:
-        """Prepare a model that is nobody else's, and say what of it is trained.
+        """Prepare a copy of the base and return its trained parameters.
 
-        Parameters may be added or marked; those of the base are shared and must not be written.
+        Parameters may be added; those of the base are shared and must not be written.
 
         Args:
             backbone: a shared copy of the base model.
 
         Returns:
-            name of each trained parameter -> how its initial value is drawn.
+            name of each trained parameter -> its initial value.
 
         Raises:
             ValueError: if the model has nothing the adapter can attach to.
         """
 
     def read(self, tokenizer: Tokenizer) -> "Adapter":  # noqa: ARG002
-        """Return the adapter with the texts in its configuration as the model's tokens."""
+        """Return the adapter with the texts in its fields encoded as the model's tokens."""
         return self
 
     @property
     def positions(self) -> int:
-        """How many of the model's positions it takes, in front of every text."""
+        """Number of positions that it takes in front of every text."""
         return 0
 
     def trains_factors(self) -> bool:
         """Return whether layers may have LoRA factors that are both trained.
 
-        What LoRA's factors are aggregated by refuses an adapter without, before a model is loaded.
+        Algorithms that aggregate LoRA factors refuse other adapters before a model is loaded.
         """
         return False
 
     def trains_words(self) -> bool:
-        """Return whether what it trains are tokens of the vocabulary, which have no gradient.
+        """Return whether it trains token ids, which have no gradient.
 
-        An algorithm that does not search among words refuses them.
+        Only algorithms that search among tokens accept such an adapter.
         """
         return False
 
     def trains_below_head(self) -> bool:
-        """Return whether it trains anything of the base, or beside it, and not the head alone."""
+        """Return whether it trains more than the classification head."""
         return True
 
     def frozen(self, backbone: nn.Module) -> Mapping[str, AnyInitial]:  # noqa: ARG002
         """Return the parameters and buffers, added by `attach`, that are drawn and never trained.
 
-        They are drawn from the run's seed, which both ends have, so they are not sent.
+        They are drawn from the run's seed, which both ends know, so they are not sent.
 
         Args:
             backbone: the model after `attach`.

@@ -18,9 +18,9 @@ class Batch:
         tokens: int64 [batch, time].
         mask: int64 [batch, time], 1 for tokens and 0 for padding.
         labels: int64 [batch], or None for causal-lm.
-        rows: places of the examples in the split.
+        rows: indices of the examples in the split.
         split: the split's name.
-        learned: bool [batch, time], the tokens that the loss is of; None for all that there are.
+        learned: bool [batch, time], the tokens in the loss; None for all.
         scores_from: index from which scores are needed: one before the first learned token.
     """
 
@@ -37,7 +37,7 @@ class Batch:
 
     @property
     def targets(self) -> Tensor:
-        """Which tokens are to be predicted, [batch, time]."""
+        """Mask of the tokens to be predicted, [batch, time]."""
         return self.mask if self.learned is None else self.learned
 
 
@@ -68,9 +68,9 @@ def make_batch(split: EncodedSplit, rows: Rows, device: torch.device) -> Batch:
 
 
 def shuffled_batches(indices: Rows, batch_size: int, rng: np.random.Generator) -> Iterator[Rows]:
-    """Yield batches of `indices` for ever: epoch after epoch, shuffled anew each time.
+    """Yield batches of `indices` without end, reshuffled every epoch.
 
-    The last batch of an epoch is smaller where the sizes do not divide.
+    The last batch of an epoch is smaller if `batch_size` does not divide their number.
 
     Raises:
         ValueError: if there are no examples, or `batch_size` is below 1.
@@ -84,7 +84,7 @@ def shuffled_batches(indices: Rows, batch_size: int, rng: np.random.Generator) -
 
 
 def length_sorted_batches(split: EncodedSplit, tokens_per_batch: int) -> Iterator[Rows]:
-    """Yield all examples, like lengths together, in batches of at most so many padded tokens."""
+    """Yield all examples by length, in batches of at most `tokens_per_batch` padded tokens."""
     lengths = split.lengths
     order = np.argsort(lengths, kind="stable")
     start = 0

@@ -1,4 +1,4 @@
-"""From a configuration to a model that can be trained."""
+"""Build a trainable model from its configuration."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from fedbytes.data.chat_task import ChatTask
 from fedbytes.data.task import Task, make_task
@@ -36,7 +36,7 @@ from fedbytes.streams import stream
 def encode_task(
     task: str | Mapping[str, Any] | Task, model: str | Mapping[str, Any] | ModelSpec
 ) -> EncodedTask:
-    """Return a task's texts as the tokens of a model.
+    """Return a task's texts as a model's tokens.
 
     Raises:
         ValueError: for a task or model that does not exist or cannot be read.
@@ -66,7 +66,7 @@ def build_model(
     layer_cache: bool = True,
     prefix_cache: bool | None = None,
 ) -> TrainableModel:
-    """Return a model to be trained: the shared base, an adapter, and a head for the task.
+    """Return a trainable model: the shared base, an adapter, and a head for the task.
 
     Args:
         model: name, folder or hub id, or `{"name": …, **fields of ModelSpec}`.
@@ -82,7 +82,7 @@ def build_model(
     spec, chosen = make_model_spec(model), make_adapter(adapter)
     if spec.pipeline_parallel and task.generation is not None:
         raise ValueError(
-            "pipeline_parallel keeps no cache, which generating answers needs: set "
+            "pipeline_parallel has no key/value cache, which generation requires: set "
             "task.generate_examples=0"
         )
     if spec.processes:
@@ -98,7 +98,7 @@ def build_model(
         if spec.family is None
         else make_base(spec.family, task, device)
     )
-    with torch.random.fork_rng(devices=[]):  # libraries draw initial values that are not used
+    with torch.random.fork_rng(devices=[]):  # libraries draw initial values, which are not used
         network, initial = _assemble(base, chosen, task, spec, seed)
     question = len(network.question) if isinstance(network, Verbaliser) else 0
     check_task_fits(network.backbone, task, chosen.positions, question)
@@ -108,12 +108,13 @@ def build_model(
         pipeline.bind(network, trainable.flat)
         trainable.lora.spread = True
     depth = lowest_trained_layer(network.backbone)
-    # Processes that compute a base together must not wait for each other's caches.
+    # Processes that share a base must not wait for each other's caches.
     cached = layer_cache if prefix_cache is None else prefix_cache
     cached = cached and not spec.processes and spec.head == "linear"
     if cached and 0 < depth <= len(find_layers(network.backbone)[1]):
         layers = FrozenLayers(network.backbone, depth)
-        if _agrees(trainable, layers):
+        sample = make_batch(task.test, np.arange(min(3, len(task.test))), device)
+        if layers.agree_with_model(sample):
             trainable.use_frozen_layers(layers)
         else:
             layers.detach()
@@ -138,13 +139,15 @@ def _assemble(
     initial: dict[str, AnyInitial] = {f"backbone.{name}": draw for name, draw in trained.items()}
     if task.kind == "causal-lm":
         if spec.head == "words":
-            raise ValueError("model.head=words is for classification, and the task is causal-lm")
+            raise ValueError(
+                "model.head=words requires a classification task (got kind: causal-lm)"
+            )
         if not initial:
-            raise ValueError(f"adapter {adapter.name!r} trains nothing of a causal-lm task")
+            raise ValueError(f"adapter {adapter.name!r} trains no parameter of a causal-lm task")
         return LanguageModel(backbone), initial
     if spec.head == "words":
         if not initial:
-            raise ValueError(f"adapter {adapter.name!r} trains nothing with model.head=words")
+            raise ValueError(f"adapter {adapter.name!r} trains no parameter with model.head=words")
         words = parse_words(spec.words, task.label_names)
         tokenizer = load_tokenizer(spec.name)[0]
         return Verbaliser(backbone, *encode_words(tokenizer, spec.question, words)), initial
@@ -157,7 +160,7 @@ def _assemble(
 
 
 def _pipelined(backbone: nn.Module, initial: Mapping[str, AnyInitial], spec: ModelSpec) -> Pipeline:
-    """Leave this process its layers of a base."""
+    """Keep only this process's layers of a base."""
     trained = {name.removeprefix("backbone.") for name in initial}
     return Pipeline(backbone, trained, pick_device(spec.device), spec.microbatches)
 
@@ -169,50 +172,28 @@ def _check_whole(
     for name in trained:
         if not held[name].is_floating_point():
             raise ValueError(
-                f"adapter {adapter!r} trains {name}, which quantise: {quantise} has packed: "
-                "use an adapter such as lora, or leave quantise out"
+                f"adapter {adapter!r} cannot train {name}, packed by quantise={quantise}: use an "
+                "adapter such as lora, or remove quantise"
             )
 
 
 def _drawn(
     family: Family, backbone: nn.Module, trained: Mapping[str, AnyInitial], adapter: str
 ) -> dict[str, AnyInitial]:
-    """Return how a family draws its parameters, all of which must be trained."""
+    """Return a family's initial values for its parameters, all of which must be trained."""
     if {*trained} != {name for name, _ in backbone.named_parameters()}:
         raise ValueError(
             f"model {family.name!r} starts from random weights, which must all be trained: use "
-            f"adapter full, got {adapter!r}"
+            f"adapter full (got {adapter!r})"
         )
     return {name: family.initial(name) for name in trained}
 
 
 def _draw_frozen(adapter: Adapter, backbone: nn.Module, seed: int) -> None:
-    """Fill in what an adapter draws and never trains."""
+    """Initialise the tensors that an adapter draws and never trains."""
     held = {**dict(backbone.named_parameters()), **dict(backbone.named_buffers())}
     frozen = adapter.frozen(backbone)
     tensors = [held[name] for name in frozen]
     rngs = [stream(seed, "frozen adapter", index) for index in range(len(tensors))]
     for tensor, value in zip(tensors, draw_tensors([*frozen.values()], tensors, rngs), strict=True):
         tensor.data.copy_(value)
-
-
-def _agrees(model: TrainableModel, layers: FrozenLayers) -> bool:
-    """Return whether a small batch has the same last states with hidden states substituted.
-
-    An architecture whose layers do not fit the scheme is run whole.
-    """
-    rows = np.arange(min(3, len(model.task.test)))
-    batch = make_batch(model.task.test, rows, model.device)
-
-    def last_states() -> Tensor:  # not the head's scores, which are zero at first
-        output: Any = model.network.backbone(input_ids=batch.tokens, attention_mask=batch.mask)
-        states: Tensor = output[0]
-        return states
-
-    try:
-        with torch.inference_mode():
-            whole = last_states()
-            injected = layers.run(layers.compute_states(batch), last_states)
-    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError):
-        return False
-    return torch.allclose(whole, injected, rtol=1e-4, atol=1e-4)

@@ -1,4 +1,4 @@
-"""How many tokens a model can read at once, and whether a task's texts are within that."""
+"""The number of positions of a model, and whether a task's texts fit."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from fedbytes.models.heads.generation import longest_question
 
 
 def count_positions(backbone: Any) -> int | None:
-    """Return how many tokens a model has positions for; None if it does not say."""
+    """Return the number of positions of a model; None if its configuration has none."""
     for name, module in backbone.named_modules():
         if not (name.endswith("position_embeddings") and isinstance(module, nn.Embedding)):
             continue
-        if module.padding_idx is not None:  # RoBERTa and its kin count from behind the padding's
+        if module.padding_idx is not None:  # RoBERTa counts positions after the padding's
             return int(module.num_embeddings) - int(module.padding_idx) - 1
     most = getattr(backbone.config.get_text_config(), "max_position_embeddings", None)
     return most if isinstance(most, int) and most > 0 else None
 
 
 def check_prompt_fits(most: int | None, prompt: int) -> None:
-    """Check that a prompt leaves room for a text among a model's positions.
+    """Check that a prompt leaves positions for a text.
 
     Raises:
         ValueError: if it does not.
@@ -33,13 +33,13 @@ def check_prompt_fits(most: int | None, prompt: int) -> None:
 
 
 def check_text_fits(most: int | None, text: int, prompt: int = 0, question: int = 0) -> None:
-    """Check that a text fits into a model's positions, with what stands beside it.
+    """Check that a text fits into a model's positions together with a prompt and a question.
 
     Args:
-        most: the model's positions, None for any number.
-        text: its tokens.
-        prompt: tokens in front of it.
-        question: tokens that follow it.
+        most: the model's positions, None for no limit.
+        text: number of its tokens.
+        prompt: number of tokens in front of it.
+        question: number of tokens after it.
 
     Raises:
         ValueError: if it does not.
@@ -48,12 +48,10 @@ def check_text_fits(most: int | None, text: int, prompt: int = 0, question: int 
         return
     check_prompt_fits(most, prompt)
     left = most - prompt - question
-    beside = [("a prompt", prompt), ("a question", question)]
-    parts = [f"texts of {text} tokens", *(f"{what} of {n}" for what, n in beside if n)]
+    others = [("a prompt", prompt), ("a question", question)]
+    parts = [f"texts of {text} tokens", *(f"{what} of {n}" for what, n in others if n)]
     remedy = f"task.max_length={left}" if left > 0 else "a shorter model.question"
-    raise ValueError(
-        f"{' and '.join(parts)} are more than the model's {most} positions: set {remedy}"
-    )
+    raise ValueError(f"{' and '.join(parts)} exceed the model's {most} positions: set {remedy}")
 
 
 def check_task_fits(backbone: Any, task: EncodedTask, prompt: int = 0, question: int = 0) -> None:
@@ -61,9 +59,9 @@ def check_task_fits(backbone: Any, task: EncodedTask, prompt: int = 0, question:
 
     Args:
         backbone: the model.
-        task: its texts; of those that are not packed yet, `max_length` tokens count.
-        prompt: tokens that an adapter puts in front of each.
-        question: tokens that follow each.
+        task: its texts; those that are not packed yet count as `max_length` tokens.
+        prompt: tokens that an adapter puts in front of each text.
+        question: tokens after each text.
 
     Raises:
         ValueError: if they do not.
@@ -76,7 +74,7 @@ def check_task_fits(backbone: Any, task: EncodedTask, prompt: int = 0, question:
     asked, answer = prompt + longest_question(task), task.generation.max_new_tokens
     if asked + answer > most:
         raise ValueError(
-            f"questions of {asked} tokens and answers of {answer} are more than the model's {most} "
+            f"questions of {asked} tokens and answers of {answer} exceed the model's {most} "
             f"positions: set task.max_new_tokens={max(most - asked, 1)}, or a smaller "
             "task.max_length"
         )

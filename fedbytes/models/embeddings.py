@@ -1,4 +1,4 @@
-"""Sentence embeddings of texts, computed once and kept on disk by content digest."""
+"""Sentence embeddings of texts, computed once and cached on disk by content digest."""
 
 import hashlib
 import json
@@ -32,10 +32,10 @@ def sentence_embeddings(
     """Return the mean last hidden state of each text, of length one, float32 [texts, hidden].
 
     Args:
-        texts: one text an example.
-        texts_digest: names the texts in the cache.
+        texts: one text per example.
+        texts_digest: identifies the texts in the cache.
         model: an encoder that was trained for sentences.
-        max_length: tokens a text is cut to.
+        max_length: tokens to which a text is truncated.
 
     Raises:
         ValueError: if there is no such model, or the cache folder cannot be written.
@@ -81,7 +81,7 @@ def _fill(target: Path, texts: Sequence[str], model: str, max_length: int) -> No
 
 
 def _batches(order: list[int], rows: list[list[int]]) -> list[list[int]]:
-    """Return texts of like length together, at most so many padded tokens a batch."""
+    """Return batches of texts of similar length, of at most `_TOKENS_PER_BATCH` padded tokens."""
     batches: list[list[int]] = [[]]
     for row in order:
         if batches[-1] and (len(batches[-1]) + 1) * max(len(rows[row]), 1) > _TOKENS_PER_BATCH:
@@ -94,9 +94,9 @@ def _embed(rows: list[list[int]], backbone: Any) -> Embeddings:
     width = max(1, *(len(row) for row in rows)) if len(rows) > 1 else max(1, len(rows[0]))
     tokens = np.zeros((len(rows), width), dtype=np.int64)
     mask = np.zeros((len(rows), width), dtype=np.int64)
-    for place, row in enumerate(rows):
-        tokens[place, : len(row)] = row
-        mask[place, : max(len(row), 1)] = 1  # a text without tokens is one padding token
+    for index, row in enumerate(rows):
+        tokens[index, : len(row)] = row
+        mask[index, : max(len(row), 1)] = 1  # a text without tokens is one padding token
     seen = torch.from_numpy(mask)
     states = backbone(input_ids=torch.from_numpy(tokens), attention_mask=seen).last_hidden_state
     unit = torch.nn.functional.normalize(pool_states(states.float(), seen, False), dim=-1)

@@ -13,12 +13,12 @@ def bind_flat_vector(
 ) -> tuple[nn.Parameter, Layout]:
     """Replace the named parameters by views into one float32 vector.
 
-    An optimiser of the vector alone trains them all; autograd adds into views of its gradient.
+    An optimiser of this one vector trains them all; autograd adds into views of its gradient.
 
     Args:
-        model: holds the parameters; each is replaced everywhere it is used, others are frozen.
+        model: its named parameters are replaced wherever they are used, all others are frozen.
         names: name in the model -> name in the layout, in the layout's order.
-        device: where the vector is put.
+        device: device of the vector.
 
     Returns:
         the vector (its `grad` is set and must stay), and its layout.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from fedbytes.models.batching import Batch
@@ -62,6 +63,25 @@ class FrozenLayers:
             return call()
         finally:
             self._states = None
+
+    def agree_with_model(self, batch: Batch) -> bool:
+        """Return whether a batch has the same last states with hidden states substituted.
+
+        They differ for an architecture whose layers do not fit the scheme.
+        """
+
+        def last_states() -> Tensor:  # not the head's scores, which are zero at first
+            output: Any = self.backbone(input_ids=batch.tokens, attention_mask=batch.mask)
+            states: Tensor = output[0]
+            return states
+
+        try:
+            with torch.inference_mode():
+                whole = last_states()
+                substituted = self.run(self.compute_states(batch), last_states)
+        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError):
+            return False
+        return torch.allclose(whole, substituted, rtol=1e-4, atol=1e-4)
 
     def _skip(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def forward(hidden_states: Tensor, *args: Any, **options: Any) -> Any:

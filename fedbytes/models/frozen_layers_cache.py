@@ -39,9 +39,9 @@ class HiddenStates:
     def gather(self, batch: Batch) -> Tensor:
         """Return the states of a batch, zero where it is padded, [batch, time, hidden]."""
         out = np.zeros((*batch.tokens.shape, self.states.shape[1]), dtype=np.float32)
-        for place, row in enumerate(batch.rows):
+        for index, row in enumerate(batch.rows):
             start, end = self.offsets[row], self.offsets[row + 1]
-            out[place, : end - start] = self.states[start:end]
+            out[index, : end - start] = self.states[start:end]
         return torch.from_numpy(out).to(batch.tokens.device, non_blocking=True)
 
 
@@ -122,9 +122,9 @@ def _fill(
         )
         for rows in length_sorted_batches(split, _TOKENS_PER_BATCH):
             found = layers.compute_states(make_batch(split, rows, device)).float().cpu().numpy()
-            for place, row in enumerate(rows):
+            for index, row in enumerate(rows):
                 start, end = offsets[row], offsets[row + 1]
-                states[start:end] = found[place, : end - start]
+                states[start:end] = found[index, : end - start]
             done += int(split.lengths[rows].sum())
             if on_progress is not None:
                 on_progress(split.name, done, shape[0])

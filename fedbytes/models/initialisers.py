@@ -34,7 +34,7 @@ def draw_tensors(
 
 
 def keep_value(_rng: np.random.Generator, held: Tensor) -> Tensor:
-    """Return the value that the tensor has."""
+    """Return the present value."""
     return held
 
 
@@ -49,12 +49,12 @@ def fill_ones(_rng: np.random.Generator, like: Tensor) -> Tensor:
 
 
 def draw_uniform(dim: int, gain: float = 1.0) -> Initial:
-    """Return draws from U(-b, b) with b = gain / sqrt(size of `dim`)."""
+    """Return an initial value that draws from U(-b, b) with b = gain / sqrt(size of `dim`)."""
     return lambda rng, like: draw_uniform_below(gain / math.sqrt(like.shape[dim]))(rng, like)
 
 
 def draw_uniform_below(bound: float) -> Initial:
-    """Return draws from U(-bound, bound)."""
+    """Return an initial value that draws from U(-bound, bound)."""
 
     def draw(rng: np.random.Generator, like: Tensor) -> Tensor:
         drawn = rng.uniform(-bound, bound, tuple(like.shape)).astype(np.float32)
@@ -64,7 +64,7 @@ def draw_uniform_below(bound: float) -> Initial:
 
 
 def draw_normal(deviation: float) -> Initial:
-    """Return draws from a normal distribution around 0."""
+    """Return an initial value that draws from a normal distribution around 0."""
 
     def draw(rng: np.random.Generator, like: Tensor) -> Tensor:
         drawn = rng.normal(0.0, deviation, tuple(like.shape)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Where a model keeps its stack of layers, whatever its architecture calls it."""
+"""The stack of layers of a model, whatever its architecture calls it."""
 
 from torch import nn
 
@@ -19,17 +19,17 @@ def find_layers(model: nn.Module) -> tuple[str, list[nn.Module]]:
 
 
 def lowest_trained_layer(model: nn.Module) -> int:
-    """Return the place of the lowest layer that is trained; below it all is constant.
+    """Return the index of the lowest trained layer; everything below it is constant.
 
-    It is the number of layers if none is trained, and 0 if anything outside the stack is, or
-    there is no stack that we know of.
+    It is the number of layers if none is trained, and 0 if anything outside the stack is trained
+    or no stack is found.
     """
-    prefix, layers = find_layers(model)
+    stack, layers = find_layers(model)
     lowest = len(layers)
     for name, parameter in model.named_parameters():
         if not parameter.requires_grad:
             continue
-        if not prefix or not name.startswith(f"{prefix}."):
+        if not stack or not name.startswith(f"{stack}."):
             return 0
-        lowest = min(lowest, int(name[len(prefix) + 1 :].split(".", 1)[0]))
+        lowest = min(lowest, int(name[len(stack) + 1 :].split(".", 1)[0]))
     return lowest

@@ -24,27 +24,27 @@ class ModelSpec:
 
     Attributes:
         name: `minilm`, `smollm2-135m`, `tiny-llama`, `tiny-bert`, a folder, or a hub id; or a
-            family such as `llama`, whose fields then stand beside these.
+            family such as `llama`, whose fields are then given along with these.
         device: `auto` (cuda, else mps, else cpu), or a device by name.
         precision: `auto` (bfloat16 where the device has it), `float32` or `bfloat16`.
-        pooling: how a text's states become one for classification: `mean` over its tokens, its
-            `last` token, or `auto` (mean for encoders, last for decoders).
-        quantise: pack the frozen linear layers' weights as `nf4`, `fp4` or `int8`; `none` not to.
-        double_quant: quantise the scales of 4-bit blocks as well.
-        compute_dtype: type of the products with unpacked weights; `auto` is that of `precision`.
-        gradient_checkpointing: compute layers' activations again rather than keep them.
-        device_map: where the frozen base is kept: on the device (`none`), in `cpu` memory, on
-            `disk`, or wherever there is room (`auto`); computed is on the device.
-        offload_folder: where weights are kept that `device_map` puts on disk.
+        pooling: a text's state for classification: the `mean` over its tokens, its `last` token,
+            or `auto` (mean for encoders, last for decoders).
+        quantise: store the frozen linear layers' weights as `nf4`, `fp4` or `int8`, or `none`.
+        double_quant: also quantise the scales of 4-bit blocks.
+        compute_dtype: type of products with quantised weights; `auto` follows `precision`.
+        gradient_checkpointing: recompute activations inside layers in the backward pass.
+        device_map: where the frozen base is stored: on the device (`none`), in `cpu` memory, on
+            `disk`, or wherever there is space (`auto`). Computation stays on the device.
+        offload_folder: folder for the weights that `device_map` puts on disk.
         family: the architecture of a model that starts from random weights.
-        tensor_parallel: split the frozen base over the processes that torchrun started.
-        pipeline_parallel: give each of those processes some consecutive layers of it instead.
-        microbatches: parts of a batch that are in the pipeline at the same time.
-        head: what classifies: a `linear` layer that is trained, or the classes' `words`, which a
-            causal language model scores as the next token (nothing is trained).
-        words: with `head: words`, one a class, in the order of the sorted labels and separated by
-            commas; the labels themselves by default.
-        question: with `head: words`, what follows each text.
+        tensor_parallel: split each frozen linear layer over the processes of torchrun.
+        pipeline_parallel: give each of those processes some consecutive layers instead.
+        microbatches: number of parts of a batch that are in the pipeline at the same time.
+        head: the classifier: a trained `linear` layer, or `words`: a causal language model scores
+            each class's word as the next token, without trained parameters.
+        words: with `head: words`, one word per class, in the order of the sorted labels and
+            separated by commas; the labels themselves by default.
+        question: with `head: words`, the text after each example.
     """
 
     name: str = ""
@@ -67,7 +67,7 @@ class ModelSpec:
 
     def __post_init__(self) -> None:
         if not self.name:
-            raise ValueError("model needs name: one of ours, a folder, or a hub id")
+            raise ValueError("model requires name: a named model, a folder, or a hub id")
         if self.double_quant and self.quantise not in ("nf4", "fp4"):
             raise ValueError(f"double_quant requires quantise nf4 or fp4, got {self.quantise}")
         if self.compute_dtype != "auto" and self.quantise == "none":
@@ -111,22 +111,22 @@ class ModelSpec:
 
     @property
     def processes(self) -> str:
-        """The field that asks for several processes, empty if none does."""
+        """The field that requires several processes, or an empty string."""
         both = ("tensor_parallel", "pipeline_parallel")
         return next((key for key in both if getattr(self, key)), "")
 
     @property
     def offload(self) -> Offload | None:
-        """Where the frozen base is kept, None if on the device."""
+        """Where the frozen base is stored; None for the device."""
         if self.device_map == "none":
             return None
         return Offload(self.device_map, self.offload_folder)
 
     def quantisation(self, precision: torch.dtype) -> Quantisation | None:
-        """Return how weights are packed, None if they are not.
+        """Return how weights are quantised, None if they are not.
 
         Args:
-            precision: type of the other products, which `compute_dtype: auto` follows.
+            precision: type of all other products, which `compute_dtype: auto` follows.
         """
         if self.quantise == "none":
             return None
@@ -136,7 +136,7 @@ class ModelSpec:
 
 
 def make_model_spec(spec: str | Mapping[str, Any] | ModelSpec) -> ModelSpec:
-    """Return the model that a name or `{"name": …, **fields}` stands for; nothing is loaded.
+    """Build a model's specification from a name or `{"name": …, **fields}`; nothing is loaded.
 
     Raises:
         ValueError: for a misspelt field (the message names the nearest) or a missing name.
@@ -155,6 +155,6 @@ def make_model_spec(spec: str | Mapping[str, Any] | ModelSpec) -> ModelSpec:
 
 
 def model_spec(spec: ModelSpec) -> dict[str, Any]:
-    """Return the canonical fields of a model; those added later are left out at their default."""
+    """Return the canonical fields of a model, without added ones at their default."""
     fields = {key: value for key, value in stated_fields(spec).items() if key != "family"}
     return fields | family_fields(spec.family)

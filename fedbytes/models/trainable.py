@@ -17,14 +17,14 @@ from fedbytes.models.adapter_parts.lora_layers import LoraLayers
 from fedbytes.models.base.base_model import BaseInfo
 from fedbytes.models.base.device import autocast
 from fedbytes.models.batching import Batch, make_batch, shuffled_batches
-from fedbytes.models.evaluation import (
+from fedbytes.models.flat_vector import bind_flat_vector
+from fedbytes.models.frozen_layers import FrozenLayers
+from fedbytes.models.frozen_layers_cache import HiddenStates, OnProgress, open_hidden_states
+from fedbytes.models.heads.evaluation import (
     batch_token_loss,
     classification_metrics,
     token_metrics,
 )
-from fedbytes.models.flat_vector import bind_flat_vector
-from fedbytes.models.frozen_layers import FrozenLayers
-from fedbytes.models.frozen_layers_cache import HiddenStates, OnProgress, open_hidden_states
 from fedbytes.models.heads.generation import Answer, answer_prompts, score_answers
 from fedbytes.models.heads.network import Classifier, LanguageModel
 from fedbytes.models.heads.verbaliser import Verbaliser
@@ -35,22 +35,22 @@ SplitName = Literal["train", "test"]
 
 
 class TrainableModel:
-    """A model whose trained tensors are views into one vector; `build_model` makes it.
+    """A model whose trained tensors are views into one vector; `build_model` returns one.
 
-    Its modules are always in evaluation mode: dropout would draw from a global generator.
+    Its modules stay in evaluation mode: dropout would draw from a global generator.
 
     Attributes:
         layout: names and shapes of the trained tensors, in the vector's order.
         flat: the trained vector, float32 [layout.numel]; `flat.grad` is set and must stay so.
-        task: the tokens it learns from.
-        info: the base model in figures.
+        task: the tokens that it is trained and tested on.
+        info: size and digest of the base model.
         device: where it runs.
-        dtype: type of its matrix products.
-        seed: what `initial_state` is drawn from.
-        answers: those that the model wrote at the last evaluation.
-        lora: the layers that have LoRA factors, and what is added to their base weights.
-        scratch: a cache for whoever works with the model. Nothing in it may change a result: a key
-            that is missing is computed again, and checkpoints leave it out.
+        dtype: type of matrix products.
+        seed: the seed of `initial_state`.
+        answers: answers that the model generated at the last evaluation.
+        lora: the layers with LoRA factors, and the offsets of their base weights.
+        scratch: a cache for code that works with the model. Nothing in it may change a result: a
+            missing key is computed again, and checkpoints do not include it.
     """
 
     def __init__(
@@ -85,17 +85,17 @@ class TrainableModel:
 
     @property
     def vocabulary(self) -> int:
-        """Tokens that the base model knows."""
+        """Size of the base model's vocabulary."""
         config: Any = self.network.backbone.config
         return int(config.get_text_config().vocab_size)
 
     @property
     def initial_state(self) -> Tensor:
-        """The vector that this model's seed stands for, on the CPU."""
+        """The initial vector of this model's seed, on the CPU."""
         return self.draw_initial(self.seed)
 
     def draw_initial(self, seed: int) -> Tensor:
-        """Return the initial vector that `seed` stands for, float32 [layout.numel], on the CPU."""
+        """Return the initial vector of a seed, float32 [layout.numel], on the CPU."""
         rngs = [stream(seed, "initial adapter", index) for index in range(len(self._start))]
         values = draw_tensors(self._initials, self._start, rngs)
         return torch.cat([v.reshape(-1).float().cpu() for v in values] or [torch.empty(0)])
@@ -115,7 +115,7 @@ class TrainableModel:
         self.flat.data.copy_(state)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Return the mean loss of a batch, over examples or over next tokens.
+        """Return the mean loss of a batch, per example or per next token.
 
         `backward()` adds into `flat.grad`.
         """
@@ -128,20 +128,20 @@ class TrainableModel:
 
     @property
     def trains_features(self) -> bool:
-        """Whether it is a classifier with something trained below its head."""
+        """Whether it is a classifier with trained parameters below its head."""
         return isinstance(self.network, Classifier) and any(
             not name.startswith("head.") for name in self.layout.names
         )
 
     def features(self, batch: Batch) -> Tensor:
-        """Return a classifier's pooled states [batch, hidden], float32, with a graph.
+        """Return a classifier's pooled states, float32 [batch, hidden], with a graph.
 
         Raises:
-            ValueError: for causal-lm, which has none.
+            ValueError: for a language model, which has none.
         """
         network = self.network
         if not isinstance(network, Classifier):
-            raise ValueError("a causal-lm model has no pooled features: take a classification task")
+            raise ValueError("a causal-lm model has no pooled features: set a classification task")
         with autocast(self.device, self.dtype):
             found = self._run(lambda: network.features(batch.tokens, batch.mask), batch)
         return found.float()
@@ -161,18 +161,16 @@ class TrainableModel:
         rng: np.random.Generator,
         split: SplitName = "train",
     ) -> Iterator[Batch]:
-        """Yield shuffled batches of the examples at `indices` for ever, epoch after epoch.
+        """Yield shuffled batches of the examples at `indices` without end, epoch after epoch.
 
-        The last batch of an epoch is smaller where the sizes do not divide.
+        The last batch of an epoch is smaller if `batch_size` does not divide their number.
 
         Raises:
             ValueError: if there are no examples, `batch_size` is below 1, or the task's documents
-                have not been packed yet.
+                are not packed yet.
         """
         if self.task.unpacked and split == "train":
-            raise ValueError(
-                "pack the task before it is trained on: fedbytes.data.pack(task, parts)"
-            )
+            raise ValueError("pack the task before training: fedbytes.data.pack(task, parts)")
         data = self._split(split)
         for rows in shuffled_batches(indices, batch_size, rng):
             yield make_batch(data, rows, self.device)
@@ -181,10 +179,10 @@ class TrainableModel:
         """Return the metrics on a split.
 
         Returns:
-            `accuracy`, `macro_f1` and `loss` for classification; `loss` (nats a token) and
-            `perplexity` for causal-lm, and `bits_per_byte` of text where texts are packed. Where
-            answers are learned, loss and perplexity are of their tokens; on the test split
-            `exact_match` and `rouge_l` of answers that the model writes, kept in `answers`, join.
+            `accuracy`, `macro_f1` and `loss` for classification; `loss` (nats per token) and
+            `perplexity` for causal-lm, and `bits_per_byte` of text where texts are packed. For
+            instruction tuning, loss and perplexity are those of the answers' tokens; the test split
+            adds `exact_match` and `rouge_l` of generated answers, which are kept in `answers`.
         """
         data = self._split(split)
         metrics = token_metrics if data.labels is None else classification_metrics

@@ -1,20 +1,18 @@
-"""How many examples of each category each client holds: what every measure is computed from."""
+"""Counts of examples by client and category, from which every measure is computed."""
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from fedbytes.noniid.arrays import Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
 class Contingency:
-    """How many examples of each category each client holds; only what is not zero is stored.
+    """How many examples of each category each client holds; zeros are not stored.
 
     Attributes:
-        clients, categories, counts: one entry a pair that occurs, ordered by client and category.
+        clients, categories, counts: one entry per pair that occurs, ordered by client and category.
         num_clients, num_categories: the size of the whole table, empty clients included.
     """
 

@@ -1,4 +1,4 @@
-"""One column of a data set, checked: what a partitioner splits by."""
+"""The column of a data set that a partitioner splits by, checked."""
 
 import hashlib
 from collections.abc import Iterable
@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from fedbytes.noniid.arrays import Ints
 
 
 class Factor:
@@ -25,10 +27,10 @@ class Factor:
         self.values = _column(values)
         missing = np.flatnonzero(_missing(self.values))
         if missing.size:
-            places = ", ".join(map(str, missing[:5])) + (", ..." if missing.size > 5 else "")
+            where = ", ".join(map(str, missing[:5])) + (", ..." if missing.size > 5 else "")
             raise ValueError(
                 f"the factor has {missing.size} missing values among {self.values.size}, at "
-                f"positions {places}; fill them or drop those examples"
+                f"positions {where}; fill them or drop those examples"
             )
 
     def __len__(self) -> int:
@@ -40,8 +42,8 @@ class Factor:
         return self._coded[0]
 
     @property
-    def codes(self) -> NDArray[np.int64]:
-        """The place of each example's value in `categories`, [examples]."""
+    def codes(self) -> Ints:
+        """The index of each example's value in `categories`, [examples]."""
         return self._coded[1]
 
     @cached_property
@@ -54,22 +56,22 @@ class Factor:
         digest.update(np.ascontiguousarray(self.codes, dtype="<i8").data)
         return digest.hexdigest()
 
-    def take(self, places: NDArray[np.int64]) -> "Factor":
-        """Return the column of some examples; categories that none of them has are left out."""
-        return self.with_codes(self.codes[places], self.categories)
+    def take(self, indices: Ints) -> "Factor":
+        """Return the column of some examples, without categories that none of them has."""
+        return self.with_codes(self.codes[indices], self.categories)
 
     @classmethod
-    def with_codes(cls, codes: NDArray[np.int64], categories: NDArray[Any]) -> "Factor":
+    def with_codes(cls, codes: Ints, categories: NDArray[Any]) -> "Factor":
         """Return the column that has `categories[code]` for each code, without sorting again."""
         kept = np.bincount(codes, minlength=categories.size) > 0
-        place = np.cumsum(kept) - 1
+        index = np.cumsum(kept) - 1
         column = cls.__new__(cls)
         column.values = categories[codes]
-        column.__dict__["_coded"] = categories[kept], place[codes].astype(np.int64, copy=False)
+        column.__dict__["_coded"] = categories[kept], index[codes].astype(np.int64, copy=False)
         return column
 
     @cached_property
-    def _coded(self) -> tuple[NDArray[Any], NDArray[np.int64]]:
+    def _coded(self) -> tuple[NDArray[Any], Ints]:
         if self.values.dtype != object:
             categories, codes = np.unique(self.values, return_inverse=True)
             return categories, codes.astype(np.int64, copy=False)
@@ -81,8 +83,8 @@ class Factor:
                 f"the factor mixes types that have no order ({', '.join(kinds)}); "
                 "convert the column to one type"
             ) from error
-        place = {value: i for i, value in enumerate(distinct)}
-        found = (place[value] for value in self.values)
+        index = {value: i for i, value in enumerate(distinct)}
+        found = (index[value] for value in self.values)
         return np.array(distinct), np.fromiter(found, np.int64, len(self))
 
 

@@ -1,4 +1,4 @@
-"""Who holds what: disjoint sets of example indices, one a client."""
+"""Who holds what: disjoint sets of example indices, one per client."""
 
 import hashlib
 import json
@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.factor import Factor
-from fedbytes.noniid.measures.heterogeneity import measure
+from fedbytes.noniid.measures.heterogeneity import measure_heterogeneity
 
-Ints = NDArray[np.int64]
 _FORMAT = "fedbytes partition 1"
 
 
@@ -30,15 +30,15 @@ class Partition:
         indices: the examples of each client, sorted int64 arrays; read-only.
         dropped: the examples nobody holds, sorted int64; read-only.
         moved: how many examples a repair moved between clients.
-        found: what a partitioner solved for, such as alpha and the NMI it gave; `then.alpha` is
-            that of a partitioner inside another; no part of what makes two partitions equal.
+        solved: what a partitioner solved for, such as alpha and the NMI that it gave; `then.alpha`
+            is that of a nested partitioner. It does not count in comparisons.
         factor_digest: the digest of the column that was split, "" if unknown; likewise.
     """
 
     indices: tuple[Ints, ...]
     dropped: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     moved: int = 0
-    found: dict[str, float] = field(default_factory=dict)
+    solved: dict[str, float] = field(default_factory=dict)
     factor_digest: str = ""
 
     def __post_init__(self) -> None:
@@ -106,12 +106,17 @@ class Partition:
             digest.update(np.ascontiguousarray(part, dtype="<i8").data)
         return digest.hexdigest()
 
-    def report(self, found: Mapping[str, float], inside: str) -> None:
-        """Add what the partitioner of the field `inside` solved for to `found`, as `inside.…`."""
-        self.found.update({f"{inside}.{name}": value for name, value in found.items()})
+    @property
+    def found(self) -> dict[str, float]:
+        """The old name of `solved`."""
+        return self.solved
 
-    def remember(self, factor: Factor) -> None:
-        """Note which column was split, so that a saved partition is known to be for these data."""
+    def add_solved(self, solved: Mapping[str, float], nested: str) -> None:
+        """Add what the partitioner of the field `nested` solved for, as `nested.…`."""
+        self.solved.update({f"{nested}.{name}": value for name, value in solved.items()})
+
+    def record_factor(self, factor: Factor) -> None:
+        """Record which column was split, so that a saved partition is refused for other data."""
         object.__setattr__(self, "factor_digest", factor.digest)
 
     def check_fits(self, factor: Factor, what: str = "the partition") -> None:
@@ -137,7 +142,7 @@ class Partition:
         Raises:
             ValueError: if the column is malformed or not as long as what was split.
         """
-        return measure(self.contingency(factor))
+        return measure_heterogeneity(self.contingency(factor))
 
     def counts(self, factor: Any) -> tuple[NDArray[Any], Ints]:
         """Return the sorted categories and how many each client holds, int64 [clients, categories].
@@ -167,7 +172,7 @@ class Partition:
                     moved=np.array(self.moved),
                     fingerprint=np.array(self.fingerprint),
                     factor=np.array(self.factor_digest),
-                    found=np.array(json.dumps(self.found, sort_keys=True)),
+                    found=np.array(json.dumps(self.solved, sort_keys=True)),
                 )
                 file.flush()
                 os.fsync(file.fileno())
@@ -191,9 +196,9 @@ class Partition:
                 moved, expected = int(file["moved"]), str(file["fingerprint"])
                 # Files of the first version have neither.
                 digest = str(file["factor"]) if "factor" in file else ""
-                found = dict(json.loads(str(file["found"]))) if "found" in file else {}
+                solved = dict(json.loads(str(file["found"]))) if "found" in file else {}
             parts = np.split(flat, np.cumsum(sizes))
-            partition = cls(tuple(parts[:-1]), parts[-1], moved, found, digest)
+            partition = cls(tuple(parts[:-1]), parts[-1], moved, solved, digest)
         except (OSError, KeyError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} is not a readable partition: {error}") from error
         if partition.fingerprint != expected:
@@ -228,7 +233,7 @@ def _integers(part: Any) -> Ints:
     array = np.asarray(part)
     if array.ndim != 1 or (array.size and array.dtype.kind not in "iu"):
         raise ValueError(
-            f"indices are one-dimensional integers, got {array.dtype} of shape {array.shape}"
+            f"indices must be one-dimensional integers, got {array.dtype} of shape {array.shape}"
         )
     return array.astype(np.int64, copy=False)
 

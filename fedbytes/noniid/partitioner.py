@@ -4,13 +4,14 @@ import copy
 import dataclasses
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from fedbytes.noniid.allocation.example_groups import units_of
-from fedbytes.noniid.allocation.test_split import follow
+from fedbytes.noniid.allocation.example_groups import merge_groups
+from fedbytes.noniid.allocation.test_split import split_like
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.measures.heterogeneity import nmi
 from fedbytes.noniid.partition import Partition
@@ -18,6 +19,14 @@ from fedbytes.noniid.target_heterogeneity import Strength, solve_strength
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 from fedbytes.streams import stream
+
+Needs = Literal["column", "texts", "embeddings"]
+KeepColumn = Callable[[Sequence[Any], Callable[[], NDArray[Any]]], NDArray[Any]]
+
+
+def compute_anew(identity: Sequence[Any], compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:  # noqa: ARG001
+    """Return `compute()`: the `keep` of `Partitioner.resolve` that keeps nothing."""
+    return compute()
 
 
 class Partitioner(Plugin, ABC):
@@ -28,15 +37,17 @@ class Partitioner(Plugin, ABC):
     Attributes:
         name: the registered name.
         examples: fields of configurations that the contract tests run, one dict each.
-        default_factor: the column that a configuration splits by if it names none; `text` for
-            the texts themselves, None for the label or else the data's natural column.
+        default_factor: the column that a configuration splits by if it names none; None for the
+            label or else the data's natural column, or for the texts where `needs` says so.
         only_measured: whether the column is measured, and does not decide who holds what.
+        embedding_model: the sentence encoder, where `needs` is `embeddings`.
         strength: the field that a `target` stands for, in schemes that have one.
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     default_factor: ClassVar[str | None] = None
     only_measured: ClassVar[bool] = False
+    embedding_model: ClassVar[str] = "minilm"
     strength: ClassVar[Strength | None] = None
 
     @property
@@ -44,11 +55,24 @@ class Partitioner(Plugin, ABC):
         """The only number of clients that this configuration can split over, or None if any."""
         return None
 
-    def resolve(self, factor: Any) -> tuple["Partitioner", Any]:
+    @property
+    def needs(self) -> Needs:
+        """What a run gives to `resolve`: a column, all texts, or their embeddings."""
+        return "column"
+
+    def resolve(self, factor: Any, keep: KeepColumn = compute_anew) -> tuple["Partitioner", Any]:  # noqa: ARG002
         """Return the partitioner that splits, and the column that it splits by.
 
-        Another pair than this one and `factor` where a column is made first, of which the
-        partition is then measured: clusters of texts.
+        By default this one and `factor`. A partitioner that makes a column first, such as
+        clusters of texts, returns that column and what splits it; the partition is then measured
+        by it.
+
+        Args:
+            factor: what `needs` says: a column [examples], texts [examples], or embeddings, floats
+                [examples, dim].
+            keep: `keep(identity, compute)` returns the column that was computed before for the
+                same data and identity, or computes it. A run passes one that keeps columns on
+                disk; only partitioners that need texts or embeddings get it.
         """
         return self, factor
 
@@ -81,11 +105,11 @@ class Partitioner(Plugin, ABC):
         if groups is None:
             partition = self.assign(column, clients, rng)
         else:
-            units, unit = units_of(column, groups)
+            units, unit = merge_groups(column, groups)
             split = self.assign(units, clients, rng)
             partition = Partition.from_owners(split.owners[unit], clients, split.moved)
-            partition.found.update(split.found)
-        partition.remember(column)
+            partition.solved.update(split.solved)
+        partition.record_factor(column)
         return partition
 
     def split(
@@ -107,8 +131,8 @@ class Partitioner(Plugin, ABC):
         """
         partition = self(train, num_clients, seed)
         column = Factor(test)
-        paired = follow(partition, Factor(train), column, stream(seed, "partition", 1))
-        paired.remember(column)
+        paired = split_like(partition, Factor(train), column, stream(seed, "partition", 1))
+        paired.record_factor(column)
         return partition, paired
 
     def assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
@@ -145,7 +169,7 @@ class Partitioner(Plugin, ABC):
             changed: Any = {strength.field: value, "target": None}
             plain = dataclasses.replace(self, **changed)  # type: ignore[type-var]
             split: Partition = plain.assign(factor, num_clients, copy.deepcopy(rng))
-            split.found["nmi"] = nmi(split.contingency(factor))
+            split.solved["nmi"] = nmi(split.contingency(factor))
             return split
 
         return solve_strength(strength, target, split_at)

@@ -1,4 +1,4 @@
-"""The strength of a scheme that gives a wanted heterogeneity, found by bisection."""
+"""Solves for the strength of a scheme that gives a wanted heterogeneity, by bisection."""
 
 import dataclasses
 import math
@@ -15,7 +15,7 @@ _STEP = 0.0007
 
 
 @dataclasses.dataclass(frozen=True)
-class Target:
+class HeterogeneityTarget:
     """The heterogeneity that a partition is to have.
 
     Attributes:
@@ -43,16 +43,16 @@ class Strength:
     skewed: float
     log: bool = False
 
-    def at(self, place: float) -> float:
-        """Return the value at a place between `even` (0) and `skewed` (1), to 6 digits."""
+    def at(self, position: float) -> float:
+        """Return the value at a position between `even` (0) and `skewed` (1), to 6 digits."""
         if self.log:
-            value = self.even * (self.skewed / self.even) ** place
+            value = self.even * (self.skewed / self.even) ** position
         else:
-            value = self.even + (self.skewed - self.even) * place
+            value = self.even + (self.skewed - self.even) * position
         return float(f"{value:.6g}")
 
 
-def choose(partitioner: Any, default: float) -> None:
+def set_default_strength(partitioner: Any, default: float) -> None:
     """Give the strength field its default where neither it nor a target is given.
 
     Raises:
@@ -67,9 +67,9 @@ def choose(partitioner: Any, default: float) -> None:
 
 
 def solve_strength(
-    strength: Strength, target: Target, split: Callable[[float], Partition]
+    strength: Strength, target: HeterogeneityTarget, split: Callable[[float], Partition]
 ) -> Partition:
-    """Return the partition whose NMI is nearest the target's; `found` says what was found.
+    """Return the partition whose NMI is nearest the target's; `solved` has the strength and NMI.
 
     A draw is noisy in its strength: bisection finds where the target is crossed, and then
     strengths around that are tried. It ends within 0.002 of the target, or with the nearest of at
@@ -78,12 +78,12 @@ def solve_strength(
     Args:
         strength: the field that is searched.
         target: the NMI that is wanted.
-        split: the partition at a value of that field, with its NMI in `found`. Each call must use
-            the same random stream, so that the value that is found, given itself, makes the same
+        split: the partition at a value of that field, with its NMI in `solved`. Each call must use
+            the same random stream, so that the solution, given as that field, makes the same
             partition.
 
     Raises:
-        ValueError: if the target is out of the range that the scheme reaches for these data.
+        ValueError: if the target is outside the range of the scheme for these data.
     """
     search = _Search(strength, target.nmi, split)
     search.try_ends()
@@ -95,14 +95,14 @@ def solve_strength(
         else:
             skewed = middle
     for step in range(1, _NEIGHBOURS + 1):
-        place = even + (step + 1) // 2 * _STEP * (1 if step % 2 else -1)
-        if search.missed and 0.0 < place < 1.0:
-            search.attempt(place)
+        position = even + (step + 1) // 2 * _STEP * (1 if step % 2 else -1)
+        if search.missed and 0.0 < position < 1.0:
+            search.attempt(position)
     return search.best
 
 
 class _Search:
-    """Splits by strengths at places between the even end, 0, and the skewed one, 1."""
+    """Splits by strengths at positions between the even end, 0, and the skewed one, 1."""
 
     best: Partition
 
@@ -114,12 +114,12 @@ class _Search:
     @property
     def missed(self) -> bool:
         """Whether no split so far is near enough."""
-        return abs(self.best.found["nmi"] - self.wanted) > _CLOSE
+        return abs(self.best.solved["nmi"] - self.wanted) > _CLOSE
 
     def try_ends(self) -> None:
         """Try both ends, and refuse a target that is not between them."""
         self.best = self._split(0.0)
-        lowest = self.best.found["nmi"]
+        lowest = self.best.solved["nmi"]
         highest = lowest if lowest >= self.wanted else self.attempt(1.0)
         if not self.missed or lowest < self.wanted < highest:
             return
@@ -131,18 +131,18 @@ class _Search:
             f"these data and with this seed, the scheme gives {reached}"
         )
 
-    def attempt(self, place: float) -> float:
-        """Return the NMI at a place, infinity where it is too skewed for `min_size`."""
+    def attempt(self, position: float) -> float:
+        """Return the NMI at a position, infinity where it is too skewed for `min_size`."""
         try:
-            split = self._split(place)
+            split = self._split(position)
         except ValueError:
             return math.inf
-        if abs(split.found["nmi"] - self.wanted) < abs(self.best.found["nmi"] - self.wanted):
+        if abs(split.solved["nmi"] - self.wanted) < abs(self.best.solved["nmi"] - self.wanted):
             self.best = split
-        return split.found["nmi"]
+        return split.solved["nmi"]
 
-    def _split(self, place: float) -> Partition:
-        value = self.strength.at(place)
+    def _split(self, position: float) -> Partition:
+        value = self.strength.at(position)
         split = self.split(value)
-        split.found[self.strength.field] = value
+        split.solved[self.strength.field] = value
         return split

@@ -1,6 +1,7 @@
 """One look for all figures: colours, markers, byte axes, and saving without churn."""
 
 import functools
+import io
 import itertools
 import math
 from collections.abc import Callable, Sequence
@@ -32,7 +33,7 @@ DASHES: tuple[Any, ...] = (
     "-",
     (0, (1, 2.5)),
 )
-# Ticks of a byte axis, dense to sparse: places in a decade, then every second, fourth … decade.
+# Ticks of a byte axis, dense to sparse: factors in a decade, then every second, fourth … decade.
 _STEPS: tuple[tuple[float, ...], ...] = (
     (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
     (1, 1.5, 2, 3, 5, 7),
@@ -46,7 +47,7 @@ _SHEET = Path(__file__).with_name("fedbytes.mplstyle")
 
 
 @dataclass(frozen=True)
-class Look:
+class LineStyle:
     """How one codec is drawn in every figure."""
 
     color: str
@@ -54,20 +55,20 @@ class Look:
     linestyle: Any
 
     def handle(self, label: str) -> Line2D:
-        """Return the entry of a legend."""
+        """Return the codec's entry in a legend."""
         return Line2D(
             [], [], color=self.color, marker=self.marker, linestyle=self.linestyle, label=label
         )
 
 
-def looks(codecs: Sequence[str], baseline: str | None) -> dict[str, Look]:
-    """Return a look for each codec; the baseline is a solid line in ink with round markers."""
+def assign_line_styles(codecs: Sequence[str], baseline: str | None) -> dict[str, LineStyle]:
+    """Return a line style per codec; the baseline is a solid line in ink with round markers."""
     others = [codec for codec in codecs if codec != baseline]
     found = {
-        codec: Look(COLOURS[i % 6], MARKERS[i % 11], DASHES[i % 7])
+        codec: LineStyle(COLOURS[i % 6], MARKERS[i % 11], DASHES[i % 7])
         for i, codec in enumerate(others)
     }
-    return found if baseline is None else {baseline: Look(INK, "o", "-"), **found}
+    return found if baseline is None else {baseline: LineStyle(INK, "o", "-"), **found}
 
 
 def styled(function: Callable[P, R]) -> Callable[P, R]:
@@ -81,10 +82,10 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def panels(
+def make_panels(
     titles: Sequence[str], height: float = 2.7, columns: int = 3, **sharing: Any
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one titled panel each, up to `columns` beside each other."""
+    """Return a figure with one titled panel each, up to `columns` in a row."""
     across = min(len(titles), columns)
     down = math.ceil(len(titles) / across)
     figure = Figure(figsize=(WIDTH, height * down + 0.5), layout="constrained")
@@ -103,7 +104,7 @@ def label_bottom(axes: Sequence[Axes], label: str, columns: int = 2) -> None:
         axis.set_xlabel(label)
 
 
-def legend(figure: Figure, handles: Sequence[Any], title: str | None = None) -> None:
+def add_legend(figure: Figure, handles: Sequence[Any], title: str | None = None) -> None:
     """Put one legend above the panels, in as many columns as fit."""
     inches = [0.065 * len(str(handle.get_label())) + 0.65 for handle in handles]
     columns = next(n for n in range(len(inches), 0, -1) if n == 1 or _wide(inches, n) < WIDTH)
@@ -117,8 +118,8 @@ def _wide(inches: list[float], columns: int) -> float:
     return sum(max(inches[a:b]) for a, b in itertools.pairwise(starts))
 
 
-def note(figure: Figure, text: str) -> None:
-    """Say below the panels how the figure was made."""
+def add_note(figure: Figure, text: str) -> None:
+    """Write below the panels how the figure was made."""
     figure.supxlabel(text, fontsize=8, color=INK)
 
 
@@ -134,7 +135,7 @@ def format_bytes(count: float, _position: object = None) -> str:
     return f"{value:g} {units[power]}"
 
 
-def bytes_axis(axes: Axes, low: float, high: float, most: int = 5) -> None:
+def format_bytes_axis(axes: Axes, low: float, high: float, most: int = 5) -> None:
     """Make x a logarithmic axis of bytes, `low` to `high`, of at most `most` ticks with units."""
     axes.set_xscale("log")
     low, high = low / 1.3, high * 1.3
@@ -152,12 +153,12 @@ def _ticks(low: float, high: float, steps: tuple[float, ...]) -> list[float]:
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
     stride = 1 if steps[0] >= 1 else round(-math.log10(steps[0]))
     factors = steps if stride == 1 else (1,)
-    places = (10.0**power * f for power in range(first, last + 1, stride) for f in factors)
-    return [place for place in places if low <= place <= high]
+    values = (10.0**power * f for power in range(first, last + 1, stride) for f in factors)
+    return [value for value in values if low <= value <= high]
 
 
 @styled
-def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
+def save_figure(figure: Figure, folder: str | Path, name: str) -> list[Path]:
     """Write `name` as SVG, PDF and PNG; the same figure gives the same bytes again.
 
     Returns:
@@ -179,3 +180,11 @@ def save(figure: Figure, folder: str | Path, name: str) -> list[Path]:
         figure.savefig(paths[suffix], metadata=metadata)
     figure.set_layout_engine(engine)
     return list(paths.values())
+
+
+@styled
+def render_svg(figure: Figure) -> str:
+    """Return a figure as SVG text without a date; the same figure gives the same text."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()

@@ -1,1 +1,1 @@
-"""What a process needs whatever it computes: its cache folder, silence, optional packages."""
+"""Process utilities: the cache folder, quiet libraries, optional packages, lazy imports."""

@@ -1,4 +1,4 @@
-"""Public names of a package that load on first use, so that `--help` does without torch."""
+"""Public names of a package that load on first use, so that `--help` need not import torch."""
 
 import ast
 import importlib
@@ -11,8 +11,8 @@ from typing import Any
 def lazy_face(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Return `__getattr__`, `__dir__` and `__all__` of a package whose names load on first use.
 
-    Where each name comes from is read from the package's own `if TYPE_CHECKING:` imports, which
-    type checkers follow, so that it is written once.
+    The modules of names are read from the package's own `if TYPE_CHECKING:` imports, which type
+    checkers follow too, so that each is written once.
 
     Args:
         package: the package's `__name__`.

@@ -1,4 +1,4 @@
-"""Silence for libraries that draw progress bars of their own, or warn of what is not used here."""
+"""Suppress progress bars and warnings of libraries."""
 
 import logging
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Turn transformers' progress bars off for the block; they come back if they were on."""
+    """Disable transformers' progress bars for the block."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
@@ -21,7 +21,7 @@ def quiet_transformers() -> Iterator[None]:
 
 @contextmanager
 def quiet_logger(name: str) -> Iterator[None]:
-    """Keep warnings of the logger `name`, and of those below it, back for the block."""
+    """Suppress warnings of the logger `name` and its children for the block."""
     logger = logging.getLogger(name)
     before = logger.level
     logger.setLevel(logging.ERROR)

@@ -1,4 +1,4 @@
-"""Where fedbytes keeps what it fetches and computes once a user: `FEDBYTES_HOME`."""
+"""The user's cache folder for downloads and computed files: `FEDBYTES_HOME`."""
 
 import os
 from pathlib import Path
@@ -13,10 +13,10 @@ def home() -> Path:
 
 
 def cache_folder(*parts: str) -> Path:
-    """Return a folder under `home()`, made if it is missing.
+    """Return a folder under `home()`, created if it is missing.
 
     Raises:
-        ValueError: if it cannot be made or written; the message names the setting to change.
+        ValueError: if it cannot be created or written; the message names the setting to change.
     """
     path = home().joinpath(*parts)
     try:

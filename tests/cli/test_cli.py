@@ -88,7 +88,9 @@ def test_list_names_all_that_there_is():
     assert done.returncode == 0, done.stderr
     known = [*codec_names(), *partitioner_names(), "fedavg", "lora", "reuters-r8", "smollm2-135m"]
     assert [name for name in [*known, "quickstart"] if name not in done.stdout] == []
-    assert "fedavg" not in fedbytes("list", "codecs").stdout
+    codecs = fedbytes("list", "codecs").stdout
+    assert "fedavg" not in codecs
+    assert "[density=0.01 in (0, 1]; bits=8 one of 1, 2, 3, 4, 5, 6, 7, 8, 16, 32]" in codecs
 
 
 def test_codecs_measures():

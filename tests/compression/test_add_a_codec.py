@@ -12,10 +12,14 @@ from fedbytes.compression import CODECS, check_codec, make_codec
 PAGE = Path(__file__).parents[2] / "docs" / "add-a-codec.md"
 
 
+def blocks() -> list[str]:
+    return re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+
+
 @pytest.fixture
 def source(tmp_path: Path) -> Iterator[Path]:
     """The page's code in a file, imported, and forgotten afterwards."""
-    (code,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(), flags=re.DOTALL)
+    code, _ = blocks()
     path = tmp_path / "lottery.py"
     path.write_text(code)
     spec = importlib.util.spec_from_file_location("lottery", path)
@@ -35,3 +39,16 @@ def test_the_documented_codec_keeps_the_contract(source: Path) -> None:
 def test_its_mistakes_are_refused(source: Path) -> None:
     with pytest.raises(ValueError, match="got 2"):
         make_codec("lottery", density=2)
+
+
+def test_the_example_of_the_entropy_coder_runs() -> None:
+    _, code = blocks()
+    exec(compile(code, PAGE.name, "exec"), {})
+
+
+def test_every_module_in_the_table_of_parts_exists() -> None:
+    rows = re.findall(r"^\| (`.*?`) \|", PAGE.read_text(), flags=re.MULTILINE)
+    modules = [name for row in rows for name in re.findall(r"`([\w.]+)`", row)]
+    assert len(modules) > 30
+    for module in modules:
+        assert importlib.util.find_spec(f"fedbytes.compression.{module}"), module

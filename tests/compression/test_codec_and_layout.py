@@ -171,9 +171,8 @@ def test_the_halves_for_codecs_made_of_codecs_are_those_of_a_payload() -> None:
     codec, shared = make_codec("topk", density=0.5), Shared(Layout({"w": (8,)}))
     x = torch.arange(8.0)
     body = codec.encode_body(x.numpy(), shared)
-    assert (
-        codec.encode(x, shared)[: len(body)] == bytes(body) == bytes(codec.body(x.numpy(), shared))
-    )
+    assert codec.encode(x, shared)[: len(body)] == bytes(body)
+    assert codec.body(x.numpy(), shared) == body  # the name until the next release
     y = codec.decode_body(body, shared)
     assert np.array_equal(y, codec.decode(codec.encode(x, shared), shared).numpy())
     y[0] = 3.0  # whoever calls it may write to it

@@ -111,7 +111,7 @@ def test_language_modelling_needs_no_label(tmp_path, frame):
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ({"name": "file"}, "needs path"),
+        ({"name": "file"}, "requires path"),
         ({"name": "file", "path": "/no/such.csv"}, "there is no file /no/such.csv"),
         ({"name": "reuters-r8", "max_lenght": 3}, "did you mean 'max_length'"),
         ({"name": "reuters-r9"}, "unknown task 'reuters-r9'; did you mean 'reuters-r"),
@@ -119,7 +119,7 @@ def test_language_modelling_needs_no_label(tmp_path, frame):
         ({"name": "reuters-r8", "kind": "regression"}, "kind must be one of"),
         ({"name": "file", "path": "x.csv", "test_fraction": 1.5}, "test_fraction"),
         ({"name": "reuters-r8", "max_train_examples": 0}, "max_train_examples"),
-        ({"name": "hub"}, "needs hub_id"),
+        ({"name": "hub"}, "requires hub_id"),
     ],
 )
 def test_bad_tasks_are_one_line_errors(spec, message):

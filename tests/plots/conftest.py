@@ -1,12 +1,8 @@
-import sys
-from pathlib import Path
-
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-from synthetic import build
+from fedbytes.plots import sample_tables
 
 
 @pytest.fixture(scope="session")
 def tables():
-    return build()
+    return sample_tables()

@@ -17,6 +17,11 @@ class Bf16(Codec):
     Wire: bfloat16 [numel], little-endian. Values beyond the largest finite bfloat16 become it.
     Biased (by at most 2^-9 of a value); contracts, since the error of a normal value is at most
     2^-8 of it.
+
+    Example:
+        >>> codec = make_codec("bf16")
+        >>> try_codec(codec, [3.14159, -1e-3, 0.1])
+        (10, [3.141, -0.0009995, 0.1001])
     """
 
     contracts: ClassVar[bool] = True

@@ -32,6 +32,11 @@ class Budget(Codec):
         codec: what is controlled.
         payload_bytes: the most that a payload may have, its digest included; the frame's 40 bytes
             come on top.
+
+    Example:
+        >>> codec = make_codec("budget", codec="topk", payload_bytes=24)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (22, [2.971, -1.002, 0.498, 2.015, -0.2525, 0.7487, -2.015, 1.506])
     """
 
     codec: Codec

@@ -24,6 +24,11 @@ class Chain(Codec):
     Attributes:
         transforms: at least one, applied in order: `normalise`, `rotate`, `dct`, `keep`, `draw`.
         codec: codes what they give.
+
+    Example:
+        >>> codec = make_codec("chain", transforms=[{"name": "keep", "density": 0.5}], codec="bf16")
+        >>> try_codec(codec, [3.14159, -1.0, 0.5, 2.0])
+        (11, [3.141, 0.0, 0.0, 2.0])
     """
 
     transforms: tuple[Transform, ...]

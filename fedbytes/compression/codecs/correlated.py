@@ -49,6 +49,11 @@ class Correlated(Codec):
         bits: target rate per coordinate, all bytes included, 0.05 to 16. Give this or step; 2
             without either.
         step: quantiser step as a multiple of the vector's root mean square.
+
+    Example:
+        >>> codec = make_codec("correlated", bits=2.0)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (22, [3.004, -1.889, -0.8297, 0.2547, 1.41, 0.07067, -1.141, 2.111])
     """
 
     bits: float | None = bounded(None, least=0.05, most=16)

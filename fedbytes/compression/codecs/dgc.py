@@ -51,6 +51,11 @@ class Dgc(SparseCodec):
             where that would be too few.
         warmup_rounds: rounds over which the density falls from 25 %; 0 for none.
         bits: bits a kept value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
+
+    Example:
+        >>> codec = make_codec("dgc", density=0.25)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (15, [3.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 0.0])
     """
 
     density: float = bounded(0.001, above=0, most=1)

@@ -74,6 +74,11 @@ class Ecsq(Codec):
             2 without either.
         step: quantiser step as a multiple of the vector's root mean square.
         rounding: "nearest", "dither" or "unbiased".
+
+    Example:
+        >>> codec = make_codec("ecsq", step=1.0)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (28, [3.002, -1.625, 0.0, 1.625, 0.0, 0.0, -1.625, 1.625])
     """
 
     bits: float | None = bounded(None, least=0.05, most=16)

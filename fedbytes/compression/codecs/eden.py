@@ -3,20 +3,18 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
-from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.layout import Shared
-from fedbytes.compression.quantisers.lloyd_rotated import pack_rotated, read_rotated
+from fedbytes.compression.codec import CODECS
+from fedbytes.compression.quantisers.lloyd_rotated import RotatedCodec
 from fedbytes.plugin_fields import bounded
 
 
 @CODECS.register("eden")
 @dataclass(frozen=True)
-class Eden(Codec):
+class Eden(RotatedCodec):
     """Rotated coordinates on the Lloyd-Max levels of N(0, 1) (Vargaftik et al. 2022).
 
     EDEN's scale ||x||^2 / <Rx, Q(Rx)> makes the decoded vector's projection on x exact, one
-    scale a group of `rotation.BLOCK` coordinates, and no coordinate is padded. A fractional
+    scale a group of `hadamard.BLOCK` coordinates, and no coordinate is padded. A fractional
     rate gives a share of the coordinates one bit more; below 1 bit the others are not sent.
 
     Wire (docs/wire/rotated.md): nothing for no coordinates; else exponent int16, scale float32
@@ -31,6 +29,11 @@ class Eden(Codec):
     Attributes:
         bits: bits a coordinate, 0.01 to 8; scales add 32 / 4096.
         scale: "unbiased" or "biased".
+
+    Example:
+        >>> codec = make_codec("eden", bits=2.0)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (12, [3.293, -0.8872, -0.0, 2.406, -0.0, 0.8872, -1.774, 0.8872])
     """
 
     bits: float = bounded(2.0, least=0.01, most=8)
@@ -41,22 +44,3 @@ class Eden(Codec):
         {"bits": 1.5},
         {"bits": 4.0, "scale": "biased"},
     )
-
-    @property
-    def unbiased(self) -> bool:
-        """True for the unbiased scale, as far as the rotation is uniform (see the class)."""
-        return self.scale == "unbiased"
-
-    @property
-    def contracts(self) -> bool:
-        """True for the biased scale."""
-        return self.scale == "biased"
-
-    def _encode(self, x: Floats, shared: Shared) -> Payload:
-        return pack_rotated(x, shared.generator("eden"), self.bits, self.unbiased)
-
-    def _decode(self, data: memoryview, shared: Shared) -> Floats:
-        reader = Reader(data, self.name)
-        y = read_rotated(reader, shared.layout.numel, shared.generator("eden"), self.bits)
-        reader.end()
-        return y

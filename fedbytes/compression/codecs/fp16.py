@@ -21,6 +21,11 @@ class Fp16(Codec):
 
     Biased. Does not contract: values below 3.0e-8 become zero, and beyond 65504 little is left.
     bf16 and fp8 do.
+
+    Example:
+        >>> codec = make_codec("fp16")
+        >>> try_codec(codec, [3.14159, -1e-3, 1e5])
+        (10, [3.141, -0.001, 65500.0])
     """
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:

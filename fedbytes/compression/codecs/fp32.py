@@ -14,6 +14,11 @@ class Fp32(Codec):
     """The vector as it is: exact, 32 bits a coordinate.
 
     Wire: float32 [numel], little-endian. Exact, hence unbiased and contracting.
+
+    Example:
+        >>> codec = make_codec("fp32")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (20, [3.0, -1.0, 0.5, 2.0])
     """
 
     exact: ClassVar[bool] = True

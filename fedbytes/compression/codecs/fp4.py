@@ -21,10 +21,15 @@ class Fp4(FourBit):
 
     The magnitudes are bitsandbytes': 0, 1/192, 1/6, 1/4, 1/3, 1/2, 2/3 and 1, also in their
     rounding, to the bit without double_quant, and with it given the same mean of the scales
-    (`dynamic8.py`). Zero is in the table twice. Wire and fields: `FourBit`.
+    (`dynamic_8bit.py`). Zero is in the table twice. Wire and fields: `FourBit`.
 
     Biased. Contracts: zero and both peaks are levels, and no coordinate is off by more than 0.94
     of itself; with double_quant for blocks up to 256.
+
+    Example:
+        >>> codec = make_codec("fp4")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (10, [3.0, -1.0, 0.5, 2.0])
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"double_quant": True})

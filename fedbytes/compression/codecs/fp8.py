@@ -41,6 +41,11 @@ class Fp8(Codec):
     Attributes:
         format: "e4m3" (3 mantissa bits, range 2^17) or "e5m2" (2 bits, range 2^32).
         block: coordinates a scale.
+
+    Example:
+        >>> codec = make_codec("fp8")
+        >>> try_codec(codec, [3.14159, -1.0, 0.1, 2.0])
+        (9, [3.25, -1.0, 0.1016, 2.0])
     """
 
     format: Literal["e4m3", "e5m2"] = "e4m3"

@@ -37,11 +37,16 @@ class Nf4(FourBit):
     """Each coordinate as the nearest of 16 normal quantiles times its block's largest magnitude.
 
     Dettmers et al. 2023 (QLoRA, arXiv 2305.14314); the values are bitsandbytes', to the bit
-    without double_quant, and with it given the same mean of the scales (`dynamic8.py`). Wire and
-    fields: `FourBit`.
+    without double_quant, and with it given the same mean of the scales (`dynamic_8bit.py`). Wire
+    and fields: `FourBit`.
 
     Biased. Contracts: zero and both peaks are levels, so the error is at most about 0.12 of
     the energy, 0.3 with double_quant, which contracts for blocks up to 256.
+
+    Example:
+        >>> codec = make_codec("nf4")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (10, [3.0, -0.8533, 0.4828, 2.169])
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"double_quant": True})

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fedbytes.arrays import Int64s, UInt8s, UInt16s
+from fedbytes.arrays import LARGEST_FLOAT, Int64s, UInt8s, UInt16s
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.index_sets import pack_indices, read_indices
@@ -89,6 +89,11 @@ class QuicFl(Codec):
 
     Attributes:
         bits: bits a coordinate, 1 to 4; outliers add about 0.054, scales 32 / 4096.
+
+    Example:
+        >>> codec = make_codec("quicfl")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (13, [2.083, -1.222, 0.7171, 1.271, -1.131, 0.7353, -0.7353, 1.475])
     """
 
     bits: Literal[1, 2, 3, 4] = 2
@@ -136,29 +141,26 @@ class QuicFl(Codec):
             return np.zeros(0, np.float32)
         exponent = read_exponent(reader)
         borders = block_borders(numel)
-        scales = self._checked(reader.floats(borders.size - 1, "scales"))
+        scales = reader.floats(borders.size - 1, "scales", -_LARGEST, _LARGEST)
         packed = reader.take(packed_bytes(numel, self.bits), "codes")
         codes = unpack_bits(packed, numel, self.bits).astype(np.uint8, copy=False)
         k = reader.count("outliers", numel // _FEWEST)
         places = read_indices(reader, k, numel)
-        values = self._checked(from_bf16(reader.array("<u2", k, "outliers")))
+        values = from_bf16(reader.array("<u2", k, "outliers"))
+        if not float(np.abs(values).max(initial=0)) <= _LARGEST:
+            raise ValueError(f"quicfl payload: outliers must be at most {_LARGEST}")
         reader.end()
         table = (_table(self.bits) / _UNIT).astype(np.float32)
         y = random_table.dequantise_from_table(codes, borders, scales, table, self._rows(shared))
         y[places] = values
         return apply_exponent(inverse_rotate(y, shared.generator("quicfl")), exponent)
 
-    def _checked(self, values: Floats) -> Floats:
-        if values.size and not float(np.abs(values).max()) <= _LARGEST:
-            raise ValueError(f"quicfl payload: scales and outliers must be at most {_LARGEST}")
-        return values
-
 
 def _factors(scales: Floats, unit: int) -> Floats:
     """Return unit / scale, 0 for a group of zeros, and finite."""
     wide = np.zeros(scales.size)
     np.divide(unit, scales, out=wide, where=scales > 0, dtype=np.float64)
-    return np.minimum(wide, np.finfo(np.float32).max).astype(np.float32)
+    return np.minimum(wide, LARGEST_FLOAT).astype(np.float32)
 
 
 def _round_at_random(values: Floats, own: np.random.Generator) -> UInt16s:

@@ -26,7 +26,8 @@ class RandK(Codec):
     of the k are zeros, where some are.
 
     Wire: of the k drawn values, in order: how many are not zero, which, their values
-    (`sparse.py`); nothing for "which" if all are. The decoder multiplies by n / k where `scale`.
+    (`sparse_vector.py`); nothing for "which" if all are. The decoder
+    multiplies by n / k where `scale`.
 
     Unbiased with scale at 32 bits (narrower values are rounded to nearest). Contracts without
     scale: E||x - C(x)||^2 = (1 - k / n) ||x||^2.
@@ -35,6 +36,11 @@ class RandK(Codec):
         density: share of the coordinates that is drawn, in (0, 1].
         bits: bits a value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
         scale: multiply by n / k, which makes it unbiased and multiplies the error.
+
+    Example:
+        >>> codec = make_codec("randk", density=0.5, bits=32, scale=True)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (13, [0.0, -2.0, 1.0, 0.0])
     """
 
     density: float = bounded(0.01, above=0, most=1)

@@ -25,6 +25,11 @@ class Sign(Codec):
 
     Attributes:
         block: coordinates a scale; 0 gives each tensor of the layout one scale.
+
+    Example:
+        >>> codec = make_codec("sign")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (9, [1.625, -1.625, 1.625, 1.625])
     """
 
     block: int = bounded(0, least=0)

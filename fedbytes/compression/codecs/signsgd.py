@@ -22,6 +22,11 @@ class SignSgd(Codec):
     Wire: sign bits [numel], packed, 1 for negative (zero counts as positive).
 
     Biased; does not contract, since the magnitude is not x's: no error feedback.
+
+    Example:
+        >>> codec = make_codec("signsgd")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (5, [1.0, -1.0, 1.0, 1.0])
     """
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:

@@ -27,6 +27,11 @@ class Stc(SparseCodec):
 
     Attributes:
         density: share of the coordinates that is kept, in (0, 1]; the paper's p.
+
+    Example:
+        >>> codec = make_codec("stc", density=0.5)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (12, [2.5, 0.0, 0.0, 2.5])
     """
 
     density: float = bounded(0.0025, above=0, most=1)

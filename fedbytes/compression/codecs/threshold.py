@@ -32,6 +32,11 @@ class Threshold(SparseCodec):
     Attributes:
         threshold: least magnitude that is kept, as a multiple of the root mean square, above 0.
         bits: bits a kept value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
+
+    Example:
+        >>> codec = make_codec("threshold", threshold=1.0, bits=32)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (15, [3.0, 0.0, 0.0, 2.0])
     """
 
     threshold: float = bounded(3.0, above=0)

@@ -27,6 +27,11 @@ class TopK(SparseCodec):
     Attributes:
         density: share of the coordinates that is kept, in (0, 1].
         bits: bits a kept value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
+
+    Example:
+        >>> codec = make_codec("topk", density=0.5, bits=32)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (15, [3.0, 0.0, 0.0, 2.0])
     """
 
     density: float = bounded(0.01, above=0, most=1)

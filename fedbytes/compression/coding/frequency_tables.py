@@ -46,6 +46,7 @@ def _write_form(freqs: list[int], form: int) -> tuple[int, int]:
     for i, freq in enumerate(freqs):
         guess, low = _predict(freqs[:i]) if form else (0, 0)
         off = 2 * abs(freq - guess) - (freq < guess) if form else freq
+        # Elias gamma of the high part, then the low bits as they are.
         high = (off >> low) + 1
         width = high.bit_length() - 1
         acc |= (1 | (high & ((1 << width) - 1)) << 1) << (size + width)
@@ -68,6 +69,7 @@ def read_freqs(reader: Reader, limit: int) -> Freqs:
     for _ in range(size - 1):
         guess, low = _predict(freqs) if form else (0, 0)
         off = (bits.gamma() - 1 << low) | bits.number(low)
+        # The parity of the distance is its sign.
         if form:
             off = guess - (off + 1) // 2 if off % 2 else guess + off // 2
         freqs.append(off)
@@ -123,7 +125,7 @@ class _BitReader:
         return (1 << width) | self.number(width)
 
     def number(self, width: int) -> int:
-        return sum(self.bit() << place for place in range(width))
+        return sum(self.bit() << position for position in range(width))
 
     def end(self) -> None:
         if self._byte:

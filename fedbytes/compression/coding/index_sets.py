@@ -42,6 +42,7 @@ def pack_indices(indices: Indices, n: int) -> bytes:
     """Return strictly ascending indices in [0, n) as bytes; n < 2^32, and k is sent separately."""
     if indices.size == 0 or indices.size == n:
         return b""
+    # A gap is the number of indices that are skipped before one.
     gaps = np.empty(indices.size, np.uint32)
     gaps[0] = indices[0]
     np.subtract(indices[1:], indices[:-1], out=gaps[1:], casting="unsafe")
@@ -145,6 +146,7 @@ def _power(base: float, exponent: int) -> float:
 
 def _rice_size(gaps: UInt32s) -> tuple[int, int]:
     """Return the size in bytes of the best Rice code, and its remainder width."""
+    # The best remainder width is near log2 of the mean gap; try three.
     guess = max(int(gaps.mean()), 1).bit_length()
     sizes = []
     for width in range(max(guess - 2, 0), guess + 1):
@@ -155,6 +157,7 @@ def _rice_size(gaps: UInt32s) -> tuple[int, int]:
 
 def _pack_rice(gaps: UInt32s) -> bytes:
     width = _rice_size(gaps)[1]
+    # Quotient q is q zeros and a one; remainders follow, packed.
     ends = np.cumsum((gaps >> np.uint32(width)).astype(np.int64) + 1) - 1
     unary = np.zeros(int(ends[-1]) + 1, bool)
     unary[ends] = True
@@ -171,6 +174,7 @@ def _read_rice(reader: Reader, n: int, gaps: UInt32s) -> None:
     ones, used = read_unary(unary, gaps)
     if ones != k or size != packed_bytes(int(used), 1):
         raise ValueError(f"{reader.name} payload: {ones} Rice quotients, expected {k}")
+    # Quotients become gaps in place, piece by piece, without a second array.
     packed = reader.take(packed_bytes(k, width), "remainders")
     for start in range(0, k, GAP_CHUNK):
         piece = min(GAP_CHUNK, k - start)

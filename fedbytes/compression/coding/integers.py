@@ -56,6 +56,7 @@ def split_tokens(numbers: UInt32s, direct: int = DIRECT_BITS) -> tuple[UInt8s, b
 
     Raw bits are grouped by width, narrow first; each group is packed in order.
     """
+    # Each width has its own bit string, so that every group unpacks at one width.
     tokens = tokens_of(numbers, direct)
     starts, size = _raw_bit_starts(count_tokens(tokens), direct)
     if size == 0:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 _TOLERANCE = 0.002  # of the rate, on the sample
 CLOSE = 0.006  # of the rate, on the whole vector; a sample is off by about 0.004
 NEAR = 0.02  # share of the rate; a solution farther off is one side of a jump
@@ -121,11 +121,11 @@ def slope_between(
 
 
 def correct_step(
-    quantise: Callable[[float], tuple[T, float]],
+    quantise: Callable[[float], tuple[_T, float]],
     goal: float,
     found: RateSolution,
     rule: Correction,
-) -> T:
+) -> _T:
     """Quantise a whole vector, and correct the step for what its sample misjudged.
 
     Args:

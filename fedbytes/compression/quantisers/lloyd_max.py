@@ -8,9 +8,9 @@ import functools
 
 import numpy as np
 
-from fedbytes.arrays import Doubles, Floats, Int64s, UInt8s
+from fedbytes.arrays import LARGEST_FLOAT, Doubles, Floats, Int64s, UInt8s
 from fedbytes.compression.quantisers.loops.lloyd_max_loops import (
-    LANES,
+    SUM_LANES,
     dequantise_runs,
     quantise_runs,
     sum_run_squares,
@@ -68,7 +68,7 @@ def lloyd_max_levels(bits: int) -> Floats:
 def run_energies(y: Floats, starts: Int64s, stops: Int64s) -> Doubles:
     """Return the sum of squares of each run of y."""
     out = np.empty(starts.size)
-    sum_run_squares(y, starts, stops, np.empty(LANES), out)
+    sum_run_squares(y, starts, stops, np.empty(SUM_LANES), out)
     return out
 
 
@@ -90,10 +90,14 @@ def quantise_lloyd_max(
     codes = np.empty(int((stops - starts).sum()), np.uint8)
     sums = np.empty((starts.size, 2))
     with np.errstate(divide="ignore", over="ignore"):
-        inverses = np.minimum(1 / roots, np.finfo(np.float32).max).astype(np.float32)
+        inverses = np.minimum(1 / roots, LARGEST_FLOAT).astype(np.float32)
     table = lloyd_max_levels(bits)
     edges = (table[1:] + table[:-1]) / np.float32(2)
-    scratch = np.empty(LANES, np.float32), np.empty((2, LANES)), np.empty(LANES, np.int32)
+    scratch = (
+        np.empty(SUM_LANES, np.float32),
+        np.empty((2, SUM_LANES)),
+        np.empty(SUM_LANES, np.int32),
+    )
     quantise_runs(y, starts, stops, inverses, edges, table, *scratch, codes, sums)
     return codes, sums
 

@@ -35,6 +35,7 @@ def pack_values(values: Floats, bits: int) -> bytes:
     sizes = patterns & np.int32(0x7FFFFFFF)  # they sort like the magnitudes
     low, high = np.array([sizes.min(), sizes.max()], np.int32).view(np.float32)
     del sizes
+    # Geometric cells from the smallest to the largest magnitude.
     edges = _edges(float(low), float(high), 1 << (bits - 1))
     codes = np.empty(values.size, np.uint8)
     sums = np.zeros((2, edges.size - 1), np.float64)

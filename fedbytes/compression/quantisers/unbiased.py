@@ -17,7 +17,7 @@ from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.numerics.groups import group_sums, scale_groups
 from fedbytes.compression.numerics.hadamard import block_borders, inverse_rotate, rotate
 
-BLOCK = 16384  # coordinates per scale of 4 bytes: 0.002 bit per coordinate
+SCALE_BLOCK = 16384  # coordinates per scale of 4 bytes: 0.002 bit per coordinate
 _FINE_ENOUGH = 2.0  # step / rms up to which a group is not magnified
 _COARSEST = 6.0  # largest step / rms of a group; beyond, too few levels determine its scale
 _TRIES = 3
@@ -43,7 +43,7 @@ class InnerQuantiser:
 
 def scale_bytes(n: int) -> int:
     """Return the size in bytes of the scales of n coordinates."""
-    return 4 * (block_borders(n, BLOCK).size - 1)
+    return 4 * (block_borders(n, SCALE_BLOCK).size - 1)
 
 
 def pack_unbiased(
@@ -57,8 +57,8 @@ def pack_unbiased(
         quantiser: packs the rotated vector.
         contracting: whether to quantise more finely if the error would exceed the energy.
     """
-    y = rotate(x, generator, BLOCK)
-    sizes = np.diff(block_borders(x.size, BLOCK))
+    y = rotate(x, generator, SCALE_BLOCK)
+    sizes = np.diff(block_borders(x.size, SCALE_BLOCK))
     energies = group_sums(y, sizes, 2)
     factors, fine = np.ones(sizes.size, np.float32), False
     wanted = _magnifications(energies, sizes, quantiser.step)
@@ -84,11 +84,11 @@ def read_unbiased(
     reader: Reader, n: int, generator: np.random.Generator, unpack: Callable[[Reader], Floats]
 ) -> Floats:
     """Return the vector [n > 0] that `pack_unbiased` wrote; raise a ValueError for other bytes."""
-    sizes = np.diff(block_borders(n, BLOCK))
+    sizes = np.diff(block_borders(n, SCALE_BLOCK))
     scales = reader.floats(sizes.size, "scales", 0, _LARGEST_SCALE)
     y = unpack(reader)
     with np.errstate(all="ignore"):
-        return inverse_rotate(scale_groups(y, scales, sizes, y), generator, BLOCK)
+        return inverse_rotate(scale_groups(y, scales, sizes, y), generator, SCALE_BLOCK)
 
 
 def _scales(y: Floats, decoded: Floats, sizes: Int64s) -> tuple[Doubles, Doubles]:

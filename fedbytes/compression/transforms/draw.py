@@ -24,6 +24,11 @@ class Draw(Transform):
 
     Attributes:
         density: share of the coordinates, in (0, 1]; at least one is drawn.
+
+    Example:
+        >>> transform = make_transform("draw", density=0.5)
+        >>> try_transform(transform, [3.0, -1.0, 0.5, 2.0])
+        ([-1.0, 2.0], [0.0, -2.0, 0.0, 4.0])
     """
 
     density: float = bounded(0.1, above=0, most=1)

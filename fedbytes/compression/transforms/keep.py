@@ -25,6 +25,11 @@ class Keep(Transform):
 
     Attributes:
         density: share of the coordinates that is kept, in (0, 1].
+
+    Example:
+        >>> transform = make_transform("keep", density=0.5)
+        >>> try_transform(transform, [3.0, -1.0, 0.5, 2.0])
+        ([3.0, 2.0], [3.0, 0.0, 0.0, 2.0])
     """
 
     density: float = bounded(0.01, above=0, most=1)

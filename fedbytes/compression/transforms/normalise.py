@@ -21,6 +21,11 @@ class Normalise(Transform):
     float32 for each tensor that is not empty, 0 for one of zeros.
 
     Unbiased; does not contract: the error of a large tensor may outgrow a small one's energy.
+
+    Example:
+        >>> transform = make_transform("normalise")
+        >>> try_transform(transform, [300.0, -400.0, 3.0, 4.0], {"a": (2,), "b": (2,)})
+        ([0.8487, -1.132, 0.8486, 1.131], [300.0, -400.0, 3.0, 4.0])
     """
 
     unbiased: ClassVar[bool] = True

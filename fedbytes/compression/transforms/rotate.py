@@ -19,6 +19,11 @@ class Rotate(Transform):
     Suresh et al. 2017 (randomised Hadamard). It helps quantisers of a fixed rate, and hurts
     entropy-coded ones on heavy tails. Wire: the exponent int16 of the power of two that the vector
     was divided by. Orthogonal up to float32 arithmetic: keeps contraction and the mean.
+
+    Example:
+        >>> transform = make_transform("rotate")
+        >>> try_transform(transform, [3.0, -1.0, 0.5, 2.0])
+        ([0.5, 2.0, 3.0, 1.0], [3.0, -1.0, 0.5, 2.0])
     """
 
     unbiased: ClassVar[bool] = True

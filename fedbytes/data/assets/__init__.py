@@ -1,1 +1,1 @@
-"""Named models and data sets: where they come from, checked and cached."""
+"""Named models and data sets: sources, checksums and cache."""

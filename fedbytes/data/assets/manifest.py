@@ -1,4 +1,4 @@
-"""Cached folders that are there whole or not at all, and say what they hold."""
+"""Cached folders that are written atomically, with a manifest of their files."""
 
 import hashlib
 import json
@@ -20,10 +20,10 @@ def sha256_of(path: Path) -> str:
 
 @contextmanager
 def staged_folder(target: Path) -> Iterator[Path]:
-    """Give the block an empty folder beside `target`, and rename it to `target` afterwards.
+    """Yield an empty folder next to `target`, and rename it to `target` after the block.
 
-    If the block fails nothing is left of it. The caller holds the lock of `target`, so what an
-    earlier process left half done there is removed.
+    If the block fails, the folder is removed. The caller has the lock of `target`, so incomplete
+    folders of earlier processes are removed too.
     """
     partial = f".partial-{target.name}-"
     for leftover in target.parent.glob(f"{partial}*"):
@@ -48,14 +48,14 @@ def write_manifest(folder: Path) -> None:
     """
     entries = {path.name: _entry(path) for path in sorted(folder.iterdir()) if path.is_file()}
     entries.pop(MANIFEST, None)
-    _store(folder, entries)
+    _write_entries(folder, entries)
 
 
 def is_whole(folder: Path, full: bool = False) -> bool:
-    """Return whether `folder` still holds what its manifest says.
+    """Return whether the files in `folder` match its manifest.
 
-    A file of the recorded size and modification time is taken as unchanged; one of another
-    time is hashed again, and with `full` every file is.
+    A file of the recorded size and modification time counts as unchanged; one of another time is
+    hashed again. With `full`, every file is.
     """
     try:
         entries = json.loads((folder / MANIFEST).read_text())
@@ -64,15 +64,15 @@ def is_whole(folder: Path, full: bool = False) -> bool:
             stat = (folder / name).stat()
             if stat.st_size != entry["size"]:
                 return False
-            moved = stat.st_mtime_ns != entry["mtime_ns"]
-            if (full or moved) and sha256_of(folder / name) != entry["sha256"]:
+            changed = stat.st_mtime_ns != entry["mtime_ns"]
+            if (full or changed) and sha256_of(folder / name) != entry["sha256"]:
                 return False
             entry["mtime_ns"] = stat.st_mtime_ns
-            touched |= moved
+            touched |= changed
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
     if touched and os.access(folder, os.W_OK):
-        _store(folder, entries)
+        _write_entries(folder, entries)
     return bool(entries)
 
 
@@ -81,7 +81,7 @@ def _entry(path: Path) -> dict[str, object]:
     return {"size": stat.st_size, "mtime_ns": stat.st_mtime_ns, "sha256": sha256_of(path)}
 
 
-def _store(folder: Path, entries: dict[str, dict[str, object]]) -> None:
+def _write_entries(folder: Path, entries: dict[str, dict[str, object]]) -> None:
     partial = folder / f".{MANIFEST}.{os.getpid()}"
     partial.write_text(json.dumps(entries, indent=1))
     partial.replace(folder / MANIFEST)

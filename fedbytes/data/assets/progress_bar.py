@@ -1,4 +1,4 @@
-"""Progress bars of downloads and other long steps, or silence."""
+"""Progress bars of downloads and other long steps."""
 
 import threading
 from collections.abc import Iterator
@@ -13,7 +13,7 @@ from rich.console import Console
 class Progress(bars.Progress):
     """Progress on standard error; `shown=False` prints nothing.
 
-    Used as a context manager around one or several steps.
+    A context manager around one or several steps.
     """
 
     def __init__(self, shown: bool = True) -> None:
@@ -49,25 +49,25 @@ class Step:
 
 @contextmanager
 def watch_growth(progress: Progress, what: str, folder: Path, total: int) -> Iterator[None]:
-    """Show the bytes under `folder` as the progress of the block, looking five times a second."""
-    over = threading.Event()
+    """Show the bytes under `folder` as the progress of the block, updated five times per second."""
+    finished = threading.Event()
     with progress.step(what, total) as step:
 
-        def look() -> None:
-            while not over.wait(0.2):
+        def update() -> None:
+            while not finished.wait(0.2):
                 step.at(min(total, folder_bytes(folder)))
 
-        watcher = threading.Thread(target=look, daemon=True)
+        watcher = threading.Thread(target=update, daemon=True)
         watcher.start()
         try:
             yield
         finally:
-            over.set()
+            finished.set()
             watcher.join()
 
 
 def folder_bytes(folder: Path) -> int:
-    """Return the bytes of the files under `folder`, leaving out those that vanish meanwhile."""
+    """Return the bytes of the files under `folder`, ignoring those that disappear meanwhile."""
     total = 0
     for path in folder.rglob("*"):
         try:

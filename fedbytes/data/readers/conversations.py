@@ -1,4 +1,4 @@
-"""Conversations from a table: messages, or an instruction and what answers it."""
+"""Conversations from a table: messages, or instructions with answers."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 ROLES = ("system", "user", "assistant")
-# Columns of a question, of what goes with it, and of its answer; the first set that is there.
+# Columns of a question, its context and its answer; the first layout that matches is used.
 LAYOUTS = (
     ("instruction", "input", "output"),
     ("instruction", "input", "response"),
@@ -22,13 +22,13 @@ LAYOUTS = (
 
 
 def chat_split(frame: "pd.DataFrame", where: str) -> Split:
-    """Return the conversations of a table, the other columns as factors.
+    """Return the conversations of a table, with all other columns as factors.
 
-    A column `messages` holds lists of `{role, content}`; otherwise a row is one question and one
-    answer, in columns such as instruction, input and output. Rows without an answer are left out.
+    A column `messages` contains lists of `{role, content}`; otherwise a row is one question and one
+    answer, in columns such as instruction, input and output. Rows without an answer are dropped.
 
     Raises:
-        ValueError: if no such columns are there, or a message has no role that is known.
+        ValueError: if there are no such columns, or a message has an unknown role.
     """
     names = [str(name) for name in frame.columns]
     if "messages" in names:
@@ -37,13 +37,13 @@ def chat_split(frame: "pd.DataFrame", where: str) -> Split:
         layout = next((x for x in LAYOUTS if x[0] in names and x[2] in names), None)
         if layout is None:
             raise ValueError(
-                f"{where} has no conversations: it needs a column messages, or instruction (and "
+                f"{where} has no conversations: it requires a column messages, or instruction (and "
                 f"input) with output, or prompt with response (columns: {', '.join(names)})"
             )
         chats = [_pair(row, *layout) for row in frame.to_dict("records")]
     answered = [any(m["role"] == "assistant" and m["content"] for m in chat) for chat in chats]
     if not any(answered):
-        raise ValueError(f"{where}: not one of {len(chats)} conversations has an answer")
+        raise ValueError(f"{where}: none of {len(chats)} conversations has an answer")
     columns = {name: c for name in names if (c := as_factor(frame[name][answered])) is not None}
     return make_chat_split(
         [chat for chat, kept in zip(chats, answered, strict=True) if kept], columns
@@ -51,7 +51,7 @@ def chat_split(frame: "pd.DataFrame", where: str) -> Split:
 
 
 def make_chat_split(chats: list[Chat], columns: dict[str, Any]) -> Split:
-    """Return a split of conversations; the text of one is what is said in it."""
+    """Return a split of conversations, whose texts are their messages' contents."""
     texts = ["\n\n".join(message["content"] for message in chat) for chat in chats]
     return make_split(texts, columns, chats)
 
@@ -74,14 +74,14 @@ def _messages(value: Any, row: int, where: str) -> Chat:
         role = message.get("role") if isinstance(message, dict) else None
         if role not in ROLES:
             raise ValueError(
-                f"{where}, row {row}: a message needs a role of {', '.join(ROLES)} and a content, "
-                f"got {str(message)[:80]!r}"
+                f"{where}, row {row}: a message requires a role of {', '.join(ROLES)} and "
+                f"a content, got {str(message)[:80]!r}"
             )
         found.append({"role": str(role), "content": _text(message.get("content"))})
     return tuple(found)
 
 
 def _text(value: Any) -> str:
-    """Return a cell as text, a missing one as none."""
+    """Return a cell as text, empty if it is missing."""
     missing = value is None or (isinstance(value, float) and value != value)
     return "" if missing else str(value).strip()

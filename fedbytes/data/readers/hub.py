@@ -19,10 +19,10 @@ def load_hub(
     label: str | None = "label",
     test_fraction: float = 0.2,
 ) -> TextData:
-    """Return a data set by hub id, or from a folder (`save_to_disk`, or one of data files).
+    """Return a data set by hub id, or from a folder of `save_to_disk` or of data files.
 
-    Class labels stored as numbers become their names. Without a split called `test_split`, a
-    share of the training split is held out.
+    Class labels stored as numbers are replaced by their names. Without a split called `test_split`,
+    a fraction of the training split is held out.
 
     Raises:
         ValueError: if it cannot be loaded, or lacks the split or a column.
@@ -55,7 +55,7 @@ def _load(hub_id: str, config: str | None) -> dict[str, Any]:
     saved = (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
     try:
         found = datasets.load_from_disk(folder) if saved else datasets.load_dataset(hub_id, config)
-    except Exception as error:  # the library raises many unrelated types
+    except Exception as error:  # datasets raises many unrelated types
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"cannot load data set {hub_id!r}: {reason}") from error
     return dict(found) if isinstance(found, dict) else {"train": found}

@@ -1,4 +1,4 @@
-"""The named data sets' tables: tab-separated, three header rows, no quoting."""
+"""Tables of the named data sets: tab-separated, three header rows, no quoting."""
 
 from pathlib import Path
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from fedbytes.data.assets.asset_files import asset_folder, fetch
 from fedbytes.data.text_data import Split, TextData, make_split, make_text_data
 
-# Counts of the published splits; another count means the parser is wrong.
+# Rows of the published splits; another number means a parsing error.
 PUBLISHED_ROWS = {
     "20newsgroups": (11_293, 7_528),
     "reuters-r8": (5_485, 2_189),
@@ -16,10 +16,10 @@ PUBLISHED_ROWS = {
 
 
 def read_table(path: Path) -> dict[str, list[str]]:
-    """Return the columns of a table by the names in its first row; blank rows are left out.
+    """Return the columns of a table by the names in its first row; blank rows are dropped.
 
     Raises:
-        ValueError: if a row has another number of cells than the first.
+        ValueError: if a row does not have as many cells as the first.
     """
     lines = path.read_bytes().decode().split("\n")
     names = lines[0].split("\t")
@@ -36,7 +36,7 @@ def read_table(path: Path) -> dict[str, list[str]]:
 
 
 def load_categories(name: str) -> TextData:
-    """Return 20 Newsgroups or Reuters with the published train and test split."""
+    """Return 20 Newsgroups or Reuters with the published train and test splits."""
     folder = fetch(name)
     splits = []
     for part, rows in zip(("train", "test"), PUBLISHED_ROWS[name], strict=True):
@@ -50,7 +50,7 @@ def load_friends() -> TextData:
     """Return the lines of the series Friends, every tenth episode held out for testing.
 
     Columns are `speaker` (also `label`), `season`, `episode` and `title`. Whole episodes are held
-    out since neighbouring lines belong to one conversation. Lines without words are left out.
+    out since neighbouring lines belong to one conversation. Lines without words are dropped.
     """
     table = read_table(fetch("friends") / "friends-transcripts.tab")
     _check_rows("friends", len(table["Quote"]), PUBLISHED_ROWS["friends"][0])
@@ -76,6 +76,4 @@ def load_friends() -> TextData:
 
 def _check_rows(name: str, found: int, expected: int) -> None:
     if found != expected:
-        raise ValueError(
-            f"{name}: {found} rows where {expected} are known; delete {asset_folder(name)}"
-        )
+        raise ValueError(f"{name}: {found} rows instead of {expected}; delete {asset_folder(name)}")

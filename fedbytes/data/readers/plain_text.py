@@ -1,4 +1,4 @@
-"""Plain text files as documents: one a file, a paragraph, or so many lines."""
+"""Plain text files as documents: one per file, per paragraph, or per number of lines."""
 
 import glob
 import os
@@ -12,19 +12,18 @@ Documents = Literal["file", "paragraph", "lines"]
 
 
 def read_texts(pattern: str, documents: Documents, lines: int) -> Split:
-    """Return the documents of all files that a path or glob names, with the column `file`.
+    """Return the documents of all files that match a path or glob, with the column `file`.
 
-    Documents without any text are left out. A file's name is told from the folder that all of
-    them share.
+    Empty documents are dropped. Names of files are relative to their common folder.
 
     Args:
         pattern: a file, or a glob such as `books/**/*.txt`.
-        documents: what a document is: a whole `file`, a `paragraph` (blank lines part them), or
-            a number of `lines`.
-        lines: lines of a document, for `lines`.
+        documents: unit of a document: a whole `file`, a `paragraph` between blank lines, or a
+            number of `lines`.
+        lines: lines per document, for `lines`.
 
     Raises:
-        ValueError: if no file is there, or one is not UTF-8 text.
+        ValueError: if there is no such file, or one is not UTF-8 text.
     """
     found = glob.glob(str(Path(pattern).expanduser()), recursive=True)  # noqa: PTH207 (absolute)
     paths = sorted(path for path in map(Path, found) if path.is_file())

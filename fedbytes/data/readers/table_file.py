@@ -24,19 +24,19 @@ def load_file(
     label: str | None = "label",
     test_fraction: float = 0.2,
 ) -> TextData:
-    """Return the data set in a file, or in two.
+    """Return the data set in one file, or in two.
 
     Args:
-        path: training examples; the format follows from the suffix.
-        test_path: test examples; without it a share of `path` is held out.
+        path: training examples; the suffix gives the format.
+        test_path: test examples; without it a fraction of `path` is held out.
         text: name of the column with the texts.
-        label: name of the column with the labels, None for language modelling. It is there as
-            column `label` afterwards, whatever its name in the file.
-        test_fraction: share held out, always the same examples of the same file.
+        label: name of the column with the labels, None for language modelling. In the split it is
+            called `label`, whatever its name in the file.
+        test_fraction: fraction held out, always the same examples of the same file.
 
     Raises:
         ValueError: for a missing file, an unknown suffix, a file that does not parse, or a
-            missing column; the message lists the columns there are.
+            missing column; the message lists the existing columns.
     """
     train = to_split(read_frame(path), text, label, path)
     if test_path is not None:
@@ -47,7 +47,7 @@ def load_file(
 
 
 def to_split(frame: "pd.DataFrame", text: str, label: str | None, where: str) -> Split:
-    """Return a table as a split; rows without a text or label are left out.
+    """Return a table as a split; rows without a text or label are dropped.
 
     Raises:
         ValueError: if the text or label column is missing.
@@ -64,16 +64,16 @@ def to_split(frame: "pd.DataFrame", text: str, label: str | None, where: str) ->
 
 
 def hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
-    """Return (train, test): a share drawn once, the same whatever the run's seed.
+    """Return (train, test), drawn the same way whatever the run's seed.
 
     Raises:
-        ValueError: if `fraction` leaves no example on one side.
+        ValueError: if `fraction` leaves no examples for training or testing.
     """
     count = round(fraction * len(split))
     if not 0 < count < len(split):
         raise ValueError(
             f"test_fraction={fraction} of {len(split)} examples leaves nothing to "
-            f"{'test on' if count == 0 else 'train on'}: give more of them, or a test set"
+            f"{'test on' if count == 0 else 'train on'}: provide more examples, or a test set"
         )
     order = stream(0, "test split").permutation(len(split))
     return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
@@ -117,7 +117,7 @@ def read_frame(name: str, as_written: bool = False) -> "pd.DataFrame":
 
 
 def as_factor(values: Iterable[object]) -> Column | None:
-    """Return a column as plain numbers or short strings, or None if it is neither."""
+    """Return a column as numbers or short strings, or None if it is neither."""
     plain = [value.item() if isinstance(value, np.generic) else value for value in values]
     if all(isinstance(value, int | float) for value in plain):
         return np.array(plain)

@@ -1,1 +1,1 @@
-"""The tasks by name; a new data source is one file here."""
+"""Tasks by name, one file per data source."""

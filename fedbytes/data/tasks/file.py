@@ -10,14 +10,14 @@ from fedbytes.plugin_fields import bounded
 @TASKS.register("file")
 @dataclass(frozen=True)
 class FileTask(Task):
-    """A CSV, TSV, JSON Lines or Parquet file of yours.
+    """A CSV, TSV, JSON Lines or Parquet file of your own.
 
     Attributes:
         path: the training examples.
         test_path: the test examples; without it `test_fraction` of `path` is held out.
         text: name of the column with the texts.
         label: name of the column with the labels (not read for causal-lm).
-        test_fraction: share held out, between 0 and 1.
+        test_fraction: fraction held out for testing, between 0 and 1.
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
@@ -30,7 +30,7 @@ class FileTask(Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.path:
-            raise ValueError("task 'file' needs path: a CSV, JSONL or Parquet file")
+            raise ValueError("task 'file' requires path: a CSV, JSONL or Parquet file")
 
     def read(self) -> TextData:
         """Return the examples of the file."""

@@ -8,10 +8,10 @@ from fedbytes.data.text_data import TextData
 @TASKS.register("friends")
 @dataclass(frozen=True)
 class Friends(Task):
-    """Lines of the series Friends with their speakers: clients by nature."""
+    """Lines of the series Friends with their speakers, who are natural clients."""
 
     kind: Kind = "causal-lm"
 
     def read(self) -> TextData:
-        """Return the lines; every tenth episode is for testing."""
+        """Return the lines; every tenth episode is held out for testing."""
         return load_friends()

@@ -10,16 +10,16 @@ from fedbytes.plugin_fields import bounded
 @TASKS.register("hub")
 @dataclass(frozen=True)
 class HubTask(Task):
-    """Any data set of the Hugging Face hub by id, or a local folder of that form.
+    """A data set of the Hugging Face hub by id, or a local folder in that format.
 
     Attributes:
         hub_id: such as `ag_news`, or a folder.
-        config: the data set's configuration, where it has several.
+        config: the data set's configuration, if it has several.
         train_split: name of the split to train on.
-        test_split: name of the split to test on; if it is missing, `test_fraction` is held out.
+        test_split: name of the split to test on; if missing, `test_fraction` is held out.
         text: name of the column with the texts.
         label: name of the column with the labels (not read for causal-lm).
-        test_fraction: share held out, between 0 and 1.
+        test_fraction: fraction held out for testing, between 0 and 1.
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
@@ -34,7 +34,7 @@ class HubTask(Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.hub_id:
-            raise ValueError("task 'hub' needs hub_id: a data set's id or a folder")
+            raise ValueError("task 'hub' requires hub_id: a data set's id or a folder")
 
     def read(self) -> TextData:
         """Return the examples of the data set."""

@@ -20,11 +20,11 @@ class Instruct(ChatTask):
     Attributes:
         path: the training conversations: JSONL, CSV, TSV or Parquet.
         test_path: the test conversations; without it `test_fraction` of `path` is held out.
-        hub_id: instead of `path`, a data set's id on the hub, or a folder of that form.
-        config: the data set's configuration, where it has several.
+        hub_id: instead of `path`, a data set's id on the hub, or a folder in that format.
+        config: the data set's configuration, if it has several.
         train_split: name of the split to train on.
-        test_split: name of the split to test on; if it is missing, `test_fraction` is held out.
-        test_fraction: share held out, between 0 and 1.
+        test_split: name of the split to test on; if missing, `test_fraction` is held out.
+        test_fraction: fraction held out for testing, between 0 and 1.
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
@@ -39,7 +39,7 @@ class Instruct(ChatTask):
     def __post_init__(self) -> None:
         super().__post_init__()
         if bool(self.path) == bool(self.hub_id):
-            raise ValueError("task 'instruct' needs path, a file, or hub_id, and not both")
+            raise ValueError("task 'instruct' requires either path, a file, or hub_id")
 
     def read(self) -> TextData:
         """Return the conversations."""

@@ -25,17 +25,17 @@ _QUESTION = (
 @TASKS.register("news-instruct")
 @dataclass(frozen=True)
 class NewsInstruct(ChatTask):
-    """Reuters R8 as instructions: a story and a question, its topic the answer.
+    """Reuters R8 as instructions: a story and a question, answered by its topic.
 
-    The share of exact matches of generated answers is the accuracy of classification. The topic
-    stays as the column `label`, so that clients can differ by it.
+    The rate of exact matches of generated answers is the accuracy of classification. The topic is
+    kept in the column `label`, so that it can split clients.
     """
 
     max_length: int = 192
     max_new_tokens: int = 8
 
     def read(self) -> TextData:
-        """Return the stories of `reuters-r8` with its split, as conversations of one turn."""
+        """Return the stories of `reuters-r8` as conversations of one turn."""
         data = load_categories("reuters-r8")
         return make_text_data("news-instruct", _ask(data.train), _ask(data.test))
 

@@ -11,15 +11,15 @@ from fedbytes.plugin_fields import bounded
 @TASKS.register("text")
 @dataclass(frozen=True)
 class TextTask(Task):
-    """Plain text files of yours; the column `file` lets each be a client.
+    """Plain text files of your own; by the column `file`, each can be a client.
 
     Attributes:
         path: the training texts: a file, or a glob such as `books/**/*.txt`.
         test_path: the test texts; without it `test_fraction` of the documents is held out.
-        documents: what a document is: a whole `file`, a `paragraph` between blank lines, or
+        documents: unit of a document: a whole `file`, a `paragraph` between blank lines, or
             `lines_per_document` `lines`.
-        lines_per_document: lines of a document, for `documents: lines`.
-        test_fraction: share of the documents held out, between 0 and 1.
+        lines_per_document: lines per document, for `documents: lines`.
+        test_fraction: fraction of documents held out for testing, between 0 and 1.
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
@@ -33,9 +33,11 @@ class TextTask(Task):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.path:
-            raise ValueError("task 'text' needs path: a text file or a glob")
+            raise ValueError("task 'text' requires path: a text file or a glob")
         if self.kind != "causal-lm":
-            raise ValueError(f"task 'text' has no labels: kind must be causal-lm, got {self.kind}")
+            raise ValueError(
+                f"task 'text' has no labels and requires kind: causal-lm (got kind: {self.kind})"
+            )
 
     def read(self) -> TextData:
         """Return the documents of the files."""
@@ -44,7 +46,7 @@ class TextTask(Task):
             test = read_texts(self.test_path, self.documents, self.lines_per_document)
         elif len(train) < 2:
             raise ValueError(
-                f"{self.path} is {len(train)} documents, none to hold out for testing: give "
+                f"{self.path} has {len(train)} documents, none to hold out for testing: set "
                 "test_path, or documents: paragraph"
             )
         else:

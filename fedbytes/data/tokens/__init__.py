@@ -1,1 +1,1 @@
-"""Texts to tokens, encoded once and kept."""
+"""From texts to tokens, encoded once and cached."""

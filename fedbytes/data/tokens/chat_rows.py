@@ -1,4 +1,4 @@
-"""From conversations to rows of token ids, and which of them are learned."""
+"""Token ids of conversations, and the mask of learned tokens."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,10 +14,10 @@ _ATTEMPTS = 4
 def chat_rows(
     chats: Sequence[Chat], tokenizer: Any, template: str, max_length: int
 ) -> tuple[list[list[int]], list[list[bool]]]:
-    """Return the ids of each conversation, and of each id whether it belongs to an answer.
+    """Return the ids of each conversation, and whether each id belongs to an answer.
 
-    A conversation that is too long loses the end of its longest question, so that the answer is
-    kept; what is too long even then is cut.
+    If a conversation is too long, the end of its longest question is removed so that the answer is
+    kept; one that is still too long is truncated.
 
     Raises:
         ValueError: if the template does not fit (see `render`).
@@ -59,11 +59,11 @@ def _fit(chat: Chat, row: _ChatRow, tokenizer: Any, template: str, max_length: i
 
 
 def _shorten(chat: Chat, excess: int, tokenizer: Any) -> Chat:
-    """Return the conversation with so many tokens less in its longest question."""
-    places = [i for i, message in enumerate(chat) if message["role"] == "user"]
-    if not places:
+    """Remove `excess` tokens from a conversation's longest question."""
+    questions = [i for i, message in enumerate(chat) if message["role"] == "user"]
+    if not questions:
         return chat
-    longest = max(places, key=lambda i: len(chat[i]["content"]))
+    longest = max(questions, key=lambda i: len(chat[i]["content"]))
     ids = tokenizer([chat[longest]["content"]], add_special_tokens=False)["input_ids"][0]
     kept = tokenizer.decode(ids[: max(len(ids) - excess, 0)]).rstrip("\ufffd")
     changed = [dict(message) for message in chat]

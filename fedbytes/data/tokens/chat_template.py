@@ -1,4 +1,4 @@
-"""From a conversation to the text that a model reads, and which parts of it are its answers."""
+"""Chat templates: from a conversation to text, with its answers marked."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,24 +21,24 @@ TEMPLATES = {
         "{% if add_generation_prompt %}{{ '### Response:\n' }}{% endif %}"
     ),
 }
-"""Formats for models that come without one: turns after one another, or under Alpaca's headings."""
+"""Templates for models without one: plain turns, or turns under Alpaca's headings."""
 
 Pieces = list[tuple[str, bool]]
-"""Consecutive parts of a text, each with whether the model learns to write it."""
+"""Consecutive parts of a text, each with whether it is learned."""
 
 
 def pick_template(given: str | None, tokenizer: Any) -> str:
-    """Return the Jinja template that is meant: the tokenizer's own, one of ours, or a user's.
+    """Return a Jinja template: the tokenizer's own, a named one, or a user's.
 
     Raises:
-        ValueError: if there is none, or a name is not known.
+        ValueError: if the tokenizer has none, or a name is unknown.
     """
     if given is None:
         own = getattr(tokenizer, "chat_template", None)
         if isinstance(own, str) and own:
             return own
         raise ValueError(
-            f"the tokenizer has no chat template: give task.template, one of "
+            f"the tokenizer has no chat template: set task.template to one of "
             f"{', '.join(TEMPLATES)} or a Jinja template"
         )
     if "{" in given:
@@ -49,25 +49,25 @@ def pick_template(given: str | None, tokenizer: Any) -> str:
 
 
 def render_chat(chat: Chat, template: str, tokenizer: Any) -> Pieces:
-    """Return a conversation as text in pieces; the answers, each with its end, are learned.
+    """Return a conversation as pieces of text, in which answers and their end tokens are learned.
 
-    What comes after the last answer is left out.
+    Messages after the last answer are dropped.
 
     Raises:
-        ValueError: if the template does not parse or refuses the conversation, or changes earlier
-            turns when later ones are there.
+        ValueError: if the template does not parse or rejects the conversation, or renders earlier
+            turns differently once later ones follow.
     """
     pieces: Pieces = []
     done = ""
-    for place, message in enumerate(chat):
+    for index, message in enumerate(chat):
         if message["role"] != "assistant":
             continue
-        prompt = _apply(chat[:place], template, tokenizer, True)
-        whole = _apply(chat[: place + 1], template, tokenizer, False)
+        prompt = _apply(chat[:index], template, tokenizer, True)
+        whole = _apply(chat[: index + 1], template, tokenizer, False)
         if not (prompt.startswith(done) and whole.startswith(prompt)):
             raise ValueError(
-                "the chat template writes a prompt differently once it is answered, so answers "
-                "cannot be told from it: give another task.template"
+                "the chat template renders a prompt differently once it is answered, so answers "
+                "cannot be located: set another task.template"
             )
         answer = _with_end(whole[len(prompt) :], getattr(tokenizer, "eos_token", None))
         pieces += [(prompt[len(done) :], False), (answer, True)]
@@ -76,7 +76,7 @@ def render_chat(chat: Chat, template: str, tokenizer: Any) -> Pieces:
 
 
 def _with_end(answer: str, end: str | None) -> str:
-    """Return an answer without what a template writes after its end token."""
+    """Return an answer without the template's text after its end token."""
     if end and end in answer:
         return answer[: answer.rindex(end) + len(end)]
     return answer.rstrip()

@@ -1,4 +1,4 @@
-"""What texts become: splits of tokens, and what is asked of the tokenizer that makes them."""
+"""Encoded splits and tasks, and the protocol of tokenizers."""
 
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -14,17 +14,17 @@ Rows = npt.NDArray[np.int64]
 
 
 class Tokenizer(Protocol):
-    """What is asked of a tokenizer; those of Hugging Face answer it."""
+    """The members of a tokenizer that are used; those of Hugging Face have them."""
 
     bos_token_id: int | None
     eos_token_id: int | None
     cls_token_id: int | None
 
     def __call__(self, text: list[str], **options: Any) -> Any:
-        """Return a mapping with `input_ids`, a list of ids a text."""
+        """Return a mapping with `input_ids`, one list of ids per text."""
 
     def __len__(self) -> int:
-        """Return how many tokens it knows."""
+        """Return the number of tokens."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,11 @@ class EncodedSplit:
         name: `train` or `test`.
         tokens: int32 [all tokens], text after text.
         offsets: int64 [examples + 1]; example i is `tokens[offsets[i]:offsets[i + 1]]`.
-        labels: int64 [examples], places in `label_names`; None for causal-lm.
-        columns: the columns of the split, factors for partitioners; none of packed rows.
-        digest: SHA-256 that names this split's tokens.
-        text_bytes: bytes of the texts (UTF-8) where all of their tokens are here, else 0.
-        learned: bool [all tokens], which of them the loss is of; None for all.
+        labels: int64 [examples], indices into `label_names`; None for causal-lm.
+        columns: the columns of the split, factors for partitioners; empty for packed rows.
+        digest: SHA-256 that identifies this split's tokens.
+        text_bytes: bytes of the texts (UTF-8) if none is truncated, else 0.
+        learned: bool [all tokens], the tokens in the loss; None for all.
     """
 
     name: str
@@ -56,13 +56,13 @@ class EncodedSplit:
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """Tokens of each example, int64 [examples]."""
+        """Number of tokens of each example, int64 [examples]."""
         return np.diff(self.offsets)
 
 
 @dataclass(frozen=True)
 class GenerationOptions:
-    """How many test conversations are answered at an evaluation, in how many tokens at most."""
+    """Number of test conversations answered per evaluation, and maximum tokens per answer."""
 
     examples: int
     max_new_tokens: int
@@ -72,9 +72,10 @@ class GenerationOptions:
 class EncodedTask:
     """A task's two splits as tokens, and the names of its classes (empty for causal-lm).
 
-    `tokenizer` made the tokens. `unpacked` says that the training examples are whole documents,
-    of any length, which `fedbytes.data.pack` makes into rows once it is known who holds them.
-    `generation` is there where answers are generated.
+    Attributes:
+        unpacked: whether training examples are whole documents of any length, which
+            `fedbytes.data.pack` cuts into rows once they are split among clients.
+        generation: options for generated answers, None for none.
     """
 
     train: EncodedSplit

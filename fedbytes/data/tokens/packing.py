@@ -1,4 +1,4 @@
-"""Packed rows: documents joined, each with its end token, and cut to equal length."""
+"""Packed rows: documents with end tokens, joined and cut to equal length."""
 
 import hashlib
 from collections.abc import Sequence
@@ -12,17 +12,17 @@ from fedbytes.streams import stream
 
 
 def pack(task: EncodedTask, parts: Sequence[Rows], seed: int = 0) -> tuple[EncodedTask, list[Rows]]:
-    """Return the task with training rows of equal length, and who holds which of the rows.
+    """Return the task with training rows of equal length, and each client's rows.
 
-    No row mixes clients. A client's documents are joined in an order of its own, drawn from
-    `seed`, and cut into rows of exactly `max_length` tokens. The rest at the end is left out,
-    unless it is all that the client has: then it is one shorter row. A row that spans documents
-    attends over their ends, as is usual in pre-training.
+    No row mixes clients. A client's documents are joined in an order drawn from `seed` and cut into
+    rows of exactly `max_length` tokens. The remainder is dropped, unless the client has nothing
+    else: then it is one shorter row. Attention crosses the ends of documents, as is usual in
+    pre-training.
 
     Args:
-        task: what `encode` or `encode_task` returned; one that is not to be packed is returned
-            as it is, with `parts`.
-        parts: the training documents of each client.
+        task: what `encode` or `encode_task` returned. A task that is not `unpacked` is returned
+            unchanged, with `parts`.
+        parts: training documents of each client.
         seed: the run's seed.
     """
     if not task.unpacked:
@@ -42,11 +42,11 @@ def pack(task: EncodedTask, parts: Sequence[Rows], seed: int = 0) -> tuple[Encod
 
 
 def pack_test_split(split: EncodedSplit, max_length: int, text_bytes: int) -> EncodedSplit:
-    """Return a split whose documents are joined in their order; the last row may be shorter.
+    """Return a split of documents joined in their order; the last row may be shorter.
 
     Args:
         split: whole documents.
-        max_length: tokens of a row.
+        max_length: tokens per row.
         text_bytes: bytes of the documents' texts (UTF-8).
     """
     tokens = np.asarray(split.tokens)
@@ -62,7 +62,7 @@ def _join(split: EncodedSplit, documents: Rows) -> npt.NDArray[np.int32]:
 
 
 def _cut(tokens: int, max_length: int, whole_only: bool) -> list[int]:
-    """Return the lengths of the rows that so many tokens are cut into."""
+    """Return the lengths of the rows into which a number of tokens is cut."""
     whole, rest = divmod(tokens, max_length)
     keep_rest = rest > 0 and (not whole_only or whole == 0)
     return [max_length] * whole + [rest] * keep_rest

@@ -1,4 +1,4 @@
-"""Texts as tokens: encoded once, kept on disk by content digest, read as memory maps."""
+"""Tokens of texts, encoded once, cached on disk by content digest, and read as memory maps."""
 
 import hashlib
 import json
@@ -33,24 +33,24 @@ def encode(
 ) -> EncodedTask:
     """Return the tokens of a data set, from the cache if it was encoded before.
 
-    For causal-lm every text starts with the tokenizer's beginning (or end) token and, unless it
-    is cut, ends with its end token, so that each has something to predict. A text that has no
-    tokens at all becomes one such token. With `pack` no text is cut: each is followed by the end
-    token, and the test texts are joined and cut into rows. Conversations go through a chat
-    template, and the tokens of answers alone are learned.
+    For causal-lm every text starts with the tokenizer's beginning (or end) token and, unless it is
+    truncated, ends with its end token, so that each has a token to predict. A text without tokens
+    becomes one such token. With `pack` no text is truncated: each is followed by the end token, and
+    the test texts are joined and cut into rows. Conversations are rendered by a chat template, and
+    only the tokens of answers are learned.
 
     Args:
         data: the texts.
         tokenizer: a Hugging Face tokenizer.
-        tokenizer_digest: names the tokenizer's content.
-        kind: what the tokens are for.
-        max_length: tokens a text is cut to, at least 1 (2 for causal-lm).
+        tokenizer_digest: identifies the tokenizer's content.
+        kind: classification or causal-lm.
+        max_length: tokens to which a text is truncated, at least 1 (2 for causal-lm).
         pack: keep texts whole, to be packed into rows of `max_length` tokens.
-        template: for conversations; None is the tokenizer's own (see `pick_template`).
+        template: for conversations; None for the tokenizer's own (see `pick_template`).
 
     Raises:
-        ValueError: if `max_length` is too small, a classification has no labels or one
-            alone, or conversations no answer.
+        ValueError: if `max_length` is too small, a classification has no labels or only one, or
+            conversations have no answers.
     """
     least = 2 if kind == "causal-lm" else 1
     if max_length < least:
@@ -76,14 +76,14 @@ def encode(
         labels = [*data.train.columns["label"].tolist(), *data.test.columns["label"].tolist()]
         names = tuple(sorted({str(label) for label in labels}))
         if len(names) < 2:
-            raise ValueError(f"{data.name} has one class alone, {names[0]!r}: nothing to classify")
+            raise ValueError(f"{data.name} has only one class, {names[0]!r}: nothing to classify")
     train = _open(target, "train", data.train, names, digest)
     test = _open(target, "test", data.test, names, digest)
     for split in (train, test):
         if split.learned is not None and not split.learned.any():
             raise ValueError(
-                f"no token of an answer is left to learn ({split.name}): the chat template writes "
-                f"none, or task.max_length={max_length} is too short for them"
+                f"no answer has tokens to learn ({split.name}): the chat template omits answers, "
+                f"or task.max_length={max_length} is too small"
             )
     if pack:
         test = pack_test_split(
@@ -119,9 +119,9 @@ def _open(
 ) -> EncodedSplit:
     labels = None
     if names:
-        place = {name: i for i, name in enumerate(names)}
+        index = {name: i for i, name in enumerate(names)}
         given = split.columns["label"].tolist()
-        labels = np.array([place[str(label)] for label in given], dtype=np.int64)
+        labels = np.array([index[str(label)] for label in given], dtype=np.int64)
     return EncodedSplit(
         name=part,
         tokens=np.load(target / f"{part}-tokens.npy", mmap_mode="r"),

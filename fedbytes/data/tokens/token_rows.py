@@ -1,4 +1,4 @@
-"""From texts to rows of token ids."""
+"""Token ids of texts."""
 
 from typing import Any
 
@@ -14,12 +14,12 @@ def token_rows(
     """Return the ids of each text, special tokens included.
 
     Args:
-        texts: one text an example.
+        texts: one text per example.
         tokenizer: a Hugging Face tokenizer.
-        kind: `classification` gets the tokenizer's own special tokens, `causal-lm` a beginning
-            and an end.
-        max_length: ids a text is cut to. With None no text is cut and none has a beginning: the
-            end of the one before it, in a packed row, is its beginning.
+        kind: `classification` adds the tokenizer's own special tokens, `causal-lm` a beginning
+            and an end token.
+        max_length: ids to which a text is truncated. With None no text is truncated, and none has
+            a beginning token: in a packed row the end token of the previous text precedes it.
     """
     begin, end = (
         first_not_none(tokenizer.bos_token_id, tokenizer.eos_token_id),
@@ -46,5 +46,5 @@ def token_rows(
 
 
 def first_not_none(*ids: int | None) -> int | None:
-    """Return the first id that there is."""
+    """Return the first id that is not None."""
     return next((i for i in ids if i is not None), None)

@@ -1,4 +1,4 @@
-"""A tokenizer trained on the texts at hand, once, and kept by content digest."""
+"""A tokenizer trained on the training texts, cached by content digest."""
 
 import hashlib
 import json
@@ -19,13 +19,13 @@ LEAST_VOCABULARY = 257
 def trained_tokenizer(data: TextData, vocab_size: int) -> Tokenizer:
     """Return a byte-level BPE tokenizer of the training texts (Sennrich et al., arXiv:1508.07909).
 
-    It knows every byte and an end token, and as many merges of frequent pairs as there is room
-    and text for. The same texts give the same tokenizer. What it learns is counts of words over
-    all clients' texts: whoever receives it learns which words are frequent in them.
+    Its vocabulary is all bytes, an end token, and merges of frequent pairs up to `vocab_size`. The
+    same texts give the same tokenizer. It depends on word counts over all clients' texts, so its
+    recipients learn which words are frequent in them.
 
     Args:
-        data: the texts; those for testing are not read.
-        vocab_size: tokens at most, at least 257.
+        data: the texts; test texts are not read.
+        vocab_size: maximum number of tokens, at least 257.
 
     Raises:
         ValueError: if the cache folder cannot be written.
@@ -47,7 +47,7 @@ def trained_tokenizer(data: TextData, vocab_size: int) -> Tokenizer:
 
 
 def serialise_tokenizer(tokenizer: Any) -> bytes:
-    """Return what someone must be given to have the same tokenizer: its JSON, without blanks."""
+    """Return the bytes that reproduce a tokenizer: its JSON without white space."""
     if getattr(tokenizer, "backend_tokenizer", None) is not None:
         return str(tokenizer.backend_tokenizer.to_str()).encode()
     return repr(sorted(tokenizer.get_vocab().items())).encode()

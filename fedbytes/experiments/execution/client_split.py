@@ -2,17 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from filelock import FileLock
 
-from fedbytes.data import TextData
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.noniid import Partition
-from fedbytes.noniid.partitioners.clusters import Clusters
+from fedbytes.noniid import Factor, Partition, Partitioner
 from fedbytes.process.user_cache import cache_folder, unwritable_error
 
 FORMAT = 1
@@ -38,16 +36,17 @@ def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Clie
     """
     partitioner, task = config.components.partition, config.components.task
     name = config.clients.factor or partitioner.default_factor
+    if name is None and partitioner.needs != "column":
+        name = TEXT
     if name is None and partitioner.only_measured and not any(key in columns for key in NATURAL):
         name = "length"  # every text has one
     if name != TEXT or TEXT in columns:
-        splitter, column = partitioner.resolve(factor_column(columns, name))
-    elif isinstance(partitioner, Clusters):
-        codes = _clusters(partitioner, task.load())
-        splitter, column = partitioner.then.resolve(codes)
+        given = factor_column(columns, name)
+        splitter, column = _resolve(partitioner, given, lambda: Factor(given).digest)
     else:
-        texts = np.array(task.load().train.texts, dtype=object)
-        splitter, column = partitioner.resolve(texts)
+        data = task.load()
+        texts = np.array(data.train.texts, dtype=object)
+        splitter, column = _resolve(partitioner, texts, lambda: data.digest)
     clients, together = config.clients.num_clients, config.clients.groups
     groups = None if together is None else factor_column(columns, together, "groups")
     return ClientSplit(splitter(column, clients, config.seed, groups), column)
@@ -87,31 +86,46 @@ def measures(split: ClientSplit, columns: Mapping[str, np.ndarray]) -> dict[str,
     return found
 
 
-def _clusters(partitioner: Clusters, data: TextData) -> np.ndarray:
-    """Return the cluster of each training text, from the cache if it was computed before.
+def _resolve(
+    partitioner: Partitioner, given: np.ndarray, digest: Callable[[], str]
+) -> tuple[Partitioner, Any]:
+    """Return what splits and the column that it splits by, after providing what it needs.
 
-    Runs of a sweep must share their clusters, and workers with different thread counts may sum in
-    different orders.
+    Args:
+        partitioner: the configured one.
+        given: the column or the texts that the configuration names, [examples].
+        digest: names `given` in the caches.
     """
-    parts = [FORMAT, data.digest, partitioner.num_clusters, partitioner.features]
-    name = hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:24]
-    root = cache_folder("clusters")
-    path = root / f"{name}.npy"
-    try:
-        with FileLock(root / f".{name}.lock"):
-            if not path.exists():
-                part = root / f".{name}.npy"
-                np.save(part, partitioner.clusters(_features(partitioner, data)))
-                part.replace(path)
-            codes: np.ndarray = np.load(path)
-    except OSError as error:
-        raise unwritable_error(root, error) from error
-    return codes
+    if partitioner.needs == "column":
+        return partitioner.resolve(given)
+    source = digest()
 
+    def keep(identity: Sequence[Any], compute: Callable[[], np.ndarray]) -> np.ndarray:
+        return _kept_column(partitioner.name, [FORMAT, source, *identity], compute)
 
-def _features(partitioner: Clusters, data: TextData) -> Any:
-    if partitioner.features == "tfidf":
-        return data.train.texts
+    if partitioner.needs == "texts":
+        return partitioner.resolve(given, keep)
     from fedbytes.models.embeddings import sentence_embeddings
 
-    return sentence_embeddings(data.train.texts, data.digest, partitioner.features)
+    texts = [str(text) for text in given.tolist()]
+    model = partitioner.embedding_model
+    return partitioner.resolve(sentence_embeddings(texts, source, model), keep)
+
+
+def _kept_column(
+    name: str, identity: Sequence[Any], compute: Callable[[], np.ndarray]
+) -> np.ndarray:
+    """Return a column from the cache of the partitioner `name`, computed if it is not there."""
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:24]
+    root = cache_folder("columns", name)
+    path = root / f"{digest}.npy"
+    try:
+        with FileLock(root / f".{digest}.lock"):
+            if not path.exists():
+                part = root / f".{digest}.npy"
+                np.save(part, compute())
+                part.replace(path)
+            column: np.ndarray = np.load(path)
+    except OSError as error:
+        raise unwritable_error(root, error) from error
+    return column

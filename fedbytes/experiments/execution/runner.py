@@ -133,7 +133,7 @@ class _Run:
                 **problem.baselines(),
                 "partition": problem.split.partition.fingerprint,
                 "moved": problem.split.partition.moved,
-                "found": problem.split.partition.found,
+                "found": problem.split.partition.solved,
                 "heterogeneity": measures(problem.split, train.columns)
                 | unigram_measures(problem.split.partition, train.tokens, train.offsets),
                 "labels": link_labels(fed.uplink.label, fed.downlink.label),

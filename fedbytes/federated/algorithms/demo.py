@@ -53,11 +53,11 @@ class DeMo(Algorithm):
     """Share of the learning rate by which weights shrink a step."""
     max_grad_norm: float | None = bounded(None, above=0, most=math.inf)
     """Clip a client's gradient to this L2 norm; None for never."""
-    warmup_steps: int = 0
+    warmup_steps: int = bounded(0, least=0)
     """Rounds of linear warm-up."""
     total_steps: int | None = None
     """Rounds of the run, after which a cosine has come down; None for a constant rate."""
-    final_share: float = 0.1
+    final_share: float = bounded(0.1, least=0, most=1)
     """Share of the learning rate that the cosine leaves."""
 
     def __post_init__(self) -> None:

@@ -11,6 +11,7 @@ from fedbytes.federated.averaging import Averaging, BeforeStep
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.optimizers.optimizer_state import give_moments, take_moments
 from fedbytes.federated.optimizers.schedule import Schedule, following
+from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("diloco")
@@ -33,11 +34,11 @@ class DiLoCo(Averaging):
     server_momentum: float = 0.9
     keep_moments: bool = True
     """Whether the inner optimiser goes on where the worker's last round ended."""
-    warmup_steps: int = 0
+    warmup_steps: int = bounded(0, least=0)
     """Inner steps of linear warm-up, counted over the run."""
     total_steps: int | None = None
     """Inner steps of the run, after which a cosine has come down; None for a constant rate."""
-    final_share: float = 0.1
+    final_share: float = bounded(0.1, least=0, most=1)
     """Share of the learning rate that the cosine leaves."""
 
     def __post_init__(self) -> None:

@@ -24,15 +24,11 @@ class Schedule:
     final: float = 0.1
 
     def __post_init__(self) -> None:
-        if self.warmup < 0:
-            raise ValueError(f"warmup_steps must be at least 0, got {self.warmup}")
         if self.total is not None and self.total <= self.warmup:
             raise ValueError(
                 f"total_steps must be more than warmup_steps={self.warmup}, got {self.total}; "
                 "leave it out for a constant learning rate"
             )
-        if not 0 <= self.final <= 1:
-            raise ValueError(f"final_share must be in [0, 1], got {self.final}")
 
     def share(self, step: int) -> float:
         """Return the share of the learning rate that step `step` (from 0) of the run has."""

@@ -1,1 +1,1 @@
-"""What adapters are made of."""
+"""Parts of adapters."""

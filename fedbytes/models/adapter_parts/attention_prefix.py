@@ -1,4 +1,4 @@
-"""Keys and values that every layer's attention sees in front of the text's own."""
+"""Trained keys and values that every layer's attention sees in front of the text's own."""
 
 from typing import Any
 
@@ -14,18 +14,18 @@ _OWNER = "_attention_prefix"
 
 
 class AttentionPrefix:
-    """Puts trained keys and values in front of those of a model's attention.
+    """Inserts trained keys and values in front of those of a model's attention.
 
-    Positions, masks and caches of the text stay as they are: attention itself is replaced, by way
-    of transformers' interface for it, on this model alone.
+    Positions, masks and caches of the text are unchanged: attention itself is replaced through
+    transformers' attention interface, on this model only.
 
     Args:
-        backbone: a shared copy of a base model; it gets a parameter for each layer's keys and
-            values [length, heads x width].
-        length: virtual tokens.
+        backbone: a shared copy of a base model, to which keys and values [length, heads x width]
+            are added as one parameter each per layer.
+        length: number of virtual tokens.
 
     Raises:
-        ValueError: if the model does not do its attention through that interface.
+        ValueError: if the model does not use that interface.
     """
 
     def __init__(self, backbone: Any, length: int) -> None:
@@ -37,18 +37,21 @@ class AttentionPrefix:
         self.backbone = backbone
         self._found: list[tuple[Tensor, Tensor] | None] | None = None
         layers = find_layers(backbone)[1]
-        for place, layer in enumerate(layers):
+        for index, layer in enumerate(layers):
             for module in layer.modules():
-                module.__dict__[_OWNER] = (self, place)  # no child: it would be found twice
+                module.__dict__[_OWNER] = (
+                    self,
+                    index,
+                )  # not a submodule, which would be found twice
         self.layers = len(layers)
         backbone.config._attn_implementation = _NAME
-        like = self.of(torch.arange(length, device=next(backbone.parameters()).device))
+        like = self.compute(torch.arange(length, device=next(backbone.parameters()).device))
         for name, kind in ((KEYS, 0), (VALUES, 1)):
             parts = [nn.Parameter(torch.zeros_like(pair[kind])) for pair in like]
             backbone.add_module(name, nn.ParameterList(parts))
 
-    def of(self, ids: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Return each layer's keys and values for some tokens [length], without the prefix.
+    def compute(self, ids: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Return each layer's keys and values for tokens [length], without the prefix.
 
         Raises:
             ValueError: as for the class.
@@ -63,17 +66,19 @@ class AttentionPrefix:
         if not found or len(found) != self.layers:
             kind = getattr(self.backbone.config, "model_type", "such")
             raise ValueError(
-                f"adapter 'prefix_tuning' does not reach the attention of a {kind} model: "
-                "use prompt_tuning"
+                f"adapter 'prefix_tuning' cannot replace the attention of a {kind} model: use "
+                "prompt_tuning"
             )
         return found
 
-    def before(self, place: int, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor] | None:
-        """Return keys and values [rows, heads, length, width] for a layer; None while recording."""
+    def keys_and_values(
+        self, layer: int, key: Tensor, value: Tensor
+    ) -> tuple[Tensor, Tensor] | None:
+        """Return trained keys and values [rows, heads, length, width]; None during `compute`."""
         if self._found is not None:
-            self._found[place] = (_flat(key), _flat(value))
+            self._found[layer] = (_flat(key), _flat(value))
             return None
-        held = (getattr(self.backbone, name)[place] for name in (KEYS, VALUES))
+        held = (getattr(self.backbone, name)[layer] for name in (KEYS, VALUES))
         keys, values = (
             part.view(len(part), *like.shape[1::2])
             .transpose(0, 1)
@@ -85,7 +90,7 @@ class AttentionPrefix:
 
 
 def _flat(states: Tensor) -> Tensor:
-    """Return [length, heads x width] of one text's states [1, heads, length, width]."""
+    """Reshape one text's states [1, heads, length, width] to [length, heads x width]."""
     return states[0].transpose(0, 1).flatten(1).float()
 
 
@@ -100,21 +105,21 @@ def _attention(
     from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
     owner = module.__dict__.get(_OWNER)
-    before = owner[0].before(owner[1], key, value) if owner else None
+    before = owner[0].keys_and_values(owner[1], key, value) if owner else None
     if before is not None:
         causal = options.pop("is_causal", None)
         causal = getattr(module, "is_causal", True) if causal is None else causal
         length = before[0].shape[2]
-        attention_mask = _seen(attention_mask, query, key, bool(causal), length)
+        attention_mask = _extend_mask(attention_mask, query, key, bool(causal), length)
         key, value = torch.cat([before[0], key], 2), torch.cat([before[1], value], 2)
         options["is_causal"] = False
     return sdpa_attention_forward(module, query, key, value, attention_mask, **options)
 
 
-def _seen(
+def _extend_mask(
     mask: Tensor | None, query: Tensor, key: Tensor, causal: bool, length: int
 ) -> Tensor | None:
-    """Return the mask with `length` columns in front that every token sees."""
+    """Prepend `length` columns that every token sees to a mask."""
     if mask is None:
         time, seen = query.shape[2], key.shape[2]
         if not causal or time == 1:

@@ -1,7 +1,7 @@
-"""Linear layers that have LoRA factors beside them, and what may be added to their base weights.
+"""Linear layers with LoRA factors, and offsets of their base weights.
 
-Base weights are shared by all models of a process and never written: a layer whose base moves gets
-a weight of its own.
+Base weights are shared by all models of a process and never written: a layer gets a weight of its
+own before an offset is added.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,9 +25,9 @@ class LoraPair:
     Attributes:
         a: name of A [rank, in] in the model's layout.
         b: name of B [out, rank].
-        base: name that the layer's base weight has in `LoraLayers.layout`.
-        scale: what B A is multiplied by.
-        rank, inputs, outputs: the factors' extents.
+        base: name of the layer's base weight in `LoraLayers.layout`.
+        scale: factor of B A.
+        rank, inputs, outputs: the factors' dimensions.
     """
 
     a: str
@@ -43,9 +43,9 @@ class LoraLayers:
     """The layers of a network whose two factors are both trained, and their base weights.
 
     Attributes:
-        pairs: the factors, in the order of the layers; none without LoRA.
-        layout: base weights as [out, in], however a layer stores them.
-        spread: whether other processes have some of the layers.
+        pairs: the factors, in the order of the layers; empty without LoRA.
+        layout: base weights as [out, in], whatever order a layer stores them in.
+        spread: whether some of the layers are in other processes.
     """
 
     spread = False
@@ -64,43 +64,43 @@ class LoraLayers:
         self.layout = Layout({pair.base: (pair.outputs, pair.inputs) for pair in self.pairs})
 
     def base_weights(self) -> list[Tensor]:
-        """Return the base weights [out, in], as they were before anything was added.
+        """Return the base weights [out, in], without offsets.
 
         Raises:
-            ValueError: if other processes have some of them.
+            ValueError: if some of them are in other processes.
         """
-        self._need_all()
+        self._require_all()
         bases = self._bases or [None] * len(self._layers)
         return [
-            _stored(layer) if base is None else _turned(layer, base)
+            _stored(layer) if base is None else _transposed(layer, base)
             for layer, base in zip(self._layers, bases, strict=True)
         ]
 
     def set_delta(self, delta: Tensor) -> None:
-        """Make every layer's base what it was plus its part of `delta` [layout.numel]."""
+        """Set the offset of every layer's base weight to its part of `delta` [layout.numel]."""
         if not self._own:
             self._separate()
         slices = self.layout.slices()
         with torch.no_grad():
-            for place, pair in enumerate(self.pairs):
+            for index, pair in enumerate(self.pairs):
                 part = delta[slices[pair.base]].view(pair.outputs, pair.inputs)
-                own, base = self._own[place], self._bases[place]
+                own, base = self._own[index], self._bases[index]
                 if base is None:
                     own.copy_(part)
                 else:
-                    part = _turned(self._layers[place], part)
+                    part = _transposed(self._layers[index], part)
                     torch.add(base, part.to(own.device), out=own.data)
 
     @contextmanager
     def watched(self) -> Iterator[list[nn.Parameter]]:
-        """Let backward passes collect the gradients of the bases, in `grad` of what is yielded.
+        """Let backward passes in the block collect gradients of the base weights.
 
-        Call `set_delta` before. Take a gradient through `gradients`.
+        Call `set_delta` first, and read the gradients with `gradients`.
 
         Raises:
-            ValueError: if other processes have some of them.
+            ValueError: if some of them are in other processes.
         """
-        self._need_all()
+        self._require_all()
         for own in self._own:
             own.requires_grad_(True)
         try:
@@ -111,25 +111,24 @@ class LoraLayers:
                 own.grad = None
 
     def gradients(self) -> list[Tensor]:
-        """Return the gradients of the bases [out, in] that were collected while watched."""
+        """Return the gradients of the base weights [out, in] that `watched` collected."""
         found = []
         for layer, base, own in zip(self._layers, self._bases, self._own, strict=True):
             assert own.grad is not None
-            gradient = own.grad if base is None else _turned(layer, own.grad)
+            gradient = own.grad if base is None else _transposed(layer, own.grad)
             found.append(gradient.float().cpu())
         return found
 
-    def _need_all(self) -> None:
+    def _require_all(self) -> None:
         if self.spread:
             raise ValueError(
-                "this algorithm needs all base weights, of which pipeline_parallel leaves each "
-                "process a part: leave it out"
+                "this algorithm requires all base weights in one process: remove pipeline_parallel"
             )
 
     def _separate(self) -> None:
         """Give each layer a weight of its own.
 
-        Beside one that is packed, or kept elsewhere until it is used, it is a product of its own.
+        A quantised or offloaded weight stays as it is, and the offset is a second product.
         """
         for layer, pair in zip(self._layers, self.pairs, strict=True):
             weight = layer.weight
@@ -169,19 +168,19 @@ def _adding(forward: Callable[[Tensor], Tensor], own: Tensor) -> Callable[[Tenso
 
 
 def _stored(layer: Any) -> Tensor:
-    """Return a layer's weight [out, in], whether whole, packed or kept elsewhere."""
-    from fedbytes.models.base.quantised_base import unpack_weight
+    """Return a layer's weight [out, in], whether whole, quantised or offloaded."""
+    from fedbytes.models.base.quantised_base import dequantise_weight
 
     weight: Tensor = layer.weight
     if weight.device.type == "meta":
         weight = layer._hf_hook.weights_map["weight"]
     if weight.is_floating_point():
-        return _turned(layer, weight.detach())
-    return unpack_weight(weight, torch.float32)
+        return _transposed(layer, weight.detach())
+    return dequantise_weight(weight, torch.float32)
 
 
-def _turned(layer: nn.Module, weight: Tensor) -> Tensor:
-    """Return a weight [out, in] as the layer stores it, or the other way round."""
+def _transposed(layer: nn.Module, weight: Tensor) -> Tensor:
+    """Convert a weight between [out, in] and the layer's order; the same both ways."""
     from transformers.pytorch_utils import Conv1D
 
     return weight.t() if isinstance(layer, Conv1D) else weight

@@ -1,4 +1,4 @@
-"""One way over peft: any of its methods that adapts single layers, put into a shared base."""
+"""Any method of peft that adapts single layers, attached to a shared base."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from fedbytes.models.base.base_model import copy_modules
 from fedbytes.models.initialisers import keep_value
 from fedbytes.process.quiet import quiet_logger
 
-# What a method draws and does not train is the same in every run, so both ends have it.
+# Frozen draws of a method are the same in every run, so both ends know them.
 FROZEN_SEED = 20_260_101
 
 
@@ -25,28 +25,28 @@ def inject_peft(
     modules: Sequence[str],
     draws: Mapping[str, Initial] | None = None,
 ) -> dict[str, AnyInitial]:
-    """Put peft's tensors beside some modules of a base, and say how they start.
+    """Attach a method of peft to modules of a base, and return its trained tensors.
 
-    Trained tensors start as peft starts them. Those that peft draws are drawn again from the
-    stream they are given; those that it draws and freezes come from a fixed seed, so that every
-    run and both ends of a link have the same and none is sent.
+    Trained tensors start as in peft. Those that peft draws are redrawn from the given stream;
+    frozen draws come from a fixed seed, so that every run and both ends of a link have the same
+    and none is sent.
 
     Args:
-        backbone: a shared copy of the base; its own parameters stay as they are, and frozen.
+        backbone: a shared copy of the base, whose own parameters are frozen.
         method: peft's name of the method, such as `LOHA`.
-        options: fields of its configuration, without the target modules.
-        modules: full names of the modules that are adapted.
-        draws: part of a tensor's name -> how it is drawn, instead of by peft.
+        options: fields of its configuration class, without the target modules.
+        modules: full names of the adapted modules.
+        draws: part of a tensor's name -> its initial value, instead of peft's.
 
     Returns:
-        name of each trained parameter -> how its initial value is drawn.
+        name of each trained parameter -> its initial value.
 
     Raises:
         ValueError: if peft refuses the options or the modules, in one line.
     """
     bare = None if draws is not None else copy_modules(backbone)
     before = {id(parameter) for parameter in backbone.parameters()}
-    with _unwritten(backbone, method, () if bare is None else modules):
+    with _protected(backbone, method, () if bare is None else modules):
         _apply(backbone, method, options, modules, FROZEN_SEED)
     trained: dict[str, Tensor] = {}
     for name, parameter in backbone.named_parameters():
@@ -76,7 +76,7 @@ class RedrawModule(JointInitial):
     """Draws the tensors of one module as peft does: it may draw one depending on another.
 
     Attributes:
-        bare: the base before anything was put in.
+        bare: the base before the method was attached.
         method: peft's name of the method.
         options: fields of its configuration.
         module: full name of the module.
@@ -98,12 +98,12 @@ class RedrawModule(JointInitial):
         found = {name: p.detach() for name, p in alone.named_parameters() if p.requires_grad}
         for name, tensor in zip(self.names, tensors, strict=True):
             if name not in found or found[name].shape != tensor.shape:
-                raise ValueError(f"peft {self.method} draws {name} for several layers at once")
+                raise ValueError(f"peft {self.method} draws {name} jointly for several layers")
         return [found[name].float().cpu() for name in self.names]
 
 
 class _Branch(nn.Module):
-    """A tree of modules with one leaf, a module of a model under its full name there."""
+    """A tree of modules with one leaf: a model's module under its full name."""
 
     def __init__(self, name: str, model: nn.Module) -> None:
         super().__init__()
@@ -152,8 +152,8 @@ def _apply(
 
 
 @contextmanager
-def _unwritten(backbone: nn.Module, method: str, modules: Sequence[str]) -> Iterator[None]:
-    """Undo what the block writes into the weights of `modules`, and refuse it: all share them."""
+def _protected(backbone: nn.Module, method: str, modules: Sequence[str]) -> Iterator[None]:
+    """Restore the shared weights of `modules`, and raise if the block wrote to them."""
     weights = [p for name in modules for p in backbone.get_submodule(name).parameters()]
     kept = [(p, p.data, p.detach().clone()) for p in weights]
     yield
@@ -161,12 +161,14 @@ def _unwritten(backbone: nn.Module, method: str, modules: Sequence[str]) -> Iter
     for parameter, data, copy in written:
         parameter.data = data.copy_(copy)
     if written:
-        raise ValueError(f"peft {method} with these options rewrites the base, which is shared")
+        raise ValueError(
+            f"peft {method} with these options rewrites the shared base: choose other options"
+        )
 
 
 @contextmanager
 def seeded_torch(model: nn.Module, seed: int) -> Iterator[None]:
-    """Start torch's generators from `seed` for the block; afterwards they go on as before."""
+    """Seed torch's generators for the block, and restore their state afterwards."""
     devices = {p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"}
     with torch.random.fork_rng(devices=sorted(devices)):
         torch.default_generator.manual_seed(seed)

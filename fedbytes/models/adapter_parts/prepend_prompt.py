@@ -1,4 +1,4 @@
-"""Vectors in front of every text: how an adapter puts a prompt before what a model reads."""
+"""Prepend vectors to every input of a model."""
 
 import inspect
 from collections.abc import Callable
@@ -14,15 +14,15 @@ OUTPUTS = ("logits", "last_hidden_state")
 
 
 def prepend_prompt(backbone: nn.Module, prompt: Callable[[], Tensor]) -> None:
-    """Let a model read a prompt before each text, and answer for the text alone.
+    """Prepend a prompt to each text; outputs are those of the text only.
 
-    Prompts take the first positions and are seen by every token; padding of the text stays unseen.
-    In generation they are read once, with the first tokens, and then are in the model's cache.
+    Prompts occupy the first positions, and every token attends to them. In generation they are
+    processed once, with the first tokens, and then are in the model's cache.
 
     Args:
-        backbone: a shared copy of a base model; its `forward` is replaced. It raises ValueError
-            for texts that leave the prompt no positions.
-        prompt: returns the prompt as vectors of the model's input [length, hidden].
+        backbone: a shared copy of a base model, whose `forward` is replaced. It then raises
+            ValueError for texts that leave no positions for the prompt.
+        prompt: returns the prompt's input vectors [length, hidden].
     """
     original: Callable[..., Any] = backbone.forward
     embeddings: nn.Module = backbone.get_input_embeddings()  # type: ignore[operator]
@@ -38,7 +38,7 @@ def prepend_prompt(backbone: nn.Module, prompt: Callable[[], Tensor]) -> None:
             attention_mask = nn.functional.pad(attention_mask, (length, 0), value=1)
         options["attention_mask"] = attention_mask
         if options.get("position_ids") is not None:
-            options["position_ids"] = _moved(options["position_ids"], length, read)
+            options["position_ids"] = _shift_positions(options["position_ids"], length, read)
         if read:
             return original(input_ids=input_ids, **options)
         text = embeddings(input_ids)
@@ -55,14 +55,14 @@ def prepend_prompt(backbone: nn.Module, prompt: Callable[[], Tensor]) -> None:
 
 
 def vocabulary_size(backbone: Any) -> int:
-    """Return how many tokens a model knows."""
+    """Return the size of a model's vocabulary."""
     return int(backbone.config.vocab_size)
 
 
-def _moved(positions: Tensor, length: int, read: bool) -> Tensor:
-    """Return the positions [rows, time] of texts after a prompt, its own in front unless `read`."""
-    moved = positions + length
+def _shift_positions(positions: Tensor, length: int, read: bool) -> Tensor:
+    """Shift texts' positions [rows, time] past a prompt, and prepend its own unless `read`."""
+    shifted = positions + length
     if read:
-        return moved
+        return shifted
     front = torch.arange(length, device=positions.device).expand(len(positions), -1)
-    return torch.cat([front, moved], 1)
+    return torch.cat([front, shifted], 1)

@@ -1,4 +1,4 @@
-"""Prompts that begin as words."""
+"""Prompts that start as words."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from fedbytes.plugin_fields import bounded
 
 @dataclass(frozen=True)
 class PromptText(Adapter):
-    """An adapter whose prompt begins as words.
+    """An adapter whose prompt starts as words.
 
     Attributes:
         length: tokens of the prompt; None for as many as `text` has, or `USUAL` without a text.
-        text: the prompt at the start, cut to `length`; what it lacks is drawn from the vocabulary.
-        ids: the same as token ids; what `text` becomes.
+        text: the initial prompt, truncated to `length`; missing tokens are drawn at random.
+        ids: the initial prompt as token ids, to which `text` is encoded.
     """
 
     USUAL: ClassVar[int] = 8
@@ -33,7 +33,7 @@ class PromptText(Adapter):
             raise ValueError("give either text or ids, not both")
 
     def read(self, tokenizer: Tokenizer) -> "PromptText":
-        """Return the adapter with the ids of its text."""
+        """Return the adapter with its text encoded as ids."""
         if not self.text:
             return self
         ids = tokenizer([self.text], add_special_tokens=False)["input_ids"][0]
@@ -41,16 +41,16 @@ class PromptText(Adapter):
 
     @property
     def tokens(self) -> int:
-        """How many tokens the prompt has."""
+        """Number of tokens of the prompt."""
         return self.length or len(self.ids) or self.USUAL
 
     @property
     def positions(self) -> int:
-        """The prompt's own."""
+        """Number of tokens of the prompt."""
         return self.tokens
 
     def start(self, rng: np.random.Generator, vocabulary: int) -> np.ndarray:
-        """Return the ids of the prompt at the start, int64 [length].
+        """Return the ids of the initial prompt, int64 [length].
 
         Raises:
             ValueError: if an id is not in the vocabulary.

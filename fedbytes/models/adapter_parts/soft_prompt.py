@@ -1,4 +1,4 @@
-"""Where soft prompts start: words given, words drawn, or noise as large as words are."""
+"""Initial soft prompts: given words, drawn words, or noise of the same size."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -17,8 +17,7 @@ class SoftPrompt(PromptText):
 
     Attributes:
         init: `vocab`: tokens drawn from the vocabulary; `text`: those of `text`; `random`: noise
-            as large as tokens' vectors are. A text stands before what is drawn, also where `init`
-            is left out.
+            of the size of tokens' vectors. A given text always comes before drawn tokens.
     """
 
     USUAL: ClassVar[int] = 20
@@ -29,12 +28,12 @@ class SoftPrompt(PromptText):
         super().__post_init__()
         given = bool(self.text or self.ids)
         if self.init == "text" and not given:
-            raise ValueError("init is text, but there is none: give text, the prompt's first words")
+            raise ValueError("init=text requires text: set adapter.text")
         if self.init == "random" and given:
-            raise ValueError(f"init is random, but text {self.text!r} is given: leave one out")
+            raise ValueError(f"init=random cannot be combined with text={self.text!r}; remove one")
 
     def words(self, backbone: Any) -> Initial:
-        """Return how prompts [length, hidden] of the model's input vectors are drawn."""
+        """Return the initial value of a prompt of input vectors [length, hidden]."""
         embeddings: nn.Module = backbone.get_input_embeddings()
         count = int(backbone.config.vocab_size)
 

@@ -1,4 +1,4 @@
-"""Which layers of a base model an adapter works on: the choice that adapters share."""
+"""The choice of layers that adapters share."""
 
 import re
 from collections.abc import Callable, Collection
@@ -10,7 +10,7 @@ from fedbytes.models.adapter import Adapter
 from fedbytes.models.layer_stack import find_layers
 from fedbytes.registry import nearest
 
-# What architectures call the linear layers of attention's query and value, or of all three.
+# Names of the linear layers of query and value, or of fused projections, by architecture.
 QUERY_VALUE = (
     ("query", "value"),
     ("q_proj", "v_proj"),
@@ -25,12 +25,12 @@ QUERY_VALUE = (
 
 @dataclass(frozen=True, kw_only=True)
 class TargetedAdapter(Adapter):
-    """An adapter of some linear layers.
+    """An adapter of selected linear layers.
 
     Attributes:
-        targets: `auto` (what the method's paper adapts; all linear layers where those are not
-            found), `all-linear`, or names of linear layers.
-        layers: `all`, the number of top layers, or the layers' places counted from 0.
+        targets: `auto` (the layers that the method's paper adapts, or all linear layers if those
+            are not found), `all-linear`, or names of linear layers.
+        layers: `all`, the number of top layers, or layer indices from 0.
     """
 
     targets: str | tuple[str, ...] = "auto"
@@ -41,26 +41,28 @@ class TargetedAdapter(Adapter):
         if isinstance(self.layers, str) and self.layers.isdecimal():
             object.__setattr__(self, "layers", int(self.layers))
         if not self.targets:
-            raise ValueError("targets is empty: give names of layers, auto or all-linear")
+            raise ValueError("targets is empty: set names of layers, auto or all-linear")
         if isinstance(self.layers, str) and self.layers != "all":
-            raise ValueError(f"layers must be all, a number or places, got {self.layers!r}")
+            raise ValueError(
+                f"layers must be all, a number or a list of indices, got {self.layers!r}"
+            )
         if isinstance(self.layers, int) and self.layers < 1:
             raise ValueError(f"layers must be at least 1, got {self.layers}")
 
     def _modules(self, backbone: nn.Module) -> list[str]:
-        """Return the full names of the linear layers that are adapted."""
-        found = find_modules(backbone, self._places(backbone), is_linear)
+        """Return the full names of the adapted linear layers."""
+        found = find_modules(backbone, self._layer_indices(backbone), is_linear)
         return self._chosen(found, "linear layer", self._auto(set(found)))
 
     def _auto(self, linear: set[str]) -> Collection[str]:
-        """Return the names that `auto` stands for among those that the model has."""
+        """Return the names that `auto` selects among the model's linear layers."""
         return first_present_group(QUERY_VALUE, linear)
 
-    def _places(self, backbone: nn.Module) -> set[int] | None:
-        """Return the places of the layers that are adapted, None for a model without a stack."""
-        prefix, stack = find_layers(backbone)
+    def _layer_indices(self, backbone: nn.Module) -> set[int] | None:
+        """Return the indices of the adapted layers, None for a model without a stack."""
+        name, stack = find_layers(backbone)
         wanted = select_layers(self.name, self.layers, len(stack))
-        return wanted if prefix else None
+        return wanted if name else None
 
     def _chosen(
         self,
@@ -95,25 +97,25 @@ def is_linear(module: nn.Module) -> bool:
 
 def find_modules(
     backbone: nn.Module,
-    places: set[int] | None,
+    indices: set[int] | None,
     kind: Callable[[nn.Module], bool],
     outside: bool = False,
 ) -> dict[str, list[str]]:
-    """Return the modules of a kind in the layers at `places`: last part of the name -> full names.
+    """Return modules by the last part of their names: last part -> full names.
 
     Args:
         backbone: a base model.
-        places: the layers' places in the stack; None where the model has no stack.
-        kind: which modules are meant.
-        outside: whether those outside the stack are meant as well.
+        indices: layers of the stack; None for a model without a stack.
+        kind: returns whether a module is wanted.
+        outside: whether to include modules outside the stack.
     """
-    prefix = find_layers(backbone)[0]
+    stack = find_layers(backbone)[0]
     found: dict[str, list[str]] = {}
     for name, module in backbone.named_modules():
-        inside = re.match(rf"{re.escape(prefix)}\.(\d+)\.", name) if prefix else None
-        if not kind(module) or (prefix and not inside and not outside):
+        inside = re.match(rf"{re.escape(stack)}\.(\d+)\.", name) if stack else None
+        if not kind(module) or (stack and not inside and not outside):
             continue
-        if inside and places is not None and int(inside[1]) not in places:
+        if inside and indices is not None and int(inside[1]) not in indices:
             continue
         found.setdefault(name.rsplit(".", 1)[-1], []).append(name)
     return found
@@ -125,7 +127,7 @@ def first_present_group(groups: tuple[tuple[str, ...], ...], found: set[str]) ->
 
 
 def select_layers(what: str, layers: str | int | tuple[int, ...], count: int) -> set[int]:
-    """Return the places, among `count` layers, that an adapter's `layers` stands for.
+    """Return the indices that an adapter's `layers` selects among `count` layers.
 
     Raises:
         ValueError: if the model has fewer layers.
@@ -134,9 +136,9 @@ def select_layers(what: str, layers: str | int | tuple[int, ...], count: int) ->
         return set(range(count))
     if isinstance(layers, int):
         if layers > count:
-            raise ValueError(f"{what} layers={layers}, but the model has {count}")
+            raise ValueError(f"{what} layers={layers}, but the model has {count} layers")
         return set(range(count - layers, count))
-    places = {int(place) for place in layers}
-    if not places or min(places) < 0 or max(places) >= count:
+    indices = {int(index) for index in layers}
+    if not indices or min(indices) < 0 or max(indices) >= count:
         raise ValueError(f"{what} layers={layers}, but the model has layers 0 to {count - 1}")
-    return places
+    return indices

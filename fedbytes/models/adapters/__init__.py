@@ -1,1 +1,1 @@
-"""The adapters by name; a new one is one file here."""
+"""Adapters by name, one file each."""

@@ -10,26 +10,25 @@ from fedbytes.models.initialisers import keep_value
 @ADAPTERS.register("bitfit")
 @dataclass(frozen=True)
 class BitFit(TargetedAdapter):
-    """Train the bias terms alone, starting from the pretrained ones (arXiv:2106.10199).
+    """Train the bias terms only, starting from the pretrained ones (arXiv:2106.10199).
 
-    `auto` is every bias, those of normalisations included, and with `layers: all` those outside
-    the stack of layers too; a list of names takes the biases of the modules so called.
+    `targets: auto` trains every bias, including those of normalisations, and with `layers: all`
+    also those outside the stack of layers; a list selects modules by name.
     """
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
-        """Return the biases.
+        """Return the biases and their pretrained values.
 
         Raises:
-            ValueError: if the model has none, as Llama and its kin; or a target or layer does not
-                exist.
+            ValueError: if the model has no biases, as Llama; or a target or layer does not exist.
         """
-        places, outside = self._places(backbone), self.layers == "all"
-        found = find_modules(backbone, places, _has_bias, outside)
+        indices, outside = self._layer_indices(backbone), self.layers == "all"
+        found = find_modules(backbone, indices, _has_bias, outside)
         if not found:
             kind = getattr(getattr(backbone, "config", None), "model_type", "such")
             raise ValueError(
-                f"adapter 'bitfit' trains biases, and a {kind} model has none there; "
-                "ia3 trains about as few values"
+                f"adapter 'bitfit' trains biases, which a {kind} model lacks there: use ia3, which "
+                "trains about as few values"
             )
         chosen = set(self._chosen(found, "module with a bias", sorted(found)))
         return {

@@ -14,18 +14,18 @@ _NAME = "prompt_ids"
 @ADAPTERS.register("discrete_prompt")
 @dataclass(frozen=True)
 class DiscretePrompt(PromptText):
-    """A prompt of tokens of the vocabulary in front of every text; no weight is trained.
+    """A prompt of vocabulary tokens in front of every text; no weight is trained.
 
-    The trained vector holds the tokens' ids, exact in float32. They have no gradient: an algorithm
-    such as `prompt_search` finds them.
+    The trained vector contains the tokens' ids, exact in float32. They have no gradient and require
+    an algorithm such as `prompt_search`.
     """
 
     def trains_words(self) -> bool:
-        """Return that it does."""
+        """Return True."""
         return True
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
-        """Put the prompt in front of what the model reads."""
+        """Prepend the prompt to every input, and return its ids."""
         vocabulary = vocabulary_size(backbone)
         embeddings: nn.Module = backbone.get_input_embeddings()  # type: ignore[operator]
 
@@ -35,8 +35,8 @@ class DiscretePrompt(PromptText):
         def prompt() -> Tensor:
             if torch.is_grad_enabled():
                 raise ValueError(
-                    "adapter 'discrete_prompt' holds words, which have no gradient: use an "
-                    "algorithm that needs none, such as prompt_search"
+                    "adapter 'discrete_prompt' trains token ids, which have no gradient: use an "
+                    "algorithm without gradients, such as prompt_search"
                 )
             found: Tensor = embeddings(backbone.get_parameter(_NAME).round().long())
             return found

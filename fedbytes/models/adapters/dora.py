@@ -19,8 +19,8 @@ from fedbytes.plugin_fields import bounded
 class Dora(TargetedAdapter):
     """Weights split into magnitude and direction; LoRA moves the direction (arXiv:2402.09353).
 
-    The magnitude, one value an output, is trained and sent too; it starts as the norm of the
-    weight, which both ends have.
+    The magnitude, one value per output, is also trained and sent; it starts as the norm of the
+    weight, which both ends know.
 
     Attributes:
         rank: columns of each pair of factors.
@@ -31,7 +31,7 @@ class Dora(TargetedAdapter):
     alpha: float | None = bounded(None, above=0)
 
     def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
-        """Insert factors and magnitudes and return them; A is drawn, B starts at zero.
+        """Insert and return factors and magnitudes; A is drawn, B starts at zero.
 
         Raises:
             ValueError: if a target or layer does not exist (the message lists those that do), or

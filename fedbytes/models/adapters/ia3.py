@@ -25,41 +25,41 @@ KEY_VALUE = (
 class Ia3(TargetedAdapter):
     """Learned scales of keys, values and the feed-forward's inner states (IA3, arXiv:2205.05638).
 
-    `auto` is keys, values and the linear layers that lead back from the feed-forward's inner
-    width. Of those that are chosen, the latter are scaled at their input, others at their output.
+    `targets: auto` selects keys, values and the feed-forward's down projections. Down projections
+    are scaled at their input, all other layers at their output.
     """
 
     def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
-        """Insert the scales and return them; they start at one.
+        """Insert and return the scales, which start at one.
 
         Raises:
             ValueError: if a target or layer does not exist; the message lists those that do.
         """
         modules = self._modules(backbone)
-        inner = [name for name in modules if _leads_back(backbone, name)]
+        inner = [name for name in modules if _is_down_projection(backbone, name)]
         return inject_peft(backbone, "IA3", {"feedforward_modules": inner}, modules, draws={})
 
     def _modules(self, backbone: nn.Module) -> list[str]:
         chosen = super()._modules(backbone)
         if self.targets != "auto":
             return chosen
-        # "dense" names three layers in BERT, of which one is meant.
+        # BERT has three layers named "dense", only one of which is a down projection.
         keys = set(first_present_group(KEY_VALUE, {name.rsplit(".", 1)[-1] for name in chosen}))
         return [
             name
             for name in chosen
-            if name.rsplit(".", 1)[-1] in keys or _leads_back(backbone, name)
+            if name.rsplit(".", 1)[-1] in keys or _is_down_projection(backbone, name)
         ]
 
     def _auto(self, linear: set[str]) -> Collection[str]:
         return sorted(linear)
 
 
-def _leads_back(backbone: nn.Module, name: str) -> bool:
-    """Return whether a linear layer leads from the feed-forward's inner width to the model's."""
+def _is_down_projection(backbone: nn.Module, name: str) -> bool:
+    """Return whether a linear layer maps the feed-forward's inner width to the model's."""
     config: Any = backbone.config
     layer: Any = backbone.get_submodule(name)
-    linear = isinstance(layer, nn.Linear)  # whose weight may be packed
+    linear = isinstance(layer, nn.Linear)  # whose weight may be quantised
     shape = (layer.in_features, layer.out_features) if linear else tuple(layer.weight.shape)
     inner = getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None)
     return shape == (inner or 4 * config.hidden_size, config.hidden_size)

@@ -16,13 +16,13 @@ from fedbytes.plugin_fields import added_field, bounded
 @ADAPTERS.register("lora")
 @dataclass(frozen=True)
 class Lora(TargetedAdapter):
-    """Low-rank updates beside frozen linear layers (LoRA, arXiv:2106.09685), attached by peft.
+    """Low-rank updates of frozen linear layers (LoRA, arXiv:2106.09685), attached by peft.
 
     Attributes:
         rank: columns of each pair of factors.
         alpha: scaling; the update is multiplied by alpha / rank. None means 2 * rank.
-        train: `both` factors; or one, beside the other as the run's seed draws it, which is then
-            never sent: `b` is FFA-LoRA (arXiv:2403.12313), `a` its mirror image, where A starts
+        train: `both` factors, or one of them; the other is then drawn from the run's seed and
+            never sent. `b` is FFA-LoRA (arXiv:2403.12313), `a` its mirror image, where A starts
             at zero (arXiv:2402.16842 compares the two).
         use_rslora: scale by alpha / sqrt(rank) instead (rsLoRA, arXiv:2312.03732).
     """
@@ -33,10 +33,9 @@ class Lora(TargetedAdapter):
     use_rslora: bool = added_field(False)
 
     def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
-        """Insert the factors and return those that are trained.
+        """Insert the factors and return the trained ones.
 
-        One is drawn and the other starts at zero, A and B in turn as in peft unless A alone is
-        trained.
+        A is drawn and B starts at zero, as in peft, or the other way round if only A is trained.
 
         Raises:
             ValueError: if a target or layer does not exist (the message lists those that do), or
@@ -56,55 +55,55 @@ class Lora(TargetedAdapter):
         for module in backbone.modules():
             if hasattr(module, "lora_A"):
                 replace_forward(module, MethodType(_forward, module))
-        still = self._frozen_factor
-        if still is None:
+        frozen = self._frozen_factor
+        if frozen is None:
             return trained
         for name in trained:
-            if still in name:  # a buffer: it is nobody's to train, fetch when used, or split
+            if frozen in name:  # a buffer is not trained, offloaded or split over processes
                 factor = backbone.get_submodule(name.removesuffix(".weight"))
                 held = factor._parameters.pop("weight")
                 assert held is not None
                 factor.register_buffer("weight", held.detach(), persistent=False)
-        return {name: draw for name, draw in trained.items() if still not in name}
+        return {name: draw for name, draw in trained.items() if frozen not in name}
 
     @property
     def _frozen_factor(self) -> str | None:
-        """Part of the names of the factors that are not trained."""
+        """Part of the names of the frozen factors; None if both are trained."""
         return {"both": None, "a": ".lora_B.", "b": ".lora_A."}[self.train]
 
     def trains_factors(self) -> bool:
-        """Return whether it trains both."""
+        """Return whether both factors are trained."""
         return self.train == "both"
 
     def frozen(self, backbone: nn.Module) -> dict[str, Initial]:
-        """Return the factor that is drawn and never trained, if there is one."""
-        still = self._frozen_factor
-        if still is None:
+        """Return the factor that is drawn and never trained, if any."""
+        frozen = self._frozen_factor
+        if frozen is None:
             return {}
         draw = draw_uniform(1 if self.train == "b" else 0)
-        return {name: draw for name, _ in backbone.named_buffers() if still in name}
+        return {name: draw for name, _ in backbone.named_buffers() if frozen in name}
 
 
 def check_rank_fits(backbone: nn.Module, modules: list[str], rank: int) -> None:
-    """Raise ValueError for a rank above what the smallest of some linear layers has."""
+    """Raise ValueError for a rank above the smaller dimension of any of these linear layers."""
     sizes = {name: min(_sides(backbone.get_submodule(name))) for name in modules}
     smallest = min(sizes, key=lambda name: sizes[name])
     if rank > sizes[smallest]:
         raise ValueError(
-            f"rank={rank} is more than layer {smallest} has, {sizes[smallest]}: set adapter.rank="
-            f"{sizes[smallest]} at most, or other adapter.targets"
+            f"rank={rank} exceeds the rank of layer {smallest}: set adapter.rank to at most "
+            f"{sizes[smallest]}, or choose other adapter.targets"
         )
 
 
 def _sides(layer: Any) -> tuple[int, int]:
-    """Return the inputs and outputs of a linear layer, whose weights may be packed."""
+    """Return the inputs and outputs of a linear layer, whose weights may be quantised."""
     if isinstance(layer, nn.Linear):
         return layer.in_features, layer.out_features
     return tuple(layer.weight.shape)  # transformers' Conv1D
 
 
 def _forward(self: Any, x: Tensor) -> Tensor:
-    """Return peft's plain LoRA sum, without its dispatch and in one product less."""
+    """Return peft's LoRA sum without its dispatch, in one operation less."""
     out = self.base_layer(x)
     down = nn.functional.linear(x, self.lora_A.default.weight)
     up = self.lora_B.default.weight.t()

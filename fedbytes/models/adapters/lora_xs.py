@@ -7,11 +7,11 @@ from torch.utils.weak import WeakTensorKeyDictionary
 from fedbytes.models.adapter import ADAPTERS, Initial
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.adapters.lora import check_rank_fits
-from fedbytes.models.base.quantised_base import unpack_weight
+from fedbytes.models.base.quantised_base import dequantise_weight
 from fedbytes.models.initialisers import draw_normal
 from fedbytes.plugin_fields import bounded
 
-# The paper's deviation of R at the start: so small that the model is as good as the base.
+# The paper's initial deviation of R, so small that the model starts as good as the base.
 _INITIAL_DEVIATION = 1e-5
 
 
@@ -20,12 +20,12 @@ _INITIAL_DEVIATION = 1e-5
 class LoraXs(TargetedAdapter):
     """A small square matrix between the singular vectors of each weight (arXiv:2405.17604).
 
-    The frozen outer factors are the weight's own first singular vectors, scaled by the singular
-    values on the output's side. Both ends compute them from the base, so `rank` x `rank` values a
-    layer are all that is trained and sent.
+    The frozen outer factors are the weight's first singular vectors, scaled by the singular values
+    on the output side. Both ends compute them from the base, so only `rank` x `rank` values per
+    layer are trained and sent.
 
     Attributes:
-        rank: singular vectors that are kept.
+        rank: number of singular vectors.
         alpha: scaling; the update is multiplied by alpha / rank. None means 2 * rank.
     """
 
@@ -33,7 +33,7 @@ class LoraXs(TargetedAdapter):
     alpha: float | None = bounded(None, above=0)
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
-        """Put the matrices in and return them; they start near zero.
+        """Insert and return the matrices, which start near zero.
 
         Raises:
             ValueError: if a target or layer does not exist, or is smaller than `rank`.
@@ -81,10 +81,10 @@ class LoraXsLinear(nn.Module):
 
 
 def singular_factors(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:
-    """Return the first right singular vectors [rank, in] and the left ones, scaled [out, rank].
+    """Return the first right singular vectors [rank, in] and the scaled left ones [out, rank].
 
-    Each vector's sign is such that its largest component is positive, which the decomposition
-    leaves open: machines would differ. They are computed once for each weight in a process.
+    Signs are chosen such that each right vector's largest component is positive: the decomposition
+    leaves them open, so that machines would differ. Cached per weight in a process.
     """
     if weight not in _FACTORS:
         _FACTORS[weight] = {}
@@ -104,10 +104,10 @@ _FACTORS = WeakTensorKeyDictionary()
 
 
 def _matrix(layer: nn.Module) -> Tensor:
-    """Return a linear layer's weight as [out, in]; the shared one itself, where it is that."""
+    """Return a linear layer's weight [out, in], as a view of the shared one if possible."""
     from transformers.pytorch_utils import Conv1D
 
     weight: Tensor = layer.weight  # type: ignore[assignment]
     if not weight.is_floating_point():
-        return unpack_weight(weight, torch.float32)
+        return dequantise_weight(weight, torch.float32)
     return weight.t() if isinstance(layer, Conv1D) else weight

@@ -19,16 +19,16 @@ _LSTM_LAYERS = 2  # of an LSTM, as in peft
 @ADAPTERS.register("p_tuning")
 @dataclass(frozen=True)
 class PTuning(SoftPrompt):
-    """A soft prompt behind a small network that is trained with it (P-tuning, arXiv:2103.10385).
+    """A soft prompt computed by a small network that is trained with it (arXiv:2103.10385).
 
-    The network is peft's: three linear layers, or a bidirectional LSTM and two linear
-    layers. Its parameters are trained and sent, and not the vectors that it makes: a client that is
-    sent those alone could not go on training the network.
+    The network is peft's: three linear layers, or a bidirectional LSTM and two linear layers. Its
+    parameters are trained and sent rather than the vectors that it computes: from those alone, a
+    client could not continue to train the network.
 
     Attributes:
-        encoder_hidden: width of the network; an LSTM's in each direction.
-        encoder: `mlp`: linear layers alone; `lstm`: an LSTM that reads the prompt before them.
-        encoder_layers: layers of the LSTM.
+        encoder_hidden: width of the network; of an LSTM, in each direction.
+        encoder: `mlp`: linear layers only; `lstm`: an LSTM in front of them.
+        encoder_layers: number of layers of the LSTM.
     """
 
     encoder_hidden: int = bounded(128, least=1)
@@ -39,27 +39,27 @@ class PTuning(SoftPrompt):
         super().__post_init__()
         if self.encoder == "mlp" and self.encoder_layers != _LSTM_LAYERS:
             raise ValueError(
-                f"encoder_layers={self.encoder_layers} is of an LSTM: set encoder=lstm, or leave "
-                "it out"
+                f"encoder_layers={self.encoder_layers} requires encoder=lstm (got encoder="
+                f"{self.encoder})"
             )
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
-        """Put the prompt in front of what the model reads; return it with its network.
+        """Prepend the prompt to every input; return it with its network.
 
-        The network's weights and biases are drawn as torch draws them.
+        The network's weights and biases are initialised as in torch.
         """
         hidden = backbone.get_input_embeddings().embedding_dim  # type: ignore[operator]
         encoder = self._encoder(hidden).to(next(backbone.parameters()).device)
         backbone.add_module(_NAME, encoder)
-        if self.encoder == "lstm":  # asked now and remembered, not in the middle of a run
-            _reads(encoder.lstm_head, torch.bfloat16)
+        if self.encoder == "lstm":  # tried and cached now rather than in the middle of a run
+            _runs(encoder.lstm_head, torch.bfloat16)
         prepend_prompt(backbone, lambda: _vectors(encoder))
         trained: dict[str, Initial] = {f"{_NAME}.embedding.weight": self.words(backbone)}
-        for place, layer in encoder.named_modules():
+        for path, layer in encoder.named_modules():
             if isinstance(layer, nn.Linear | nn.LSTM):
                 width = layer.in_features if isinstance(layer, nn.Linear) else layer.hidden_size
                 for name, _ in layer.named_parameters():
-                    trained[f"{_NAME}.{place}.{name}"] = draw_uniform_below(width**-0.5)
+                    trained[f"{_NAME}.{path}.{name}"] = draw_uniform_below(width**-0.5)
         return trained
 
     def _encoder(self, hidden: int) -> Any:
@@ -79,23 +79,23 @@ class PTuning(SoftPrompt):
 
 
 def _vectors(encoder: Any) -> Tensor:
-    """Return the prompt [length, hidden] that an encoder makes."""
+    """Return the prompt [length, hidden] that an encoder computes."""
     states = encoder.embedding.weight
     if hasattr(encoder, "lstm_head"):
-        states = _read(encoder.lstm_head, states)
-    made: Tensor = encoder.mlp_head(states)
-    return made
+        states = _run_encoder_lstm(encoder.lstm_head, states)
+    prompt: Tensor = encoder.mlp_head(states)
+    return prompt
 
 
-def _read(lstm: nn.LSTM, states: Tensor) -> Tensor:
-    """Return what an LSTM makes of the prompt, in float32 where autocast's type cannot be had."""
+def _run_encoder_lstm(lstm: nn.LSTM, states: Tensor) -> Tensor:
+    """Return an LSTM's output for the prompt, in float32 if it cannot run in autocast's type."""
     kind = states.device.type
-    if not torch.is_autocast_enabled(kind) or _reads(lstm, torch.get_autocast_dtype(kind)):
+    if not torch.is_autocast_enabled(kind) or _runs(lstm, torch.get_autocast_dtype(kind)):
         return run_lstm(lstm, states)
     with torch.autocast(kind, enabled=False):
         return run_lstm(lstm, states)
 
 
-def _reads(lstm: nn.LSTM, dtype: torch.dtype) -> bool:
+def _runs(lstm: nn.LSTM, dtype: torch.dtype) -> bool:
     device = lstm.weight_ih_l0.device
     return can_run_lstm(device, dtype, lstm.input_size, lstm.hidden_size, lstm.num_layers)

@@ -19,8 +19,8 @@ REFUSED = {
     "CARTRIDGE": _SOFT,
     "CPT": _SOFT,
     "MULTITASK_PROMPT_TUNING": _SOFT,
-    "OSF": "it changes gradients by hooks, which training one vector passes over",
-    "POLY": "it needs to be told each example's task",
+    "OSF": "it changes gradients by hooks, which training one flat vector bypasses",
+    "POLY": "it requires the task of each example",
     "PREFIX_TUNING": "adapter prefix_tuning does it",
     "PROMPT_TUNING": "adapter prompt_tuning does it",
     "P_TUNING": "adapter p_tuning does it",
@@ -29,7 +29,7 @@ REFUSED = {
     "TRAINABLE_TOKENS": "it trains rows of the embedding, not layers",
     "XLORA": "it mixes adapters that were trained before",
 }
-"""Methods that do not fit: what they need beyond tensors beside single layers."""
+"""Methods that do not fit, and why: they are more than tensors added to single layers."""
 
 _OURS = {
     "target_modules": "targets",
@@ -48,15 +48,15 @@ _NO_OPTIONS = {
 @ADAPTERS.register("peft")
 @dataclass(frozen=True)
 class Peft(TargetedAdapter):
-    """Any method of peft that puts tensors beside single layers, by peft's name for it.
+    """Any method of peft that adds tensors to single layers, by peft's name.
 
-    Initial values are peft's, drawn from the run's seed where peft draws. What a method draws and
-    freezes comes from a seed that is the same in every run, so it costs no bytes.
+    Initial values are peft's, drawn from the run's seed where peft draws them. Frozen draws come
+    from a seed that is the same in every run, so they cost no bytes.
 
     Attributes:
         method: `LOHA`, `LOKR`, `OFT`, `BOFT`, `FOURIERFT`, `HRA`, `RANDLORA`, `LN_TUNING`, …;
             LN_TUNING's targets are normalisations, all others' linear layers.
-        options: fields of the method's configuration in peft.
+        options: fields of the method's configuration class in peft.
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"method": "LOHA"}, {"method": "LN_TUNING"})
@@ -76,16 +76,14 @@ class Peft(TargetedAdapter):
 
     def _check_option(self, name: str, value: Any, known: Collection[str]) -> None:
         if name in _OURS:
-            raise ValueError(
-                f"peft option {name!r} is not for options: it is said by {_OURS[name]}"
-            )
+            raise ValueError(f"set {name!r} with {_OURS[name]}, not in options")
         if name not in known:
             raise ValueError(f"peft {self.method} has no option {name!r}{nearest(name, known)}")
         if "dropout" in name and value:
-            raise ValueError(f"peft option {name}={value}: dropout is off everywhere")
+            raise ValueError(f"peft option {name}={value}: dropout is not supported; remove it")
 
     def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
-        """Insert the method's tensors and return those that are trained.
+        """Insert the method's tensors and return the trained ones.
 
         Raises:
             ValueError: if peft refuses, or a target or layer does not exist.
@@ -93,18 +91,18 @@ class Peft(TargetedAdapter):
         return inject_peft(backbone, self.method, self.options, self._modules(backbone))
 
     def trains_factors(self) -> bool:
-        """Return whether the method is LoRA, of whatever options."""
+        """Return whether the method is LoRA, with any options."""
         return self.method == "LORA"
 
     def _modules(self, backbone: nn.Module) -> list[str]:
         if self.method != "LN_TUNING":
             return super()._modules(backbone)
-        found = find_modules(backbone, self._places(backbone), _is_norm)
+        found = find_modules(backbone, self._layer_indices(backbone), _is_norm)
         return self._chosen(found, "normalisation", sorted(found))
 
 
 def supported_methods() -> dict[str, set[str]]:
-    """Return the methods that fit, with the options that each has."""
+    """Return the names of the supported methods, each with its options."""
     with quiet_logger("bitsandbytes"):
         from peft.mapping import PEFT_TYPE_TO_CONFIG_MAPPING
 

@@ -14,23 +14,23 @@ from fedbytes.models.context_length import check_prompt_fits, count_positions
 @ADAPTERS.register("prefix_tuning")
 @dataclass(frozen=True)
 class PrefixTuning(SoftPrompt):
-    """Trained keys and values in front of every layer's (prefix tuning, arXiv:2101.00190).
+    """Trained keys and values in front of those of every layer (arXiv:2101.00190).
 
-    They start as those that the base computes for the prompt's words, as the paper advises, or
-    as noise of that size. They are trained themselves, without the paper's network behind them.
+    They start as the base's own for the prompt's words, as the paper advises, or as noise of the
+    same size. They are trained directly, without the paper's reparameterisation network.
     """
 
     @property
     def positions(self) -> int:
-        """None: keys and values stand in front of those of the text without positions."""
+        """Zero: keys and values have no positions."""
         return 0
 
     def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
-        """Put keys and values in front, and return them.
+        """Insert and return keys and values.
 
         Raises:
-            ValueError: if the model's attention cannot be reached; prompt_tuning then can. Or if
-                it cannot read the words that they start as.
+            ValueError: if the model's attention cannot be replaced (use prompt_tuning then), or it
+                has too few positions.
         """
         check_prompt_fits(count_positions(backbone), self.tokens)
         prefix = AttentionPrefix(backbone, self.tokens)
@@ -50,7 +50,7 @@ class KeysAndValuesOfWords(JointInitial):
     ) -> Sequence[Tensor]:
         """Return each layer's keys and values [length, heads x width]; `rngs[0]` draws words."""
         ids = self.adapter.start(rngs[0], int(self.prefix.backbone.config.vocab_size))
-        pairs = self.prefix.of(torch.from_numpy(ids).to(tensors[0].device))
+        pairs = self.prefix.compute(torch.from_numpy(ids).to(tensors[0].device))
         start = [part for pair in pairs for part in pair]
         if self.adapter.init != "random":
             return start

@@ -17,21 +17,21 @@ _NAME = "prompt_point"
 @ADAPTERS.register("projected_prompt")
 @dataclass(frozen=True)
 class ProjectedPrompt(PromptText):
-    """A soft prompt in a few dimensions: a fixed random matrix takes them to the prompt's vectors.
+    """A soft prompt in a few dimensions, mapped to the prompt's vectors by a fixed random matrix.
 
-    Black-box tuning (Sun et al. 2022, arXiv 2201.03514) searches there without gradients; any
-    algorithm can train it as well. The prompt starts as the vectors of `text`, or of words that
-    are the same in every run, to which the matrix adds; at a point of length 1 it adds about as
-    much as those vectors' own size.
+    Black-box tuning (Sun et al. 2022, arXiv 2201.03514) searches these dimensions without
+    gradients; any other algorithm can train them too. The projection is added to the vectors of
+    `text`, or of words that are the same in every run. For a point of norm 1 both are of about
+    the same size.
 
     Attributes:
-        dimension: numbers that are trained and sent.
+        dimension: number of trained values.
     """
 
     dimension: int = bounded(64, least=1)
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
-        """Put the prompt in front of what the model reads."""
+        """Prepend the prompt to every input, and return its coordinates."""
         embeddings: nn.Module = backbone.get_input_embeddings()  # type: ignore[operator]
         device = next(backbone.parameters()).device
         ids = self.start(stream(0, "projected prompt"), vocabulary_size(backbone))

@@ -13,14 +13,13 @@ _NAME = "soft_prompt"
 @ADAPTERS.register("prompt_tuning")
 @dataclass(frozen=True)
 class PromptTuning(SoftPrompt):
-    """Trained vectors in front of every text's (prompt tuning, arXiv:2104.08691).
+    """Trained vectors in front of every text (prompt tuning, arXiv:2104.08691).
 
-    They are neither pooled nor predicted: a classifier and a language model see the text's own
-    states, after attention to the prompt.
+    They are attended to, but neither pooled nor predicted.
     """
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
-        """Put the prompt in front of what the model reads, and return it."""
+        """Prepend the prompt to every input, and return it."""
         hidden = backbone.get_input_embeddings().embedding_dim  # type: ignore[operator]
         device = next(backbone.parameters()).device
         prompt = torch.zeros(self.tokens, hidden, device=device)

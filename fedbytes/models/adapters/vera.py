@@ -13,14 +13,14 @@ from fedbytes.plugin_fields import bounded
 @ADAPTERS.register("vera")
 @dataclass(frozen=True)
 class Vera(TargetedAdapter):
-    """Two scaling vectors a layer around one random pair of factors for all (arXiv:2310.11454).
+    """Two scaling vectors per layer around one random pair of factors (arXiv:2310.11454).
 
-    The pair is drawn from the run's seed and never sent. Layers of different sizes use slices of
-    it, as in peft.
+    All layers share the pair, which is drawn from the run's seed and never sent. Layers of
+    different sizes use slices of it, as in peft.
 
     Attributes:
         rank: columns of the shared pair.
-        d_initial: what the vector between the two factors starts at; the other starts at zero.
+        d_initial: initial value of the vector between the two factors; the other starts at zero.
     """
 
     rank: int = bounded(256, least=1)
@@ -32,7 +32,7 @@ class Vera(TargetedAdapter):
             raise ValueError("d_initial must not be 0: neither vector would get a gradient")
 
     def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
-        """Insert the vectors and return them.
+        """Insert and return the vectors.
 
         Raises:
             ValueError: if a target or layer does not exist; the message lists those that do.
@@ -41,7 +41,7 @@ class Vera(TargetedAdapter):
         return inject_peft(backbone, "VERA", options, self._modules(backbone), draws={})
 
     def frozen(self, backbone: nn.Module) -> dict[str, Initial]:
-        """Return the shared pair, drawn by Kaiming's rule as in the paper."""
+        """Return the shared pair with Kaiming initialisation, as in the paper."""
         draw = draw_uniform(1, gain=math.sqrt(6))
         found = (name for name, _ in backbone.named_buffers())
         return {name: draw for name in found if ".vera_A." in name or ".vera_B." in name}

@@ -1,4 +1,4 @@
-"""Activations inside layers, computed again on the way back rather than kept."""
+"""Activation checkpointing: recompute activations inside layers in the backward pass."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,22 +12,22 @@ from fedbytes.models.layer_stack import find_layers
 
 
 def checkpoint_layers(backbone: nn.Module) -> None:
-    """Keep of each layer only what goes in (Chen et al. 2016, arXiv 1604.06174).
+    """Store only the input of each layer (Chen et al. 2016, arXiv 1604.06174).
 
     The layers' `forward` is replaced on this model's own modules: transformers' own switch
-    works in training mode alone, and there dropout would draw.
+    requires training mode, in which dropout would draw.
 
     Args:
         backbone: a model whose modules nobody else uses, with its adapter.
 
     Raises:
-        ValueError: if the model has no stack of layers that we know of.
+        ValueError: if no stack of layers is found in the model.
     """
     layers: list[Any] = find_layers(backbone)[1]
     if not layers:
         raise ValueError(
-            f"gradient_checkpointing: {type(backbone).__name__} has no stack of layers that we "
-            "know of: leave it out"
+            f"gradient_checkpointing: {type(backbone).__name__} has no known stack of layers: "
+            "remove it"
         )
     for layer in layers:
         replace_forward(layer, _checkpointed(layer.forward))
@@ -37,10 +37,10 @@ def _checkpointed(original: Callable[..., Any]) -> Callable[..., Any]:
     def forward(*args: Any, **options: Any) -> Any:
         if not torch.is_grad_enabled():
             return original(*args, **options)
-        if options.get("past_key_values") is not None:  # a second pass would fill it twice
+        if options.get("past_key_values") is not None:  # a second pass would fill the cache twice
             raise ValueError(
-                "gradient_checkpointing does not go with an adapter that fills a cache: "
-                "leave it out"
+                "gradient_checkpointing cannot be combined with an adapter that fills a cache; "
+                "remove one"
             )
         return checkpoint(original, *args, use_reentrant=False, preserve_rng_state=False, **options)
 

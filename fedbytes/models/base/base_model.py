@@ -1,4 +1,4 @@
-"""Frozen base models, loaded once a process and shared by every run and client."""
+"""Frozen base models, loaded once per process and shared by all runs and clients."""
 
 import copy
 from dataclasses import dataclass
@@ -39,15 +39,15 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 @dataclass(frozen=True)
 class BaseInfo:
-    """A base model in figures.
+    """Size and digest of a base model.
 
     Attributes:
-        name: as the user wrote it.
-        digest: names its weights and how they are packed, and so what was computed from them.
-        parameters: how many it has.
-        setup_bytes: bytes of its weights, which every client must have before the first round.
-        decoder: whether it reads from left to right.
-        tokenizer_bytes: bytes of a tokenizer that clients must be given for it.
+        name: as written in the configuration.
+        digest: identifies its weights and their format, and caches computed from them.
+        parameters: number of parameters.
+        setup_bytes: bytes of its weights, which every client needs before the first round.
+        decoder: whether it was trained to read from left to right.
+        tokenizer_bytes: bytes of a trained tokenizer that clients must receive.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Base:
     info: BaseInfo
 
     def shared_copy(self) -> "PreTrainedModel":
-        """Return modules of one's own around the same parameters and buffers."""
+        """Return a copy of all modules, with the same parameters and buffers."""
         return copy_modules(self.model)
 
 
@@ -77,29 +77,29 @@ def load_base(
     quantisation: Quantisation | None = None,
     offload: Offload | None = None,
 ) -> Base:
-    """Return a base model: the same object for the same arguments within a process.
+    """Return a base model, the same object for the same arguments within a process.
 
     Args:
         name: `minilm`, `smollm2-135m`, `tiny-llama`, `tiny-bert`, a folder, or a hub id.
         kind: `classification` loads the model without its own head, `causal-lm` with it.
-        device: where the weights are put, such as `cpu` or `cuda`.
-        quantisation: how the linear layers' weights are packed; None for whole ones.
-        offload: where else the weights are kept; None for all on the device.
+        device: the device of the weights, such as `cpu` or `cuda`.
+        quantisation: format of the linear layers' weights; None for float32.
+        offload: where else weights are stored; None for all on the device.
 
     Raises:
-        ValueError: if there is no such model, or it cannot do what `kind` says, or the device
+        ValueError: if there is no such model, or it cannot be used for `kind`, or the device
             cannot quantise.
     """
     return _load(name, kind, str(device) if offload is None else "cpu", quantisation, offload)
 
 
 def forget_bases() -> None:
-    """Give the memory of all loaded base models back, once nothing uses them any more."""
+    """Release all loaded base models that are no longer in use."""
     _load.cache_clear()
 
 
 def load_tokenizer(name: str) -> tuple[Tokenizer, str]:
-    """Return a model's tokenizer and the digest of its content, once a process.
+    """Return a model's tokenizer and the digest of its content; cached per process.
 
     Raises:
         ValueError: if there is no such model.
@@ -131,7 +131,7 @@ def _load(
         check_kind(name, is_decoder(load_config(name, where)), kind)
         model = load_part(name, where, auto_class, **options)
     if getattr(model, "pooler", None) is not None:
-        model.pooler = None  # not read here, and must not be trained or sent
+        model.pooler = None  # not used here, and must not be trained or sent
     model.config.use_cache = False
     model.requires_grad_(False).eval()
     if quantisation is None:
@@ -159,13 +159,13 @@ def _load_tokenizer(name: str) -> tuple[Tokenizer, str]:
     tokenizer: Any = (
         byte_tokenizer() if name in TINY else load_part(name, locate_model(name), AutoTokenizer)
     )
-    # Whole texts are cut to the task's max_length, so the tokenizer need not warn of long ones.
+    # Texts are truncated to the task's max_length, so the tokenizer need not warn of long ones.
     tokenizer.model_max_length = int(1e9)
     return tokenizer, tokenizer_digest(tokenizer)
 
 
 def copy_modules(module: ModuleT) -> ModuleT:
-    """Return a copy of a module tree that holds the very same parameters and buffers."""
+    """Return a copy of a module tree with the same parameter and buffer objects."""
     held = [*module.parameters(), *module.buffers()]
     return copy.deepcopy(module, {id(tensor): tensor for tensor in held})
 

@@ -1,7 +1,7 @@
-"""What this device and this build of torch compute: tried once, there and back, and remembered.
+"""What this device and this build of torch can compute, found by trying it.
 
-Nothing says it beforehand: oneDNN, for one, has an LSTM in bfloat16 on some processors alone, and
-elsewhere raises when one is run.
+No library reports it beforehand: oneDNN, for example, has an LSTM in bfloat16 on some processors
+only, and raises on others when one is run. Each answer is cached for the process.
 """
 
 from collections.abc import Callable
@@ -11,14 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# torch raises the first for what it lacks, bitsandbytes any of them.
+# torch raises RuntimeError for an unsupported operation, bitsandbytes any of these.
 _LACKING = (RuntimeError, TypeError, ValueError, AttributeError)
 
 
 def can_compute(call: Callable[[Tensor], Tensor], x: Tensor) -> bool:
-    """Return whether `call(x)` is computed here, without and with a graph, and back to x.
+    """Return whether `call(x)` runs here, both without a graph and with a backward pass to x.
 
-    Memory that is full is no answer, and raises as ever.
+    Raises:
+        torch.OutOfMemoryError: if memory is full, which is no answer.
     """
     try:
         with torch.inference_mode(False):
@@ -37,7 +38,7 @@ def can_compute(call: Callable[[Tensor], Tensor], x: Tensor) -> bool:
 def can_step(
     make: Callable[[torch.nn.Parameter], torch.optim.Optimizer], device: torch.device
 ) -> bool:
-    """Return whether the optimiser that `make` returns for a vector takes steps on a device."""
+    """Return whether the optimiser that `make` returns for a vector can take steps on a device."""
     try:
         with torch.inference_mode(False):
             # bitsandbytes keeps moments of fewer than 4,096 coordinates in 32 bits.
@@ -53,7 +54,7 @@ def can_step(
 
 @cache
 def can_multiply(device: torch.device, dtype: torch.dtype) -> bool:
-    """Return whether the products of a transformer are computed on a device as `dtype`."""
+    """Return whether a device computes the products of a transformer in `dtype`."""
 
     def attend(x: Tensor) -> Tensor:
         with torch.autocast(device.type, dtype=dtype):
@@ -68,14 +69,14 @@ def can_multiply(device: torch.device, dtype: torch.dtype) -> bool:
 def can_run_lstm(
     device: torch.device, dtype: torch.dtype, width: int, hidden: int, depth: int
 ) -> bool:
-    """Return whether a bidirectional LSTM is computed on a device under autocast to `dtype`.
+    """Return whether a device runs a bidirectional LSTM under autocast to `dtype`.
 
     Args:
-        device: where.
-        dtype: of the products; the weights are float32.
-        width: of its input.
-        hidden: of its states, in each direction.
-        depth: its layers.
+        device: the device.
+        dtype: type of the products; the weights are float32.
+        width: width of the input.
+        hidden: width of the states, in each direction.
+        depth: number of layers.
     """
     with torch.random.fork_rng(devices=[]):  # the weights it draws are not used
         lstm = torch.nn.LSTM(width, hidden, depth, bidirectional=True).to(device)
@@ -88,10 +89,9 @@ def can_run_lstm(
 
 
 def run_lstm(lstm: torch.nn.Module, states: Tensor) -> Tensor:
-    """Return what an LSTM makes of states [length, width].
+    """Return the output of an LSTM for states [length, width].
 
-    Not by cuDNN, which goes back in training mode alone, and wants its weights in a chunk of their
-    own.
+    Without cuDNN, whose backward pass requires training mode and whose weights must be contiguous.
     """
     with torch.backends.cudnn.flags(enabled=False):
         read: Tensor = lstm(states)[0]

@@ -1,4 +1,4 @@
-"""Where a model runs, and in which precision."""
+"""The device and the precision that a model runs in."""
 
 from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
@@ -11,7 +11,7 @@ Precision = Literal["auto", "float32", "bfloat16"]
 
 
 def pick_device(device: str = "auto") -> torch.device:
-    """Return the device asked for; `auto` is cuda, else mps, else cpu.
+    """Return the device of that name; `auto` is cuda, else mps, else cpu.
 
     Raises:
         ValueError: for a device that is unknown or not on this machine.
@@ -27,17 +27,17 @@ def pick_device(device: str = "auto") -> torch.device:
         reason = (str(error).splitlines() or ["not available"])[0].split(". ")[0]
         raise ValueError(f"device {device!r} cannot be used: {reason}") from error
     if found.type == "meta":
-        raise ValueError("device 'meta' holds no values and computes nothing: use cpu")
+        raise ValueError("device 'meta' stores and computes no values: use cpu")
     return found
 
 
 def pick_precision(precision: Precision, device: torch.device) -> torch.dtype:
     """Return the type of the matrix products; `auto` is bfloat16 where the device has it.
 
-    A CPU counts as having it only with matrix units for it (AMX): emulated, it is slower.
+    A CPU counts only if it has matrix units for bfloat16 (AMX): emulation is slower.
 
     Raises:
-        ValueError: for an unknown precision, or one that the device does not compute.
+        ValueError: for an unknown precision, or one that the device cannot compute.
     """
     if precision not in ("auto", "float32", "bfloat16"):
         raise ValueError(f"precision must be auto, float32 or bfloat16, got {precision!r}")
@@ -46,7 +46,7 @@ def pick_precision(precision: Precision, device: torch.device) -> torch.dtype:
     if precision == "bfloat16":
         if not can_multiply(device, torch.bfloat16):
             raise ValueError(
-                f"precision bfloat16 is not computed on {device} here: take float32 or auto"
+                f"precision=bfloat16 cannot be computed on {device} here: set float32 or auto"
             )
         return torch.bfloat16
     native = False
@@ -58,7 +58,7 @@ def pick_precision(precision: Precision, device: torch.device) -> torch.dtype:
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[object]:
-    """Return the context in which matrix products run as `dtype`."""
+    """Return the context in which matrix products run in `dtype`."""
     if dtype == torch.float32:
         return nullcontext()
     return torch.autocast(device.type, dtype=dtype)

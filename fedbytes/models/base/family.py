@@ -1,4 +1,4 @@
-"""A model that is made from a configuration and starts from random weights: for pre-training."""
+"""Model families: architectures that start from random weights, for pre-training."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -24,12 +24,12 @@ VOCABULARY = 4096
 
 @dataclass(frozen=True)
 class Family(Plugin, ABC):
-    """An architecture; its fields are its sizes, and which tokenizer it reads through.
+    """An architecture; its fields are its sizes and its tokenizer.
 
     Attributes:
-        tokenizer: `trained` on the training texts (byte-level BPE), or that of a model by name,
-            folder or hub id.
-        vocab_size: tokens of a trained tokenizer, at most; None means 4096.
+        tokenizer: `trained` on the training texts (byte-level BPE), or the name, folder or hub id
+            of a model whose tokenizer is used.
+        vocab_size: maximum number of tokens of a trained tokenizer; None means 4096.
     """
 
     tokenizer: str = TRAINED
@@ -38,10 +38,10 @@ class Family(Plugin, ABC):
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.tokenizer:
-            raise ValueError("tokenizer must be trained, or a model by name, folder or hub id")
+            raise ValueError("tokenizer must be trained, or the name, folder or hub id of a model")
         if self.vocab_size is not None and self.tokenizer != TRAINED:
             raise ValueError(
-                f"vocab_size={self.vocab_size} is of a trained tokenizer; {self.tokenizer!r} has "
+                f"vocab_size={self.vocab_size} requires tokenizer=trained; {self.tokenizer!r} has "
                 "its own"
             )
         if self.vocabulary < LEAST_VOCABULARY:
@@ -52,16 +52,16 @@ class Family(Plugin, ABC):
 
     @property
     def vocabulary(self) -> int:
-        """Tokens of a trained tokenizer, at most."""
+        """Maximum number of tokens of a trained tokenizer."""
         return VOCABULARY if self.vocab_size is None else self.vocab_size
 
     @abstractmethod
     def config(self, tokens: int, max_length: int) -> "PretrainedConfig":
-        """Return the architecture's configuration for so many tokens, and texts so long."""
+        """Return transformers' configuration for a vocabulary size and a length of texts."""
 
     @abstractmethod
     def initial(self, parameter: str) -> Initial:
-        """Return how the initial value of a parameter, named as in the model, is drawn."""
+        """Return the initial value of a parameter, named as in the model."""
 
 
 FAMILIES: Registry[Family] = Registry(
@@ -73,7 +73,7 @@ FAMILIES: Registry[Family] = Registry(
 
 
 def split_family_fields(given: Mapping[str, Any]) -> tuple[Family | None, dict[str, Any]]:
-    """Return the family that a model's specification names, if any, and the fields beside its own.
+    """Split a model's specification into its family, if it names one, and all other fields.
 
     Raises:
         ValueError: for a value of the wrong type or out of range.
@@ -87,15 +87,15 @@ def split_family_fields(given: Mapping[str, Any]) -> tuple[Family | None, dict[s
 
 
 def family_fields(family: Family | None) -> dict[str, Any]:
-    """Return a family's canonical fields, its name left out; none of no family."""
+    """Return a family's canonical fields without its name; empty without a family."""
     spec = {} if family is None else FAMILIES.spec(family)
     return {key: value for key, value in spec.items() if key != "name"}
 
 
 def make_base(family: Family, task: EncodedTask, device: torch.device) -> "Base":
-    """Return a model of this family for a task's tokens; its weights stand for themselves alone.
+    """Build a model of this family for a task's tokens.
 
-    Nothing of it is there before the first round but the tokenizer, so its set-up bytes are 0.
+    Clients need only the tokenizer before the first round, so its set-up bytes are 0.
     """
     from transformers import AutoModel, AutoModelForCausalLM
 
@@ -106,7 +106,7 @@ def make_base(family: Family, task: EncodedTask, device: torch.device) -> "Base"
     config.eos_token_id = task.tokenizer.eos_token_id
     config.bos_token_id = task.tokenizer.bos_token_id
     auto_class: Any = AutoModelForCausalLM if task.kind == "causal-lm" else AutoModel
-    with torch.random.fork_rng(devices=[]):  # draws values that are not used
+    with torch.random.fork_rng(devices=[]):  # draws initial values, which are not used
         model = auto_class.from_config(config)
     model.requires_grad_(False).eval().to(device)
     info = BaseInfo(

@@ -1,4 +1,4 @@
-"""Frozen bases that the main device's memory does not hold: kept elsewhere, fetched when used."""
+"""Frozen bases stored outside the device's memory, with weights fetched on use."""
 
 import hashlib
 import os
@@ -12,12 +12,12 @@ from torch import nn
 
 @dataclass(frozen=True)
 class Offload:
-    """Where the weights of a frozen base are kept.
+    """Where the weights of a frozen base are stored.
 
     Attributes:
-        place: `cpu` memory, `disk`, or `auto`: what accelerate finds room for on every GPU, then
-            in CPU memory, then on disk.
-        folder: where those on disk are written.
+        place: `cpu` memory, `disk`, or `auto`: as much as fits on all GPUs, then in CPU memory,
+            then on disk (by accelerate).
+        folder: folder for the weights on disk.
     """
 
     place: Literal["auto", "cpu", "disk"]
@@ -27,16 +27,16 @@ class Offload:
 def offload_weights(
     model: Any, offload: Offload, digest: str, max_memory: dict[int | str, int] | None = None
 ) -> None:
-    """Put a base's weights where they are kept; those on disk become memory maps.
+    """Move a base's weights to where they are stored; those on disk become memory maps.
 
     Args:
         model: a base model in CPU memory.
         offload: where to.
-        digest: names the weights, and so the file.
-        max_memory: bytes of each place that `auto` may fill; None for what is free.
+        digest: identifies the weights and names the file.
+        max_memory: bytes per device that `auto` may use; None for all that is free.
 
     Raises:
-        ValueError: if something must go to disk and there is no folder for it.
+        ValueError: if weights must go to disk and no folder is given.
     """
     places: dict[str, int | str] = {"": offload.place}
     if offload.place == "auto":
@@ -56,15 +56,15 @@ def offload_weights(
 
 
 def fetch_weights_on_use(backbone: nn.Module, trained: set[str], device: torch.device) -> None:
-    """Let modules fetch frozen weights to `device` when they run, and let go of them after.
+    """Make modules fetch frozen weights to `device` when they run, and release them afterwards.
 
-    What is trained, and what shares a module with it, stays on the device. Autograd keeps the
-    weights that it needs for the way back; with gradient checkpointing that is one layer's.
+    Trained parameters, and others in the same module, stay on the device. Autograd keeps weights
+    for the backward pass; with gradient checkpointing only those of one layer.
 
     Args:
         backbone: a shared copy of the base, with its adapter.
         trained: names of its trained parameters.
-        device: where everything is computed.
+        device: the device of all computation.
     """
     from accelerate.hooks import AlignDevicesHook, add_hook_to_module
 
@@ -86,7 +86,7 @@ def fetch_weights_on_use(backbone: nn.Module, trained: set[str], device: torch.d
 
 
 def _owner(name: str, places: dict[str, int | str]) -> str:
-    """Return the longest of the places' modules that the parameter is in."""
+    """Return the longest key of `places` that contains the parameter."""
     inside = [path for path in places if not path or name == path or name.startswith(f"{path}.")]
     return max(inside, key=len)
 
@@ -95,9 +95,7 @@ def _map_from_disk(parameters: dict[str, nn.Parameter], folder: str, digest: str
     from safetensors.torch import load_file, save_file
 
     if not folder:
-        raise ValueError(
-            f"device_map puts {len(parameters)} tensors on disk: say where with offload_folder"
-        )
+        raise ValueError(f"device_map puts {len(parameters)} tensors on disk: set offload_folder")
     key = hashlib.sha256(f"{digest} {sorted(parameters)}".encode()).hexdigest()[:24]
     path = Path(folder).expanduser() / f"{key}.safetensors"
     if not path.is_file():
@@ -105,7 +103,7 @@ def _map_from_disk(parameters: dict[str, nn.Parameter], folder: str, digest: str
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             save_file({name: p.data.contiguous() for name, p in parameters.items()}, staged)
-            staged.replace(path)  # whole or not at all
+            staged.replace(path)  # atomic
         except OSError as error:
             why = error.strerror or error
             raise ValueError(f"offload_folder {path.parent} cannot be written: {why}") from error

@@ -19,7 +19,7 @@ NAMED = {
 
 
 def locate_model(name: str) -> str:
-    """Return the folder or hub id that `name` stands for."""
+    """Return a model's folder, fetched if it is an asset, or its hub id."""
     if name in asset_names():
         if name not in NAMED:
             raise ValueError(f"{name!r} is a data set, not a model{nearest(name, NAMED)}")
@@ -44,10 +44,10 @@ def load_config(name: str, where: str) -> Any:
 def load_part(name: str, where: str, auto_class: Any, **options: Any) -> Any:
     """Return a model's weights, tokenizer or configuration.
 
-    Without a hub that answers, its local cache is read.
+    If the hub does not answer, its local cache is used.
 
     Args:
-        name: as the user wrote it.
+        name: as written in the configuration.
         where: what `locate_model` returned.
         auto_class: the class of transformers that loads this part.
         options: of `from_pretrained`.
@@ -61,15 +61,15 @@ def load_part(name: str, where: str, auto_class: Any, **options: Any) -> Any:
     try:
         with quiet_transformers():
             return auto_class.from_pretrained(where, local_files_only=local, **options)
-    except Exception as error:  # the library raises many unrelated types
+    except Exception as error:  # transformers raises many unrelated types
         if Path(where).is_dir():
             reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(": ")
             if auto_class.__name__ == "AutoTokenizer":
-                reason = f"it has no tokenizer, or one that is not complete ({reason})"
+                reason = f"it has no tokenizer, or an incomplete one ({reason})"
             raise ValueError(f"model folder {where} does not load: {reason}") from error
-        hub = "not at hand from the hub, which is not reachable" if local else "not on the hub"
+        hub = "not in the cache of the hub, which is offline" if local else "not on the hub"
         raise ValueError(
-            f"no model {name!r}: not a folder, {hub}, and not a name of ours{nearest(name, NAMED)}"
+            f"no model {name!r}: not a folder, {hub}, and not a named model{nearest(name, NAMED)}"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Base models whose linear layers hold packed weights (QLoRA, arXiv 2305.14314)."""
+"""Base models whose linear layers have quantised weights (QLoRA, arXiv 2305.14314)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,13 +19,13 @@ WeightFormat = Literal["nf4", "fp4", "int8"]
 
 @dataclass(frozen=True)
 class Quantisation:
-    """How the weights of a base model's linear layers are packed; the head's are not.
+    """Format of the weights of a base model's linear layers, except the head's.
 
     Attributes:
-        kind: `nf4` or `fp4` (blocks of 64 weights), or `int8` (a scale for each row, the
-            weights of LLM.int8(), arXiv 2208.07339; what is multiplied with them stays whole).
-        double: whether the scales of 4-bit blocks are quantised as well.
-        compute: type of the products with the unpacked weights.
+        kind: `nf4` or `fp4` (blocks of 64 weights), or `int8` (a scale per row, the weights of
+            LLM.int8(), arXiv 2208.07339; activations are not quantised).
+        double: whether the scales of 4-bit blocks are quantised too.
+        compute: type of products with the dequantised weights.
     """
 
     kind: WeightFormat
@@ -38,23 +38,23 @@ class Quantisation:
 
 
 def loading_options(quantisation: Quantisation, device: str) -> dict[str, Any]:
-    """Return what `from_pretrained` must be told: it packs layer by layer as it reads.
+    """Return the options of `from_pretrained`, which quantises layer by layer while loading.
 
     Raises:
-        ValueError: if bitsandbytes is not installed, or does not run on the device, or not there
-            with products of that type.
+        ValueError: if bitsandbytes is not installed, or does not support the device, or products
+            of that type on it.
     """
-    what = f"quantise {quantisation.kind!r}"
+    what = f"quantise={quantisation.kind}"
     known = import_bitsandbytes(what).supported_torch_devices
     if torch.device(device).type not in known:
         raise ValueError(
             f"{what} does not run on {device}, only on {', '.join(sorted(known))}: "
-            "choose another device, or leave quantise out"
+            "choose another device, or remove quantise"
         )
     if not _runs(quantisation, torch.device(device)):
         raise ValueError(
-            f"{what} with products in {quantisation.compute} is not computed on {device} here: "
-            "set compute_dtype=float32, or leave quantise out"
+            f"{what} with products in {quantisation.compute} cannot be computed on {device} here: "
+            "set compute_dtype=float32, or remove quantise"
         )
     from transformers import BitsAndBytesConfig
 
@@ -72,19 +72,19 @@ def loading_options(quantisation: Quantisation, device: str) -> dict[str, Any]:
 
 @cache
 def _runs(quantisation: Quantisation, device: torch.device) -> bool:
-    """Return whether weights are packed on a device, and multiplied there and back."""
+    """Return whether a device can quantise weights and multiply by them, forward and backward."""
 
     def multiply(x: Tensor) -> Tensor:
         product: Any = _Product.apply
-        found: Tensor = product(x.to(quantisation.compute), _packed(quantisation, device))
+        found: Tensor = product(x.to(quantisation.compute), _quantised_zeros(quantisation, device))
         return found
 
     return can_compute(multiply, torch.zeros(2, 128, device=device))
 
 
-def _packed(quantisation: Quantisation, device: torch.device) -> Any:
-    """Return a weight [64, 128] of zeros, packed."""
-    theirs: Any = import_bitsandbytes(f"quantise {quantisation.kind!r}").nn
+def _quantised_zeros(quantisation: Quantisation, device: torch.device) -> Any:
+    """Return a quantised weight [64, 128] of zeros."""
+    theirs: Any = import_bitsandbytes(f"quantise={quantisation.kind}").nn
     zeros = torch.zeros(64, 128)
     weight: Any
     if quantisation.kind == "int8":
@@ -96,7 +96,7 @@ def _packed(quantisation: Quantisation, device: torch.device) -> Any:
 
 
 def load_quantised(model: Any, options: dict[str, Any]) -> Any:
-    """Return a model that was made and not read, such as a tiny one, with packed weights."""
+    """Return a quantised copy of a model that was built rather than loaded, such as a tiny one."""
     from fedbytes.process.quiet import quiet_transformers
 
     with quiet_transformers():
@@ -106,39 +106,39 @@ def load_quantised(model: Any, options: dict[str, Any]) -> Any:
 
 
 def finish_quantised(model: nn.Module, quantisation: Quantisation) -> None:
-    """Give packed layers a forward of ours, the same in evaluation as in training.
+    """Replace the forward pass of quantised layers by one that is the same in all modes.
 
     bitsandbytes' own, in evaluation mode, repacks 4-bit weights in place on some CPUs, after which
-    no gradient passes; multiplies 8-bit ones in other numbers than in training; and casts biases
-    in place, though they may be views.
+    no gradient passes; multiplies 8-bit ones with other rounding than in training; and casts biases
+    in place, although they may be views.
     """
     for parameter in model.parameters():
-        if parameter.is_floating_point():  # a view into the whole file, which else stays mapped
+        if parameter.is_floating_point():  # a view that would keep the whole file mapped
             parameter.data = parameter.data.clone()
     layers: list[Any] = [m for m in model.modules() if isinstance(m, nn.Linear)]
     for layer in layers:
         if layer.weight.is_floating_point():
             continue
         layer.compute_dtype = quantisation.compute
-        layer.quant_state = None  # the weight has it; a copy of the module must not copy it
+        layer.quant_state = None  # also in the weight; copies of the module must not copy it
         replace_forward(layer, MethodType(_forward, layer))
 
 
 def weight_count(parameter: Tensor) -> int:
-    """Return how many weights a parameter stands for, packed or not."""
+    """Return the number of weights of a parameter, quantised or not."""
     state = getattr(parameter, "quant_state", None)
     return parameter.numel() if state is None else int(state.shape.numel())
 
 
 def stored_bytes(parameter: Tensor) -> int:
-    """Return the bytes of a parameter with the scales that unpack it.
+    """Return the bytes of a parameter and its scales.
 
-    The code book of a kind is the same for all models, and not counted.
+    The code book of a format is the same for all models and not counted.
     """
-    return parameter.nbytes + sum(tensor.nbytes for tensor in _beside(parameter))
+    return parameter.nbytes + sum(tensor.nbytes for tensor in _scales(parameter))
 
 
-def _beside(parameter: Tensor) -> Iterator[Tensor]:
+def _scales(parameter: Tensor) -> Iterator[Tensor]:
     state = getattr(parameter, "quant_state", None)
     if state is not None:
         yield state.absmax
@@ -156,20 +156,20 @@ def _forward(self: Any, x: Tensor) -> Tensor:
 
 
 class _Product(torch.autograd.Function):
-    """A product with packed weights, unpacked again on the way back rather than kept."""
+    """A product with quantised weights, which are dequantised again in the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor) -> Tensor:
         ctx.weight = weight
-        return F.linear(x, unpack_weight(weight, x.dtype))
+        return F.linear(x, dequantise_weight(weight, x.dtype))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> Any:
-        return gradients[0] @ unpack_weight(ctx.weight, gradients[0].dtype), None
+        return gradients[0] @ dequantise_weight(ctx.weight, gradients[0].dtype), None
 
 
-def unpack_weight(weight: Any, dtype: torch.dtype) -> Tensor:
-    """Return the weights [out, in] that a packed parameter stands for."""
+def dequantise_weight(weight: Any, dtype: torch.dtype) -> Tensor:
+    """Dequantise a parameter to weights [out, in]."""
     if weight.dtype == torch.int8:
         rows: Tensor = weight.detach().to(dtype)
         return rows.mul_((weight.SCB / 127).to(dtype).unsqueeze(1))
@@ -179,7 +179,7 @@ def unpack_weight(weight: Any, dtype: torch.dtype) -> Tensor:
     scales = state.absmax
     if state.nested:
         scales = functional.dequantize_blockwise(scales, state.state2) + state.offset
-    # As one row: on some CPUs the library takes wrong scales for blocks that span rows.
+    # As one row: on some CPUs bitsandbytes uses wrong scales for blocks that span rows.
     row = (state.shape.numel(),)
     run: Any = torch.ops.bitsandbytes.dequantize_4bit
     flat = run(weight.detach(), scales, state.blocksize, state.quant_type, row, dtype)

@@ -1,4 +1,4 @@
-"""Very small random models, built offline and always the same, for tests and dry runs."""
+"""Very small random models, built offline and deterministic, for tests and dry runs."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,13 @@ SIZES: dict[str, Any] = {
 
 
 def byte_tokenizer() -> "Tokenizer":
-    """Return a tokenizer with one token a byte, and `<pad>`, `<s>`, `</s>`, `<unk>`."""
+    """Return a tokenizer with one token per byte, and `<pad>`, `<s>`, `</s>`, `<unk>`."""
     from tokenizers import Tokenizer as Backend
     from tokenizers import decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
     words = ["<pad>", "<s>", "</s>", "<unk>", *sorted(pre_tokenizers.ByteLevel.alphabet())]
-    vocabulary = {word: place for place, word in enumerate(words)}
+    vocabulary = {word: index for index, word in enumerate(words)}
     backend = Backend(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()

@@ -1,4 +1,4 @@
-"""One base over several processes: each holds some consecutive layers and hands on their states."""
+"""Pipeline parallelism: each process has consecutive layers of the base and passes states on."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -24,24 +24,24 @@ Call = tuple[tuple[Any, ...], dict[str, Any]]
 
 
 class Pipeline:
-    """Runs a model's layers in the processes that hold them, part by part of a batch.
+    """Runs a model's layers in the processes that have them, in parts of a batch.
 
-    While one process has the second part, the next has the first (GPipe, Huang et al. 2019, arXiv
-    1811.06965). Every process has whole and computes alike what is before and after the layers,
-    and all that is trained: states after the last layer go to all, gradients before the first
-    too, and those of what is trained are summed. So all go on as one process would.
+    While one process computes the second part, the next computes the first (GPipe, Huang et al.
+    2019, arXiv 1811.06965). Everything before and after the layers, and all trained parameters, are
+    replicated: states after the last layer and gradients before the first are broadcast, and
+    gradients of trained parameters are summed, so that all processes stay identical.
 
-    Layers only note how they are called until the last one is reached; then the whole stack runs,
-    as one function with a backward pass of its own.
+    Each layer only records its arguments until the last one is called; then the whole stack runs as
+    one function with a backward pass of its own.
 
     Args:
         backbone: a shared copy of the base in CPU memory, with its adapter.
-        trained: names of its trained parameters, which stay in every process.
-        device: where this process computes.
-        parts: of a batch.
+        trained: names of its trained parameters, which are in every process.
+        device: this process's device.
+        parts: number of parts of a batch.
 
     Raises:
-        ValueError: if the model has no stack of layers that can be cut, or too few.
+        ValueError: if the model has no stack of layers that can be split, or too few layers.
     """
 
     def __init__(self, backbone: Any, trained: set[str], device: torch.device, parts: int) -> None:
@@ -49,22 +49,22 @@ class Pipeline:
         layers: list[Any] = find_layers(backbone)[1]
         check_pipeline(backbone, len(layers), dist.get_world_size())
         self._count = len(layers)
-        place = dist.get_rank()
-        self._begin, self._end = cut_points(len(layers), dist.get_world_size())[place : place + 2]
+        rank = dist.get_rank()
+        self._begin, self._end = cut_points(len(layers), dist.get_world_size())[rank : rank + 2]
         self._others = count_empty_outputs(backbone, layers)
         self._own = [layer.forward for layer in layers[self._begin : self._end]]
         self._calls: list[Call] = []
-        for place, layer in enumerate(layers):
-            replace_forward(layer, self._noting(place))
+        for index, layer in enumerate(layers):
+            replace_forward(layer, self._record(index))
         ours = {id(p) for name, p in backbone.named_parameters() if name in trained}
         drop_weights(backbone, layers[: self._begin] + layers[self._end :], ours)
         move_unsplit(backbone, set(), device)
 
     def bind(self, network: nn.Module, flat: nn.Parameter) -> None:
-        """Take note of the trained parameters, which are views into `flat`.
+        """Record the trained parameters, which are views into `flat`.
 
         Raises:
-            ValueError: if parts of a batch do not give what the whole batch does.
+            ValueError: if parts of a batch give other results than the whole batch.
         """
         home = flat.untyped_storage().data_ptr()
         self._flat = flat
@@ -72,12 +72,12 @@ class Pipeline:
         self._lowest = lowest_trained_layer(self.backbone)
         self._check_parts()
 
-    def _noting(self, place: int) -> Callable[..., Any]:
+    def _record(self, layer: int) -> Callable[..., Any]:
         def forward(hidden_states: Tensor, *args: Any, **options: Any) -> Any:
             if options.get("past_key_values") is not None:
-                raise ValueError("pipeline_parallel keeps no cache: generate with use_cache=False")
-            self._calls = [*self._calls[:place], (args, options)]
-            if place == self._count - 1:
+                raise ValueError("pipeline_parallel has no key/value cache: set use_cache=False")
+            self._calls = [*self._calls[:layer], (args, options)]
+            if layer == self._count - 1:
                 hidden_states = self._run(hidden_states)
             if self._others is None:
                 return hidden_states
@@ -92,17 +92,17 @@ class Pipeline:
             rows=[slice(*ends) for ends in pairwise(cut_points(len(states), self.parts))],
             flat=self._flat,
             trained=self._trained,
-            wanted=self._reaches(self._begin, states),
-            returned=self._reaches(self._end, states),
+            wanted=self._needs_gradient(self._begin, states),
+            returned=self._needs_gradient(self._end, states),
         )
-        if torch.is_grad_enabled() and self._reaches(self._count, states):
+        if torch.is_grad_enabled() and self._needs_gradient(self._count, states):
             after: Tensor = PipelineFunction.apply(states, self._flat, batch)  # type: ignore[no-untyped-call]
             return after
         return batch.forward(states, graph=False)
 
-    def _reaches(self, place: int, states: Tensor) -> bool:
-        """Return whether what goes into a layer can need a gradient; alike in all processes."""
-        return states.requires_grad or self._lowest < place
+    def _needs_gradient(self, layer: int, states: Tensor) -> bool:
+        """Return whether a layer's input can need a gradient; the same in all processes."""
+        return states.requires_grad or self._lowest < layer
 
     def _through_own(self, states: Tensor, calls: list[Call], rows: slice, whole: int) -> Tensor:
         for layer, (args, options) in zip(self._own, calls, strict=True):
@@ -113,7 +113,7 @@ class Pipeline:
         return states
 
     def _check_parts(self) -> None:
-        """Compare parts with the whole where other extents are as large as the batch's."""
+        """Compare parts with the whole for a batch as large as another dimension (heads)."""
         size = max(2, int(getattr(self.backbone.config, "num_attention_heads", 2)))
         tokens = torch.arange(size * size, device=self._flat.device).view(size, size)
         tokens = tokens % int(self.backbone.config.vocab_size)
@@ -121,14 +121,14 @@ class Pipeline:
         mask[-1, size // 2 :] = 0
         found, parts = [], self.parts
         message = (
-            f"pipeline_parallel: {type(self.backbone).__name__} makes something else of parts of a "
+            f"pipeline_parallel: {type(self.backbone).__name__} gives other results for parts of a "
             "batch: set microbatches=1"
         )
         try:
             with torch.no_grad():
                 for self.parts in (1, parts):
                     found.append(self.backbone(input_ids=tokens, attention_mask=mask)[0][mask == 1])
-        except RuntimeError as error:  # of extents that do not fit
+        except RuntimeError as error:  # of dimensions that do not match
             raise ValueError(message) from error
         if not torch.allclose(found[0], found[1], rtol=1e-3, atol=1e-3):
             raise ValueError(message)

@@ -31,8 +31,7 @@ def check_pipeline(backbone: Any, layers: int, processes: int) -> None:
     """Raise ValueError for a model that cannot be split over so many processes."""
     if not layers:
         raise ValueError(
-            f"pipeline_parallel: {type(backbone).__name__} has no stack of layers that we know of: "
-            "leave it out"
+            f"pipeline_parallel: {type(backbone).__name__} has no known stack of layers: remove it"
         )
     if processes > layers:
         raise ValueError(
@@ -41,8 +40,8 @@ def check_pipeline(backbone: Any, layers: int, processes: int) -> None:
         )
     if hasattr(backbone, KEYS):
         raise ValueError(
-            "pipeline_parallel does not go with adapter prefix_tuning, whose start the layers of "
-            "all processes compute: use prompt_tuning"
+            "pipeline_parallel cannot be combined with adapter prefix_tuning, whose initial values "
+            "depend on all layers: use prompt_tuning"
         )
 
 
@@ -59,23 +58,23 @@ def count_empty_outputs(backbone: Any, layers: list[Any]) -> int | None:
         backbone(input_ids=tokens, attention_mask=torch.ones_like(tokens))
     for hook in hooks:
         hook.remove()
-    beside = {len(out) - 1 if isinstance(out, tuple) else None for out in found}
+    counts = {len(out) - 1 if isinstance(out, tuple) else None for out in found}
     more = any(x is not None for out in found if isinstance(out, tuple) for x in out[1:])
-    if more or len(found) != len(layers) or len(beside) != 1:
+    if more or len(found) != len(layers) or len(counts) != 1:
         raise ValueError(
-            f"pipeline_parallel: layers of {type(backbone).__name__} hand on more than their "
-            "states: leave it out"
+            f"pipeline_parallel: layers of {type(backbone).__name__} pass on more than their "
+            "states: remove it"
         )
-    return beside.pop()
+    return counts.pop()
 
 
 def drop_weights(backbone: nn.Module, others: Sequence[nn.Module], kept: set[int]) -> None:
     """Keep only the shapes of parameters and buffers that only other processes' layers have.
 
     Args:
-        backbone: with all its layers.
+        backbone: a model with all its layers.
         others: the layers of other processes.
-        kept: ids of parameters that stay.
+        kept: ids of parameters to keep.
     """
     away, stays = {id(layer) for layer in others}, set[int]()
 

@@ -1,4 +1,4 @@
-"""A batch on its way through layers that are in several processes, and its gradients back."""
+"""Forward and backward pass of one batch through layers in several processes."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,16 +11,16 @@ from torch import Tensor, nn
 
 @dataclass
 class PipelinePass:
-    """One batch's way through the stack and back, part by part (arXiv 1811.06965).
+    """Forward and backward pass of one batch through the stack, part by part (arXiv 1811.06965).
 
     Attributes:
-        run: what this process's layers make of the states of some rows.
-        rows: parts of the batch, the same in all processes.
+        run: applies this process's layers to the states of some rows.
+        rows: rows of each part, the same in all processes.
         flat: the trained vector.
         trained: parameters that are views into it.
-        wanted: whether a gradient goes back to the process before, or to what is before the stack.
-        returned: whether one comes back from the process after.
-        kept: what went in and came out of each part, for the way back.
+        wanted: whether the gradient of the input is needed, there or by the previous process.
+        returned: whether the next process returns a gradient.
+        kept: input and output of each part, for the backward pass.
     """
 
     run: Callable[[Tensor, slice], Tensor]
@@ -56,7 +56,7 @@ class PipelinePass:
         return result
 
     def backward(self, gradient: Tensor, into: bool) -> tuple[Tensor | None, Tensor]:
-        """Return the gradients of the states that went in (if `into`) and of the trained vector."""
+        """Return the gradients of the input states (if `into`) and of the trained vector."""
         total, before, sent = torch.zeros_like(self.flat), torch.zeros_like(gradient), []
         for rows in self.rows:
             (start, out), part = self.kept.pop(0), gradient[rows]
@@ -76,10 +76,10 @@ class PipelinePass:
     def _gradients(
         self, start: Tensor, out: Tensor, gradient: Tensor, total: Tensor
     ) -> Tensor | None:
-        """Return the gradient of `start`, if any; add those of what is trained to `total`."""
+        """Return the gradient of `start`, if any; add those of trained parameters to `total`."""
         if not out.requires_grad:
             return None
-        # Parts can share what was computed before the stack, so it is not freed with the first.
+        # Parts can share tensors computed below the stack, which must not be freed with the first.
         first, *found = torch.autograd.grad(
             out,
             [start if self.wanted else out, *self.trained],
@@ -89,13 +89,13 @@ class PipelinePass:
         )
         for parameter, part in zip(self.trained, found, strict=True):
             if part is not None:
-                place = parameter.storage_offset()
-                total[place : place + parameter.numel()] += part.reshape(-1)
+                at = parameter.storage_offset()
+                total[at : at + parameter.numel()] += part.reshape(-1)
         return first if self.wanted else None
 
 
 class PipelineFunction(torch.autograd.Function):
-    """The whole stack: a function of the states that go in and of the trained vector."""
+    """The whole stack as a function of its input states and the trained vector."""
 
     @staticmethod
     def forward(ctx: Any, states: Tensor, _flat: Tensor, batch: PipelinePass) -> Tensor:
@@ -110,7 +110,7 @@ class PipelineFunction(torch.autograd.Function):
 
 
 def _send(states: Tensor, dtype: torch.dtype, to: int) -> tuple[Any, Tensor]:
-    """Begin to send; who receives knows shape and dtype."""
+    """Start to send states; the receiver knows shape and dtype."""
     out = states.detach().to(dtype).contiguous()
     return dist.isend(out, to), out
 

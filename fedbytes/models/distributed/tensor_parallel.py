@@ -1,4 +1,4 @@
-"""One base over several processes: each holds and multiplies a part of every linear layer."""
+"""Tensor parallelism: each process has and multiplies a part of every linear layer of the base."""
 
 import os
 from multiprocessing import parent_process
@@ -12,22 +12,22 @@ from fedbytes.models.layer_stack import find_layers
 
 
 def join_process_group(device: str, field: str) -> None:
-    """Join the other processes that torchrun started; done once.
+    """Join the process group of torchrun, once.
 
     Args:
-        device: where this process runs; a GPU is its own by `LOCAL_RANK`.
-        field: the model's, which asks for several processes.
+        device: this process's device; a GPU is chosen by `LOCAL_RANK`.
+        field: the field of the model that requires several processes.
 
     Raises:
-        ValueError: if torchrun did not start this process, or it is a worker of such a one.
+        ValueError: if torchrun did not start this process, or it is a worker of such a process.
     """
     if dist.is_initialized():
         return
     if "WORLD_SIZE" not in os.environ:
         raise ValueError(
-            f"{field} needs several processes: start with torchrun (docs/large-models.md)"
+            f"{field} requires several processes: start with torchrun (docs/large-models.md)"
         )
-    if parent_process() is not None:  # a worker would wait for others for ever
+    if parent_process() is not None:  # a worker would wait forever for the others
         raise ValueError(
             f"{field} runs in the processes that torchrun started, not in their workers: "
             "call fedbytes.experiments.run there (docs/large-models.md)"
@@ -39,20 +39,20 @@ def join_process_group(device: str, field: str) -> None:
 
 
 def split_layers(backbone: nn.Module, trained: set[str], device: torch.device) -> None:
-    """Leave this process its rows of every frozen linear layer in the layer stack.
+    """Keep only this process's rows of every frozen linear layer in the layer stack.
 
-    Each process computes its part of a layer's outputs and gathers the others'; what is between
-    linear layers, and all that is trained, every process has whole and computes alike. So any
-    adapter fits, and the trained vectors of all processes stay the same. In the manner of
-    Megatron-LM's columns (Shoeybi et al. 2019, arXiv 1909.08053), gathered after every layer.
+    Each process computes its part of a layer's outputs and gathers the others'. Everything between
+    linear layers and all trained parameters are replicated, so any adapter works, and the trained
+    vectors of all processes stay equal. These are Megatron-LM's column-parallel layers (Shoeybi et
+    al. 2019, arXiv 1909.08053), gathered after every layer.
 
     Args:
         backbone: a shared copy of the base in CPU memory, with its adapter.
         trained: names of its trained parameters.
-        device: where this process computes.
+        device: this process's device.
 
     Raises:
-        ValueError: if the model has no stack of layers that we know of.
+        ValueError: if no stack of layers is found in the model.
     """
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.tensor import Replicate
@@ -61,8 +61,7 @@ def split_layers(backbone: nn.Module, trained: set[str], device: torch.device) -
     layers = find_layers(backbone)[1]
     if not layers:
         raise ValueError(
-            f"tensor_parallel: {type(backbone).__name__} has no stack of layers that we know of: "
-            "leave it out"
+            f"tensor_parallel: {type(backbone).__name__} has no known stack of layers: remove it"
         )
     ours = {id(p) for name, p in backbone.named_parameters() if name in trained}
     mesh = init_device_mesh(device.type, (dist.get_world_size(),))
@@ -77,7 +76,7 @@ def split_layers(backbone: nn.Module, trained: set[str], device: torch.device) -
 
 
 def move_unsplit(backbone: nn.Module, split: set[int], device: torch.device) -> None:
-    """Move to a device what has values here and is not among `split`, ids of parameters."""
+    """Move parameters with values to a device, except those whose ids are in `split`."""
     split = split | {id(p) for p in backbone.parameters() if p.is_meta}
     moved: dict[int, Any] = {}  # tied parameters stay one
     for module in backbone.modules():

@@ -1,1 +1,1 @@
-"""What turns last hidden states into a loss, an answer and a metric."""
+"""Heads, generation and metrics: from last hidden states to a loss and answers."""

@@ -1,4 +1,4 @@
-"""Answers that a model writes itself, greedily, and how well they match."""
+"""Greedy answers of a model, and how well they match the references."""
 
 import re
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from torch import nn
 from fedbytes.data.tokens.encoded import EncodedSplit, EncodedTask
 from fedbytes.streams import stream
 
-BATCH = 16
+_BATCH = 16
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A question as the model reads it, the answer there should be, and the one it wrote."""
+    """A prompt as the model reads it, the reference answer, and the generated one."""
 
     prompt: str
     wanted: str
@@ -25,12 +25,12 @@ class Answer:
 
 
 def answer_prompts(backbone: nn.Module, task: EncodedTask, device: torch.device) -> list[Answer]:
-    """Return greedy answers to some of the test conversations, always the same ones.
+    """Return greedy answers to a fixed sample of the test conversations.
 
     Args:
         backbone: a causal language model of transformers, with its adapter.
-        task: conversations, and how many of them are answered.
-        device: where the model is.
+        task: conversations, and the number to answer.
+        device: the model's device.
     """
     assert task.generation is not None
     tokenizer: Any = task.tokenizer
@@ -49,7 +49,7 @@ def answer_prompts(backbone: nn.Module, task: EncodedTask, device: torch.device)
 
 
 def longest_question(task: EncodedTask) -> int:
-    """Return the tokens of the longest of the prompts that `answer_prompts` answers."""
+    """Return the length in tokens of the longest prompt that `answer_prompts` answers."""
     assert task.generation is not None
     rows = _chosen(task.test, task.generation.examples)
     return max((len(_question(task.test, row)[0]) for row in rows), default=0)
@@ -58,7 +58,7 @@ def longest_question(task: EncodedTask) -> int:
 def generate_tokens(
     backbone: Any, prompts: list[list[int]], max_new_tokens: int, ends: list[int], device: Any
 ) -> list[list[int]]:
-    """Return what a model most probably says after each prompt, its end token left out."""
+    """Return a model's greedy continuation of each prompt, without its end token."""
     from transformers import GenerationConfig
 
     pad = ends[0] if ends else 0
@@ -71,32 +71,32 @@ def generate_tokens(
         eos_token_id=ends or None,
     )
     written: list[list[int]] = [[] for _ in prompts]
-    order = sorted(range(len(prompts)), key=lambda place: len(prompts[place]))
-    for start in range(0, len(order), BATCH):
-        places = order[start : start + BATCH]
-        width = max(len(prompts[place]) for place in places)
-        tokens = torch.full((len(places), width), pad)
+    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+    for start in range(0, len(order), _BATCH):
+        indices = order[start : start + _BATCH]
+        width = max(len(prompts[index]) for index in indices)
+        tokens = torch.full((len(indices), width), pad)
         mask = torch.zeros_like(tokens)
-        for row, place in enumerate(places):  # on the left, so that answers go on from prompts
-            tokens[row, width - len(prompts[place]) :] = torch.tensor(prompts[place])
-            mask[row, width - len(prompts[place]) :] = 1
+        for row, index in enumerate(indices):  # padded on the left, so that answers follow prompts
+            tokens[row, width - len(prompts[index]) :] = torch.tensor(prompts[index])
+            mask[row, width - len(prompts[index]) :] = 1
         with torch.inference_mode():
             found = backbone.generate(
                 input_ids=tokens.to(device),
                 attention_mask=mask.to(device),
                 generation_config=settings,
             )
-        for place, row in zip(places, found[:, width:].tolist(), strict=True):
+        for index, row in zip(indices, found[:, width:].tolist(), strict=True):
             stop = next((i for i, token in enumerate(row) if token in ends), len(row))
-            written[place] = row[:stop]
+            written[index] = row[:stop]
     return written
 
 
 def score_answers(answers: Sequence[Answer]) -> dict[str, float]:
-    """Return `exact_match` and `rouge_l`, means over answers.
+    """Return the means of `exact_match` and `rouge_l` over answers; empty without answers.
 
-    An exact match ignores case and blanks. ROUGE-L (Lin 2004) is the F1 of the longest common
-    subsequence of words. Of no answers there is neither.
+    An exact match ignores case and white space. ROUGE-L (Lin 2004) is the F1 of the longest common
+    subsequence of words.
     """
     if not answers:
         return {}
@@ -113,9 +113,9 @@ def rouge_l(wanted: str, written: str) -> float:
     row = [0] * (len(two) + 1)
     for word in one:
         diagonal = 0
-        for place, other in enumerate(two, 1):
-            above = row[place]
-            row[place] = diagonal + 1 if word == other else max(above, row[place - 1])
+        for column, other in enumerate(two, 1):
+            above = row[column]
+            row[column] = diagonal + 1 if word == other else max(above, row[column - 1])
             diagonal = above
     return 2 * row[-1] / (len(one) + len(two))
 
@@ -145,7 +145,7 @@ def _question(split: EncodedSplit, row: int) -> tuple[list[int], list[int]]:
 
 
 def _ends(answers: list[list[int]], tokenizer: Any) -> list[int]:
-    """Return the tokens that end an answer: the tokenizer's, and what the template has for it."""
+    """Return the tokens that end an answer: the tokenizer's own and the template's."""
     found = [] if tokenizer.eos_token_id is None else [int(tokenizer.eos_token_id)]
     for token in sorted({answer[-1] for answer in answers} - {*found}):
         if tokenizer.decode([token], skip_special_tokens=True) == "":

@@ -1,11 +1,11 @@
-"""Figures of merit from predictions."""
+"""Metrics of predicted classes."""
 
 import numpy as np
 import numpy.typing as npt
 
 
 def accuracy(truth: npt.NDArray[np.int64], guess: npt.NDArray[np.int64]) -> float:
-    """Return the share of right predictions."""
+    """Return the fraction of correct predictions."""
     return float(np.mean(truth == guess))
 
 

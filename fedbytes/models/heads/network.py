@@ -1,4 +1,4 @@
-"""A base model joined to what turns its last hidden states into a loss."""
+"""A base model with its head: a classifier or a language model."""
 
 from inspect import signature
 from typing import Any
@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from fedbytes.models.adapter import Initial
 from fedbytes.models.initialisers import fill_ones, fill_zeros
 
-# Features of length one need large weights. With the factor here, weights and scale are of order
-# one, so that Adam's steps are of the right size and no single value stands out in a message.
+# Features of norm one need large weights. With this factor, weights and scale are of order one, so
+# that Adam's steps have the right size and no value of a message is an outlier.
 FEATURE_SCALE = 100.0
 
 
@@ -38,13 +38,13 @@ class Classifier(nn.Module):
         return self.head(self.features(tokens, mask))  # type: ignore[no-any-return]
 
     def features(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """Return one pooled vector a text [batch, hidden]."""
+        """Return one pooled vector per text [batch, hidden]."""
         states = self.backbone(input_ids=tokens, attention_mask=mask).last_hidden_state
         return pool_states(states, mask, self.last_token)
 
 
 class Head(nn.Module):
-    """A linear layer on features of length one, with a learned scale."""
+    """A linear layer on features of norm one, with a learned scale."""
 
     def __init__(self, hidden: int, classes: int) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ class Head(nn.Module):
         self.scale = nn.Parameter(torch.ones(1))
 
     def initial(self) -> dict[str, Initial]:
-        """Return how each parameter's initial value is drawn."""
+        """Return the initial value of each parameter."""
         return {"weight": fill_zeros, "bias": fill_zeros, "scale": fill_ones}
 
     def forward(self, features: Tensor) -> Tensor:
@@ -63,12 +63,12 @@ class Head(nn.Module):
 
 
 def pool_states(states: Tensor, mask: Tensor, last_token: bool) -> Tensor:
-    """Return one vector a text: its last token's state, or the mean over its tokens.
+    """Return one vector per text: its last token's state, or the mean over its tokens.
 
     Args:
         states: [batch, time, hidden].
         mask: 1 for tokens and 0 for padding, which is on the right [batch, time].
-        last_token: which of the two.
+        last_token: whether to return the last token's state.
     """
     if last_token:
         rows = torch.arange(len(states), device=states.device)
@@ -99,7 +99,7 @@ class LanguageModel(nn.Module):
 
 
 def next_token_loss(scores: Tensor, tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the summed negative log-likelihood of next tokens, and of how many.
+    """Return the summed negative log-likelihood of next tokens, and their number.
 
     Args:
         scores: [batch, time, vocabulary].

@@ -1,4 +1,4 @@
-"""Classification by a causal language model's own words: no head is trained or sent."""
+"""Classification by a causal language model's own words, without a trained head."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ class Verbaliser(nn.Module):
     Args:
         backbone: a causal language model with its own head.
         question: token ids that follow every text.
-        words: one token id a class.
+        words: one token id per class.
     """
 
     def __init__(self, backbone: Any, question: Sequence[int], words: Sequence[int]) -> None:
@@ -25,7 +25,7 @@ class Verbaliser(nn.Module):
         self.backbone = backbone
         self.question = torch.tensor(question, dtype=torch.int64)
         self.words = torch.tensor(words, dtype=torch.int64)
-        self._places: Tensor | None = None
+        self._positions: Tensor | None = None
         self._scores: Tensor | None = None
         head: nn.Module = backbone.get_output_embeddings()
         head.register_forward_pre_hook(self._pick)
@@ -34,31 +34,33 @@ class Verbaliser(nn.Module):
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """Return class scores [batch, classes] for tokens and mask [batch, time]."""
         tokens, mask, last = append_question(tokens, mask, self.question)
-        self._places = last - tokens.shape[1]  # from the end: an adapter may put more in front
+        self._positions = (
+            last - tokens.shape[1]
+        )  # from the end, since an adapter may prepend tokens
         try:
             self.backbone(input_ids=tokens, attention_mask=mask)
             assert self._scores is not None
             return self._scores[:, self.words.to(tokens.device)]
         finally:
-            self._places = self._scores = None
+            self._positions = self._scores = None
 
     def _pick(self, _head: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...] | None:
-        """Let the head see one state a text: with a large vocabulary, all would take longest."""
-        if self._places is None:
+        """Pass only one state per text to the head, whose cost would dominate for all of them."""
+        if self._positions is None:
             return None
         states = args[0]
         rows = torch.arange(len(states), device=states.device)
-        return (states[rows, self._places + states.shape[1]].unsqueeze(1), *args[1:])
+        return (states[rows, self._positions + states.shape[1]].unsqueeze(1), *args[1:])
 
     def _keep(self, _head: nn.Module, _args: tuple[Any, ...], output: Tensor) -> None:
-        if self._places is not None:
+        if self._positions is not None:
             self._scores = output[:, 0]
 
 
 def append_question(
     tokens: Tensor, mask: Tensor, question: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return tokens and mask with the question right after each text, and its last token's place.
+    """Append the question to each text; return tokens, mask and the index of its last token.
 
     Args:
         tokens: [batch, time], padded on the right.
@@ -67,17 +69,17 @@ def append_question(
     """
     lengths, count = mask.sum(1), len(question)
     tokens, mask = (nn.functional.pad(x, (0, count)) for x in (tokens, mask))
-    places = lengths[:, None] + torch.arange(count, device=tokens.device)
-    tokens = tokens.scatter(1, places, question.to(tokens).expand(len(tokens), -1))
-    return tokens, mask.scatter(1, places, 1), lengths + count - 1
+    columns = lengths[:, None] + torch.arange(count, device=tokens.device)
+    tokens = tokens.scatter(1, columns, question.to(tokens).expand(len(tokens), -1))
+    return tokens, mask.scatter(1, columns, 1), lengths + count - 1
 
 
 def encode_words(
     tokenizer: Tokenizer, question: str, words: Sequence[str]
 ) -> tuple[list[int], list[int]]:
-    """Return the question's tokens, and the first token that tells each word from the others.
+    """Return the question's tokens, and the first token in which each word differs from the others.
 
-    Tokens that all words begin with, such as a space, become the question's last.
+    Tokens that all words start with, such as a space, are appended to the question.
 
     Raises:
         ValueError: if two words have the same first token after that, or the question is empty.
@@ -88,22 +90,22 @@ def encode_words(
         asked, spelt = [*asked, spelt[0][0]], [ids[1:] for ids in spelt]
     if not asked:
         raise ValueError(
-            f"model question {question!r} has no tokens: give one such as {DEFAULT_QUESTION!r}"
+            f"model.question={question!r} has no tokens: set one such as {DEFAULT_QUESTION!r}"
         )
     seen: dict[int, str] = {}
     for word, ids in zip(words, spelt, strict=True):
         if not ids or ids[0] in seen:
             other = seen.get(ids[0], "nothing") if ids else "nothing"
             raise ValueError(
-                f"words {other!r} and {word!r} begin with the same token: give the classes other "
-                "words with model.words, one for each, separated by commas"
+                f"words {other!r} and {word!r} begin with the same token: set other words in "
+                "model.words, one per class, separated by commas"
             )
         seen[ids[0]] = word
     return asked, list(seen)
 
 
 def parse_words(given: str, labels: Sequence[str]) -> list[str]:
-    """Return one word a class: those given, separated by commas, or the labels themselves.
+    """Return one word per class: those given, separated by commas, or the labels themselves.
 
     Raises:
         ValueError: if there are more or fewer words than classes.
@@ -113,9 +115,9 @@ def parse_words(given: str, labels: Sequence[str]) -> list[str]:
     words = [word.strip() for word in given.split(",")]
     if len(words) != len(labels):
         raise ValueError(
-            f"model words {given!r} are {len(words)} for {len(labels)} classes: give one for each "
-            f"of {', '.join(labels)}"
+            f"model.words={given!r} has {len(words)} words for {len(labels)} classes: set one for "
+            f"each of {', '.join(labels)}"
         )
     if not all(words):
-        raise ValueError(f"model words {given!r} have an empty one: give one for each class")
+        raise ValueError(f"model.words={given!r} contains an empty word: set one per class")
     return words

@@ -1,11 +1,11 @@
-"""Which clients may hold which categories, for the schemes of few classes a client."""
+"""Assignment of categories to clients, for schemes with few classes per client."""
 
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
+from fedbytes.noniid.arrays import Ints
+
 Assignment = Literal["balanced", "random"]
 
 
@@ -17,7 +17,7 @@ def assign_classes(
     rng: np.random.Generator,
     first: Ints | None = None,
 ) -> tuple[Ints, Ints]:
-    """Return pairs of client and class, ordered by class and client; a client has a class once.
+    """Return distinct pairs of client and class, ordered by class and then client.
 
     Args:
         num_clients: how many clients there are.

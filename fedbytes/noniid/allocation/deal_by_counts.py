@@ -6,41 +6,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder
+from fedbytes.noniid.arrays import Floats, Ints
 from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.factor import Factor
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
+def deal_examples(factor: Factor, table: Contingency, rng: np.random.Generator) -> Ints:
+    """Return the client of each example, [examples], that gives the counts of `table`.
 
-def deal(factor: Factor, table: Contingency, rng: np.random.Generator) -> Ints:
-    """Return the client of each example, [examples], so that the counts of `table` come true.
-
-    Which examples of a category a client gets is drawn. What the table leaves over is dropped: -1.
+    Examples of a category are drawn at random; those that the table leaves over are dropped (-1).
     """
-    totals = category_sizes(factor)
+    totals = count_categories(factor)
     used = np.bincount(table.categories, table.counts, totals.size).astype(np.int64)
     categories = np.concatenate([np.arange(totals.size), table.categories])
     clients = np.concatenate([np.full(totals.size, -1, dtype=np.int64), table.clients])
     counts = np.concatenate([totals - used, table.counts])
     order = np.lexsort((clients, categories))
     owners = np.empty(len(factor), dtype=np.int64)
-    owners[shuffled_members(factor, rng)] = np.repeat(clients[order], counts[order])
+    owners[shuffle_by_category(factor, rng)] = np.repeat(clients[order], counts[order])
     return owners
 
 
-def shuffled_members(factor: Factor, rng: np.random.Generator) -> Ints:
+def shuffle_by_category(factor: Factor, rng: np.random.Generator) -> Ints:
     """Return all examples, category after category, in random order within each."""
     order = rng.permutation(len(factor))
     return order[np.argsort(_short(factor.codes[order]), kind="stable")]
 
 
-def category_sizes(factor: Factor) -> Ints:
+def count_categories(factor: Factor) -> Ints:
     """Return the examples of each category, [categories]."""
     return np.bincount(factor.codes, minlength=factor.categories.size).astype(np.int64)
 
 
-def share_among(
+def share_among_holders(
     factor: Factor,
     holders: tuple[Ints, Ints],
     num_clients: int,
@@ -57,7 +55,7 @@ def share_among(
         rng: decides equal remainders.
     """
     clients, categories = holders
-    totals = category_sizes(factor)
+    totals = count_categories(factor)
     held, starts = np.unique(categories, return_index=True)
     parts = [
         largest_remainder(weigh(int(category), members), int(totals[category]), rng)
@@ -67,7 +65,7 @@ def share_among(
     return Contingency(clients, categories, counts, num_clients, totals.size)
 
 
-def cut(order: Ints, sizes: Ints) -> Ints:
+def cut_into_runs(order: Ints, sizes: Ints) -> Ints:
     """Return the client of each example when `order` is cut into runs of these sizes; -1 after."""
     owners = np.full(order.size, -1, dtype=np.int64)
     owners[order[: int(sizes.sum())]] = np.repeat(np.arange(sizes.size), sizes)

@@ -1,17 +1,15 @@
-"""Groups of examples that stay together: the units that a partitioner then splits."""
+"""Groups of examples that stay together, which a partitioner then splits."""
 
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.factor import Factor
 
-Ints = NDArray[np.int64]
 
-
-def units_of(factor: Factor, groups: Any) -> tuple[Factor, Ints]:
-    """Return a column with one value a group, and the group of each example.
+def merge_groups(factor: Factor, groups: Any) -> tuple[Factor, Ints]:
+    """Return a column with one value per group, and the group of each example.
 
     A group's value is the most frequent one of its examples, the first in order among equals.
 

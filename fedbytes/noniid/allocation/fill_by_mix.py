@@ -3,20 +3,18 @@
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Floats, Ints
 from fedbytes.noniid.contingency import Contingency
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Split = Callable[[Floats, int], Ints]
+Apportion = Callable[[Floats, int], Ints]
 
 
-def fill(
+def fill_clients(
     mix: Callable[[int], Floats],
     sizes: Ints,
     available: Ints,
-    split: Split,
+    apportion: Apportion,
     rng: np.random.Generator,
 ) -> Contingency:
     """Return the counts when clients, in random order, take their size of what is left.
@@ -30,7 +28,7 @@ def fill(
         mix: from a client to non-negative weights of the categories, [categories].
         sizes: examples of each client, [clients]; they sum to at most `available`.
         available: examples of each category, [categories].
-        split: from shares that sum to one and a number to whole numbers that sum to it.
+        apportion: from shares that sum to one and a number to whole numbers that sum to it.
         rng: draws the order of the clients.
     """
     left = available.copy()
@@ -41,7 +39,7 @@ def fill(
         if sizes[client] == 0:
             entries.append((nothing, nothing))
             continue
-        taken = _take(mix(int(client)), int(sizes[client]), left, split)
+        taken = _take(mix(int(client)), int(sizes[client]), left, apportion)
         left -= taken
         held = np.flatnonzero(taken)
         entries.append((held, taken[held]))
@@ -52,7 +50,7 @@ def fill(
     return Contingency(clients, categories, counts, sizes.size, available.size)
 
 
-def _take(weights: Floats, size: int, left: Ints, split: Split) -> Ints:
+def _take(weights: Floats, size: int, left: Ints, apportion: Apportion) -> Ints:
     taken = np.zeros_like(left)
     for _ in range(left.size + 1):
         wanted = size - int(taken.sum())
@@ -64,10 +62,10 @@ def _take(weights: Floats, size: int, left: Ints, split: Split) -> Ints:
         if not total > 1e-280:
             open_weights = room.astype(np.float64)
             total = float(open_weights.sum())
-        taken += np.minimum(split(open_weights / total, wanted), room)
+        taken += np.minimum(apportion(open_weights / total, wanted), room)
     return taken
 
 
-def multinomial(rng: np.random.Generator) -> Split:
-    """Return the split that draws each example's category independently."""
+def apportion_at_random(rng: np.random.Generator) -> Apportion:
+    """Return the rounding that draws each example's category independently."""
     return lambda shares, number: rng.multinomial(number, shares).astype(np.int64, copy=False)

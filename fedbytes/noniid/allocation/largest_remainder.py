@@ -1,10 +1,8 @@
 """Shares to whole examples by largest remainder, which favours no client."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
+from fedbytes.noniid.arrays import Floats, Ints
 
 
 def largest_remainder(shares: Floats, total: int, rng: np.random.Generator) -> Ints:
@@ -16,7 +14,7 @@ def largest_remainder(shares: Floats, total: int, rng: np.random.Generator) -> I
 
     Args:
         shares: non-negative, [parts]; they sum to one up to rounding.
-        total: what is shared out, at least 0.
+        total: how many are shared out, at least 0.
         rng: used only where equal remainders compete.
     """
     exact = shares * total
@@ -31,8 +29,8 @@ def largest_remainder(shares: Floats, total: int, rng: np.random.Generator) -> I
     return counts
 
 
-def share_out(surplus: Ints, total: int) -> Ints:
-    """Return how much each part gives so that together they give `total`, by their surplus.
+def share_by_surplus(surplus: Ints, total: int) -> Ints:
+    """Return how much each part gives, in proportion to its surplus; together they give `total`.
 
     Exact integer arithmetic; nobody gives more than its surplus. `total` is at most the sum.
     """
@@ -43,7 +41,7 @@ def share_out(surplus: Ints, total: int) -> Ints:
 
 
 def _largest(values: Floats, count: int, rng: np.random.Generator) -> Ints:
-    """Return the places of the `count` largest values; ties at the edge are drawn."""
+    """Return the indices of the `count` largest values; ties at the edge are drawn."""
     if count == 0:
         return np.zeros(0, dtype=np.int64)
     edge = np.partition(values, values.size - count)[values.size - count]

@@ -3,19 +3,18 @@
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fedbytes.noniid.allocation.largest_remainder import share_out
+from fedbytes.noniid.allocation.largest_remainder import share_by_surplus
+from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.partition import Partition
 
-Ints = NDArray[np.int64]
 OnSmall = Literal["raise", "repair", "allow"]
 
 
-def settle(
+def enforce_min_size(
     owners: Ints, num_clients: int, min_size: int, on_small: OnSmall, rng: np.random.Generator
 ) -> Partition:
-    """Return the partition of `owners`, with what `on_small` says done to clients below `min_size`.
+    """Return the partition of `owners`, with clients below `min_size` treated as `on_small` says.
 
     Drawing again until every client is large enough may never end, and changes the distribution
     without saying so. Here a draw is kept, and a repair moves the fewest examples that are
@@ -48,7 +47,7 @@ def settle(
 def _repair(owners: Ints, sizes: Ints, min_size: int, rng: np.random.Generator) -> Partition:
     lack = np.maximum(min_size - sizes, 0)
     moved = int(lack.sum())
-    given = share_out(np.maximum(sizes - min_size, 0), moved)
+    given = share_by_surplus(np.maximum(sizes - min_size, 0), moved)
     # Shuffle, then sort by owner: each client's examples lie together, in random order, and its
     # first `given` are the ones that go.
     shuffled = rng.permutation(owners.size)

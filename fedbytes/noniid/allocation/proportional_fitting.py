@@ -1,15 +1,14 @@
 """A table of clients and categories fitted to other sizes, in whole examples."""
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Floats, Ints
 from fedbytes.noniid.contingency import Contingency
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
-
-def fit(table: Contingency, sizes: Ints, totals: Ints, rng: np.random.Generator) -> Contingency:
+def fit_table(
+    table: Contingency, sizes: Ints, totals: Ints, rng: np.random.Generator
+) -> Contingency:
     """Return the table with client sizes near `sizes` and category sizes near `totals`.
 
     Neither is exceeded. What is missing of both is where the table's zeros leave no way.
@@ -25,11 +24,11 @@ def fit(table: Contingency, sizes: Ints, totals: Ints, rng: np.random.Generator)
     need = sizes - np.bincount(table.clients, counts, sizes.size).astype(np.int64)
     room = totals - np.bincount(table.categories, counts, totals.size).astype(np.int64)
     # Largest remainders first, as far as client and category both have room.
-    place = rng.permutation(counts.size)
-    place = place[np.argsort(counts[place] - weights[place], kind="stable")]
-    place = place[(weights > counts)[place]]
+    order = rng.permutation(counts.size)
+    order = order[np.argsort(counts[order] - weights[order], kind="stable")]
+    order = order[(weights > counts)[order]]
     pairs = zip(
-        place.tolist(), table.clients[place].tolist(), table.categories[place].tolist(), strict=True
+        order.tolist(), table.clients[order].tolist(), table.categories[order].tolist(), strict=True
     )
     needs, rooms = need.tolist(), room.tolist()
     for entry, client, category in pairs:

@@ -4,16 +4,14 @@ import math
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder
+from fedbytes.noniid.arrays import Floats, Ints
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
-Sizes = Literal["equal", "log-normal"]
+SizeScheme = Literal["equal", "log-normal"]
 
 
-def dirichlet(alpha: Floats, rng: np.random.Generator) -> Floats:
+def draw_dirichlet(alpha: Floats, rng: np.random.Generator) -> Floats:
     """Return one draw of Dir(alpha), [parts]; parts of alpha 0 have no share.
 
     Any alpha that is finite, at least 0 and not 0 everywhere gives finite shares.
@@ -39,7 +37,7 @@ def check_alpha(alpha: tuple[float, ...] | float) -> tuple[float, ...] | float:
         vector = tuple(float(a) for a in alpha)
         if not vector or not all(math.isfinite(a) and a >= 0 for a in vector) or not any(vector):
             raise ValueError(
-                f"a vector alpha is finite, at least 0 and not 0 everywhere, got {vector}"
+                f"a vector alpha must be finite, at least 0 and not 0 everywhere, got {vector}"
             )
         return vector
     number = float(alpha)
@@ -48,31 +46,35 @@ def check_alpha(alpha: tuple[float, ...] | float) -> tuple[float, ...] | float:
     return number
 
 
-def log_normal(count: int, sigma: float, rng: np.random.Generator) -> Floats:
+def draw_log_normal(count: int, sigma: float, rng: np.random.Generator) -> Floats:
     """Return log-normal shares that sum to one, [count]; sigma 0 makes them equal."""
-    return normalised(np.exp(_below_overflow(sigma * rng.standard_normal(count))))
+    return normalise_shares(np.exp(_below_overflow(sigma * rng.standard_normal(count))))
 
 
-def pareto(count: int, exponent: float, rng: np.random.Generator) -> Floats:
+def draw_pareto(count: int, exponent: float, rng: np.random.Generator) -> Floats:
     """Return Pareto shares that sum to one, [count]: P(share > s) falls as s ** -exponent."""
-    return normalised(np.exp(_below_overflow(rng.standard_exponential(count) / exponent)))
+    return normalise_shares(np.exp(_below_overflow(rng.standard_exponential(count) / exponent)))
 
 
-def normalised(weights: Floats) -> Floats:
+def normalise_shares(weights: Floats) -> Floats:
     """Return non-negative weights over their sum, equal shares where all are 0."""
     total = float(weights.sum())
     return weights / total if total > 0.0 else np.full(weights.size, 1.0 / max(weights.size, 1))
 
 
-def equal_sizes(total: int, count: int, rng: np.random.Generator) -> Ints:
+def draw_equal_sizes(total: int, count: int, rng: np.random.Generator) -> Ints:
     """Return sizes that sum to `total`, at most one apart, [count]; who gets more is drawn."""
     sizes = np.full(count, total // count, dtype=np.int64)
     sizes[rng.permutation(count)[: total % count]] += 1
     return sizes
 
 
-def client_sizes(
-    sizes: tuple[int, ...] | Sizes, sigma: float, total: int, count: int, rng: np.random.Generator
+def draw_client_sizes(
+    sizes: tuple[int, ...] | SizeScheme,
+    sigma: float,
+    total: int,
+    count: int,
+    rng: np.random.Generator,
 ) -> Ints:
     """Return the sizes of `count` clients: equal, log-normal, or the given ones.
 
@@ -84,18 +86,18 @@ def client_sizes(
             raise ValueError(f"sizes sum to {sum(sizes)}, there are only {total} examples")
         return np.array(sizes, dtype=np.int64)
     if sizes == "equal":
-        return equal_sizes(total, count, rng)
-    return largest_remainder(log_normal(count, sigma, rng), total, rng)
+        return draw_equal_sizes(total, count, rng)
+    return largest_remainder(draw_log_normal(count, sigma, rng), total, rng)
 
 
-def check_sizes(sizes: tuple[int, ...] | Sizes) -> None:
+def check_sizes(sizes: tuple[int, ...] | SizeScheme) -> None:
     """Refuse given sizes that no split can have.
 
     Raises:
         ValueError: if there are none, or one is negative.
     """
     if isinstance(sizes, tuple) and (not sizes or min(sizes) < 0):
-        raise ValueError(f"sizes are whole numbers of at least 0, one a client, got {list(sizes)}")
+        raise ValueError(f"sizes must be at least 0, one per client, got {list(sizes)}")
 
 
 def _below_overflow(logs: Floats) -> Floats:

@@ -1,19 +1,17 @@
-"""Test data that follow a split of the training data."""
+"""Test data split like the training data."""
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fedbytes.noniid.allocation.deal_by_counts import deal
+from fedbytes.noniid.allocation.deal_by_counts import deal_examples
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder
-from fedbytes.noniid.allocation.random_shares import normalised
+from fedbytes.noniid.allocation.random_shares import normalise_shares
+from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 
-Ints = NDArray[np.int64]
 
-
-def follow(
+def split_like(
     partition: Partition, train: Factor, test: Factor, rng: np.random.Generator
 ) -> Partition:
     """Split `test` so that each client holds the share of a category that it holds of `train`.
@@ -44,11 +42,11 @@ def follow(
                 (
                     who,
                     category,
-                    largest_remainder(normalised(weights.astype(np.float64)), number, rng),
+                    largest_remainder(normalise_shares(weights.astype(np.float64)), number, rng),
                 )
             )
     return Partition.from_owners(
-        deal(test, _table(parts, partition.num_clients, test), rng), partition.num_clients
+        deal_examples(test, _table(parts, partition.num_clients, test), rng), partition.num_clients
     )
 
 
@@ -63,9 +61,9 @@ def _table(parts: list[tuple[Ints, int, Ints]], num_clients: int, test: Factor) 
 
 
 def _counterparts(train: Factor, test: Factor) -> Ints:
-    """Return, for each category of `test`, its place among those of `train`, or -1 for none."""
-    place = {value: i for i, value in enumerate(train.categories.tolist())}
-    found = np.array([place.get(v, -1) for v in test.categories.tolist()], dtype=np.int64)
+    """Return, for each category of `test`, its index among those of `train`, or -1 for none."""
+    index = {value: i for i, value in enumerate(train.categories.tolist())}
+    found = np.array([index.get(v, -1) for v in test.categories.tolist()], dtype=np.int64)
     if (
         train.categories.dtype.kind in "fM"
         and train.categories.dtype.kind == test.categories.dtype.kind

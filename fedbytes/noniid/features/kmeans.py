@@ -1,14 +1,13 @@
-"""k-means with seeds of k-means++, deterministic."""
+"""k-means from k-means++ seeds, deterministic."""
 
 import warnings
 
 import numpy as np
 from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Floats, Ints
 from fedbytes.streams import stream
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 _RESTARTS, _STEPS = 4, 30
 # Points are rounded before they are compared, so that another order of sums in the linear
 # algebra beneath them seldom moves a point to another cluster.
@@ -44,9 +43,9 @@ def k_means(points: NDArray[np.floating], num_clusters: int) -> Ints:
         if spread < least:
             best, least = codes.astype(np.int64), spread
     sizes = np.bincount(best)
-    place = np.empty(sizes.size, dtype=np.int64)
-    place[np.argsort(-sizes, kind="stable")] = np.arange(sizes.size)
-    return place[best]
+    rank = np.empty(sizes.size, dtype=np.int64)
+    rank[np.argsort(-sizes, kind="stable")] = np.arange(sizes.size)
+    return rank[best]
 
 
 def _checked(points: NDArray[np.floating]) -> Floats:

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Floats
 from fedbytes.noniid.features.unigrams import hashed_words
 from fedbytes.streams import stream
 
-Floats = NDArray[np.float64]
 _OVERSAMPLING, _POWER_STEPS = 10, 4
 
 
@@ -18,8 +18,8 @@ def tfidf_svd(texts: Sequence[Any] | NDArray[Any], dim: int = 64) -> Floats:
 
     Words are hashed, weighted by 1 + log(count) and smoothed inverse document frequency, and
     projected on the leading singular vectors (latent semantic analysis) by a randomised range
-    finder from a fixed stream (Halko et al. 2011, arXiv:0909.4061). Words of a single text tell
-    nothing of its neighbours and are left out; a text without any other word is the origin.
+    finder from a fixed stream (Halko et al. 2011, arXiv:0909.4061). Words of a single text say
+    nothing about its neighbours and are left out; a text without any other word is the origin.
 
     The result is the same each time on one machine. Others may round differently in the last
     digits, since the order of sums in matrix products is the linear algebra library's.

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedbytes.noniid.contingency import Contingency, Ints
+from fedbytes.noniid.arrays import Ints
+from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.measures.heterogeneity import jensen_shannon
 from fedbytes.noniid.partition import Partition
 from fedbytes.streams import stream
@@ -21,7 +22,7 @@ def hashed_words(texts: Iterable[Any], buckets: int = 1 << 18) -> tuple[Ints, In
     """Return the words of texts as hashes: the same on every platform and in every process.
 
     Args:
-        texts: one text an example; other values are taken as they are written.
+        texts: one text an example; other values are converted to text.
         buckets: hashes are 0 ... buckets - 1, from CRC-32 of the lower-case word.
 
     Returns:
@@ -93,8 +94,8 @@ def unigram_measures(
     """Return how far clients' words differ, and how far they would if texts were dealt at random.
 
     A client's words never have the exact mix of all, since most words are rare. So the divergence
-    of an IID split of the same sizes stands beside that of the partition; what is above it is
-    heterogeneity. Arguments are those of `unigram_table`; `seed` deals the texts.
+    of an IID split of the same sizes is reported too; the excess over it is heterogeneity.
+    Arguments are those of `unigram_table`; `seed` deals the texts.
 
     Returns:
         `unigram_js`, the size-weighted Jensen-Shannon divergence of the clients' unigram
@@ -111,6 +112,6 @@ def unigram_measures(
 def _merged(keys: Ints, counts: Ints, found: Ints, times: Ints) -> tuple[Ints, Ints]:
     if not keys.size:
         return found, times.astype(np.int64)
-    joined, place = np.unique(np.concatenate([keys, found]), return_inverse=True)
-    total = np.bincount(place, np.concatenate([counts, times]), joined.size)
+    joined, index = np.unique(np.concatenate([keys, found]), return_inverse=True)
+    total = np.bincount(index, np.concatenate([counts, times]), joined.size)
     return joined, total.astype(np.int64)

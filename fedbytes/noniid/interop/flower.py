@@ -1,17 +1,17 @@
-"""Partitioners of flwr-datasets as ours, and ours as theirs."""
+"""Adapters between our partitioners and those of flwr-datasets."""
 
 import copy
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import Partitioner
 
-_PLACE = "__place__"
+_INDEX = "__index__"
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class FromFlwr(Partitioner):
 
     Attributes:
         partitioner: theirs, with no data set assigned yet; it is copied for each call.
-        partition_by: the column that it looks for; by default the one that it says itself.
+        partition_by: the column that it looks for; by default the one that it names itself.
     """
 
     partitioner: Any
@@ -45,15 +45,15 @@ class FromFlwr(Partitioner):
 
         theirs = copy.deepcopy(self.partitioner)
         column = self.partition_by or getattr(theirs, "_partition_by", None) or "label"
-        places = np.arange(len(factor), dtype=np.int64)
-        theirs.dataset = datasets.Dataset.from_dict({column: factor.values, _PLACE: places})
+        indices = np.arange(len(factor), dtype=np.int64)
+        theirs.dataset = datasets.Dataset.from_dict({column: factor.values, _INDEX: indices})
         if theirs.num_partitions != num_clients:
             raise ValueError(
                 f"num_clients={num_clients}, but the flwr-datasets partitioner makes "
                 f"{theirs.num_partitions} partitions of these data"
             )
-        parts = [_sorted_places(theirs.load_partition(i)) for i in range(num_clients)]
-        dropped = np.setdiff1d(places, np.concatenate(parts))
+        parts = [_sorted_indices(theirs.load_partition(i)) for i in range(num_clients)]
+        dropped = np.setdiff1d(indices, np.concatenate(parts))
         return Partition(tuple(parts), dropped)
 
 
@@ -62,7 +62,7 @@ def from_flwr(partitioner: Any, partition_by: str | None = None) -> FromFlwr:
 
     Args:
         partitioner: theirs, with no data set assigned yet.
-        partition_by: the column that it looks for; by default the one that it says itself.
+        partition_by: the column that it looks for; by default the one that it names itself.
 
     Raises:
         ValueError: if a data set is assigned to it. A call raises one where the number of clients
@@ -112,5 +112,5 @@ def to_flwr(
     return ToFlwr()
 
 
-def _sorted_places(part: Any) -> NDArray[np.int64]:
-    return np.sort(np.asarray(part[_PLACE], dtype=np.int64))
+def _sorted_indices(part: Any) -> Ints:
+    return np.sort(np.asarray(part[_INDEX], dtype=np.int64))

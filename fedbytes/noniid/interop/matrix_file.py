@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Floats
 from fedbytes.noniid.factor import Factor
 
 
@@ -18,13 +18,13 @@ class Matrix:
 
     Attributes:
         weights: float64 [clients, categories], finite, at least 0; no category is 0 everywhere.
-        categories: one name a column, or None.
+        categories: one name per column, or None.
     """
 
-    weights: NDArray[np.float64]
+    weights: Floats
     categories: tuple[str, ...] | None
 
-    def columns_for(self, factor: Factor) -> NDArray[np.float64]:
+    def columns_for(self, factor: Factor) -> Floats:
         """Return the weights with a column for each category of `factor`, [clients, categories]."""
         names = [str(value) for value in factor.categories.tolist()]
         if self.categories is None or set(names) != set(self.categories):
@@ -65,7 +65,7 @@ def make_matrix(rows: Any, categories: Any, where: str) -> Matrix:
 
 
 def read_matrix(path: str) -> Matrix:
-    """Read a table: a row a client, a column a category.
+    """Read a table with one row per client and one column per category.
 
     - .npz: the array `counts`, and names in `categories` if there are any;
     - .json: `{"counts": [[…], …], "categories": […]}`, or the rows alone;

@@ -1,10 +1,11 @@
-"""How far clients are from each other, pair by pair."""
+"""Distances between pairs of clients."""
 
 from typing import Literal
 
 import numpy as np
 
-from fedbytes.noniid.contingency import Contingency, Floats, Ints
+from fedbytes.noniid.arrays import Floats, Ints
+from fedbytes.noniid.contingency import Contingency
 from fedbytes.streams import stream
 
 Distance = Literal["jensen_shannon", "hellinger"]
@@ -76,12 +77,12 @@ def _matrix(table: Contingency, clients: Ints, distance: Distance) -> Floats:
 
 
 def _overlaps(table: Contingency, clients: Ints, distance: Distance) -> Floats:
-    """Return what two clients have in common, [n, n]: 1 for equal mixes, 0 for disjoint ones."""
-    place = np.full(table.num_clients, -1, dtype=np.int64)
-    place[clients] = np.arange(clients.size)
-    chosen = np.flatnonzero(place[table.clients] >= 0)
+    """Return the overlap of every two clients, [n, n]: 1 for equal mixes, 0 for disjoint ones."""
+    index = np.full(table.num_clients, -1, dtype=np.int64)
+    index[clients] = np.arange(clients.size)
+    chosen = np.flatnonzero(index[table.clients] >= 0)
     chosen = chosen[np.argsort(table.categories[chosen], kind="stable")]
-    who, shares = place[table.clients[chosen]], table.shares[chosen]
+    who, shares = index[table.clients[chosen]], table.shares[chosen]
     _, starts, holders = np.unique(table.categories[chosen], return_index=True, return_counts=True)
     total = np.zeros((clients.size, clients.size))
     # Categories with equally many holders make a rectangular block, which numpy takes whole.

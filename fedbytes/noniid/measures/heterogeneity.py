@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from fedbytes.noniid.contingency import Contingency, Floats, Ints
+from fedbytes.noniid.arrays import Floats, Ints
+from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.measures.client_distances import mean_distance
 
 
@@ -92,7 +93,7 @@ def effective_clients(sizes: Ints) -> float:
     return float(1.0 / np.sum((np.asarray(sizes) / total) ** 2)) if total > 0.0 else 0.0
 
 
-def measure(table: Contingency) -> dict[str, float]:
+def measure_heterogeneity(table: Contingency) -> dict[str, float]:
     """Return every measure of a partition as one number; means are over non-empty clients."""
     sizes = table.sizes
     held = sizes > 0

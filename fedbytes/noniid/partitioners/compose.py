@@ -3,10 +3,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.allocation.deal_by_counts import category_sizes, deal
-from fedbytes.noniid.allocation.fill_by_mix import fill
+from fedbytes.noniid.allocation.deal_by_counts import count_categories, deal_examples
+from fedbytes.noniid.allocation.fill_by_mix import fill_clients
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder
-from fedbytes.noniid.allocation.proportional_fitting import fit
+from fedbytes.noniid.allocation.proportional_fitting import fit_table
 from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
@@ -30,6 +30,12 @@ class Compose(Partitioner):
     Attributes:
         mixes: the partitioner whose mixes are taken, such as `dirichlet`.
         sizes: the partitioner whose sizes are taken, such as `quantity`.
+
+    Example:
+        >>> sizes = {"name": "quantity", "scheme": "linear"}
+        >>> split = make_partitioner("compose", mixes="iid", sizes=sizes)
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[2, 3, 4], [0, 1, 5, 6, 7]]
     """
 
     mixes: Partitioner
@@ -62,13 +68,15 @@ class Compose(Partitioner):
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         sized = self.sizes.assign(factor, num_clients, rng)
         mixed = self.mixes.assign(factor, num_clients, rng)
-        sizes, totals = sized.sizes, category_sizes(factor)
-        fitted = fit(mixed.contingency(factor), sizes, totals, rng)
+        sizes, totals = sized.sizes, count_categories(factor)
+        fitted = fit_table(mixed.contingency(factor), sizes, totals, rng)
         # Clients that the fit leaves short, their classes being used up, take what is left.
         short = sizes - fitted.sizes
         left = totals - np.bincount(fitted.categories, fitted.counts, totals.size).astype(np.int64)
         weights = left.astype(np.float64)
-        rest = fill(lambda _: weights, short, left, lambda p, n: largest_remainder(p, n, rng), rng)
+        rest = fill_clients(
+            lambda _: weights, short, left, lambda p, n: largest_remainder(p, n, rng), rng
+        )
         both = Contingency(
             np.concatenate([fitted.clients, rest.clients]),
             np.concatenate([fitted.categories, rest.categories]),
@@ -76,7 +84,7 @@ class Compose(Partitioner):
             num_clients,
             totals.size,
         )
-        partition = Partition.from_owners(deal(factor, both, rng), num_clients)
-        partition.report(mixed.found, "mixes")
-        partition.report(sized.found, "sizes")
+        partition = Partition.from_owners(deal_examples(factor, both, rng), num_clients)
+        partition.add_solved(mixed.solved, "mixes")
+        partition.add_solved(sized.solved, "sizes")
         return partition

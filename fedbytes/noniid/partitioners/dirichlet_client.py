@@ -3,19 +3,19 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fedbytes.noniid.allocation.deal_by_counts import category_sizes, deal
-from fedbytes.noniid.allocation.fill_by_mix import fill, multinomial
+from fedbytes.noniid.allocation.deal_by_counts import count_categories, deal_examples
+from fedbytes.noniid.allocation.fill_by_mix import apportion_at_random, fill_clients
 from fedbytes.noniid.allocation.random_shares import (
-    Sizes,
+    SizeScheme,
     check_alpha,
     check_sizes,
-    client_sizes,
-    dirichlet,
+    draw_client_sizes,
+    draw_dirichlet,
 )
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
-from fedbytes.noniid.target_heterogeneity import Strength, Target, choose
+from fedbytes.noniid.target_heterogeneity import HeterogeneityTarget, Strength, set_default_strength
 from fedbytes.plugin_fields import bounded
 
 
@@ -39,13 +39,18 @@ class DirichletClient(Partitioner):
         sizes: `equal`, `log-normal`, or the number of examples of each client.
         sigma: the standard deviation of the logarithm of log-normal sizes.
         target: the heterogeneity to reach, `{"nmi": 0.3}`, instead of an alpha.
+
+    Example:
+        >>> split = make_partitioner("dirichlet_client", alpha=0.1)
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[4, 5, 6, 7], [0, 1, 2, 3]]
     """
 
     alpha: tuple[float, ...] | float | None = None
     prior: Literal["data", "uniform"] = "data"
-    sizes: tuple[int, ...] | Sizes = "equal"
+    sizes: tuple[int, ...] | SizeScheme = "equal"
     sigma: float = bounded(1.0, least=0)
-    target: Target | None = None
+    target: HeterogeneityTarget | None = None
 
     strength: ClassVar[Strength | None] = Strength("alpha", even=1e4, skewed=1e-4, log=True)
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -57,7 +62,7 @@ class DirichletClient(Partitioner):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choose(self, default=0.5)
+        set_default_strength(self, default=0.5)
         if self.alpha is not None:
             object.__setattr__(self, "alpha", check_alpha(self.alpha))
         check_sizes(self.sizes)
@@ -73,7 +78,7 @@ class DirichletClient(Partitioner):
         return len(self.alpha) if isinstance(self.alpha, tuple) else None
 
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
-        available = category_sizes(factor)
+        available = count_categories(factor)
         weight = available / max(available.mean(), 1e-300) if available.size else available
         if self.prior == "uniform":
             weight = np.ones(available.size)
@@ -81,6 +86,8 @@ class DirichletClient(Partitioner):
         if alpha.ndim == 0:
             # A class that occurs keeps some weight however small alpha is.
             alpha = np.maximum(alpha * weight, 1e-300)
-        sizes = client_sizes(self.sizes, self.sigma, len(factor), num_clients, rng)
-        table = fill(lambda _: dirichlet(alpha, rng), sizes, available, multinomial(rng), rng)
-        return Partition.from_owners(deal(factor, table, rng), num_clients)
+        sizes = draw_client_sizes(self.sizes, self.sigma, len(factor), num_clients, rng)
+        table = fill_clients(
+            lambda _: draw_dirichlet(alpha, rng), sizes, available, apportion_at_random(rng), rng
+        )
+        return Partition.from_owners(deal_examples(factor, table, rng), num_clients)

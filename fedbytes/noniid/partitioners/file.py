@@ -12,12 +12,18 @@ from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 @PARTITIONERS.register("file")
 @dataclass(frozen=True)
 class File(Partitioner):
-    """A partition that was saved, for the data that it was saved for; the seed has no part in it.
+    """A saved partition, for the data that it was made from; the seed is ignored.
 
     Attributes:
-        path: what `Partition.save` or `fedbytes partition --save` wrote.
+        path: a file that `Partition.save` or `fedbytes partition --save` wrote.
         fingerprint: the saved partition's, or its first digits; where it is given, a file with
             another one is refused.
+
+    Example:
+        >>> make_partitioner("iid")([0, 0, 1, 1], num_clients=2).save("split.npz")
+        >>> split = make_partitioner("file", path="split.npz")
+        >>> [part.tolist() for part in split([0, 0, 1, 1], num_clients=2).indices]
+        [[1, 3], [0, 2]]
     """
 
     path: str

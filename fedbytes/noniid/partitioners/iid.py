@@ -14,6 +14,11 @@ class Iid(Partitioner):
     """Shuffle all examples and deal them out; sizes differ by at most one.
 
     The factor is used only to be measured. Which clients get the odd examples is drawn too.
+
+    Example:
+        >>> split = make_partitioner("iid")
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[4, 5, 6, 7], [0, 1, 2, 3]]
     """
 
     only_measured: ClassVar[bool] = True

@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fedbytes.noniid.allocation.class_assignment import assign_classes
-from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
-from fedbytes.noniid.allocation.min_size import OnSmall, settle
-from fedbytes.noniid.allocation.random_shares import dirichlet
+from fedbytes.noniid.allocation.deal_by_counts import deal_examples, share_among_holders
+from fedbytes.noniid.allocation.min_size import OnSmall, enforce_min_size
+from fedbytes.noniid.allocation.random_shares import draw_dirichlet
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
@@ -16,7 +16,7 @@ from fedbytes.plugin_fields import bounded
 @PARTITIONERS.register("mixed")
 @dataclass(frozen=True)
 class Mixed(Partitioner):
-    """Two classes a client, the first by its number, and a class shared by Dir(alpha).
+    """Two classes per client, the first by its number; each class is shared by Dir(alpha).
 
     The mixed skew of NIID-Bench (Li et al. 2021, arXiv:2102.02079): client i holds class i modulo
     the number of classes, and more classes drawn among those that the fewest clients hold so far.
@@ -26,8 +26,13 @@ class Mixed(Partitioner):
     Attributes:
         alpha: concentration of the shares of a class among its clients.
         classes_per_client: distinct classes of a client; all of them where there are fewer.
-        min_size: the fewest examples a client may have; 0 asks for nothing.
+        min_size: the fewest examples a client may have; 0 for no limit.
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
+
+    Example:
+        >>> split = make_partitioner("mixed", classes_per_client=1)
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[0, 1, 2, 3], [4, 5, 6, 7]]
     """
 
     alpha: float = bounded(0.5, above=0)
@@ -47,12 +52,12 @@ class Mixed(Partitioner):
             rng,
             first=np.arange(num_clients) % num_classes,
         )
-        table = share_among(
+        table = share_among_holders(
             factor,
             holders,
             num_clients,
-            lambda _, members: dirichlet(np.full(members.size, self.alpha), rng),
+            lambda _, members: draw_dirichlet(np.full(members.size, self.alpha), rng),
             rng,
         )
-        owners = deal(factor, table, rng)
-        return settle(owners, num_clients, self.min_size, self.on_small, rng)
+        owners = deal_examples(factor, table, rng)
+        return enforce_min_size(owners, num_clients, self.min_size, self.on_small, rng)

@@ -3,12 +3,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.allocation.deal_by_counts import cut
-from fedbytes.noniid.allocation.random_shares import equal_sizes
+from fedbytes.noniid.allocation.deal_by_counts import cut_into_runs
+from fedbytes.noniid.allocation.random_shares import draw_equal_sizes
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
-from fedbytes.noniid.target_heterogeneity import Strength, Target, choose
+from fedbytes.noniid.target_heterogeneity import HeterogeneityTarget, Strength, set_default_strength
 from fedbytes.plugin_fields import bounded
 
 
@@ -24,11 +24,17 @@ class Mixture(Partitioner):
         iid_share: the share that is dealt out IID, drawn at random. 0.5 if neither it nor a
             target is given.
         target: the heterogeneity to reach, `{"nmi": 0.3}`, instead of a share.
+
+    Example:
+        >>> skewed = {"name": "shards", "shards_per_client": 1}
+        >>> split = make_partitioner("mixture", then=skewed, iid_share=0.5)
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[0, 1, 3, 6], [2, 4, 5, 7]]
     """
 
     then: Partitioner
     iid_share: float | None = bounded(None, least=0, most=1)
-    target: Target | None = None
+    target: HeterogeneityTarget | None = None
 
     strength: ClassVar[Strength | None] = Strength("iid_share", even=1.0, skewed=0.0)
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
@@ -37,7 +43,7 @@ class Mixture(Partitioner):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        choose(self, default=0.5)
+        set_default_strength(self, default=0.5)
 
     @property
     def required_clients(self) -> int | None:
@@ -54,11 +60,11 @@ class Mixture(Partitioner):
         number = int(np.floor(float(self.iid_share or 0.0) * len(factor) + 0.5))
         even, rest = order[:number], np.sort(order[number:])
         owners = np.full(len(factor), -1, dtype=np.int64)
-        owners[even] = cut(np.arange(number), equal_sizes(number, num_clients, rng))
+        owners[even] = cut_into_runs(np.arange(number), draw_equal_sizes(number, num_clients, rng))
         if not rest.size:
             return Partition.from_owners(owners, num_clients)
         skewed = self.then.assign(factor.take(rest), num_clients, rng)
         owners[rest] = skewed.owners
         partition = Partition.from_owners(owners, num_clients, skewed.moved)
-        partition.report(skewed.found, "then")
+        partition.add_solved(skewed.solved, "then")
         return partition

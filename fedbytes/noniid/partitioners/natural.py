@@ -3,22 +3,20 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fedbytes.noniid.allocation.deal_by_counts import category_sizes, shuffled_members
-from fedbytes.noniid.allocation.random_shares import equal_sizes
+from fedbytes.noniid.allocation.deal_by_counts import count_categories, shuffle_by_category
+from fedbytes.noniid.allocation.random_shares import draw_equal_sizes
+from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 from fedbytes.plugin_fields import bounded
 
-Ints = NDArray[np.int64]
-
 
 @PARTITIONERS.register("natural")
 @dataclass(frozen=True)
-class Natural(Partitioner):
-    """Clients by nature: the factor is an id, such as an author, and its examples stay together.
+class NaturalIds(Partitioner):
+    """Natural clients: the factor is an id, such as an author, whose examples stay together.
 
     In this order: ids of more than `max_size` examples are split into equal pieces; pieces below
     `min_size` are merged, the smallest two first; where there are more pieces than clients, they
@@ -28,10 +26,16 @@ class Natural(Partitioner):
     Attributes:
         max_size: the most examples of a piece; none if not given.
         min_size: the fewest examples of a client that holds anything.
-        others: what becomes of more pieces than clients: `group` them, or keep the largest and
+        others: what happens to more pieces than clients: `group` them, or keep the largest and
             `drop` the others.
-        grouping: `balanced` gives the largest piece to the smallest client so far, and goes on so;
+        grouping: `balanced` gives the largest piece left to the smallest client so far;
             `random` gives clients equally many pieces.
+
+    Example:
+        >>> split = make_partitioner("natural")
+        >>> [part.tolist() for part in split(["ann", "bob", "ann", "bob", "bob"],
+        ...     num_clients=2).indices]
+        [[0, 2], [1, 3, 4]]
     """
 
     max_size: int | None = bounded(None, least=1)
@@ -59,17 +63,19 @@ class Natural(Partitioner):
 
     def _pieces(self, factor: Factor, rng: np.random.Generator) -> tuple[Ints, Ints]:
         """Return the piece of each example, and the examples of each piece."""
-        sizes = category_sizes(factor)
+        sizes = count_categories(factor)
         if self.max_size is None or not (sizes > self.max_size).any():
             return factor.codes, sizes
         number = -(-sizes // self.max_size)
         parts = [
-            equal_sizes(int(size), int(n), rng) if n > 1 else np.array([size])
+            draw_equal_sizes(int(size), int(n), rng) if n > 1 else np.array([size])
             for size, n in zip(sizes, number, strict=True)
         ]
         piece_sizes = np.concatenate(parts).astype(np.int64)
         pieces = np.empty(len(factor), dtype=np.int64)
-        pieces[shuffled_members(factor, rng)] = np.repeat(np.arange(piece_sizes.size), piece_sizes)
+        pieces[shuffle_by_category(factor, rng)] = np.repeat(
+            np.arange(piece_sizes.size), piece_sizes
+        )
         return pieces, piece_sizes
 
     def _clients(self, sizes: Ints, num_clients: int, rng: np.random.Generator) -> Ints:
@@ -98,13 +104,13 @@ def _merge_small(sizes: Ints, min_size: int) -> Ints:
             f"min_size={min_size} is more than the {int(sizes.sum())} examples there are"
         )
     into = np.arange(sizes.size)
-    heap = [(int(size), place) for place, size in enumerate(sizes)]
+    heap = [(int(size), piece) for piece, size in enumerate(sizes)]
     heapq.heapify(heap)
     while len(heap) > 1 and heap[0][0] < min_size:
-        small, place = heapq.heappop(heap)
+        small, piece = heapq.heappop(heap)
         size, other = heap[0]
-        into[max(place, other)] = min(place, other)
-        heapq.heapreplace(heap, (size + small, min(place, other)))
+        into[max(piece, other)] = min(piece, other)
+        heapq.heapreplace(heap, (size + small, min(piece, other)))
     while (into[into] != into).any():  # halves the length of the chains each time
         into = into[into]
     return np.unique(into, return_inverse=True)[1].astype(np.int64, copy=False)

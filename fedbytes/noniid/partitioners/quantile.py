@@ -3,10 +3,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.allocation.deal_by_counts import category_sizes
+from fedbytes.noniid.allocation.deal_by_counts import count_categories
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
+from fedbytes.noniid.partitioner import PARTITIONERS, KeepColumn, Partitioner, compute_anew
 from fedbytes.plugin_fields import bounded
 
 
@@ -22,6 +22,12 @@ class Quantile(Partitioner):
     Attributes:
         then: what splits the bins.
         quantiles: how many bins.
+
+    Example:
+        >>> apart = {"name": "shards", "shards_per_client": 1}
+        >>> split = make_partitioner("quantile", then=apart, quantiles=2)
+        >>> [part.tolist() for part in split([0.1, 2.5, 0.3, 1.9, 1.2, 0.7], num_clients=2).indices]
+        [[1, 3, 4], [0, 2, 5]]
     """
 
     then: Partitioner
@@ -36,7 +42,11 @@ class Quantile(Partitioner):
         """What the inner partitioner requires."""
         return self.then.required_clients
 
-    def resolve(self, factor: Any) -> tuple[Partitioner, Any]:
+    def resolve(
+        self,
+        factor: Any,
+        keep: KeepColumn = compute_anew,  # noqa: ARG002 - bins take no time
+    ) -> tuple[Partitioner, Any]:
         """Return `then` and the bin of each example, which is what the split is measured by."""
         return self.then.resolve(self._bins(Factor(factor)).values)
 
@@ -44,7 +54,7 @@ class Quantile(Partitioner):
         return self.then.assign(self._bins(factor), num_clients, rng)
 
     def _bins(self, factor: Factor) -> Factor:
-        sizes = category_sizes(factor)
+        sizes = count_categories(factor)
         # A value's bin is that of the middle of its run in the sorted column.
         middle = 2 * np.cumsum(sizes) - sizes
         bins = np.minimum(middle * self.quantiles // (2 * max(len(factor), 1)), self.quantiles - 1)

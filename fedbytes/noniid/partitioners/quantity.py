@@ -2,19 +2,19 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fedbytes.noniid.allocation.deal_by_counts import cut
+from fedbytes.noniid.allocation.deal_by_counts import cut_into_runs
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder
-from fedbytes.noniid.allocation.min_size import OnSmall, settle
+from fedbytes.noniid.allocation.min_size import OnSmall, enforce_min_size
 from fedbytes.noniid.allocation.random_shares import (
     check_alpha,
     check_sizes,
-    client_sizes,
-    dirichlet,
-    log_normal,
-    normalised,
+    draw_client_sizes,
+    draw_dirichlet,
+    draw_log_normal,
+    normalise_shares,
 )
+from fedbytes.noniid.arrays import Floats
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
@@ -38,8 +38,13 @@ class Quantity(Partitioner):
         alpha: concentration for `dirichlet`; small is unequal. One number, or one for each client.
         sigma: the standard deviation of the logarithm for `log-normal`.
         sizes: for `explicit`: the number of examples of each client. What they leave is dropped.
-        min_size: the fewest examples a client may have; 0 asks for nothing.
+        min_size: the fewest examples a client may have; 0 for no limit.
         on_small: what to do if a client has fewer: `raise`, `repair` or `allow`, as `dirichlet`.
+
+    Example:
+        >>> split = make_partitioner("quantity", scheme="linear")
+        >>> [part.tolist() for part in split(["a"] * 4 + ["b"] * 4, num_clients=2).indices]
+        [[2, 3, 6], [0, 1, 4, 5, 7]]
     """
 
     scheme: Scheme = "dirichlet"
@@ -80,22 +85,24 @@ class Quantity(Partitioner):
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         total = len(factor)
         if self.sizes is not None:
-            sizes = client_sizes(self.sizes, self.sigma, total, num_clients, rng)
+            sizes = draw_client_sizes(self.sizes, self.sigma, total, num_clients, rng)
         else:
             sizes = largest_remainder(self._shares(num_clients, rng), total, rng)
-        owners = cut(rng.permutation(total), sizes)
-        return settle(owners, num_clients, self.min_size, self.on_small, rng)
+        owners = cut_into_runs(rng.permutation(total), sizes)
+        return enforce_min_size(owners, num_clients, self.min_size, self.on_small, rng)
 
-    def _shares(self, count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    def _shares(self, count: int, rng: np.random.Generator) -> Floats:
         rank = np.arange(1.0, count + 1.0)
         if self.scheme == "dirichlet":
-            return dirichlet(np.broadcast_to(np.asarray(self.alpha, np.float64), (count,)), rng)
+            return draw_dirichlet(
+                np.broadcast_to(np.asarray(self.alpha, np.float64), (count,)), rng
+            )
         if self.scheme == "log-normal":
-            return log_normal(count, self.sigma, rng)
+            return draw_log_normal(count, self.sigma, rng)
         if self.scheme == "exponential":
             # Counted down from the largest, so that nothing overflows; a product rounds the same
             # everywhere, exp does not.
-            return normalised(
+            return normalise_shares(
                 np.cumprod(np.append(1.0, np.full(count - 1, 0.36787944117144233)))[::-1]
             )
-        return normalised(rank if self.scheme == "linear" else rank * rank)
+        return normalise_shares(rank if self.scheme == "linear" else rank * rank)

@@ -4,8 +4,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from fedbytes.noniid.allocation.deal_by_counts import deal, share_among
-from fedbytes.noniid.allocation.random_shares import normalised
+from fedbytes.noniid.allocation.deal_by_counts import deal_examples, share_among_holders
+from fedbytes.noniid.allocation.random_shares import normalise_shares
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.interop.matrix_file import Matrix, make_matrix, read_matrix
 from fedbytes.noniid.partition import Partition
@@ -15,13 +15,18 @@ from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 @PARTITIONERS.register("transfer")
 @dataclass(frozen=True)
 class Transfer(Partitioner):
-    """Split as another federation is: each class goes to the clients as its own did there.
+    """Split like another federation: each class goes to the clients in its proportions there.
 
     Attributes:
-        matrix: counts or weights of the other federation, a row a client and a column a category;
-            or the path of an .npz, .csv or .json file of them (`noniid.matrix`). A run's
+        matrix: counts or weights of the other federation, one row per client and one column per
+            category; or the path of an .npz, .csv or .json file of them. A run's
             `holdings.json` is one. Where the file names its categories and they are the factor's,
             columns go by name, and otherwise by order.
+
+    Example:
+        >>> split = make_partitioner("transfer", matrix=[[3, 1], [0, 2]])
+        >>> [part.tolist() for part in split(["a"] * 3 + ["b"] * 3, num_clients=2).indices]
+        [[0, 1, 2, 5], [3, 4]]
     """
 
     matrix: tuple[tuple[float, ...], ...] | str
@@ -54,11 +59,11 @@ class Transfer(Partitioner):
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         weights = self._matrix.columns_for(factor)
         categories, clients = np.nonzero(weights.T > 0)
-        table = share_among(
+        table = share_among_holders(
             factor,
             (clients, categories),
             num_clients,
-            lambda category, members: normalised(weights[members, category]),
+            lambda category, members: normalise_shares(weights[members, category]),
             rng,
         )
-        return Partition.from_owners(deal(factor, table, rng), num_clients)
+        return Partition.from_owners(deal_examples(factor, table, rng), num_clients)

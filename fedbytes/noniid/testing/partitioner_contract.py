@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from fedbytes.noniid.arrays import Ints
 from fedbytes.noniid.partition import Partition
 from fedbytes.noniid.partitioner import PARTITIONERS, Partitioner
 from fedbytes.streams import stream
@@ -53,7 +53,7 @@ def _checks() -> Iterator[tuple[str, Check]]:
     yield "survives saving and loading", _copies
 
 
-def _labels(partitioner: Partitioner, clients: int) -> NDArray[np.int64]:
+def _labels(partitioner: Partitioner, clients: int) -> Ints:
     """Unequal classes with negative labels and gaps, enough for every client."""
     rng = stream(0, "contract")
     number = partitioner.required_categories or 5

@@ -4,16 +4,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fedbytes.plots.codec_survey.rate_distortion import line_of, rate_axis
-from fedbytes.plots.style import Look, legend, looks, note, panels, styled
+from fedbytes.plots.codec_survey.rate_distortion import format_rate_axis, line_options
+from fedbytes.plots.style import (
+    LineStyle,
+    add_legend,
+    add_note,
+    assign_line_styles,
+    make_panels,
+    styled,
+)
 
-_RATES = (0.03, 10.0)  # bits a coordinate; casts lie beyond
+_RATES = (0.03, 10.0)  # bits per coordinate; casts lie beyond
 _FLOOR = 1e-6
 
 
 @styled
-def draw_means(rows: pd.DataFrame) -> Figure:
-    """Draw the NMSE of the mean against rate, one panel a number of senders and correlation.
+def draw_mean_error(rows: pd.DataFrame) -> Figure:
+    """Draw the NMSE of the mean against rate, one panel per number of senders and correlation.
 
     Each codec is a point, and each kind's best at up to a rate are joined.
 
@@ -22,35 +29,35 @@ def draw_means(rows: pd.DataFrame) -> Figure:
     """
     shown = rows[rows["bits_per_coordinate"].between(*_RATES) & (rows["mean_nmse"] > _FLOOR)]
     kinds = sorted(shown["kind"].unique())
-    look = looks(kinds, None)
+    styles = assign_line_styles(kinds, None)
     counts = sorted(shown["clients"].unique())
     ends = list(dict.fromkeys((counts[0], counts[-1])))
     pairs = [(n, rho) for n in ends for rho in sorted(shown["correlation"].unique())]
     titles = [f"{n} senders, correlation {rho:g}" for n, rho in pairs]
     across = max(len(pairs) // len(ends), 1)
-    figure, axes = panels(titles, height=2.5, columns=across, sharex=True, sharey=True)
+    figure, axes = make_panels(titles, height=2.5, columns=across, sharex=True, sharey=True)
     for axis, (n, rho) in zip(axes, pairs, strict=True):
         part = shown[(shown["clients"] == n) & (shown["correlation"] == rho)]
         for kind in kinds:
-            _kind(axis, part[part["kind"] == kind], look[kind])
+            _kind(axis, part[part["kind"] == kind], styles[kind])
         axis.set_yscale("log")
-        rate_axis(axis)
+        format_rate_axis(axis)
     for axis in axes[:-across]:
         axis.set_xlabel("")
     figure.supylabel("NMSE of the mean")
-    legend(figure, [look[kind].handle(kind) for kind in kinds])
-    note(figure, "A point is a codec at one setting; lines join the best at up to each rate.")
+    add_legend(figure, [styles[kind].handle(kind) for kind in kinds])
+    add_note(figure, "A point is a codec at one setting; lines join the best at up to each rate.")
     return figure
 
 
-def _kind(axis: Axes, rows: pd.DataFrame, look: Look) -> None:
+def _kind(axis: Axes, rows: pd.DataFrame, style: LineStyle) -> None:
     line = rows.sort_values(["bits_per_coordinate", "mean_nmse"])
     axis.plot(
         line["bits_per_coordinate"],
         line["mean_nmse"],
-        **(line_of(look) | {"linestyle": "none", "markersize": 3.0, "alpha": 0.45}),
+        **(line_options(style) | {"linestyle": "none", "markersize": 3.0, "alpha": 0.45}),
     )
     best = line[line["mean_nmse"] <= line["mean_nmse"].cummin()]
     axis.plot(
-        best["bits_per_coordinate"], best["mean_nmse"], **(line_of(look) | {"marker": "none"})
+        best["bits_per_coordinate"], best["mean_nmse"], **(line_options(style) | {"marker": "none"})
     )

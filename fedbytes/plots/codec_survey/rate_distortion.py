@@ -1,4 +1,4 @@
-"""Distortion against rate: codecs beside Shannon's bound and the best scalar quantiser."""
+"""Distortion against rate: codecs, Shannon's bound and the best scalar quantiser."""
 
 from typing import Any
 
@@ -9,18 +9,26 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from fedbytes.plots.codec_survey.shannon_bounds import ecsq, shannon
-from fedbytes.plots.style import INK, Look, legend, looks, note, panels, styled
+from fedbytes.plots.codec_survey.shannon_bounds import ecsq_curve, shannon_bound
+from fedbytes.plots.style import (
+    INK,
+    LineStyle,
+    add_legend,
+    add_note,
+    assign_line_styles,
+    make_panels,
+    styled,
+)
 
 TITLES = {"gauss": "Gaussian", "t3": "Student-t, 3 degrees of freedom"}
 _TICKS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 
 
 @styled
-def draw_rates(
+def draw_rate_distortion(
     rows: pd.DataFrame, series: str = "name", note_text: str = "", coloured: str | None = None
 ) -> Figure:
-    """Draw NMSE against bits a coordinate, one panel a distribution, one line a series.
+    """Draw NMSE against bits per coordinate: a panel per distribution, a line per series.
 
     Args:
         rows: columns `distribution`, `bits_per_coordinate`, `nmse`, `series` and `coloured`.
@@ -32,40 +40,40 @@ def draw_rates(
     coloured = coloured or series
     kinds = [kind for kind in TITLES if kind in set(shown["distribution"])]
     names = list(dict.fromkeys(shown[coloured]))
-    look = looks(names, None)
-    figure, axes = panels([TITLES[kind] for kind in kinds], height=3.6, columns=2, sharey=True)
+    styles = assign_line_styles(names, None)
+    figure, axes = make_panels([TITLES[kind] for kind in kinds], height=3.6, columns=2, sharey=True)
     for axis, kind in zip(axes, kinds, strict=True):
         for _, line in shown[shown["distribution"] == kind].groupby(series, sort=False):
-            _line(axis, line.sort_values("bits_per_coordinate"), look[line[coloured].iloc[0]])
+            _line(axis, line.sort_values("bits_per_coordinate"), styles[line[coloured].iloc[0]])
         axis.set_yscale("log")
-        rate_axis(axis)
+        format_rate_axis(axis)
         _limits(axis, kind, shown)
-    handles = [look[name].handle(name) for name in names]
-    legend(figure, [*handles, *_limit_handles()])
+    handles = [styles[name].handle(name) for name in names]
+    add_legend(figure, [*handles, *_limit_handles()])
     figure.supylabel("NMSE of one vector")
-    note(figure, note_text or "All bytes of the payload are counted.")
+    add_note(figure, note_text or "All bytes of the payload are counted.")
     return figure
 
 
-def _line(axis: Axes, line: pd.DataFrame, look: Look) -> None:
-    axis.plot(line["bits_per_coordinate"], line["nmse"], **line_of(look))
+def _line(axis: Axes, line: pd.DataFrame, style: LineStyle) -> None:
+    axis.plot(line["bits_per_coordinate"], line["nmse"], **line_options(style))
 
 
-def rate_axis(axis: Axes) -> None:
-    """Make x a logarithmic axis of bits a coordinate."""
+def format_rate_axis(axis: Axes) -> None:
+    """Make x a logarithmic axis of bits per coordinate."""
     axis.set_xscale("log", base=2)
     axis.xaxis.set_major_locator(FixedLocator(_TICKS))
     axis.xaxis.set_minor_locator(NullLocator())
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
-    axis.set_xlabel("Bits a coordinate")
+    axis.set_xlabel("Bits per coordinate")
 
 
-def line_of(look: Look) -> dict[str, Any]:
-    """Return how a codec's line is drawn."""
+def line_options(style: LineStyle) -> dict[str, Any]:
+    """Return a codec's options for `Axes.plot`."""
     return {
-        "color": look.color,
-        "marker": look.marker,
-        "linestyle": look.linestyle,
+        "color": style.color,
+        "marker": style.marker,
+        "linestyle": style.linestyle,
         "markersize": 4.5,
         "linewidth": 1.1,
     }
@@ -75,7 +83,7 @@ def _limits(axis: Axes, kind: str, rows: pd.DataFrame) -> None:
     low, high = rows["bits_per_coordinate"].min(), rows["bits_per_coordinate"].max()
     floor = max(float(rows["nmse"].min()) / 2, 1e-7)
     rate = np.geomspace(low, high, 300)
-    bound, scalar = shannon(kind, rate), ecsq(kind)
+    bound, scalar = shannon_bound(kind, rate), ecsq_curve(kind)
     axis.plot(rate, bound, color=INK, linewidth=1.6, zorder=1)
     inside = (scalar.rate >= low) & (scalar.rate <= high)
     axis.plot(

@@ -1,4 +1,4 @@
-"""What a code of a given rate can reach: Shannon's bound, and the best scalar quantiser."""
+"""The least error at a given rate: Shannon's bound, and the best scalar quantiser."""
 
 import functools
 from dataclasses import dataclass
@@ -7,19 +7,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special, stats
 
-Floats = NDArray[np.float64]
-_REACH = {"norm": 9.0, "t": 3_000.0}  # standard deviations
+_Floats = NDArray[np.float64]
+_EXTENT = {"norm": 9.0, "t": 3_000.0}  # standard deviations
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Rate in bits a coordinate, and the mean squared error over the variance, ascending rate."""
+    """Rate in bits per coordinate, and the mean squared error over the variance, ascending rate."""
 
-    rate: Floats
-    nmse: Floats
+    rate: _Floats
+    nmse: _Floats
 
 
-def shannon(distribution: str, rate: Floats) -> Floats:
+def shannon_bound(distribution: str, rate: _Floats) -> _Floats:
     """Return the least NMSE at `rate`: 2^-2R for "gauss"; Shannon's lower bound for "t3".
 
     The bound of Student-t with 3 degrees of freedom lies below what can be reached at low rates;
@@ -35,7 +35,7 @@ def shannon(distribution: str, rate: Floats) -> Floats:
 
 
 @functools.cache
-def ecsq(distribution: str) -> Curve:
+def ecsq_curve(distribution: str) -> Curve:
     """Return the curve of the uniform quantiser with entropy-coded symbols and cells' means."""
     law = stats.norm() if distribution == "gauss" else stats.t(3)
     found = [_quantise(law, step) for step in np.geomspace(12, 0.04, 60)]
@@ -45,10 +45,10 @@ def ecsq(distribution: str) -> Curve:
 def _quantise(law: stats.rv_continuous, step: float) -> tuple[float, float]:
     """Return rate and NMSE of cells of one width, zero in the middle of one of them.
 
-    The cells reach to where next to no mass is left; there the error is a cell's own.
+    The cells end where almost no mass is left; beyond, the error is that of one cell.
     """
     variance = float(law.var())
-    reach = int(max(_REACH[law.dist.name] * np.sqrt(variance) / step, 4))
+    reach = int(max(_EXTENT[law.dist.name] * np.sqrt(variance) / step, 4))
     edges = (np.arange(-reach, reach + 2, dtype=np.float64) - 0.5) * step
     mass = np.diff(law.cdf(edges))
     first, second = (np.diff(moment) for moment in _partial_moments(law, edges))
@@ -59,7 +59,7 @@ def _quantise(law: stats.rv_continuous, step: float) -> tuple[float, float]:
     return rate, (inside + beyond) / variance
 
 
-def _partial_moments(law: stats.rv_continuous, x: Floats) -> tuple[Floats, Floats]:
+def _partial_moments(law: stats.rv_continuous, x: _Floats) -> tuple[_Floats, _Floats]:
     """Return the integrals of t p(t) and of t^2 p(t) up to x, each up to a constant."""
     density = law.pdf(x)
     if law.dist.name == "norm":

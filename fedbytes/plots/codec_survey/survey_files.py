@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fedbytes.plots.codec_survey.db_above_shannon import draw_gaps
-from fedbytes.plots.codec_survey.mean_error import draw_means
-from fedbytes.plots.codec_survey.rate_distortion import draw_rates
-from fedbytes.plots.style import save
+from fedbytes.plots.codec_survey.db_above_shannon import draw_db_above_shannon
+from fedbytes.plots.codec_survey.mean_error import draw_mean_error
+from fedbytes.plots.codec_survey.rate_distortion import draw_rate_distortion
+from fedbytes.plots.style import save_figure
 
 _COLUMNS = {
     "codec": "Codec",
@@ -52,8 +52,8 @@ def write_survey(survey: Survey, folder: Path) -> list[Path]:
     alone = rates[[_alone(spec) for spec in rates["spec"]]]
     alone = alone.assign(series=_series(alone), kind=_kind(alone))
     for kind, rows in alone.groupby("kind", sort=False):
-        paths += save(_figure(str(kind), rows), folder, f"rates-{str(kind).lower()}")
-    return [*paths, *save(draw_means(means.assign(kind=_kind(means))), folder, "means")]
+        paths += save_figure(_figure(str(kind), rows), folder, f"rates-{str(kind).lower()}")
+    return [*paths, *save_figure(draw_mean_error(means.assign(kind=_kind(means))), folder, "means")]
 
 
 def read_survey(folder: Path) -> Survey:
@@ -73,8 +73,8 @@ def read_survey(folder: Path) -> Survey:
 def _figure(kind: str, rows: pd.DataFrame) -> Figure:
     if kind == "Sparse":  # its rates are so low that all are near the bound
         text = "All bytes counted. A line is one precision of the values, over densities."
-        return draw_rates(rows, "series", text, coloured="name")
-    return draw_gaps(rows, f"{kind} codecs, all bytes counted.")
+        return draw_rate_distortion(rows, "series", text, coloured="name")
+    return draw_db_above_shannon(rows, f"{kind} codecs, all bytes counted.")
 
 
 def _alone(spec: str) -> bool:
@@ -104,7 +104,7 @@ def _kind(rows: pd.DataFrame) -> pd.Series:
 
 
 def _means_markdown(rows: pd.DataFrame) -> str:
-    """Return the NMSE of the mean, a row a codec, a column a number of senders and correlation."""
+    """Return the NMSE of the mean: one row per codec, one column per senders and correlation."""
     pairs = sorted(set(zip(rows["correlation"], rows["clients"], strict=True)))
     head = ["Codec", "Bits", *(f"{n}, {rho:g}" for rho, n in pairs)]
     lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]

@@ -1,1 +1,1 @@
-"""Figures of a store, one file each."""
+"""Figures of a store, one file each; a new file here is found by its registered name."""

@@ -1,4 +1,4 @@
-"""Where the bytes went: up, down, catch-up, framing."""
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -8,16 +8,10 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from fedbytes.plots.style import (
-    PAPER,
-    WIDTH,
-    format_bytes,
-    legend,
-    note,
-    panels,
-    styled,
-)
-from fedbytes.plots.tables.comparison import study
+from fedbytes.plots.drawing.codec_rows import label_rows, write_beside
+from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
+from fedbytes.plots.style import PAPER, WIDTH, add_legend, add_note, format_bytes, make_panels
+from fedbytes.plots.tables.comparison import compare_codecs
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
 # From dark to light and hatched, so that the parts read in grey too.
@@ -36,7 +30,48 @@ _KINDS = {
 }
 
 
-def spending(ledger: pd.DataFrame) -> pd.DataFrame:
+@FIGURES.register("spending")
+@dataclass(frozen=True)
+class BytesByKind(StoreFigure):
+    """Shares of the message bytes, up, down, catch-up and framing, and the total in words."""
+
+    title = "Where the bytes went"
+    caption = "Payload bytes by kind of message, and the framing around them."
+    order = 70
+    shows_metric = False
+
+    def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
+        comparison = compare_codecs(tables, options.metric, options.baseline)
+        if tables.ledger.empty:
+            raise NothingToDrawError("the store has no ledger of messages")
+        by_run = sum_bytes_by_part(tables.ledger)
+        figure, axes = make_panels([s.title for s in comparison.settings], columns=2, sharey=True)
+        rows = -(-len(axes) // 2)
+        figure.set_size_inches(WIDTH, 1.0 + rows * (0.75 + 0.28 * len(comparison.codecs)))
+        for axis, setting in zip(axes, comparison.settings, strict=True):
+            codec_of = setting.rows.drop_duplicates("run").set_index("run")["codec"]
+            mean = by_run[by_run.index.isin(codec_of.index)].groupby(codec_of).mean()
+            for row, codec in enumerate(comparison.codecs):
+                if codec in mean.index:
+                    _bar(axis, row, mean.loc[codec].to_numpy(dtype=float))
+            label_rows(axis, comparison.codecs)
+            axis.set_xlim(0, 1)
+            axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+            axis.set_xlabel("Share of message bytes")
+            axis.grid(False, axis="y")
+        used = [part for part in PARTS if by_run[part].sum() > 0]
+        add_legend(
+            figure,
+            [
+                Patch(facecolor=PARTS[p][0], hatch=PARTS[p][1], edgecolor=PAPER, label=p)
+                for p in used
+            ],
+        )
+        add_note(figure, "Right of each bar: total bytes of a run, mean over seeds.")
+        return figure
+
+
+def sum_bytes_by_part(ledger: pd.DataFrame) -> pd.DataFrame:
     """Return message bytes by run (rows) and part (the columns of `PARTS`).
 
     Framing is what messages are longer than their payloads; the other parts are payload bytes.
@@ -60,49 +95,14 @@ def spending(ledger: pd.DataFrame) -> pd.DataFrame:
     return table.reindex(columns=list(PARTS), fill_value=0).astype(float)
 
 
-@styled
-def draw(tables: Tables, metric: str | None = None, baseline: str | None = None) -> Figure:
-    """Draw the share of each part of the bytes, by codec, with the total in words.
-
-    Raises:
-        NothingToDrawError: if there is no ledger.
-    """
-    chosen = study(tables, metric, baseline)
-    if tables.ledger.empty:
-        raise NothingToDrawError("the store has no ledger of messages")
-    by_run = spending(tables.ledger)
-    figure, axes = panels([s.title for s in chosen.settings], columns=2, sharey=True)
-    rows = -(-len(axes) // 2)
-    figure.set_size_inches(WIDTH, 1.0 + rows * (0.75 + 0.28 * len(chosen.codecs)))
-    for axis, setting in zip(axes, chosen.settings, strict=True):
-        codec_of = setting.rows.drop_duplicates("run").set_index("run")["codec"]
-        mean = by_run[by_run.index.isin(codec_of.index)].groupby(codec_of).mean()
-        for place, codec in enumerate(chosen.codecs):
-            if codec in mean.index:
-                _bar(axis, place, mean.loc[codec].to_numpy(dtype=float))
-        axis.set_yticks(range(len(chosen.codecs)), chosen.codecs)
-        axis.set_ylim(len(chosen.codecs) - 0.5, -0.5)
-        axis.set_xlim(0, 1)
-        axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
-        axis.set_xlabel("Share of message bytes")
-        axis.grid(False, axis="y")
-    used = [part for part in PARTS if by_run[part].sum() > 0]
-    legend(
-        figure,
-        [Patch(facecolor=PARTS[p][0], hatch=PARTS[p][1], edgecolor=PAPER, label=p) for p in used],
-    )
-    note(figure, "Right of each bar: total bytes of a run, mean over seeds.")
-    return figure
-
-
-def _bar(axis: Axes, place: int, amounts: NDArray[np.float64]) -> None:
-    """Draw the parts of one codec, in the order of `PARTS`, and the total beside them."""
+def _bar(axis: Axes, row: int, amounts: NDArray[np.float64]) -> None:
+    """Draw the parts of one codec, in the order of `PARTS`, and the total next to them."""
     total = float(amounts.sum())
     left = 0.0
     for amount, (color, hatch) in zip(amounts, PARTS.values(), strict=True):
         share = float(amount) / total if total else 0.0
         axis.barh(
-            place,
+            row,
             share,
             left=left,
             height=0.68,
@@ -112,12 +112,4 @@ def _bar(axis: Axes, place: int, amounts: NDArray[np.float64]) -> None:
             linewidth=0.5,
         )
         left += share
-    axis.annotate(
-        format_bytes(total),
-        (1.0, place),
-        xytext=(4, 0),
-        textcoords="offset points",
-        va="center",
-        fontsize=8,
-        annotation_clip=False,
-    )
+    write_beside(axis, format_bytes(total), (1.0, row), 4, annotation_clip=False)

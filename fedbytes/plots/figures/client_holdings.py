@@ -1,65 +1,49 @@
-"""Who holds what: the clients of a partition and their categories."""
+from dataclasses import dataclass
 
-from typing import Any
-
-import numpy as np
 import pandas as pd
-from matplotlib import colormaps
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
-from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
-from fedbytes.plots.style import (
-    COLOURS,
-    INK,
-    WIDTH,
-    label_bottom,
-    legend,
-    note,
-    panels,
-    styled,
-)
-from fedbytes.plots.tables.comparison import study
-from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables, as_dict
-
-CLIENTS_LABEL = "Clients, the largest first"
-BUBBLES = 30  # clients; more are drawn as stacked bars
-ROWS = 20  # categories with a row of bubbles
-STACKS = 8  # categories with a colour of their own
+from fedbytes.plots.drawing.client_holdings import BUBBLES, draw_bubbles, draw_stacks
+from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
+from fedbytes.plots.style import add_note
+from fedbytes.plots.tables.comparison import compare_codecs
+from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables, read_mapping
 
 
-@styled
-def draw(tables: Tables, metric: str | None = None, seed: int | None = None) -> Figure:
-    """Draw one partition of each setting: bubbles for few clients, stacked bars for many.
+@FIGURES.register("partition")
+@dataclass(frozen=True)
+class ClientHoldings(StoreFigure):
+    """One partition of each setting: bubbles for few clients, stacked bars for many.
 
-    Args:
-        tables: the store's tables.
-        metric: see `study`.
-        seed: whose partition to draw; by default the smallest that there is.
-
-    Raises:
-        NothingToDrawError: if no partition is stored.
+    Attributes:
+        seed: whose partition to draw; by default the smallest stored.
     """
-    chosen = study(tables, metric)
-    tables_by_title: dict[str, pd.DataFrame] = {}
-    seeds = set()
-    for setting in chosen.settings:
-        rows = setting.rows[setting.rows["run"].isin(tables.partitions["run"])]
-        rows = rows if seed is None else rows[rows["seed"] == seed]
-        if not rows.empty:
-            first = rows.sort_values(["seed", "run"]).iloc[0]
-            held = tables.partitions[tables.partitions["run"] == first["run"]]
-            tables_by_title[setting.title] = _counts(held, _clients(tables, str(first["run"])))
-            seeds.add(int(first["seed"]))
-    if not tables_by_title:
-        raise NothingToDrawError("the store has no partition to draw")
-    clients = max(len(counts) for counts in tables_by_title.values())
-    figure = (draw_bubbles if clients <= BUBBLES else draw_stacks)(tables_by_title)
-    note(figure, f"Partition of seed {', '.join(map(str, sorted(seeds)))}.")
-    return figure
+
+    seed: int | None = None
+
+    title = "Who holds what"
+    caption = "Examples of each category on each client."
+    order = 80
+    shows_metric = False
+
+    def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
+        comparison = compare_codecs(tables, options.metric)
+        tables_by_title: dict[str, pd.DataFrame] = {}
+        seeds = set()
+        for setting in comparison.settings:
+            rows = setting.rows[setting.rows["run"].isin(tables.partitions["run"])]
+            rows = rows if self.seed is None else rows[rows["seed"] == self.seed]
+            if not rows.empty:
+                first = rows.sort_values(["seed", "run"]).iloc[0]
+                held = tables.partitions[tables.partitions["run"] == first["run"]]
+                tables_by_title[setting.title] = _counts(held, _clients(tables, str(first["run"])))
+                seeds.add(int(first["seed"]))
+        if not tables_by_title:
+            raise NothingToDrawError("the store has no partition to draw")
+        clients = max(len(counts) for counts in tables_by_title.values())
+        figure = (draw_bubbles if clients <= BUBBLES else draw_stacks)(tables_by_title)
+        add_note(figure, f"Partition of seed {', '.join(map(str, sorted(seeds)))}.")
+        return figure
 
 
 def _clients(tables: Tables, run: str) -> int:
@@ -67,7 +51,7 @@ def _clients(tables: Tables, run: str) -> int:
     if "config" not in tables.runs:
         return 0
     config = tables.runs.loc[tables.runs["run"] == run, "config"]
-    partition = as_dict(as_dict(config.iloc[0]).get("partition")) if len(config) else {}
+    partition = read_mapping(read_mapping(config.iloc[0]).get("partition")) if len(config) else {}
     return int(partition.get("num_clients") or 0)
 
 
@@ -79,134 +63,3 @@ def _counts(held: pd.DataFrame, clients: int) -> pd.DataFrame:
     counts = counts.reindex(range(max(clients, int(held["client"].max()) + 1)), fill_value=0)
     totals = counts.sum().sort_values(ascending=False, kind="stable")
     return counts[totals[totals > 0].index]
-
-
-def _gathered(counts: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Return the most frequent categories, and the others as one."""
-    if counts.shape[1] <= most:
-        named = counts
-    else:
-        named = counts.iloc[:, : most - 1].copy()
-        named[f"{counts.shape[1] - most + 1} others"] = counts.iloc[:, most - 1 :].sum(axis=1)
-    return named.rename(columns=lambda name: _short(str(name)))
-
-
-def _short(name: str) -> str:
-    """Cut a long name in its middle: names often differ at their ends."""
-    return name if len(name) <= 24 else f"{name[:12]}…{name[-11:]}"
-
-
-def draw_bubbles(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figure:
-    """Draw a bubble for each client and category, one panel a title; for few clients.
-
-    Tables are examples by client (rows) and category (columns, most frequent first).
-    """
-    shown = {title: _gathered(counts, ROWS) for title, counts in tables.items()}
-    rows = max(counts.shape[1] for counts in shown.values())
-    figure, axes = panels(list(shown), columns=columns, sharey=_same_columns(shown))
-    down = -(-len(axes) // columns)
-    lines = max(title.count("\n") for title in shown)
-    figure.set_size_inches(WIDTH, 1.0 + down * (0.8 + 0.15 * lines + 0.2 * rows))
-    largest = max(int(counts.to_numpy().max()) for counts in shown.values())
-    widest = max(len(counts) for counts in shown.values())
-    area = min(230.0, (WIDTH * 72 * 0.72 / columns / widest) ** 2)
-    for axis, counts in zip(axes, shown.values(), strict=True):
-        values = counts.to_numpy()
-        client, category = np.nonzero(values)
-        axis.scatter(
-            client,
-            category,
-            s=np.maximum(values[client, category] / largest * area, 1.5),
-            color=COLOURS[0],
-            alpha=0.85,
-            linewidths=0,
-        )
-        axis.set_yticks(range(counts.shape[1]), counts.columns)
-        axis.set_ylim(counts.shape[1] - 0.4, -0.6)
-        axis.set_xlim(-0.7, len(counts) - 0.3)
-        axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
-        axis.set_xlabel("Client")
-    keys = sorted({_round_number(largest * part) for part in (0.05, 0.25, 1.0)})
-    legend(
-        figure,
-        [
-            Line2D(
-                [],
-                [],
-                linestyle="none",
-                marker="o",
-                color=COLOURS[0],
-                markeredgewidth=0,
-                markersize=float(np.sqrt(key / largest * area)),
-                label=f"{key:,} examples",
-            )
-            for key in keys
-        ],
-    )
-    return figure
-
-
-def _same_columns(tables: dict[str, pd.DataFrame]) -> bool:
-    return len({tuple(counts.columns) for counts in tables.values()}) == 1
-
-
-def _round_number(value: float) -> int:
-    power = 10 ** int(np.log10(max(value, 1)))
-    return int(max(1, value // power * power))
-
-
-def draw_stacks(tables: dict[str, pd.DataFrame], columns: int = 1) -> Figure:
-    """Draw a stacked bar for each client, one panel a title; tables as for `draw_bubbles`.
-
-    Few clients stand in their order, with their numbers; many are sorted by size.
-    """
-    lines = max(title.count("\n") for title in tables)
-    height = (2.4 if columns == 1 else 1.7) + 0.15 * lines
-    figure, axes = panels(list(tables), height=height, columns=columns)
-    totals = pd.concat([counts.sum() for counts in tables.values()], axis=1).sum(axis=1)
-    kept = list(totals.sort_values(ascending=False, kind="stable").index)
-    others = kept[STACKS - 1 :] if len(kept) > STACKS else []
-    kept = kept[: len(kept) - len(others)]
-    names = [_short(str(name)) for name in kept] + [f"{len(others)} others"] * bool(others)
-    ramp = colormaps["viridis"](np.linspace(0.02, 0.98, len(names)))
-    for axis, counts in zip(axes, tables.values(), strict=True):
-        full = counts.reindex(columns=[*kept, *others], fill_value=0)
-        parts = full[kept].to_numpy()
-        if others:
-            parts = np.column_stack([parts, full[others].sum(axis=1)])
-        _stack(axis, parts, ramp)
-    legend(figure, [Patch(facecolor=ramp[i], label=name) for i, name in enumerate(names)])
-    figure.supylabel("Examples")
-    label_bottom(axes, CLIENTS_LABEL if _many(tables) else "Client", columns)
-    return figure
-
-
-def _many(tables: dict[str, pd.DataFrame]) -> bool:
-    return max(len(counts) for counts in tables.values()) > BUBBLES
-
-
-def _stack(axis: Axes, counts: NDArray[Any], ramp: NDArray[Any]) -> None:
-    """Draw [clients, categories]: bars if few, else a filled step curve a category, lighter."""
-    if len(counts) <= BUBBLES:
-        _bars(axis, counts, ramp)
-        return
-    order = np.argsort(-counts.sum(axis=1), kind="stable")
-    tops = np.cumsum(counts[order], axis=1)
-    edges = np.arange(len(counts) + 1)
-    below = np.zeros(len(counts))
-    for i in range(counts.shape[1]):
-        axis.stairs(tops[:, i], edges, baseline=below, fill=True, color=ramp[i], linewidth=0)
-        below = tops[:, i]
-    axis.stairs(below, edges, color=INK, linewidth=0.5)
-    axis.set_xlim(0, len(counts))
-    axis.set_ylim(0, None)
-
-
-def _bars(axis: Axes, counts: NDArray[Any], ramp: NDArray[Any]) -> None:
-    below = np.zeros(len(counts))
-    for i in range(counts.shape[1]):
-        axis.bar(range(len(counts)), counts[:, i], 0.86, bottom=below, color=ramp[i], linewidth=0)
-        below = below + counts[:, i]
-    axis.set_xlim(-0.7, len(counts) - 0.3)
-    axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
-    axis.grid(False, axis="x")

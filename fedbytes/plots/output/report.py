@@ -1,10 +1,10 @@
-"""One HTML file that holds a whole sweep: figures, table, provenance; it opens offline."""
+"""One HTML file for a whole sweep: figures, table and provenance; it opens offline."""
 
-import io
 import os
 import re
 import tempfile
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
@@ -16,9 +16,15 @@ from matplotlib.figure import Figure
 
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.output.render import Drawing, drawings
-from fedbytes.plots.style import COLOURS, GRID, INK, PAPER, format_bytes, styled
+from fedbytes.plots.store_figure import StoreFigure
+from fedbytes.plots.style import COLOURS, GRID, INK, PAPER, format_bytes, render_svg
 from fedbytes.plots.tables.comparison import METRICS, Metric, metrics_in
-from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables, as_dict, flatten
+from fedbytes.plots.tables.store_tables import (
+    NothingToDrawError,
+    Tables,
+    flatten_keys,
+    read_mapping,
+)
 from fedbytes.plots.tables.summary import summary, summary_text
 
 _SORT_BY = {
@@ -30,13 +36,13 @@ _SORT_BY = {
     "Seconds": "seconds",
     "Overhead": "overhead",
 }
-# Facts of one run rather than of where the numbers come from; the table has them.
+# Results of one run rather than provenance; the table shows them.
 _PER_RUN = ("labels", "heterogeneity", "setup_bytes", "tokenizer_bytes", "unigram_perplexity")
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell shows, and the number it sorts by (empty: by its text)."""
+    """The text of a cell, and the number that it sorts by (empty: by its text)."""
 
     text: str
     number: str = ""
@@ -59,6 +65,7 @@ def write_report(
     metric: str | None = None,
     target: Target = None,
     baseline: str | None = None,
+    figures: Iterable[StoreFigure] | None = None,
 ) -> Path:
     """Write one self-contained HTML file; without a finished round it says so.
 
@@ -68,9 +75,10 @@ def write_report(
         tables: the store's tables.
         path: the file to write; its folder is made.
         title: the heading.
-        metric: see `render.drawings`.
-        target: see `render.drawings`.
-        baseline: see `render.drawings`.
+        metric: as for `drawings`.
+        target: as for `drawings`.
+        baseline: as for `drawings`.
+        figures: as for `drawings`.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -81,7 +89,7 @@ def write_report(
     )
     page = environment.get_template("report.html").render(
         title=title,
-        sections=_sections(tables, metric, target, baseline),
+        sections=_sections(tables, metric, target, baseline, figures),
         status=_status(tables),
         facts=_facts(tables.runs),
         failed=_failed(tables),
@@ -91,8 +99,13 @@ def write_report(
 
 
 def _sections(
-    tables: Tables, metric: str | None, target: Target, baseline: str | None
+    tables: Tables,
+    metric: str | None,
+    target: Target,
+    baseline: str | None,
+    figures: Iterable[StoreFigure] | None,
 ) -> list[Section]:
+    shown = None if figures is None else list(figures)
     try:
         metrics = [metric] if metric else [found.name for found in metrics_in(tables)]
     except NothingToDrawError:
@@ -101,14 +114,13 @@ def _sections(
     for name in metrics:
         frame = summary(tables, name, target, baseline)
         known = METRICS.get(name) or Metric(name, name, 1, True)
-        shown = summary_text(frame)
-        figures = [
+        text = summary_text(frame)
+        drawn = [
             (drawing, inline_svg(drawing.figure, f"{drawing.name}-{name}", _alt(drawing, frame)))
-            for drawing in drawings(tables, name, target, baseline)
+            for drawing in drawings(tables, name, target, baseline, shown)
         ]
-        sections.append(
-            Section(known.label.split(" (")[0], list(shown.columns), _cells(frame, shown), figures)
-        )
+        heading = known.label.split(" (")[0]
+        sections.append(Section(heading, list(text.columns), _cells(frame, text), drawn))
     return sections
 
 
@@ -127,11 +139,12 @@ def _cells(frame: pd.DataFrame, shown: pd.DataFrame) -> list[list[Cell]]:
 
 
 def _alt(drawing: Drawing, frame: pd.DataFrame) -> str:
-    """Return what a figure shows in words, for those who do not see it."""
+    """Return a figure's content in words, for screen readers."""
     words = f"{drawing.title}. {drawing.caption}"
-    if drawing.name.startswith(("spending", "partition")):
+    name = drawing.options.metric
+    if name is None or not drawing.plugin.shows_metric:
         return words
-    metric = METRICS.get(drawing.metric) or Metric(drawing.metric, drawing.metric, 1, True)
+    metric = METRICS.get(name) or Metric(name, name, 1, True)
     for setting, rows in frame.groupby("setting", sort=False):
         ends = (
             f"{codec} ends at {metric.show(value)} after {format_bytes(spent)}"
@@ -143,16 +156,13 @@ def _alt(drawing: Drawing, frame: pd.DataFrame) -> str:
     return words
 
 
-@styled
 def inline_svg(figure: Figure, prefix: str, alt: str) -> Markup:
-    """Return a figure as an SVG element that can stand in a page with others.
+    """Return a figure as an SVG element for a page with others.
 
-    Ids get `prefix`, what names other documents goes, and the style's colours become the page's
-    variables, so that a figure is light on dark where the page is.
+    Ids get `prefix`, links to other documents are removed, and the style's colours become the
+    page's variables, so that a figure is light on dark where the page is.
     """
-    buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    text = buffer.getvalue()
+    text = render_svg(figure)
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>\s*", "", text, flags=re.DOTALL)
     text = re.sub(r"<style[^>]*>.*?</style>\s*", "", text, flags=re.DOTALL)
@@ -189,7 +199,7 @@ def _status(tables: Tables) -> str:
 
 
 def _facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return what a reader of bytes asks next: set-up, memory, what frequencies alone reach."""
+    """Return set-up bytes, memory, and the perplexity that word frequencies alone reach."""
     facts = []
     for column, words, show in (
         (
@@ -212,7 +222,7 @@ def _failed(tables: Tables) -> list[dict[str, str]]:
     found = []
     for row in tables.failed().to_dict("records"):
         error = str(row.get("error") or "no error was recorded").strip()
-        config = flatten(as_dict(row.get("config")))
+        config = flatten_keys(read_mapping(row.get("config")))
         found.append(
             {
                 "run": str(row["run"]),
@@ -225,10 +235,10 @@ def _failed(tables: Tables) -> list[dict[str, str]]:
 
 
 def _provenance(runs: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return each fact of the provenance; where runs differ, each value and how many have it."""
+    """Return each fact of the provenance; where runs differ, each value and its number of runs."""
     if "provenance" not in runs:
         return []
-    flat = [flatten(as_dict(value)) for value in runs["provenance"]]
+    flat = [flatten_keys(read_mapping(value)) for value in runs["provenance"]]
     flat = [facts for facts in flat if facts]
     keys = dict.fromkeys(key for facts in flat for key in facts)
     return [

@@ -1,4 +1,4 @@
-"""The summary as it is printed in a terminal: a table for each setting."""
+"""The summary for the terminal, one table per setting."""
 
 import re
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _SEEDS = re.compile(r" \((n = \d+)\)")
 
 
 def summary_tables(tables: Tables, target: Target = None) -> Iterator[Table]:
-    """Yield one table a setting; what all its rows share stands in the title.
+    """Yield one table per setting; what all its rows share is in the title.
 
     Raises:
         NothingToDrawError: if no round was evaluated.

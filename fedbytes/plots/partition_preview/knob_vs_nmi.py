@@ -1,4 +1,4 @@
-"""What a scheme's knob does: its value against the heterogeneity that was measured."""
+"""The strength of a partitioning scheme against measured heterogeneity."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -7,16 +7,16 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fedbytes.plots.style import COLOURS, note, panels, styled
+from fedbytes.plots.style import COLOURS, add_note, make_panels, styled
 from fedbytes.plots.tables.statistics import t_interval
-from fedbytes.plots.tables.store_tables import NothingToDrawError, flatten
+from fedbytes.plots.tables.store_tables import NothingToDrawError, flatten_keys
 
-_BESIDE = ("num_clients",)
+_NOT_STRENGTH = ("num_clients",)
 _NAMES = {"alpha": "α", "sigma": "σ"}
 
 
-def strengths(splits: Iterable[tuple[dict[str, Any], int, float]]) -> pd.DataFrame:
-    """Return a row a partition whose scheme comes in several strengths.
+def collect_knob_values(splits: Iterable[tuple[dict[str, Any], int, float]]) -> pd.DataFrame:
+    """Return one row per partition whose scheme comes in several strengths.
 
     Args:
         splits: the partitioner's `{"name": …, **fields}`, the seed and the measured NMI of each.
@@ -26,7 +26,7 @@ def strengths(splits: Iterable[tuple[dict[str, Any], int, float]]) -> pd.DataFra
         value), seed and nmi.
     """
     rows: list[dict[str, Any]] = [
-        {"scheme": str(spec["name"]), "seed": seed, "nmi": nmi, "fields": flatten(spec)}
+        {"scheme": str(spec["name"]), "seed": seed, "nmi": nmi, "fields": flatten_keys(spec)}
         for spec, seed, nmi in splits
     ]
     found = []
@@ -57,23 +57,23 @@ def _varied(fields: list[dict[str, Any]]) -> str:
     for key in fields[0]:
         values = [one.get(key) for one in fields]
         numeric = all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
-        if key not in _BESIDE and numeric and len(set(values)) > 1:
+        if key not in _NOT_STRENGTH and numeric and len(set(values)) > 1:
             return key
     return ""
 
 
 @styled
-def draw_strength(frame: pd.DataFrame) -> Figure:
+def draw_knob_vs_nmi(frame: pd.DataFrame) -> Figure:
     """Draw NMI against the strength of each scheme: every seed, the mean, and its interval.
 
     Raises:
-        NothingToDrawError: if no scheme comes in several strengths.
+        NothingToDrawError: if no scheme comes in several collect_knob_values.
     """
     if frame.empty:
-        raise NothingToDrawError("no scheme comes in several strengths")
+        raise NothingToDrawError("no scheme comes in several collect_knob_values")
     schemes = list(dict.fromkeys(frame["scheme"]))
     columns = min(3, len(schemes))
-    figure, axes = panels(schemes, height=2.1, columns=columns, sharey=True)
+    figure, axes = make_panels(schemes, height=2.1, columns=columns, sharey=True)
     for place, (axis, scheme) in enumerate(zip(axes, schemes, strict=True)):
         rows = frame[frame["scheme"] == scheme]
         color = COLOURS[place % len(COLOURS)]
@@ -96,5 +96,5 @@ def draw_strength(frame: pd.DataFrame) -> Figure:
         axis.set_ylabel("Measured NMI")
     seeds = frame["seed"].nunique()
     words = "one seed" if seeds == 1 else f"{seeds} seeds, their mean and its 95 % t interval"
-    note(figure, f"Dots: {words}.")
+    add_note(figure, f"Dots: {words}.")
     return figure

@@ -1,4 +1,4 @@
-"""Partitions before any training: who holds what, how far apart, how large, how strong."""
+"""Figures of partitions before any training: holdings, distances, sizes and strength."""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -12,32 +12,36 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from fedbytes.plots.figures.client_holdings import BUBBLES, draw_bubbles, draw_stacks
-from fedbytes.plots.partition_preview.knob_vs_nmi import draw_strength, field_name, strengths
+from fedbytes.plots.drawing.client_holdings import BUBBLES, draw_bubbles, draw_stacks
+from fedbytes.plots.partition_preview.knob_vs_nmi import (
+    collect_knob_values,
+    draw_knob_vs_nmi,
+    field_name,
+)
 from fedbytes.plots.style import (
     COLOURS,
     DASHES,
     label_bottom,
-    panels,
-    save,
+    make_panels,
+    save_figure,
     styled,
 )
-from fedbytes.plots.tables.store_tables import NothingToDrawError, flatten
+from fedbytes.plots.tables.store_tables import NothingToDrawError, flatten_keys
 
-ROWS = 20  # categories with a row of cells of their own
-LETTERS = 78  # of a bold title across the whole figure
-PANELS = 15  # configurations in one figure
+_ROWS = 20  # categories with a row of cells of their own
+_LETTERS = 78  # of a bold title across the whole figure
+_PANELS = 15  # configurations in one figure
 
 
 @dataclass(frozen=True, eq=False)
 class SplitView:
-    """A partition as figures need it.
+    """A partition and its measures, as figures read them.
 
     Attributes:
-        title: what tells its configuration from the others.
+        title: how its configuration differs from the others.
         spec: the partitioner's `{"name": …, **fields}`.
         seed: of the draw.
-        counts: examples, a row a client and a column a category.
+        counts: examples, one row per client and one column per category.
         sizes: examples of each client, [clients].
         nmi: measured heterogeneity.
         clients, distances: some clients [n], and how far they are from each other, [n, n].
@@ -59,18 +63,20 @@ def draw_splits(views: Sequence[SplitView], folder: str | Path) -> list[Path]:
     Who holds what is drawn for the first seed of each configuration, strength over all seeds.
     """
     first = {view.title: view for view in reversed(views)}
-    shown = [view for view in views if first[view.title] is view][:PANELS]
+    shown = [view for view in views if first[view.title] is view][:_PANELS]
     figures: dict[str, Callable[[], Figure]] = {
         "bars": lambda: draw_bars(shown),
         "bubbles": lambda: draw_cells(shown),
         "distances": lambda: draw_distances(shown),
         "sizes": lambda: draw_sizes(shown),
-        "strength": lambda: draw_strength(strengths([(v.spec, v.seed, v.nmi) for v in views])),
+        "strength": lambda: draw_knob_vs_nmi(
+            collect_knob_values([(v.spec, v.seed, v.nmi) for v in views])
+        ),
     }
     paths = []
     for name, draw in figures.items():
         try:
-            paths += save(draw(), folder, name)
+            paths += save_figure(draw(), folder, name)
         except NothingToDrawError:
             continue
     return paths
@@ -78,7 +84,7 @@ def draw_splits(views: Sequence[SplitView], folder: str | Path) -> list[Path]:
 
 @styled
 def draw_bars(views: Sequence[SplitView]) -> Figure:
-    """Draw a stacked bar a client: its examples by category."""
+    """Draw a stacked bar per client: its examples by category."""
     return draw_stacks(_tables(views), _columns(views))
 
 
@@ -88,11 +94,11 @@ def draw_cells(views: Sequence[SplitView]) -> Figure:
     tables, columns = _tables(views), _columns(views)
     if max(len(counts) for counts in tables.values()) <= BUBBLES:
         return draw_bubbles(tables, max(2, columns))
-    rows = min(ROWS, max(counts.shape[1] for counts in tables.values()))
+    rows = min(_ROWS, max(counts.shape[1] for counts in tables.values()))
     height = 0.7 + 0.13 * rows
-    figure, axes = panels(list(tables), height=height, columns=columns)
+    figure, axes = make_panels(list(tables), height=height, columns=columns)
     for axis, counts in zip(axes, tables.values(), strict=True):
-        kept = counts.iloc[:, :ROWS]
+        kept = counts.iloc[:, :_ROWS]
         order = _by_favourite(counts.to_numpy())
         sizes = np.maximum(counts.to_numpy().sum(axis=1, keepdims=True), 1)
         shares = (kept.to_numpy() / sizes)[order]
@@ -110,10 +116,10 @@ def draw_cells(views: Sequence[SplitView]) -> Figure:
 
 @styled
 def draw_distances(views: Sequence[SplitView]) -> Figure:
-    """Draw how far every two clients are from each other, like clients together."""
+    """Draw the distance of every two clients, similar clients next to each other."""
     columns = min(3, len(views))
-    titles = _titles(views, LETTERS // columns)
-    figure, axes = panels(titles, height=2.5, columns=columns)
+    titles = _titles(views, _LETTERS // columns)
+    figure, axes = make_panels(titles, height=2.5, columns=columns)
     for axis, view in zip(axes, views, strict=True):
         order = _by_favourite(_ordered(view.counts).to_numpy()[view.clients])
         held = view.sizes[view.clients[order]] > 0
@@ -123,7 +129,7 @@ def draw_distances(views: Sequence[SplitView]) -> Figure:
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         axis.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         axis.grid(False)
-    label_bottom(axes, "Clients, like ones together", columns)
+    label_bottom(axes, "Clients, similar ones together", columns)
     bar = figure.colorbar(image, ax=axes, fraction=0.03, pad=0.02)
     bar.set_label("Jensen-Shannon divergence (bit)")
     return figure
@@ -137,10 +143,10 @@ def draw_sizes(views: Sequence[SplitView]) -> Figure:
         schemes.setdefault(str(view.spec["name"]), []).append(view)
     columns = min(3, len(schemes))
     titles = [
-        textwrap.fill(name if len(group) > 1 else group[0].title, LETTERS // columns)
+        textwrap.fill(name if len(group) > 1 else group[0].title, _LETTERS // columns)
         for name, group in schemes.items()
     ]
-    figure, axes = panels(titles, height=2.2, columns=columns, sharey=True)
+    figure, axes = make_panels(titles, height=2.2, columns=columns, sharey=True)
     for axis, group in zip(axes, schemes.values(), strict=True):
         for place, view in enumerate(group):
             ordered = np.sort(view.sizes)[::-1]
@@ -166,7 +172,7 @@ def draw_sizes(views: Sequence[SplitView]) -> Figure:
 
 
 def _titles(views: Sequence[SplitView], width: int) -> list[str]:
-    """Return a title a view, in lines of at most `width` letters: scheme, knob, measured NMI."""
+    """Return a title per view, in lines of at most `width` letters: scheme, knob, measured NMI."""
     found = []
     for view in views:
         knob = _knob(view, views)
@@ -177,8 +183,8 @@ def _titles(views: Sequence[SplitView], width: int) -> list[str]:
 
 def _knob(view: SplitView, views: Sequence[SplitView]) -> str:
     """Return the fields in which a view differs from the others of its scheme, in words."""
-    specs = [flatten(other.spec) for other in views if other.spec["name"] == view.spec["name"]]
-    own = flatten(view.spec)
+    specs = [flatten_keys(other.spec) for other in views if other.spec["name"] == view.spec["name"]]
+    own = flatten_keys(view.spec)
     differ = [key for key in own if len({str(spec.get(key)) for spec in specs}) > 1]
     # Spaces that do not break, so that a title is wrapped between fields.
     words = (f"{field_name(key)} = {_number(own[key])}".replace(" ", "\u00a0") for key in differ)
@@ -194,7 +200,7 @@ def _columns(views: Sequence[SplitView]) -> int:
 
 
 def _tables(views: Sequence[SplitView]) -> dict[str, pd.DataFrame]:
-    titles = _titles(views, LETTERS // _columns(views))
+    titles = _titles(views, _LETTERS // _columns(views))
     return {t: _ordered(view.counts) for t, view in zip(titles, views, strict=True)}
 
 

@@ -1,4 +1,4 @@
-"""The results sorted for comparison: settings, and within each the codecs, paired by seed."""
+"""Results sorted for comparison: settings, and within each the codecs, paired by seed."""
 
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -8,7 +8,12 @@ from typing import Any
 import pandas as pd
 
 from fedbytes.plots.tables.statistics import t_interval
-from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables, as_dict, flatten
+from fedbytes.plots.tables.store_tables import (
+    NothingToDrawError,
+    Tables,
+    flatten_keys,
+    read_mapping,
+)
 
 _SETTING = ["suite", "task", "model", "adapter", "algorithm", "partition", "alpha"]
 _NOT_SETTING = ("seed", "uplink", "downlink", "suite", "name", "codec", "label")
@@ -20,7 +25,7 @@ class Metric:
 
     Attributes:
         name: the column.
-        label: what an axis says.
+        label: of an axis.
         scale: what values are multiplied by to be shown.
         rises: True if higher is better.
         decimals: of a value as it is printed.
@@ -58,7 +63,7 @@ class Setting:
     """Runs that differ only in codec and seed.
 
     Attributes:
-        title: what tells this setting from the others, such as `"dirichlet, α = 0.1, NMI 0.53"`.
+        title: how this setting differs from the others, such as `"dirichlet, α = 0.1, NMI 0.53"`.
         keys: the columns and configuration fields behind the title.
         rows: the results of its runs.
         heterogeneity: measured NMI, mean over its runs; NaN if not stored.
@@ -71,8 +76,8 @@ class Setting:
 
 
 @dataclass(frozen=True, eq=False)
-class Study:
-    """What is compared: one metric, in each setting, for every codec.
+class Comparison:
+    """One metric, in each setting, for every codec.
 
     Attributes:
         codecs: the baseline first, then from most bytes to fewest.
@@ -100,13 +105,13 @@ class Study:
         return [codec for codec in self.codecs if codec in had]
 
     def by_seed(self, frame: pd.DataFrame, codec: str, column: str) -> dict[int, float]:
-        """Return a column of a frame of one row a run, by seed, for one codec."""
+        """Return a column of a frame with one row per run, by seed, for one codec."""
         rows = frame[frame["codec"] == codec]
         pairs = zip(rows["seed"], rows[column], strict=True)
         return {int(seed): float(value) for seed, value in pairs}
 
     def curve(self, setting: Setting, codec: str) -> pd.DataFrame:
-        """Return a row a round: bytes, mean, low, high and n over the seeds.
+        """Return one row per round: bytes, mean, low, high and n over the seeds.
 
         Bytes of one codec differ little between seeds, so both coordinates are means at equal
         rounds. Rounds that some run of the codec lacks are left out.
@@ -129,7 +134,7 @@ def metrics_in(tables: Tables) -> list[Metric]:
 
 
 def check_baseline(tables: Tables, baseline: str | None) -> None:
-    """Refuse a baseline that no run is known by.
+    """Refuse a baseline that is the label of no run.
 
     Raises:
         ValueError: naming those that there are.
@@ -141,14 +146,16 @@ def check_baseline(tables: Tables, baseline: str | None) -> None:
         raise ValueError(f"no run is called {baseline!r} (known: {'; '.join(known)})")
 
 
-def study(tables: Tables, metric: str | None = None, baseline: str | None = None) -> Study:
+def compare_codecs(
+    tables: Tables, metric: str | None = None, baseline: str | None = None
+) -> Comparison:
     """Sort the finished runs for comparison.
 
     Args:
         tables: the store's tables.
         metric: a column of the results; by default accuracy if any task has it, or else
             perplexity or loss. Only tasks that have the metric are kept.
-        baseline: a codec's label; by default what sends fp32 both ways.
+        baseline: a codec's label; by default the one that sends fp32 both ways.
 
     Raises:
         NothingToDrawError: if no run has the metric.
@@ -172,7 +179,7 @@ def study(tables: Tables, metric: str | None = None, baseline: str | None = None
         codecs.insert(0, str(found))
     else:
         found = None
-    return Study(chosen, _settings(rows, tables.runs), tuple(codecs), found)
+    return Comparison(chosen, _settings(rows, tables.runs), tuple(codecs), found)
 
 
 def _kinds(rows: pd.DataFrame) -> pd.Series:
@@ -229,8 +236,10 @@ def _without_solved(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     """
     if "config" not in runs or "alpha" not in rows:
         return rows
-    splits = runs.set_index("run")["config"].map(lambda config: as_dict(config).get("partition"))
-    asked = splits[splits.map(lambda split: bool(as_dict(split).get("target")))].index
+    splits = runs.set_index("run")["config"].map(
+        lambda config: read_mapping(config).get("partition")
+    )
+    asked = splits[splits.map(lambda split: bool(read_mapping(split).get("target")))].index
     return rows.assign(alpha=rows["alpha"].mask(rows["run"].isin(asked)))
 
 
@@ -243,7 +252,7 @@ def _told_apart(
     if twins.empty or "config" not in runs:
         return rows, []
     configs = runs.set_index("run")["config"]
-    flat = pd.DataFrame({run: flatten(as_dict(configs.get(run))) for run in one["run"]}).T
+    flat = pd.DataFrame({run: flatten_keys(read_mapping(configs.get(run))) for run in one["run"]}).T
     ours = [str(key) for key in flat if str(key).split(".")[0] not in _NOT_SETTING]
     differ = set()
     for _, group in twins.groupby([*columns, "codec", "seed"], dropna=False):

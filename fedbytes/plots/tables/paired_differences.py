@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 
 from fedbytes.experiments.config.target import Target
-from fedbytes.plots.tables.comparison import Setting, Study
-from fedbytes.plots.tables.statistics import Interval, geometric_interval, paired, t_interval
-from fedbytes.plots.tables.target_bytes import bytes_to_target, resolve
+from fedbytes.plots.tables.comparison import Comparison, Setting
+from fedbytes.plots.tables.statistics import Interval, geometric_interval, pair_by_seed, t_interval
+from fedbytes.plots.tables.target_bytes import find_bytes_to_target, resolve_target
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,24 @@ class Difference:
     ratios: tuple[float, ...]
 
 
-def differences(chosen: Study, setting: Setting, target: Target = None) -> list[Difference]:
+def compare_with_baseline(
+    comparison: Comparison, setting: Setting, target: Target = None
+) -> list[Difference]:
     """Return each codec of a setting against the baseline; nothing if there is none."""
-    base = chosen.baseline
-    if base is None or base not in chosen.present(setting):
+    base = comparison.baseline
+    if base is None or base not in comparison.present(setting):
         return []
-    final = chosen.final(setting)
-    goal = resolve(chosen, setting, target)[0]
+    final = comparison.final(setting)
+    goal = resolve_target(comparison, setting, target)[0]
     values, needed = (
-        chosen.by_seed(final, base, "value"),
-        bytes_to_target(chosen, setting, base, goal),
+        comparison.by_seed(final, base, "value"),
+        find_bytes_to_target(comparison, setting, base, goal),
     )
     found = []
-    for codec in chosen.present(setting):
+    for codec in comparison.present(setting):
         if codec != base:
-            ends = paired(chosen.by_seed(final, codec, "value"), values)
-            costs = paired(bytes_to_target(chosen, setting, codec, goal), needed)
+            ends = pair_by_seed(comparison.by_seed(final, codec, "value"), values)
+            costs = pair_by_seed(find_bytes_to_target(comparison, setting, codec, goal), needed)
             gaps = tuple(own - reference for _, own, reference in ends)
             ratios = tuple(reference / own for _, own, reference in costs)
             found.append(

@@ -1,4 +1,4 @@
-"""From a store's folder to the tables that figures are drawn from, and to files beside them."""
+"""Reads the tables of a store, and writes the rows behind its figures."""
 
 import json
 from pathlib import Path
@@ -11,7 +11,7 @@ from fedbytes.experiments.store.results import (
     load_runs,
     stored_baseline,
 )
-from fedbytes.plots.tables.store_tables import Tables, named
+from fedbytes.plots.tables.store_tables import Tables, apply_labels
 
 
 def read_tables(folder: str | Path) -> Tables:
@@ -24,7 +24,7 @@ def read_tables(folder: str | Path) -> Tables:
     if runs.empty:
         raise ValueError(f"there is no run in {str(folder)!r}; `fedbytes sweep` makes some")
     return Tables(
-        results=named(load_results(folder)),
+        results=apply_labels(load_results(folder)),
         ledger=load_ledger(folder),
         partitions=load_partitions(folder),
         runs=runs,
@@ -33,7 +33,7 @@ def read_tables(folder: str | Path) -> Tables:
 
 
 def write_data(tables: Tables, folder: str | Path) -> list[Path]:
-    """Write the rows behind the figures, and where they come from.
+    """Write the rows behind the figures, and their provenance.
 
     Returns:
         the paths of `results.csv` (a row per run and evaluated round) and `provenance.json`

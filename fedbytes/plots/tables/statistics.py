@@ -47,8 +47,10 @@ def geometric_interval(values: Iterable[float]) -> Interval:
     return Interval(exp(found.mean), exp(found.low), exp(found.high), found.n)
 
 
-def paired(values: dict[int, float], reference: dict[int, float]) -> list[tuple[int, float, float]]:
-    """Return (seed, value, reference) for the seeds that both have, sorted; NaN is not had."""
+def pair_by_seed(
+    values: dict[int, float], reference: dict[int, float]
+) -> list[tuple[int, float, float]]:
+    """Return (seed, value, reference) for the seeds that both have, sorted; NaN is missing."""
     shared = sorted(seed for seed in values if seed in reference)
     pairs = [(seed, values[seed], reference[seed]) for seed in shared]
     return [pair for pair in pairs if pair[1] == pair[1] and pair[2] == pair[2]]

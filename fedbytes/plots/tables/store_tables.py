@@ -1,4 +1,4 @@
-"""What the figures are drawn from: the store's tables, and nothing else."""
+"""The tables of a store, which are all that figures are drawn from."""
 
 import json
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import pandas as pd
 
 
 class NothingToDrawError(ValueError):
-    """The tables lack what a figure shows; the message says what, and how to get it."""
+    """The tables lack the data of a figure; the message says which, and how to get it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -17,16 +17,16 @@ class Tables:
     """The tables of a result store.
 
     Attributes:
-        results: a row per run and evaluated round: run, suite, task, model, adapter, algorithm,
+        results: one row per run and evaluated round: run, suite, task, model, adapter, algorithm,
             codec, uplink, downlink, partition, alpha, heterogeneity, seed, round, rounds,
             up_bytes, down_bytes, total_bytes (cumulative message bytes over all clients), the
             task's metrics, seconds.
         ledger: message bytes by run, direction and kind: payload_bytes, message_bytes.
         partitions: examples by run, client and category.
-        runs: a row a run: status, error, config, seconds by phase, provenance.
+        runs: one row per run: status, error, config, seconds by phase, provenance.
         baseline: the label that others are compared with, where the suite names one.
 
-    Where runs have a `label`, it takes the codec's place in figures and tables (see `named`).
+    A run's `label` replaces the codec's in figures and tables (see `apply_labels`).
     """
 
     results: pd.DataFrame
@@ -36,10 +36,10 @@ class Tables:
     baseline: str | None = None
 
     def finished(self) -> pd.DataFrame:
-        """Return the results that figures and tables average: those of finished runs.
+        """Return the results of finished runs, which figures and tables average.
 
-        A run that stopped half way would shift a mean where it stops. If no run is finished,
-        what there is is shown.
+        A run that stopped half way would shift a mean from there on. If no run is finished, all
+        results are returned.
 
         Raises:
             NothingToDrawError: if no round was evaluated.
@@ -59,7 +59,7 @@ class Tables:
         return self.runs[self.runs["status"] == "failed"]
 
 
-def named(results: pd.DataFrame) -> pd.DataFrame:
+def apply_labels(results: pd.DataFrame) -> pd.DataFrame:
     """Return results in which runs with a label are known by it instead of by their codec.
 
     Adapter and algorithm, which the label stands for, then no longer tell settings apart. Where
@@ -76,7 +76,7 @@ def named(results: pd.DataFrame) -> pd.DataFrame:
     return known
 
 
-def as_dict(value: Any) -> dict[str, Any]:
+def read_mapping(value: Any) -> dict[str, Any]:
     """Return a mapping, or a JSON text of one, as a dict; anything else is empty."""
     if isinstance(value, Mapping):
         return dict(value)
@@ -89,12 +89,12 @@ def as_dict(value: Any) -> dict[str, Any]:
     return {}
 
 
-def flatten(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten_keys(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return nested mappings as dotted keys; lists become text, so that all values hash."""
     flat: dict[str, Any] = {}
     for key, item in value.items():
         if isinstance(item, Mapping):
-            flat.update(flatten(item, f"{prefix}{key}."))
+            flat.update(flatten_keys(item, f"{prefix}{key}."))
         else:
             flat[f"{prefix}{key}"] = item if isinstance(item, str | int | float) else str(item)
     return flat

@@ -9,13 +9,13 @@ import pandas as pd
 
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.style import format_bytes
-from fedbytes.plots.tables.comparison import METRICS, Metric, Setting, Study, study
-from fedbytes.plots.tables.paired_differences import differences
+from fedbytes.plots.tables.comparison import METRICS, Comparison, Metric, Setting, compare_codecs
+from fedbytes.plots.tables.paired_differences import compare_with_baseline
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import Tables
-from fedbytes.plots.tables.target_bytes import reach, resolve
+from fedbytes.plots.tables.target_bytes import measure_target_bytes, resolve_target
 
-PHASES = ("train", "evaluate", "encode", "decode", "aggregate", "other")
+_PHASES = ("train", "evaluate", "encode", "decode", "aggregate", "other")
 
 
 def summary(
@@ -39,26 +39,28 @@ def summary(
         seconds: mean of a run, set-up left out.
         overhead: share of those seconds outside local training and evaluation.
 
-    What cannot be known is NaN: intervals of one seed, ratios without a baseline.
+    Unknown values are NaN: intervals of one seed, ratios without a baseline.
 
     Raises:
         NothingToDrawError: if no run has the metric.
     """
-    chosen = study(tables, metric, baseline)
+    comparison = compare_codecs(tables, metric, baseline)
     spent = _seconds(tables.runs)
-    rows = [row for setting in chosen.settings for row in _rows(chosen, setting, target, spent)]
+    rows = [
+        row for setting in comparison.settings for row in _rows(comparison, setting, target, spent)
+    ]
     return pd.DataFrame(rows)
 
 
 def _rows(
-    chosen: Study, setting: Setting, target: Target, spent: pd.DataFrame
+    comparison: Comparison, setting: Setting, target: Target, spent: pd.DataFrame
 ) -> list[dict[str, Any]]:
-    goal = resolve(chosen, setting, target)[0]
-    gaps = {found.codec: found.metric for found in differences(chosen, setting, goal)}
-    final = chosen.final(setting).join(spent, on="run")
-    begun = chosen.initial(setting).set_index("run")["value"]
+    goal = resolve_target(comparison, setting, target)[0]
+    gaps = {found.codec: found.metric for found in compare_with_baseline(comparison, setting, goal)}
+    final = comparison.final(setting).join(spent, on="run")
+    begun = comparison.initial(setting).set_index("run")["value"]
     rows = []
-    for item in reach(chosen, setting, goal):
+    for item in measure_target_bytes(comparison, setting, goal):
         own = final[final["codec"] == item.codec]
         value = t_interval(own["value"])
         gap = gaps.get(item.codec)
@@ -70,7 +72,7 @@ def _rows(
                 "heterogeneity": setting.heterogeneity,
                 "codec": item.codec,
                 "seeds": item.seeds,
-                "metric": chosen.metric.name,
+                "metric": comparison.metric.name,
                 "value": value.mean,
                 "value_half": value.half,
                 "difference": gap.mean if gap else nan,
@@ -97,7 +99,7 @@ def _seconds(runs: pd.DataFrame) -> pd.DataFrame:
     if "run" not in runs:
         return pd.DataFrame({"run_seconds": [], "run_overhead": []})
     phases = pd.DataFrame(
-        {phase: pd.to_numeric(runs.get(f"seconds_{phase}", nan), "coerce") for phase in PHASES},
+        {phase: pd.to_numeric(runs.get(f"seconds_{phase}", nan), "coerce") for phase in _PHASES},
         index=runs.index,
     )
     total = phases.sum(axis=1, min_count=1)

@@ -7,15 +7,15 @@ from math import isfinite, nan
 import pandas as pd
 
 from fedbytes.experiments.config.target import RELATIVE, Target
-from fedbytes.plots.tables.comparison import Setting, Study
-from fedbytes.plots.tables.statistics import Interval, geometric_interval, paired
+from fedbytes.plots.tables.comparison import Comparison, Setting
+from fedbytes.plots.tables.statistics import Interval, geometric_interval, pair_by_seed
 
 FRACTION = 0.98
 
 
 @dataclass(frozen=True)
-class Reach:
-    """How one codec reaches the target in one setting.
+class TargetBytes:
+    """The bytes that one codec needs to reach the target in one setting.
 
     Attributes:
         bytes: cumulative bytes at the first evaluated round at or past the target, geometric
@@ -23,7 +23,7 @@ class Reach:
         ratio: the baseline's bytes over this codec's, paired by seed, geometric mean; above 1 is
             a saving.
         reached, seeds: how many runs reach the target, of how many.
-        spent: what the runs sent in all, mean; the least that a run which fails to reach it costs.
+        spent: mean bytes of a whole run; a lower bound for runs that do not reach the target.
     """
 
     codec: str
@@ -34,40 +34,42 @@ class Reach:
     spent: float
 
 
-def resolve(study: Study, setting: Setting, target: Target) -> tuple[float, str]:
-    """Return the value that `target` stands for in a setting, and words that say what it is.
+def resolve_target(comparison: Comparison, setting: Setting, target: Target) -> tuple[float, str]:
+    """Return the value of `target` in a setting, and where it comes from in words.
 
     By default it is 98 % of the baseline's final mean; for a metric that falls, such as
     perplexity, the final mean over 0.98. Without a baseline it is taken from the best codec.
     """
     if isinstance(target, int | float):
         return float(target), "given"
-    source, value = _final_mean(study, setting)
+    source, value = _final_mean(comparison, setting)
     if target is not None:
         found = RELATIVE.fullmatch(target)
         if found is None:
             raise ValueError(f"target {target!r} is not what parse_target returns")
         sign, size = found.groups()
-        scale = study.metric.scale
+        scale = comparison.metric.scale
         words = f"{source}'s final mean {sign.replace('-', '−')} {float(size) * scale:g}"
         return value + float(sign + size), words
-    if study.metric.rises:
+    if comparison.metric.rises:
         return value * FRACTION, f"98 % of {source}'s final mean"
     return value / FRACTION, f"{source}'s final mean / 0.98"
 
 
-def _final_mean(study: Study, setting: Setting) -> tuple[str, float]:
+def _final_mean(comparison: Comparison, setting: Setting) -> tuple[str, float]:
     """Return the baseline, or the best codec where there is none, and its final mean."""
-    means = study.final(setting).groupby("codec")["value"].mean()
+    means = comparison.final(setting).groupby("codec")["value"].mean()
     final = {str(codec): float(value) for codec, value in means.items()}
-    source = study.baseline
+    source = comparison.baseline
     if source is None or not isfinite(final.get(source, nan)):
         finite = {codec: value for codec, value in final.items() if isfinite(value)} or final
-        source = (max if study.metric.rises else min)(finite, key=finite.__getitem__)
+        source = (max if comparison.metric.rises else min)(finite, key=finite.__getitem__)
     return source, final[source]
 
 
-def bytes_to_target(study: Study, setting: Setting, codec: str, target: float) -> dict[int, float]:
+def find_bytes_to_target(
+    comparison: Comparison, setting: Setting, codec: str, target: float
+) -> dict[int, float]:
     """Return cumulative bytes at the first evaluated round past the target; NaN if never.
 
     The state before the first round is left out: nothing was sent for it.
@@ -76,26 +78,28 @@ def bytes_to_target(study: Study, setting: Setting, codec: str, target: float) -
     rows = rows.sort_values("round")
     found = {}
     for seed, run in rows.groupby("seed"):
-        values = run[study.metric.name]
-        past = run[values >= target] if study.metric.rises else run[values <= target]
+        values = run[comparison.metric.name]
+        past = run[values >= target] if comparison.metric.rises else run[values <= target]
         found[int(str(seed))] = nan if past.empty else float(past["total_bytes"].iloc[0])
     return found
 
 
-def reach(study: Study, setting: Setting, target: float) -> list[Reach]:
-    """Return how each codec of a setting reaches the target, in the study's order."""
-    spent = study.final(setting).groupby("codec")["total_bytes"].mean()
-    codecs = study.present(setting)
-    needed = {codec: bytes_to_target(study, setting, codec, target) for codec in codecs}
-    reference = needed.get(study.baseline or "", {})
+def measure_target_bytes(
+    comparison: Comparison, setting: Setting, target: float
+) -> list[TargetBytes]:
+    """Return how each codec of a setting reaches the target, in the order of the comparison."""
+    spent = comparison.final(setting).groupby("codec")["total_bytes"].mean()
+    codecs = comparison.present(setting)
+    needed = {codec: find_bytes_to_target(comparison, setting, codec, target) for codec in codecs}
+    reference = needed.get(comparison.baseline or "", {})
     return [_reach(codec, needed[codec], reference, spent) for codec in codecs]
 
 
 def _reach(
     codec: str, needed: Mapping[int, float], reference: Mapping[int, float], spent: pd.Series
-) -> Reach:
-    pairs = paired(dict(needed), dict(reference))
-    return Reach(
+) -> TargetBytes:
+    pairs = pair_by_seed(dict(needed), dict(reference))
+    return TargetBytes(
         codec=codec,
         bytes=geometric_interval(needed.values()),
         ratio=geometric_interval(base / own for _, own, base in pairs),

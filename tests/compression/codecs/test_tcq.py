@@ -9,7 +9,7 @@ import torch
 
 from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.codec import DIGEST_BYTES, seal
-from fedbytes.compression.codecs.tcq.loops.trellis_loops import CAP
+from fedbytes.compression.codecs.tcq.loops.trellis_loops import LEVEL_CAP
 from fedbytes.compression.codecs.tcq.search import TRELLISES, search_path, trellis_lanes
 from fedbytes.compression.numerics.kernels import numpy_only
 from fedbytes.compression.testing.sample_vectors import draw_vector
@@ -76,7 +76,7 @@ def test_unbiased_keeps_the_mean_of_faint_parts(name: str) -> None:
 def test_the_search_finds_the_path_of_least_cost(states: int) -> None:
     trellis, generator = TRELLISES[states], np.random.default_rng(states)
     offsets = np.array([[0, 0.1, 0.05, 0], [0, 0.2, 0, -0.1]], np.float32)
-    rates = np.tile(np.arange(CAP + 1, dtype=np.float32) / 4, (2, 1))
+    rates = np.tile(np.arange(LEVEL_CAP + 1, dtype=np.float32) / 4, (2, 1))
     x = 2 * generator.standard_normal(6, np.float32)
     path = search_path(x, 1.0, trellis, offsets, rates)
 

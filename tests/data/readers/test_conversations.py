@@ -75,7 +75,7 @@ def test_conversations_have_digests_of_their_own(home):
 
 def test_a_template_is_needed_and_must_work(home):
     tokenizer = byte_tokenizer()
-    with pytest.raises(ValueError, match=r"no chat template: give task.template, one of plain"):
+    with pytest.raises(ValueError, match=r"no chat template: set task.template to one of plain"):
         pick_template(None, tokenizer)
     with pytest.raises(ValueError, match="unknown template 'alpacca'; did you mean 'alpaca'"):
         pick_template("alpacca", tokenizer)
@@ -84,7 +84,7 @@ def test_a_template_is_needed_and_must_work(home):
     with pytest.raises(ValueError, match=r"the chat template fails: .*end of template"):
         render_chat(TURNS, "{% for m in messages %}", tokenizer)
     last = "{{ messages[-1]['content'] }}"
-    with pytest.raises(ValueError, match="writes a prompt differently once it is answered"):
+    with pytest.raises(ValueError, match="renders a prompt differently once it is answered"):
         render_chat(TURNS, last, tokenizer)
 
 
@@ -133,18 +133,18 @@ def test_a_data_set_of_the_hub_library(tmp_path):
 
 
 def test_bad_input(tmp_path):
-    with pytest.raises(ValueError, match="needs path, a file, or hub_id, and not both"):
+    with pytest.raises(ValueError, match="requires either path, a file, or hub_id"):
         make_task("instruct")
-    with pytest.raises(ValueError, match="task 'instruct' is causal-lm, got kind classification"):
+    with pytest.raises(ValueError, match="task 'instruct' requires kind: causal-lm"):
         make_task("instruct", path="x.csv", kind="classification")
-    with pytest.raises(ValueError, match="pack is for plain text"):
+    with pytest.raises(ValueError, match="pack requires plain text"):
         make_task("instruct", path="x.csv", pack=True)
     with pytest.raises(ValueError, match="max_new_tokens must be at least 1"):
         make_task("news-instruct", max_new_tokens=0)
     with pytest.raises(ValueError, match=r"x has no conversations: .* \(columns: text\)"):
         chat_split(pd.DataFrame({"text": ["a"]}), "x")
     robot = pd.DataFrame({"messages": [[{"role": "robot", "content": "a"}]]})
-    with pytest.raises(ValueError, match="x, row 0: a message needs a role of system, user, assis"):
+    with pytest.raises(ValueError, match="x, row 0: a message requires a role of system"):
         chat_split(robot, "x")
 
 

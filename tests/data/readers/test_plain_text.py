@@ -46,16 +46,16 @@ def test_one_file_of_its_own_for_testing(books, tmp_path):
 
 
 def test_bad_input(tmp_path):
-    with pytest.raises(ValueError, match="task 'text' needs path"):
+    with pytest.raises(ValueError, match="task 'text' requires path"):
         make_task("text")
     with pytest.raises(ValueError, match=r"there is no file .*nothing\.txt"):
         make_task("text", path=str(tmp_path / "nothing.txt")).load()
     with pytest.raises(ValueError, match="documents must be one of file, paragraph, lines"):
         make_task("text", path="x", documents="page")
-    with pytest.raises(ValueError, match="kind must be causal-lm"):
+    with pytest.raises(ValueError, match="requires kind: causal-lm"):
         make_task("text", path="x", kind="classification")
     (tmp_path / "one.txt").write_text("only one")
-    with pytest.raises(ValueError, match="1 documents, none to hold out for testing: give test_p"):
+    with pytest.raises(ValueError, match="1 documents, none to hold out for testing: set test_p"):
         make_task("text", path=str(tmp_path / "one.txt")).load()
     (tmp_path / "bad.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ValueError, match=r"bad\.txt is not UTF-8 text"):

@@ -77,7 +77,7 @@ def test_a_task_that_is_not_packed_is_left_alone(home):
 
 
 def test_packing_is_for_language_modelling():
-    with pytest.raises(ValueError, match="pack is for kind causal-lm, got kind classification"):
+    with pytest.raises(ValueError, match="pack requires kind: causal-lm"):
         make_task("reuters-r8", pack=True)
     assert make_task({"name": "reuters-r8", "kind": "causal-lm", "pack": True}).pack
 

@@ -7,7 +7,7 @@ import pytest
 
 from fedbytes.experiments import load_results, make_config, run
 from fedbytes.plots.output.report import write_report
-from fedbytes.plots.tables.comparison import study
+from fedbytes.plots.tables.comparison import compare_codecs
 from fedbytes.plots.tables.read_store import read_tables
 
 ANSWERS = {"sums": "two", "talk": "yes"}
@@ -60,7 +60,7 @@ def test_clients_differ_by_category_and_metrics_reach_the_store(store: Path):
 
 def test_comparison_and_report_take_the_new_metrics(store: Path, tmp_path: Path):
     tables = read_tables(store)
-    found = study(tables, "exact_match")
+    found = compare_codecs(tables, "exact_match")
     assert found.metric.label == "Exact answers (%)"
     assert len(found.codecs) == 2
     report = write_report(tables, tmp_path / "report.html", title="instruct")

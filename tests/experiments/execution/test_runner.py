@@ -64,7 +64,7 @@ def test_a_target_is_found_and_written_down(settings, tmp_path):
     found = json.loads((folder.path / "provenance.json").read_text())["found"]
     assert found["nmi"] == pytest.approx(0.3, abs=0.05)
     saved = Partition.load(folder.path / "partition.npz")
-    assert saved.found == found
+    assert saved.solved == found
     assert load_results(tmp_path).alpha.tolist() == [found["alpha"]]
     again = {"name": "file", "path": str(folder.path / "partition.npz"), "num_clients": 4}
     second = make_config(settings | {"partition": again, "rounds": 1, "clients_per_round": 1})

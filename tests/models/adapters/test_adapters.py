@@ -73,7 +73,7 @@ def test_lora_layers_and_rank_say_what_is_trained(colours):
         ({"alpha": -1.0}, "alpha must be above 0"),
         ({"layers": 9}, "layers=9, but the model has 3"),
         ({"layers": (1, 7)}, "but the model has layers 0 to 2"),
-        ({"layers": "some"}, "layers must be all, a number or places"),
+        ({"layers": "some"}, "layers must be all, a number or a list of indices"),
         ({"layers": 0}, "layers must be at least 1"),
         ({"targets": ("qurey",)}, "'qurey' matches no linear layer; did you mean 'query'"),
         ({"rnak": 2}, "no field 'rnak'; did you mean 'rank'"),
@@ -121,10 +121,13 @@ def test_runs_from_before_the_new_fields_keep_their_ids():
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        ("bitfit", "a llama model has none there; ia3 trains about as few values"),
+        ("bitfit", "which a llama model lacks there: use ia3"),
         ({"name": "vera", "rank": 0}, "rank must be at least 1, got 0"),
         ({"name": "vera", "d_initial": 0}, "d_initial must not be 0"),
-        ({"name": "lora_xs", "rank": 17}, "rank=17 is more than layer .*v_proj has, 16"),
+        (
+            {"name": "lora_xs", "rank": 17},
+            "rank=17 exceeds the rank of layer .*v_proj: set adapter.rank to at most 16",
+        ),
         (
             {"name": "ia3", "targets": ["k_prj"]},
             "'k_prj' matches no linear layer; did you mean 'k_",
@@ -136,12 +139,18 @@ def test_runs_from_before_the_new_fields_keep_their_ids():
         ({"name": "peft", "method": "XLORA"}, "XLORA does not fit: it mixes adapters"),
         ({"name": "peft", "method": "LOHA", "options": {"rr": 1}}, "LOHA has no option 'rr'"),
         ({"name": "peft", "method": "LOHA", "options": 3}, "options must be a mapping"),
-        ({"name": "peft", "method": "LOHA", "options": {"target_modules": ["q"]}}, "by targets"),
-        ({"name": "peft", "method": "LOHA", "options": {"module_dropout": 0.1}}, "off everywhere"),
+        (
+            {"name": "peft", "method": "LOHA", "options": {"target_modules": ["q"]}},
+            "with targets, not in options",
+        ),
+        (
+            {"name": "peft", "method": "LOHA", "options": {"module_dropout": 0.1}},
+            "dropout is not supported",
+        ),
         ({"name": "peft", "method": "C3A"}, "peft C3A: The block size should be a factor"),
         (
             {"name": "peft", "method": "LORA", "options": {"init_lora_weights": "pissa"}},
-            "peft LORA with these options rewrites the base",
+            "peft LORA with these options rewrites the shared base",
         ),
     ],
     ids=str,
@@ -198,7 +207,7 @@ def test_lora_xs_lies_between_the_first_singular_vectors(colours):
 
 
 def test_head_alone_cannot_train_a_language_model(colour_texts):
-    with pytest.raises(ValueError, match="adapter 'head' trains nothing of a causal-lm task"):
+    with pytest.raises(ValueError, match="adapter 'head' trains no parameter of a causal-lm task"):
         build_model("tiny-llama", "head", colour_texts)
 
 

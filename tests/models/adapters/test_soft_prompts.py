@@ -76,7 +76,7 @@ def test_an_lstm_goes_with_products_in_bfloat16(base, colours):
 
 
 def test_layers_of_an_lstm_that_is_not_there_are_refused():
-    with pytest.raises(ValueError, match="encoder_layers=3 is of an LSTM: set encoder=lstm"):
+    with pytest.raises(ValueError, match="encoder_layers=3 requires encoder=lstm"):
         make_adapter("p_tuning", encoder_layers=3)
 
 
@@ -210,8 +210,8 @@ def test_noise_is_as_large_as_words(base, colours):
     ("fields", "message"),
     [
         ({"length": 0}, "length must be at least 1, got 0"),
-        ({"init": "text"}, "init is text, but there is none"),
-        ({"init": "random", "text": "a"}, "init is random, but text 'a' is given"),
+        ({"init": "text"}, "init=text requires text"),
+        ({"init": "random", "text": "a"}, "init=random cannot be combined with text='a'"),
         ({"init": "words"}, "init must be one of vocab, text, random, got 'words'"),
         ({"num_virtual_tokens": 3}, "has no field 'num_virtual_tokens'"),
         ({"ids": [1, 260]}, "ids must be from 0 to 259"),

@@ -86,7 +86,7 @@ def test_model_spec_refuses_misspelt_fields():
     assert make_model_spec("minilm") == make_model_spec({"name": "minilm"})
     with pytest.raises(ValueError, match="no field 'devcie'; did you mean 'device'"):
         make_model_spec({"name": "minilm", "devcie": "cpu"})
-    with pytest.raises(ValueError, match="model needs name"):
+    with pytest.raises(ValueError, match="model requires name"):
         make_model_spec({})
     with pytest.raises(ValueError, match="a model is a name or"):
         make_model_spec(3)

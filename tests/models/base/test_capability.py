@@ -119,6 +119,6 @@ def test_a_precision_that_is_not_computed_on_a_device_is_refused():
     assert can_multiply(CPU, torch.float32)
     meta = torch.device("meta")  # which autocast does not know
     assert not can_multiply(meta, torch.bfloat16)
-    with pytest.raises(ValueError, match="precision bfloat16 is not computed on meta here: take"):
+    with pytest.raises(ValueError, match="precision=bfloat16 cannot be computed on meta here: set"):
         pick_precision("bfloat16", meta)
     assert pick_precision("auto", meta) == torch.float32

@@ -64,7 +64,7 @@ def test_auto_fills_memory_and_puts_the_rest_on_disk(tmp_path):
     assert 0 < file.stat().st_size < 2 * room
     for name, parameter in model.named_parameters():
         assert torch.equal(parameter, before[name])
-    with pytest.raises(ValueError, match="say where with offload_folder"):
+    with pytest.raises(ValueError, match="set offload_folder"):
         offload_weights(model, Offload("auto"), "digest", {"cpu": room})
 
 

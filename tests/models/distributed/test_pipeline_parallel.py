@@ -133,7 +133,7 @@ def test_arguments_that_are_cut_by_mistake_are_found(one_process, colours, monke
     monkeypatch.setattr(
         pipeline_parallel, "select_rows", lambda rows, value, whole: right(rows, value, whole + 1)
     )
-    with pytest.raises(ValueError, match="of parts of a batch: set microbatches=1"):
+    with pytest.raises(ValueError, match="for parts of a batch: set microbatches=1"):
         build_model(one_process, LORA, colours)
     build_model(one_process | {"microbatches": 1}, LORA, colours)
 
@@ -142,7 +142,7 @@ def test_models_and_adapters_that_do_not_fit_are_refused(one_process, colours, t
     with pytest.raises(ValueError, match=r"prefix_tuning, .*: use prompt_tuning"):
         build_model(one_process, "prefix_tuning", colours)
     model = build_model(one_process, "lora", colours)
-    with pytest.raises(ValueError, match="needs all base weights"):
+    with pytest.raises(ValueError, match="requires all base weights"):
         model.lora.base_weights()
     bloom = transformers.BloomConfig(
         vocab_size=260, hidden_size=32, n_layer=3, n_head=4, pad_token_id=0
@@ -150,7 +150,7 @@ def test_models_and_adapters_that_do_not_fit_are_refused(one_process, colours, t
     with torch.random.fork_rng():
         transformers.AutoModel.from_config(bloom).save_pretrained(tmp_path)
     byte_tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(ValueError, match="BloomModel hand on more than their states: leave it"):
+    with pytest.raises(ValueError, match="BloomModel pass on more than their states: remove it"):
         build_model(one_process | {"name": str(tmp_path)}, LORA, colours)
 
 
@@ -160,7 +160,7 @@ def test_answers_are_not_generated(one_process, colour_texts):
         build_model(one_process | {"name": "tiny-llama"}, LORA, asked)
     model = build_model(one_process | {"name": "tiny-llama"}, LORA, colour_texts)
     tokens = torch.arange(4, 10)[None]
-    with pytest.raises(ValueError, match="keeps no cache: generate with use_cache=False"):
+    with pytest.raises(ValueError, match="has no key/value cache: set use_cache=False"):
         model.network.backbone.generate(input_ids=tokens, max_new_tokens=2, use_cache=True)
     found = model.network.backbone.generate(input_ids=tokens, max_new_tokens=2, use_cache=False)
     assert found.shape[1] > tokens.shape[1]
@@ -185,7 +185,9 @@ def test_fields_that_do_not_go_together_are_one_line_errors(fields, message):
 
 def test_what_is_needed_is_said(colours, monkeypatch):
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    with pytest.raises(ValueError, match="pipeline_parallel needs several processes: start with"):
+    with pytest.raises(
+        ValueError, match="pipeline_parallel requires several processes: start with"
+    ):
         build_model({"name": "tiny-bert", "pipeline_parallel": True}, "lora", colours)
     with pytest.raises(ValueError, match="microbatches=2 requires pipeline_parallel: true"):
         make_model_spec({"name": "minilm", "microbatches": 2})

@@ -99,13 +99,13 @@ def test_words_that_cannot_work_are_refused(colours, colour_texts):
     tokenizer = load_tokenizer("tiny-llama")[0]
     with pytest.raises(ValueError, match=r"'red' and 'rose' begin .* model\.words"):
         encode_words(tokenizer, "?", ["red", "rose", "blue"])
-    with pytest.raises(ValueError, match="are 2 for 3 classes"):
+    with pytest.raises(ValueError, match="has 2 words for 3 classes"):
         parse_words("a,b", ["x", "y", "z"])
     with pytest.raises(ValueError, match="words and question require head: words"):
         make_model_spec({"name": "tiny-llama", "words": "a,b"})
-    with pytest.raises(ValueError, match="head=words is for classification"):
+    with pytest.raises(ValueError, match="head=words requires a classification task"):
         build_model(WORDS, PROMPT, colour_texts)
-    with pytest.raises(ValueError, match="trains nothing with"):
+    with pytest.raises(ValueError, match="trains no parameter with"):
         build_model(WORDS, "head", colours)
     assert model_spec(make_model_spec("tiny-llama")).keys() == {
         "name",

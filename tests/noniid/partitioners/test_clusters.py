@@ -39,14 +39,14 @@ def test_texts_of_a_topic_lie_together(texts, topics):
 
 
 def test_clusters_find_topics(texts, topics):
-    codes = make_partitioner("clusters", num_clusters=3).clusters(texts)
+    codes = make_partitioner("clusters", num_clusters=3).make_column(texts)
     assert agree(codes, topics) > 0.95
     assert np.all(np.diff(np.bincount(codes)) <= 0)  # the largest first
 
 
 def test_then_decides_the_split(texts):
     clusters = make_partitioner("clusters", num_clusters=3)
-    codes = clusters.clusters(texts)
+    codes = clusters.make_column(texts)
     for then in ({"name": "iid"}, {"name": "dirichlet", "alpha": 0.05}):
         both = make_partitioner("clusters", num_clusters=3, then=then)
         assert both(texts, 5, seed=2) == make_partitioner(then)(codes, 5, seed=2)
@@ -65,8 +65,8 @@ def test_embeddings_stand_in_for_texts(topics):
     centres = {topic: rng.normal(size=16) for topic in WORDS}
     points = np.array([centres[topic] + 0.05 * rng.normal(size=16) for topic in topics])
     split = make_partitioner("clusters", num_clusters=3, features="minilm")
-    assert agree(split.clusters(points.astype(np.float32)), topics) == pytest.approx(1.0)
-    with pytest.raises(ValueError, match="'minilm' needs the texts' embeddings"):
+    assert agree(split.make_column(points.astype(np.float32)), topics) == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="clusters requires the texts' embeddings"):
         split(list(topics), 5)
     points[7, 3] = np.nan
     with pytest.raises(ValueError, match="1 of 300 points are not finite, first 7"):
@@ -74,9 +74,9 @@ def test_embeddings_stand_in_for_texts(topics):
 
 
 def test_fewer_distinct_texts_than_clusters():
-    codes = make_partitioner("clusters", num_clusters=10).clusters(["a b", "a b", "c d", "c d"])
+    codes = make_partitioner("clusters", num_clusters=10).make_column(["a b", "a b", "c d", "c d"])
     assert codes[0] == codes[1] != codes[2] == codes[3]
-    assert set(make_partitioner("clusters").clusters(["", "", ""])) == {0}
+    assert set(make_partitioner("clusters").make_column(["", "", ""])) == {0}
 
 
 def test_k_means_is_as_good_as_its_best_start():

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from fedbytes.noniid import make_partitioner, partitioner_spec
-from fedbytes.noniid.allocation.largest_remainder import largest_remainder, share_out
+from fedbytes.noniid.allocation.largest_remainder import largest_remainder, share_by_surplus
 
 
 def labels(size: int, classes: int) -> np.ndarray:
@@ -130,7 +130,7 @@ def test_equal_remainders_are_drawn():
 def test_share_out_never_takes_more_than_there_is(surplus, part):
     have = np.array(surplus)
     total = int(have.sum() * part)
-    given_up = share_out(have, total)
+    given_up = share_by_surplus(have, total)
     assert given_up.sum() == total
     assert (given_up >= 0).all()
     assert (given_up <= have).all()

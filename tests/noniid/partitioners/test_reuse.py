@@ -25,9 +25,9 @@ def test_target_is_reached_and_what_it_found_makes_the_same_split(spec, field):
     y = labels(5000, 10)
     aimed = make_partitioner(spec, target={"nmi": 0.4})
     split = aimed(y, 20, seed=3)
-    assert split.found["nmi"] == pytest.approx(0.4, abs=0.01)
-    assert split.metrics(y)["nmi"] == pytest.approx(split.found["nmi"])
-    plain = {**partitioner_spec(aimed), "target": None, field: split.found[field]}
+    assert split.solved["nmi"] == pytest.approx(0.4, abs=0.01)
+    assert split.metrics(y)["nmi"] == pytest.approx(split.solved["nmi"])
+    plain = {**partitioner_spec(aimed), "target": None, field: split.solved[field]}
     assert make_partitioner(plain)(y, 20, seed=3) == split
 
 
@@ -45,7 +45,7 @@ def test_target_survives_a_file(tmp_path):
     y = labels(1000, 5)
     split = make_partitioner("dirichlet", target={"nmi": 0.3})(y, 8)
     split.save(tmp_path / "p.npz")
-    assert Partition.load(tmp_path / "p.npz").found == split.found
+    assert Partition.load(tmp_path / "p.npz").solved == split.solved
 
 
 @pytest.mark.parametrize("name", ["dirichlet", "classes", "dirichlet_client", "natural"])
@@ -98,8 +98,8 @@ def test_what_inner_partitioners_found_is_passed_up():
     y = np.random.default_rng(0).integers(8, size=3000)
     aimed = {"name": "dirichlet", "target": {"nmi": 0.4}}
     both = make_partitioner("compose", mixes=aimed, sizes="quantity")(y, 10, seed=3)
-    assert both.found.keys() == {"mixes.alpha", "mixes.nmi"}
-    assert both.found["mixes.nmi"] == pytest.approx(0.4, abs=0.03)
+    assert both.solved.keys() == {"mixes.alpha", "mixes.nmi"}
+    assert both.solved["mixes.nmi"] == pytest.approx(0.4, abs=0.03)
     mixed = make_partitioner("mixture", then=aimed, iid_share=0.5)(y, 10, seed=3)
-    assert mixed.found["then.nmi"] == pytest.approx(0.4, abs=0.03)
+    assert mixed.solved["then.nmi"] == pytest.approx(0.4, abs=0.03)
     assert mixed.metrics(y)["nmi"] < 0.3  # of the rest alone is what `then` found

@@ -4,10 +4,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fedbytes.plots.codec_survey.db_above_shannon import draw_gaps
-from fedbytes.plots.codec_survey.mean_error import draw_means
-from fedbytes.plots.codec_survey.rate_distortion import draw_rates
-from fedbytes.plots.codec_survey.shannon_bounds import ecsq, shannon
+from fedbytes.plots.codec_survey.db_above_shannon import draw_db_above_shannon
+from fedbytes.plots.codec_survey.mean_error import draw_mean_error
+from fedbytes.plots.codec_survey.rate_distortion import draw_rate_distortion
+from fedbytes.plots.codec_survey.shannon_bounds import ecsq_curve, shannon_bound
 from fedbytes.plots.codec_survey.survey_files import read_survey, write_survey
 
 # Rate in bits, NMSE of the entropy-coded uniform scalar quantiser (Gish and Pierce 1968).
@@ -19,20 +19,20 @@ KNOWN = {
 
 @pytest.mark.parametrize("distribution", KNOWN)
 def test_the_scalar_quantisers_curve(distribution: str) -> None:
-    curve = ecsq(distribution)
+    curve = ecsq_curve(distribution)
     for rate, nmse in KNOWN[distribution].items():
         found = np.exp(np.interp(rate, curve.rate, np.log(curve.nmse)))
         assert found == pytest.approx(nmse, rel=0.015)
 
 
 def test_shannons_bound_is_below_it_by_a_quarter_bit_at_high_rate() -> None:
-    assert shannon("gauss", np.array([1.0, 2.0])) == pytest.approx([0.25, 0.0625])
+    assert shannon_bound("gauss", np.array([1.0, 2.0])) == pytest.approx([0.25, 0.0625])
     for distribution in KNOWN:
-        curve = ecsq(distribution)
+        curve = ecsq_curve(distribution)
         high = (curve.rate > 3.5) & (curve.rate < 5)
-        gap = 10 * np.log10(curve.nmse[high] / shannon(distribution, curve.rate[high]))
+        gap = 10 * np.log10(curve.nmse[high] / shannon_bound(distribution, curve.rate[high]))
         assert gap == pytest.approx(1.53, abs=0.03)
-        assert (curve.nmse >= shannon(distribution, curve.rate) - 1e-9).all()
+        assert (curve.nmse >= shannon_bound(distribution, curve.rate) - 1e-9).all()
 
 
 def _rows() -> pd.DataFrame:
@@ -79,7 +79,7 @@ def _means() -> pd.DataFrame:
 
 
 def test_each_series_is_a_line_in_each_panel() -> None:
-    figure = draw_rates(_rows())
+    figure = draw_rate_distortion(_rows())
     assert [axis.get_title() for axis in figure.axes] == [
         "Gaussian",
         "Student-t, 3 degrees of freedom",
@@ -93,10 +93,10 @@ def test_each_series_is_a_line_in_each_panel() -> None:
 def test_the_gap_is_measured_from_the_distributions_own_bound() -> None:
     rows = _rows().assign(series="one")
     rows.loc[rows["name"] == "b", "nmse"] = 16.0  # farther than can be shown
-    figure = draw_gaps(rows, "All.")
+    figure = draw_db_above_shannon(rows, "All.")
     for axis, kind in zip(figure.axes, ("gauss", "t3"), strict=True):
         rate = np.array([1.0, 2.0, 4.0])
-        expected = 10 * np.log10(0.5**rate / shannon(kind, rate))
+        expected = 10 * np.log10(0.5**rate / shannon_bound(kind, rate))
         kept = expected <= 12
         assert axis.lines[0].get_ydata() == pytest.approx(expected[kept])
     assert figure.get_supxlabel() == "All. Beyond 12 dB: b."
@@ -104,7 +104,7 @@ def test_the_gap_is_measured_from_the_distributions_own_bound() -> None:
 
 def test_the_mean_is_drawn_for_the_fewest_and_the_most_senders() -> None:
     means = _means().assign(kind="all")
-    axes = draw_means(means).axes
+    axes = draw_mean_error(means).axes
     assert [axis.get_title() for axis in axes] == [
         f"{n} senders, correlation {r:g}" for n in (4, 64) for r in (0, 0.9)
     ]

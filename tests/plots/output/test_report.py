@@ -6,8 +6,9 @@ from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
-from synthetic import build, without
+from synthetic import without
 
+from fedbytes.plots import sample_tables
 from fedbytes.plots.output.report import write_report
 from fedbytes.plots.tables.store_tables import Tables
 
@@ -112,13 +113,13 @@ def test_failures_and_provenance_are_there(page):
 
 
 def test_same_tables_same_bytes(tmp_path):
-    made = build(alphas=(0.1,), seeds=(0,), rounds=2)
+    made = sample_tables(alphas=(0.1,), seeds=(0,), rounds=2)
     one = write_report(made, tmp_path / "one.html").read_bytes()
     assert write_report(made, tmp_path / "two.html").read_bytes() == one
 
 
 def test_without_a_finished_round(tmp_path):
-    small = build(alphas=(0.1,), seeds=(0,), rounds=1, codecs=["fp32"])
+    small = sample_tables(alphas=(0.1,), seeds=(0,), rounds=1, codecs=["fp32"])
     made = without(small, set(small.runs["run"]), error="ValueError: no")
     words = Page(write_report(made, tmp_path / "r.html").read_text()).words
     assert "No evaluated round is stored yet" in words
@@ -128,7 +129,7 @@ def test_without_a_finished_round(tmp_path):
 
 
 def test_odd_provenance(tmp_path):
-    made = build(alphas=(0.1,), seeds=(0, 1), rounds=1, codecs=["fp32"])
+    made = sample_tables(alphas=(0.1,), seeds=(0, 1), rounds=1, codecs=["fp32"])
     made.runs["provenance"] = [{"commit": "a", "gpu": None}, '{"commit": "b"}']
     words = Page(write_report(made, tmp_path / "r.html").read_text()).words
     assert "a (1 of 2 runs); b (1 of 2 runs)" in words

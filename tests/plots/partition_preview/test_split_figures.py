@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-from fedbytes.plots.partition_preview.knob_vs_nmi import draw_strength, strengths
+from fedbytes.plots.partition_preview.knob_vs_nmi import collect_knob_values, draw_knob_vs_nmi
 from fedbytes.plots.partition_preview.split_figures import (
     SplitView,
     draw_bars,
@@ -92,13 +92,13 @@ def test_strengths_find_the_knob():
     ]
     splits += [({"name": "mix", "then": {"name": "x", "part": p}}, 0, p) for p in (0.2, 0.8)]
     splits += [({"name": "iid"}, 0, 0.0)]
-    frame = strengths(splits)
+    frame = collect_knob_values(splits)
     assert dict(zip(frame["scheme"], frame["field"], strict=True)) == {
         "dirichlet": "alpha",
         "mix": "then.part",
     }
     assert len(frame) == 6
-    figure = draw_strength(frame)
+    figure = draw_knob_vs_nmi(frame)
     assert [axis.get_title() for axis in figure.axes] == ["dirichlet", "mix"]
     assert [axis.get_xscale() for axis in figure.axes] == ["log", "linear"]
     mean = figure.axes[0].lines[0]
@@ -108,7 +108,7 @@ def test_strengths_find_the_knob():
 
 def test_one_strength_is_nothing_to_draw(tmp_path):
     with pytest.raises(NothingToDrawError):
-        draw_strength(strengths([({"name": "dirichlet", "alpha": 0.1}, 0, 0.5)]))
+        draw_knob_vs_nmi(collect_knob_values([({"name": "dirichlet", "alpha": 0.1}, 0, 0.5)]))
     paths = draw_splits([view(alpha=0.1)], tmp_path)
     assert {path.stem for path in paths} == {"bars", "bubbles", "distances", "sizes"}
     paths = draw_splits([view(alpha=0.1), view(alpha=1.0), view(alpha=1.0, seed=1)], tmp_path)

@@ -2,14 +2,15 @@
 
 import pandas as pd
 import pytest
-from synthetic import build, by_hand, without
+from synthetic import by_hand, without
 
-from fedbytes.plots.tables.comparison import metrics_in, study
+from fedbytes.plots import sample_tables
+from fedbytes.plots.tables.comparison import compare_codecs, metrics_in
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
 
 def test_settings_codecs_and_baseline(tables):
-    chosen = study(tables)
+    chosen = compare_codecs(tables)
     assert [setting.keys["alpha"] for setting in chosen.settings] == [0.1, 1.0]
     assert chosen.settings[0].title == "dirichlet, α = 0.1, NMI 0.43"
     assert chosen.codecs == ("fp32", "nf4", "ecsq 1.1 bit + EF", "topk 1 % 4 bit + EF")
@@ -18,14 +19,16 @@ def test_settings_codecs_and_baseline(tables):
 
 
 def test_another_baseline(tables):
-    chosen = study(tables, baseline="nf4")
+    chosen = compare_codecs(tables, baseline="nf4")
     assert chosen.baseline == "nf4"
     assert chosen.codecs[0] == "nf4"
-    assert study(tables, baseline="unheard of").baseline is None
+    assert compare_codecs(tables, baseline="unheard of").baseline is None
 
 
 def test_curve_is_the_mean_at_equal_rounds():
-    chosen = study(by_hand({("a", 0): [(10, 0.2), (20, 0.4)], ("a", 1): [(12, 0.4), (24, 0.8)]}))
+    chosen = compare_codecs(
+        by_hand({("a", 0): [(10, 0.2), (20, 0.4)], ("a", 1): [(12, 0.4), (24, 0.8)]})
+    )
     curve = chosen.curve(chosen.settings[0], "a")
     assert curve["bytes"].tolist() == [11.0, 22.0]
     assert curve["mean"].tolist() == pytest.approx([0.3, 0.6])
@@ -33,7 +36,7 @@ def test_curve_is_the_mean_at_equal_rounds():
 
 
 def test_a_round_that_one_seed_lacks_is_no_mean():
-    chosen = study(by_hand({("a", 0): [(10, 0.2), (20, 0.4)], ("a", 1): [(12, 0.4)]}))
+    chosen = compare_codecs(by_hand({("a", 0): [(10, 0.2), (20, 0.4)], ("a", 1): [(12, 0.4)]}))
     assert chosen.curve(chosen.settings[0], "a")["round"].tolist() == [1]
 
 
@@ -41,18 +44,21 @@ def test_unfinished_runs_shift_no_mean(tables):
     runs = tables.runs.copy()
     victim = "reuters-r8-0.1-nf4-1"
     runs.loc[runs["run"] == victim, "status"] = "interrupted"
-    chosen = study(Tables(tables.results, tables.ledger, tables.partitions, runs))
+    chosen = compare_codecs(Tables(tables.results, tables.ledger, tables.partitions, runs))
     assert victim not in set(pd.concat([s.rows for s in chosen.settings])["run"])
 
 
 def test_if_nothing_is_finished_what_there_is_is_shown(tables):
     runs = tables.runs.assign(status="running")
-    chosen = study(Tables(tables.results, tables.ledger, tables.partitions, runs))
+    chosen = compare_codecs(Tables(tables.results, tables.ledger, tables.partitions, runs))
     assert len(chosen.codecs) == 4
 
 
 def test_classification_and_language_modelling_do_not_mix():
-    one, other = build(), build(task="20newsgroups", lm=True, alphas=(0.5,))
+    one, other = (
+        sample_tables(),
+        sample_tables(task="20newsgroups", language_model=True, alphas=(0.5,)),
+    )
     both = Tables(
         *(
             pd.concat([getattr(one, name), getattr(other, name)], ignore_index=True)
@@ -60,13 +66,13 @@ def test_classification_and_language_modelling_do_not_mix():
         )
     )
     assert [metric.name for metric in metrics_in(both)] == ["accuracy", "perplexity"]
-    assert len(study(both, "accuracy").settings) == 2
-    (setting,) = study(both, "perplexity").settings
+    assert len(compare_codecs(both, "accuracy").settings) == 2
+    (setting,) = compare_codecs(both, "perplexity").settings
     assert setting.keys["task"] == "20newsgroups"
 
 
 def test_a_field_that_no_column_shows_makes_settings_of_its_own():
-    one = build(alphas=(0.1,), seeds=(0,))
+    one = sample_tables(alphas=(0.1,), seeds=(0,))
     parts = []
     for rate in (0.001, 0.01):
         runs = one.runs.copy()
@@ -79,7 +85,7 @@ def test_a_field_that_no_column_shows_makes_settings_of_its_own():
             frame["run"] = frame["run"] + f"-{rate}"
         parts.append(frames)
     merged = Tables(*(pd.concat(frames, ignore_index=True) for frames in zip(*parts, strict=True)))
-    titles = [setting.title for setting in study(merged).settings]
+    titles = [setting.title for setting in compare_codecs(merged).settings]
     assert len(titles) == 2
     assert "learning_rate = 0.001" in titles[0]
     assert "learning_rate = 0.01" in titles[1]
@@ -90,20 +96,20 @@ def test_twins_are_refused(tables):
     results = pd.concat([tables.results, twins], ignore_index=True)
     runs = pd.concat([tables.runs, tables.runs.assign(run=tables.runs["run"] + "-copy")])
     with pytest.raises(ValueError, match="same setting, codec"):
-        study(Tables(results, tables.ledger, tables.partitions, runs))
+        compare_codecs(Tables(results, tables.ledger, tables.partitions, runs))
 
 
 def test_nothing_to_draw(tables):
     with pytest.raises(NothingToDrawError, match="run a sweep first"):
-        study(without(tables, set(tables.results["run"])))
+        compare_codecs(without(tables, set(tables.results["run"])))
     with pytest.raises(NothingToDrawError, match="'bleu'"):
-        study(tables, "bleu")
+        compare_codecs(tables, "bleu")
 
 
 def test_schemes_with_fields_of_their_own_are_told_apart():
     from fedbytes.plots.tables.store_tables import Tables
 
-    made = build(alphas=(0.1, 1.0, 2.0), seeds=(0, 1), rounds=1)
+    made = sample_tables(alphas=(0.1, 1.0, 2.0), seeds=(0, 1), rounds=1)
     results, runs = made.results.copy(), made.runs.copy()
     specs = {0.1: ("classes", {"classes": 1}), 1.0: ("classes", {"classes": 2}), 2.0: ("iid", {})}
     for alpha, (name, fields) in specs.items():
@@ -112,7 +118,10 @@ def test_schemes_with_fields_of_their_own_are_told_apart():
         for i in runs.index[runs["run"].isin(results.loc[rows, "run"])]:
             runs.at[i, "config"] = {**runs.at[i, "config"], "partition": {"name": name, **fields}}
     results["alpha"] = float("nan")
-    titles = [s.title for s in study(Tables(results, made.ledger, made.partitions, runs)).settings]
+    titles = [
+        s.title
+        for s in compare_codecs(Tables(results, made.ledger, made.partitions, runs)).settings
+    ]
     assert [title.split(", NMI")[0] for title in titles] == [
         "classes, classes = 1",
         "classes, classes = 2",
@@ -123,7 +132,7 @@ def test_schemes_with_fields_of_their_own_are_told_apart():
 def test_seeds_that_solved_for_alpha_are_one_setting():
     from fedbytes.plots.tables.store_tables import Tables
 
-    made = build(alphas=(0.1,), seeds=(0, 1, 2), rounds=1)
+    made = sample_tables(alphas=(0.1,), seeds=(0, 1, 2), rounds=1)
     results = made.results.copy()
     results["alpha"] += 0.01 * results["seed"]  # what each seed's solution was
     runs = made.runs.assign(
@@ -132,5 +141,5 @@ def test_seeds_that_solved_for_alpha_are_one_setting():
             for c in made.runs["config"]
         ]
     )
-    (setting,) = study(Tables(results, made.ledger, made.partitions, runs)).settings
+    (setting,) = compare_codecs(Tables(results, made.ledger, made.partitions, runs)).settings
     assert setting.rows["seed"].nunique() == 3

@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 
 from fedbytes.experiments.config.run_config import make_config
-from fedbytes.plots.tables.comparison import study
-from fedbytes.plots.tables.store_tables import Tables, named
+from fedbytes.plots.tables.comparison import compare_codecs
+from fedbytes.plots.tables.store_tables import Tables, apply_labels
 
 
 def rows(labels: dict[str, tuple[str, str, str]]) -> pd.DataFrame:
@@ -39,28 +39,28 @@ def rows(labels: dict[str, tuple[str, str, str]]) -> pd.DataFrame:
 def tables(results: pd.DataFrame, baseline: str | None = None) -> Tables:
     runs = pd.DataFrame({"run": results["run"].unique(), "status": "done"})
     runs["config"] = [{"label": run, "adapter": {"name": run}} for run in runs["run"]]
-    return Tables(named(results), pd.DataFrame(), pd.DataFrame(), runs, baseline)
+    return Tables(apply_labels(results), pd.DataFrame(), pd.DataFrame(), runs, baseline)
 
 
 METHODS = {"LoRA": ("lora", "fedavg", "fp32"), "FLoRA": ("lora", "flora", "fp32")}
 
 
 def test_labelled_methods_share_a_setting_and_the_suite_names_the_baseline():
-    found = study(tables(rows(METHODS), "FLoRA"))
+    found = compare_codecs(tables(rows(METHODS), "FLoRA"))
     assert len(found.settings) == 1
     assert found.codecs == ("FLoRA", "LoRA")
     assert found.baseline == "FLoRA"
 
 
 def test_without_labels_adapters_and_algorithms_are_settings():
-    found = study(tables(rows(METHODS).drop(columns="label")))
+    found = compare_codecs(tables(rows(METHODS).drop(columns="label")))
     assert len(found.settings) == 2
     assert found.codecs == ("fp32",)
 
 
 def test_codecs_of_one_label_are_named_after_it():
     both = METHODS | {"LoRA|": ("lora", "fedavg", "ecsq")}
-    assert set(study(tables(rows(both))).codecs) == {"LoRA · fp32", "LoRA · ecsq", "FLoRA"}
+    assert set(compare_codecs(tables(rows(both))).codecs) == {"LoRA · fp32", "LoRA · ecsq", "FLoRA"}
 
 
 def test_a_label_is_no_part_of_a_runs_identity():

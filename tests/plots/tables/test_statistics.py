@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fedbytes.plots.tables.statistics import geometric_interval, paired, t_interval
+from fedbytes.plots.tables.statistics import geometric_interval, pair_by_seed, t_interval
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=10).filter(lambda x: np.std(x) > 1e-6))
@@ -51,7 +51,7 @@ def test_geometric_mean():
 
 
 def test_pairs_are_of_the_same_seed():
-    assert paired({2: 5.0, 0: 1.0, 3: nan}, {0: 10.0, 1: 11.0, 2: 12.0, 3: 13.0}) == [
+    assert pair_by_seed({2: 5.0, 0: 1.0, 3: nan}, {0: 10.0, 1: 11.0, 2: 12.0, 3: 13.0}) == [
         (0, 1.0, 10.0),
         (2, 5.0, 12.0),
     ]

@@ -7,15 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from synthetic import build, by_hand, without
+from synthetic import by_hand, without
 
 from fedbytes import plots
+from fedbytes.plots import sample_tables
 from fedbytes.plots.tables.summary import summary, summary_text, to_csv, to_latex, to_markdown
+from fedbytes.registry import Registry
 
 
 def test_public_names_are_functions_and_classes_even_after_their_modules_are_imported():
     assert plots.__all__ == sorted(plots.__all__, key=lambda name: (name[0].islower(), name))
-    assert all(callable(getattr(plots, name)) for name in plots.__all__)
+    values = [getattr(plots, name) for name in plots.__all__]
+    assert all(callable(value) or isinstance(value, Registry) for value in values)
     with pytest.raises(AttributeError, match="nothing"):
         plots.nothing  # noqa: B018
 
@@ -71,12 +74,12 @@ def test_text(tables):
 
 
 def test_one_seed_says_so_and_has_no_interval():
-    shown = summary_text(summary(build(seeds=(0,), rounds=3)))
+    shown = summary_text(summary(sample_tables(seeds=(0,), rounds=3)))
     assert shown["Final test accuracy (%)"].str.fullmatch(r"[\d.]+ \(n = 1\)").all()
 
 
 def test_without_baseline_its_columns_go():
-    shown = summary_text(summary(build(codecs=["nf4"], rounds=3)))
+    shown = summary_text(summary(sample_tables(codecs=["nf4"], rounds=3)))
     assert "Ratio" not in shown
     assert "To baseline" not in shown
 
@@ -93,7 +96,7 @@ def test_a_failed_run_is_not_averaged(tables):
 
 
 def test_perplexity():
-    frame = summary(build(lm=True, rounds=3, seeds=(0, 1)))
+    frame = summary(sample_tables(language_model=True, rounds=3, seeds=(0, 1)))
     assert set(frame["metric"]) == {"perplexity"}
     assert summary_text(frame)["Target"].str.startswith("≤").all()
 

@@ -8,9 +8,13 @@ from scipy import stats
 from synthetic import by_hand
 
 from fedbytes.experiments.config.target import parse_target
-from fedbytes.plots.figures.differences import differences
-from fedbytes.plots.tables.comparison import study
-from fedbytes.plots.tables.target_bytes import bytes_to_target, reach, resolve
+from fedbytes.plots.figures.differences import compare_with_baseline
+from fedbytes.plots.tables.comparison import compare_codecs
+from fedbytes.plots.tables.target_bytes import (
+    find_bytes_to_target,
+    measure_target_bytes,
+    resolve_target,
+)
 
 RUNS = {
     ("fp32", 0): [(100, 0.5), (200, 0.90), (300, 0.95)],
@@ -23,19 +27,19 @@ RUNS = {
 
 
 def test_first_evaluated_round_past_the_target():
-    chosen = study(by_hand(RUNS))
+    chosen = compare_codecs(by_hand(RUNS))
     setting = chosen.settings[0]
-    assert bytes_to_target(chosen, setting, "fp32", 0.9) == {0: 200.0, 1: 200.0}
+    assert find_bytes_to_target(chosen, setting, "fp32", 0.9) == {0: 200.0, 1: 200.0}
     # Falling below again does not undo it.
-    assert bytes_to_target(chosen, setting, "small", 0.9) == {0: 30.0, 1: 20.0}
-    tiny = bytes_to_target(chosen, setting, "tiny", 0.9)
+    assert find_bytes_to_target(chosen, setting, "small", 0.9) == {0: 30.0, 1: 20.0}
+    tiny = find_bytes_to_target(chosen, setting, "tiny", 0.9)
     assert isnan(tiny[0])
     assert tiny[1] == 3.0
 
 
 def test_ratio_is_paired_by_seed_and_geometric():
-    chosen = study(by_hand(RUNS))
-    fp32, small, tiny = reach(chosen, chosen.settings[0], 0.9)
+    chosen = compare_codecs(by_hand(RUNS))
+    fp32, small, tiny = measure_target_bytes(chosen, chosen.settings[0], 0.9)
     assert (fp32.codec, small.codec, tiny.codec) == ("fp32", "small", "tiny")
     assert fp32.ratio.mean == 1.0
     assert small.bytes.mean == pytest.approx(np.sqrt(30 * 20))
@@ -47,8 +51,8 @@ def test_ratio_is_paired_by_seed_and_geometric():
 
 
 def test_default_target():
-    chosen = study(by_hand(RUNS))
-    value, words = resolve(chosen, chosen.settings[0], None)
+    chosen = compare_codecs(by_hand(RUNS))
+    value, words = resolve_target(chosen, chosen.settings[0], None)
     assert value == pytest.approx(0.98 * (0.95 + 0.96) / 2)
     assert "fp32" in words
 
@@ -58,23 +62,23 @@ def test_perplexity_falls_to_its_target():
         ("fp32", 0): [(100, 30.0), (200, 12.0), (300, 10.0)],
         ("small", 0): [(10, 40.0), (20, 11.0), (30, 10.1)],
     }
-    chosen = study(by_hand(runs, "perplexity"))
+    chosen = compare_codecs(by_hand(runs, "perplexity"))
     setting = chosen.settings[0]
     assert not chosen.metric.rises
-    assert resolve(chosen, setting, None)[0] == pytest.approx(10.0 / 0.98)
-    assert bytes_to_target(chosen, setting, "small", 11.5) == {0: 20.0}
-    assert [item.ratio.mean for item in reach(chosen, setting, 11.5)] == [1.0, 15.0]
+    assert resolve_target(chosen, setting, None)[0] == pytest.approx(10.0 / 0.98)
+    assert find_bytes_to_target(chosen, setting, "small", 11.5) == {0: 20.0}
+    assert [item.ratio.mean for item in measure_target_bytes(chosen, setting, 11.5)] == [1.0, 15.0]
 
 
 def test_without_a_baseline_the_best_codec_sets_the_target():
     runs = {key: points for key, points in RUNS.items() if key[0] != "fp32"}
-    chosen = study(by_hand(runs))
+    chosen = compare_codecs(by_hand(runs))
     assert chosen.baseline is None
-    value, words = resolve(chosen, chosen.settings[0], None)
+    value, words = resolve_target(chosen, chosen.settings[0], None)
     assert value == pytest.approx(0.98 * (0.91 + 0.88) / 2)
     assert "small" in words
-    assert all(item.ratio.n == 0 for item in reach(chosen, chosen.settings[0], 0.9))
-    assert differences(chosen, chosen.settings[0]) == []
+    assert all(item.ratio.n == 0 for item in measure_target_bytes(chosen, chosen.settings[0], 0.9))
+    assert compare_with_baseline(chosen, chosen.settings[0]) == []
 
 
 def test_paired_difference_is_scipys_paired_t_test():
@@ -83,8 +87,8 @@ def test_paired_difference_is_scipys_paired_t_test():
     own = base - 0.01 + rng.normal(0, 0.002, 6)
     runs = {("fp32", s): [(100, base[s])] for s in range(6)}
     runs |= {("small", s): [(10, own[s])] for s in range(6)}
-    chosen = study(by_hand(runs))
-    (found,) = differences(chosen, chosen.settings[0])
+    chosen = compare_codecs(by_hand(runs))
+    (found,) = compare_with_baseline(chosen, chosen.settings[0])
     expected = stats.ttest_rel(own, base).confidence_interval(0.95)
     assert (found.metric.low, found.metric.high) == pytest.approx(tuple(expected))
     assert found.metric.n == 6
@@ -92,22 +96,22 @@ def test_paired_difference_is_scipys_paired_t_test():
 
 def test_only_seeds_that_both_have_are_paired():
     runs = {key: points for key, points in RUNS.items() if key != ("fp32", 1)}
-    chosen = study(by_hand(runs))
-    small = differences(chosen, chosen.settings[0], target=0.9)[0]
+    chosen = compare_codecs(by_hand(runs))
+    small = compare_with_baseline(chosen, chosen.settings[0], target=0.9)[0]
     assert small.metrics == (pytest.approx(0.91 - 0.95),)
     assert small.ratios == (pytest.approx(200 / 30),)
     assert isnan(small.metric.low)
 
 
 def test_a_target_relative_to_the_baseline():
-    chosen = study(by_hand(RUNS))
+    chosen = compare_codecs(by_hand(RUNS))
     setting = chosen.settings[0]
-    mean = resolve(chosen, setting, None)[0] / 0.98
-    value, words = resolve(chosen, setting, "baseline-0.005")
+    mean = resolve_target(chosen, setting, None)[0] / 0.98
+    value, words = resolve_target(chosen, setting, "baseline-0.005")
     assert value == pytest.approx(mean - 0.005)
     assert words == "fp32's final mean − 0.5"
-    assert resolve(chosen, setting, "baseline + 0.01")[0] == pytest.approx(mean + 0.01)
-    assert resolve(chosen, setting, 0.9) == (0.9, "given")
+    assert resolve_target(chosen, setting, "baseline + 0.01")[0] == pytest.approx(mean + 0.01)
+    assert resolve_target(chosen, setting, 0.9) == (0.9, "given")
 
 
 def test_targets_as_they_are_written():

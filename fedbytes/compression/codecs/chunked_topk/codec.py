@@ -33,7 +33,7 @@ class ChunkedTopK(SparseCodec):
     and a place within a chunk has few digits.
 
     Wire: the places, as gaps of the whole vector or as one set's number a chunk of log2 C(chunk, k)
-    bits (`chunks.py`), whichever is shorter; the values (`values.py`).
+    bits (`top_k_per_chunk.py`), whichever is shorter; the values (`log_magnitude.py`).
 
     Biased. Contracts: the largest coordinate is always kept; delta is about k / chunk above 1 bit.
 
@@ -43,6 +43,11 @@ class ChunkedTopK(SparseCodec):
             or k; 1/64 without either.
         k: coordinates kept in each chunk.
         bits: bits a kept value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
+
+    Example:
+        >>> codec = make_codec("chunked_topk", chunk=4, k=1, bits=32)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (14, [3.0, 0.0, 0.0, 0.0, 0.0, 0.0, -2.0, 0.0])
     """
 
     chunk: int = bounded(4096, least=2)

@@ -5,15 +5,15 @@ import numpy.typing as npt
 
 from fedbytes.arrays import Int32s
 from fedbytes.compression.numerics.kernels import kernel
+from fedbytes.compression.sparsifiers.loops import MAGNITUDE
 
-MAGNITUDE = np.int32(0x7FFFFFFF)
 Mask = npt.NDArray[np.bool_]
 
 
 def _mark_largest_numpy(bits: Int32s, k: int, mask: Mask) -> None:
     magnitudes = bits & MAGNITUDE
-    place = bits.shape[1] - k
-    edge = np.partition(magnitudes, place, axis=1)[:, place, None]
+    rank = bits.shape[1] - k
+    edge = np.partition(magnitudes, rank, axis=1)[:, rank, None]
     np.greater_equal(magnitudes, np.maximum(edge, 1), out=mask)
     over = np.flatnonzero(np.count_nonzero(mask, axis=1) > k)
     if over.size:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from fedbytes.arrays import Floats, Indices
-from fedbytes.compression.codecs.chunked_topk.loops import MAGNITUDE, Mask, mark_largest
+from fedbytes.compression.codecs.chunked_topk.loops import Mask, mark_largest
 from fedbytes.compression.codecs.chunked_topk.subset_ranking import (
     rank_bits,
     rank_sets,
@@ -15,6 +15,7 @@ from fedbytes.compression.codecs.chunked_topk.subset_ranking import (
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.index_sets import pack_indices, read_indices
 from fedbytes.compression.coding.reader import Reader, pack_count
+from fedbytes.compression.sparsifiers.loops import MAGNITUDE
 from fedbytes.compression.sparsifiers.top_k import select_top_k
 
 _GAPS, _SETS = range(2)
@@ -67,7 +68,7 @@ class Chunks:
     def read(self, reader: Reader) -> Indices:
         """Return the indices that `pack` wrote; raise a ValueError for other bytes."""
         known = self._sets_bytes() is not None
-        if reader.number("B", "place code", _GAPS, _SETS if known else _GAPS) == _GAPS:
+        if reader.number("B", "index code", _GAPS, _SETS if known else _GAPS) == _GAPS:
             return read_indices(reader, reader.count("kept", self.most), self.n)
         parts = list(self._read_sets(reader))
         return np.concatenate(parts) if parts else np.arange(0)

@@ -1,4 +1,4 @@
-"""Block-wise integers: one scale a block, 8, 4, 3 or 2 bits a coordinate."""
+"""Block-wise integers: one scale per block, 8, 4, 3 or 2 bits per coordinate."""
 
 from fedbytes.compression.codecs.int.codec import Int
 

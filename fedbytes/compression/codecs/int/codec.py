@@ -34,6 +34,11 @@ class Int(Codec):
         bits: bits a coordinate, 8, 4, 3 or 2.
         block: coordinates a scale, a multiple of 8.
         rounding: "nearest" or "stochastic".
+
+    Example:
+        >>> codec = make_codec("int", bits=4)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (10, [3.0, -1.125, 0.375, 1.875])
     """
 
     bits: Literal[8, 4, 3, 2] = 8

@@ -1,4 +1,4 @@
-"""Our own codec for LoRA updates: low-rank components and what they leave, all with one step."""
+"""Our codec for LoRA updates: low-rank components, then the rest by rows, all with one step."""
 
 from fedbytes.compression.codecs.lora_klt.codec import LoraKlt
 

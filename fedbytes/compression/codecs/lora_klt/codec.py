@@ -63,6 +63,12 @@ class LoraKlt(Codec):
         ratio: step of each B as a multiple of the other tensors', 1/16 to 16; above 1 spends
             less on B, below 1 more.
         basis: "own", or "reference" to turn each pair's rank axis by the previous global update.
+
+    Example:
+        >>> codec = make_codec("lora_klt", step=0.5)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5], {"lora_A": (1, 4),
+        ...     "lora_B": (4, 1)})
+        (40, [3.301, -0.9902, 0.0, 1.676, 0.0, 0.7617, -1.752, 1.752])
     """
 
     bits: float | None = bounded(None, least=0.02, most=12)

@@ -34,10 +34,10 @@ from fedbytes.compression.coding.integers import (
 from fedbytes.compression.coding.loops.rans_loops import LOWEST_STATE
 from fedbytes.compression.coding.rans import coder_lanes, encode_by_tables, encoder_tables
 from fedbytes.compression.coding.reader import Reader
+from fedbytes.compression.quantisers.level_tokens import MAX_LEVEL
 
-DIRECT = 4
-MAX_LEVEL = 1 << 22
-MAX_TOKEN = token_of(MAX_LEVEL, DIRECT)
+CONTEXT_DIRECT_BITS = 4
+MAX_TOKEN = token_of(MAX_LEVEL, CONTEXT_DIRECT_BITS)
 _ODDS_BITS = 5
 _ODDS = tuple(2.0 ** (j // 2) * (1.0, 1.4142135623730951)[j % 2] for j in range(-10, 22))
 _BETWEEN = tuple(
@@ -75,12 +75,14 @@ class ContextTables:
 
 def count_magnitude_tokens(q: Int32s, counts: Int64s) -> int:
     """Add the tokens of |q| to counts [`MAX_TOKEN` + 1]; return the largest |q|."""
-    direct = np.zeros((1 << DIRECT) + 1, np.int64)
+    direct = np.zeros((1 << CONTEXT_DIRECT_BITS) + 1, np.int64)
     top = int(count_direct(q, direct))
     counts[: direct.size - 1] += direct[:-1]
     if direct[-1]:
         sizes = np.abs(q)
-        tokens = tokens_of(sizes[sizes >= 1 << DIRECT].astype(np.uint32), DIRECT)
+        tokens = tokens_of(
+            sizes[sizes >= 1 << CONTEXT_DIRECT_BITS].astype(np.uint32), CONTEXT_DIRECT_BITS
+        )
         counts += np.bincount(tokens, minlength=counts.size)
     return top
 
@@ -92,7 +94,10 @@ def fit_tables(used: UInt8s, counts: Int64s) -> ContextTables:
 
 def estimate_context_bytes(tables: ContextTables, counts: Int64s) -> float:
     """Estimate the bytes of `pack_in_contexts`."""
-    bits, raw = 8.0 * len(tables.pack()), 256 * token_ranges(DIRECT)[1].astype(np.int64)
+    bits, raw = (
+        8.0 * len(tables.pack()),
+        256 * token_ranges(CONTEXT_DIRECT_BITS)[1].astype(np.int64),
+    )
     for row, freqs in zip(counts, tables.freqs, strict=True):
         tokens = np.flatnonzero(row)
         bits += int((row[tokens] * (symbol_bits(freqs[2 * tokens]) + raw[tokens])).sum()) / 256
@@ -110,7 +115,7 @@ def pack_in_contexts(q: npt.NDArray[Any], contexts: UInt8s, used: UInt8s) -> byt
     if q.size == 0:
         return b""
     sizes = q.astype(np.int32)
-    magnitudes, raw = split_tokens(np.abs(sizes, out=sizes).view(np.uint32), DIRECT)
+    magnitudes, raw = split_tokens(np.abs(sizes, out=sizes).view(np.uint32), CONTEXT_DIRECT_BITS)
     del sizes
     counts = np.zeros((used.size, MAX_TOKEN + 1), np.int64)
     for row, context in zip(counts, used, strict=True):
@@ -142,15 +147,15 @@ def read_in_contexts(reader: Reader, contexts: UInt8s, used: UInt8s) -> tuple[UI
     index = np.zeros(256, np.uint8)
     index[used] = np.arange(used.size, dtype=np.uint8)
     symbols = _decode(reader, index[contexts], tables.freqs)
-    tokens = symbols[symbols > 2 * (1 << DIRECT) - 2]
+    tokens = symbols[symbols > 2 * (1 << CONTEXT_DIRECT_BITS) - 2]
     tokens = (tokens + np.uint8(1)) >> np.uint8(1)
-    return symbols, join_tokens(tokens, reader, MAX_LEVEL, DIRECT)
+    return symbols, join_tokens(tokens, reader, MAX_LEVEL, CONTEXT_DIRECT_BITS)
 
 
 def integers_of(symbols: UInt8s, large: UInt32s) -> Int32s:
     """Return the integers of a piece of symbols and of its large magnitudes."""
     q = (symbols.astype(np.int32) + 1) >> 1
-    q[q >= 1 << DIRECT] = large
+    q[q >= 1 << CONTEXT_DIRECT_BITS] = large
     return np.where(symbols & 1, -q, q)
 
 

@@ -28,7 +28,7 @@ _CODES = HIGHEST - LOWEST + 1
 _LIMIT = 80  # largest magnitude of a component's code
 ROW_PART, COLUMN_PART, _PAIRED_ROW, _PLAIN_ROW = range(4)
 _OFFSET_BITS = 5
-OFFSET_STEPS = 32
+OFFSETS_PER_STEP = 32
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ class Energies:
         head = bytes([width]) + pack_bits(counts, width) if counts.size else b""
         kinds = _code_kinds(counts.tolist(), plan)
         flat = [code for codes in (*self.components, *self.rows) for code in codes]
+        # Codes of components and of rows are each sent as differences to the last one.
         last, differences = [0, 0], []
         for code, kind in zip(flat, kinds.tolist(), strict=True):
             differences.append(code - last[kind // 2])
@@ -173,12 +174,12 @@ class LevelOffsets:
     def pack(self, used: UInt8s) -> bytes:
         """Return the offsets of the contexts that have offsets."""
         moved = [int(c) for c in used if has_offsets(int(c))]
-        return pack_bits(self.offsets[moved].ravel() + OFFSET_STEPS // 2, _OFFSET_BITS)
+        return pack_bits(self.offsets[moved].ravel() + OFFSETS_PER_STEP // 2, _OFFSET_BITS)
 
     def values(self, q: Int32s, context: int, step: float) -> Floats:
         """Return the values of integers of one context."""
         size = np.abs(q)
-        first, beyond = (self.offsets[context] / OFFSET_STEPS).tolist()
+        first, beyond = (self.offsets[context] / OFFSETS_PER_STEP).tolist()
         moved = size + np.where(size > 1, beyond, first)
         out: Floats = (np.sign(q) * moved * step).astype(np.float32)
         return out
@@ -195,7 +196,7 @@ def read_level_offsets(reader: Reader, used: UInt8s) -> LevelOffsets:
     moved = [int(c) for c in used if has_offsets(int(c))]
     packed = reader.take(packed_bytes(2 * len(moved), _OFFSET_BITS), "offsets of levels")
     found: Any = unpack_bits(packed, 2 * len(moved), _OFFSET_BITS)
-    levels.offsets[moved] = found.astype(np.int64).reshape(-1, 2) - OFFSET_STEPS // 2
+    levels.offsets[moved] = found.astype(np.int64).reshape(-1, 2) - OFFSETS_PER_STEP // 2
     return levels
 
 
@@ -206,6 +207,7 @@ def read_body(reader: Reader, plan: MatrixPlan, step: float) -> Floats:
     used = np.unique(contexts)
     body = _IntegerRuns(energies.segments(plan), read_level_offsets(reader, used), step)
     body.symbols, body.large = context_models.read_in_contexts(reader, contexts, used)
+    # Components first, added up in their matrices; rows hold what the components leave.
     work = np.zeros(sum(view.numel for view in plan.views), np.float32)
     for group, codes in zip(component_matrices(plan), energies.components, strict=True):
         u = np.empty((group.rows, len(codes)), np.float32)
@@ -238,7 +240,7 @@ class _IntegerRuns:
         """Return the context and the integers of the next run."""
         context, size = next(self._segments)
         piece = self.symbols[self._at : self._at + size]
-        wide = int(np.count_nonzero(piece > 2 * (1 << context_models.DIRECT) - 2))
+        wide = int(np.count_nonzero(piece > 2 * (1 << context_models.CONTEXT_DIRECT_BITS) - 2))
         q = context_models.integers_of(piece, self.large[self._large_at : self._large_at + wide])
         self._at, self._large_at = self._at + size, self._large_at + wide
         return context, q

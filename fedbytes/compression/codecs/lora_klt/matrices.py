@@ -84,7 +84,7 @@ class MatrixPlan:
 @functools.lru_cache(maxsize=32)
 def plan_matrices(layout: Layout, factored: bool = True) -> MatrixPlan:
     """Return the views of a layout's tensors; without `factored`, all are cut into rows."""
-    shapes, places = layout.shapes, dict(zip(layout.names, layout.offsets, strict=False))
+    shapes, starts = layout.shapes, dict(zip(layout.names, layout.offsets, strict=False))
     pairs = _lora_pairs(shapes) if factored else []
     views: list[MatrixView] = []
     stacks = []
@@ -100,15 +100,15 @@ def plan_matrices(layout: Layout, factored: bool = True) -> MatrixPlan:
             [i for i, (a, _) in enumerate(pairs) if shapes[a][1] == columns],
         )
         for i in members:
-            add(places[pairs[i][0]], shapes[pairs[i][0]][0], columns, pair=i, factored=True)
+            add(starts[pairs[i][0]], shapes[pairs[i][0]][0], columns, pair=i, factored=True)
         if len(members) > 1:
             rows = sum(view.rows for view in views[first:])
             stacks.append((views[first].start, rows, columns))
     for i, (_, b) in enumerate(pairs):
-        add(places[b], *shapes[b][::-1], pair=i, transposed=True, factored=True)
+        add(starts[b], *shapes[b][::-1], pair=i, transposed=True, factored=True)
     taken = {name for pair in pairs for name in pair}
     for name in [name for name in layout.names if name not in taken]:
-        _add_unpaired(add, places[name], shapes[name], factored)
+        _add_unpaired(add, starts[name], shapes[name], factored)
     return MatrixPlan(tuple(views), tuple(stacks))
 
 

@@ -11,7 +11,7 @@ from fedbytes.compression.codecs.lora_klt import context_models
 from fedbytes.compression.codecs.lora_klt.format import (
     COLUMN_PART,
     LOWEST,
-    OFFSET_STEPS,
+    OFFSETS_PER_STEP,
     ROW_PART,
     SKIPPED,
     ComponentMatrix,
@@ -203,7 +203,7 @@ class _Pass:
 
     def _quantise(self, x: Floats, context: int) -> tuple[Floats, float]:
         """Store the integers of x; return their decoded values and the squared error."""
-        offsets = self.stats.levels.offsets[context] / OFFSET_STEPS
+        offsets = self.stats.levels.offsets[context] / OFFSETS_PER_STEP
         first = self.stats.thresholds[context]
         q, decoded, error = round_run(x, self.step, first, offsets, self.sums[context])
         self._keep(q, context)
@@ -236,8 +236,8 @@ class _Pass:
         )
 
     def _learn(self, used: UInt8s, tables: context_models.ContextTables) -> ContextStats:
-        means = mean_offsets(self.sums) * OFFSET_STEPS
-        half = OFFSET_STEPS // 2
+        means = mean_offsets(self.sums) * OFFSETS_PER_STEP
+        half = OFFSETS_PER_STEP // 2
         offsets = np.clip(np.rint(means), -half, half - 1).astype(np.int64)
         thresholds = self.stats.thresholds.copy()
         for context, row in zip(used.tolist(), tables.freqs, strict=True):
@@ -245,7 +245,7 @@ class _Pass:
                 # |x| = threshold costs the same as 0 and as 1: t^2 = (1' - t)^2 + lambda * bits.
                 zero, one_more = symbol_bits(row[[0, 2]]).tolist()
                 bits = (one_more - zero) / 256
-                one = 1.0 + offsets[context, 0] / OFFSET_STEPS
+                one = 1.0 + offsets[context, 0] / OFFSETS_PER_STEP
                 thresholds[context] = np.clip(
                     (one * one + _ERROR_PER_BIT * bits) / (2 * one), *_THRESHOLD_RANGE
                 )

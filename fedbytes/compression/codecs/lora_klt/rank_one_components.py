@@ -49,6 +49,7 @@ def leading_components(matrix: Floats) -> tuple[Doubles, Doubles]:
     most = most_components(rows, columns)
     if most == 0 or not whole.any():
         return np.empty((rows, 0)), np.empty(0)
+    # The Gram matrix has the left singular vectors as eigenvectors.
     if rows <= _DIRECT:
         values, vectors = eigen(exact_gram(whole))
         return vectors[:, :most], np.ldexp(values[:most], -2 * exponent)

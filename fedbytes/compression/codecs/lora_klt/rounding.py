@@ -3,7 +3,7 @@
 import numpy as np
 
 from fedbytes.arrays import Doubles, Floats, Int32s, Int64s
-from fedbytes.compression.codecs.lora_klt.loops.rounding_loops import FIXED_POINT, round_levels
+from fedbytes.compression.codecs.lora_klt.loops.rounding_loops import PARTS_PER_STEP, round_levels
 
 
 def round_run(
@@ -25,7 +25,7 @@ def round_run(
     """
     q, decoded = np.empty(x.size, np.int32), np.empty(x.size, np.float32)
     inverse = np.float32(1.0 / step)
-    scale = FIXED_POINT / step
+    scale = PARTS_PER_STEP / step
     error = round_levels(
         x, inverse, np.float32(first), offsets[0], offsets[1], step, scale, q, decoded, sums
     )
@@ -34,5 +34,5 @@ def round_run(
 
 def mean_offsets(sums: Int64s) -> Doubles:
     """Return the mean offset in steps, from sums [..., 2] of counts and offsets."""
-    means: Doubles = sums[..., 1] / (np.maximum(sums[..., 0], 1) * FIXED_POINT)
+    means: Doubles = sums[..., 1] / (np.maximum(sums[..., 0], 1) * PARTS_PER_STEP)
     return means

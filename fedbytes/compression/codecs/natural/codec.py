@@ -8,8 +8,8 @@ import numpy as np
 from fedbytes.arrays import CHUNK, UInt8s, Unsigned
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.codecs.natural.loops import (
+    FLOAT_MANTISSA_BITS,
     LARGEST_EXPONENT,
-    MANTISSA_BITS,
     round_exponents,
 )
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
@@ -33,6 +33,11 @@ class NaturalCompression(Codec):
 
     Unbiased for values below 2^127, subnormal ones included (they become 0 or 2^-126).
     Contracts: the error is at most 1/8 of the energy.
+
+    Example:
+        >>> codec = make_codec("natural")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (18, [2.0, -1.0, 0.5, 2.0])
     """
 
     unbiased: ClassVar[bool] = True
@@ -70,7 +75,7 @@ class NaturalCompression(Codec):
         signs: Unsigned = unpack_bits(reader.take(packed_bytes(kept, 1), "signs"), kept, 1)
         reader.end()
         table = np.arange(base - 1, base + freqs.size - 1, dtype=np.uint32) << np.uint32(
-            MANTISSA_BITS
+            FLOAT_MANTISSA_BITS
         )
         table[0] = 0
         y = table[symbols]

@@ -5,14 +5,14 @@ import numpy as np
 from fedbytes.arrays import Floats, UInt8s, UInt32s
 from fedbytes.compression.numerics.kernels import kernel
 
-MANTISSA_BITS = 23
+FLOAT_MANTISSA_BITS = 23
 LARGEST_EXPONENT = 254  # the largest exponent field of a finite float32
 
 
 def _round_exponents_numpy(bits: UInt32s, noise: Floats, exponents: UInt8s) -> None:
-    carry = (noise * np.float32(1 << MANTISSA_BITS)).astype(np.uint32)
+    carry = (noise * np.float32(1 << FLOAT_MANTISSA_BITS)).astype(np.uint32)
     carry += bits & np.uint32(0x7FFFFFFF)
-    exponents[:] = np.minimum(carry >> np.uint32(MANTISSA_BITS), LARGEST_EXPONENT)
+    exponents[:] = np.minimum(carry >> np.uint32(FLOAT_MANTISSA_BITS), LARGEST_EXPONENT)
 
 
 @kernel(_round_exponents_numpy)

@@ -1,4 +1,4 @@
-"""One bit a coordinate and two magnitudes a group."""
+"""One bit per coordinate and two magnitudes per group."""
 
 from fedbytes.compression.codecs.onebit.codec import OneBit
 

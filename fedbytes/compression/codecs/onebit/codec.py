@@ -32,6 +32,11 @@ class OneBit(Codec):
     Attributes:
         group: "tensor", or "column" for one pair of means for each index of the last axis of
             tensors with two or more axes.
+
+    Example:
+        >>> codec = make_codec("onebit")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0])
+        (13, [1.833, -1.0, 1.833, 1.833])
     """
 
     group: Literal["tensor", "column"] = "tensor"

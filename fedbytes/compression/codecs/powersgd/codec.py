@@ -47,6 +47,11 @@ class PowerSgd(Codec):
         factors: codec of the factors and of the tensors that are not matrices.
         iterations: power iterations a message; the paper's 1 relies on warm start.
         warm_start: start from the previous global update.
+
+    Example:
+        >>> codec = make_codec("powersgd", rank=1)
+        >>> try_codec(codec, [1.0, 2.0, 3.0, 2.0, 4.0, 6.0], {"w": (2, 3)})
+        (17, [0.9966, 1.993, 2.997, 1.993, 3.986, 5.993])
     """
 
     rank: int = bounded(4, least=1)

@@ -54,7 +54,7 @@ class FactorPlan:
         self.pieces: list[Piece] = []
         shapes: dict[str, tuple[int, ...]] = {}
         at = 0
-        places = layout.slices()
+        slices = layout.slices()
         for name, shape in layout.shapes.items():
             m, n = (shape[0], prod(shape[1:])) if len(shape) > 1 else (1, prod(shape))
             directions = min(rank, m, n)
@@ -65,7 +65,7 @@ class FactorPlan:
                 shapes[str(len(shapes))] = (directions, m)
                 shapes[str(len(shapes))] = (directions, n)
             size = directions * (m + n) or m * n
-            self.pieces.append(Piece(places[name], (m, n), directions, slice(at, at + size)))
+            self.pieces.append(Piece(slices[name], (m, n), directions, slice(at, at + size)))
             at += size
         self.layout = Layout(shapes)
 

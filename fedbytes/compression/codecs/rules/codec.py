@@ -37,6 +37,12 @@ class Rules(Codec):
 
     Attributes:
         rules: at least one; the last often matches `*`, since a tensor without a rule is an error.
+
+    Example:
+        >>> exact, rest = {"match": "*bias", "codec": "fp32"}, {"match": "*", "codec": "sign"}
+        >>> codec = make_codec("rules", rules=[exact, rest])
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0], {"w": (3,), "bias": (1,)})
+        (14, [1.5, -1.5, 1.5, 2.0])
     """
 
     rules: tuple[Rule, ...] = ()

@@ -28,7 +28,7 @@ class Sketch(Summable):
 
     arXiv 1903.04488 and 2007.07682. All senders of a round hash alike, so the sketch of a sum is
     the sum of the sketches, and a server may add tables before it reads the largest coordinates
-    (`countsketch.py`). The decoder takes the median over the rows and keeps the `extract` share of
+    (`count_sketch.py`). The decoder takes the median over the rows and keeps the `extract` share of
     largest estimates. FetchSGD's momentum and error live in the server's sum of tables; a
     sender's error feedback needs `shrink`.
 
@@ -52,6 +52,11 @@ class Sketch(Summable):
         values: codec of the table; with `fixed` all senders' tables are on one grid and add up.
         hashes: whether each round hashes anew, or the run has one set of hashes, so that a server
             can keep tables from round to round.
+
+    Example:
+        >>> codec = make_codec("sketch", rows=3, density=1.0, extract=0.125)
+        >>> try_codec(codec, [0.0, 0.0, 9.0, 0.0, 0.1, 0.0, -0.2, 0.0])
+        (30, [0.0, 0.0, 9.0, 0.0, 0.0, 0.0, 0.0, 0.0])
     """
 
     rows: int = bounded(5, least=1)

@@ -67,6 +67,11 @@ class Tcq(Codec):
             root mean square. At equal rate it is about 0.6 of the step of `ecsq`.
         states: 4 or 8; 4 is 0.1 to 0.2 dB worse and hardly faster.
         rounding: "nearest" or "unbiased".
+
+    Example:
+        >>> codec = make_codec("tcq", step=1.0)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (38, [2.501, 0.0, 0.0, 1.752, 0.0, 0.0, -2.501, 1.752])
     """
 
     bits: float | None = bounded(None, least=0.05, most=16)

@@ -15,7 +15,7 @@ from fedbytes.compression.codecs.tcq.coding import (
     offsets_in_steps,
     path_offsets,
 )
-from fedbytes.compression.codecs.tcq.loops.trellis_loops import CAP
+from fedbytes.compression.codecs.tcq.loops.trellis_loops import LEVEL_CAP
 from fedbytes.compression.codecs.tcq.search import Trellis, TrellisPath, search_path
 from fedbytes.compression.coding.integers import DIRECT_BITS, token_ranges
 from fedbytes.compression.numerics.root_finding import Correction, correct_step, solve_rate
@@ -52,7 +52,7 @@ class TrellisMatch:
 
 @dataclass(frozen=True)
 class _Model:
-    """Parameters of the search: offsets (float32 [2, 4]) and costs (float32 [2, CAP + 1])."""
+    """Parameters of the search: offsets (float32 [2, 4]) and costs (float32 [2, LEVEL_CAP + 1])."""
 
     offsets: Floats
     rates: Floats
@@ -76,7 +76,7 @@ def quantise_at_step(x: Floats, step: float, trellis: Trellis) -> TrellisMatch:
 def quantise_at_least_error(x: Floats, step: float, trellis: Trellis) -> TrellisMatch:
     """Quantise x [n > 0] with a given step at the least error, whatever the rate."""
     step = max(round_step(step), _least_step(x))
-    free = np.zeros((2, CAP + 1), np.float32)
+    free = np.zeros((2, LEVEL_CAP + 1), np.float32)
     return _match(_search(x, step, _Model(np.zeros((2, 4), np.float32), free), trellis), step)
 
 
@@ -141,7 +141,7 @@ def _least_step(x: Floats) -> float:
 def _first_model(x: Floats, step: float) -> _Model:
     """Return zero offsets, and the costs of a two-sided geometric distribution."""
     mean = max(float(np.abs(x[:: max(1, x.size // 4096)]).mean()) / (2 * step), 0.05)
-    bits = _round_bits(np.log2(1 + mean) + np.arange(CAP + 1) * np.log2(1 + 1 / mean))
+    bits = _round_bits(np.log2(1 + mean) + np.arange(LEVEL_CAP + 1) * np.log2(1 + 1 / mean))
     bits[1:] += 1
     return _Model(np.zeros((2, 4), np.float32), _rate_costs(np.array([bits, bits])))
 
@@ -150,7 +150,7 @@ def _learn_model(path: TrellisPath) -> _Model:
     """Return offsets to the cells' means, and costs from the frequencies of the levels."""
     counts = np.maximum(path.sizes, 0.3)
     bits = np.log2(counts.sum(axis=1, keepdims=True)) - np.log2(counts)
-    bits[:, CAP] += _bits_beyond_cap(path) / counts[:, CAP].sum()
+    bits[:, LEVEL_CAP] += _bits_beyond_cap(path) / counts[:, LEVEL_CAP].sum()
     bits = _round_bits(bits)
     bits[:, 1:] += 1  # the sign
     return _Model(offsets_in_steps(path_offsets(path)), _rate_costs(bits))
@@ -173,12 +173,12 @@ def _rate(path: TrellisPath) -> float:
 
 def _bits_beyond_cap(path: TrellisPath) -> float:
     """Return the bits that distinguish levels from the cap on, if there are many."""
-    if path.sizes[:, CAP].sum() <= _MANY * path.numbers.size:
+    if path.sizes[:, LEVEL_CAP].sum() <= _MANY * path.numbers.size:
         return 0.0
     bits = 0.0
     for stream in code_path(path).streams:
-        counts = stream.counts[2 * CAP - 1 :].astype(np.float64)  # of both signs, zigzagged
-        raw = token_ranges(DIRECT_BITS)[1][2 * CAP - 1 : stream.counts.size]
+        counts = stream.counts[2 * LEVEL_CAP - 1 :].astype(np.float64)  # of both signs, zigzagged
+        raw = token_ranges(DIRECT_BITS)[1][2 * LEVEL_CAP - 1 : stream.counts.size]
         shares = np.maximum(counts, 1) / max(counts.sum(), 1.0)
         bits += float((counts * (raw - np.log2(shares))).sum()) - float(counts.sum())
     return bits

@@ -16,12 +16,12 @@ import numpy as np
 
 from fedbytes.arrays import Floats, Int64s, UInt8s, UInt32s
 from fedbytes.compression.codecs.tcq.loops.trellis_loops import (
-    CAP,
-    CHUNK,
-    COSTS,
-    LANES,
-    METRICS,
-    SCRATCH,
+    COST_SIZE,
+    LEVEL_CAP,
+    METRIC_SIZE,
+    SCRATCH_SIZE,
+    TRELLIS_CHUNK,
+    TRELLIS_LANES,
     branch_costs,
     survivors_of_4,
     survivors_of_8,
@@ -74,7 +74,7 @@ TRELLISES = {
 def trellis_lanes(count: int) -> int:
     """Return the number of lanes for `count` coordinates: a power of two, at most 32."""
     lanes = 1
-    while lanes < LANES and 2 * lanes * _ROWS <= count:
+    while lanes < TRELLIS_LANES and 2 * lanes * _ROWS <= count:
         lanes *= 2
     return lanes
 
@@ -86,8 +86,8 @@ class TrellisPath:
     Attributes:
         numbers: uint32 [n], the levels zigzagged.
         classes: uint8 [n], the quantiser of each.
-        sizes: int64 [2, CAP + 1]: count of levels by class and magnitude; the last is CAP and
-            beyond.
+        sizes: int64 [2, LEVEL_CAP + 1]: count of levels by class and magnitude; the last is
+            LEVEL_CAP and beyond.
         offsets: int64 [2, 4]: sum of |x| / step - |point| by class, over the magnitudes 0, 1, 2,
             and 3 and beyond, in 2^-20.
         kept: sum of (x / step)^2 minus the squared error, in squared steps.
@@ -111,42 +111,44 @@ def search_path(
         trellis: one of TRELLISES.
         offsets: float32 [2, 4]: offsets of the points |k| = 0, 1, 2, 3 and beyond away from zero,
             in steps; 0 for k = 0.
-        rates: float32 [2, CAP + 1]: cost of each magnitude in squared steps.
+        rates: float32 [2, LEVEL_CAP + 1]: cost of each magnitude in squared steps.
     """
     decisions, choices = np.empty(x.size, np.uint8), np.empty(x.size, np.uint8)
     inverse, lanes = np.float32(1 / step), trellis_lanes(x.size)
     table = _cost_table(offsets, rates)
-    scratch, costs = np.empty(SCRATCH, np.float32), np.zeros(COSTS, np.float32)
-    metric = np.full(METRICS, _FAR)
-    metric[:LANES] = 0  # each lane starts in state 0
-    chunks = [slice(start, start + CHUNK) for start in range(0, x.size, CHUNK)]
+    scratch, costs = np.empty(SCRATCH_SIZE, np.float32), np.zeros(COST_SIZE, np.float32)
+    metric = np.full(METRIC_SIZE, _FAR)
+    metric[:TRELLIS_LANES] = 0  # each lane starts in state 0
+    chunks = [slice(start, start + TRELLIS_CHUNK) for start in range(0, x.size, TRELLIS_CHUNK)]
     # Forwards: the cost of every branch, then the cheaper of the two ways into each state.
     for part in chunks:
         branch_costs(x[part], inverse, table, scratch, costs, choices[part])
         trellis.survivors(costs, metric, lanes, decisions[part], trellis.predecessors)
     # Backwards from each lane's cheapest last state.
     states = trellis.classes.size
-    ends = np.argmin(metric[: states * LANES].reshape(states, LANES), axis=0)[:lanes]
+    ends = np.argmin(metric[: states * TRELLIS_LANES].reshape(states, TRELLIS_LANES), axis=0)[
+        :lanes
+    ]
     trace_back(ends, trellis.predecessors, decisions, choices)
-    numbers, kept = np.empty(x.size, np.uint32), np.zeros(LANES)
-    tally = np.zeros((4, CAP + 1), np.int64)
+    numbers, kept = np.empty(x.size, np.uint32), np.zeros(TRELLIS_LANES)
+    tally = np.zeros((4, LEVEL_CAP + 1), np.int64)
     for part in chunks:
         write_levels(x[part], inverse, choices[part], numbers[part], tally, kept)
     return TrellisPath(numbers, choices, tally[:2], tally[2:, :4], sum(kept.tolist()))
 
 
 def _cost_table(offsets: Floats, rates: Floats) -> Floats:
-    """Return float32 [2, CAP + 2, 8]: by class and level, data of it and its two neighbours.
+    """Return float32 [2, LEVEL_CAP + 2, 8]: by class and level, data of it and its two neighbours.
 
     The first three are the offsets of the points from 2k - class, for the level, the one above and
     the one below; the next three are their rates. Below zero is the level above it again. The last
-    level represents all beyond CAP.
+    level represents all beyond LEVEL_CAP.
     """
-    level = np.arange(CAP + 2)
+    level = np.arange(LEVEL_CAP + 2)
     near = np.column_stack((level, level + 1, np.where(level > 0, level - 1, 1)))
-    near[-1] = CAP
-    near = np.minimum(near, CAP)
-    table = np.zeros((2, CAP + 2, 8), np.float32)
+    near[-1] = LEVEL_CAP
+    near = np.minimum(near, LEVEL_CAP)
+    table = np.zeros((2, LEVEL_CAP + 2, 8), np.float32)
     table[:, :, :3] = offsets[:, np.minimum(near, 3)]
     table[1, :, :3] += near == 0  # the formula gives -1 for the zero of class 1
     table[:, :, 3:6] = rates[:, near]

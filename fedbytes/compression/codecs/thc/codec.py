@@ -29,8 +29,8 @@ class Thc(Summable):
     """Rotated coordinates rounded at random to a table of integers (Li et al. 2024).
 
     All senders of a round draw one rotation, so that the mean of their vectors is the rotated
-    mean of their integers: `sums.sum_payloads` adds what they sent without decoding any of it,
-    and `sums.decode_sum` decodes the sum once. A group's range is `limit` root mean squares; its
+    mean of their integers: `sum_payloads` adds what they sent without decoding any of it,
+    and `decode_sum` decodes the sum once. A group's range is `limit` root mean squares; its
     unit is rounded up to 8 to 15 times a power of two, so that units that differ between senders
     are brought to one by shifts. The paper has the senders agree on the range first; here it
     travels, 16 bits a group.
@@ -52,6 +52,11 @@ class Thc(Summable):
         limit: range in root mean squares of a group, 1 to 8.
         unit: what one integer stands for in a rotated coordinate, if that is one for all senders
             and groups; the range is then granularity * unit. None has each sender fit its own.
+
+    Example:
+        >>> codec = make_codec("thc")
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 1.5])
+        (12, [3.094, -1.031, 0.5156, 1.891, 0.1719, 0.8594, -2.406, 1.719])
     """
 
     bits: int = bounded(4, least=1, most=8)

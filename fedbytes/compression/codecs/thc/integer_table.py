@@ -26,11 +26,11 @@ def integer_table(bits: int, granularity: int, limit: float) -> Int64s:
     """
     entries = 1 << (bits - 1)
     costs = _costs(granularity, limit)
-    places = granularity // 2 + 1 if granularity % 2 == 0 else (granularity + 1) // 2
-    inner = np.triu(costs[:places, :places], 1)
-    inner[np.tril_indices(places)] = np.inf
+    points = granularity // 2 + 1 if granularity % 2 == 0 else (granularity + 1) // 2
+    inner = np.triu(costs[:points, :points], 1)
+    inner[np.tril_indices(points)] = np.inf
     # Dynamic programme: the least cost of half a table that ends at each integer.
-    best = np.full(places, np.inf)
+    best = np.full(points, np.inf)
     best[0] = 0
     before = []
     for _ in range(entries - 1):
@@ -38,7 +38,7 @@ def integer_table(bits: int, granularity: int, limit: float) -> Int64s:
         before.append(candidates.argmin(axis=0))
         best = candidates.min(axis=0)
     # The gap between the two mirrored halves counts once.
-    middle = np.array([costs[place, granularity - place] for place in range(places)]) / 2
+    middle = np.array([costs[point, granularity - point] for point in range(points)]) / 2
     if granularity % 2 == 0:
         middle[-1] = np.inf  # both halves would have the entry 0
     chosen = [int((best + middle).argmin())]

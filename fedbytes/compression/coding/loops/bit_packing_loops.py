@@ -11,15 +11,15 @@ _CHUNK = 1 << 15  # values that the numpy twins spread into single bits at a tim
 def _pack_within_bytes_numpy(values: UInt8s, width: int, packed: Unsigned) -> None:
     per, mask = 8 // width, np.uint8((1 << width) - 1)
     packed[:] = 0
-    for place in range(per):
-        column = values[place : packed.size * per : per] & mask
-        packed |= column << np.uint8(place * width)
+    for position in range(per):
+        column = values[position : packed.size * per : per] & mask
+        packed |= column << np.uint8(position * width)
 
 
 def _unpack_within_bytes_numpy(packed: Unsigned, width: int, out: UInt8s) -> None:
     per, mask = 8 // width, np.uint8((1 << width) - 1)
-    for place in range(per):
-        out[place::per] = packed >> np.uint8(place * width) & mask
+    for position in range(per):
+        out[position::per] = packed >> np.uint8(position * width) & mask
 
 
 def _pack_across_words_numpy(values: UInt32s, width: int, words: Unsigned) -> None:

@@ -17,10 +17,10 @@ def _run_passes_numpy(
     spare: Floats,
     other: Floats,
 ) -> None:
-    places = np.arange(32, dtype=np.uint32)[:, None]
+    shifts = np.arange(32, dtype=np.uint32)[:, None]
     for k in range(starts.size)[:: -1 if inverse else 1]:
         part = y[starts[k] : starts[k] + spare.size]
-        signs = ((words[k] >> places) << np.uint32(31)).ravel()[: spare.size]
+        signs = ((words[k] >> shifts) << np.uint32(31)).ravel()[: spare.size]
         if not inverse:
             part *= scale
             part.view(np.uint32)[:] ^= signs
@@ -67,6 +67,7 @@ def run_passes(y, starts, words, scale, inverse, spare, other):
                 for i in range(width):
                     scaled = np.float32(given[i] * scale).view(np.uint32)
                     signed[i] = scaled ^ ((row[i] << up) & _SIGN)
+        # log4(size) steps between two buffers; the last one of the forward pass ends in y.
         left, flip = size, inverse
         while left > 1:
             target = spare if flip else other

@@ -5,7 +5,7 @@ import numpy as np
 from fedbytes.arrays import Doubles, Floats, Int32s, Int64s, UInt8s
 from fedbytes.compression.numerics.kernels import kernel
 
-LANES = 256  # partial sums per run: a fixed order of additions that still vectorises
+SUM_LANES = 256  # partial sums per run: a fixed order of additions that still vectorises
 
 
 def _fold(lanes: Doubles) -> float:
@@ -18,9 +18,9 @@ def _fold(lanes: Doubles) -> float:
 
 def _lane_sum(values: Doubles) -> float:
     """Return the sum in the order of the kernels: by lanes, then by halving."""
-    lanes = np.zeros(LANES)
-    for start in range(0, values.size, LANES):
-        piece = values[start : start + LANES]
+    lanes = np.zeros(SUM_LANES)
+    for start in range(0, values.size, SUM_LANES):
+        piece = values[start : start + SUM_LANES]
         lanes[: piece.size] += piece
     return _fold(lanes)
 
@@ -73,12 +73,12 @@ def sum_run_squares(y, starts, stops, lanes, out):
     for run in range(out.size):
         part = y[starts[run] : stops[run]]
         lanes[:] = 0.0
-        for start in range(0, part.size, LANES):
-            piece = part[start : start + LANES]
+        for start in range(0, part.size, SUM_LANES):
+            piece = part[start : start + SUM_LANES]
             for i in range(piece.size):
                 wide = np.float64(piece[i])
                 lanes[i] += wide * wide
-        half = LANES // 2
+        half = SUM_LANES // 2
         while half > 0:
             for i in range(half):
                 lanes[i] += lanes[half + i]
@@ -95,8 +95,8 @@ def quantise_runs(y, starts, stops, inverses, edges, table, scaled, lanes, index
         part = y[starts[run] : stops[run]]
         inverse = inverses[run]
         lanes[:] = 0.0
-        for start in range(0, part.size, LANES):
-            piece = part[start : start + LANES]
+        for start in range(0, part.size, SUM_LANES):
+            piece = part[start : start + SUM_LANES]
             out = codes[at : at + piece.size]
             for i in range(piece.size):
                 scaled[i] = abs(piece[i]) * inverse
@@ -113,7 +113,7 @@ def quantise_runs(y, starts, stops, inverses, edges, table, scaled, lanes, index
                 sign = np.int32(1) if piece[i] < 0 else np.int32(0)
                 out[i] = np.uint8(np.int32(np.int32(index[i] << np.int32(1)) | sign))
             at += piece.size
-        half = LANES // 2
+        half = SUM_LANES // 2
         while half > 0:
             for i in range(half):
                 products[i] += products[half + i]

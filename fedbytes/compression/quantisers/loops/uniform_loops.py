@@ -66,9 +66,9 @@ def _sum_offsets_numpy(x: Floats, inverse: Any, dead: Any, sums: Int64s) -> None
     size = np.abs(x * inverse)
     level = np.rint(size - dead)
     offset = ((size - level) * FIXED_POINT).astype(np.int32)
-    for place, inside in enumerate((level == 1, level == 2, level > 2)):
-        sums[0, place] = np.count_nonzero(inside)
-        sums[1, place] = offset[inside].sum(dtype=np.int64)
+    for position, inside in enumerate((level == 1, level == 2, level > 2)):
+        sums[0, position] = np.count_nonzero(inside)
+        sums[1, position] = offset[inside].sum(dtype=np.int64)
 
 
 def _look_up_tokens_numpy(table: Floats, tokens: UInt8s, y: Floats) -> None:
@@ -97,7 +97,7 @@ def write_level_tokens(x, noise, inverse, dead, tokens):
 
 @kernel(_write_large_levels_numpy)
 def write_large_levels(x, noise, inverse, dead, tokens, large):
-    """Write the zigzagged levels from `DIRECT` on; `large` has one place to spare."""
+    """Write the zigzagged levels from `DIRECT` on; `large` has one position to spare."""
     # Large or not is hard to predict: each number is written, and kept if it is.
     at, dithered = np.uint64(0), noise.size > 0
     for i in range(x.size):

@@ -34,6 +34,11 @@ class DCT(Transform):
             into smaller powers of two.
         square: cut matrices into squares of `chunk` by `chunk`, or less where that does not divide
             them; chunks are for what else there is.
+
+    Example:
+        >>> transform = make_transform("dct", chunk=4)
+        >>> try_transform(transform, [1.0, 2.0, 3.0, 4.0])
+        ([5.0, -2.23, 0.0, -0.1585], [1.0, 2.0, 3.0, 4.0])
     """
 
     chunk: int = bounded(64, choices=_CHUNKS)

@@ -19,19 +19,19 @@ _STD = 0.02
 @FAMILIES.register("llama")
 @dataclass(frozen=True)
 class Llama(Family):
-    """A Llama-style decoder from random weights (arXiv:2302.13971), 4.3 M parameters by default.
+    """A Llama-style decoder with random weights (arXiv:2302.13971), 4.3 M parameters by default.
 
-    Matrices are drawn from a normal distribution of deviation 0.02, those that write into the
-    residual stream from one narrower by the root of twice the number of layers (GPT-2).
+    Matrices are drawn from N(0, 0.02²); for those that write into the residual stream the deviation
+    is divided by the square root of twice the number of layers (GPT-2).
 
     Attributes:
         hidden_size: width of the hidden states.
-        layers: how many.
-        heads: attention heads, which divide the width.
-        kv_heads: heads of keys and values, which divide `heads`; None means as many.
-        intermediate_size: width inside the gated feed-forward part; None means 8/3 of the width,
+        layers: number of layers.
+        heads: number of attention heads; must divide the width.
+        kv_heads: number of heads of keys and values; must divide `heads`. None means `heads`.
+        intermediate_size: inner width of the gated feed-forward layer; None means 8/3 of the width,
             rounded up to a multiple of 64.
-        tie_embeddings: whether the output layer is the embedding.
+        tie_embeddings: whether the output layer shares the embedding's weight.
     """
 
     hidden_size: int = bounded(256, least=1)
@@ -69,7 +69,7 @@ class Llama(Family):
         )
 
     def initial(self, parameter: str) -> Initial:
-        """Return ones for the norms, and normal values for matrices."""
+        """Return ones for norms and normal draws for matrices."""
         if parameter.endswith("norm.weight"):
             return fill_ones
         into_stream = parameter.endswith(("o_proj.weight", "down_proj.weight"))

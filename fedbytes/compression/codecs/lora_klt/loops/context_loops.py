@@ -28,18 +28,18 @@ def count_direct(q, direct):
 
 
 def _decode_in_contexts_numpy(
-    slots: Any, freqs: Any, starts: Any, places: Any, states: Any, words: Any, symbols: Any
+    slots: Any, freqs: Any, starts: Any, tables: Any, states: Any, words: Any, symbols: Any
 ) -> int:
     lanes, at, last = states.size, 0, words.size - 1
     for begin in range(0, symbols.size, lanes):
         x = states[: min(lanes, symbols.size - begin)]
-        place = places[begin : begin + lanes]
+        table = tables[begin : begin + lanes]
         slot = x & np.uint64(TOTAL - 1)
-        symbol = slots[place, slot]
+        symbol = slots[table, slot]
         symbols[begin : begin + lanes] = symbol
         x >>= np.uint64(TOTAL_BITS)
-        x *= freqs[place, symbol]
-        x += slot - starts[place, symbol]
+        x *= freqs[table, symbol]
+        x += slot - starts[table, symbol]
         empty = np.flatnonzero(x < LOWEST_STATE)
         where = np.minimum(at + np.arange(empty.size), last)
         x[empty] = x[empty] << np.uint64(16) | words[where]
@@ -48,19 +48,19 @@ def _decode_in_contexts_numpy(
 
 
 @kernel(_decode_in_contexts_numpy)
-def decode_in_contexts(slots, freqs, starts, places, states, words, symbols):
+def decode_in_contexts(slots, freqs, starts, tables, states, words, symbols):
     """Write the symbols, each by the table of its context; return the words used."""
     mask, last = np.uint64(states.size - 1), np.uint64(words.size - 1)
     at = np.uint64(0)
     for n in range(symbols.size):
         i = np.uint64(n)
-        place = places[i]
+        table = tables[i]
         x = states[i & mask]
         slot = x & np.uint64(0xFFF)
-        symbol = slots[place, slot]
+        symbol = slots[table, slot]
         symbols[i] = symbol
-        x = (x >> np.uint64(12)) * np.uint64(freqs[place, symbol])
-        x += slot - np.uint64(starts[place, symbol])
+        x = (x >> np.uint64(12)) * np.uint64(freqs[table, symbol])
+        x += slot - np.uint64(starts[table, symbol])
         word = np.uint64(words[min(at, last)])
         empty = x < np.uint64(0x10000)
         x = (x << np.uint64(16) | word) if empty else x

@@ -8,7 +8,7 @@ from fedbytes.arrays import Floats, Int32s, Int64s
 from fedbytes.compression.numerics.kernels import kernel
 
 _DEAD = np.float32(0.1)  # shift, in steps, of the thresholds above the first from the middle
-FIXED_POINT = 4096  # offsets and errors are summed in whole 1/4096 step: equal in any order
+PARTS_PER_STEP = 4096  # offsets and errors are summed in whole 1/4096 step: equal in any order
 
 
 def _round_levels_numpy(
@@ -26,7 +26,7 @@ def _round_levels_numpy(
     size = np.abs(x) * inverse
     level = np.rint(np.maximum(size - _DEAD, np.float32(0)))
     level = np.where(size >= first, np.maximum(level, np.float32(1)), np.float32(0))
-    offsets = np.rint((size - level) * np.float32(FIXED_POINT)).astype(np.int64)
+    offsets = np.rint((size - level) * np.float32(PARTS_PER_STEP)).astype(np.int64)
     for member, inside in enumerate((level == 1, level > 1)):
         sums[member, 0] += np.count_nonzero(inside)
         sums[member, 1] += offsets[inside].sum()
@@ -40,7 +40,7 @@ def _round_levels_numpy(
 @kernel(_round_levels_numpy)
 def round_levels(x, inverse, first, one, more, step, scale, q, decoded, sums):
     """Round x to levels; return the squared error in units of 1 / scale^2."""
-    zero, unit, fine = np.float32(0), np.float32(1), np.float32(FIXED_POINT)
+    zero, unit, fine = np.float32(0), np.float32(1), np.float32(PARTS_PER_STEP)
     total = 0.0
     for i in range(x.size):
         size = abs(x[i]) * inverse

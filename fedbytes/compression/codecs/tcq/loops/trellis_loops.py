@@ -12,15 +12,15 @@ import numpy as np
 from fedbytes.arrays import Floats, Int64s, UInt8s, UInt32s
 from fedbytes.compression.numerics.kernels import kernel
 
-CAP = 63  # levels beyond share its rate and its offset
-CHUNK = 2048
-LANES = 32
-FIXED = np.float32(1 << 20)
+LEVEL_CAP = 63  # levels beyond share its rate and its offset
+TRELLIS_CHUNK = 2048
+TRELLIS_LANES = 32
+OFFSET_SCALE = np.float32(1 << 20)
 _STATES = 8
-_SPARE = _STATES * LANES  # where a row collects its decisions
-METRICS = _SPARE + LANES
-COSTS = 4 * CHUNK + LANES  # a short row reads past the end, and ignores it
-SCRATCH = 11 * CHUNK
+_SPARE = _STATES * TRELLIS_LANES  # where a row collects its decisions
+METRIC_SIZE = _SPARE + TRELLIS_LANES
+COST_SIZE = 4 * TRELLIS_CHUNK + TRELLIS_LANES  # a short row reads past the end, and ignores it
+SCRATCH_SIZE = 11 * TRELLIS_CHUNK
 
 
 def _branch_costs_numpy(
@@ -30,7 +30,7 @@ def _branch_costs_numpy(
     choices[:] = 0
     for c in range(2):
         below = ((scaled + np.float32(c)) * np.float32(0.5)).astype(np.int32)
-        rows = table[c][np.minimum(below, CAP + 1)]
+        rows = table[c][np.minimum(below, LEVEL_CAP + 1)]
         down = np.where(below > 0, below - 1, 1)
         errors = [
             scaled - ((2 * level - c).astype(np.float32) + rows[:, position])
@@ -38,9 +38,11 @@ def _branch_costs_numpy(
         ]
         exact, upper, lower = (e * e + rows[:, 3 + position] for position, e in enumerate(errors))
         other, odd = np.where(lower < upper, lower, upper), below & 1 == 1
-        start = 2 * c * CHUNK
+        start = 2 * c * TRELLIS_CHUNK
         costs[start : start + part.size] = np.where(odd, other, exact)
-        costs[start + CHUNK : start + CHUNK + part.size] = np.where(odd, exact, other)
+        costs[start + TRELLIS_CHUNK : start + TRELLIS_CHUNK + part.size] = np.where(
+            odd, exact, other
+        )
         choices |= (lower < upper).astype(np.uint8) << np.uint8(c)
 
 
@@ -49,8 +51,8 @@ def _survivors_numpy(
 ) -> None:
     states = predecessors.shape[1]
     came, branch = predecessors & 7, predecessors >> 3
-    rows = costs[: 4 * CHUNK].reshape(4, CHUNK)
-    metrics = metric[: states * LANES].reshape(states, LANES)
+    rows = costs[: 4 * TRELLIS_CHUNK].reshape(4, TRELLIS_CHUNK)
+    metrics = metric[: states * TRELLIS_LANES].reshape(states, TRELLIS_LANES)
     weights = (1 << np.arange(states)).astype(np.int64)
     for start in range(0, decisions.size, lanes):
         width = min(lanes, decisions.size - start)
@@ -86,78 +88,83 @@ def _write_levels_numpy(
     numbers[:] = 2 * level - (some & (x < 0))
     choices[:] = c
     point = (2 * level - c * some).astype(np.float32)
-    np.add.at(tally, (c, np.minimum(level, CAP)), 1)
-    moved = ((scaled - point) * FIXED).astype(np.int64)
+    np.add.at(tally, (c, np.minimum(level, LEVEL_CAP)), 1)
+    moved = ((scaled - point) * OFFSET_SCALE).astype(np.int64)
     np.add.at(tally, (2 + c, np.minimum(level, 3)), moved)
     wide = point.astype(np.float64)
-    energy = np.zeros(-(-x.size // LANES) * LANES)
+    energy = np.zeros(-(-x.size // TRELLIS_LANES) * TRELLIS_LANES)
     energy[: x.size] = wide * (2 * scaled.astype(np.float64) - wide)
-    for row in energy.reshape(-1, LANES):
+    for row in energy.reshape(-1, TRELLIS_LANES):
         kept += row
 
 
 @kernel(_branch_costs_numpy)
 def branch_costs(part, inverse, table, scratch, costs, choices):
-    """Write the least cost of an even and an odd level of each class, CHUNK apart.
+    """Write the least cost of an even and an odd level of each class, TRELLIS_CHUNK apart.
 
     Bit c of a choice says that below, not above, the neighbour of other parity is cheaper.
     """
     size = part.size
     half, two, zero = np.float32(0.5), np.float32(2), np.float32(0)
-    one, top = np.int32(1), np.int32(CAP + 1)
+    one, top = np.int32(1), np.int32(LEVEL_CAP + 1)
     for i in range(size):
         scratch[i] = abs(part[i]) * inverse
-        scratch[2 * CHUNK + i] = zero
+        scratch[2 * TRELLIS_CHUNK + i] = zero
     for c in range(2):
         shift, bit = np.float32(c), np.float32(1 + c)
         rows = table[c]
         for i in range(size):
-            scratch[CHUNK + i] = np.float32(np.int32((scratch[i] + shift) * half))
+            scratch[TRELLIS_CHUNK + i] = np.float32(np.int32((scratch[i] + shift) * half))
         for i in range(size):
-            row = rows[np.uintp(min(np.int32(scratch[CHUNK + i]), top))]
-            scratch[3 * CHUNK + i] = row[0]
-            scratch[4 * CHUNK + i] = row[1]
-            scratch[5 * CHUNK + i] = row[2]
-            scratch[6 * CHUNK + i] = row[3]
-            scratch[7 * CHUNK + i] = row[4]
-            scratch[8 * CHUNK + i] = row[5]
+            row = rows[np.uintp(min(np.int32(scratch[TRELLIS_CHUNK + i]), top))]
+            scratch[3 * TRELLIS_CHUNK + i] = row[0]
+            scratch[4 * TRELLIS_CHUNK + i] = row[1]
+            scratch[5 * TRELLIS_CHUNK + i] = row[2]
+            scratch[6 * TRELLIS_CHUNK + i] = row[3]
+            scratch[7 * TRELLIS_CHUNK + i] = row[4]
+            scratch[8 * TRELLIS_CHUNK + i] = row[5]
         for i in range(size):
-            scaled, below = scratch[i], scratch[CHUNK + i]
+            scaled, below = scratch[i], scratch[TRELLIS_CHUNK + i]
             point = below + below
             down = point - two if point > zero else two
-            error = scaled - ((point - shift) + scratch[3 * CHUNK + i])
-            exact = error * error + scratch[6 * CHUNK + i]
-            error = scaled - ((point + two - shift) + scratch[4 * CHUNK + i])
-            upper = error * error + scratch[7 * CHUNK + i]
-            error = scaled - ((down - shift) + scratch[5 * CHUNK + i])
-            lower = error * error + scratch[8 * CHUNK + i]
+            error = scaled - ((point - shift) + scratch[3 * TRELLIS_CHUNK + i])
+            exact = error * error + scratch[6 * TRELLIS_CHUNK + i]
+            error = scaled - ((point + two - shift) + scratch[4 * TRELLIS_CHUNK + i])
+            upper = error * error + scratch[7 * TRELLIS_CHUNK + i]
+            error = scaled - ((down - shift) + scratch[5 * TRELLIS_CHUNK + i])
+            lower = error * error + scratch[8 * TRELLIS_CHUNK + i]
             other = lower if lower < upper else upper
             odd = (np.int32(below) & one) == one
-            scratch[9 * CHUNK + i] = other if odd else exact
-            scratch[10 * CHUNK + i] = exact if odd else other
-            scratch[2 * CHUNK + i] += bit if lower < upper else zero
-        start = 2 * c * CHUNK
-        costs[start : start + size] = scratch[9 * CHUNK : 9 * CHUNK + size]
-        costs[start + CHUNK : start + CHUNK + size] = scratch[10 * CHUNK : 10 * CHUNK + size]
+            scratch[9 * TRELLIS_CHUNK + i] = other if odd else exact
+            scratch[10 * TRELLIS_CHUNK + i] = exact if odd else other
+            scratch[2 * TRELLIS_CHUNK + i] += bit if lower < upper else zero
+        start = 2 * c * TRELLIS_CHUNK
+        costs[start : start + size] = scratch[9 * TRELLIS_CHUNK : 9 * TRELLIS_CHUNK + size]
+        costs[start + TRELLIS_CHUNK : start + TRELLIS_CHUNK + size] = scratch[
+            10 * TRELLIS_CHUNK : 10 * TRELLIS_CHUNK + size
+        ]
     for i in range(size):
-        choices[i] = np.uint8(scratch[2 * CHUNK + i])
+        choices[i] = np.uint8(scratch[2 * TRELLIS_CHUNK + i])
 
 
 @kernel(_survivors_numpy)
 def survivors_of_4(costs, metric, lanes, decisions, predecessors):
     """Advance every lane of 4 states through a chunk; one decision bit per state."""
-    one, before = np.int32(1), np.empty(METRICS, np.float32)
+    one, before = np.int32(1), np.empty(METRIC_SIZE, np.float32)
     for start in range(0, decisions.size, lanes):
         width = min(lanes, decisions.size - start)
         if width < lanes:
             before[:] = metric
         at = np.uintp(start)
-        for lane in range(LANES):
-            m0, m1 = metric[lane], metric[LANES + lane]
-            m2, m3 = metric[2 * LANES + lane], metric[3 * LANES + lane]
+        for lane in range(TRELLIS_LANES):
+            m0, m1 = metric[lane], metric[TRELLIS_LANES + lane]
+            m2, m3 = metric[2 * TRELLIS_LANES + lane], metric[3 * TRELLIS_LANES + lane]
             position = at + np.uintp(lane)
-            c0, c1 = costs[position], costs[np.uintp(CHUNK) + position]
-            c2, c3 = costs[np.uintp(2 * CHUNK) + position], costs[np.uintp(3 * CHUNK) + position]
+            c0, c1 = costs[position], costs[np.uintp(TRELLIS_CHUNK) + position]
+            c2, c3 = (
+                costs[np.uintp(2 * TRELLIS_CHUNK) + position],
+                costs[np.uintp(3 * TRELLIS_CHUNK) + position],
+            )
             f0, g0 = m0 + c0, m1 + c1
             f1, g1 = m2 + c2, m3 + c3
             f2, g2 = m0 + c1, m1 + c0
@@ -167,36 +174,39 @@ def survivors_of_4(costs, metric, lanes, decisions, predecessors):
             bits = np.int32(g0 < f0) | np.int32(g1 < f1) << one
             bits |= np.int32(g2 < f2) << np.int32(2) | np.int32(g3 < f3) << np.int32(3)
             metric[lane] = n0 - n0
-            metric[LANES + lane] = n1 - n0
-            metric[2 * LANES + lane] = n2 - n0
-            metric[3 * LANES + lane] = n3 - n0
+            metric[TRELLIS_LANES + lane] = n1 - n0
+            metric[2 * TRELLIS_LANES + lane] = n2 - n0
+            metric[3 * TRELLIS_LANES + lane] = n3 - n0
             metric[_SPARE + lane] = np.float32(bits)
         for lane in range(width):
             decisions[start + lane] = np.uint8(metric[_SPARE + lane])
         if width < lanes:  # lanes without a coordinate in a short row keep their metrics
             for s in range(4):
-                metric[s * LANES + width : (s + 1) * LANES] = before[
-                    s * LANES + width : (s + 1) * LANES
+                metric[s * TRELLIS_LANES + width : (s + 1) * TRELLIS_LANES] = before[
+                    s * TRELLIS_LANES + width : (s + 1) * TRELLIS_LANES
                 ]
 
 
 @kernel(_survivors_numpy)
 def survivors_of_8(costs, metric, lanes, decisions, predecessors):
     """Advance every lane of 8 states through a chunk; one decision bit per state."""
-    one, before = np.int32(1), np.empty(METRICS, np.float32)
+    one, before = np.int32(1), np.empty(METRIC_SIZE, np.float32)
     for start in range(0, decisions.size, lanes):
         width = min(lanes, decisions.size - start)
         if width < lanes:
             before[:] = metric
         at = np.uintp(start)
-        for lane in range(LANES):
-            m0, m1 = metric[lane], metric[LANES + lane]
-            m2, m3 = metric[2 * LANES + lane], metric[3 * LANES + lane]
-            m4, m5 = metric[4 * LANES + lane], metric[5 * LANES + lane]
-            m6, m7 = metric[6 * LANES + lane], metric[7 * LANES + lane]
+        for lane in range(TRELLIS_LANES):
+            m0, m1 = metric[lane], metric[TRELLIS_LANES + lane]
+            m2, m3 = metric[2 * TRELLIS_LANES + lane], metric[3 * TRELLIS_LANES + lane]
+            m4, m5 = metric[4 * TRELLIS_LANES + lane], metric[5 * TRELLIS_LANES + lane]
+            m6, m7 = metric[6 * TRELLIS_LANES + lane], metric[7 * TRELLIS_LANES + lane]
             position = at + np.uintp(lane)
-            c0, c1 = costs[position], costs[np.uintp(CHUNK) + position]
-            c2, c3 = costs[np.uintp(2 * CHUNK) + position], costs[np.uintp(3 * CHUNK) + position]
+            c0, c1 = costs[position], costs[np.uintp(TRELLIS_CHUNK) + position]
+            c2, c3 = (
+                costs[np.uintp(2 * TRELLIS_CHUNK) + position],
+                costs[np.uintp(3 * TRELLIS_CHUNK) + position],
+            )
             f0, g0 = m0 + c0, m4 + c1
             f1, g1 = m2 + c0, m6 + c1
             f2, g2 = m0 + c1, m4 + c0
@@ -214,20 +224,20 @@ def survivors_of_8(costs, metric, lanes, decisions, predecessors):
             bits |= np.int32(g4 < f4) << np.int32(4) | np.int32(g5 < f5) << np.int32(5)
             bits |= np.int32(g6 < f6) << np.int32(6) | np.int32(g7 < f7) << np.int32(7)
             metric[lane] = n0 - n0
-            metric[LANES + lane] = n1 - n0
-            metric[2 * LANES + lane] = n2 - n0
-            metric[3 * LANES + lane] = n3 - n0
-            metric[4 * LANES + lane] = n4 - n0
-            metric[5 * LANES + lane] = n5 - n0
-            metric[6 * LANES + lane] = n6 - n0
-            metric[7 * LANES + lane] = n7 - n0
+            metric[TRELLIS_LANES + lane] = n1 - n0
+            metric[2 * TRELLIS_LANES + lane] = n2 - n0
+            metric[3 * TRELLIS_LANES + lane] = n3 - n0
+            metric[4 * TRELLIS_LANES + lane] = n4 - n0
+            metric[5 * TRELLIS_LANES + lane] = n5 - n0
+            metric[6 * TRELLIS_LANES + lane] = n6 - n0
+            metric[7 * TRELLIS_LANES + lane] = n7 - n0
             metric[_SPARE + lane] = np.float32(bits)
         for lane in range(width):
             decisions[start + lane] = np.uint8(metric[_SPARE + lane])
         if width < lanes:  # lanes without a coordinate in a short row keep their metrics
             for s in range(8):
-                metric[s * LANES + width : (s + 1) * LANES] = before[
-                    s * LANES + width : (s + 1) * LANES
+                metric[s * TRELLIS_LANES + width : (s + 1) * TRELLIS_LANES] = before[
+                    s * TRELLIS_LANES + width : (s + 1) * TRELLIS_LANES
                 ]
 
 
@@ -249,7 +259,7 @@ def trace_back(ends, predecessors, decisions, choices):
 def write_levels(x, inverse, choices, numbers, tally, kept):
     """Write the zigzagged levels and the classes of a chunk; add to the tally and to `kept`."""
     # No branches on the data: they would be mispredicted at every other coordinate.
-    half, cap, three = np.float32(0.5), np.int32(CAP), np.int32(3)
+    half, cap, three = np.float32(0.5), np.int32(LEVEL_CAP), np.int32(3)
     one, two = np.int32(1), np.int32(2)
     for i in range(x.size):
         choice = np.int32(choices[i])
@@ -266,5 +276,5 @@ def write_levels(x, inverse, choices, numbers, tally, kept):
         scaled = abs(x[i]) * inverse
         point = np.float32(two * level - c * np.int32(level > 0))
         tally[c, min(level, cap)] += 1
-        tally[two + c, min(level, three)] += np.int64((scaled - point) * FIXED)
-        kept[i % LANES] += np.float64(point) * (2 * np.float64(scaled) - np.float64(point))
+        tally[two + c, min(level, three)] += np.int64((scaled - point) * OFFSET_SCALE)
+        kept[i % TRELLIS_LANES] += np.float64(point) * (2 * np.float64(scaled) - np.float64(point))

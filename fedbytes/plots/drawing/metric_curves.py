@@ -1,4 +1,6 @@
-"""The metric against what was sent, and against rounds."""
+"""Curves of a metric over a run: one panel per setting, one line per codec."""
+
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -6,63 +8,66 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
-from fedbytes.plots.style import Look, bytes_axis, label_bottom, legend, looks, note, panels, styled
-from fedbytes.plots.tables.comparison import Setting, Study, study
-from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plots.style import (
+    LineStyle,
+    add_legend,
+    add_note,
+    assign_line_styles,
+    format_bytes_axis,
+    label_bottom,
+    make_panels,
+)
+from fedbytes.plots.tables.comparison import Comparison, Setting
+
+LOG_FACTOR = 6.0
 
 
-def draw_against_bytes(
-    tables: Tables, metric: str | None = None, baseline: str | None = None
+def draw_metric_curves(
+    comparison: Comparison, across: Literal["bytes", "round"], log_factor: float = LOG_FACTOR
 ) -> Figure:
-    """Draw the metric against cumulative message bytes, both directions, all clients."""
-    return _draw(study(tables, metric, baseline), "bytes")
+    """Draw the metric against bytes or rounds, one panel per setting, one line per codec.
 
-
-def draw_against_rounds(
-    tables: Tables, metric: str | None = None, baseline: str | None = None
-) -> Figure:
-    """Draw the metric against rounds: what compression costs when bytes are free."""
-    return _draw(study(tables, metric, baseline), "round")
-
-
-WIDE = 6.0
-"""Values that differ by more than this factor are drawn on a logarithmic axis."""
-
-
-@styled
-def _draw(chosen: Study, across: str) -> Figure:
-    figure, axes = panels([s.title for s in chosen.settings], columns=2, sharey=True)
-    look = looks(chosen.codecs, chosen.baseline)
+    Args:
+        comparison: what is drawn.
+        across: what the x axis shows.
+        log_factor: values that differ by more than this factor have a logarithmic axis.
+    """
+    figure, axes = make_panels([s.title for s in comparison.settings], columns=2, sharey=True)
+    styles = assign_line_styles(comparison.codecs, comparison.baseline)
     extent: list[float] = []
-    for axis, setting in zip(axes, chosen.settings, strict=True):
-        for codec in reversed(chosen.present(setting)):  # the baseline is drawn on top
-            curve = chosen.curve(setting, codec)
+    for axis, setting in zip(axes, comparison.settings, strict=True):
+        for codec in reversed(comparison.present(setting)):  # the baseline is drawn on top
+            curve = comparison.curve(setting, codec)
             if across == "bytes":
                 curve = curve[curve["bytes"] > 0]
-            _line(axis, curve, across, look[codec], codec, chosen.metric.scale)
+            _line(axis, curve, across, styles[codec], codec, comparison.metric.scale)
             extent += [*curve[across].iloc[[0, -1]]] if len(curve) else []
         if across == "bytes":
-            _mark_start(axis, chosen, setting)
-    _frame(axes, 100.0 if chosen.metric.scale == 100 else np.inf)
+            _mark_start(axis, comparison, setting)
+    ceiling = 100.0 if comparison.metric.scale == 100 else np.inf
+    _fit_frame(axes, ceiling, log_factor)
     for axis in axes:
         if across == "bytes" and extent:
-            bytes_axis(axis, min(extent), max(extent))
+            format_bytes_axis(axis, min(extent), max(extent))
         else:
             axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     label_bottom(axes, "Bytes sent, both ways, all clients" if across == "bytes" else "Round")
-    figure.supylabel(chosen.metric.label)
-    legend(figure, [look[codec].handle(codec) for codec in chosen.codecs])
-    note(figure, _how(chosen))
+    figure.supylabel(comparison.metric.label)
+    add_legend(figure, [styles[codec].handle(codec) for codec in comparison.codecs])
+    add_note(figure, _describe(comparison))
     return figure
 
 
-def _mark_start(axis: Axes, chosen: Study, setting: Setting) -> None:
+def _mark_start(axis: Axes, comparison: Comparison, setting: Setting) -> None:
     """Draw the lowest start of all methods as a line: nothing was sent for it, so it has no x."""
-    begun = chosen.initial(setting)
+    begun = comparison.initial(setting)
     if begun.empty:
         return
     by_codec = begun.groupby("codec")["value"].mean()
-    value = float(by_codec.min() if chosen.metric.rises else by_codec.max()) * chosen.metric.scale
+    value = (
+        float(by_codec.min() if comparison.metric.rises else by_codec.max())
+        * comparison.metric.scale
+    )
     axis.axhline(value, color="0.45", linestyle=":", linewidth=1.0, zorder=0.5)
     axis.annotate(
         "before training",
@@ -76,12 +81,12 @@ def _mark_start(axis: Axes, chosen: Study, setting: Setting) -> None:
     )
 
 
-def _frame(axes: list[Axes], ceiling: float) -> None:
-    """Fit the frame to the lines; a band of few seeds can be wider than what is to be seen."""
+def _fit_frame(axes: list[Axes], ceiling: float, log_factor: float) -> None:
+    """Fit the y limits to the lines; with few seeds a band can be far wider than they are."""
     heights = [np.asarray(line.get_ydata(), dtype=float) for axis in axes for line in axis.lines]
     seen = np.concatenate(heights) if heights else np.empty(0)
     seen = seen[np.isfinite(seen)]
-    if len(seen) and seen.min() > 0 and seen.max() > WIDE * seen.min():
+    if len(seen) and seen.min() > 0 and seen.max() > log_factor * seen.min():
         # A perplexity that falls from thousands to tens: its last rounds are what is looked at.
         axes[0].set_yscale("log")
         axes[0].set_ylim(seen.min() / 1.15, min(seen.max() * 1.15, ceiling))
@@ -95,7 +100,7 @@ def _frame(axes: list[Axes], ceiling: float) -> None:
 
 
 def _line(
-    axis: Axes, curve: pd.DataFrame, across: str, look: Look, codec: str, scale: float
+    axis: Axes, curve: pd.DataFrame, across: str, style: LineStyle, codec: str, scale: float
 ) -> None:
     x = curve[across].to_numpy(dtype=float)
     mean, low, high = (
@@ -105,21 +110,21 @@ def _line(
     axis.plot(
         x,
         mean,
-        color=look.color,
-        marker=look.marker,
-        linestyle=look.linestyle,
+        color=style.color,
+        marker=style.marker,
+        linestyle=style.linestyle,
         label=codec,
         markevery=0.06,
     )
     # Where a run ends is what it bought: that point always has its marker.
-    axis.plot(x[-1:], mean[-1:], color=look.color, marker=look.marker, label=f"_{codec} end")
-    axis.fill_between(x, low, high, color=look.color, alpha=0.15, linewidth=0)
+    axis.plot(x[-1:], mean[-1:], color=style.color, marker=style.marker, label=f"_{codec} end")
+    axis.fill_between(x, low, high, color=style.color, alpha=0.15, linewidth=0)
 
 
-def _how(chosen: Study) -> str:
+def _describe(comparison: Comparison) -> str:
     seeds = {
         int(count)
-        for setting in chosen.settings
+        for setting in comparison.settings
         for count in setting.rows.groupby("codec")["seed"].nunique()
     }
     few, many = min(seeds), max(seeds)
