@@ -34,6 +34,11 @@ class Fixed(Summable):
     Attributes:
         clip: largest magnitude that can be sent, known in advance.
         bits: bits a coordinate, 2 to 24.
+
+    Example:
+        >>> codec = make_codec("fixed", clip=4.0, bits=4)
+        >>> try_codec(codec, [3.0, -1.0, 0.5, 2.0, -0.25, 0.75, -2.0, 9.0])
+        (8, [3.429, -1.143, 0.5714, 2.286, -0.5714, 1.143, -2.286, 4.0])
     """
 
     bounded_error: ClassVar[bool] = True
