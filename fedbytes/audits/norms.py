@@ -13,7 +13,7 @@ class Norms(Audit):
     """Record the L2 norm and the payload bytes of every delta: a row for each message.
 
     It tells what norm a `norm_clip` should have, and shows an attacker that sends long deltas. A
-    delta [3, -4] over fp32 makes the row `{"client": c, "norm": 5.0, "payload_bytes": 8}`. Where
+    delta [3, -4] over fp32 makes the row `{"client": c, "norm": 5.0, "payload_bytes": 12}`. Where
     the uplink is EF21, it is the norm of the difference that was sent.
     """
 

@@ -1,0 +1,387 @@
+"""What acts in the rounds: who, when, on what, and that nothing else changes."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pytest
+import torch
+
+from fedbytes.compression import Frame, Shared, codec_id, make_codec
+from fedbytes.compression.codec import seal
+from fedbytes.federated import (
+    Attack,
+    Audit,
+    Cleaner,
+    Defense,
+    RoundPlugins,
+    State,
+    Upload,
+    make_algorithm,
+    make_link,
+    make_plugins,
+    weighted_mean,
+)
+from fedbytes.federated.server.server_state import ServerState
+from fedbytes.federated.stages.attackers import draw_attackers
+
+FLIP = {"name": "sign_flip", "share": 0.25, "scale": 5.0}
+METRICS = 5
+"""The kind of the frame that says how many examples a client has."""
+
+
+def named(cls):
+    cls.name = cls.__name__
+    return cls
+
+
+def test_attackers_are_drawn_once_and_fewer_are_among_more():
+    parts = [np.arange(3)] * 9 + [np.empty(0, np.int64)]
+    few, more = (draw_attackers(make_plugins(attack={"name": "sign_flip", "share": s}).attack[0],
+                                parts, 3) for s in (0.2, 0.5))  # fmt: skip
+    assert len(few) == 2
+    assert len(more) == 5
+    assert set(few) < set(more) <= set(range(9))
+    assert few == draw_attackers(make_plugins(attack="sign_flip").attack[0], parts, 3)
+
+
+def test_a_sign_flip_does_what_it_says(make_run):
+    plain, attacked = make_run(4).go(1), make_run(4, plugins=make_plugins(attack=FLIP))
+    before = attacked.state.model.clone()
+    attacked.go(1)
+    (hostile,) = attacked.attackers.attacks[0][2]
+    deltas = {}
+    for run in (plain, attacked):
+        run.deltas = {
+            e.client: torch.frombuffer(bytearray(d[40:-4]), dtype=torch.float32)
+            for e, d in zip(run.ledger.entries, run.crossed, strict=True)
+            if e.kind == "delta"
+        }
+    deltas = plain.deltas | {hostile: -5.0 * plain.deltas[hostile]}
+    assert all(torch.equal(attacked.deltas[c], deltas[c]) for c in range(4))
+    mean = weighted_mean([Upload(c, d, 60) for c, d in deltas.items()])
+    torch.testing.assert_close(attacked.state.model, before + mean)
+
+
+def test_an_attack_turns_training_around_and_a_defence_rights_it(make_run):
+    def accuracy(**sections):
+        algorithm = make_algorithm("fedavg", local_steps=3, learning_rate=0.05)
+        run = make_run(10, algorithm=algorithm, plugins=make_plugins(**sections)).go(30)
+        run.fed.model.set_state(run.state.model)
+        return run.fed.model.accuracy()
+
+    flip = {"name": "sign_flip", "scale": 10.0, "share": 0.2}
+    clean, attacked, defended = (
+        accuracy(), accuracy(attack=flip), accuracy(attack=flip, defense="norm_clip"),
+    )  # fmt: skip
+    assert attacked < clean - 0.3
+    assert defended > max(attacked + 0.4, clean - 0.25)  # two of ten still pull back
+
+
+def test_plugins_that_rest_change_no_bit_and_hold_no_deltas(make_run):
+    late = make_plugins(attack=FLIP | {"from_round": 3}, audit="norms")
+    plain, resting = make_run(4).go(2), make_run(4, plugins=late).go(2)
+    assert plain.crossed == resting.crossed
+    order = []
+    sends = resting.clients.send
+    resting.clients.send = lambda c, t: order.append(("send", c)) or sends(c, t)
+    for client in range(4):
+        trains = resting.clients[client].train
+        resting.clients[client].train = lambda x, c=client, f=trains: (
+            order.append(("train", c)) or f(x)
+        )
+    resting.state.server.round = 1  # the attack still rests
+    resting.go(1)
+    assert order == [(what, c) for c in range(4) for what in ("train", "send")]
+    order.clear()
+    resting.go(1)
+    assert order == [("train", c) for c in range(4)] + [("send", c) for c in range(4)]
+
+
+@named
+@dataclass(frozen=True, kw_only=True)
+class Spy(Attack):
+    def act(self, deltas, attackers, context, state):
+        seen = [*state.get("seen", []), sorted(deltas)]
+        return {**deltas, 99: deltas[attackers[0]]}, {"seen": seen, "held": context.held}
+
+
+@pytest.mark.parametrize("knowledge", ["own", "all"])
+def test_an_attack_is_given_what_it_may_know(make_run, knowledge):
+    plugins = RoundPlugins(attack=(Spy(share=0.5, knowledge=knowledge),))
+    run = make_run(4, plugins=plugins).go(1)
+    hostile = list(run.attackers.attacks[0][2])
+    kept = run.state.attacks["attack 0 Spy"]
+    assert kept["seen"] == [hostile if knowledge == "own" else [0, 1, 2, 3]]
+    assert run.crossed == make_run(4).go(1).crossed
+
+
+def forged(frames, change, context=None):
+    """The frames of a client, of which one is replaced."""
+    opened = [Frame.unpack(data) for data in frames]
+    made = [change(frame, context) for frame in opened]
+    return [data if new is None else new for new, data in zip(made, frames, strict=True)]
+
+
+def nans(frame, context):
+    """A payload of NaN whose digest is right, as only a hostile sender makes it."""
+    if frame.kind == METRICS:
+        return None
+    codec = make_codec("fp32")
+    shared = Shared(
+        context.model.layout,
+        seed=context.seed,
+        round=context.round,
+        sender=context.client,
+        place=context.place,
+    )
+    body = np.full(context.model.layout.numel, np.nan, np.float32).tobytes()
+    return replace(frame, payload=seal(codec, body, shared), codec_id=codec_id(codec)).pack()
+
+
+def cut(frame, context):
+    return frame.pack()[:-3] if frame.kind != METRICS else None
+
+
+def garbage(frame, context):
+    return b"not a frame at all" * 5 if frame.kind != METRICS else None
+
+
+def no_examples(frame, context):
+    return replace(frame, payload=b"\0" * 12).pack() if frame.kind == METRICS else None
+
+
+def short_metrics(frame, context):
+    return replace(frame, payload=b"\1").pack() if frame.kind == METRICS else None
+
+
+def stranger(frame, context):
+    return replace(frame, sender=(frame.sender + 1) % 4).pack()
+
+
+@named
+@dataclass(frozen=True, kw_only=True)
+class Forge(Attack):
+    how: int = 0
+
+    def tamper(self, client, frames, context):
+        change = KINDS[self.how]
+        return [] if change is None else forged(frames, change, context)
+
+
+KINDS = [nans, cut, garbage, no_examples, short_metrics, stranger, None]
+
+
+@pytest.mark.parametrize("how", range(len(KINDS)), ids=lambda how: str(KINDS[how]))
+@pytest.mark.parametrize(
+    "uplink", ["fp32", {"name": "topk", "density": 0.2, "error_feedback": "ef21"}], ids=str
+)
+def test_a_hostile_message_is_dropped_and_its_bytes_are_booked(make_run, how, uplink):
+    link = {"uplink": make_link(uplink)}
+    run = make_run(4, plugins=RoundPlugins(attack=(Forge(share=0.25, how=how),)), **link)
+    reports = [run.run_round() for _ in range(3)]
+    (hostile,) = run.attackers.attacks[0][2]
+    assert all(report.dropped == (hostile,) for report in reports)
+    assert run.ledger.total == sum(map(len, run.crossed))
+    sent = [e for e in run.ledger.entries if e.client == hostile and e.direction == "up"]
+    assert len(sent) == (0 if KINDS[how] is None else 6)
+    assert torch.isfinite(run.state.model).all()
+    without = make_run(4, **link)  # the same as if the client had said nothing
+    take = without.server.receive
+    silent = []
+
+    def receive(client, frames):
+        if client == hostile:
+            silent.extend(frames)
+        else:
+            take(client, frames)
+
+    without.server.receive = receive
+    assert torch.equal(run.state.model, without.go(3).state.model)
+    assert all(
+        torch.isfinite(e).all()
+        for kept in run.state.server.estimates.values()
+        for e in kept.values()
+    )
+
+
+def test_without_an_attack_it_stays_an_error(make_run):
+    run = make_run(4)
+    sends = run.clients.send
+    run.clients.send = lambda c, t: forged(sends(c, t), cut)
+    with pytest.raises(ValueError, match="frame payload length"):
+        run.go(1)
+
+
+def test_a_round_of_attackers_alone_moves_nothing(make_run):
+    plugins = RoundPlugins(attack=(Forge(share=0.75, how=0),))
+    run = make_run(4, clients_per_round=1, plugins=plugins)
+    (honest,) = set(range(4)) - set(run.attackers.attacks[0][2])
+    for _ in range(6):
+        before = run.state.model.clone()
+        report = run.run_round()
+        moved = not torch.equal(before, run.state.model)
+        assert moved == (report.clients == [honest])
+        assert (report.train_loss is None) == (not moved)
+        assert bool(report.dropped) == (not moved)
+
+
+@named
+@dataclass(frozen=True, kw_only=True)
+class Infinite(Attack):
+    def act(self, deltas, attackers, context, state):
+        return {c: deltas[c].with_delta(deltas[c].delta / 0) for c in attackers}, state
+
+
+def test_an_attack_that_no_codec_takes_is_an_error_of_the_attack(make_run):
+    run = make_run(4, plugins=RoundPlugins(attack=(Infinite(share=0.25),)))
+    with pytest.raises(ValueError, match=r"'Infinite' made a delta .* for its `tamper`"):
+        run.go(1)
+
+
+@named
+@dataclass(frozen=True)
+class Add(Defense):
+    to: float = 0.0
+
+    def uploads(self, uploads, context, state):
+        made = [u.with_delta((u.delta + 1) * self.to) for u in uploads]
+        return made, {"rounds": state.get("rounds", 0) + 1}
+
+
+def test_defences_are_applied_in_their_order_after_hooks_and_keep_their_state(make_run):
+    plugins = RoundPlugins(defense=(Add(to=0.0), Add(to=3.0)))
+    run = make_run(3, plugins=plugins)
+    before = run.state.model.clone()
+    run.go(2)
+    torch.testing.assert_close(run.state.model, before + 6)
+    kept = run.state.server.defenses
+    assert kept == {"defense 0 Add": {"rounds": 2}, "defense 1 Add": {"rounds": 2}}
+
+
+@named
+@dataclass(frozen=True)
+class Tenfold(Defense):
+    factor: float = 10.0
+
+    def loss(self, loss, context):
+        return lambda batch: self.factor * loss(batch)
+
+
+def test_a_defence_of_the_loss_is_what_clients_minimise(make_run):
+    sgd = make_algorithm("fedavg", local_steps=1, optimizer="sgd", learning_rate=0.1)
+    hot = make_algorithm("fedavg", local_steps=1, optimizer="sgd", learning_rate=1.0)
+    wrapped = make_run(3, algorithm=sgd, plugins=RoundPlugins(defense=(Tenfold(),))).go(1)
+    torch.testing.assert_close(wrapped.state.model, make_run(3, algorithm=hot).go(1).state.model)
+    same = make_run(3, algorithm=sgd, plugins=RoundPlugins(defense=(Tenfold(factor=1.0),))).go(2)
+    assert torch.equal(same.state.model, make_run(3, algorithm=sgd).go(2).state.model)
+    assert "loss" not in vars(wrapped.fed.model)
+
+
+def test_an_algorithm_with_a_loss_of_its_own_refuses_it(make_run):
+    moon = make_algorithm("moon", local_steps=1)
+    refusal = RoundPlugins(defense=(Tenfold(),)).refuses(moon, make_link("fp32"), 4)
+    assert "algorithm 'moon' has one of its own" in refusal
+
+
+@named
+@dataclass(frozen=True)
+class Odd(Cleaner):
+    def clean(self, indices, context, state):
+        return indices[::2], {"times": state.get("times", 0) + 1}
+
+
+def test_what_is_cleaned_is_not_trained_on_and_not_claimed(make_run):
+    parts = [np.arange(c, 240, 4) for c in range(4)]
+    run = make_run(4, parts=parts, plugins=RoundPlugins(clean=(Odd(),))).go(2)
+    halves = make_run(4, parts=[part[::2] for part in parts]).go(2)
+    assert torch.equal(run.state.model, halves.state.model)
+    assert run.crossed == halves.crossed
+    assert all(c.dropped == 30 for c in run.state.clients.values())
+    assert run.state.clients[0].plugins == {"clean 0 Odd": {"times": 2}}
+
+
+@named
+@dataclass(frozen=True)
+class Nothing(Cleaner):
+    def clean(self, indices, context, state):
+        return indices[:0], state
+
+
+def test_a_cleaner_that_leaves_nothing_says_so(make_run):
+    run = make_run(4, plugins=RoundPlugins(clean=(Nothing(),)))
+    with pytest.raises(ValueError, match="'Nothing' leaves no example of client 0 in round 1"):
+        run.go(1)
+
+
+def test_the_whole_message_is_clipped_and_hostile_clients_do_not_care(make_run):
+    algorithm = make_algorithm("scaffold", local_steps=2, optimizer="sgd")
+    bound = 0.01
+    clip = {"privacy": {"name": "clip", "norm": bound}, "audit": "norms"}
+    run = make_run(4, algorithm=algorithm, plugins=make_plugins(**clip)).go(3)
+    assert max(row["norm"] for row in run.heard()) <= bound
+    run = make_run(4, algorithm=algorithm, plugins=make_plugins(**clip, attack=FLIP)).go(1)
+    (hostile,) = run.attackers.attacks[0][2]
+    assert {row["client"] for row in run.heard() if row["norm"] > bound} == {hostile}
+
+
+@named
+@dataclass(frozen=True)
+class Nosy(Audit):
+    def hear(self, heard, context, state):
+        return [{"client": heard.client, "kind": heard.kind}], {"heard": state.get("heard", 0) + 1}
+
+    def examine(self, context, state):
+        accuracy = context.model.accuracy()
+        context.model.set_state(torch.zeros_like(context.held))
+        return [{"accuracy": accuracy, "heard": state["heard"]}], state
+
+
+@pytest.mark.parametrize(
+    "uplink", ["fp32", {"name": "powersgd", "rank": 2, "error_feedback": True}]
+)
+def test_audits_hear_every_message_and_change_nothing(make_run, uplink):
+    link = {"uplink": make_link(uplink)}
+    plain, audited = make_run(3, **link), make_run(3, plugins=RoundPlugins(audit=(Nosy(),)), **link)
+    for round_ in (1, 2):
+        plain.go(1)
+        audited.go(1)
+        rows = audited.audit()
+        assert [row.get("kind") for row in rows] == ["delta", "metrics"] * 3 + [None]
+        assert {row["round"] for row in rows} == {round_}
+        assert rows[-1]["heard"] == 6 * round_
+    assert plain.crossed == audited.crossed
+    assert torch.equal(plain.state.model, audited.state.model)
+    strip = [replace(e, encode_seconds=0, decode_seconds=0) for e in plain.ledger.entries]
+    assert strip == [replace(e, encode_seconds=0, decode_seconds=0) for e in audited.ledger.entries]
+
+
+def test_what_plugins_keep_survives_a_checkpoint(make_run, tmp_path):
+    plugins = RoundPlugins(
+        attack=(Spy(share=0.25),), defense=(Add(to=1.0),), clean=(Odd(),), audit=(Nosy(),)
+    )
+    run = make_run(4, plugins=plugins).go(2)
+    run.state.save(tmp_path / "state.pt", {})
+    state, _ = State.load(tmp_path / "state.pt")
+    assert state.attacks.keys() == {"attack 0 Spy"}
+    assert torch.equal(
+        state.attacks["attack 0 Spy"]["held"], run.state.attacks["attack 0 Spy"]["held"]
+    )
+    assert state.audits == {"audit 0 Nosy": {"heard": 16}}
+    assert state.server.defenses == {"defense 0 Add": {"rounds": 2}}
+    assert state.clients[3].plugins == {"clean 0 Odd": {"times": 2}}
+
+
+def test_checkpoints_of_before_the_plugins_are_read(make_run, tmp_path):
+    run = make_run(4).go(2)
+    path = tmp_path / "state.pt"
+    run.state.save(path, {})
+    saved = torch.load(path, weights_only=True)
+    for key in ("attacks", "audits"):
+        del saved[key]
+    del saved["server"]["defenses"]
+    for client in saved["clients"].values():
+        del client["plugins"], client["dropped"]
+    torch.save(saved, path)
+    run.state, _ = State.load(path)
+    assert torch.equal(run.go(2).state.model, make_run(4).go(4).state.model)
+    assert isinstance(run.state.server, ServerState)
