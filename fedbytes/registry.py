@@ -132,10 +132,30 @@ class Registry(Generic[T]):
         if isinstance(spec, str):
             spec = {"name": spec}
         if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
-            raise ValueError(f"a {self.kind} is a name or {{name: …, fields}}, got {spec!r}")
+            written = map(str, spec) if isinstance(spec, Mapping) and "name" not in spec else ()
+            close = difflib.get_close_matches("name", written, n=1)
+            hint = f"; did you mean 'name' for {close[0]!r}?" if close else ""
+            raise ValueError(f"a {self.kind} is a name or {{name: …, fields}}, got {spec!r}{hint}")
         given = {**spec, **fields}
         name = given.pop("name")
         return self._build(self.get(name), given, f"{self.kind} {name!r}")
+
+    def check_fields(self, spec: Mapping[str, Any], beside: Iterable[str]) -> None:
+        """Check a specification's field names where others may stand beside the plug-in's own.
+
+        Raises:
+            ValueError: for a name that is neither a field of the plug-in nor one of `beside`; the
+                message names the nearest of both.
+        """
+        name = spec.get("name")
+        if name not in self.names():
+            return  # which `make` refuses
+        known = {"name", *beside}
+        known |= {f.name for f in dataclasses.fields(self.get(name)) if f.init}  # type: ignore[arg-type]
+        for key in spec:
+            if key not in known:
+                hint = nearest(str(key), known - {"name"})
+                raise ValueError(f"{self.kind} {name!r} has no field {key!r}{hint}")
 
     def _build(self, cls: type[U], given: Mapping[str, Any], what: str) -> U:
         """Return the dataclass `cls` with the fields that are given, each checked."""

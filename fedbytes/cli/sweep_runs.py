@@ -83,6 +83,9 @@ def make_suite(
     write_atomically(store / "suite.json", json.dumps(about) + "\n")
     done = len(outcome.done) + len(outcome.skipped)
     console.print(f"{done} of {counted(len(configs), 'run')} done in {store}", highlight=False)
+    if outcome.relabelled:
+        again = counted(len(outcome.relabelled), "finished or failed run")
+        console.print(f"{again} now under the label that the suite gives it", highlight=False)
     for run, message in outcome.failed.items():
         console.print(f"[red]failed[/] {run}: {escape(message)}", highlight=False, soft_wrap=True)
     if outcome.failed:
@@ -103,6 +106,7 @@ def make_one(config: RunConfig, folder: Path, threads: int | None) -> bool:
             workers=1,
             threads=threads or os.cpu_count(),
             retry_failed=True,
+            relabel=config.label is not None,  # a run made alone may be one of a suite's
             reporter=table,
         )
     console.print(f"run: {store / config.id}", highlight=False, soft_wrap=True)

@@ -1,6 +1,6 @@
 """The plug-ins that a run's configuration names, built, and checked against each other."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -23,7 +23,7 @@ from fedbytes.models import (
     make_model_spec,
     model_spec,
 )
-from fedbytes.noniid import Partitioner, make_partitioner, partitioner_spec
+from fedbytes.noniid import PARTITIONERS, Partitioner, make_partitioner, partitioner_spec
 
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     "task": make_task,
@@ -108,6 +108,18 @@ def build_components(specs: Mapping[str, Any]) -> Components:
         key: _build(key, partial(make_section, key), specs.get(key)) for key in ROUND_REGISTRIES
     }
     return Components(**built, plugins=RoundPlugins(**sections))
+
+
+def check_partition_fields(spec: Mapping[str, Any], beside: Iterable[str]) -> None:
+    """Check the names of a partition's fields, its partitioner's and those `beside` them.
+
+    Raises:
+        ValueError: for one that is neither; the message names the nearest.
+    """
+    try:
+        PARTITIONERS.check_fields(spec, beside)
+    except ValueError as error:
+        raise ValueError(f"partition: {error}") from None
 
 
 def _build(key: str, make: Callable[[Any], Any], spec: Any) -> Any:

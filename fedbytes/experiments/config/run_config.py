@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.experiments.config.round_sections import SECTIONS, as_list
+from fedbytes.experiments.config.suite_name import check_suite_name
 from fedbytes.plugin_fields import ADDED, is_default
 from fedbytes.registry import nearest
 
@@ -27,6 +28,13 @@ _NOT_IDENTITY: Any = {
     "model": {"device"},
 }
 """Fields that change where or how often something is computed, but not the result."""
+
+
+_NUMBERS = ("rounds", "clients_per_round", "evaluate_every", "seed", "checkpoint_every")
+
+
+_OF_THE_SPLIT = ("num_clients", "factor", "groups")
+"""Fields of a partition that are not its partitioner's."""
 
 
 class PartitionConfig(BaseModel):
@@ -119,6 +127,10 @@ class RunConfig(BaseModel):
                 fields[key] = {"name": value}
             elif key in SECTIONS:
                 fields[key] = as_list(value)
+            if isinstance(value, bool) and key in _NUMBERS:
+                raise ValueError(f"{key} must be a whole number, got {str(value).lower()}")
+        if isinstance(fields.get("plugins"), str):
+            fields["plugins"] = (fields["plugins"],)
         return fields
 
     @property
@@ -129,8 +141,7 @@ class RunConfig(BaseModel):
     @property
     def partitioner_spec(self) -> Spec:
         """The specification that `make_partitioner` takes."""
-        ours = {"num_clients", "factor", "groups"}
-        return {key: value for key, value in self.partition.items() if key not in ours}
+        return {key: value for key, value in self.partition.items() if key not in _OF_THE_SPLIT}
 
     @property
     def components(self) -> "Components":
@@ -139,12 +150,16 @@ class RunConfig(BaseModel):
         Raises:
             ValueError: for a component that cannot be built, or a plug-in file that is missing.
         """
-        from fedbytes.experiments.config.components import build_components
+        from fedbytes.experiments.config.components import (
+            build_components,
+            check_partition_fields,
+        )
 
         try:
             built: Components = self._components
         except AttributeError:
             load_plugins(self.plugins)
+            check_partition_fields(self.partition, _OF_THE_SPLIT)
             specs = {"partition": self.partitioner_spec}
             built = build_components({**self.__dict__, **specs})
             object.__setattr__(self, "_components", built)
@@ -170,6 +185,10 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
         ValueError: one line that names the field, the value and what is allowed.
     """
     config = _validate(RunConfig, fields)
+    try:
+        check_suite_name(config.suite)
+    except ValueError as error:
+        raise ValueError(f"suite: {error}") from None
     split = _validate(PartitionConfig, config.partition)
     components = config.components
     canonical = components.specs

@@ -1,7 +1,6 @@
 """Suites: a YAML file that defines the runs of a sweep."""
 
 import copy
-import dataclasses
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,12 +8,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from fedbytes.experiments.config.dotted_keys import set_dotted as set_dotted
 from fedbytes.experiments.config.round_sections import SECTIONS
 from fedbytes.experiments.config.run_config import RunConfig, make_config
+from fedbytes.experiments.config.same_runs import refuse_merged
+from fedbytes.experiments.config.strict_yaml import read_yaml
+from fedbytes.experiments.config.suite_name import check_suite_name
 from fedbytes.experiments.config.target import Target, parse_target
-from fedbytes.registry import Registry, nearest
+from fedbytes.registry import nearest
 
 _KEYS = (
     "name",
@@ -52,11 +53,15 @@ class Suite:
     def expand(self, overrides: Iterable[str] = ()) -> list[RunConfig]:
         """Return the suite's runs, each once; `overrides` are `key=value` with YAML values.
 
+        A point of the grid that repeats a run in every field, such as a seed that stands twice,
+        is that run.
+
         An override of a grid axis replaces the axis; a list is its values. Any other override
         applies to every run.
 
         Raises:
-            ValueError: for a field or value that a run refuses, or if there is no run.
+            ValueError: for a field or value that a run refuses, if there is no run, or if two
+                variants or labels would be one run, of which only one would be stored.
         """
         grid, fixed = dict(self.grid), {}
         for key, value in map(parse_override, overrides):
@@ -65,19 +70,20 @@ class Suite:
             else:
                 fixed[key] = value
         axes = [[(key, value) for value in values] for key, values in grid.items()]
-        runs: dict[str, RunConfig] = {}
-        for variant, *point in itertools.product(self.variants, *axes):
+        runs: dict[str, tuple[int, RunConfig]] = {}
+        for (number, variant), *point in itertools.product(enumerate(self.variants, 1), *axes):
             fields = copy.deepcopy(dict(self.base))
             for key, value in [*variant.items(), *point, *fixed.items()]:
                 set_dotted(fields, key, value)
             config = make_config({"suite": self.name, "plugins": self.plugins, **fields})
-            runs.setdefault(config.id, config)
+            first = runs.setdefault(config.id, (number, config))
+            refuse_merged(self.name, first, (number, config), fixed)
         if not runs:
             empty = [key for key, values in grid.items() if not values] or ["variants"]
             raise ValueError(
                 f"suite {self.name!r} expands to no run: {', '.join(empty)} has no values"
             )
-        return list(runs.values())
+        return [config for _, config in runs.values()]
 
 
 _LIST_FIELDS = {
@@ -122,92 +128,60 @@ def load_suite(name_or_path: str) -> Suite:
             raise ValueError(f"there is no {what} {name_or_path!r}{nearest(name_or_path, shipped)}")
         path = shipped[name_or_path]
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"suite {path}: {' '.join(str(error).split())}") from None
-    return _make_suite(content, path)
+        return _make_suite(read_yaml(path.read_text(encoding="utf-8")), path)
+    except ValueError as error:
+        raise ValueError(f"suite {path}: {error}") from None
 
 
 def _make_suite(content: Any, path: Path) -> Suite:
     if not isinstance(content, dict):
-        raise ValueError(f"suite {path}: expected fields such as {', '.join(_KEYS)}")
+        raise ValueError(f"expected fields such as {', '.join(_KEYS)}")
     for key in content:
         if key not in _KEYS:
-            raise ValueError(f"suite {path}: there is no field {key!r}{nearest(str(key), _KEYS)}")
+            raise ValueError(f"there is no field {key!r}{nearest(key, _KEYS)}")
+    for key in ("title", "description", "plugins", "target", "baseline"):
+        if content.get(key, "") is None:  # written, and left empty
+            del content[key]
+    _check_kinds(content)
+    fields: dict[str, Any] = {"name": path.stem, "variants": [{}]} | content
+    check_suite_name(fields["name"])
+    plugins = _list_files(fields.get("plugins", ()), path.parent)
+    return Suite(**fields | {"plugins": plugins, "target": parse_target(fields.get("target"))})
+
+
+def _check_kinds(content: dict[str, Any]) -> None:
+    for key in ("title", "description", "baseline"):
+        if not isinstance(content.get(key, ""), str):
+            raise ValueError(f"{key} must be text, got {content[key]!r}: put it in quotes")
     for key, kind in (("base", dict), ("grid", dict), ("variants", list)):
         if not isinstance(content.get(key, kind()), kind):
-            raise ValueError(f"suite {path}: {key} must be a {kind.__name__}")
-    grid = content.get("grid", {})
-    for key, values in grid.items():
+            raise ValueError(f"{key} must be a {kind.__name__}, got {content[key]!r}")
+    for key, values in content.get("grid", {}).items():
         if not isinstance(values, list):
-            raise ValueError(f"suite {path}: grid.{key} must be a list of values, got {values!r}")
-    plugins = tuple(str(path.parent / plugin) for plugin in content.get("plugins", ()))
-    fields: dict[str, Any] = {"name": path.stem, "variants": [{}]} | content
-    try:
-        target = parse_target(content.get("target"))
-    except ValueError as error:
-        raise ValueError(f"suite {path}: {error}") from None
-    return Suite(**fields | {"plugins": plugins, "target": target})
+            raise ValueError(f"grid.{key} must be a list of values, got {values!r}")
+    for number, variant in enumerate(content.get("variants", []), 1):
+        if not isinstance(variant, dict):
+            raise ValueError(f"variant {number} must be a dict of settings, got {variant!r}")
+
+
+def _list_files(plugins: Any, folder: Path) -> tuple[str, ...]:
+    """Return the paths of the plug-in files, which are relative to the suite's folder."""
+    names = [plugins] if isinstance(plugins, str) else plugins
+    if not isinstance(names, list | tuple) or not all(isinstance(n, str) and n for n in names):
+        raise ValueError(f"plugins must be a list of files, such as [my_codec.py], got {plugins!r}")
+    return tuple(str(folder / name) for name in names)
 
 
 def parse_override(text: str) -> tuple[str, Any]:
-    """Split `key=value`; the value is read as YAML, and `1e-3` is a number.
+    """Split `key=value`; the value is read as a suite's YAML is, and `1e-3` is a number.
 
     Raises:
-        ValueError: if there is no `=`, or the value is not YAML.
+        ValueError: if there is no `=`, or the value is refused by `read_yaml`.
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ValueError(f"expected key=value, got {text!r}")
     try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise ValueError(f"{key}: {' '.join(str(error).split())}") from None
-
-
-def set_dotted(fields: dict[str, Any], key: str, value: Any) -> None:
-    """Set `a.b.c` in nested dictionaries, creating them as needed.
-
-    A component given by name alone becomes a dictionary; a whole component replaces the old one.
-
-    Raises:
-        ValueError: if a part of the key leads through a value that has no fields.
-    """
-    *parents, last = key.split(".")
-    if last == "name" and len(parents) == 1 and parents[0] not in fields:
-        fields[parents[0]] = _fitting_defaults(parents[0], str(value))
-    place = fields
-    for depth, parent in enumerate(parents):
-        default = _default_component(parent) if depth == 0 else {}
-        child = place.get(parent, default)
-        if isinstance(child, str):
-            child = {"name": child}
-        if isinstance(child, list) and len(child) == 1:  # the only plug-in of a section
-            child = {"name": child[0]} if isinstance(child[0], str) else child[0]
-        if not isinstance(child, dict):
-            raise ValueError(f"{key}: {parent!r} is {child!r}, which has no fields")
-        place[parent] = dict(child)
-        place = place[parent]
-    place[last] = value
-
-
-def _default_component(key: str) -> dict[str, Any]:
-    info = RunConfig.model_fields.get(key)
-    return dict(info.default) if info is not None and isinstance(info.default, dict) else {}
-
-
-def _fitting_defaults(key: str, name: str) -> dict[str, Any]:
-    """Return the default component without the fields that the plug-in `name` does not have."""
-    from fedbytes.data import TASKS
-    from fedbytes.federated.algorithm import ALGORITHMS
-    from fedbytes.models import ADAPTERS
-    from fedbytes.noniid import PARTITIONERS
-
-    default = _default_component(key)
-    registries: dict[str, Registry[Any]] = {
-        "task": TASKS, "adapter": ADAPTERS, "partition": PARTITIONERS, "algorithm": ALGORITHMS
-    }  # fmt: skip
-    if key not in registries or name not in registries[key].names():
-        return default  # a plug-in that is not loaded yet, or a mistake that is reported later
-    known = {field.name for field in dataclasses.fields(registries[key].get(name))}
-    return {k: v for k, v in default.items() if k in known | {"num_clients"}}
+        return key.strip(), read_yaml(value)
+    except ValueError as error:
+        raise ValueError(f"{key}: {str(error).removeprefix('line 1: ')}") from None

@@ -29,11 +29,15 @@ class Reporter(Protocol):
 
 @dataclass
 class Outcome:
-    """Ids of a sweep's runs by outcome; `failed` maps to the one-line reason."""
+    """Ids of a sweep's runs by outcome; `failed` maps to the one-line reason.
+
+    `relabelled` are those, finished or failed before, whose label the suite has changed since.
+    """
 
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
+    relabelled: list[str] = field(default_factory=list)
 
 
 def open_store(path: str | Path) -> Path:
@@ -62,12 +66,14 @@ def sweep(
     workers: int | None = None,
     threads: int | None = None,
     retry_failed: bool = False,
+    relabel: bool = True,
     reporter: Reporter,
 ) -> Outcome:
     """Make every run of `configs` that has not finished in `path`.
 
     A finished run is skipped, an interrupted one resumes from its checkpoint, and one that failed
-    is left alone unless `retry_failed`. A run that fails does not stop the others.
+    is left alone unless `retry_failed`. A run that fails does not stop the others. Runs that are
+    kept take the label that they have in `configs`, so that figures find them by it.
 
     Args:
         configs: the runs, from `Suite.expand`.
@@ -75,6 +81,7 @@ def sweep(
         workers: processes; one per core by default, one in total if there is a GPU.
         threads: threads per worker; the cores divided by the workers by default.
         retry_failed: retry runs that failed before.
+        relabel: give runs that are kept the labels of `configs`.
         reporter: receives every event.
 
     Raises:
@@ -91,6 +98,9 @@ def sweep(
         ) from None
     try:
         outcome, queue = _sort(configs, store, retry_failed)
+        if relabel:
+            kept = [c for c in configs if c.id in {*outcome.skipped, *outcome.failed}]
+            outcome.relabelled = [c.id for c in kept if RunFolder(store, c.id).relabel(c.label)]
         count = min(workers or default_workers(), max(len(queue), 1))
         cores = os.cpu_count() or 1
         pool = _Pool(store, threads or max(1, cores // (workers or default_workers())), reporter)

@@ -49,6 +49,20 @@ class RunFolder:
         """Return the run's configuration as it was written."""
         return dict(yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8")))
 
+    def relabel(self, label: str | None) -> bool:
+        """Give a stored run another label, which is not part of its identity.
+
+        Returns:
+            whether there is a run here that had another one.
+        """
+        if not (self.path / "config.yaml").exists():
+            return False
+        settings = self.settings()
+        if settings.get("label") == label:
+            return False
+        self.create(settings | {"label": label})
+        return True
+
     @property
     def status(self) -> str:
         """`done`, `failed`, `interrupted` (with a checkpoint) or `waiting`."""

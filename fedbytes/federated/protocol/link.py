@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fedbytes.compression.codec import Codec, codec_spec, make_codec
+from fedbytes.compression.codec import CODECS, Codec, codec_spec, make_codec
 from fedbytes.compression.error_feedback import Feedback, Memory, SenderState, Sent
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.residual_guard import ResidualGuard, require_contracting
@@ -14,6 +14,7 @@ from fedbytes.labels import short_label
 from fedbytes.plugin_fields import stated_fields
 
 _FEEDBACK: dict[Any, Feedback] = {False: "none", True: "ef14", "ef14": "ef14", "ef21": "ef21"}
+_BESIDE = ("error_feedback", "momentum", "decay")
 NO_MEMORY = Memory()
 _MARKS = {"none": "", "ef14": " +EF", "ef21": " +EF21"}
 
@@ -114,6 +115,7 @@ def make_link(spec: str | Mapping[str, Any]) -> Link:
         spec = {"name": spec}
     if not isinstance(spec, Mapping):
         raise ValueError(f"a codec is a name or {{name: …, fields}}, got {spec!r}")
+    CODECS.check_fields(spec, _BESIDE)
     given = dict(spec)
     feedback = given.pop("error_feedback", False)
     if not isinstance(feedback, bool | str) or feedback not in _FEEDBACK:
