@@ -50,6 +50,7 @@ def run(
     hooks: Hooks | None = None,
     deliver: Callable[[bytes], bytes] = bytes,
     on_event: Listener = _ignore,
+    tell: Listener | None = None,
 ) -> RunFolder:
     """Make a run in `store`, or resume one that was interrupted; a finished one is left alone.
 
@@ -63,6 +64,7 @@ def run(
             part of the run's id.
         deliver: the medium that bytes cross (see `Channel`).
         on_event: called with `Preparing` and `Advanced` events.
+        tell: the former name of `on_event`; it goes with the next release.
 
     Raises:
         ValueError: for anything that makes the run impossible, such as a folder that other hooks
@@ -75,7 +77,7 @@ def run(
     with FileLock(folder.path / ".lock"):
         folder.require_hooks(names)
         if folder.status != "done":
-            _Run(config, folder, hooks, deliver, on_event).go()
+            _Run(config, folder, hooks, deliver, tell or on_event).go()
     return folder
 
 
