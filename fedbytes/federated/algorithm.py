@@ -129,6 +129,8 @@ class Algorithm(Plugin, ABC):
             TypeError: if it has neither a `client` nor a `train` of its own.
         """
         super().__init_subclass__()
+        if "held" in vars(cls):  # the former name, until the next release
+            cls.synced_layout = vars(cls)["held"]  # type: ignore[method-assign]
         if cls.client is Algorithm.client and cls.train is Algorithm.train:
             raise TypeError(f"algorithm {cls.__name__} defines neither client nor train")
 

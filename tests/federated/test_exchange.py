@@ -103,3 +103,16 @@ def test_a_fresh_state_is_priced_every_round_and_is_fedavg_at_fp32(make_run):
 def test_error_feedback_on_a_fresh_state_is_refused(make_run):
     with pytest.raises(ValueError, match=r"fresh.*downlink\.error_feedback=false"):
         make_run(4, algorithm=Fresh(**FIELDS), downlink=make_link(TOPK))
+
+
+def test_an_algorithm_that_says_held_still_works(make_run):
+    """`held` is the former name of `synced_layout`: plug-ins of before keep working."""
+
+    @dataclass(frozen=True)
+    class Before(FedAvg):
+        def held(self, model):
+            return model.layout
+
+    new, old = (make_run(2, algorithm=made(**FIELDS)).go(2) for made in (FedAvg, Before))
+    assert Before.synced_layout is not FedAvg.synced_layout
+    assert torch.equal(new.state.model, old.state.model)
