@@ -143,6 +143,10 @@ class Client:
         self._session = self.fed.aggregation.client(self)
         return self._session.begin(trained)
 
+    def take_turn(self, context: RoundContext) -> list[bytes]:
+        """Train and send: a client's whole part in a round of one exchange."""
+        return self.send(self.train(context))
+
     def answer(self) -> list[bytes]:
         """Return the client's messages of a further exchange, by what it received in it."""
         assert self._session is not None

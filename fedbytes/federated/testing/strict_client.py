@@ -99,4 +99,4 @@ def _own(run: Rehearsal, step: str, client: Client, believed: Tensor) -> list[by
             f"round {run.state.round}, client {client.number} holds something else than the "
             "server believes"
         )
-    return client.send(client.train(client.fed.context(run.state.round)))
+    return client.take_turn(client.fed.context(run.state.round))
