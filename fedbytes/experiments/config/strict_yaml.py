@@ -60,7 +60,7 @@ class _Loader(yaml.SafeLoader):
     def compose_scalar_node(self, anchor: Any) -> Any:
         """Refuse a plain scalar whose reading depends on YAML's version."""
         event = self.peek_event()  # type: ignore[no-untyped-call]
-        node = super().compose_scalar_node(anchor)  # type: ignore[no-untyped-call]
+        node = super().compose_scalar_node(anchor)
         if event.tag is None and event.implicit[0]:
             _check_scalar(node)
         return node
@@ -99,7 +99,7 @@ def _read_as_yaml_1_1(text: str) -> bool | int | float | None:
     if tag.removeprefix(_TAG) not in ("bool", "int", "float"):
         return None
     try:
-        value = SafeConstructor().construct_object(ScalarNode(tag, text))  # type: ignore[no-untyped-call]
+        value = SafeConstructor().construct_object(ScalarNode(tag, text))
     except ValueError:
         return None
     return value if isinstance(value, bool | int | float) else None
