@@ -15,10 +15,10 @@ from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers import server_optimizers
 from fedbytes.federated.optimizers.local_optimizers import LocalOptimizer, make_local_optimizer
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
+from fedbytes.federated.plugins.defense import LossOf
 from fedbytes.federated.trainable import Steppable, Trainable, scratch_of
 from fedbytes.plugin_fields import bounded
 
-LossOf = Callable[[Any], Tensor]
 BeforeStep = Callable[[int], None]
 Correct = Callable[[Tensor, Tensor], None]
 _ADAPTIVE = {

@@ -102,11 +102,11 @@ class RoundPlugins:
         return None
 
 
-Section = str | Mapping[str, Any] | Sequence[Any] | None
+SectionSpec = str | Mapping[str, Any] | Sequence[Any] | None
 """One plug-in by name or specification, several in a list, or none."""
 
 
-def make_plugins(**sections: Section) -> RoundPlugins:
+def make_plugins(**sections: SectionSpec) -> RoundPlugins:
     """Build the plug-ins of a run: `make_plugins(attack="sign_flip", defense=[{…}, {…}])`.
 
     Raises:
@@ -115,7 +115,7 @@ def make_plugins(**sections: Section) -> RoundPlugins:
     return RoundPlugins(**{key: make_section(key, given) for key, given in sections.items()})
 
 
-def make_section(key: str, given: Section) -> tuple[Any, ...]:
+def make_section(key: str, given: SectionSpec) -> tuple[Any, ...]:
     """Build the plug-ins of one section.
 
     Raises:

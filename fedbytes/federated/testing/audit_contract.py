@@ -10,7 +10,7 @@ from fedbytes.federated.testing.plugin_bench import ROUNDS, check_checkpoint, fe
 from fedbytes.federated.testing.strict_client import Rehearsal
 from fedbytes.testing import Check, Finding, check_spec, no_global_random, require, run_checks
 
-LINKS = ("fp32", {"name": "topk", "density": 0.2, "error_feedback": True})
+_LINKS = ("fp32", {"name": "topk", "density": 0.2, "error_feedback": True})
 
 
 def check_audit(audit: Audit) -> list[Finding]:
@@ -26,7 +26,7 @@ def check_audit(audit: Audit) -> list[Finding]:
 
 
 def _check_untouched(plugins: RoundPlugins) -> str:
-    for link in LINKS:
+    for link in _LINKS:
         plain, audited = (Rehearsal(federation(p, link)) for p in (RoundPlugins(), plugins))
         for _ in range(ROUNDS):
             plain.go(1)
@@ -34,7 +34,7 @@ def _check_untouched(plugins: RoundPlugins) -> str:
                 audited.go(1).audit()
         require(torch.equal(plain.state.model, audited.state.model), "the model is another one")
         require(plain.crossed == audited.crossed, "other bytes cross")
-    return f"{ROUNDS} rounds over {len(LINKS)} links"
+    return f"{ROUNDS} rounds over {len(_LINKS)} links"
 
 
 def _check_rows(plugins: RoundPlugins) -> str:
