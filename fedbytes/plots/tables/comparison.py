@@ -15,7 +15,8 @@ from fedbytes.plots.tables.store_tables import (
     read_mapping,
 )
 
-_SETTING = ["suite", "task", "model", "adapter", "algorithm", "partition", "alpha"]
+_ACTING = ["attack", "defense", "clean", "privacy", "audit"]
+_SETTING = ["suite", "task", "model", "adapter", "algorithm", "partition", "alpha", *_ACTING]
 _NOT_SETTING = ("seed", "uplink", "downlink", "suite", "name", "codec", "label")
 
 
@@ -280,7 +281,9 @@ def _title(keys: dict[str, Hashable], heterogeneity: float) -> str:
     for key, value in keys.items():
         if value in ("nan", "") or (isinstance(value, float) and isnan(value)):
             continue  # the scheme has no such field
-        if key == "alpha":
+        if key in _ACTING and value == "none":
+            words.append(f"no {key}")
+        elif key == "alpha":
             words.append(f"α = {value:g}")
         elif key in _SETTING:
             words.append(str(value))

@@ -143,3 +143,15 @@ def test_seeds_that_solved_for_alpha_are_one_setting():
     )
     (setting,) = compare_codecs(Tables(results, made.ledger, made.partitions, runs)).settings
     assert setting.rows["seed"].nunique() == 3
+
+
+def test_what_acts_in_the_rounds_tells_settings_apart(tables):
+    attacked = tables.results.assign(attack="sign_flip", run=tables.results["run"] + "-attacked")
+    results = pd.concat([tables.results.assign(attack="none"), attacked])
+    chosen = compare_codecs(Tables(results, tables.ledger, tables.partitions, pd.DataFrame()))
+    assert [setting.title for setting in chosen.settings] == [
+        "dirichlet, α = 0.1, no attack, NMI 0.43",
+        "dirichlet, α = 0.1, sign_flip, NMI 0.43",
+        "dirichlet, α = 1, no attack, NMI 0.18",
+        "dirichlet, α = 1, sign_flip, NMI 0.18",
+    ]
