@@ -16,10 +16,10 @@ class Loss(Cleaner):
     """Drop a share of a client's examples, those of the largest loss, whenever it trains.
 
     The small-loss selection of MentorNet (Jiang et al. 2018, arXiv:1712.05055) and co-teaching (Han
-        et al. 2018, arXiv:1804.06872), by the model it was sent. A network learns what most
-    examples say before it learns the mislabelled ones, which have the larger loss until then.
-        Losses 0.1, 0.2, 2.3 and 0.3 at `drop: 0.25` leave the first, second and fourth example. Of n
-    examples floor(drop * n) are dropped. It costs one forward pass of each.
+    et al. 2018, arXiv:1804.06872), by the model that the client was sent. A network learns what
+    most examples say before it learns the mislabelled ones, whose loss is larger until then.
+    Losses 0.1, 0.2, 2.3 and 0.3 at `drop: 0.25` leave the first, second and fourth example. Of n
+    examples floor(drop * n) are dropped. It costs one forward pass per example.
 
     Attributes:
         drop: share of the client's examples, in [0, 1).
