@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint test-slow bench help
+.PHONY: demo test test-fast lint test-slow bench help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       set up, run the quickstart sweep on real text and a real model, write its report"
 	@echo "make test       set up, then lint, types, import rules and tests"
+	@echo "make test-fast  the quick tests alone, for whoever is editing"
 	@echo "make test-slow  the longer checks as well"
 	@echo "make bench      measure codecs and the round on this machine"
 
@@ -27,6 +28,9 @@ lint: .venv/ready
 # One thread a process: two processes of two threads each wait for one another on two cores.
 test: lint
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+test-fast: .venv/ready
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not thorough"
 
 test-slow: lint
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-fuzz.lock || \

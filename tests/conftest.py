@@ -16,6 +16,36 @@ WORDS = {
 }
 
 
+THOROUGH = (
+    "cli",
+    "compression/codecs",
+    "compression/test_add_a_codec.py",
+    "compression/test_error_feedback.py",
+    "compression/test_fuzz.py",
+    "compression/test_residual_guard.py",
+    "compression/testing",
+    "data/testing",
+    "experiments/execution",
+    "federated",
+    "golden/test_record.py",
+    "models",
+    "noniid/partitioners",
+    "noniid/testing",
+    "plots",
+    "test_docs_code.py",
+)
+"""Where tests make whole runs, start processes or check every plug-in by its contract."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what `make test-fast` leaves out."""
+    root = Path(__file__).parent
+    for item in items:
+        place = item.path.relative_to(root).as_posix()
+        if place.startswith(THOROUGH):
+            item.add_marker("thorough")
+
+
 @pytest.fixture(scope="session", autouse=True)
 def tests_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A cache folder of the tests' own; rooms that need real assets say so in their conftest."""
