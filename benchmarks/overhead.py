@@ -14,8 +14,7 @@ import tempfile
 from pathlib import Path
 from time import perf_counter
 
-from fedbytes.experiments import load_runs, load_suite
-from fedbytes.experiments.execution.runner import run
+from fedbytes.experiments import load_runs, load_suite, run
 
 PHASES = ("setup", "train", "evaluate", "encode", "decode", "aggregate", "other")
 
