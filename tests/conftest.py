@@ -38,9 +38,11 @@ THOROUGH = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what `make test-fast` leaves out."""
+    """Mark what `make test-fast` leaves out; refuse names that differ between processes."""
     root = Path(__file__).parent
     for item in items:
+        if " at 0x" in item.nodeid:
+            raise pytest.UsageError(f"{item.nodeid} names an address: give ids")
         place = item.path.relative_to(root).as_posix()
         if place.startswith(THOROUGH):
             item.add_marker("thorough")

@@ -173,7 +173,9 @@ KINDS = [nans, cut, garbage, no_examples, short_metrics, stranger, None]
 
 @pytest.mark.parametrize("how", range(len(KINDS)), ids=lambda how: str(KINDS[how]))
 @pytest.mark.parametrize(
-    "uplink", ["fp32", {"name": "topk", "density": 0.2, "error_feedback": "ef21"}], ids=str
+    "uplink",
+    ["fp32", {"name": "topk", "density": 0.2, "error_feedback": "ef21"}],
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_a_hostile_message_is_dropped_and_its_bytes_are_booked(make_run, how, uplink):
     link = {"uplink": make_link(uplink)}
