@@ -111,7 +111,7 @@ class ServerSession(ABC):
 
     def forget(self, client: int) -> None:
         """Drop what a client sent: a message of it was not what it should be."""
-        raise ValueError(f"{type(self).__name__} cannot go on without what client {client} sent")
+        raise ValueError(f"{type(self).__name__} cannot continue without what client {client} sent")
 
     def messages(self, client: int) -> list[bytes]:
         """Return what a client is sent at the start of a further exchange."""

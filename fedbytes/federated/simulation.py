@@ -20,7 +20,7 @@ class Simulation:
 
     Args:
         fed: the configuration that server and clients share.
-        state: where to go on from; by default the state before the first round.
+        state: the state to resume from; by default the state before the first round.
         ledger: books what crosses; a new one by default.
         clock: counts seconds by phase; a new one by default.
         deliver: stands for the medium (see `Channel`).

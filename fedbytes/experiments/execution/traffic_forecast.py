@@ -7,7 +7,7 @@ with entropy coding or `threshold`, later rounds differ from the trial: by up to
 deltas are dense, and by more, both ways, where what is encoded is mostly zeros at first (`fedbpt`
 with a covariance) or becomes sparser with the loss (`ecolora`), or where the few coordinates of
 clients coincide (an entropy-coded downlink behind sparse uplinks). What clients announce (`hetlora`
-with `gamma`) is not foretold.
+with `gamma`) is left out.
 """
 
 from dataclasses import dataclass, field

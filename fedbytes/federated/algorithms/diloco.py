@@ -19,7 +19,7 @@ from fedbytes.plugin_fields import bounded
 class DiLoCo(Averaging):
     """Distributed low-communication training (Douillard et al. 2023, arXiv 2311.08105).
 
-    A worker takes H = `local_steps` inner AdamW steps a round; its moments stay with it and are
+    A worker takes H = `local_steps` inner AdamW steps per round; its moments stay with it and are
     neither sent nor reset. The mean of what workers changed is the outer gradient of SGD with
     Nesterov momentum. With `keep_moments=False`, `server_optimizer="sgd"`,
     `server_learning_rate=1` and `server_momentum=0` it is FedAvg; with one inner SGD step as well,
@@ -33,7 +33,7 @@ class DiLoCo(Averaging):
     server_learning_rate: float = 0.7
     server_momentum: float = 0.9
     keep_moments: bool = True
-    """Whether the inner optimiser goes on where the worker's last round ended."""
+    """Whether the inner optimiser continues from the end of the worker's last round."""
     warmup_steps: int = bounded(0, least=0)
     """Inner steps of linear warm-up, counted over the run."""
     total_steps: int | None = None

@@ -39,7 +39,7 @@ def check_aggregation(aggregation: Aggregation) -> list[Finding]:
             ("clients need nothing but their messages", checks.strict),
             ("the ledger has every byte", checks.ledger),
             ("the model moves by the mean", checks.mean),
-            ("goes on from a checkpoint", checks.checkpoint),
+            ("resumes from a checkpoint", checks.checkpoint),
         ]
     )
 

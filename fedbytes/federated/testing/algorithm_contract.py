@@ -73,7 +73,7 @@ def check_algorithm(algorithm: Algorithm) -> list[Finding]:
             for up, down in bench.links()
         ),
         ("says whether it needs each upload", bench.needs_each),
-        ("goes on from a checkpoint", bench.checkpoint),
+        ("resumes from a checkpoint", bench.checkpoint),
     ]
     return run_checks(checks)
 
@@ -206,7 +206,7 @@ class _Checks(Workbench):
         return f"one averaged upload gives the same to {gap:.0e}"
 
     def checkpoint(self) -> str:
-        """A run that is cut, saved and taken up by a new process's objects ends the same."""
+        """A run that is cut, saved and resumed by new objects ends the same."""
         pairs = [LINKS[1], LINKS[0], self.links()[-1]]
         links = next(pair for pair in pairs if self.partial(*pair) is not None)
         partial = bool(self.partial(*links))

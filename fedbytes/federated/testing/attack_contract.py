@@ -46,7 +46,7 @@ def check_attack(attack: Attack) -> list[Finding]:
             ("rests outside its rounds", lambda: _check_rounds(attack)),
         ]
     return run_checks(
-        [*checks, ("goes on from a checkpoint", lambda: check_checkpoint(_alone(always)))]
+        [*checks, ("resumes from a checkpoint", lambda: check_checkpoint(_alone(always)))]
     )
 
 

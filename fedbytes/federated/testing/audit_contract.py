@@ -20,7 +20,7 @@ def check_audit(audit: Audit) -> list[Finding]:
         ("its spec rebuilds it", lambda: check_spec(AUDITS, audit)),
         ("changes neither model nor bytes", lambda: _check_untouched(plugins)),
         ("finds the same in the same run", lambda: _check_rows(plugins)),
-        ("goes on from a checkpoint", lambda: check_checkpoint(plugins)),
+        ("resumes from a checkpoint", lambda: check_checkpoint(plugins)),
     ]
     return run_checks(checks)
 

@@ -21,7 +21,7 @@ def check_cleaner(cleaner: Cleaner) -> list[Finding]:
         ("its spec rebuilds it", lambda: check_spec(CLEANERS, cleaner)),
         ("keeps some of the client's examples", lambda: _check_kept(cleaner)),
         ("what it drops is counted", lambda: _check_counted(plugins)),
-        ("goes on from a checkpoint", lambda: check_checkpoint(plugins)),
+        ("resumes from a checkpoint", lambda: check_checkpoint(plugins)),
     ]
     return run_checks(checks)
 

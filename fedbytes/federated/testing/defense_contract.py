@@ -42,7 +42,7 @@ def check_defense(defense: Defense) -> list[Finding]:
             ("the loss has a graph, and leaves the model alone", lambda: _check_loss(defense))
         )
     plugins = RoundPlugins(defense=(defense,))
-    return run_checks([*checks, ("goes on from a checkpoint", lambda: check_checkpoint(plugins))])
+    return run_checks([*checks, ("resumes from a checkpoint", lambda: check_checkpoint(plugins))])
 
 
 def _check_stages(defense: Defense) -> str:

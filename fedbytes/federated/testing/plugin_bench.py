@@ -91,7 +91,7 @@ def _plain(value: Any) -> Any:
 
 
 def check_checkpoint(plugins: RoundPlugins) -> str:
-    """Check that a run that is cut, saved and taken up ends the same, bit for bit."""
+    """Check that a run that is cut, saved and resumed ends the same, bit for bit."""
     whole, cut = Rehearsal(federation(plugins)).go(ROUNDS), Rehearsal(federation(plugins))
     cut.go(ROUNDS // 2)
     with tempfile.TemporaryDirectory() as folder:

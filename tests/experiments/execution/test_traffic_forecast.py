@@ -47,9 +47,9 @@ CASES = [(*case, FIELDS[place % 2]) for place, case in enumerate(configured())]
 
 
 @pytest.mark.parametrize(("label", "algorithm", "fields"), CASES, ids=lambda x: str(x)[:40])
-def test_codecs_of_one_length_are_foretold_to_the_byte(label, algorithm, fields):
+def test_codecs_of_one_length_are_forecast_to_the_byte(label, algorithm, fields):
     if "gamma" in label:
-        pytest.skip("what clients announce is not foretold")
+        pytest.skip("what clients announce is not forecast")
     links = [
         (up, down)
         for up in (EVEN, "fp32", algorithm.example_uplink)
@@ -64,7 +64,7 @@ def test_codecs_of_one_length_are_foretold_to_the_byte(label, algorithm, fields)
     assert up == pytest.approx(real_up, rel=0.1)
 
 
-def test_a_reference_is_foretold_with_the_state_that_it_goes_with():
+def test_a_reference_is_forecast_with_the_state_that_it_goes_with():
     model = text_model("tiny-bert", {"name": "lora", "rank": 2})
     steps = make_algorithm("fedavg", local_steps=2, batch_size=8, learning_rate=0.01)
     fed = federation(steps, model, "lora_klt", "fp32")

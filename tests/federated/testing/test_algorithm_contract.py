@@ -105,7 +105,7 @@ FAULTS = {
     "not finite": "says what it holds and sends",
     "double": "says what it holds and sends",
     "past the channel": "up fp32, down fp32",
-    "forgets in a checkpoint": "goes on from a checkpoint",
+    "forgets in a checkpoint": "resumes from a checkpoint",
     "loads nothing": "loads what is held into any model",
     "refuses everything": "says what it holds and sends",
     "two lines": "refuses in one line",

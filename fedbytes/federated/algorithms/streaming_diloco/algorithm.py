@@ -26,7 +26,7 @@ class StreamingDiLoCo(DiLoCo):
     """DiLoCo by fragments (Douillard et al. 2025, arXiv 2501.18512).
 
     Round t ends with fragment (t - 1) mod P alone being sent both ways: whole tensors, strided
-    over the layers. A worker goes on with its own values of the others, which it keeps. So each
+    over the layers. A worker keeps its own values of the others. So each
     fragment is synchronised every P rounds of `local_steps` inner steps (the paper's H is their
     product) and the peak of a round's bytes is a P-th of DiLoCo's. With `fragments=1` it is DiLoCo.
 
@@ -114,7 +114,7 @@ class StreamingDiLoCo(DiLoCo):
         return after
 
     def _goes_on(self, context: RoundContext, start: Tensor, memory: ClientMemory) -> Tensor:
-        """Return where the worker goes on: its own values, and the updates that it missed.
+        """Return the worker's starting point: its own values, and the updates that it missed.
 
         The newest update is left out; it arrives `overlap` steps into the round.
         """
