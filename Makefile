@@ -25,7 +25,7 @@ lint: .venv/ready
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-# One thread a process: two processes of two threads each wait for one another on two cores.
+# One thread per process: two processes of two threads each wait for one another on two cores.
 test: lint
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
@@ -34,7 +34,7 @@ test-fast: .venv/ready
 
 test-slow: lint
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-fuzz.lock || \
-		echo "atheris is not to be had here; the search guided by coverage is left out"
+		echo "atheris is unavailable on this platform; skipping coverage-guided fuzzing"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "slow or not slow"
 
 bench: .venv/ready
