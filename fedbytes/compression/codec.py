@@ -37,7 +37,7 @@ class Codec(Plugin, ABC):
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Field variants that the contract tests and the benchmark run over."""
     encode_memory: ClassVar[int] = 16
-    """Bytes a coordinate that `encode` takes at most beside its input, and a constant."""
+    """Upper bound of `encode`'s scratch memory in bytes per coordinate, plus 256 KiB."""
 
     @property
     def exact(self) -> bool:

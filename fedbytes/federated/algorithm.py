@@ -27,7 +27,7 @@ class Compatibility:
 
     Attributes:
         up_name, down_name: the codecs' registered names.
-        up_feedback, down_feedback: whether error feedback stands around them.
+        up_feedback, down_feedback: whether they are used with error feedback.
         up_momentum: whether the uplink has momentum.
         partial: whether a round has fewer clients than there are.
         up_differences: whether the uplink carries differences to an estimate (EF21).

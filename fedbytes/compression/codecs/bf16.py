@@ -12,7 +12,7 @@ from fedbytes.compression.quantisers.bfloat16 import from_bf16, to_bf16
 @CODECS.register("bf16")
 @dataclass(frozen=True)
 class Bf16(Codec):
-    """Each coordinate rounded to the nearest bfloat16, ties to even: 16 bits a coordinate.
+    """Each coordinate rounded to the nearest bfloat16, ties to even: 16 bits per coordinate.
 
     Wire: bfloat16 [numel], little-endian. Values beyond the largest finite bfloat16 become it.
     Biased (by at most 2^-9 of a value); contracts, since the error of a normal value is at most

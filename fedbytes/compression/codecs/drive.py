@@ -1,4 +1,4 @@
-"""DRIVE: one sign bit a coordinate after a random rotation."""
+"""DRIVE: one sign bit per coordinate after a random rotation."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -10,7 +10,7 @@ from fedbytes.compression.quantisers.lloyd_rotated import RotatedCodec
 @CODECS.register("drive")
 @dataclass(frozen=True)
 class Drive(RotatedCodec):
-    """The signs of the rotated coordinates times one scale a group (Vargaftik et al. 2021).
+    """The signs of the rotated coordinates times one scale per group (Vargaftik et al. 2021).
 
     "unbiased" scales by ||x||^2 / ||Rx||_1, "biased" by ||Rx||_1 / n, which minimises the error.
 

@@ -27,7 +27,7 @@ class Eden(RotatedCodec):
     error of one vector and contracts, since each code has its coordinate's sign.
 
     Attributes:
-        bits: bits a coordinate, 0.01 to 8; scales add 32 / 4096.
+        bits: bits per coordinate, 0.01 to 8; scales add 32 / 4096.
         scale: "unbiased" or "biased".
 
     Example:

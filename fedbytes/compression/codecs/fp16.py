@@ -14,7 +14,7 @@ _LARGEST = 65504.0
 @CODECS.register("fp16")
 @dataclass(frozen=True)
 class Fp16(Codec):
-    """Each coordinate rounded to the nearest float16, ties to even: 16 bits a coordinate.
+    """Each coordinate rounded to the nearest float16, ties to even: 16 bits per coordinate.
 
     Wire: float16 [numel], little-endian. Values beyond ±65504 become that; below 6.1e-5 they are
     subnormal, in steps of 6.0e-8.

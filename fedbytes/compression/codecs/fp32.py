@@ -11,7 +11,7 @@ from fedbytes.compression.layout import Shared
 @CODECS.register("fp32")
 @dataclass(frozen=True)
 class Fp32(Codec):
-    """The vector as it is: exact, 32 bits a coordinate.
+    """The vector as it is: exact, 32 bits per coordinate.
 
     Wire: float32 [numel], little-endian. Exact, hence unbiased and contracting.
 

@@ -1,4 +1,4 @@
-"""FP4: one sign, two exponent bits and one mantissa bit, one scale a block."""
+"""FP4: one sign, two exponent bits and one mantissa bit, one scale per block."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar

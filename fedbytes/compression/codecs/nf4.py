@@ -1,4 +1,4 @@
-"""NormalFloat 4: sixteen levels at the quantiles of a normal distribution, one scale a block."""
+"""NormalFloat 4: sixteen levels at the quantiles of a normal distribution, one scale per block."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar

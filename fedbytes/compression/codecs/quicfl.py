@@ -88,7 +88,7 @@ class QuicFl(Codec):
     limit have more than that.
 
     Attributes:
-        bits: bits a coordinate, 1 to 4; outliers add about 0.054, scales 32 / 4096.
+        bits: bits per coordinate, 1 to 4; outliers add about 0.054, scales 32 / 4096.
 
     Example:
         >>> codec = make_codec("quicfl")

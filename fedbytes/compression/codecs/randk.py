@@ -34,7 +34,7 @@ class RandK(Codec):
 
     Attributes:
         density: share of the coordinates that is drawn, in (0, 1].
-        bits: bits a value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
+        bits: bits per value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
         scale: multiply by n / k, which makes it unbiased and multiplies the error.
 
     Example:

@@ -1,4 +1,4 @@
-"""One sign bit a coordinate and one magnitude a group."""
+"""One sign bit per coordinate and one magnitude per group."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar

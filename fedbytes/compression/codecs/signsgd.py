@@ -1,4 +1,4 @@
-"""signSGD: one sign bit a coordinate and nothing else."""
+"""signSGD: one sign bit per coordinate and nothing else."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from fedbytes.compression.layout import Shared
 @CODECS.register("signsgd")
 @dataclass(frozen=True)
 class SignSgd(Codec):
-    """Each coordinate becomes its sign, +1 or -1: one bit a coordinate.
+    """Each coordinate becomes its sign, +1 or -1: one bit per coordinate.
 
     Bernstein et al. 2018 (arXiv 1802.04434). No magnitude travels: the step is the server's
     learning rate, which with deltas of local training is about their mean magnitude (1e-4 to

@@ -69,7 +69,7 @@ def survey(points: Sequence[Point], numel: int = 1_000_000) -> Iterator[dict[str
 
 
 def survey_means(names: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-    """Yield one row a codec, number of clients and correlation: the NMSE of the mean."""
+    """Yield one row per codec, number of clients and correlation: the NMSE of the mean."""
     for point in survey_points(names):
         if not point.example or point.distribution != "gauss":
             continue

@@ -17,9 +17,9 @@ from fedbytes.plugin_fields import bounded
 @TRANSFORMS.register("draw")
 @dataclass(frozen=True)
 class Draw(Transform):
-    """A random share of the coordinates goes on, and is scaled up by 1 / share when it is back.
+    """A random share of the coordinates is kept; the inverse scales them up by 1 / share.
 
-    Konečný et al. 2016. The places follow from the shared seed and cost nothing. Unbiased; does
+    Konečný et al. 2016. The indices follow from the shared seed and cost nothing. Unbiased; does
     not contract below density 1, since what is drawn is scaled up.
 
     Attributes:

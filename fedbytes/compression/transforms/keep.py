@@ -18,7 +18,7 @@ from fedbytes.plugin_fields import bounded
 @TRANSFORMS.register("keep")
 @dataclass(frozen=True)
 class Keep(Transform):
-    """The density * n coordinates of largest magnitude go on; the others decode to zero.
+    """The density * n coordinates of largest magnitude are kept; the others decode to zero.
 
     Aji and Heafield 2017. Wire: k as a count, at most max(1, round(density * n)); the indices.
     Contracts: what is dropped is smallest. Biased.

@@ -26,7 +26,7 @@ from fedbytes.plugin_fields import bounded
 @ALGORITHMS.register("decomfl")
 @dataclass(frozen=True)
 class DeComFL(Algorithm):
-    """Zeroth-order training in a few scalars a round (Li et al. 2024, arXiv 2405.15861).
+    """Zeroth-order training in a few scalars per round (Li et al. 2024, arXiv 2405.15861).
 
     In each of `local_steps` steps a client estimates its gradient along `perturbations` random
     directions, the same for all clients of the round, and steps. It sends the lengths of its
@@ -48,7 +48,7 @@ class DeComFL(Algorithm):
     radius: float = bounded(1e-3, above=0)
     """How far along a direction the loss is taken."""
     difference: FiniteDifference = "forward"
-    """`forward`: one loss a direction and one a step, as in the paper; `central`: two each."""
+    """`forward`: one loss per direction and one per step, as in the paper; `central`: two each."""
 
     def up(self, context: RoundContext) -> Layout:
         """Return the layout of the steps' lengths."""

@@ -31,7 +31,7 @@ from fedbytes.plugin_fields import bounded
 @ALGORITHMS.register("fed_sb")
 @dataclass(frozen=True)
 class FedSB(LoraAveraging):
-    """Updates are B R A with frozen B and A: rank * rank numbers a layer (arXiv 2502.15436).
+    """Updates are B R A with frozen B and A: rank * rank numbers per layer (arXiv 2502.15436).
 
     Singhal et al. 2025. The mean of R gives the mean of the products. B and A have orthonormal
     columns and rows; they come, by `init`, from

@@ -58,7 +58,7 @@ class FedKSeed(Algorithm):
     radius: float = bounded(5e-4, above=0)
     """How far along a direction the loss is taken."""
     difference: FiniteDifference = "central"
-    """`central`: two losses a step, as in the paper; `forward`: one at the point itself."""
+    """`central`: two losses per step, as in the paper; `forward`: one at the point itself."""
     draws: Literal["shared", "own"] = "shared"
     """Who knows which seeds a client draws. `shared`: both ends draw them from the run's seed, and
     only lengths travel. `own`: the client alone, as in the paper; it sends all its accumulated
@@ -74,7 +74,7 @@ class FedKSeed(Algorithm):
         return torch.cat([torch.tensor(pieces), torch.zeros(self.seeds)])
 
     def up(self, context: RoundContext) -> Layout:
-        """Return the layout of a client's lengths: one a step, or one a seed."""
+        """Return the layout of a client's lengths: one per step, or one per seed."""
         if self.draws == "own":
             return Layout({"lengths": (self.seeds,)})
         return Layout({f"steps of client {context.client}": (self.local_steps,)})
@@ -149,7 +149,7 @@ class FedKSeed(Algorithm):
         raise NotImplementedError
 
     def _drawn(self, context: RoundContext, client: int) -> Places:
-        """Return the seeds that a client goes along, one a step."""
+        """Return the seeds that a client goes along, one per step."""
         rng = stream(context.seed, "algorithm fedkseed", context.round, client)
         return rng.integers(self.seeds, size=self.local_steps)
 

@@ -17,9 +17,9 @@ class MajorityVote(Averaging):
     """FedAvg whose mean is replaced by signSGD's majority vote (Bernstein et al. 2019, 1810.05291).
 
     Made for uplinks that send signs: `signsgd` (then `server_learning_rate` is the whole step) or
-    `sign`, which sends magnitudes beside them. Any other codec works as well. A client has one
-    vote, whatever the number of its examples. To send the vote itself back in one bit a coordinate
-    take a downlink of `sign`; ties, which are zero, are then sent as positive.
+    `sign`, which also sends magnitudes. Any other codec works as well. A client has one vote,
+    whatever the number of its examples. To send the vote itself back in one bit per coordinate,
+    use a downlink of `sign`; ties, which are zero, are then sent as positive.
     """
 
     needs_each: ClassVar[bool] = True

@@ -30,10 +30,11 @@ class ChunkedTopK(SparseCodec):
     As in DeMo (Peng et al. 2024, arXiv 2411.19870; there after a cosine transform, here not) and
     SparseLoCo (Sarfi et al. 2025, arXiv 2508.15706, whose chunk of 4096, k of 64 and 2 bits are
     the defaults). Every part of the model gets its share, selection needs one chunk at a time,
-    and a place within a chunk has few digits.
+    and an index within a chunk has few digits.
 
-    Wire: the places, as gaps of the whole vector or as one set's number a chunk of log2 C(chunk, k)
-    bits (`top_k_per_chunk.py`), whichever is shorter; the values (`log_magnitude.py`).
+    Wire: the indices, as gaps over the whole vector or as one subset number per chunk, of
+    log2 C(chunk, k) bits (`top_k_per_chunk.py`), whichever is shorter; the values
+    (`log_magnitude.py`).
 
     Biased. Contracts: the largest coordinate is always kept; delta is about k / chunk above 1 bit.
 

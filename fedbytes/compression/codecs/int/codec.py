@@ -1,4 +1,4 @@
-"""Block-wise integers: one scale a block, 8, 4, 3 or 2 bits a coordinate."""
+"""Block-wise integers: one scale per block, 8, 4, 3 or 2 bits per coordinate."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
@@ -31,7 +31,7 @@ class Int(Codec):
     the peak is exact (delta >= 1/block). Stochastic contracts while block < 4 (L-1)^2.
 
     Attributes:
-        bits: bits a coordinate, 8, 4, 3 or 2.
+        bits: bits per coordinate, 8, 4, 3 or 2.
         block: coordinates a scale, a multiple of 8.
         rounding: "nearest" or "stochastic".
 
@@ -62,7 +62,7 @@ class Int(Codec):
     @property
     def contracts(self) -> bool:
         """True for nearest, and for stochastic on a grid that is fine enough for the block."""
-        # Stochastic: at most step^2/4 a coordinate, block * peak^2 / (4 (L-1)^2) a block.
+        # Stochastic: at most step^2/4 per coordinate, block * peak^2 / (4 (L-1)^2) per block.
         return self.rounding == "nearest" or self.block < 4 * self._divisor**2
 
     @property

@@ -1,4 +1,4 @@
-"""One bit a coordinate and two magnitudes a group."""
+"""One bit per coordinate and two magnitudes per group."""
 
 from dataclasses import dataclass
 from math import prod
@@ -44,7 +44,7 @@ class OneBit(Codec):
     contracts: ClassVar[bool] = True
 
     def _matrices(self, layout: Layout) -> list[tuple[slice, int, int]]:
-        """Return where each tensor lies, and its rows and columns; a column is a group."""
+        """Return each tensor's slice, rows and columns; a column is a group."""
         found = []
         for place, shape in zip(layout.slices().values(), layout.shapes.values(), strict=True):
             columns = shape[-1] if self.group == "column" and len(shape) > 1 else 1

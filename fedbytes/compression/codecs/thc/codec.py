@@ -33,7 +33,7 @@ class Thc(Summable):
     and `decode_sum` decodes the sum once. A group's range is `limit` root mean squares; its
     unit is rounded up to 8 to 15 times a power of two, so that units that differ between senders
     are brought to one by shifts. The paper has the senders agree on the range first; here it
-    travels, 16 bits a group.
+    travels, 16 bits per group.
 
     With a fixed `unit` no range travels, all senders' integers are on one grid and add with no
     shifts: that is what sums behind masks or encryption need (`fedbytes.compression.summable`).
@@ -46,7 +46,7 @@ class Thc(Summable):
     can be clamped, at most 3 / limit^2 on average over the rotation, stay below 1 together.
 
     Attributes:
-        bits: bits a coordinate, 1 to 8.
+        bits: bits per coordinate, 1 to 8.
         granularity: largest integer, at least 2^bits - 1; a sum over N senders needs
             log2(2 * 15 * granularity * N) bits.
         limit: range in root mean squares of a group, 1 to 8.
