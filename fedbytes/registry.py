@@ -37,8 +37,8 @@ class Registry(Generic[T]):
     """The plug-ins of one kind, by name.
 
     Modules of `package` are imported on the first look-up, so that a new plug-in is one new
-    file there and no list to edit; packages installed beside fedbytes join through the entry
-    point group `fedbytes.<kind>s`.
+    file there and no list to edit; installed packages join through the entry point group
+    `fedbytes.<kind>s`.
 
     Args:
         kind: what errors call a plug-in, in the singular.
@@ -141,7 +141,7 @@ class Registry(Generic[T]):
         return self._build(self.get(name), given, f"{self.kind} {name!r}")
 
     def check_fields(self, spec: Mapping[str, Any], beside: Iterable[str]) -> None:
-        """Check a specification's field names where others may stand beside the plug-in's own.
+        """Check a specification's field names where others than the plug-in's own are allowed.
 
         Raises:
             ValueError: for a name that is neither a field of the plug-in nor one of `beside`; the

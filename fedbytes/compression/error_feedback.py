@@ -13,7 +13,7 @@ from fedbytes.compression.residual_guard import require_contracting
 from fedbytes.plugin_fields import added_field
 
 SenderState = dict[str, Tensor]
-"""What a sender keeps between messages, by name, float32 [numel] each; checkpoint it."""
+"""Vectors that a sender keeps between messages, float32 [numel] by name; checkpoint them."""
 Feedback = Literal["none", "ef14", "ef21"]
 
 

@@ -1,4 +1,4 @@
-"""What sender and receiver share: the layout of a message, and its position in the run."""
+"""The layout of a message and its position in the run, which sender and receiver share."""
 
 import dataclasses
 import json
@@ -80,7 +80,7 @@ class Layout:
 
 @dataclass(frozen=True)
 class Shared:
-    """What sender and receiver both know before a message is encoded.
+    """The facts that sender and receiver both know before a message is encoded.
 
     Attributes:
         layout: the tensors in the flat vector.

@@ -150,7 +150,7 @@ class Aggregation(Plugin, ABC):
 
     @property
     def extra_bytes(self) -> tuple[int, int]:
-        """Message bytes, up and down, a client and round beside its delta and metrics."""
+        """Message bytes up and down, per client and round, in addition to its delta and metrics."""
         return 0, 0
 
     def refuses(self, uplink: Link) -> str | None:

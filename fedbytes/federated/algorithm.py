@@ -1,4 +1,4 @@
-"""What an algorithm is: pure functions over explicit state, for the client and for the server."""
+"""The base class of algorithms: pure functions over explicit state, for client and server."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -18,12 +18,12 @@ from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
 ClientMemory = dict[str, Tensor]
-"""What a client keeps between its rounds, by name; checkpointed with the run."""
+"""Tensors that a client keeps between its rounds, by name; checkpointed with the run."""
 
 
 @dataclass(frozen=True)
 class Compatibility:
-    """What an algorithm is joined with, as far as it decides whether they can work together.
+    """The parts of a run that decide whether an algorithm can work with them.
 
     Attributes:
         up_name, down_name: the codecs' registered names.
@@ -57,7 +57,7 @@ class Compatibility:
 
 @dataclass(frozen=True)
 class Trained:
-    """What local training gives: the delta `[numel]`, the mean loss, and the client's memory.
+    """The outcome of local training: the delta `[numel]`, the mean loss, and the client's memory.
 
     A client that `announces` a number, 0 to 2^64 - 1, sends it ahead of its delta, in a message
     of its own. From there on it is in `RoundContext.announced`, and the delta is in the layout

@@ -30,7 +30,7 @@ _ADAPTIVE = {
 
 @dataclass(frozen=True)
 class Averaging(Algorithm):
-    """What `fedavg` does, for algorithms that change a part of it (McMahan et al. 2017).
+    """FedAvg as a base class, for algorithms that change a part of it (McMahan et al. 2017).
 
     A client's optimiser starts anew each round.
     """

@@ -31,7 +31,7 @@ from fedbytes.streams import stream
 
 @dataclass
 class ClientState:
-    """What a client keeps between rounds; it is checkpointed with the run.
+    """State of a client between rounds; it is checkpointed with the run.
 
     Attributes:
         version: of the synced vector that it holds; -1 before it was ever reached.

@@ -26,7 +26,7 @@ NO_PLUGINS = RoundPlugins()
 
 @dataclass(frozen=True)
 class Federation:
-    """What stays the same through a run: who trains what, how, and over which links.
+    """The configuration that is constant through a run: who trains what, how, and over which links.
 
     `parts[c]` are the training examples of client `c`. With `initial="full"` a new client is
     sent the initial state; with `"seed"` it is sent the seed that both ends draw it from.

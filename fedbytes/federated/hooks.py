@@ -26,7 +26,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Upload:
-    """What the server decoded from one client: its delta `[numel]` and its weight in the mean."""
+    """A client's message as the server decoded it: delta `[numel]` and weight in the mean."""
 
     client: int
     delta: Tensor

@@ -26,7 +26,7 @@ _BESIDE = ("attacks", "audits")
 class State:
     """The state of a federation: the server's, each client's, and what clients hold in step.
 
-    `attacks` and `audits` are what those keep that stand beside the parties, by their stage.
+    `attacks` and `audits` are the states of those plug-ins, by their stage.
     """
 
     server: ServerState

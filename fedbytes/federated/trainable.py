@@ -1,4 +1,4 @@
-"""What the round asks of a model: one flat vector that is trained, and batches to train it on."""
+"""The interface of a model that the round trains: one flat vector, and batches to train it on."""
 
 from collections.abc import Iterator
 from typing import Any, Protocol, runtime_checkable
@@ -10,7 +10,7 @@ from fedbytes.compression.layout import Layout
 
 
 class Steppable(Protocol):
-    """What local steps need: a vector that is trained, and its loss on batches."""
+    """The interface that local steps need: a vector that is trained, and its loss on batches."""
 
     @property
     def flat(self) -> nn.Parameter:

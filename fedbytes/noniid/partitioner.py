@@ -1,4 +1,4 @@
-"""What a partitioner is, and the registry that finds one by name."""
+"""The base class of partitioners, and the registry that finds one by name."""
 
 import copy
 import dataclasses

@@ -1,4 +1,4 @@
-"""What a figure of a store is, and the registry that finds one by name."""
+"""The base class of a store's figures, and the registry that finds one by name."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from fedbytes.registry import Registry
 
 @dataclass(frozen=True)
 class FigureOptions:
-    """What the figures of one report have in common.
+    """Options that the figures of one report share.
 
     Attributes:
         metric: a column of the results; by default the headline metric of the task.

@@ -1,4 +1,4 @@
-"""What a privacy mechanism is: it acts on a client's whole message before it is encoded."""
+"""The base class of privacy mechanisms: one acts on a client's whole message before encoding."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from fedbytes.registry import Registry
 
 Vector = npt.NDArray[np.float32]
 MechanismState = dict[str, Any]
-"""What a mechanism keeps on one client: arrays and plain values, checkpointed with the run."""
+"""State of a mechanism on one client: arrays and plain values, checkpointed with the run."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What a summable codec must keep: integers in their range, whose sum decodes to the mean."""
+"""The contract of a summable codec: integers in their range, whose sum decodes to the mean."""
 
 import numpy as np
 import torch

@@ -1,4 +1,4 @@
-"""What every task must keep, as checks that run on anyone's task."""
+"""The contract of every task, as checks that also run on plug-ins of your own."""
 
 import copy
 from dataclasses import replace

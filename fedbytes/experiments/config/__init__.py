@@ -1,1 +1,1 @@
-"""What a run is: its configuration, its suite, and the id that follows from both."""
+"""A run's configuration, its suite, and the id that follows from both."""

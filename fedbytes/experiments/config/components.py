@@ -39,7 +39,7 @@ _MAKERS: dict[str, Callable[[Any], Any]] = {
 
 @dataclass(frozen=True)
 class Components:
-    """What a run is made of; named as the fields of `RunConfig` that specify them."""
+    """The parts of a run; named as the fields of `RunConfig` that specify them."""
 
     task: Task
     model: ModelSpec

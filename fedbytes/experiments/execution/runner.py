@@ -161,7 +161,7 @@ class _Run:
         problem.split.partition.save(self.folder.path / "partition.npz")
 
     def _put_down(self, report: RoundReport, evaluated: bool) -> None:
-        """Write what was seen in a round beside the metrics: agreement, dropped, audits' rows."""
+        """Write a round's observations other than metrics: agreement, dropped, audits' rows."""
         plugins, round_ = self.problem.federation.plugins, report.round
         row: dict[str, Any] = {"round": round_, **report.agreement}
         if plugins.attack:

@@ -46,7 +46,7 @@ class DeMo(Algorithm):
     }
 
     learning_rate: float = bounded(1e-3, above=0)
-    """What every coordinate moves by in a step."""
+    """Distance that every coordinate moves per step."""
     batch_size: int = bounded(16, least=1)
     """Examples of each client in a step."""
     weight_decay: float = bounded(0.0, least=0)

@@ -55,9 +55,9 @@ class EcoLora(PlainServer):
     density: float = bounded(0.5, above=0, most=1)
     """Share of a segment's entries that is sent at first."""
     min_density: float = bounded(0.05, above=0, most=1)
-    """What the share of A's and the head's entries tends to."""
+    """Limit of the share of A's and the head's entries."""
     min_density_b: float = bounded(0.04, above=0, most=1)
-    """What the share of B's entries tends to."""
+    """Limit of the share of B's entries."""
     gamma: float = bounded(3.0, least=0)
     """How fast it does."""
     keep: float = bounded(0.0, least=0, below=1)

@@ -58,7 +58,7 @@ class FedSB(LoraAveraging):
     examples = (EXAMPLE, EXAMPLE | {"init": "whole_gradient"}, EXAMPLE | {"init": "weights"})
 
     init: Literal["gradient", "whole_gradient", "weights"] = "gradient"
-    """What the frozen factors are made of."""
+    """Source of the frozen factors."""
     head_steps: int | None = bounded(None, least=1)
     """Steps of a head alone before the gradient is taken; None for as many as in other rounds."""
 
@@ -211,7 +211,7 @@ class FedSB(LoraAveraging):
     ) -> Trained:
         """Return the mean gradient of the base, whole or as factors of the adapter's rank.
 
-        The model holds what was sent. A head is trained first, and its change returned beside it.
+        The model holds what was sent. A head is trained first, and its change is returned as well.
         """
         model = context.model
         lora, losses = lora_of(model, self.name), []

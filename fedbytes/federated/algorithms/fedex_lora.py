@@ -75,7 +75,7 @@ class FedExLora(PlainServer):
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
-        """Train the factors and the head beside the base that has moved."""
+        """Train the factors and the head on top of the base that has moved."""
         self.load(context.model, start)
         return self.local(context.model, start[: context.model.layout.numel], indices, memory, rng)
 

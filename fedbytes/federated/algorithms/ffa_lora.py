@@ -16,7 +16,7 @@ from fedbytes.federated.trainable import Trainable
 @ALGORITHMS.register("ffa_lora")
 @dataclass(frozen=True)
 class FFALora(LoraAveraging):
-    """Only B is trained, beside an A that never moves (Sun et al. 2024, arXiv 2403.12313).
+    """Only B is trained, with an A that never moves (Sun et al. 2024, arXiv 2403.12313).
 
     Both ends draw A from the run's seed, so it is never sent: about half of LoRA's bytes. Since all
     clients have the same A, the mean of B gives the mean of the products.
@@ -46,7 +46,7 @@ class FFALora(LoraAveraging):
         return self.train_part(model, part, whole, indices, memory, rng)
 
     def load(self, model: Trainable, held: Tensor) -> None:
-        """Put B and the head beside the drawn A."""
+        """Load B and the head, with the drawn A."""
         model.set_state(_whole(model, self.synced_layout(model), held))
 
 

@@ -75,7 +75,7 @@ class Flora(PlainServer):
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
-        """Train a new LoRA beside the base that has moved."""
+        """Train a new LoRA on top of the base that has moved."""
         begin = self._begin(context) | self._move(context.model, start)
         state = pack_tensors(context.model.layout, begin)
         return self.local(context.model, state, indices, memory, rng)
@@ -107,7 +107,7 @@ class Flora(PlainServer):
         return pack_tensors(layout, after)
 
     def load(self, model: Trainable, held: Tensor) -> None:
-        """Put the base and the head in place, beside factors whose product is zero."""
+        """Load the base and the head, with factors whose product is zero."""
         zero = {name: torch.zeros(shape) for name, shape in model.layout.shapes.items()}
         model.set_state(pack_tensors(model.layout, zero | self._move(model, held)))
 

@@ -43,7 +43,7 @@ class PromptSearch(Algorithm):
     searches_words: ClassVar[bool] = True
 
     candidates: int = bounded(8, least=1)
-    """Prompts beside the present one that are scored in a round."""
+    """Prompts, in addition to the current one, that are scored per round."""
     changes: int = bounded(1, least=1)
     """Words in which a candidate differs from the present prompt, at most."""
     batch_size: int = bounded(16, least=1)

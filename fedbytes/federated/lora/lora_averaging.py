@@ -1,4 +1,4 @@
-"""What algorithms that know of LoRA's factors have in common."""
+"""The base class of algorithms that use LoRA's factors."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Factors = tuple[Tensor, Tensor]
 """B [out, k] and A [k, in]."""
 
 EXAMPLE: dict[str, Any] = {"local_steps": 2, "batch_size": 8, "learning_rate": 0.01}
-"""What the contract's tests train with."""
+"""Model that the contract trains."""
 
 
 def lora_of(model: Trainable, algorithm: str) -> LoraLayers:

@@ -1,4 +1,4 @@
-"""What takes a client's steps: an optimiser over its one vector."""
+"""Optimisers of a client's local steps, over its one vector."""
 
 from functools import cache
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""What an optimiser has gathered over its steps, taken out of it and put into another."""
+"""The state that an optimiser has gathered, taken out of it and put into another."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""What attacks, defences, cleaners and audits are: base classes and their registries."""
+"""Base classes and registries of attacks, defences, cleaners and audits."""

@@ -1,4 +1,4 @@
-"""What an attack is: some clients are hostile, in their data, their updates or their bytes."""
+"""The base class of attacks: some clients are hostile, in data, updates or bytes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from fedbytes.plugin_fields import Plugin, bounded
 from fedbytes.registry import Registry
 
 Deltas = dict[int, Trained]
-"""What training gave, by client."""
+"""Outcomes of local training, by client."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What an audit is: it looks at the bytes and at the model, and changes nothing."""
+"""The base class of audits: an audit looks at the bytes and at the model, and changes nothing."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What a cleaner is: before a client trains, it drops some of the client's own examples."""
+"""The base class of cleaners: before training, a client drops some of its own examples."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What a defence is: it changes what the server aggregates, or what clients minimise."""
+"""The base class of defences: one changes what the server aggregates, or what clients minimise."""
 
 import statistics
 from collections.abc import Callable, Mapping, Sequence

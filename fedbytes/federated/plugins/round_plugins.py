@@ -25,7 +25,7 @@ ROUND_REGISTRIES: dict[str, Registry[Any]] = {
 
 @dataclass(frozen=True)
 class RoundPlugins:
-    """What acts in the rounds of a run, in order; named as the configuration's sections."""
+    """Plug-ins that act in the rounds of a run, in order; named as the configuration's sections."""
 
     attack: tuple[Attack, ...] = ()
     defense: tuple[Defense, ...] = ()

@@ -10,7 +10,7 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.streams import stream
 
 PluginState = dict[str, Any]
-"""What a plug-in keeps between its calls: tensors and plain values, checkpointed with the run."""
+"""State of a plug-in between its calls: tensors and plain values, checkpointed with the run."""
 
 
 @dataclass(frozen=True)

@@ -103,7 +103,7 @@ def check_residual(guards: dict[str, dict[str, Any]], key: str, update: Tensor, 
 
 
 def make_link(spec: str | Mapping[str, Any]) -> Link:
-    """Build a link from a codec's specification, with the memory's fields beside its own.
+    """Build a link from a codec's specification, with the memory's fields next to its own.
 
     `error_feedback` is true or `"ef14"`, `"ef21"`, or false; `momentum` is in [0, 1); `decay`, of
     what error feedback keeps, in (0, 1].

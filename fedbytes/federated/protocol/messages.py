@@ -21,7 +21,7 @@ KIND_IDS = {
     "announcement": 7,
     "exchange": 8,
 }
-"""What a frame says of its payload. `exchange` is what an aggregation sends beside deltas."""
+"""Kind of a frame's payload; `exchange` is for an aggregation's messages other than deltas."""
 KIND_NAMES = {number: kind for kind, number in KIND_IDS.items()}
 
 _METRICS = struct.Struct("<Qf")  # examples, mean training loss

@@ -33,7 +33,7 @@ from fedbytes.federated.stages.server_defenses import defend
 
 @dataclass(frozen=True)
 class RoundReport:
-    """What the server learned in a round: who took part, and their mean training loss.
+    """Report of a round: who took part, and their mean training loss.
 
     Attributes:
         round: the round that has ended.

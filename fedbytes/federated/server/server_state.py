@@ -1,4 +1,4 @@
-"""What the server keeps between rounds."""
+"""State of the server between rounds."""
 
 from dataclasses import dataclass, field
 from typing import Any

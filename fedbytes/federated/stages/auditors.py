@@ -1,4 +1,4 @@
-"""The audits of a run: they hear what arrives, and what they find is put down beside the run."""
+"""The audits of a run: they hear what arrives, and their findings are stored with the run."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace

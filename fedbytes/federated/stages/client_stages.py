@@ -1,4 +1,4 @@
-"""What a client does with its plug-ins: it cleans its examples, and protects what it sends."""
+"""Plug-ins on a client: it cleans its examples, and protects what it sends."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""What the server's defences make of the uploads of a round."""
+"""The server's defences, applied to the uploads of a round."""
 
 from torch import Tensor
 

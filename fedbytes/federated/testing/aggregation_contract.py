@@ -1,4 +1,4 @@
-"""What every aggregation must keep, as checks that run on anyone's aggregation."""
+"""The contract of every aggregation, as checks that also run on plug-ins of your own."""
 
 import tempfile
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What every algorithm must keep, as checks that run on anyone's algorithm."""
+"""The contract of every algorithm, as checks that also run on plug-ins of your own."""
 
 import copy
 import tempfile

@@ -1,4 +1,4 @@
-"""What every attack must keep, as checks that run on anyone's attack."""
+"""The contract of every attack, as checks that also run on plug-ins of your own."""
 
 from dataclasses import replace
 from functools import partial

@@ -1,4 +1,4 @@
-"""What every audit must keep, as checks that run on anyone's audit."""
+"""The contract of every audit, as checks that also run on plug-ins of your own."""
 
 import json
 

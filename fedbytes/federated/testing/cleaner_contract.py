@@ -1,4 +1,4 @@
-"""What every cleaner must keep, as checks that run on anyone's cleaner."""
+"""The contract of every cleaner, as checks that also run on plug-ins of your own."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""What every defence must keep, as checks that run on anyone's defence."""
+"""The contract of every defence, as checks that also run on plug-ins of your own."""
 
 from dataclasses import replace
 from typing import Any

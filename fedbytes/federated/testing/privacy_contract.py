@@ -1,4 +1,4 @@
-"""What every privacy mechanism must keep, as checks that run on anyone's mechanism."""
+"""The contract of every privacy mechanism, as checks that also run on plug-ins of your own."""
 
 import copy
 

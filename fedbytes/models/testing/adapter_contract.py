@@ -1,4 +1,4 @@
-"""What every adapter must keep, as checks that run on anyone's adapter."""
+"""The contract of every adapter, as checks that also run on plug-ins of your own."""
 
 from collections.abc import Callable, Iterator
 from functools import partial

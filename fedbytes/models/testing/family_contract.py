@@ -1,4 +1,4 @@
-"""What every model family must keep, as checks that run on anyone's family."""
+"""The contract of every model family, as checks that also run on plug-ins of your own."""
 
 import math
 

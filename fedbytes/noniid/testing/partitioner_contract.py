@@ -1,4 +1,4 @@
-"""What every partitioner must keep, as checks that run on anyone's partitioner."""
+"""The contract of every partitioner, as checks that also run on plug-ins of your own."""
 
 import copy
 import tempfile

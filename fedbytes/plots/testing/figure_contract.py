@@ -1,4 +1,4 @@
-"""What every figure must keep, as checks that run on anyone's figure."""
+"""The contract of every figure, as checks that also run on plug-ins of your own."""
 
 import itertools
 import sys
