@@ -1,6 +1,7 @@
 """Sums that are decoded once: the mean that they give, what they cost, and what they refuse."""
 
 import re
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -100,6 +101,21 @@ def test_training_learns_through_sums(make_run, spec):
     run = summed(make_run, 4, spec).go(30)
     run.fed.model.set_state(run.state.model)
     assert run.fed.model.accuracy() > 0.85
+
+
+@pytest.mark.parametrize("weights", WAYS)
+def test_no_delta_is_kept_beyond_the_round(make_run, weights):
+    run = summed(make_run, 3, FIXED, weights)
+    train, deltas = run.clients.train, []
+
+    def watched(context):
+        for client, trained in train(context):
+            deltas.append(weakref.ref(trained.delta))
+            yield client, trained
+
+    run.clients.train = watched
+    run.go(1)
+    assert [delta() for delta in deltas] == [None] * 3
 
 
 def test_what_is_left_out_is_said(make_run):

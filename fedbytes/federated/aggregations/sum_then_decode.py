@@ -86,9 +86,9 @@ class _SendsShare(ClientSession):
     def begin(self, trained: Trained) -> list[bytes]:
         if trained.announces is not None:
             raise ValueError("messages of clients that announce a layout of their own do not add")
-        self.trained = trained
         metrics = self.sender.metrics(trained.loss)
         if self.weights == "examples":
+            self.trained: Trained | None = trained
             return [metrics]
         return [self.sender.delta(trained.delta), metrics]
 
@@ -96,7 +96,9 @@ class _SendsShare(ClientSession):
         (self.largest,) = _LARGEST.unpack(frame.payload)
 
     def answer(self) -> list[bytes]:
-        return [self.sender.delta(self.trained.delta, self.sender.examples / self.largest)]
+        assert self.trained is not None
+        delta, self.trained = self.trained.delta, None  # sessions outlive the round
+        return [self.sender.delta(delta, self.sender.examples / self.largest)]
 
 
 class _Adds(ServerSession):
