@@ -208,6 +208,34 @@ def test_a_hostile_message_is_dropped_and_its_bytes_are_booked(make_run, how, up
     )
 
 
+@named
+@dataclass(frozen=True, kw_only=True)
+class Short(Attack):
+    def tamper(self, client, frames, context):
+        return [b"FB"]
+
+
+def test_bytes_too_short_for_a_header_have_no_payload(make_run):
+    run = make_run(4, plugins=RoundPlugins(attack=(Short(share=0.25),))).go(1)
+    (entry,) = [e for e in run.ledger.entries if e.kind == "malformed"]
+    assert (entry.payload_bytes, entry.message_bytes) == (0, 2)
+
+
+@named
+@dataclass(frozen=True, kw_only=True)
+class Withhold(Attack):
+    def tamper(self, client, frames, context):
+        return [data for data in frames if Frame.unpack(data).kind == METRICS]
+
+
+def test_a_client_that_withholds_its_delta_is_dropped_with_its_loss(make_run):
+    run = make_run(4, plugins=RoundPlugins(attack=(Withhold(share=0.25),)))
+    silent = make_run(4, plugins=RoundPlugins(attack=(Forge(share=0.25, how=len(KINDS) - 1),)))
+    report, same = run.run_round(), silent.run_round()
+    assert report.dropped == same.dropped == run.attackers.attacks[0][2]
+    assert report.train_loss == same.train_loss
+
+
 def test_without_an_attack_it_stays_an_error(make_run):
     run = make_run(4)
     sends = run.clients.send

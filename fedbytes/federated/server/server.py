@@ -156,6 +156,7 @@ class Server:
         fed, state, context = self.fed, self.state, self.context
         with self.clock.phase("aggregate"):
             uploads = self._session.uploads()
+            self._require_deltas(uploads)
             geometry = delta_geometry(uploads) if uploads and self._comparable() else {}
             for before_aggregate in fed.hooks.before_aggregate:
                 uploads = before_aggregate(uploads, Context(fed.seed, context.round, -1))
@@ -170,6 +171,14 @@ class Server:
             geometry,
             tuple(sorted(self._dropped)),
         )
+
+    def _require_deltas(self, uploads: list[Upload]) -> None:
+        """Drop clients that sent metrics and no delta, where clients may be hostile."""
+        if not self.fed.plugins.attack or not self.fed.aggregation.opens_each:
+            return
+        for client in set(self.examples) - {upload.client for upload in uploads}:
+            self._dropped.add(client)
+            del self.examples[client], self._losses[client]
 
     def _combine(self, uploads: list[Upload]) -> Tensor | None:
         """Return the update that the algorithm makes; None if there is nothing to make it of."""
