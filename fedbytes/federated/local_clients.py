@@ -52,3 +52,11 @@ class LocalClients:
     def answer(self, client: int) -> list[bytes]:
         """Return a client's messages of a further exchange."""
         return self[client].answer()
+
+    def agree(self, client: int, announced: int | None) -> None:
+        """Have a hostile client go by what the server heard it announce, if anything.
+
+        What it put on the wire may say otherwise than what it trained, or have been dropped. The
+        server encodes its next messages for what it heard, and a hostile client knows.
+        """
+        self[client].state.announced = announced

@@ -50,4 +50,7 @@ def run_round(
             frames = attackers.tamper(context, held, client, clients.answer(client))
             arriving = channel.up(context.round, client, frames)
             server.receive(client, auditors.hear(context, held, client, arriving, server.shared_up))
-    return server.close_round()
+    report = server.close_round()
+    for client in attackers.tamperers(context):
+        clients.agree(client, server.state.announced.get(client))
+    return report
