@@ -106,6 +106,7 @@ class _Adds(ServerSession):
         self.receiver, self.weights = receiver, weights
         self.senders: list[int] = []
         self.total: Integers | None = None
+        self.largest = 0  # as clients are told it, also if whoever has it is dropped later
 
     def receive(self, client: int, frame: Frame) -> None:
         integers = self.receiver.open_integers(client, frame)
@@ -117,12 +118,16 @@ class _Adds(ServerSession):
         self.total = integers if self.total is None else self.total + integers
         self.senders.append(client)
 
+    def forget(self, client: int) -> None:
+        if client in self.senders:  # what was added cannot be taken out again
+            super().forget(client)
+
     def next_exchange(self) -> Sequence[int]:
+        self.largest = max(self.receiver.examples.values(), default=0)
         return sorted(self.receiver.examples)
 
     def messages(self, client: int) -> list[bytes]:
-        largest = _LARGEST.pack(max(self.receiver.examples.values()))
-        return [frame_exchange(largest, self.receiver.shared).pack()]
+        return [frame_exchange(_LARGEST.pack(self.largest), self.receiver.shared).pack()]
 
     def uploads(self) -> list[Upload]:
         if self.total is None:
@@ -133,6 +138,6 @@ class _Adds(ServerSession):
         examples = sum(self.receiver.examples[client] for client in self.senders)
         if self.weights == "examples":
             # Told the most of all, clients that sent add up to less than one each.
-            image *= len(self.senders) * max(self.receiver.examples.values()) / examples
+            image *= len(self.senders) * self.largest / examples
         mean = image if self.receiver.takes_image else codec.recover(image, shared)
         return [Upload(-1, torch.from_numpy(mean), examples)]
