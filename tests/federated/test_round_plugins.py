@@ -158,6 +158,10 @@ def stranger(frame, context):
     return replace(frame, sender=(frame.sender + 1) % 4).pack()
 
 
+def misnamed(frame, context):
+    return replace(frame, kind=1).pack() if frame.kind != METRICS else None
+
+
 @named
 @dataclass(frozen=True, kw_only=True)
 class Forge(Attack):
@@ -168,7 +172,7 @@ class Forge(Attack):
         return [] if change is None else forged(frames, change, context)
 
 
-KINDS = [nans, cut, garbage, no_examples, short_metrics, stranger, None]
+KINDS = [nans, cut, garbage, no_examples, short_metrics, stranger, misnamed, None]
 
 
 @pytest.mark.parametrize(

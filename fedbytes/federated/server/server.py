@@ -18,6 +18,7 @@ from fedbytes.federated.protocol.channel import SERVER, Message
 from fedbytes.federated.protocol.link import Link, check_residual
 from fedbytes.federated.protocol.messages import (
     KIND_NAMES,
+    check_kind,
     check_layout,
     open_announcement,
     open_integers,
@@ -40,7 +41,8 @@ class RoundReport:
         clients: who took part.
         train_loss: their mean, weighted by examples; None where no client said its own.
         agreement: the geometry of the deltas that it decoded (see `delta_geometry`).
-        dropped: clients of whom a message was malformed, so that nothing of theirs was used.
+        dropped: hostile clients of whom a message was malformed or missing, so that nothing of
+            theirs was used.
     """
 
     round: int
@@ -100,7 +102,8 @@ class Server:
 
         Raises:
             ValueError: for a message that is damaged, of another sender or round, or not of the
-                run's configuration, in a run without an attack.
+                run's configuration, in a run without an attack; with one, if the aggregation
+                cannot go on without it (see `ServerSession.forget`).
         """
         before = self.context
         for data in frames:
@@ -230,6 +233,7 @@ class Server:
         Raises:
             ValueError: if the message does not decode.
         """
+        check_kind(frame, "delta")
         link, shared = self.fed.uplink, self.shared_up(client)
         key = self.fed.memory_key(shared.layout)
         known = self.state.estimates.get(client, {})
@@ -247,6 +251,7 @@ class Server:
         Raises:
             ValueError: if the message is malformed.
         """
+        check_kind(frame, "delta")
         with self.clock.phase("decode"):
             codec = as_summable(self.fed.uplink.codec)
             return open_integers(frame, codec, self.shared_up(client))
