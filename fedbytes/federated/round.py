@@ -51,6 +51,7 @@ def run_round(
             arriving = channel.up(context.round, client, frames)
             server.receive(client, auditors.hear(context, held, client, arriving, server.shared_up))
     report = server.close_round()
+    known = server.state
     for client in attackers.tamperers(context):
-        clients.agree(client, server.state.announced.get(client))
+        clients.agree(client, known.announced.get(client), known.estimates.get(client, {}))
     return report

@@ -128,7 +128,9 @@ def test_a_client_without_the_replica_of_its_state_says_so(make_run):
     payload = fed.downlink.codec.encode(run.state.model, fed.shared_down(context, None))
     update = frame_vector("update", fed.downlink.codec, fed.shared_down(context, None), payload)
     for replica in (Replica(), Replica(1, run.state.model)):
-        with pytest.raises(ValueError, match="version 3 and its replica version -?1: restore both"):
+        with pytest.raises(
+            ValueError, match=r"version 3 and its replica version -?1: restore both"
+        ):
             Client(fed, 0, state, replica).receive([update.pack()])
 
 

@@ -240,6 +240,16 @@ def test_a_client_that_withholds_its_delta_is_dropped_with_its_loss(make_run):
     assert report.train_loss == same.train_loss
 
 
+def test_a_client_whose_attack_has_ended_is_followed_again(make_run):
+    """EF21 sends differences to what the server knows, and so must a client that was dropped."""
+    link = make_link({"name": "topk", "density": 0.2, "error_feedback": "ef21"})
+    attack = Forge(share=0.25, how=KINDS.index(cut), from_round=2, until_round=3)
+    run = make_run(4, uplink=link, plugins=RoundPlugins(attack=(attack,))).go(5)
+    for client, state in run.state.clients.items():
+        known = run.state.server.estimates[client][""]
+        assert torch.equal(state.senders[""]["estimate"], known)
+
+
 def test_without_an_attack_it_stays_an_error(make_run):
     run = make_run(4)
     sends = run.clients.send

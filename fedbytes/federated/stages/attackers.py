@@ -101,5 +101,7 @@ class Attackers:
 
     def _tampering(self, context: RoundContext) -> list[tuple[Attack, str, tuple[int, ...]]]:
         return [
-            one for one in self.attacks if "tamper" in one[0].stages and one[0].active(context.round)
+            one
+            for one in self.attacks
+            if "tamper" in one[0].stages and one[0].active(context.round)
         ]
