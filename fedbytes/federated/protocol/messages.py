@@ -36,7 +36,7 @@ def frame_vector(kind: str, codec: Codec, shared: Shared, payload: bytes) -> Fra
     return _frame(kind, codec_id(codec), shared, payload)
 
 
-def check_kind(frame: Frame, kind: str) -> None:
+def check_frame_kind(frame: Frame, kind: str) -> None:
     """Check that a frame is of the kind that its receiver opens it as.
 
     Raises:

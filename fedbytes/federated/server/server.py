@@ -18,7 +18,7 @@ from fedbytes.federated.protocol.channel import SERVER, Message
 from fedbytes.federated.protocol.link import Link, check_residual
 from fedbytes.federated.protocol.messages import (
     KIND_NAMES,
-    check_kind,
+    check_frame_kind,
     check_layout,
     open_announcement,
     open_integers,
@@ -233,7 +233,7 @@ class Server:
         Raises:
             ValueError: if the message does not decode.
         """
-        check_kind(frame, "delta")
+        check_frame_kind(frame, "delta")
         link, shared = self.fed.uplink, self.shared_up(client)
         key = self.fed.memory_key(shared.layout)
         known = self.state.estimates.get(client, {})
@@ -251,7 +251,7 @@ class Server:
         Raises:
             ValueError: if the message is malformed.
         """
-        check_kind(frame, "delta")
+        check_frame_kind(frame, "delta")
         with self.clock.phase("decode"):
             codec = as_summable(self.fed.uplink.codec)
             return open_integers(frame, codec, self.shared_up(client))
