@@ -150,7 +150,10 @@ class Aggregation(Plugin, ABC):
 
     @property
     def extra_bytes(self) -> tuple[int, int]:
-        """Message bytes up and down, per client and round, in addition to its delta and metrics."""
+        """Message bytes up and down, per client and round, in addition to its delta and metrics.
+
+        A forecast takes what goes down to be the same for all clients: a multicast has it once.
+        """
         return 0, 0
 
     def refuses(self, uplink: Link) -> str | None:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
+from torch import Tensor
+
 from fedbytes.federated.algorithm import Trained
 from fedbytes.federated.client import Client, ClientState
 from fedbytes.federated.clock import Clock
@@ -52,3 +54,22 @@ class LocalClients:
     def answer(self, client: int) -> list[bytes]:
         """Return a client's messages of a further exchange."""
         return self[client].answer()
+
+    def agree(self, client: int, announced: int | None, estimates: dict[str, Tensor]) -> None:
+        """Have a hostile client go by what the server heard of it.
+
+        What it put on the wire may say otherwise than what it trained, or have been dropped. The
+        server goes on from what it heard, and a hostile client knows.
+
+        Args:
+            client: who sent bytes of its own.
+            announced: the number that it announced last, if it ever did.
+            estimates: what the server keeps of it where the uplink sends differences (EF21).
+        """
+        state = self[client].state
+        state.announced = announced
+        if self.fed.uplink.estimates:
+            for key, kept in state.senders.items():
+                others = {name: kept[name] for name in kept if name != "estimate"}
+                known = {"estimate": estimates[key]} if key in estimates else {}
+                state.senders[key] = others | known

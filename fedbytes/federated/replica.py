@@ -62,14 +62,18 @@ class Replica:
             version: what the receiver holds.
 
         Raises:
-            ValueError: if the update is not the next one.
+            ValueError: if the update is not the next one, or what it moves is not here.
         """
         if frame.round != version + 1:
             raise ValueError(
                 f"client holds version {version} and was sent the update of round {frame.round}"
             )
         if self.version < frame.round:
-            assert self.vector is not None
+            if self.vector is None or self.version != version:
+                raise ValueError(
+                    f"client holds version {version} and its replica version {self.version}: "
+                    "restore both, or begin with neither"
+                )
             context = fed.context(frame.round)
             update = open_vector(
                 frame, fed.downlink.codec, fed.shared_down(context, self.reference)

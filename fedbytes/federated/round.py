@@ -50,4 +50,8 @@ def run_round(
             frames = attackers.tamper(context, held, client, clients.answer(client))
             arriving = channel.up(context.round, client, frames)
             server.receive(client, auditors.hear(context, held, client, arriving, server.shared_up))
-    return server.close_round()
+    report = server.close_round()
+    known = server.state
+    for client in attackers.tamperers(context):
+        clients.agree(client, known.announced.get(client), known.estimates.get(client, {}))
+    return report

@@ -107,6 +107,20 @@ def test_multicast_prices_a_broadcast_once(make_run):
     assert multicast.ledger.up_bytes == unicast.ledger.up_bytes
 
 
+def test_a_multicast_state_crosses_once_for_new_and_returning_clients(make_run):
+    # At fp32 whoever missed more than one update is sent the whole state, as new clients are.
+    run = make_run(12, clients_per_round=3, broadcast="multicast")
+    met = 0
+    for round_ in range(1, 13):
+        synced = list(run.state.server.synced)
+        run.go(1)
+        lacks = [synced[c] for c in run.fed.context(round_).clients]
+        whole = [e for e in rows(run, round=round_) if e.kind in ("state", "catch-up")]
+        assert len(whole) <= 1
+        met += -1 in lacks and any(0 <= s < round_ - 2 for s in lacks)
+    assert met
+
+
 def test_metrics_that_clients_send_are_priced(make_run):
     run = make_run(3).go(2)
     metrics = rows(run, kind="metrics")

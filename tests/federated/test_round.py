@@ -6,8 +6,11 @@ import torch
 
 from fedbytes.compression.residual_guard import DivergedError
 from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.client import Client, ClientState
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.protocol.messages import frame_vector
+from fedbytes.federated.replica import Replica
 from fedbytes.streams import stream
 
 LINKS = [
@@ -116,6 +119,19 @@ def test_a_saved_state_goes_on_bit_for_bit(make_run, tmp_path):
     cut.go(3)
     assert torch.equal(whole.state.model, cut.state.model)
     assert whole.crossed == cut.crossed
+
+
+def test_a_client_without_the_replica_of_its_state_says_so(make_run):
+    run = make_run(2)
+    fed, state = run.fed, ClientState(version=3)
+    context = fed.context(4)
+    payload = fed.downlink.codec.encode(run.state.model, fed.shared_down(context, None))
+    update = frame_vector("update", fed.downlink.codec, fed.shared_down(context, None), payload)
+    for replica in (Replica(), Replica(1, run.state.model)):
+        with pytest.raises(
+            ValueError, match=r"version 3 and its replica version -?1: restore both"
+        ):
+            Client(fed, 0, state, replica).receive([update.pack()])
 
 
 def test_error_feedback_that_diverges_is_noticed(make_run, monkeypatch):

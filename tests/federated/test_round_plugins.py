@@ -158,6 +158,10 @@ def stranger(frame, context):
     return replace(frame, sender=(frame.sender + 1) % 4).pack()
 
 
+def misnamed(frame, context):
+    return replace(frame, kind=1).pack() if frame.kind != METRICS else None
+
+
 @named
 @dataclass(frozen=True, kw_only=True)
 class Forge(Attack):
@@ -168,7 +172,7 @@ class Forge(Attack):
         return [] if change is None else forged(frames, change, context)
 
 
-KINDS = [nans, cut, garbage, no_examples, short_metrics, stranger, None]
+KINDS = [nans, cut, garbage, no_examples, short_metrics, stranger, misnamed, None]
 
 
 @pytest.mark.parametrize(
@@ -206,6 +210,44 @@ def test_a_hostile_message_is_dropped_and_its_bytes_are_booked(make_run, how, up
         for kept in run.state.server.estimates.values()
         for e in kept.values()
     )
+
+
+@named
+@dataclass(frozen=True, kw_only=True)
+class Short(Attack):
+    def tamper(self, client, frames, context):
+        return [b"FB"]
+
+
+def test_bytes_too_short_for_a_header_have_no_payload(make_run):
+    run = make_run(4, plugins=RoundPlugins(attack=(Short(share=0.25),))).go(1)
+    (entry,) = [e for e in run.ledger.entries if e.kind == "malformed"]
+    assert (entry.payload_bytes, entry.message_bytes) == (0, 2)
+
+
+@named
+@dataclass(frozen=True, kw_only=True)
+class Withhold(Attack):
+    def tamper(self, client, frames, context):
+        return [data for data in frames if Frame.unpack(data).kind == METRICS]
+
+
+def test_a_client_that_withholds_its_delta_is_dropped_with_its_loss(make_run):
+    run = make_run(4, plugins=RoundPlugins(attack=(Withhold(share=0.25),)))
+    silent = make_run(4, plugins=RoundPlugins(attack=(Forge(share=0.25, how=len(KINDS) - 1),)))
+    report, same = run.run_round(), silent.run_round()
+    assert report.dropped == same.dropped == run.attackers.attacks[0][2]
+    assert report.train_loss == same.train_loss
+
+
+def test_a_client_whose_attack_has_ended_is_followed_again(make_run):
+    """EF21 sends differences to what the server knows, and so must a client that was dropped."""
+    link = make_link({"name": "topk", "density": 0.2, "error_feedback": "ef21"})
+    attack = Forge(share=0.25, how=KINDS.index(cut), from_round=2, until_round=3)
+    run = make_run(4, uplink=link, plugins=RoundPlugins(attack=(attack,))).go(5)
+    for client, state in run.state.clients.items():
+        known = run.state.server.estimates[client][""]
+        assert torch.equal(state.senders[""]["estimate"], known)
 
 
 def test_without_an_attack_it_stays_an_error(make_run):

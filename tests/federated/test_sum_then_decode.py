@@ -1,19 +1,23 @@
 """Sums that are decoded once: the mean that they give, what they cost, and what they refuse."""
 
 import re
-from dataclasses import replace
+import weakref
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 import pytest
 import torch
 
-from fedbytes.compression.frame import HEADER_BYTES
+from fedbytes.compression.frame import HEADER_BYTES, Frame
+from fedbytes.federated import Attack, RoundPlugins
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.client import Client
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.protocol.link import make_link
-from fedbytes.federated.protocol.messages import METRICS_BYTES
+from fedbytes.federated.protocol.messages import KIND_IDS, METRICS_BYTES
+from fedbytes.federated.stages.attackers import draw_attackers
 from fedbytes.federated.state import State
 from fedbytes.federated.testing.strict_client import replay
 from fedbytes.federated.testing.tiny_models import EXAMPLES, TinyRegression
@@ -100,6 +104,45 @@ def test_training_learns_through_sums(make_run, spec):
     run = summed(make_run, 4, spec).go(30)
     run.fed.model.set_state(run.state.model)
     assert run.fed.model.accuracy() > 0.85
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cut(Attack):
+    name: ClassVar[str] = "cut"
+    kind: str = "delta"
+
+    def tamper(self, client, frames, context):
+        wanted = KIND_IDS[self.kind]
+        return [data[:-1] if Frame.unpack(data).kind == wanted else data for data in frames]
+
+
+@pytest.mark.parametrize("kind", ["delta", "metrics"])
+def test_who_sends_malformed_bytes_is_left_out_of_the_sum(make_run, kind):
+    """Also where it is the client with the most examples, of which the others were told."""
+    plugins = RoundPlugins(attack=(Cut(share=0.25, kind=kind),))
+    seeds = (s for s in range(99) if draw_attackers(plugins.attack[0], unequal(4), s) == (3,))
+    fields = {"plugins": plugins, "seed": next(seeds)}
+    run = summed(make_run, 4, FIXED, **fields)
+    each = make_run(4, parts=run.fed.parts, uplink=make_link(FIXED), **fields)
+    report, same = run.run_round(), each.run_round()
+    assert report.dropped == same.dropped == (3,)
+    assert report.train_loss == same.train_loss
+    torch.testing.assert_close(run.state.model, each.state.model, atol=3e-4, rtol=0)
+
+
+@pytest.mark.parametrize("weights", WAYS)
+def test_no_delta_is_kept_beyond_the_round(make_run, weights):
+    run = summed(make_run, 3, FIXED, weights)
+    train, deltas = run.clients.train, []
+
+    def watched(context):
+        for client, trained in train(context):
+            deltas.append(weakref.ref(trained.delta))
+            yield client, trained
+
+    run.clients.train = watched
+    run.go(1)
+    assert [delta() for delta in deltas] == [None] * 3
 
 
 def test_what_is_left_out_is_said(make_run):

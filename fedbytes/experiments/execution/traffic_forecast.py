@@ -157,8 +157,8 @@ def foretell(fed: Federation, rounds: int, sent: Sample) -> tuple[int, int]:
         for client in context.clients:
             mine = context.for_client(client)
             up += lengths.up(mine) + METRICS_BYTES + HEADER_BYTES + more_up
-            down += more_down
-            for name, count in _sent_down(fed, lengths, mine, updates, synced.get(client, -1)):
+            sent_down = _sent_down(fed, lengths, mine, updates, synced.get(client, -1))
+            for name, count in [*sent_down, ("exchange", more_down)]:
                 down += 0 if fed.broadcast == "multicast" and name in heard else count
                 heard.add(name)
             synced[client] = round_ - 1

@@ -86,9 +86,9 @@ class _SendsShare(ClientSession):
     def begin(self, trained: Trained) -> list[bytes]:
         if trained.announces is not None:
             raise ValueError("messages of clients that announce a layout of their own do not add")
-        self.trained = trained
         metrics = self.sender.metrics(trained.loss)
         if self.weights == "examples":
+            self.trained: Trained | None = trained
             return [metrics]
         return [self.sender.delta(trained.delta), metrics]
 
@@ -96,7 +96,9 @@ class _SendsShare(ClientSession):
         (self.largest,) = _LARGEST.unpack(frame.payload)
 
     def answer(self) -> list[bytes]:
-        return [self.sender.delta(self.trained.delta, self.sender.examples / self.largest)]
+        assert self.trained is not None
+        delta, self.trained = self.trained.delta, None  # sessions outlive the round
+        return [self.sender.delta(delta, self.sender.examples / self.largest)]
 
 
 class _Adds(ServerSession):
@@ -104,6 +106,7 @@ class _Adds(ServerSession):
         self.receiver, self.weights = receiver, weights
         self.senders: list[int] = []
         self.total: Integers | None = None
+        self.largest = 0  # as clients are told it, also if whoever has it is dropped later
 
     def receive(self, client: int, frame: Frame) -> None:
         integers = self.receiver.open_integers(client, frame)
@@ -115,12 +118,16 @@ class _Adds(ServerSession):
         self.total = integers if self.total is None else self.total + integers
         self.senders.append(client)
 
+    def forget(self, client: int) -> None:
+        if client in self.senders:  # what was added cannot be taken out again
+            super().forget(client)
+
     def next_exchange(self) -> Sequence[int]:
+        self.largest = max(self.receiver.examples.values(), default=0)
         return sorted(self.receiver.examples)
 
     def messages(self, client: int) -> list[bytes]:
-        largest = _LARGEST.pack(max(self.receiver.examples.values()))
-        return [frame_exchange(largest, self.receiver.shared).pack()]
+        return [frame_exchange(_LARGEST.pack(self.largest), self.receiver.shared).pack()]
 
     def uploads(self) -> list[Upload]:
         if self.total is None:
@@ -131,6 +138,6 @@ class _Adds(ServerSession):
         examples = sum(self.receiver.examples[client] for client in self.senders)
         if self.weights == "examples":
             # Told the most of all, clients that sent add up to less than one each.
-            image *= len(self.senders) * max(self.receiver.examples.values()) / examples
+            image *= len(self.senders) * self.largest / examples
         mean = image if self.receiver.takes_image else codec.recover(image, shared)
         return [Upload(-1, torch.from_numpy(mean), examples)]

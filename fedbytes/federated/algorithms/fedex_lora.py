@@ -12,7 +12,6 @@ from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.lora_averaging import (
-    Factors,
     PlainServer,
     lora_of,
     mean,
@@ -20,6 +19,7 @@ from fedbytes.federated.lora.lora_averaging import (
     shares,
     stack,
     top_factors,
+    with_rank,
 )
 from fedbytes.federated.lora.named_tensors import pack_tensors, unpack_tensors
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
@@ -96,12 +96,14 @@ class FedExLora(PlainServer):
             # B's differences sum to zero, any one A can stand for the mean of A.
             last = sent[-1][pair.a]
             differences = [(s[pair.b] - update[pair.b], s[pair.a] - last) for s in sent[:-1]]
-            b, a = stack(weights[:-1], differences)
+            nothing = update[pair.b][:, :0], last[:0]  # one client alone leaves no residual
+            b, a = stack(weights[:-1], differences) if differences else nothing
             if rank is None:
                 update[pair.base] = b @ a
                 continue
             if rank < b.shape[1]:
-                b, a = _filled(top_factors((b, a), rank), rank)
+                b, a = top_factors((b, a), rank)
+            b, a = with_rank((b, a), rank)  # fewer sent than took part, or less is needed
             update[_residual(pair.b)], update[_residual(pair.a)] = b, a
         return pack_tensors(self.down(context), update), state
 
@@ -145,11 +147,3 @@ class FedExLora(PlainServer):
 
 def _residual(name: str) -> str:
     return f"residual.{name}"
-
-
-def _filled(factors: Factors, rank: int) -> Factors:
-    """Return factors of just that rank, with zeros where the product has less."""
-    lack = rank - len(factors[1])
-    b, a = factors
-    pad = torch.nn.functional.pad
-    return (pad(b, (0, lack)), pad(a, (0, 0, 0, lack))) if lack else factors

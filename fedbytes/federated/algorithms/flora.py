@@ -18,6 +18,7 @@ from fedbytes.federated.lora.lora_averaging import (
     no_feedback,
     shares,
     stack,
+    with_rank,
 )
 from fedbytes.federated.lora.named_tensors import Tensors, pack_tensors, unpack_tensors
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
@@ -91,7 +92,9 @@ class Flora(PlainServer):
         }
         for pair in self.pairs(context.model):
             factors = [(s[pair.b], s[pair.a]) for s in sent]
-            update[pair.b], update[pair.a] = stack(weights, factors)
+            # The layout follows from who takes part: who sent nothing is zeros in the stack.
+            rank = len(context.clients) * pair.rank
+            update[pair.b], update[pair.a] = with_rank(stack(weights, factors), rank)
         return pack_tensors(self.down(context), update), state
 
     def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:

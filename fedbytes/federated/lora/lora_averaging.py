@@ -63,6 +63,14 @@ def stack(weights: Sequence[float], factors: Sequence[Factors]) -> Factors:
     return left, torch.cat([a for _, a in factors])
 
 
+def with_rank(factors: Factors, rank: int) -> Factors:
+    """Return factors of just that rank, with zeros where the product has less."""
+    lack = rank - len(factors[1])
+    b, a = factors
+    pad = torch.nn.functional.pad
+    return (pad(b, (0, lack)), pad(a, (0, 0, 0, lack))) if lack else factors
+
+
 def top_factors(factors: Factors, rank: int) -> Factors:
     """Return U S [out, r] and V^T [r, in] of the product's first singular directions.
 

@@ -26,7 +26,8 @@ class Channel:
 
     `deliver` stands for the medium: in a simulation it returns the bytes it was given; a test or
     a networked run puts its own there. The ledger counts the length of what was handed to it.
-    With `multicast` a message that several clients are sent crosses once, and all receive it.
+    With `multicast` bytes that several clients are sent cross once, and all receive them, also
+    where they are a state to one and a catch-up to another; the row is of the first kind.
 
     A receiver takes frames one by one, so the decoding seconds of each are those that the clock
     counts until it asks for the next.
@@ -36,20 +37,20 @@ class Channel:
     deliver: Callable[[bytes], bytes] = bytes
     clock: Clock = field(default_factory=Clock)
     multicast: bool = False
-    _heard: dict[Message, bytes] = field(default_factory=dict)
+    _heard: dict[bytes, bytes] = field(default_factory=dict)
 
     def down(self, round_: int, client: int, messages: Iterable[Message]) -> Iterator[bytes]:
         """Carry the server's messages to a client; yield what arrives, frame by frame."""
         for message in messages:
-            if message in self._heard:
-                yield self._heard[message]
+            if message.data in self._heard:
+                yield self._heard[message.data]
                 continue
             to = EVERYONE if self.multicast else client
             entry = self._book(message.data, round_, to, "down", message.kind)
             entry.encode_seconds = self.clock.lap("encode")
             received = self.deliver(message.data)
             if self.multicast:
-                self._heard[message] = received
+                self._heard[message.data] = received
             yield received
             entry.decode_seconds = self.clock.lap("decode")
 
@@ -73,7 +74,7 @@ class Channel:
                 client=client,
                 direction=direction,
                 kind=kind,
-                payload_bytes=len(data) - HEADER_BYTES,
+                payload_bytes=max(0, len(data) - HEADER_BYTES),
                 message_bytes=len(data),
                 encode_seconds=0.0,
             )

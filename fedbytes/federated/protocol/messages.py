@@ -36,6 +36,20 @@ def frame_vector(kind: str, codec: Codec, shared: Shared, payload: bytes) -> Fra
     return _frame(kind, codec_id(codec), shared, payload)
 
 
+def check_frame_kind(frame: Frame, kind: str) -> None:
+    """Check that a frame is of the kind that its receiver opens it as.
+
+    Raises:
+        ValueError: if it is not.
+    """
+    if frame.kind != KIND_IDS[kind]:
+        found = KIND_NAMES.get(frame.kind, frame.kind)
+        raise ValueError(
+            f"round {frame.round}, sender {frame.sender}: a message of kind {found!r}, expected "
+            f"{kind!r}"
+        )
+
+
 def open_vector(frame: Frame, codec: Codec, shared: Shared) -> Tensor:
     """Return the vector `[numel]` in a received frame.
 

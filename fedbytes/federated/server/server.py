@@ -18,6 +18,7 @@ from fedbytes.federated.protocol.channel import SERVER, Message
 from fedbytes.federated.protocol.link import Link, check_residual
 from fedbytes.federated.protocol.messages import (
     KIND_NAMES,
+    check_frame_kind,
     check_layout,
     open_announcement,
     open_integers,
@@ -40,7 +41,8 @@ class RoundReport:
         clients: who took part.
         train_loss: their mean, weighted by examples; None where no client said its own.
         agreement: the geometry of the deltas that it decoded (see `delta_geometry`).
-        dropped: clients of whom a message was malformed, so that nothing of theirs was used.
+        dropped: hostile clients of whom a message was malformed or missing, so that nothing of
+            theirs was used.
     """
 
     round: int
@@ -100,7 +102,8 @@ class Server:
 
         Raises:
             ValueError: for a message that is damaged, of another sender or round, or not of the
-                run's configuration, in a run without an attack.
+                run's configuration, in a run without an attack; with one, if the aggregation
+                cannot go on without it (see `ServerSession.forget`).
         """
         before = self.context
         for data in frames:
@@ -156,6 +159,7 @@ class Server:
         fed, state, context = self.fed, self.state, self.context
         with self.clock.phase("aggregate"):
             uploads = self._session.uploads()
+            self._require_deltas(uploads)
             geometry = delta_geometry(uploads) if uploads and self._comparable() else {}
             for before_aggregate in fed.hooks.before_aggregate:
                 uploads = before_aggregate(uploads, Context(fed.seed, context.round, -1))
@@ -170,6 +174,14 @@ class Server:
             geometry,
             tuple(sorted(self._dropped)),
         )
+
+    def _require_deltas(self, uploads: list[Upload]) -> None:
+        """Drop clients that sent metrics and no delta, where clients may be hostile."""
+        if not self.fed.plugins.attack or not self.fed.aggregation.opens_each:
+            return
+        for client in set(self.examples) - {upload.client for upload in uploads}:
+            self._dropped.add(client)
+            del self.examples[client], self._losses[client]
 
     def _combine(self, uploads: list[Upload]) -> Tensor | None:
         """Return the update that the algorithm makes; None if there is nothing to make it of."""
@@ -221,6 +233,7 @@ class Server:
         Raises:
             ValueError: if the message does not decode.
         """
+        check_frame_kind(frame, "delta")
         link, shared = self.fed.uplink, self.shared_up(client)
         key = self.fed.memory_key(shared.layout)
         known = self.state.estimates.get(client, {})
@@ -238,6 +251,7 @@ class Server:
         Raises:
             ValueError: if the message is malformed.
         """
+        check_frame_kind(frame, "delta")
         with self.clock.phase("decode"):
             codec = as_summable(self.fed.uplink.codec)
             return open_integers(frame, codec, self.shared_up(client))

@@ -88,8 +88,20 @@ class Attackers:
         self, context: RoundContext, held: Tensor, client: int, frames: list[bytes]
     ) -> list[bytes]:
         """Return what a client puts on the wire."""
-        for attack, stage, hostile in self.attacks:
-            if client in hostile and "tamper" in attack.stages and attack.active(context.round):
+        for attack, stage, hostile in self._tampering(context):
+            if client in hostile:
                 where = StageContext.of(context.for_client(client), held, stage)
                 frames = attack.tamper(client, frames, where)
         return frames
+
+    def tamperers(self, context: RoundContext) -> tuple[int, ...]:
+        """Return the clients of the round who may have put other bytes on the wire."""
+        hostile = {client for *_, clients in self._tampering(context) for client in clients}
+        return tuple(client for client in context.clients if client in hostile)
+
+    def _tampering(self, context: RoundContext) -> list[tuple[Attack, str, tuple[int, ...]]]:
+        return [
+            one
+            for one in self.attacks
+            if "tamper" in one[0].stages and one[0].active(context.round)
+        ]

@@ -55,11 +55,22 @@ def _same(old: EncodedSplit, rows: np.ndarray, new: EncodedSplit, now: np.ndarra
     pair = old.labels, new.labels
     if pair[0] is not None and pair[1] is not None and any(pair[0][rows] != pair[1][rows]):
         return False
-    return all(np.array_equal(_tokens(old, row), _tokens(new, row)) for row in rows)
+    return all(
+        np.array_equal(_tokens(old, row), _tokens(new, row))
+        and np.array_equal(_learned(old, row), _learned(new, row))
+        for row in rows
+    )
 
 
 def _tokens(split: EncodedSplit, row: int) -> np.ndarray:
     return split.tokens[split.offsets[row] : split.offsets[row + 1]]
+
+
+def _learned(split: EncodedSplit, row: int) -> np.ndarray:
+    """Return which tokens of a row are in the loss: all of them where the split does not say."""
+    if split.learned is None:
+        return np.ones(int(split.offsets[row + 1] - split.offsets[row]), bool)
+    return split.learned[split.offsets[row] : split.offsets[row + 1]]
 
 
 def _named(split: EncodedSplit) -> EncodedSplit:

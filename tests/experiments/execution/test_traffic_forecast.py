@@ -8,6 +8,7 @@ import torch
 from algorithm_tables import configured
 
 from fedbytes.experiments.execution.traffic_forecast import Sample, foretell
+from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.federation import Federation, compatibility
 from fedbytes.federated.protocol.link import make_link
@@ -62,6 +63,15 @@ def test_codecs_of_one_length_are_forecast_to_the_byte(label, algorithm, fields)
     assert down == real_down
     assert up == real_up or links[0][0] == algorithm.example_uplink != "fp32"
     assert up == pytest.approx(real_up, rel=0.1)
+
+
+@pytest.mark.parametrize("broadcast", ["unicast", "multicast"])
+def test_what_an_aggregation_tells_all_is_forecast_once_for_a_multicast(broadcast):
+    steps = make_algorithm("fedavg", local_steps=2, batch_size=8, learning_rate=0.01)
+    fixed = {"name": "fixed", "clip": 4.0, "bits": 16}
+    fields = {"broadcast": broadcast, "aggregation": make_aggregation("sum_then_decode")}
+    fed = federation(steps, find_model(steps)(), fixed, "fp32", **fields)
+    assert foretell(fed, ROUNDS, NOISE) == made(fed)
 
 
 def test_a_reference_is_forecast_with_the_state_that_it_goes_with():

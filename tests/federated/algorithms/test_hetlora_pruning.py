@@ -1,12 +1,17 @@
 """HetLoRA's self-pruning: who prunes, what is said of it, and what travels from then on."""
 
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
 import pytest
 import torch
 from lora_models import STEPS, Watched, tiny
 
-from fedbytes.compression.frame import HEADER_BYTES
+from fedbytes.compression.frame import HEADER_BYTES, Frame
+from fedbytes.federated import Attack, RoundPlugins
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.lora.named_tensors import unpack_tensors
+from fedbytes.federated.protocol.messages import KIND_IDS
 from fedbytes.federated.state import State
 from fedbytes.streams import stream
 
@@ -65,6 +70,39 @@ def test_messages_shrink_in_both_directions_from_the_round_of_pruning_on():
     for entry in run.ledger.entries:
         if entry.kind == "announcement":
             assert (entry.payload_bytes, entry.message_bytes) == (8, 8 + HEADER_BYTES)
+
+
+def cut(frame):
+    return frame.pack()[:-1] if frame.kind == KIND_IDS["metrics"] else frame.pack()
+
+
+def boast(frame):
+    payload = (9).to_bytes(8, "little")
+    kind = KIND_IDS["announcement"]
+    return (replace(frame, payload=payload) if frame.kind == kind else frame).pack()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rewrite(Attack):
+    name: ClassVar[str] = "rewrite"
+    how: int = 0
+
+    def tamper(self, client, frames, context):
+        return [(cut, boast)[self.how](Frame.unpack(data)) for data in frames]
+
+
+@pytest.mark.parametrize("how", [0, 1])
+def test_a_hostile_announcement_does_not_stop_the_rounds(how):
+    """One is dropped with its message, the other says what the client did not prune."""
+    spec = {"name": "hetlora", "gamma": 0.5, "penalty": 5.0}
+    plugins = RoundPlugins(attack=(Rewrite(share=0.25, how=how),))
+    run = Watched(spec, clients=4, plugins=plugins).go(5)
+    (hostile,) = run.run.attackers.attacks[0][2]
+    assert hostile in {client for _, client in announcements(run)}
+    assert all(
+        state.announced == run.state.server.announced.get(client)
+        for client, state in run.state.clients.items()
+    )
 
 
 @pytest.mark.parametrize("decay", [0.0, 10.0])

@@ -6,7 +6,7 @@ from lora_models import STEPS, Watched, effective, tiny
 
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.hooks import Upload
+from fedbytes.federated.hooks import Hooks, Upload
 from fedbytes.federated.lora.named_tensors import unpack_tensors
 from fedbytes.streams import stream
 
@@ -43,6 +43,23 @@ def test_the_server_holds_the_mean_of_the_products(algorithm, model):
     for _ in range(2):  # in its first round fed_sb only begins
         run.go()
         near(run.loaded(), run.mean_of_products())
+
+
+@pytest.mark.parametrize("kept", [1, 2])
+@pytest.mark.parametrize("algorithm", ["flora", "fedex_lora"])
+def test_a_layout_for_all_clients_takes_fewer_uploads(algorithm, kept):
+    """A defence may leave uploads out, and a client whose message is malformed has none."""
+    hooks = Hooks(before_aggregate=(lambda uploads, context: uploads[:kept],))
+    for model in ("tiny-bert", "tiny-llama"):
+        run = Watched(algorithm, model=tiny(model), hooks=hooks)
+        for _ in range(2):
+            run.go()
+            sizes = [len(part) for part in run.parts[:kept]]
+            mean = [
+                sum(n * e for n, e in zip(sizes, ended, strict=True)) / sum(sizes)
+                for ended in zip(*run.ended[:kept], strict=True)
+            ]
+            near(run.loaded(), mean)
 
 
 def gap(algorithm):
