@@ -222,5 +222,21 @@ class _DecodesEach(ServerSession):
         self.decoded.pop(client, None)
 
     def uploads(self) -> list[Upload]:
-        examples = self.receiver.examples
-        return [Upload(client, delta, examples[client]) for client, delta in self.decoded.items()]
+        counts = reported_examples(self.receiver, list(self.decoded))
+        decoded = zip(self.decoded.items(), counts, strict=True)
+        return [Upload(client, delta, count) for (client, delta), count in decoded]
+
+
+def reported_examples(receiver: Receiver, clients: Sequence[int]) -> list[int]:
+    """Return the number of examples that each client reported in its metrics.
+
+    Raises:
+        ValueError: for a client that sent a delta and no metrics.
+    """
+    silent = [client for client in clients if client not in receiver.examples]
+    if silent:
+        raise ValueError(
+            f"round {receiver.context.round}: client {silent[0]} sent a delta and no metrics; "
+            "each client has to report its number of examples"
+        )
+    return [receiver.examples[client] for client in clients]

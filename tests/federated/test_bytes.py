@@ -238,3 +238,15 @@ def test_encoding_seconds_of_the_ledger_are_those_of_the_clock(make_run):
     # The newest update has been encoded and will be booked when it is sent.
     assert booked + run.state.server.encode_seconds == pytest.approx(clock.seconds()["encode"])
     assert sum(e.decode_seconds for e in run.ledger.entries) <= clock.seconds()["decode"]
+
+
+def test_a_delta_without_metrics_is_an_error_that_names_the_client(make_run):
+    run = make_run(3)
+    carry = run.channel.up
+
+    def lose(round_, client, frames):
+        return carry(round_, client, frames[:1] if client == 1 else frames)
+
+    run.channel.up = lose
+    with pytest.raises(ValueError, match="client 1 sent a delta and no metrics"):
+        run.go(1)

@@ -16,6 +16,7 @@ from fedbytes.federated.aggregation import (
     Receiver,
     Sender,
     ServerSession,
+    reported_examples,
 )
 from fedbytes.federated.algorithm import Trained
 from fedbytes.federated.hooks import Upload
@@ -135,7 +136,7 @@ class _Adds(ServerSession):
         codec = as_summable(self.receiver.uplink.codec)
         shared = self.receiver.shared_up(self.senders[0])
         image = codec.grid((), shared).mean(self.total, len(self.senders))
-        examples = sum(self.receiver.examples[client] for client in self.senders)
+        examples = sum(reported_examples(self.receiver, self.senders))
         if self.weights == "examples":
             # Told the most of all, clients that sent add up to less than one each.
             image *= len(self.senders) * self.largest / examples
