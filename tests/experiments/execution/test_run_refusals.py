@@ -56,7 +56,7 @@ ANSWERED = [{"instruction": f"question {i}", "output": f"answer {i}"} for i in r
         ({"adapter": {"name": "lora", "alpha": float("inf")}}, "alpha must be above 0 and finite"),
         ({"adapter": {"name": "lora", "targets": []}}, "targets is empty"),
         ({"adapter": {"name": "vera", "d_initial": float("nan")}}, "d_initial must be finite"),
-        ({"seed": 2**64}, "seed: Input should be less than 18446744073709551616"),
+        ({"seed": 2**64}, "seed: must be less than 18446744073709551616"),
         ({"model": {"name": "tiny-llama", "device": "meta"}}, "computes no values: use cpu"),
     ],
     ids=str,

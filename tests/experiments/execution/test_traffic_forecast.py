@@ -51,13 +51,16 @@ CASES = [(*case, FIELDS[place % 2]) for place, case in enumerate(configured())]
 def test_codecs_of_one_length_are_forecast_to_the_byte(label, algorithm, fields):
     if "gamma" in label:
         pytest.skip("what clients announce is not forecast")
+    aggregation = make_aggregation(algorithm.example_aggregation)
     links = [
         (up, down)
         for up in (EVEN, "fp32", algorithm.example_uplink)
         for down in (EVEN, "fp32")
-        if algorithm.refuses(compatibility(make_link(up), make_link(down), True)) is None
+        if algorithm.refuses(compatibility(make_link(up), make_link(down), True, aggregation))
+        is None
     ]
-    fed = federation(algorithm, find_model(algorithm)(), *links[0], **fields)
+    model = find_model(algorithm)()
+    fed = federation(algorithm, model, *links[0], aggregation=aggregation, **fields)
     up, down = foretell(fed, ROUNDS, NOISE)
     real_up, real_down = made(fed)
     assert down == real_down
