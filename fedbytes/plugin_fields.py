@@ -189,6 +189,15 @@ class Plugin:
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Fields of the instances that the contract of the kind runs over, one dict each."""
 
+    @property
+    def revision(self) -> int:
+        """Which of its results these are: raised by a mend that changes numbers.
+
+        A plug-in may raise it for those of its fields alone whose numbers change. It is part of
+        the specification and of a run's id, 1 left out, so runs from before keep theirs.
+        """
+        return 1
+
     def __post_init__(self) -> None:
         check_bounds(self)
 

@@ -123,9 +123,11 @@ class Registry(Generic[T]):
     def make(self, spec: str | Mapping[str, Any] | T, **fields: Any) -> T:
         """Build a plug-in from a name and fields, from `{"name": …, **fields}`, or pass one on.
 
+        A `revision` among the fields must be the plug-in's (see `Plugin.revision`).
+
         Raises:
-            ValueError: for an unknown name or field, a field of the wrong type, or a value that
-                the plug-in refuses.
+            ValueError: for an unknown name or field, a field of the wrong type, a value that the
+                plug-in refuses, or the revision of another release.
         """
         if isinstance(spec, self.base):
             return dataclasses.replace(spec, **fields) if fields else spec  # type: ignore[type-var]
@@ -137,8 +139,15 @@ class Registry(Generic[T]):
             hint = f"; did you mean 'name' for {close[0]!r}?" if close else ""
             raise ValueError(f"a {self.kind} is a name or {{name: …, fields}}, got {spec!r}{hint}")
         given = {**spec, **fields}
-        name = given.pop("name")
-        return self._build(self.get(name), given, f"{self.kind} {name!r}")
+        name, what = given.pop("name"), f"{self.kind} {spec['name']!r}"
+        revision = given.pop(REVISION, None)
+        made = self._build(self.get(name), given, what)
+        if revision not in (None, _revision(made)):
+            raise ValueError(
+                f"{what} is at revision {_revision(made)} in this release, and its numbers are not "
+                f"those of revision {revision}: leave revision out"
+            )
+        return made
 
     def check_fields(self, spec: Mapping[str, Any], beside: Iterable[str]) -> None:
         """Check a specification's field names where others than the plug-in's own are allowed.
@@ -150,11 +159,11 @@ class Registry(Generic[T]):
         name = spec.get("name")
         if name not in self.names():
             return  # which `make` refuses
-        known = {"name", *beside}
+        known = {"name", REVISION, *beside}
         known |= {f.name for f in dataclasses.fields(self.get(name)) if f.init}  # type: ignore[arg-type]
         for key in spec:
             if key not in known:
-                hint = nearest(str(key), known - {"name"})
+                hint = nearest(str(key), known - {"name", REVISION})
                 raise ValueError(f"{self.kind} {name!r} has no field {key!r}{hint}")
 
     def _build(self, cls: type[U], given: Mapping[str, Any], what: str) -> U:
@@ -200,8 +209,13 @@ class Registry(Generic[T]):
             self._classes = before
 
     def spec(self, plugin: T) -> dict[str, Any]:
-        """Return the canonical `{"name": …, **fields}` of a plug-in, defaults included."""
-        return {"name": plugin.name, **self._plain_fields(plugin)}  # type: ignore[attr-defined]
+        """Return the canonical `{"name": …, **fields}` of a plug-in, defaults included.
+
+        A `revision` above 1 is part of it.
+        """
+        revision = _revision(plugin)
+        stated = {REVISION: revision} if revision > 1 else {}
+        return {"name": plugin.name, **stated, **self._plain_fields(plugin)}  # type: ignore[attr-defined]
 
     def _plain_fields(self, plugin: Any) -> dict[str, Any]:
         return {key: self._plain(value) for key, value in stated_fields(plugin).items()}
@@ -265,6 +279,14 @@ class Registry(Generic[T]):
         for point in entry_points(group=f"fedbytes.{self.plural}"):
             point.load()
 
+
+def _revision(plugin: Any) -> int:
+    """Return which of its results a plug-in gives; 1 for a base that has no revisions."""
+    return int(getattr(plugin, REVISION, 1))
+
+
+REVISION = "revision"
+"""The key of a specification for it."""
 
 _BY_BASE: dict[type, Registry[Any]] = {}
 """Every registry by the base class of its plug-ins: a field so annotated takes a specification."""

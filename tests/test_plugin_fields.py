@@ -127,3 +127,28 @@ def test_bounds_are_read_as_words():
     assert words["density"] == "in (0, 1]"
     assert words["norm"] == "above 0"
     assert words["scale"] == "one of up, down"
+
+
+@KIND.register("revised")
+@dataclass(frozen=True)
+class Revised(Kind):
+    """Its numbers changed where it is fast."""
+
+    fast: bool = False
+
+    @property
+    def revision(self) -> int:
+        return 2 if self.fast else 1
+
+
+def test_a_revision_stands_in_the_specification_from_2_on() -> None:
+    assert KIND.spec(KIND.make("revised")) == {"name": "revised", "fast": False}
+    stated = KIND.spec(KIND.make("revised", fast=True))
+    assert stated == {"name": "revised", "revision": 2, "fast": True}
+    assert KIND.make(stated) == Revised(fast=True)
+
+
+@pytest.mark.parametrize("given", [1, 3])
+def test_the_revision_of_another_release_is_refused(given: int) -> None:
+    with pytest.raises(ValueError, match=f"at revision 2 .* of revision {given}: leave"):
+        KIND.make({"name": "revised", "revision": given, "fast": True})
