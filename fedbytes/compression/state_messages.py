@@ -14,7 +14,7 @@ from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Layout, Shared
 from fedbytes.labels import short_label
 
-Tensors = Mapping[str, Tensor]
+NamedTensors = Mapping[str, Tensor]
 """Tensors by name: what changed since the last message, or gradients."""
 _KIND = 0
 """Of the frame: none of those that a federation's own messages have."""
@@ -25,12 +25,12 @@ _NORM_WEIGHTS = (0.2, 5.0)
 
 def encode_state(
     codec: str | Mapping[str, Any] | Codec,
-    state: Tensors,
+    state: NamedTensors,
     *,
     seed: int = 0,
     round: int = 0,
     sender: int = 0,
-    reference: Tensors | None = None,
+    reference: NamedTensors | None = None,
     feedback: Feedback = "none",
     memory: SenderState | None = None,
 ) -> bytes:
@@ -77,13 +77,13 @@ def encode_state(
 
 def decode_state(
     data: bytes,
-    like: Tensors | Layout,
+    like: NamedTensors | Layout,
     codec: str | Mapping[str, Any] | Codec,
     *,
     seed: int = 0,
     round: int | None = None,
     sender: int | None = None,
-    reference: Tensors | None = None,
+    reference: NamedTensors | None = None,
     feedback: Feedback = "none",
     memory: SenderState | None = None,
 ) -> dict[str, Tensor]:
@@ -142,7 +142,7 @@ def _frame(codec: Codec, shared: Shared, payload: bytes) -> Frame:
     )
 
 
-def _flatten(state: Tensors) -> Tensor:
+def _flatten(state: NamedTensors) -> Tensor:
     """Return the tensors as one float32 vector on the CPU."""
     parts = []
     for name, tensor in state.items():
@@ -164,7 +164,7 @@ def _flatten(state: Tensors) -> Tensor:
     return torch.cat(parts) if parts else torch.zeros(0)
 
 
-def _flatten_reference(reference: Tensors | None, layout: Layout) -> Tensor | None:
+def _flatten_reference(reference: NamedTensors | None, layout: Layout) -> Tensor | None:
     if reference is None:
         return None
     if Layout.of(reference) != layout:
@@ -176,7 +176,7 @@ def _as(values: Tensor, like: Tensor | None) -> Tensor:
     return values.clone() if like is None else values.to(like.device, like.dtype, copy=True)
 
 
-def _warn_of_weights(codec: Codec, state: Tensors) -> None:
+def _warn_of_weights(codec: Codec, state: NamedTensors) -> None:
     """Warn where what a lossy codec is given looks like a model rather than like its change."""
     if codec.exact:
         return
