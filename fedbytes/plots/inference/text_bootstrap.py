@@ -1,0 +1,84 @@
+"""A bootstrap over seeds and test texts: both are samples of what could have been drawn."""
+
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from fedbytes.plots.inference.paired_tests import LEVEL
+from fedbytes.streams import stream
+
+RESAMPLES = 4_000
+_BLOCK = 256  # draws at a time, which bounds the memory
+
+
+@dataclass(frozen=True)
+class TextBootstrap:
+    """A mean difference with one-sided bounds over seeds and texts.
+
+    Attributes:
+        mean: of the differences.
+        low, high: one-sided bounds at the level.
+        seeds, texts: how many of each.
+    """
+
+    mean: float
+    low: float
+    high: float
+    seeds: int
+    texts: int
+
+
+def bootstrap_texts(
+    own: ArrayLike,
+    baseline: ArrayLike,
+    level: float = LEVEL,
+    draws: int = RESAMPLES,
+    seed: int = 0,
+) -> TextBootstrap:
+    """Return bounds of a difference that hold for other seeds and for other texts.
+
+    Seeds and texts are drawn with replacement independently of each other, and a cell's weight is
+    the product of its row's and its column's. Owen (2007), "The pigeonhole bootstrap", which errs
+    towards wider bounds. As resampling n seeds understates their spread, the quantiles are moved
+    out to what Student's t asks for (Hesterberg 2015, "What Teachers Should Know About the
+    Bootstrap", section 5.3).
+
+    Args:
+        own: [seeds, texts] the method's score of each text in each run (right or wrong, or minus
+            the loss); more is better.
+        baseline: [seeds, texts] the baseline's, in the same order of seeds and texts.
+        level: of each bound.
+        draws: of the bootstrap.
+        seed: of the draws.
+
+    Raises:
+        ValueError: if the shapes differ, for fewer than two seeds or texts, or a score that is
+            not finite.
+    """
+    first, second = (np.asarray(scores, dtype=np.float64) for scores in (own, baseline))
+    if first.shape != second.shape or first.ndim != 2:
+        raise ValueError(
+            f"scores of method and baseline must be two tables of one shape, [seeds, texts], got "
+            f"{list(first.shape)} and {list(second.shape)}"
+        )
+    gaps = first - second
+    seeds, texts = gaps.shape
+    if min(seeds, texts) < 2 or not np.isfinite(gaps).all():
+        raise ValueError(
+            f"a bootstrap over seeds and texts needs two of each and finite scores, got {seeds} "
+            f"seeds and {texts} texts"
+        )
+    random = stream(seed, "bootstrap over seeds and texts")
+    means = []
+    for start in range(0, draws, _BLOCK):
+        size = min(_BLOCK, draws - start)
+        rows = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=size)
+        columns = random.multinomial(texts, np.full(texts, 1 / texts), size=size)
+        means.append(np.einsum("bs,sb->b", rows, gaps @ columns.T) / (seeds * texts))
+    quantile = float(special.stdtrit(seeds - 1, level)) * sqrt(seeds / (seeds - 1))
+    tail = float(special.ndtr(quantile))
+    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
+    return TextBootstrap(float(gaps.mean()), float(low), float(high), seeds, texts)

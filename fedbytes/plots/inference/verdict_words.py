@@ -1,0 +1,95 @@
+"""What a family of methods is said to be: better, equal, non-inferior, worse, or not shown."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import nan
+from typing import Literal, TypeAlias
+
+from fedbytes.plots.inference.holm import adjust_holm
+from fedbytes.plots.inference.paired_tests import LEVEL, PairedTests
+from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS, MOST_SEEDS, count_seeds
+
+Word: TypeAlias = Literal["better", "equal", "non-inferior", "worse", "not shown", "no verdict"]
+_HYPOTHESES = ("better", "equal", "non_inferior", "worse")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One method's verdict in its family.
+
+    Attributes:
+        word: the strongest that is shown: `better` than the baseline; `equal`, within the margin on
+            both sides; `non-inferior`, no worse by the margin; `worse` by more than the margin;
+            `not shown`; or `no verdict` below five seeds.
+        p_non_inferior, p_better, p_equal, p_worse: adjusted by Holm over the family; NaN below
+            five seeds.
+        seeds_needed: where nothing is shown, the seeds that would show non-inferiority four times
+            in five if the true difference is 0; None for more than 10,000, and elsewhere.
+    """
+
+    word: Word
+    p_non_inferior: float
+    p_better: float
+    p_equal: float
+    p_worse: float
+    seeds_needed: int | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The verdict as a table's cell says it."""
+        if self.word != "not shown":
+            return self.word
+        if self.seeds_needed is None:
+            return f"not shown: more than n = {MOST_SEEDS:,} needed"
+        return f"not shown: about n = {self.seeds_needed} needed"
+
+
+def decide(
+    family: Sequence[PairedTests | None],
+    margin: float,
+    level: float = LEVEL,
+    unknown: Sequence[bool] | None = None,
+) -> list[Verdict]:
+    """Return the verdict of each method of a family.
+
+    Each word errs in at most `level` of families: Holm's adjustment is made for each of the four
+    claims over all methods that have five seeds.
+
+    Args:
+        family: tests of each method; None for one without a test.
+        margin: that the tests were made with.
+        level: the family-wise error rate of each word.
+        unknown: which methods lost a seed to a failure. Nothing good is shown of the survivors.
+    """
+    lost = list(unknown) if unknown is not None else [False] * len(family)
+    tested = [i for i, found in enumerate(family) if found and found.n >= FEWEST_SEEDS]
+    adjusted: dict[str, dict[int, float]] = {}
+    for claim in _HYPOTHESES:
+        raw = [
+            1.0 if lost[i] and claim != "worse" else float(getattr(family[i], f"p_{claim}"))
+            for i in tested
+        ]
+        adjusted[claim] = dict(zip(tested, adjust_holm(raw).tolist(), strict=True))
+    open_ = sum(adjusted["non_inferior"][i] > level for i in tested)
+    found = []
+    for i, tests in enumerate(family):
+        if tests is None or i not in adjusted["worse"]:
+            found.append(Verdict("no verdict", nan, nan, nan, nan))
+            continue
+        p = {claim: adjusted[claim][i] for claim in _HYPOTHESES}
+        word = _strongest(p, level)
+        # Holm's hardest step among those that are still open.
+        seeds = count_seeds(tests.sd, margin, level=level / open_) if word == "not shown" else None
+        values = (p["non_inferior"], p["better"], p["equal"], p["worse"])
+        found.append(Verdict(word, *values, seeds_needed=seeds))
+    return found
+
+
+def _strongest(p: dict[str, float], level: float) -> Word:
+    if p["better"] <= level:
+        return "better"
+    if p["equal"] <= level:
+        return "equal"
+    if p["non_inferior"] <= level:
+        return "non-inferior"
+    return "worse" if p["worse"] <= level else "not shown"
