@@ -13,7 +13,7 @@ from fedbytes.plots.inference.censored_normal import fit_censored
 from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
 from fedbytes.plots.inference.target_hits import Hit
 
-FEWEST_REACHED = 4  # runs with a known crossing that an estimate needs, of either side
+FEWEST_REACHED = 3  # runs with a known crossing that an estimate needs, of either side
 
 Bound: TypeAlias = Literal["below", "above", "about", "unknown"]
 _SIDES = {"between": 0, "missed": 1, "at once": -1}
@@ -60,7 +60,7 @@ def geometric_mean(hits: Sequence[Hit]) -> float:
     """Return the geometric mean of bytes, with runs that miss counted as needing more than spent.
 
     Returns:
-        NaN where fewer than four runs, or not all of fewer, have a known crossing.
+        NaN where fewer than three runs, or not all of fewer, have a known crossing.
     """
     values, sides = _logs(hits)
     return exp(float(fit_censored(values, sides)[0])) if _estimable(values, sides) else nan

@@ -35,7 +35,7 @@ def bootstrap_texts(
     own: ArrayLike,
     baseline: ArrayLike,
     level: float = LEVEL,
-    draws: int = RESAMPLES,
+    resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> TextBootstrap:
     """Return bounds of a difference that hold for other seeds and for other texts.
@@ -51,7 +51,7 @@ def bootstrap_texts(
             the loss); more is better.
         baseline: [seeds, texts] the baseline's, in the same order of seeds and texts.
         level: of each bound.
-        draws: of the bootstrap.
+        resamples: of the bootstrap.
         seed: of the draws.
 
     Raises:
@@ -73,8 +73,8 @@ def bootstrap_texts(
         )
     random = stream(seed, "bootstrap over seeds and texts")
     means = []
-    for start in range(0, draws, _BLOCK):
-        size = min(_BLOCK, draws - start)
+    for start in range(0, resamples, _BLOCK):
+        size = min(_BLOCK, resamples - start)
         rows = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=size)
         columns = random.multinomial(texts, np.full(texts, 1 / texts), size=size)
         means.append(np.einsum("bs,sb->b", rows, gaps @ columns.T) / (seeds * texts))
