@@ -41,7 +41,11 @@ def verdicts(
     from fedbytes.plots.verdicts.verdict_text import explain_verdicts, verdict_text
 
     tables = read_store_or_rows(store)
-    goal = parse_target(stored_target(store) if target is None else target)
+    declared = stored_target(store)
+    goal = parse_target(declared if target is None else target)
     frame = measure_verdicts(tables, margin, metric, baseline, goal, final, family)  # type: ignore[arg-type]
-    print_rows(verdict_text(frame), explain_verdicts(frame), left=("Codec", "Verdict"))
+    notes = explain_verdicts(frame)
+    if target is not None and goal != parse_target(declared):
+        notes.append("The target was chosen after the runs: their suite declares another, or none.")
+    print_rows(verdict_text(frame), notes, left=("Codec", "Verdict"))
     write_rows(frame, csv)

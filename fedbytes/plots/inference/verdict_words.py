@@ -23,8 +23,9 @@ class Verdict:
             `not shown`; or `no verdict` below five seeds.
         p_non_inferior, p_better, p_equal, p_worse: adjusted by Holm over the family; NaN below
             five seeds.
-        seeds_needed: where nothing is shown, the seeds that would show non-inferiority four times
-            in five if the true difference is 0; None for more than 10,000, and elsewhere.
+        sd, margin: of the paired differences, and what they were tested with.
+        step: the level at which the method would be tested next, Holm's hardest step among those
+            that are not shown.
     """
 
     word: Word
@@ -32,16 +33,32 @@ class Verdict:
     p_better: float
     p_equal: float
     p_worse: float
-    seeds_needed: int | None = None
+    sd: float = nan
+    margin: float = nan
+    step: float = nan
+
+    @property
+    def seeds_needed(self) -> int | None:
+        """The seeds that would show non-inferiority four times in five, if the difference is 0.
+
+        None where something is shown or there is no verdict, and for more than 10,000.
+        """
+        return count_seeds(self.sd, self.margin, level=self.step) if self.open else None
+
+    @property
+    def open(self) -> bool:
+        """Whether there are seeds enough, and nothing is shown."""
+        return self.word == "not shown"
 
     @property
     def sentence(self) -> str:
         """The verdict as a table's cell says it."""
-        if self.word != "not shown":
+        if not self.open:
             return self.word
-        if self.seeds_needed is None:
+        seeds = self.seeds_needed
+        if seeds is None:
             return f"not shown: more than n = {MOST_SEEDS:,} needed"
-        return f"not shown: about n = {self.seeds_needed} needed"
+        return f"not shown: about n = {seeds} needed"
 
 
 def decide(
@@ -70,18 +87,25 @@ def decide(
             for i in tested
         ]
         adjusted[claim] = dict(zip(tested, adjust_holm(raw).tolist(), strict=True))
-    open_ = sum(adjusted["non_inferior"][i] > level for i in tested)
+    still_open = sum(adjusted["non_inferior"][i] > level for i in tested)
     found = []
     for i, tests in enumerate(family):
         if tests is None or i not in adjusted["worse"]:
             found.append(Verdict("no verdict", nan, nan, nan, nan))
             continue
         p = {claim: adjusted[claim][i] for claim in _HYPOTHESES}
-        word = _strongest(p, level)
-        # Holm's hardest step among those that are still open.
-        seeds = count_seeds(tests.sd, margin, level=level / open_) if word == "not shown" else None
-        values = (p["non_inferior"], p["better"], p["equal"], p["worse"])
-        found.append(Verdict(word, *values, seeds_needed=seeds))
+        found.append(
+            Verdict(
+                word=_strongest(p, level),
+                p_non_inferior=p["non_inferior"],
+                p_better=p["better"],
+                p_equal=p["equal"],
+                p_worse=p["worse"],
+                sd=tests.sd,
+                margin=margin,
+                step=level / max(1, still_open),
+            )
+        )
     return found
 
 

@@ -39,8 +39,13 @@ def compare_to_baseline(
 
     Raises:
         NothingToDrawError: if no run has the metric.
-        ValueError: if there is no such baseline, or nothing else.
+        ValueError: if no run is finished, there is no such baseline, or nothing else.
     """
+    if "status" in tables.runs and not (tables.runs["status"] == "done").any():
+        raise ValueError(
+            "no run of the store is finished, and runs that were cut cannot be compared: sweep it "
+            "again to resume"
+        )
     check_baseline(tables, baseline)
     comparison = compare_codecs(tables, metric, baseline)
     name = comparison.metric.name

@@ -1,10 +1,12 @@
 """A verdict for each codec of each setting of a store."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import nan
 from typing import Any, Literal, TypeAlias, get_args
 
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.inference.paired_tests import LEVEL, PairedTests, compare_with_margin
@@ -23,6 +25,7 @@ from fedbytes.plots.verdicts.target_ratios import (
     describe_reached,
     find_hits,
 )
+from fedbytes.plots.verdicts.text_bounds import bound_over_texts
 
 HolmFamily: TypeAlias = Literal["setting", "store"]
 
@@ -35,6 +38,7 @@ class _Row:
     ends: PairedEnds
     tests: PairedTests | None
     bytes: dict[str, Any]
+    over_texts: tuple[float, float]
 
 
 def measure_verdicts(
@@ -46,6 +50,7 @@ def measure_verdicts(
     final: str = FINAL,
     family: HolmFamily = "setting",
     level: float = LEVEL,
+    scores: Mapping[str, ArrayLike] | None = None,
 ) -> pd.DataFrame:
     """Return a row per setting and codec: what is shown against the baseline.
 
@@ -59,6 +64,8 @@ def measure_verdicts(
         family: over which methods Holm's adjustment is made: those of a `setting`, or all cells of
             the `store`.
         level: of each claim over its family.
+        scores: [texts] what each run scored on each test text, by the run's id, more is better.
+            With them, `text_low` and `text_high` hold for other texts too.
 
     Returns:
         setting, codec, n (pairs), metric, margin, final, evaluations.
@@ -66,9 +73,12 @@ def measure_verdicts(
             logarithm); low and high are one-sided bounds, NaN below five pairs.
         p_non_inferior, p_better, p_equal, p_worse: adjusted by Holm; p_sign_flip: of
             non-inferiority by the exact test, not adjusted.
-        word, verdict, seeds_needed: see `Verdict`.
+        text_low, text_high: bounds over seeds and texts; NaN without scores.
+        word, verdict, seeds_needed: see `Verdict`; a codec that lost a seed to a failure is shown
+            to be nothing good.
         differences: each seed's, as text; missing, failed: seeds, as text.
-        target, reached, runs, ratio, ratio_low, ratio_high, ratio_bound: see `BytesRatio`.
+        target, target_source, reached, base_reached, runs, ratio, ratio_low, ratio_high,
+        ratio_bound: see `BytesRatio`.
         to_target, times_fewer: the same in words.
 
     Raises:
@@ -84,7 +94,9 @@ def measure_verdicts(
         measured = _bytes(tables, comparison, setting, base, target)
         ends = read_ends(tables, comparison, setting, final)
         for pair in pair_ends(ends, base, comparison.metric):
-            rows.append(_Row(setting, pair, _test(pair, loss, level), measured[pair.codec]))
+            tests = _test(pair, loss, level)
+            over = bound_over_texts(setting, pair, base, scores, level)
+            rows.append(_Row(setting, pair, tests, measured[pair.codec], over))
     if not rows:
         raise ValueError(f"no setting has both {base!r} and another codec")
     verdicts: dict[int, Verdict] = {}
@@ -120,13 +132,14 @@ def _bytes(
     tables: Tables, comparison: Comparison, setting: Setting, baseline: str, target: Target
 ) -> dict[str, dict[str, Any]]:
     """Return the columns about the bytes to the target, by codec."""
-    goal = resolve_target(comparison, setting, target)[0]
+    goal, source = resolve_target(comparison, setting, target)
     hits = find_hits(tables, comparison, setting, goal)
     found = {}
     for codec, own in hits.items():
         ratio = compare_hits(own, hits.get(baseline, {}))
         found[codec] = {
             "target": goal,
+            "target_source": source,
             "reached": sum(hit.reached for hit in own.values()),
             "runs": len(own),
             "base_reached": sum(hit.reached for hit in hits.get(baseline, {}).values()),
@@ -145,6 +158,9 @@ def _columns(row: _Row, verdict: Verdict, metric: Metric, margin: float) -> dict
     enough = tests is not None and tests.n >= FEWEST_SEEDS
     sign = 1 if metric.rises else -1
     bounds = sorted((sign * tests.low, sign * tests.high)) if tests and enough else (nan, nan)
+    lost = [str(seed) for seed in ends.failed]
+    blamed = bool(lost) and verdict.word != "worse"
+    seeds = verdict.seeds_needed
     raw = [own - base for own, base in zip(ends.own, ends.base, strict=True)]
     return {
         "setting": row.setting.title,
@@ -154,6 +170,8 @@ def _columns(row: _Row, verdict: Verdict, metric: Metric, margin: float) -> dict
         "difference": sum(raw) / len(raw) if raw else nan,
         "low": bounds[0],
         "high": bounds[1],
+        "text_low": row.over_texts[0],
+        "text_high": row.over_texts[1],
         "sd": tests.sd if tests else nan,
         "p_non_inferior": verdict.p_non_inferior,
         "p_better": verdict.p_better,
@@ -161,11 +179,11 @@ def _columns(row: _Row, verdict: Verdict, metric: Metric, margin: float) -> dict
         "p_worse": verdict.p_worse,
         "p_sign_flip": flip_signs(ends.differences, -margin) if enough else nan,
         "word": verdict.word,
-        "verdict": verdict.sentence,
-        "seeds_needed": verdict.seeds_needed if verdict.seeds_needed is not None else nan,
+        "verdict": f"{verdict.word}: seed {', '.join(lost)} failed" if blamed else verdict.sentence,
+        "seeds_needed": nan if blamed or seeds is None else seeds,
         "differences": _by_seed(ends.seeds, raw),
         "missing": " ".join(map(str, ends.missing)),
-        "failed": " ".join(map(str, ends.failed)),
+        "failed": " ".join(lost),
     } | row.bytes
 
 

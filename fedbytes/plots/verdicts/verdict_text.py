@@ -43,25 +43,29 @@ def unit_of(metric: Metric) -> str:
 def verdict_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the verdicts as text, a row each; below five seeds the seeds stand for the interval.
 
-    Columns: Setting, Codec, n, Difference, p (Holm), p (signs), Verdict, To target, Times fewer.
+    Columns: Setting, Codec, n, Difference, Over texts (where it is known), p (Holm), p (signs),
+    Verdict, Target, To target, Times fewer.
     """
     metric = metric_of(frame)
-    return pd.DataFrame(
+    shown = pd.DataFrame(
         [
             {
                 "Setting": row["setting"],
                 "Codec": row["codec"],
                 "n": str(row["n"]),
                 "Difference": _difference(row, metric),
+                "Over texts": _between(row["text_low"], row["text_high"], metric),
                 "p (Holm)": format_p(row["p_non_inferior"]),
                 "p (signs)": format_p(row["p_sign_flip"]),
-                "Verdict": _verdict(row),
+                "Verdict": row["verdict"],
+                "Target": ("≥ " if metric.rises else "≤ ") + metric.show(row["target"]),
                 "To target": row["to_target"],
                 "Times fewer": row["times_fewer"],
             }
             for row in _records(frame)
         ]
     )
+    return shown if frame["text_low"].notna().any() else shown.drop(columns="Over texts")
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -72,15 +76,14 @@ def _difference(row: dict[str, Any], metric: Metric) -> str:
     if row["n"] < FEWEST_SEEDS:
         seeds = [float(pair.split(":")[1]) for pair in row["differences"].split()]
         return ", ".join(format_difference(value, metric) for value in seeds) or "–"
-    values = (row["difference"], row["low"], row["high"])
-    mean, low, high = (format_difference(value, metric) for value in values)
-    return f"{mean} ({low} to {high})"
+    mean = format_difference(row["difference"], metric)
+    return f"{mean} ({_between(row['low'], row['high'], metric)})"
 
 
-def _verdict(row: dict[str, Any]) -> str:
-    if row["failed"] and row["word"] != "worse":
-        return f"{row['word']}: seed {row['failed'].replace(' ', ', ')} failed"
-    return str(row["verdict"])
+def _between(low: float, high: float, metric: Metric) -> str:
+    if not isfinite(low):
+        return "–"
+    return f"{format_difference(low, metric)} to {format_difference(high, metric)}"
 
 
 def explain_verdicts(frame: pd.DataFrame) -> list[str]:
@@ -104,6 +107,9 @@ def explain_verdicts(frame: pd.DataFrame) -> list[str]:
         words.append(
             "Seeds needed: for 80 % power, if the true difference is 0 and the spread as measured."
         )
+    source = str(first["target_source"])
+    if source != "given":
+        words.append(f"The target is {source}, so it was known after the runs alone.")
     fewest = int(frame["evaluations"].min())
     if fewest < window:
         words.append(f"Some runs have {fewest} evaluations, and their final value is of these.")
