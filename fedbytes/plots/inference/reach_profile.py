@@ -1,5 +1,6 @@
 """The share of runs that have reached their target by so many bytes (Kaplan-Meier)."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -54,11 +55,13 @@ def profile_reached(hits: Sequence[Hit], scales: Sequence[float] | None = None) 
         nothing = np.empty(0)
         return ReachProfile(nothing, nothing, nothing, nothing, 0, len(hits))
     found = stats.ecdf(stats.CensoredData.right_censored(paid, ~reached))
-    band = found.sf.confidence_interval(0.95, method="log-log")
+    with warnings.catch_warnings():  # that there are none where all or no runs are there
+        warnings.simplefilter("ignore", RuntimeWarning)
+        band = found.sf.confidence_interval(0.95, method="log-log")
     steps = np.isin(found.sf.quantiles, paid[reached])
     low, high = 1 - band.high.probabilities[steps], 1 - band.low.probabilities[steps]
     share = 1 - found.sf.probabilities[steps]
-    # The library has no bounds where all or none are there; nothing is known but 0 to 1.
+    # Where the library has no bounds, nothing is known but 0 to 1.
     return ReachProfile(
         bytes=np.asarray(found.sf.quantiles[steps]),
         share=np.asarray(share),

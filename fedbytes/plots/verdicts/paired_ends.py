@@ -1,7 +1,7 @@
 """Final values of codecs beside the baseline's, paired by seed."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 
 from fedbytes.plots.tables.comparison import Comparison, Metric, check_baseline, compare_codecs
@@ -47,7 +47,7 @@ def compare_to_baseline(
             "again to resume"
         )
     check_baseline(tables, baseline)
-    comparison = compare_codecs(tables, metric, baseline)
+    comparison = compare_codecs(_with_loss(tables, metric), metric, baseline)
     name = comparison.metric.name
     if comparison.baseline is None:
         known = "; ".join(sorted(set(comparison.codecs)))
@@ -58,6 +58,17 @@ def compare_to_baseline(
             f"there is nothing to compare: only {comparison.baseline!r} has the metric {name}"
         )
     return comparison, comparison.baseline
+
+
+def _with_loss(tables: Tables, metric: str | None) -> Tables:
+    """Return tables in which the loss, if it is asked for, is every task's main metric.
+
+    It is the quietest metric, and tasks with accuracy or perplexity have it too.
+    """
+    if metric != "loss":
+        return tables
+    rows = tables.results.drop(columns=["accuracy", "perplexity"], errors="ignore")
+    return replace(tables, results=rows)
 
 
 def pair_ends(ends: dict[str, RunEnds], baseline: str, metric: Metric) -> Iterator[PairedEnds]:
