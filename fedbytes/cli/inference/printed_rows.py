@@ -32,12 +32,14 @@ CsvOption = Annotated[Path | None, typer.Option(help="Write the rows to this fil
 
 
 def print_rows(shown: "pd.DataFrame", notes: list[str], left: tuple[str, ...]) -> None:
-    """Print the first note, a table for each setting, and the other notes."""
+    """Print the first note, a table for each setting with its target, and the other notes."""
     console = Console()
     console.print(Text(notes[0]))
     for setting, rows in shown.groupby("Setting", sort=False):
-        table = Table(title=Text(str(setting), style="bold"), title_justify="left", box=None)
-        columns = [name for name in rows.columns if name != "Setting"]
+        goal = f": target {rows['Target'].iloc[0]}" if "Target" in rows else ""
+        title = Text(f"{setting}{goal}", style="bold")
+        table = Table(title=title, title_justify="left", box=None)
+        columns = [name for name in rows.columns if name not in ("Setting", "Target")]
         for name in columns:
             table.add_column(
                 Text(name), justify="left" if name in left else "right", overflow="fold"

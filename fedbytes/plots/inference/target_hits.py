@@ -46,14 +46,14 @@ def find_hit(
     one before, the logarithm of bytes is interpolated linearly.
 
     Args:
-        spent: [n] cumulative bytes at each evaluation, above 0 and rising; the state before the
+        spent: [n] cumulative bytes at each evaluation, above 0 and never falling; the state before the
             first round is left out, as nothing was sent for it.
         values: [n] the metric there; one that is not finite is never at the target.
         target: the metric value to reach.
         rises: whether higher is better.
 
     Raises:
-        ValueError: if there is no evaluation, lengths differ, or bytes do not rise from above 0.
+        ValueError: if there is no evaluation, lengths differ, or bytes fall or are not above 0.
     """
     paid, seen = np.asarray(spent, dtype=np.float64), np.asarray(values, dtype=np.float64)
     if paid.size == 0 or paid.shape != seen.shape:
@@ -61,8 +61,10 @@ def find_hit(
             f"a run needs as many bytes as values, and at least one of each, got {paid.size} and "
             f"{seen.size}"
         )
-    if not np.isfinite(paid).all() or paid[0] <= 0 or (np.diff(paid) <= 0).any():
-        raise ValueError("cumulative bytes must be above 0 and rise from evaluation to evaluation")
+    if not np.isfinite(paid).all() or paid[0] <= 0 or (np.diff(paid) < 0).any():
+        raise ValueError(
+            "cumulative bytes must be above 0 and never fall from one evaluation to the next"
+        )
     if not isfinite(target):
         raise ValueError(f"a target must be a finite number, got {target!r}")
     above = (seen - target) if rises else (target - seen)

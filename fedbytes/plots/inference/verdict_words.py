@@ -23,7 +23,7 @@ class Verdict:
             `not shown`; or `no verdict` below five seeds.
         p_non_inferior, p_better, p_equal, p_worse: adjusted by Holm over the family; NaN below
             five seeds.
-        sd, margin: of the paired differences, and what they were tested with.
+        n, sd, margin: of the paired differences, and what they were tested with.
         step: the level at which the method would be tested next, Holm's hardest step among those
             that are not shown.
     """
@@ -33,6 +33,7 @@ class Verdict:
     p_better: float
     p_equal: float
     p_worse: float
+    n: int = 0
     sd: float = nan
     margin: float = nan
     step: float = nan
@@ -41,8 +42,13 @@ class Verdict:
     def seeds_needed(self) -> int | None:
         """The seeds that would show non-inferiority four times in five, if the difference is 0.
 
-        None where something is shown or there is no verdict, and for more than 10,000.
+        None where something is shown or there is no verdict, for more than 10,000, and where the
+        present ones are as many: then the difference itself is too near the margin.
         """
+        seeds = self._planned()
+        return None if seeds is None or seeds <= self.n else seeds
+
+    def _planned(self) -> int | None:
         return count_seeds(self.sd, self.margin, level=self.step) if self.open else None
 
     @property
@@ -55,9 +61,11 @@ class Verdict:
         """The verdict as a table's cell says it."""
         if not self.open:
             return self.word
-        seeds = self.seeds_needed
+        seeds = self._planned()
         if seeds is None:
             return f"not shown: more than n = {MOST_SEEDS:,} needed"
+        if seeds <= self.n:
+            return "not shown: too near the margin"
         return f"not shown: about n = {seeds} needed"
 
 
@@ -101,6 +109,7 @@ def decide(
                 p_better=p["better"],
                 p_equal=p["equal"],
                 p_worse=p["worse"],
+                n=tests.n,
                 sd=tests.sd,
                 margin=margin,
                 step=level / max(1, still_open),

@@ -63,7 +63,7 @@ def read_ends(
     window = parse_final(final)
     name = comparison.metric.name
     rows = tables.finished()
-    rows = rows[rows["run"].isin(set(setting.rows["run"])) & (rows["total_bytes"] > 0)]
+    rows = rows[rows["run"].isin(set(setting.rows["run"])) & (rows["round"] > 0)]
     values: dict[str, dict[int, float]] = {codec: {} for codec in comparison.present(setting)}
     counts: dict[str, list[int]] = {codec: [] for codec in values}
     for _, run in rows.sort_values("round").groupby("run", sort=False):

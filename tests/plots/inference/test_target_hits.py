@@ -60,8 +60,9 @@ def test_what_is_no_run():
         find_hit([], [], 0.5)
     with pytest.raises(ValueError, match="got 2 and 1"):
         find_hit([1, 2], [1], 0.5)
-    with pytest.raises(ValueError, match="rise"):
+    with pytest.raises(ValueError, match="never fall"):
         find_hit([2, 1], [1, 1], 0.5)
+    assert find_hit([1, 1, 2], [0.1, 0.9, 0.9], 0.5).bytes == 1  # a round without a message
     with pytest.raises(ValueError, match="above 0"):
         find_hit([0, 1], [1, 1], 0.5)
     with pytest.raises(ValueError, match="finite number, got nan"):

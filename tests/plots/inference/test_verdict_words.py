@@ -64,6 +64,8 @@ def test_seeds_that_are_missing():
     assert one.seeds_needed == other.seeds_needed == count_seeds(sd, MARGIN, level=0.025)
     assert verdict(NOISE * 1e4)[0].sentence == "not shown: more than n = 10,000 needed"
     assert verdict(NOISE)[0].seeds_needed is None
+    (near,) = verdict(NOISE - 0.5)  # more seeds are no help where the difference is the margin
+    assert (near.sentence, near.seeds_needed) == ("not shown: too near the margin", None)
 
 
 @pytest.mark.parametrize("n", [5, 10])

@@ -36,7 +36,7 @@ def test_what_is_printed():
     words = " ".join(explain_power(frame))
     assert "90 % power" in words
     assert "is −0.10" in words
-    assert "a seed gives all codecs alike a deviation of 1.8" in words
+    assert "a seed gives all codecs alike a deviation of 1.99" in words
 
 
 def test_a_method_with_fewer_pairs_is_left_open():
