@@ -46,8 +46,8 @@ def find_hit(
     one before, the logarithm of bytes is interpolated linearly.
 
     Args:
-        spent: [n] cumulative bytes at each evaluation, above 0 and never falling; the state before the
-            first round is left out, as nothing was sent for it.
+        spent: [n] cumulative bytes at each evaluation, above 0 and never falling; the state before
+            the first round is left out, as nothing was sent for it.
         values: [n] the metric there; one that is not finite is never at the target.
         target: the metric value to reach.
         rises: whether higher is better.
