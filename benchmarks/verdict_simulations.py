@@ -178,12 +178,12 @@ def crossed(draws: int) -> Iterator[Row]:
 
 def texts(draws: int) -> Iterator[Row]:
     """Yield coverage of the lower bound over seeds and texts, and of Student's over seeds."""
-    for key, (n, count) in enumerate(product((5, 10), (200, 1000))):
+    for key, (n, count) in enumerate(product((5, 10), (100, 400))):
         random, crossed_, seeds_ = stream(0, "texts", key), [], []
         for _ in range(draws):
             gaps = 0.2 * random.normal(size=count) + 0.005 * random.normal(size=(n, 1))
             gaps = gaps + 0.2 * random.normal(size=(n, count))
-            found = bootstrap_texts(gaps, np.zeros_like(gaps), resamples=1000)
+            found = bootstrap_texts(gaps, np.zeros_like(gaps), resamples=500)
             crossed_.append(found.low <= 0)
             seeds_.append(compare_with_margin(gaps.mean(axis=1), MARGIN).low <= 0)
         yield rate("lower bound over seeds and texts", f"{count} texts", n, crossed_, 1 - LEVEL)

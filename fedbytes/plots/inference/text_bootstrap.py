@@ -1,13 +1,13 @@
 """A bootstrap over seeds and test texts: both are samples of what could have been drawn."""
 
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
 from fedbytes.plots.inference.paired_tests import LEVEL
+from fedbytes.plots.inference.variance_components import split_variance
 from fedbytes.streams import stream
 
 RESAMPLES = 4_000
@@ -41,10 +41,11 @@ def bootstrap_texts(
     """Return bounds of a difference that hold for other seeds and for other texts.
 
     Seeds and texts are drawn with replacement independently of each other, and a cell's weight is
-    the product of its row's and its column's. Owen (2007), "The pigeonhole bootstrap", which errs
-    towards wider bounds. As resampling n seeds understates their spread, the quantiles are moved
-    out to what Student's t asks for (Hesterberg 2015, "What Teachers Should Know About the
-    Bootstrap", section 5.3).
+    the product of its row's and its column's (Owen 2007, "The pigeonhole bootstrap"). Such draws
+    understate the spread of few seeds and overstate that of single cells, so the quantiles taken
+    are those at which a normal with the draws' deviation has the bound of Student's t with the
+    error of crossed means (as in Hesterberg 2015, "What Teachers Should Know About the
+    Bootstrap", for one factor). The draws give the shape.
 
     Args:
         own: [seeds, texts] the method's score of each text in each run (right or wrong, or minus
@@ -78,7 +79,10 @@ def bootstrap_texts(
         rows = random.multinomial(seeds, np.full(seeds, 1 / seeds), size=size)
         columns = random.multinomial(texts, np.full(texts, 1 / texts), size=size)
         means.append(np.einsum("bs,sb->b", rows, gaps @ columns.T) / (seeds * texts))
-    quantile = float(special.stdtrit(seeds - 1, level)) * sqrt(seeds / (seeds - 1))
-    tail = float(special.ndtr(quantile))
-    low, high = np.quantile(np.concatenate(means), [tail, 1 - tail])
-    return TextBootstrap(float(gaps.mean()), float(low), float(high), seeds, texts)
+    drawn, mean = np.concatenate(means), float(gaps.mean())
+    spread, (error, degrees) = float(drawn.std()), split_variance(gaps).error_of_mean
+    if spread <= 1e-12 * max(abs(mean), 1e-12):
+        return TextBootstrap(mean, mean, mean, seeds, texts)
+    tail = float(special.ndtr(special.stdtrit(degrees, level) * error / spread))
+    low, high = np.quantile(drawn, [tail, 1 - tail])
+    return TextBootstrap(mean, float(low), float(high), seeds, texts)
