@@ -10,6 +10,8 @@ import typer
 from fedbytes.cli.check_file import check
 from fedbytes.cli.codecs import codecs
 from fedbytes.cli.link import link
+from fedbytes.cli.inference.power import power
+from fedbytes.cli.inference.verdicts import verdicts
 from fedbytes.cli.list_plugins import list_plugins
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
@@ -34,6 +36,8 @@ _VERBS: dict[str, Callable[..., None]] = {
     "status": status,
     "plot": plot,
     "report": report,
+    "verdicts": verdicts,
+    "power": power,
     "partition": partition,
     "codecs": codecs,
     "link": link,

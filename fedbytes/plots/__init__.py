@@ -8,6 +8,24 @@ from typing import TYPE_CHECKING
 from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
+    from fedbytes.plots.inference.bytes_ratio import BytesRatio as BytesRatio
+    from fedbytes.plots.inference.bytes_ratio import compare_bytes as compare_bytes
+    from fedbytes.plots.inference.clustered_line import fit_clustered_line as fit_clustered_line
+    from fedbytes.plots.inference.holm import adjust_holm as adjust_holm
+    from fedbytes.plots.inference.paired_tests import PairedTests as PairedTests
+    from fedbytes.plots.inference.paired_tests import compare_crossed as compare_crossed
+    from fedbytes.plots.inference.paired_tests import compare_with_margin as compare_with_margin
+    from fedbytes.plots.inference.reach_profile import profile_reached as profile_reached
+    from fedbytes.plots.inference.seeds_needed import compute_power as compute_power
+    from fedbytes.plots.inference.seeds_needed import count_seeds as count_seeds
+    from fedbytes.plots.inference.sign_flips import flip_signs as flip_signs
+    from fedbytes.plots.inference.target_hits import Hit as Hit
+    from fedbytes.plots.inference.target_hits import check_target as check_target
+    from fedbytes.plots.inference.target_hits import find_hit as find_hit
+    from fedbytes.plots.inference.text_bootstrap import bootstrap_texts as bootstrap_texts
+    from fedbytes.plots.inference.variance_components import split_variance as split_variance
+    from fedbytes.plots.inference.verdict_words import Verdict as Verdict
+    from fedbytes.plots.inference.verdict_words import decide as decide
     from fedbytes.plots.output.render import Drawing as Drawing
     from fedbytes.plots.output.render import draw_all as draw_all
     from fedbytes.plots.output.render import drawings as drawings
@@ -42,5 +60,10 @@ if TYPE_CHECKING:
     from fedbytes.plots.tables.summary import to_markdown as to_markdown
     from fedbytes.plots.testing.figure_contract import check_figure as check_figure
     from fedbytes.plots.testing.sample_tables import sample_tables as sample_tables
+    from fedbytes.plots.verdicts.power_table import measure_power as measure_power
+    from fedbytes.plots.verdicts.read_rows import read_store_or_rows as read_store_or_rows
+    from fedbytes.plots.verdicts.target_ratios import measure_hits as measure_hits
+    from fedbytes.plots.verdicts.verdict_table import measure_verdicts as measure_verdicts
+    from fedbytes.plots.verdicts.verdict_text import verdict_text as verdict_text
 
 __getattr__, __dir__, __all__ = lazy_face(__name__)

@@ -1,0 +1,51 @@
+"""`fedbytes verdicts`: what a store shows of each codec against the baseline."""
+
+from typing import Annotated
+
+import typer
+
+from fedbytes.cli.inference.printed_rows import (
+    CsvOption,
+    FinalOption,
+    MarginOption,
+    MetricCompared,
+    StoreOrRows,
+    print_rows,
+    write_rows,
+)
+from fedbytes.cli.plot import Baseline, TargetOption
+
+
+def verdicts(
+    store: StoreOrRows,
+    margin: MarginOption = None,
+    baseline: Baseline = None,
+    metric: MetricCompared = None,
+    target: TargetOption = None,
+    final: FinalOption = "last3",
+    family: Annotated[
+        str,
+        typer.Option(help="What Holm's adjustment is over: the codecs of a setting, or the store."),
+    ] = "setting",
+    csv: CsvOption = None,
+) -> None:
+    """Say which codecs are non-inferior, equal, better or worse, and which are not shown.
+
+    Such as `fedbytes verdicts runs/codecs --baseline fp32 --margin 0.005`; docs/verdicts.md says
+    how each word is decided.
+    """
+    from fedbytes.experiments.config.target import parse_target
+    from fedbytes.experiments.store.results import stored_target
+    from fedbytes.plots.verdicts.read_rows import read_store_or_rows
+    from fedbytes.plots.verdicts.verdict_table import measure_verdicts
+    from fedbytes.plots.verdicts.verdict_text import explain_verdicts, verdict_text
+
+    tables = read_store_or_rows(store)
+    declared = stored_target(store)
+    goal = parse_target(declared if target is None else target)
+    frame = measure_verdicts(tables, margin, metric, baseline, goal, final, family)  # type: ignore[arg-type]
+    notes = explain_verdicts(frame)
+    if target is not None and goal != parse_target(declared):
+        notes.append("The target was chosen after the runs: their suite declares another, or none.")
+    print_rows(verdict_text(frame), notes, left=("Codec", "Verdict"))
+    write_rows(frame, csv)

@@ -1,0 +1,1 @@
+"""Statistics of arrays: paired tests, verdicts, censored bytes, components of variance, power."""

@@ -1,0 +1,1 @@
+"""Verdicts, bytes to the target and power of a store, as tables."""

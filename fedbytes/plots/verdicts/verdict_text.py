@@ -1,0 +1,121 @@
+"""The verdicts as they are printed, and what has to be said with them."""
+
+from math import isfinite
+from typing import Any
+
+import pandas as pd
+
+from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
+from fedbytes.plots.tables.comparison import METRICS, Metric
+from fedbytes.plots.verdicts.run_ends import analyse_logarithm, parse_final
+
+
+def metric_of(frame: pd.DataFrame) -> Metric:
+    """Return the metric that a table of verdicts or of power is about."""
+    name = str(frame["metric"].iloc[0])
+    return METRICS.get(name) or Metric(name, name.replace("_", " "), 1, True)
+
+
+def format_difference(value: float, metric: Metric, signed: bool = True) -> str:
+    """Return a difference as it is printed: points of a metric from 0 to 1, else its own unit."""
+    if not isfinite(value):
+        return "–"
+    digits = 2 if metric.scale == 100 else 4
+    text = f"{abs(value) * metric.scale:.{digits}f}"
+    sign = "−" if value < 0 else "+"
+    return (sign if signed else "") + text
+
+
+def format_p(value: float) -> str:
+    """Return a p-value as it is printed; a dash for none."""
+    if not isfinite(value):
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def unit_of(metric: Metric) -> str:
+    """Return the unit of printed differences."""
+    if metric.scale == 100:
+        return "points"
+    return "ln perplexity" if analyse_logarithm(metric) else metric.name.replace("_", " ")
+
+
+def verdict_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the verdicts as text, a row each; below five seeds the seeds stand for the interval.
+
+    Columns: Setting, Codec, n, Difference, Over texts (where it is known), p (Holm), p (signs),
+    Verdict, Target, To target, Times fewer.
+    """
+    metric = metric_of(frame)
+    shown = pd.DataFrame(
+        [
+            {
+                "Setting": row["setting"],
+                "Codec": row["codec"],
+                "n": str(row["n"]),
+                "Difference": _difference(row, metric),
+                "Over texts": _between(row["text_low"], row["text_high"], metric),
+                "p (Holm)": format_p(row["p_non_inferior"]),
+                "p (signs)": format_p(row["p_sign_flip"]),
+                "Verdict": row["verdict"],
+                "Target": ("≥ " if metric.rises else "≤ ") + metric.show(row["target"]),
+                "To target": row["to_target"],
+                "Times fewer": row["times_fewer"],
+            }
+            for row in _records(frame)
+        ]
+    )
+    return shown if frame["text_low"].notna().any() else shown.drop(columns="Over texts")
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _difference(row: dict[str, Any], metric: Metric) -> str:
+    if row["n"] < FEWEST_SEEDS:
+        seeds = [float(pair.split(":")[1]) for pair in row["differences"].split()]
+        return ", ".join(format_difference(value, metric) for value in seeds) or "–"
+    mean = format_difference(row["difference"], metric)
+    return f"{mean} ({_between(row['low'], row['high'], metric)})"
+
+
+def _between(low: float, high: float, metric: Metric) -> str:
+    if not isfinite(low):
+        return "–"
+    return f"{format_difference(low, metric)} to {format_difference(high, metric)}"
+
+
+def explain_verdicts(frame: pd.DataFrame) -> list[str]:
+    """Return the sentences that a reader of the table needs: the question, and what is missing."""
+    metric, first = metric_of(frame), frame.iloc[0]
+    margin = format_difference(float(first["margin"]), metric, signed=False)
+    window = parse_final(str(first["final"]))
+    end = "the last evaluation" if window == 1 else f"the mean of the last {window} evaluations"
+    words = [
+        f"{metric.name.replace('_', '-')}, {end}, against {first['baseline']}, paired by seed; "
+        f"margin {margin} {unit_of(metric)}; bounds one-sided 95 %; p of non-inferiority, adjusted "
+        "by Holm and by exact sign flips (not adjusted)."
+    ]
+    if metric.name not in METRICS:
+        words.append(f"More {metric.label} is taken to be better.")
+    if (frame["n"] < FEWEST_SEEDS).any():
+        words.append(
+            f"Below {FEWEST_SEEDS} seeds there is no verdict: each seed's difference is shown."
+        )
+    if (frame["word"] == "not shown").any():
+        words.append(
+            "Seeds needed: for 80 % power, if the true difference is 0 and the spread as measured."
+        )
+    source = str(first["target_source"])
+    if source != "given":
+        words.append(f"The target is {source}, so it was known after the runs alone.")
+    fewest = int(frame["evaluations"].min())
+    if fewest < window:
+        words.append(f"Some runs have {fewest} evaluations, and their final value is of these.")
+    for row in frame.to_dict("records"):
+        lost = set(row["failed"].split())
+        gone = [seed for seed in row["missing"].split() if seed not in lost]
+        if gone:
+            words.append(f"{row['codec']} ({row['setting']}): no pair at seed {', '.join(gone)}.")
+    return words
