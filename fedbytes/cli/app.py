@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -16,6 +17,7 @@ from fedbytes.cli.list_plugins import list_plugins
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
 from fedbytes.cli.sweep import run, status, sweep
+from fedbytes.experiments.config.config_warning import ConfigWarning
 from fedbytes.registry import nearest
 
 app = typer.Typer(
@@ -51,6 +53,7 @@ for _name, _verb in _VERBS.items():
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    warnings.formatwarning = _one_line
     try:
         code: Any = app(standalone_mode=False)
     except typer.TyperException as error:
@@ -63,6 +66,16 @@ def main() -> None:
         sys.stderr.write("interrupted; run the same command again to resume\n")
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+_format = warnings.formatwarning
+
+
+def _one_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
+    """Return a warning as it is printed: those about configurations without a line of code."""
+    if issubclass(category, ConfigWarning):
+        return f"warning: {message}\n"
+    return _format(message, category, *where, **more)
 
 
 def _usage_message(error: typer.TyperException) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fedbytes.compression.codec import codec_names as codec_names
     from fedbytes.compression.codec import codec_spec as codec_spec
     from fedbytes.compression.codec import make_codec as make_codec
+    from fedbytes.compression.codec import seal as seal
     from fedbytes.compression.codec import try_codec as try_codec
     from fedbytes.compression.codecs.thc.payload_sums import decode_sum as decode_sum
     from fedbytes.compression.codecs.thc.payload_sums import sum_payloads as sum_payloads

@@ -60,11 +60,14 @@ if TYPE_CHECKING:
     from fedbytes.federated.plugins.round_plugins import make_plugins as make_plugins
     from fedbytes.federated.plugins.stage_context import PluginState as PluginState
     from fedbytes.federated.plugins.stage_context import StageContext as StageContext
+    from fedbytes.federated.plugins.stage_context import Wire as Wire
     from fedbytes.federated.protocol.channel import Channel as Channel
     from fedbytes.federated.protocol.ledger import Entry as Entry
     from fedbytes.federated.protocol.ledger import Ledger as Ledger
     from fedbytes.federated.protocol.link import Link as Link
     from fedbytes.federated.protocol.link import make_link as make_link
+    from fedbytes.federated.protocol.messages import KIND_NAMES as KIND_NAMES
+    from fedbytes.federated.protocol.messages import claim_examples as claim_examples
     from fedbytes.federated.protocol.messages import frame_exchange as frame_exchange
     from fedbytes.federated.round import run_round as run_round
     from fedbytes.federated.server.server import RoundReport as RoundReport

@@ -70,14 +70,16 @@ class Trained:
     announces: int | None = None
     hostile: bool = False
     """Whether an attack made it: then it is bound by no privacy mechanism."""
+    bare: bool = False
+    """Whether it is encoded by itself, past the client's error feedback and momentum."""
 
     def with_delta(self, delta: Tensor) -> "Trained":
         """Return the same with another delta."""
         return replace(self, delta=delta)
 
-    def as_hostile(self) -> "Trained":
+    def as_hostile(self, bare: bool = False) -> "Trained":
         """Return the same as the work of an attack."""
-        return replace(self, hostile=True)
+        return replace(self, hostile=True, bare=bare)
 
 
 class Algorithm(Plugin, ABC):

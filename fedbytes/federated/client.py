@@ -77,6 +77,7 @@ class Client:
         self.replica = replica or Replica()
         self.clock = clock or Clock()
         self._sent: tuple[int, Tensor] | None = None
+        self._uplink = fed.uplink
         self._context: RoundContext | None = None
         self._session: ClientSession | None = None
 
@@ -147,6 +148,7 @@ class Client:
             where = Context(self.fed.seed, self.context.round, self.number)
             trained = trained.with_delta(after_client(trained.delta, where))
         trained = protect(self.fed, self.context, trained, self.state.plugins)
+        self._uplink = self.fed.uplink.without_memory if trained.bare else self.fed.uplink
         self._session = self.fed.aggregation.client(self)
         return self._session.begin(trained)
 
@@ -178,7 +180,7 @@ class Client:
         key = fed.memory_key(shared.layout)
         with self.clock.phase("encode"):
             held = _scaled(self.state.senders.get(key, {}), weight)
-            sent = fed.uplink.encode(delta if weight == 1 else weight * delta, held, shared)
+            sent = self._uplink.encode(delta if weight == 1 else weight * delta, held, shared)
             frame = frame_vector("delta", fed.uplink.codec, shared, sent.data)
         residual = None if sent.residual is None else sent.residual / weight
         sent = replace(sent, state=_scaled(sent.state, 1 / weight), residual=residual)

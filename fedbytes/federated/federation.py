@@ -14,6 +14,8 @@ from fedbytes.federated.aggregation import Aggregation, DecodeEach
 from fedbytes.federated.algorithm import Algorithm, Compatibility
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Hooks
+from fedbytes.federated.plugins.attack import Attack
+from fedbytes.federated.plugins.defense import Defense
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import Link
@@ -73,6 +75,21 @@ class Federation:
             )
         for attack in self.plugins.attack:
             attack.count(holders)
+        self._check_layouts()
+
+    def _check_layouts(self) -> None:
+        """Refuse plug-ins that need deltas of one layout, where clients' own differ."""
+        acting: tuple[Attack | Defense, ...] = (*self.plugins.attack, *self.plugins.defense)
+        needing = [p for p in acting if p.one_layout and p.stages & {"act", "uploads"}]
+        context = self.context(1)
+        up = self.algorithm.up
+        if needing and len({up(context.for_client(client)) for client in context.clients}) > 1:
+            kind = "attack" if needing[0] in self.plugins.attack else "defense"
+            raise ValueError(
+                f"{kind} {needing[0].name!r} needs deltas of one layout, and clients of algorithm "
+                f"{self.algorithm.name!r} send several: give all clients the same, or take another "
+                f"{kind} or algorithm"
+            )
 
     @cached_property
     def layout(self) -> Layout:

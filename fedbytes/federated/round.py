@@ -32,12 +32,13 @@ def run_round(
             without bound.
     """
     context, held = server.open_round(), server.state.model
+    wire = server.wire
     for client in context.clients:
         messages = server.messages_for(client)
         clients.receive(client, channel.down(context.round, client, messages))
 
-    for client, trained in attackers.act(context, held, clients.train(context)):
-        frames = attackers.tamper(context, held, client, clients.send(client, trained))
+    for client, trained in attackers.act(context, held, clients.train(context), wire):
+        frames = attackers.tamper(context, held, client, clients.send(client, trained), wire)
         arriving = channel.up(context.round, client, frames)
         server.receive(client, auditors.hear(context, held, client, arriving, server.shared_up))
 
@@ -47,7 +48,7 @@ def run_round(
             messages = server.messages_for(client)
             clients.receive(client, channel.down(context.round, client, messages))
         for client in awaited:
-            frames = attackers.tamper(context, held, client, clients.answer(client))
+            frames = attackers.tamper(context, held, client, clients.answer(client), wire)
             arriving = channel.up(context.round, client, frames)
             server.receive(client, auditors.hear(context, held, client, arriving, server.shared_up))
     report = server.close_round()

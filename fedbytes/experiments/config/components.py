@@ -1,11 +1,13 @@
 """The plug-ins that a run's configuration names, built, and checked against each other."""
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from fedbytes.data import TASKS, Task, make_task
+from fedbytes.experiments.config.config_warning import ConfigWarning
 from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation, make_aggregation
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, make_algorithm
 from fedbytes.federated.federation import compatibility
@@ -94,6 +96,8 @@ class Components:
             raise ValueError(refusal)
         for attack in self.plugins.attack:
             attack.count(clients)
+        for caution in self.plugins.cautions(self.uplink):
+            warnings.warn(caution, ConfigWarning, stacklevel=3)
 
 
 def build_components(specs: Mapping[str, Any]) -> Components:

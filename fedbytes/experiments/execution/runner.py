@@ -166,6 +166,7 @@ class _Run:
         row: dict[str, Any] = {"round": round_, **report.agreement}
         if plugins.attack:
             row["dropped_messages"] = len(report.dropped)
+            row |= self._hostile(report)
         if plugins.clean:
             dropped = {c: self.state.clients[c].dropped for c in report.clients}
             row["dropped_examples"] = sum(dropped.values())
@@ -178,6 +179,18 @@ class _Run:
                 found_rows = self.simulation.audit() if evaluated else self.simulation.heard()
             for found in found_rows:
                 self.folder.append_row(found, "audits.jsonl")
+
+    def _hostile(self, report: RoundReport) -> dict[str, int]:
+        """Return how many attackers a round drew, and how many more than its defences are for.
+
+        One whose messages were dropped is no longer among those that a defence has to tell apart.
+        """
+        hostile = set(self.simulation.attackers.present(report.round, report.clients))
+        left = len(hostile - set(report.dropped))
+        clients = len(report.clients) - len(report.dropped)
+        most = self.problem.federation.plugins.tolerates(clients)
+        above = {} if most is None else {"attackers_above_f": max(0, left - most)}
+        return {"attackers": len(hostile), **above}
 
     def _evaluate(self, report: RoundReport) -> dict[str, Any] | None:
         """Return the row of an evaluated round, None for one that is not."""

@@ -35,6 +35,8 @@ class Attack(Plugin):
     """Fields that the contract is checked with, a set for each way of working."""
     one_layout: ClassVar[bool] = True
     """Whether `act` needs the deltas of a round to be of one layout."""
+    keeps_memory: ClassVar[bool] = True
+    """Whether what `act` makes is encoded with the client's error feedback and momentum."""
 
     share: float = bounded(0.2, above=0, below=1)
     from_round: int = bounded(1, least=1)

@@ -34,6 +34,8 @@ class Defense(Plugin):
     """Whether the order of the uploads does not matter, but for rounding."""
     least_clients: ClassVar[int] = 3
     """Of how few clients a round's uploads still say what an outlier is."""
+    by_coordinate: ClassVar[bool] = False
+    """Whether `uploads` judges each number by itself, so that a number not sent votes for zero."""
 
     def uploads(
         self, uploads: list[Upload], context: StageContext, state: PluginState
@@ -55,6 +57,26 @@ class Defense(Plugin):
             context: of the client, which has the model; `held` is what the client was sent.
         """
         return loss
+
+    def refuses(self, clients: int) -> str | None:
+        """Return why it cannot work on the uploads of so few clients, or None: one line."""
+        if clients >= self.least_clients:
+            return None
+        return (
+            f"needs at least {self.least_clients} clients a round, got {clients}: "
+            "raise clients_per_round"
+        )
+
+    def leaves(self, clients: int) -> int:
+        """Return of how many uploads the next defence is given, of those of so many clients."""
+        return clients
+
+    def tolerates(self, clients: int) -> int | None:
+        """Return up to how many attackers among so many clients it is made for.
+
+        None where it is made for no number of them, such as a bound on what each can do.
+        """
+        return None
 
     @property
     def stages(self) -> frozenset[str]:

@@ -58,21 +58,49 @@ class RoundPlugins:
             or self._refuses_memory(uplink)
         )
 
+    @property
+    def _rules(self) -> list[Defense]:
+        return [defense for defense in self.defense if "uploads" in defense.stages]
+
     def _refuses_rules(self, clients_per_round: int, opens_each: bool) -> str | None:
-        for defense in self.defense:
-            if "uploads" not in defense.stages:
-                continue
+        clients = clients_per_round
+        for defense in self._rules:
             if defense.needs_each and not opens_each:
                 return (
                     f"defense {defense.name!r} needs each client's delta, and this aggregation "
                     "shows the server their sum alone: leave out one of the two"
                 )
-            if clients_per_round < defense.least_clients:
-                return (
-                    f"defense {defense.name!r} needs at least {defense.least_clients} clients a "
-                    f"round, got {clients_per_round}: raise clients_per_round"
-                )
+            refusal = defense.refuses(clients)
+            if refusal:
+                whole = "" if clients == clients_per_round else f" ({clients_per_round} a round)"
+                return f"defense {defense.name!r} {refusal}{whole}"
+            clients = defense.leaves(clients)
         return None
+
+    def tolerates(self, clients: int) -> int | None:
+        """Return up to how many attackers among the clients of a round the defences are made for.
+
+        None where there is no defence that is made for a number of them.
+        """
+        numbers = []
+        for defense in self._rules:
+            number = defense.tolerates(clients)
+            numbers += [] if number is None else [number]
+            clients = defense.leaves(clients)
+        return min(numbers, default=None)
+
+    def cautions(self, uplink: Link) -> list[str]:
+        """Return what is allowed and seldom meant: a line each, with the remedy."""
+        if not uplink.codec.sparse or uplink.estimates:
+            return []
+        return [
+            f"defense {defense.name!r} judges each number by itself, and uplink codec "
+            f"{uplink.codec.name!r} leaves most of them out: where most clients leave a number "
+            "out it stays 0, so the model hardly moves; take error_feedback=ef21, a defense of "
+            "whole deltas such as multi_krum, or a dense codec"
+            for defense in self._rules
+            if defense.by_coordinate
+        ]
 
     def _refuses_algorithm(self, algorithm: Algorithm) -> str | None:
         for defense in self.defense:

@@ -1,16 +1,32 @@
 """Where in a run a plug-in is called, and what it may know there."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from fedbytes.compression.layout import Shared
 from fedbytes.federated.context import RoundContext
 from fedbytes.streams import stream
 
 PluginState = dict[str, Any]
 """State of a plug-in between its calls: tensors and plain values, checkpointed with the run."""
+
+
+@dataclass(frozen=True)
+class Wire:
+    """What a client knows of its uplink: all that both ends of a message share.
+
+    Attributes:
+        shared: what both ends know of a client's message, by client.
+        arrives: what the server makes of a delta [numel] that a client hands to the codec by
+            itself, without its error feedback and momentum.
+    """
+
+    shared: Callable[[int], Shared]
+    arrives: Callable[[int, Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -21,15 +37,22 @@ class StageContext(RoundContext):
         held: what every client holds that has all updates [synced_layout(model).numel].
         stage: the plug-in and its place in the configuration, such as `attack 0 sign_flip`; its
             randomness is drawn from a stream of that name, which nobody else opens.
+        wire: what attackers know of the uplink; None for plug-ins of other kinds.
+        trusted: trains as a client does, from `held`, on so many rows that the server trusts, the
+            same ones in every round, and returns the delta; None for all but defences.
     """
 
     held: Tensor = field(kw_only=True)
     stage: str = field(kw_only=True)
+    wire: Wire | None = field(default=None, kw_only=True)
+    trusted: Callable[[int], Tensor] | None = field(default=None, kw_only=True)
 
     @classmethod
-    def of(cls, context: RoundContext, held: Tensor, stage: str) -> "StageContext":
+    def of(
+        cls, context: RoundContext, held: Tensor, stage: str, wire: Wire | None = None
+    ) -> "StageContext":
         """Return what the plug-in `stage` may know in a round."""
-        return cls(**vars(context), held=held, stage=stage)
+        return cls(**vars(context), held=held, stage=stage, wire=wire)
 
     def rng(self) -> np.random.Generator:
         """Return randomness of this plug-in alone, of the round and of the client, if it has one.

@@ -49,6 +49,14 @@ class Link:
         return self.memory.feedback == "ef21"
 
     @property
+    def without_memory(self) -> "Link":
+        """This link of a sender that adds nothing of earlier messages to the next one.
+
+        Differences to an estimate (EF21) stay differences: the receiver adds it.
+        """
+        return replace(self, memory=Memory("ef21") if self.estimates else NO_MEMORY)
+
+    @property
     def for_model(self) -> "Link":
         """This link as the downlink: receivers hold a model that what is sent moves.
 

@@ -2,6 +2,7 @@
 
 import math
 import struct
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor
@@ -137,6 +138,17 @@ def open_metrics(frame: Frame) -> tuple[int, float]:
             "examples; lower the learning rate or set max_grad_norm"
         )
     return examples, loss
+
+
+def claim_examples(data: bytes, examples: int) -> bytes:
+    """Return a client's message with another number of examples; one that says none as it is."""
+    try:
+        frame = Frame.unpack(data)
+        check_frame_kind(frame, "metrics")
+        loss = open_metrics(frame)[1]
+    except ValueError:  # of another kind, or what another attack made of it
+        return data
+    return replace(frame, payload=_METRICS.pack(examples, loss)).pack()
 
 
 def frame_exchange(payload: bytes, shared: Shared) -> Frame:

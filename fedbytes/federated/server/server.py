@@ -14,6 +14,7 @@ from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context, Upload
+from fedbytes.federated.plugins.stage_context import Wire
 from fedbytes.federated.protocol.channel import SERVER, Message
 from fedbytes.federated.protocol.link import Link, check_residual
 from fedbytes.federated.protocol.messages import (
@@ -205,7 +206,7 @@ class Server:
         """Return the mean of the losses that clients sent, weighted by their examples."""
         if not self._losses:
             return None
-        weights = [self.examples[client] for client in self._losses]
+        weights = [float(self.examples[client]) for client in self._losses]  # 2^63 twice is 0
         return float(np.average(list(self._losses.values()), weights=weights))
 
     @property
@@ -226,6 +227,18 @@ class Server:
     def shared_up(self, client: int) -> Shared:
         """Return what both ends know of a client's message."""
         return self.fed.shared_up(self.context.for_client(client), self.state.reference)
+
+    @property
+    def wire(self) -> Wire:
+        """What clients know of their uplink, which attacks may ask."""
+        return Wire(lambda client: self.shared_up(client), lambda *sent: self._preview(*sent))
+
+    def _preview(self, client: int, delta: Tensor) -> Tensor:
+        """Return what would be opened of a delta that a client encodes past its memory."""
+        link, shared = self.fed.uplink, self.shared_up(client)
+        known = self.state.estimates.get(client, {}).get(self.fed.memory_key(shared.layout))
+        sent = delta if known is None else delta - known
+        return link.receive(link.codec.decode(link.codec.encode(sent, shared), shared), known)
 
     def open(self, client: int, frame: Frame) -> Tensor:
         """Return the delta that a client's message stands for.

@@ -10,7 +10,7 @@ from fedbytes.federated.algorithm import Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.plugins.attack import Attack, Deltas
-from fedbytes.federated.plugins.stage_context import PluginState, StageContext
+from fedbytes.federated.plugins.stage_context import PluginState, StageContext, Wire
 from fedbytes.streams import stream
 
 
@@ -41,9 +41,13 @@ class Attackers:
         ]
 
     def act(
-        self, context: RoundContext, held: Tensor, trained: Iterable[tuple[int, Trained]]
+        self,
+        context: RoundContext,
+        held: Tensor,
+        trained: Iterable[tuple[int, Trained]],
+        wire: Wire | None = None,
     ) -> Iterator[tuple[int, Trained]]:
-        """Yield each client of the round with what it will send.
+        """Yield each client of the round with what it will send; `wire` is what they know of it.
 
         Only where an attack changes updates are all deltas of the round held at once; else each
         client trains when the one before has sent.
@@ -59,7 +63,7 @@ class Attackers:
             return
         deltas = dict(trained)
         for attack, stage, present in acting:
-            where = StageContext.of(context, held, stage)
+            where = StageContext.of(context, held, stage, wire)
             deltas = deltas | self._act(attack, deltas, present, where)
         yield from deltas.items()
 
@@ -82,17 +86,32 @@ class Attackers:
                 f"attack {attack.name!r} made a delta of client {client} that no codec takes: not "
                 f"finite, or not of {len(honest.delta)} numbers; such bytes are for its `tamper`"
             )
-        return made.as_hostile()
+        return made.as_hostile(bare=not attack.keeps_memory)
 
     def tamper(
-        self, context: RoundContext, held: Tensor, client: int, frames: list[bytes]
+        self,
+        context: RoundContext,
+        held: Tensor,
+        client: int,
+        frames: list[bytes],
+        wire: Wire | None = None,
     ) -> list[bytes]:
         """Return what a client puts on the wire."""
         for attack, stage, hostile in self._tampering(context):
             if client in hostile:
-                where = StageContext.of(context.for_client(client), held, stage)
+                where = StageContext.of(context.for_client(client), held, stage, wire)
                 frames = attack.tamper(client, frames, where)
         return frames
+
+    def present(self, round_: int, clients: Sequence[int]) -> tuple[int, ...]:
+        """Return which clients of a round are hostile in it; poisoned data stay poisoned."""
+        hostile = {
+            client
+            for attack, _, drawn in self.attacks
+            if attack.active(round_) or "poison" in attack.stages
+            for client in drawn
+        }
+        return tuple(client for client in clients if client in hostile)
 
     def tamperers(self, context: RoundContext) -> tuple[int, ...]:
         """Return the clients of the round who may have put other bytes on the wire."""

@@ -16,6 +16,7 @@ from fedbytes.federated.hooks import Upload
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
 from fedbytes.federated.plugins.stage_context import StageContext
 from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.stages.server_defenses import server_context
 from fedbytes.federated.state import State
 from fedbytes.federated.testing.bench_federation import same
 from fedbytes.federated.testing.strict_client import Rehearsal
@@ -44,7 +45,7 @@ def stage_context(stage: str, client: int = -1, round_: int = 2) -> StageContext
     fed = federation(RoundPlugins())
     context = fed.context(round_)
     context = context if client < 0 else context.for_client(client)
-    return StageContext.of(context, fed.algorithm.initial(fed.model, 0), stage)
+    return server_context(fed, context, fed.algorithm.initial(fed.model, 0), stage)
 
 
 def draw_uploads(purpose: str) -> list[Upload]:

@@ -1,8 +1,11 @@
 """Sections of a configuration that say what acts in the rounds: ids, lists, axes, refusals."""
 
+import warnings
+
 import pytest
 
 from fedbytes.experiments import Suite, make_config
+from fedbytes.experiments.config.config_warning import ConfigWarning
 from fedbytes.experiments.config.round_sections import SECTIONS
 
 SOME = {
@@ -69,6 +72,31 @@ def test_the_order_of_a_list_is_a_part_of_the_id(settings):
         ({"attack": {"name": "sign_flip", "from_round": 3, "until_round": 2}}, "until_round"),
         ({"defense": [{"name": "norm_clip", "norm": -1}]}, "norm must be above 0"),
         ({"defense": "norm_clip", "clients_per_round": 2}, "needs at least 3 clients a round"),
+        (
+            {"defense": {"name": "bulyan", "f": 2}, "clients_per_round": 10},
+            r"defense 'bulyan' with f=2 needs at least 11 clients \(4 f \+ 3\), got 10: raise "
+            "clients_per_round or set f to at most 1",
+        ),
+        (
+            {"defense": {"name": "trimmed_mean", "f": 5}, "clients_per_round": 10},
+            "defense 'trimmed_mean' with f=5 needs at least 11 clients .* at most 4",
+        ),
+        ({"defense": {"name": "krum", "f": 2}}, "'krum' with f=2 needs at least 7 clients .* 5:"),
+        (
+            {"defense": ["bucketing", {"name": "krum", "f": 2}], "clients_per_round": 10},
+            r"'krum' with f=2 needs at least 7 clients .*, got 5: .* at most 1 \(10 a round\)",
+        ),
+        ({"defense": {"name": "krum", "f": -1}}, "f must be at least 0"),
+        ({"defense": {"name": "centered_clipping", "tau": 0}}, "tau must be above 0, or median"),
+        ({"defense": {"name": "norm_bound"}}, "unknown defense 'norm_bound'.* 'norm_clip'"),
+        (
+            {
+                "defense": "median",
+                "uplink": {"name": "fixed", "clip": 1},
+                "aggregation": "sum_then_decode",
+            },
+            "defense 'median' needs each client's delta, .* sum alone",
+        ),
         ({"privacy": "clip"}, "privacy: privacy 'clip' needs norm"),
         (
             {
@@ -107,3 +135,26 @@ def test_grids_and_overrides(settings):
     assert {c.attack[0]["scale"] for c in axis} == {3.0}
     listed = Suite(name="s", base=base | {"attack": ["sign_flip"]})
     assert listed.expand(["attack.share=0.4"])[0].attack[0]["share"] == 0.4
+
+
+SPARSE = {"name": "topk", "density": 0.01, "error_feedback": True}
+
+
+@pytest.mark.parametrize(
+    ("uplink", "defense", "warned"),
+    [
+        (SPARSE, "median", True),
+        (SPARSE, ["norm_clip", {"name": "trimmed_mean", "f": 1}], True),
+        (SPARSE, "multi_krum", False),
+        (SPARSE | {"error_feedback": "ef21"}, "median", False),
+        ("fp32", "median", False),
+    ],
+    ids=str,
+)
+def test_votes_on_numbers_that_were_not_sent_are_warned_of(settings, uplink, defense, warned):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        make_config(settings | MANY | {"uplink": uplink, "defense": defense})
+    told = [str(one.message) for one in caught if one.category is ConfigWarning]
+    assert len(told) == warned
+    assert not warned or "'topk' leaves most of them out" in told[0]

@@ -64,6 +64,27 @@ def test_columns_provenance_and_holdings_say_what_acted(settings, tmp_path):
     assert deltas.dropped_examples.tolist()[0] == 0
     assert deltas.dropped_examples.tolist()[1] > 0
     assert deltas.dropped_messages.tolist() == [0, 0, 0, 0]
+    assert deltas.attackers.tolist() == [1, 1, 1, 1]
+    assert "attackers_above_f" not in deltas.dropna(axis=1)  # norm_clip is for no number of them
+
+
+def test_rounds_that_draw_more_attackers_than_a_rule_is_for_are_put_down(settings, tmp_path):
+    """f is of the round: of ten clients four attack, and three or four take part in a round."""
+    ten = {"rounds": 6, "clients_per_round": 5, "partition": {"name": "iid", "num_clients": 10}}
+    fields = settings | ten | {"attack": {"name": "zero", "share": 0.4, "from_round": 2}}
+    folder = run(make_config(fields | {"defense": {"name": "trimmed_mean", "f": 1}}), tmp_path)
+    hostile = set(json.loads((folder.path / "provenance.json").read_text())["attackers"][0])
+    deltas, ledger = load_deltas(tmp_path), load_ledger(tmp_path)
+    for row in deltas.itertuples():
+        drawn = set(ledger.query("round == @row.round and direction == 'up'").client)
+        assert row.attackers == (len(drawn & hostile) if row.round > 1 else 0)
+        assert row.attackers_above_f == max(0, row.attackers - 1)
+    assert deltas.attackers_above_f.max() > 0
+    spoilt = fields | {"attack": [{"name": "malformed", "share": 0.4}]}
+    folder = run(make_config(spoilt | {"defense": "median"}), tmp_path / "malformed")
+    deltas = load_deltas(tmp_path / "malformed")
+    assert (deltas.dropped_messages == deltas.attackers).all()
+    assert (deltas.attackers_above_f == 0).all()
 
 
 def test_a_run_that_was_cut_ends_as_if_it_had_not_been(settings, tmp_path):

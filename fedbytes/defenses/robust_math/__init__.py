@@ -1,0 +1,1 @@
+"""What robust rules share: blocks of columns, distances, sorted columns, equal votes."""
