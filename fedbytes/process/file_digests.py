@@ -18,6 +18,12 @@ _SETTLED_NS = 2_000_000_000
 """Nanoseconds after its last change from which a file's time tells a later change."""
 
 
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 class FileDigests:
     """The digests of files, remembered in a file of the user's cache folder.
 

@@ -1,5 +1,6 @@
 """Finds what is missing, cut or altered in a stored run, from what the run put down of itself."""
 
+import importlib
 import re
 import warnings
 from collections.abc import Iterable
@@ -71,10 +72,11 @@ def _check_identity(run: RunFolder, settings: dict[str, Any]) -> None:
 
 def config_id(settings: dict[str, Any]) -> str:
     """Return the id of the run that has these settings; empty if this version cannot tell."""
-    from fedbytes.experiments.config.run_config import RunConfig
-
+    config = importlib.import_module(
+        "fedbytes.experiments.config.run_config"
+    )  # loaded on first use
     try:
-        return RunConfig(**settings).id
+        return str(config.RunConfig(**settings).id)
     except (ValueError, TypeError):
         return ""
 

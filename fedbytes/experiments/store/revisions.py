@@ -1,5 +1,6 @@
 """Runs of an earlier revision of a plug-in, whose numbers a mend has changed since."""
 
+import importlib
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -20,10 +21,10 @@ def outdated(settings: Mapping[str, Any]) -> str:
     """
     if not _may_be_outdated(settings):
         return ""
-    from fedbytes.experiments.config.components import build_components
-
+    # Imports torch, so it is loaded for those runs alone that have a plug-in with revisions.
+    components = importlib.import_module("fedbytes.experiments.config.components")
     try:
-        now = build_components(_of_plugins(settings)).specs
+        now = components.build_components(_of_plugins(settings)).specs
     except (ValueError, TypeError, KeyError):
         return ""
     found = [

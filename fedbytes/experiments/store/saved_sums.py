@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from fedbytes.data.assets.manifest import sha256_of
 from fedbytes.experiments.store.ledger_files import parts_digest, round_of
 from fedbytes.experiments.store.row_files import check_sum
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import DamageError, read_sealed, write_sealed
+from fedbytes.process.file_digests import sha256_of
 
 Saved = dict[str, Any]
 """Of one checkpoint: its `round`, its `sha256`, and sums of rows and of the ledger."""

@@ -5,13 +5,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from fedbytes.process.file_digests import FileDigests, file_digests
+from fedbytes.process.file_digests import file_digests
 
 Sources = dict[str, dict[str, str | None]]
 """Digests by kind (`task`, `model`, `partition`, `plugins`, `assets`, `hub`) and path or name.
 
 None for a file that is not there.
 """
+NO_FILES = ("assets", "hub")
+"""Kinds whose digests are those of a release or of a cache, not of a file."""
 
 
 @dataclass(frozen=True)
@@ -100,27 +102,20 @@ def _compare_kind(
 
 
 def digests_today(recorded: Mapping[str, Mapping[str, str | None]]) -> Sources:
-    """Return the digests that the files of a record have today, None for those not there."""
+    """Return the digests that the files of a record have today, None for those not there.
+
+    What is no file, named assets and what comes from the hub, is taken as recorded: it is compared
+    where a run is made.
+    """
     files = file_digests()
     today: Sources = {
-        kind: {path: _digest_today(kind, path, files) for path in paths}
+        kind: dict(paths)
+        if kind in NO_FILES
+        else {path: files.digest(Path(path).expanduser()) for path in paths}
         for kind, paths in recorded.items()
     }
     files.save()
     return today
-
-
-def _digest_today(kind: str, path: str, files: FileDigests) -> str | None:
-    if kind == "assets":
-        from fedbytes.data import asset_digest, asset_names
-
-        return asset_digest(path) if path in asset_names() else None
-    if kind == "hub":
-        from fedbytes.data.assets.hub_cache import cached_commit
-
-        what, _, repository = path.partition("/")
-        return cached_commit(repository, "models" if what == "models" else "datasets")
-    return files.digest(Path(path).expanduser())
 
 
 def accept(
