@@ -72,11 +72,9 @@ def _check_identity(run: RunFolder, settings: dict[str, Any]) -> None:
 
 def config_id(settings: dict[str, Any]) -> str:
     """Return the id of the run that has these settings; empty if this version cannot tell."""
-    config = importlib.import_module(
-        "fedbytes.experiments.config.run_config"
-    )  # loaded on first use
+    module = importlib.import_module("fedbytes.experiments.config.run_config")
     try:
-        return str(config.RunConfig(**settings).id)
+        return str(module.RunConfig(**settings).id)
     except (ValueError, TypeError):
         return ""
 
@@ -84,9 +82,7 @@ def config_id(settings: dict[str, Any]) -> str:
 def _check_finished(run: RunFolder, settings: dict[str, Any]) -> None:
     summary = read_sealed(run.path / "summary.json")
     run.provenance()
-    holdings = run.path / "holdings.json"
-    if "files" in summary or holdings.exists():
-        check_holdings(read_sealed(holdings))
+    check_holdings(read_sealed(run.path / "holdings.json"))
     whole = run.path / "ledger.parquet"
     if "files" not in summary:
         _check_by_totals(run, settings, summary)
@@ -117,13 +113,11 @@ def _check_by_totals(run: RunFolder, settings: dict[str, Any], summary: dict[str
 def _check_unfinished(run: RunFolder, settings: dict[str, Any]) -> None:
     saved = read_saved(run)
     begun = bool(saved) or run.state.exists() or (run.path / "rounds.jsonl").exists()
-    if begun or (run.path / "provenance.json").exists():
+    if begun:
         read_sealed(run.path / "provenance.json")
+        check_holdings(read_sealed(run.path / "holdings.json"))
     if saved:
-        check_holdings(read_sealed(run.path / "holdings.json"))
         check_saved(run, saved[0])
-    elif (run.path / "holdings.json").exists():
-        check_holdings(read_sealed(run.path / "holdings.json"))
     parts = run.ledger_parts()
     table = read_ledger(parts) if parts else None
     rounds = max(table["round"].to_pylist(), default=0) if table is not None else 0
@@ -144,8 +138,10 @@ def _check_rows(run: RunFolder, settings: dict[str, Any], last: int, whole: bool
     deltas = read_json_lines(run.path / "deltas.jsonl", whole)
     if (run.path / "deltas.jsonl").exists() or any("delta_cosine" in row for row in rows):
         _check_sequence("deltas.jsonl", deltas, range(1, last + 1))
-    for name in ("cleaned.jsonl", "audits.jsonl"):
-        read_json_lines(run.path / name, whole)
+    cleaned = {row["round"] for row in read_json_lines(run.path / "cleaned.jsonl", whole)}
+    if settings.get("clean") and (missing := set(range(1, last + 1)) - cleaned):
+        raise DamageError(f"cleaned.jsonl is cut (no row of round {min(missing)})")
+    read_json_lines(run.path / "audits.jsonl", whole)
     return rows
 
 
