@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -45,6 +46,7 @@ for _name, _verb in _VERBS.items():
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    _show_damage_in_one_line()
     try:
         code: Any = app(standalone_mode=False)
     except typer.TyperException as error:
@@ -67,6 +69,20 @@ def _usage_message(error: typer.TyperException) -> str:
         word = text.split("'")[1]
         return f"there is no command {word!r}{nearest(word, _VERBS)}"
     return text
+
+
+def _show_damage_in_one_line() -> None:
+    """Write each warning of a damaged run as one line on standard error, once."""
+    usual, shown = warnings.showwarning, set[str]()
+
+    def show(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if category.__name__ != "DamagedRunWarning":
+            usual(message, category, *where, **more)
+        elif str(message) not in shown:
+            shown.add(str(message))
+            sys.stderr.write(f"warning: {message}\n")
+
+    warnings.showwarning = show
 
 
 def _refuse(message: str) -> None:
