@@ -93,8 +93,7 @@ def check(store: Path, whole: dict[str, dict[str, list[str]]], what: str) -> int
             warnings.simplefilter("always")
             try:
                 table = load(store)
-            except StoreConflictError as error:
-                assert "\n" not in str(error)
+            except StoreConflictError:
                 left_out += 1
                 continue
         said = [str(w.message) for w in caught if issubclass(w.category, DamagedRunWarning)]
