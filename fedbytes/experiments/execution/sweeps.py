@@ -110,7 +110,7 @@ def sweep(
         outcome, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
         for config in configs:
             folder = RunFolder(store, config.id)
-            if config.id in outcome.skipped:
+            if config.id in outcome.skipped and if_stale == "accept":
                 settle(folder, sources_of(config), if_stale)
             elif retry_failed and (folder.status == "failed" or tries(folder) >= LIMIT):
                 forget_tries(folder)

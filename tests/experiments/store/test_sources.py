@@ -116,6 +116,9 @@ def test_a_sweep_leaves_a_stale_run_alone_and_says_so(
     outcome = sweep([config], tmp_path, workers=1, if_stale="accept", reporter=Silent())
     assert outcome.skipped == [config.id]
     assert sweep([config], tmp_path, workers=1, reporter=Silent()).skipped == [config.id]
+    data.write_text(data.read_text() + "rain,weather\n")
+    outcome = sweep([config], tmp_path, workers=1, if_stale="remake", reporter=Silent())
+    assert outcome.done == [config.id]
 
 
 def test_two_people_with_files_of_one_name_are_told_apart(
