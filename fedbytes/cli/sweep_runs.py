@@ -21,6 +21,7 @@ from fedbytes.experiments.execution.reuse import IfStale
 from fedbytes.experiments.execution.run_setup import assets_of
 from fedbytes.experiments.execution.sweeps import Outcome, default_workers, open_store, plan
 from fedbytes.experiments.execution.sweeps import sweep as make_runs
+from fedbytes.experiments.store.damage import place_of
 from fedbytes.experiments.store.find_runs import checked_runs
 from fedbytes.experiments.store.row_files import read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
@@ -147,7 +148,7 @@ def show_status(store: Path) -> None:
         state = state_of(folder, damage)
         counts[state.status] = counts.get(state.status, 0) + 1
         if state.reason:
-            where = folder.path / state.reason if damage else state.reason
+            where = place_of(folder, damage) if damage else state.reason
             notes.append(f"{folder.run} {state.status}: {where}")
         shown = state.status if state.verified or damage else f"{state.status}, unverified"
         table.add_row(folder.run, *_what_and_where(folder, shown, bool(damage)))

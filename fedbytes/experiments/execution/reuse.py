@@ -34,7 +34,7 @@ def refusal(folder: RunFolder, sources: Sources) -> Refusal | None:
         return None
     where = f"run {folder.run} in {folder.path.parent}"
     if folder.status == "done" and (damage := find_damage(folder)):
-        return Refusal(f"{where} is damaged: {folder.path / damage}; {REMEDY}", ("remake",))
+        return Refusal(f"{where} is damaged: {damage}; {REMEDY}", ("remake",))
     try:
         found = compare(folder.provenance(), sources)
     except DamageError:

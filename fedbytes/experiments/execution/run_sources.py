@@ -52,6 +52,23 @@ def sources_of(config: RunConfig, hooks: Hooks | None = None) -> Sources:
     return {kind: names for kind, names in found.items() if names}
 
 
+def confirmed(before: Sources, after: Sources) -> Sources:
+    """Return what a run was made from, after it was read: with commits that were fetched meanwhile.
+
+    Args:
+        before: what was there when the run began.
+        after: what is there now.
+
+    Raises:
+        ValueError: if a file was changed in between, so that nobody knows which one was read.
+    """
+    for kind, names in before.items():
+        for name, digest in names.items():
+            if kind != "hub" and after.get(kind, {}).get(name, digest) != digest:
+                raise ValueError(f"{name} was changed while it was being read: run it again")
+    return before | ({"hub": after["hub"]} if after.get("hub") else {})
+
+
 def _nested(values: Iterable[Any]) -> Iterator[Any]:
     """Yield plug-ins and other dataclasses, and those among their fields, at any depth."""
     for value in values:

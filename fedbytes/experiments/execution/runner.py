@@ -21,7 +21,7 @@ from fedbytes.experiments.execution.run_setup import (
     make_problem,
     who_holds_what,
 )
-from fedbytes.experiments.execution.run_sources import sources_of
+from fedbytes.experiments.execution.run_sources import confirmed, sources_of
 from fedbytes.experiments.store.checkpoint import load_checkpoint, save_checkpoint
 from fedbytes.experiments.store.provenance import (
     forget_peak_memory,
@@ -130,20 +130,17 @@ class _Run:
         sources: Sources,
     ) -> None:
         self.config, self.folder, self.on_event = config, folder, on_event
-        self.sources = sources
         forget_peak_memory()
         self.resumed, saved, self.damage = load_checkpoint(folder)
         if self.damage:
-            on_event(Noticed(f"run {folder.run} starts anew: {folder.checkpoints / self.damage}"))
+            where = f"run {folder.run} in {folder.path.parent}"
+            on_event(Noticed(f"{where} starts anew: {self.damage}"))
         self.clock = Clock(saved.get("seconds"))
         with self.clock.phase("setup"):
             torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
             self.problem = make_problem(config, hooks)
             self.problem.model.prepare(lambda *progress: on_event(Preparing(*progress)))
-            if sources_of(config, hooks) != sources:
-                raise ValueError(
-                    "a file that the run reads was changed while the run was set up: run it again"
-                )
+            self.sources = confirmed(sources, sources_of(config, hooks))
             self.ledger = Ledger(**saved.get("bytes", {}))
             self.simulation = Simulation(
                 self.problem.federation,

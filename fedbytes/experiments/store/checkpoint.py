@@ -1,5 +1,8 @@
 """Checkpoints: a run resumes from one and ends as if it had never been interrupted."""
 
+import zipfile
+import zlib
+from pathlib import Path
 from typing import Any
 
 from fedbytes.experiments.store.ledger_files import check_ledger, read_ledger, round_of
@@ -47,6 +50,8 @@ def load_checkpoint(folder: RunFolder) -> tuple[State | None, dict[str, Any], st
         saved = current_checkpoint(folder)
         if folder.state.exists():
             read_sealed(folder.path / "provenance.json")
+            if saved is None:
+                _check_archive(folder.state)
             state, extra = State.load(folder.state)
             if saved is None:
                 _check_parts(folder, state.round, extra.get("bytes", {}))
@@ -54,10 +59,23 @@ def load_checkpoint(folder: RunFolder) -> tuple[State | None, dict[str, Any], st
                 check_saved(folder, saved)
             folder.rewind(state.round)
             return state, extra, ""
+        if (folder.path / "summary.json").exists() and not folder.checkpoints.exists():
+            damage = "done is missing"
     except (DamageError, DamagedStateError) as error:
         damage = str(error)
     folder.clear()
     return None, {}, damage
+
+
+def _check_archive(path: Path) -> None:
+    """Check the sums that a saved state has as an archive: of a checkpoint from before digests."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            bad = archive.testzip()
+    except (OSError, EOFError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error):
+        bad = path.name
+    if bad:
+        raise DamageError(f"{path.name} is cut or altered")
 
 
 def _check_parts(folder: RunFolder, round_: int, totals: dict[str, Any]) -> None:

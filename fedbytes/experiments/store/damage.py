@@ -38,10 +38,15 @@ def find_damage(run: RunFolder) -> str:
     return found
 
 
+def place_of(run: RunFolder, damage: str) -> str:
+    """Return what is damaged, and in which folder."""
+    return f"{damage} in {run.path}"
+
+
 def warn_of(run: RunFolder, damage: str) -> None:
     """Warn, in one line, that a run is left out."""
     warnings.warn(
-        f"run {run.run} is left out: {run.path / damage}; {REMEDY}",
+        f"run {run.run} is left out: {place_of(run, damage)}; {REMEDY}",
         DamagedRunWarning,
         stacklevel=4,
     )

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from fedbytes.experiments.config.round_sections import SECTIONS
-from fedbytes.experiments.store.damage import DamagedRunWarning
+from fedbytes.experiments.store.damage import DamagedRunWarning, place_of
 from fedbytes.experiments.store.find_runs import checked_runs, sound_runs
 from fedbytes.experiments.store.find_runs import run_folders as run_folders
 from fedbytes.experiments.store.ledger_files import read_ledger
@@ -140,7 +140,7 @@ def load_runs(folder: str | Path) -> pd.DataFrame:
                 | {"provenance": _read(run, "provenance.json")}
                 | {key: v for key, v in _read(run, "summary.json").items() if key != "files"}
             )
-        rows.append({"error": f"{run.path / damage}" if damage else "", "traceback": ""} | row)
+        rows.append({"error": place_of(run, damage) if damage else "", "traceback": ""} | row)
     columns = [*IDENTITY, "status", "reason", "error", "traceback", "config", "provenance"]
     return _table(rows, columns)
 
@@ -169,7 +169,7 @@ def _stored_suite(folder: str | Path) -> dict[str, Any]:
         return read_sealed(path) if path.exists() else {}
     except DamageError as error:
         warnings.warn(
-            f"{path.parent / str(error)}: title, target and baseline are not known; sweep the "
+            f"{error} in {path.parent}: title, target and baseline are not known; sweep the "
             "suite again, which writes it anew",
             DamagedRunWarning,
             stacklevel=3,

@@ -35,6 +35,7 @@ from fedbytes.experiments.store.row_files import (
 )
 from fedbytes.experiments.store.sealed_json import (
     ROOM,
+    DamageError,
     read_sealed,
     read_sealed_yaml,
     write_atomically,
@@ -188,7 +189,10 @@ class RunFolder:
     @property
     def failure(self) -> str:
         """The one line that says why the run failed."""
-        return str(read_sealed(self.path / "error.json").get("message", ""))
+        try:
+            return str(read_sealed(self.path / "error.json").get("message", ""))
+        except DamageError as error:
+            return f"it failed before, and {error}: make it again with --retry-failed"
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
         """Write `name` whole or not at all, with a digest of its content."""

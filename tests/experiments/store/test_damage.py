@@ -7,6 +7,7 @@ import pytest
 
 from fedbytes.experiments import load_ledger, load_results, load_runs, run
 from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.store.checkpoint import load_checkpoint
 from fedbytes.experiments.store.damage import DamagedRunWarning, find_damage
 from fedbytes.experiments.store.results import stored_title
 from fedbytes.experiments.store.run_folder import RunFolder
@@ -76,6 +77,19 @@ def test_a_cut_run_of_before_that_lost_a_part_of_its_ledger_is_found(tmp_path: P
         assert find_damage(RunFolder(store, folder.name)) == ""
         sorted(folder.glob("checkpoint/ledger-*"))[0].unlink()
         assert "ledger" in find_damage(RunFolder(store, folder.name))
+
+
+def test_a_cut_run_of_before_with_a_flipped_checkpoint_starts_anew(tmp_path: Path) -> None:
+    store = Path(shutil.copytree(BEFORE / "interrupted", tmp_path / "s"))
+    for folder in store.iterdir():
+        path = folder / "checkpoint" / "state.pt"
+        data = bytearray(path.read_bytes())
+        at = data.index(b"model") // 2 + len(data) // 2
+        data[at] ^= 1
+        path.write_bytes(data)
+        state, _, damage = load_checkpoint(RunFolder(store, folder.name))
+        assert state is None
+        assert damage == "state.pt is cut or altered"
 
 
 def test_a_damaged_run_is_refused_by_a_further_call_and_made_anew_if_asked(
