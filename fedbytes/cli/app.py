@@ -2,7 +2,6 @@
 
 import os
 import sys
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -10,14 +9,14 @@ import typer
 
 from fedbytes.cli.check_file import check
 from fedbytes.cli.codecs import codecs
-from fedbytes.cli.link import link
 from fedbytes.cli.inference.power import power
 from fedbytes.cli.inference.verdicts import verdicts
+from fedbytes.cli.link import link
 from fedbytes.cli.list_plugins import list_plugins
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
 from fedbytes.cli.sweep import run, status, sweep
-from fedbytes.experiments.config.config_warning import ConfigWarning
+from fedbytes.process.one_line_warning import show_in_one_line
 from fedbytes.registry import nearest
 
 app = typer.Typer(
@@ -53,7 +52,7 @@ for _name, _verb in _VERBS.items():
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
-    warnings.formatwarning = _one_line
+    show_in_one_line()
     try:
         code: Any = app(standalone_mode=False)
     except typer.TyperException as error:
@@ -66,16 +65,6 @@ def main() -> None:
         sys.stderr.write("interrupted; run the same command again to resume\n")
         sys.exit(130)
     sys.exit(code if isinstance(code, int) else 0)
-
-
-_format = warnings.formatwarning
-
-
-def _one_line(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> str:
-    """Return a warning as it is printed: those about configurations without a line of code."""
-    if issubclass(category, ConfigWarning):
-        return f"warning: {message}\n"
-    return _format(message, category, *where, **more)
 
 
 def _usage_message(error: typer.TyperException) -> str:

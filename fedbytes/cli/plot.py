@@ -7,6 +7,10 @@ import typer
 from rich.console import Console
 
 from fedbytes.cli.options import Plugins, Store
+from fedbytes.process.disk_errors import explained_disk_errors
+
+ELSEWHERE = "free some space, or write it elsewhere with fedbytes plot or report --out"
+"""The remedy for a disk that takes no report or figures."""
 
 if TYPE_CHECKING:
     from fedbytes.plots.tables.store_tables import Tables
@@ -41,8 +45,10 @@ def plot(
     from fedbytes.plots.tables.read_store import write_data
 
     folder, tables = out or store / "figures", tables_of(store, baseline)
-    paths = draw_all(tables, folder, metric, read_target(store, target), baseline)
-    for path in [*paths, *write_data(tables, folder)]:
+    with explained_disk_errors(folder, ELSEWHERE):
+        paths = draw_all(tables, folder, metric, read_target(store, target), baseline)
+        paths += write_data(tables, folder)
+    for path in paths:
         Console().print(str(path), highlight=False, soft_wrap=True)
 
 
@@ -82,7 +88,8 @@ def _write_report(
     from fedbytes.plots.output.report import write_report
 
     path, tables = out or store / "report.html", tables_of(store, baseline)
-    return write_report(tables, path, stored_title(store), metric, target, baseline)
+    with explained_disk_errors(path, ELSEWHERE):
+        return write_report(tables, path, stored_title(store), metric, target, baseline)
 
 
 def tables_of(store: Path, baseline: str | None) -> "Tables":

@@ -14,7 +14,7 @@ from rich.progress import (
 
 from fedbytes.cli.run_labels import counted, partition_label
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.experiments.execution.events import Advanced, Event, Failed, Preparing
+from fedbytes.experiments.execution.events import Advanced, Event, Failed, Noticed, Preparing
 
 
 def run_label(config: RunConfig) -> str:
@@ -83,6 +83,9 @@ class LiveTable(Progress):
         if isinstance(event, Preparing):
             share = event.done / max(event.total, 1)
             self.update(bar, metric=f"caching frozen layers, {event.split} {share:.0%}")
+            return
+        if isinstance(event, Noticed):
+            self.console.print(f"[yellow]note[/] {escape(event.message)}", soft_wrap=True)
             return
         if isinstance(event, Advanced):
             self.last[config.id] = event

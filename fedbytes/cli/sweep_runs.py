@@ -17,11 +17,17 @@ from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
 from fedbytes.experiments.execution import preflight
 from fedbytes.experiments.execution.cost_estimate import estimate
+from fedbytes.experiments.execution.reuse import IfStale
 from fedbytes.experiments.execution.run_setup import assets_of
-from fedbytes.experiments.execution.sweeps import Outcome, default_workers, open_store
+from fedbytes.experiments.execution.sweeps import Outcome, default_workers, open_store, plan
 from fedbytes.experiments.execution.sweeps import sweep as make_runs
-from fedbytes.experiments.store.results import run_folders
-from fedbytes.experiments.store.run_folder import RunFolder, read_json_lines, write_atomically
+from fedbytes.experiments.store.damage import place_of
+from fedbytes.experiments.store.find_runs import checked_runs
+from fedbytes.experiments.store.row_files import read_json_lines
+from fedbytes.experiments.store.run_folder import RunFolder
+from fedbytes.experiments.store.run_state import state_of
+from fedbytes.experiments.store.sealed_json import write_sealed
+from fedbytes.experiments.store.tries import LIMIT, tries
 
 console = Console()
 
@@ -58,29 +64,28 @@ def make_suite(
     workers: int | None,
     threads: int | None,
     retry_failed: bool,
+    if_stale: IfStale = "refuse",
 ) -> Outcome:
     """Make the runs that have not finished, with a table of their progress."""
     store = open_store(folder)
     fetch_assets(configs)
-    status = {config.id: RunFolder(store, config.id).status for config in configs}
-    preflight.check([config for config in configs if status[config.id] != "done"])
-    left = ("failed", "done") if not retry_failed else ("done",)
-    queue = [config for config in configs if status[config.id] not in left]
-    skipped = sum(value == "done" for value in status.values())
+    left, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
+    preflight.check(queue)
     console.print(
         f"{len(queue)} of {counted(len(configs), 'run')} to make in {store}", highlight=False
     )
-    with LiveTable(queue, skipped, console) as table:
+    with LiveTable(queue, len(left.skipped), console) as table:
         outcome = make_runs(
             configs,
             store,
             workers=workers,
             threads=threads,
             retry_failed=retry_failed,
+            if_stale=if_stale,
             reporter=table,
         )
     about = {key: getattr(suite, key) for key in ("name", "title", "target", "baseline")}
-    write_atomically(store / "suite.json", json.dumps(about) + "\n")
+    write_sealed(store / "suite.json", about)
     done = len(outcome.done) + len(outcome.skipped)
     console.print(f"{done} of {counted(len(configs), 'run')} done in {store}", highlight=False)
     if outcome.relabelled:
@@ -88,27 +93,41 @@ def make_suite(
         console.print(f"{again} now under the label that the suite gives it", highlight=False)
     for run, message in outcome.failed.items():
         console.print(f"[red]failed[/] {run}: {escape(message)}", highlight=False, soft_wrap=True)
-    if outcome.failed:
+    if any(RunFolder(store, run).status == "failed" for run in outcome.failed):
         console.print("retry them with `fedbytes sweep … --retry-failed`", highlight=False)
     return outcome
 
 
-def make_one(config: RunConfig, folder: Path, threads: int | None) -> bool:
-    """Make a single run in one worker; return whether it failed."""
+def make_one(
+    config: RunConfig,
+    folder: Path,
+    threads: int | None,
+    *,
+    retry_failed: bool = False,
+    if_stale: IfStale = "refuse",
+) -> bool:
+    """Make a single run in one worker; return whether it failed.
+
+    One that failed is made again, unless its process died three times without finishing a round.
+    """
     store = open_store(folder)
     fetch_assets([config])
-    preflight.check([config])
-    pending = [] if RunFolder(store, config.id).status == "done" else [config]
-    with LiveTable(pending, 1 - len(pending), console) as table:
+    retry = retry_failed or tries(RunFolder(store, config.id)) < LIMIT
+    left, pending = plan([config], store, retry_failed=retry, if_stale=if_stale)
+    preflight.check(pending)
+    with LiveTable(pending, len(left.skipped), console) as table:
         outcome = make_runs(
             [config],
             store,
             workers=1,
             threads=threads or os.cpu_count(),
-            retry_failed=True,
+            retry_failed=retry,
+            if_stale=if_stale,
             relabel=config.label is not None,  # a run made alone may be one of a suite's
             reporter=table,
         )
+    for message in left.failed.values():
+        console.print(f"[red]failed[/] {config.id}: {escape(message)}", soft_wrap=True)
     console.print(f"run: {store / config.id}", highlight=False, soft_wrap=True)
     return bool(outcome.failed)
 
@@ -120,25 +139,35 @@ def fetch_assets(configs: Sequence[RunConfig], models: bool = True) -> None:
 
 
 def show_status(store: Path) -> None:
-    """Print a table of a store's runs."""
+    """Print a table of a store's runs, and what is to be said of those not simply done."""
     table = Table("run", "what", "status", "round", "metric", "bytes", box=None)
     table.columns[0].no_wrap = True
     counts: dict[str, int] = {}
-    for folder in run_folders(store):
-        config = RunConfig(**folder.settings())
-        rows = read_json_lines(folder.path / "rounds.jsonl")
-        last = rows[-1] if rows else {}
-        counts[folder.status] = counts.get(folder.status, 0) + 1
-        table.add_row(
-            folder.run,
-            escape(_label(config)),
-            folder.status,
-            f"{last.get('round', 0)}/{config.rounds}",
-            headline(last),
-            bytes_text(last.get("total_bytes", 0)),
-        )
+    notes = []
+    for folder, damage in checked_runs(store):
+        state = state_of(folder, damage)
+        counts[state.status] = counts.get(state.status, 0) + 1
+        if state.reason:
+            where = place_of(folder, damage) if damage else state.reason
+            notes.append(f"{folder.run} {state.status}: {where}")
+        shown = state.status if state.verified or damage else f"{state.status}, unverified"
+        table.add_row(folder.run, *_what_and_where(folder, shown, bool(damage)))
     console.print(table)
     console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none")
+    for note in notes:
+        console.print(note, markup=False, highlight=False, soft_wrap=True)
+
+
+def _what_and_where(folder: RunFolder, status: str, damaged: bool) -> list[str]:
+    """Return the cells of a run's row after its id."""
+    if damaged:
+        return ["", status, "", "", ""]
+    config = RunConfig(**folder.settings())
+    rows = read_json_lines(folder.path / "rounds.jsonl")
+    last = rows[-1] if rows else {}
+    at = f"{last.get('round', 0)}/{config.rounds}"
+    total = bytes_text(last.get("total_bytes", 0))
+    return [escape(_label(config)), status, at, headline(last), total]
 
 
 def _label(config: RunConfig) -> str:

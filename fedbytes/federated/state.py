@@ -13,6 +13,7 @@ from fedbytes.federated.federation import Federation
 from fedbytes.federated.plugins.stage_context import PluginState
 from fedbytes.federated.replica import Replica
 from fedbytes.federated.server.server_state import ServerState
+from fedbytes.process.disk_errors import replaced_file
 
 _FORMAT = 2
 """Of a saved state. Version 0.1.0 saved one flat dictionary without a format; it is still read."""
@@ -20,6 +21,10 @@ _FORMAT = 2
 
 _BESIDE = ("attacks", "audits")
 """What states of this format may lack: it came after the format."""
+
+
+class DamagedStateError(ValueError):
+    """A saved state is cut or altered."""
 
 
 @dataclass
@@ -46,7 +51,11 @@ class State:
         return self.server.round
 
     def save(self, path: Path, extra: dict[str, Any]) -> None:
-        """Write the state and `extra` (plain values) to `path`, whole or not at all."""
+        """Write the state and `extra` (plain values) to `path`, whole or not at all.
+
+        Raises:
+            DiskError: if the disk is full or may not be written.
+        """
         saved = {
             "format": _FORMAT,
             "server": vars(self.server),
@@ -56,12 +65,11 @@ class State:
             "audits": self.audits,
             "extra": extra,
         }
-        part = path.with_name(path.name + ".part")
-        with part.open("wb") as file:
+        remedy = "free some space, then run the same again"
+        with replaced_file(path, remedy) as part, part.open("wb") as file:
             torch.save(saved, file)
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> tuple["State", dict[str, Any]]:
@@ -69,9 +77,13 @@ class State:
 
         Raises:
             ValueError: if another version of fedbytes wrote it that this one cannot read.
+            DamagedStateError: if it is cut or altered.
         """
-        saved = torch.load(path, map_location="cpu", weights_only=True)
-        extra = saved.pop("extra")
+        try:
+            saved = torch.load(path, map_location="cpu", weights_only=True)
+            extra = saved.pop("extra")
+        except Exception as error:  # torch and pickle raise many unrelated types
+            raise DamagedStateError(f"{path.name} is cut or altered") from error
         version = saved.pop("format", 1)
         if version == 1:
             saved = _from_flat(path, saved)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import platformdirs
 
+from fedbytes.process.disk_errors import DiskError, disk_reason
+
 
 def home() -> Path:
     """Return the cache folder: `FEDBYTES_HOME`, or `fedbytes` in the user's cache folder."""
@@ -30,5 +32,6 @@ def cache_folder(*parts: str) -> Path:
 
 def unwritable_error(path: Path, reason: object) -> ValueError:
     """Return the error for a cache folder that cannot be written."""
-    why = getattr(reason, "strerror", None) or reason
-    return ValueError(f"cannot write to {path} ({why}); set FEDBYTES_HOME to a folder with space")
+    known = disk_reason(reason) if isinstance(reason, BaseException) else None
+    why = known or getattr(reason, "strerror", None) or reason
+    return DiskError(f"cannot write to {path} ({why}); set FEDBYTES_HOME to a folder with space")

@@ -1,6 +1,6 @@
 """Cached folders that are written atomically, with a manifest of their files."""
 
-import hashlib
+import errno
 import json
 import os
 import shutil
@@ -9,13 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from fedbytes.process.disk_errors import disk_reason, replaced_file
+from fedbytes.process.file_digests import sha256_of as sha256_of
+
 MANIFEST = "manifest.json"
-
-
-def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 @contextmanager
@@ -37,6 +34,10 @@ def staged_folder(target: Path) -> Iterator[Path]:
         write_manifest(staging)
         shutil.rmtree(target, ignore_errors=True)
         staging.rename(target)
+    except Exception as error:
+        if isinstance(error, OSError) or disk_reason(error) is None:
+            raise
+        raise OSError(errno.ENOSPC, disk_reason(error)) from error  # of a library's own kind
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -82,6 +83,5 @@ def _entry(path: Path) -> dict[str, object]:
 
 
 def _write_entries(folder: Path, entries: dict[str, dict[str, object]]) -> None:
-    partial = folder / f".{MANIFEST}.{os.getpid()}"
-    partial.write_text(json.dumps(entries, indent=1))
-    partial.replace(folder / MANIFEST)
+    with replaced_file(folder / MANIFEST, "free some space") as partial:
+        partial.write_text(json.dumps(entries, indent=1))

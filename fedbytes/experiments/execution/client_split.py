@@ -11,6 +11,7 @@ from filelock import FileLock
 
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.noniid import Factor, Partition, Partitioner
+from fedbytes.process.disk_errors import replaced_file
 from fedbytes.process.user_cache import cache_folder, unwritable_error
 
 FORMAT = 1
@@ -122,9 +123,9 @@ def _kept_column(
     try:
         with FileLock(root / f".{digest}.lock"):
             if not path.exists():
-                part = root / f".{digest}.npy"
-                np.save(part, compute())
-                part.replace(path)
+                remedy, found = "set FEDBYTES_HOME to a folder with space", compute()
+                with replaced_file(path, remedy) as part, part.open("wb") as file:
+                    np.save(file, found)
             column: np.ndarray = np.load(path)
     except OSError as error:
         raise unwritable_error(root, error) from error

@@ -22,6 +22,13 @@ class Advanced:
 
 
 @dataclass(frozen=True)
+class Noticed:
+    """Something that the user should know of, in one line; the run goes on."""
+
+    message: str
+
+
+@dataclass(frozen=True)
 class Finished:
     """The run has finished."""
 
@@ -33,4 +40,4 @@ class Failed:
     message: str
 
 
-Event = Preparing | Advanced | Finished | Failed
+Event = Preparing | Advanced | Noticed | Finished | Failed

@@ -1,6 +1,8 @@
 """One run, from its configuration to its folder in the store."""
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,13 +13,15 @@ from filelock import FileLock
 from fedbytes.experiments.config.round_sections import SECTIONS
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.client_split import measures
-from fedbytes.experiments.execution.events import Advanced, Event, Preparing
+from fedbytes.experiments.execution.events import Advanced, Event, Noticed, Preparing
+from fedbytes.experiments.execution.reuse import IfStale, settle
 from fedbytes.experiments.execution.run_setup import (
     assets_of,
     attackers_of,
     make_problem,
     who_holds_what,
 )
+from fedbytes.experiments.execution.run_sources import confirmed, sources_of
 from fedbytes.experiments.store.checkpoint import load_checkpoint, save_checkpoint
 from fedbytes.experiments.store.provenance import (
     forget_peak_memory,
@@ -26,6 +30,9 @@ from fedbytes.experiments.store.provenance import (
     provenance,
 )
 from fedbytes.experiments.store.run_folder import RunFolder
+from fedbytes.experiments.store.sealed_json import ROOM
+from fedbytes.experiments.store.sources import Sources
+from fedbytes.experiments.store.tries import begin_try, forget_tries
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
@@ -34,13 +41,16 @@ from fedbytes.federated.server.server import RoundReport
 from fedbytes.federated.simulation import Simulation
 from fedbytes.labels import short_label
 from fedbytes.noniid import unigram_measures
+from fedbytes.process.disk_errors import explained_disk_errors
 
 Listener = Callable[[Event], None]
 """Called with each event of a run."""
 
 
-def _ignore(_: Event) -> None:
-    return None
+def _warn(event: Event) -> None:
+    """Pass on what the user should know of; the other events are for those who listen."""
+    if isinstance(event, Noticed):
+        warnings.warn(event.message, UserWarning, stacklevel=2)
 
 
 def run(
@@ -49,13 +59,19 @@ def run(
     *,
     hooks: Hooks | None = None,
     deliver: Callable[[bytes], bytes] = bytes,
-    on_event: Listener = _ignore,
+    on_event: Listener = _warn,
     tell: Listener | None = None,
+    if_stale: IfStale = "refuse",
+    retry_failed: bool = False,
 ) -> RunFolder:
     """Make a run in `store`, or resume one that was interrupted; a finished one is left alone.
 
     A run that resumes from its checkpoint ends as it would have ended undisturbed, bit for bit,
-    on the same machine: it keeps the number of threads that it began with.
+    on the same machine: it keeps the number of threads that it began with. One whose checkpoint is
+    damaged starts anew and says so.
+
+    What a run reads has digests in its provenance. Where they are others than today, the run is
+    stale: neither its numbers nor its checkpoint are what the configuration would give.
 
     Args:
         config: from `make_config`.
@@ -63,22 +79,42 @@ def run(
         hooks: code at the round's two hook points; its names go into the provenance, and are no
             part of the run's id.
         deliver: the medium that bytes cross (see `Channel`).
-        on_event: called with `Preparing` and `Advanced` events.
+        on_event: called with `Preparing`, `Advanced` and `Noticed` events.
         tell: the former name of `on_event`; it goes with the next release.
+        if_stale: `refuse` a run that is stale, `remake` it (a damaged one too), or `accept` it,
+            which its provenance then says.
+        retry_failed: also make a run that has died three times without finishing a round.
 
     Raises:
         ValueError: for anything that makes the run impossible, such as a folder that other hooks
-            made, or a hook without a name.
+            made, a hook without a name, or a run that is stale.
+        DiskError: if the disk is full; the run goes on when there is room.
     """
     hooks = hooks or Hooks()
     names, folder = hooks.names, RunFolder(Path(store), config.id)
-    folder.require_hooks(names)
-    folder.create(config.model_dump(mode="json"))
+    sources = sources_of(config, hooks)
+    with explained_disk_errors(folder.path, ROOM):
+        folder.path.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.path / ".lock"):
+        settle(folder, sources, if_stale)
         folder.require_hooks(names)
+        folder.create(config.model_dump(mode="json"))
         if folder.status != "done":
-            _Run(config, folder, hooks, deliver, tell or on_event).go()
+            with _counted_try(folder, retry_failed):
+                _Run(config, folder, hooks, deliver, tell or on_event, sources).go()
     return folder
+
+
+@contextmanager
+def _counted_try(folder: RunFolder, retry_failed: bool) -> Iterator[None]:
+    """Count the block as a try if its process dies within it without finishing a round."""
+    if retry_failed:
+        forget_tries(folder)
+    begin_try(folder)
+    try:
+        yield
+    finally:
+        forget_tries(folder)
 
 
 class _Run:
@@ -91,15 +127,20 @@ class _Run:
         hooks: Hooks,
         deliver: Callable[[bytes], bytes],
         on_event: Listener,
+        sources: Sources,
     ) -> None:
         self.config, self.folder, self.on_event = config, folder, on_event
         forget_peak_memory()
-        self.resumed, saved = load_checkpoint(folder)
+        self.resumed, saved, self.damage = load_checkpoint(folder)
+        if self.damage:
+            where = f"run {folder.run} in {folder.path.parent}"
+            on_event(Noticed(f"{where} starts anew: {self.damage}"))
         self.clock = Clock(saved.get("seconds"))
         with self.clock.phase("setup"):
             torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
             self.problem = make_problem(config, hooks)
             self.problem.model.prepare(lambda *progress: on_event(Preparing(*progress)))
+            self.sources = confirmed(sources, sources_of(config, hooks))
             self.ledger = Ledger(**saved.get("bytes", {}))
             self.simulation = Simulation(
                 self.problem.federation,
@@ -140,6 +181,8 @@ class _Run:
                 "threads": torch.get_num_threads(),
                 "precision": str(problem.model.dtype).removeprefix("torch."),
                 "assets": assets_of(self.config),
+                "sources": self.sources,
+                **({"restarted": self.damage} if self.damage else {}),
                 "parameters": {
                     "base": problem.model.info.parameters,
                     "trained": fed.model.layout.numel,
@@ -232,6 +275,7 @@ class _Run:
                 "metrics": self.metrics,
             }
             save_checkpoint(self.folder, self.state, self.ledger, extra)
+            forget_tries(self.folder)
 
     def _summary(self) -> dict[str, Any]:
         seconds = self.clock.seconds()

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
@@ -12,9 +13,14 @@ from typing import Protocol
 from filelock import FileLock, Timeout
 
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.experiments.execution.events import Advanced, Event, Failed, Preparing
+from fedbytes.experiments.execution.events import Advanced, Event, Failed, Noticed, Preparing
+from fedbytes.experiments.execution.reuse import IfStale, refusal, settle
+from fedbytes.experiments.execution.run_sources import sources_of
 from fedbytes.experiments.execution.worker import work
 from fedbytes.experiments.store.run_folder import RunFolder
+from fedbytes.experiments.store.sealed_json import DamageError
+from fedbytes.experiments.store.tries import LIMIT, died_too_often, forget_tries, tries
+from fedbytes.process.disk_errors import DiskError
 
 
 class Reporter(Protocol):
@@ -67,13 +73,15 @@ def sweep(
     threads: int | None = None,
     retry_failed: bool = False,
     relabel: bool = True,
+    if_stale: IfStale = "refuse",
     reporter: Reporter,
 ) -> Outcome:
     """Make every run of `configs` that has not finished in `path`.
 
     A finished run is skipped, an interrupted one resumes from its checkpoint, and one that failed
-    is left alone unless `retry_failed`. A run that fails does not stop the others. Runs that are
-    kept take the label that they have in `configs`, so that figures find them by it.
+    is left alone unless `retry_failed`; so is one whose process died three times without finishing
+    a round. A run that fails does not stop the others. Runs that are kept take the label that they
+    have in `configs`, so that figures find them by it.
 
     Args:
         configs: the runs, from `Suite.expand`.
@@ -82,6 +90,8 @@ def sweep(
         threads: threads per worker; the cores divided by the workers by default.
         retry_failed: retry runs that failed before.
         relabel: give runs that are kept the labels of `configs`.
+        if_stale: what is done with runs made from files that have changed since: `refuse` them,
+            `remake` them (damaged ones too), or `accept` them.
         reporter: receives every event.
 
     Raises:
@@ -97,13 +107,19 @@ def sweep(
             "with --out"
         ) from None
     try:
-        outcome, queue = _sort(configs, store, retry_failed)
+        outcome, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
+        for config in configs:
+            folder = RunFolder(store, config.id)
+            if config.id in outcome.skipped and if_stale == "accept":
+                settle(folder, sources_of(config), if_stale)
+            elif retry_failed and (folder.status == "failed" or tries(folder) >= LIMIT):
+                forget_tries(folder)
         if relabel:
-            kept = [c for c in configs if c.id in {*outcome.skipped, *outcome.failed}]
-            outcome.relabelled = [c.id for c in kept if RunFolder(store, c.id).relabel(c.label)]
+            outcome.relabelled = _relabel(configs, store, outcome)
         count = min(workers or default_workers(), max(len(queue), 1))
         cores = os.cpu_count() or 1
-        pool = _Pool(store, threads or max(1, cores // (workers or default_workers())), reporter)
+        threads = threads or max(1, cores // (workers or default_workers()))
+        pool = _Pool(store, threads, reporter, if_stale)
         pool.run_all(queue, count, outcome)
     finally:
         lock.release()
@@ -117,37 +133,66 @@ def default_workers() -> int:
     return 1 if torch.cuda.is_available() else os.cpu_count() or 1
 
 
-def _sort(
-    configs: Sequence[RunConfig], store: Path, retry_failed: bool
+def plan(
+    configs: Sequence[RunConfig], store: Path, *, retry_failed: bool, if_stale: IfStale = "refuse"
 ) -> tuple[Outcome, list[RunConfig]]:
+    """Return what a sweep leaves as it is, and the runs that it would make; nothing is written.
+
+    Args:
+        configs: the runs.
+        store: the folder of runs.
+        retry_failed: as for `sweep`.
+        if_stale: as for `sweep`.
+    """
     outcome, queue = Outcome(), []
     for config in configs:
         folder = RunFolder(store, config.id)
-        status = folder.status
-        try:
-            folder.require_hooks({})
-        except ValueError as error:  # another run under this id, which is left as it is
-            outcome.failed[config.id] = str(error)
-            continue
-        if status == "done":
+        refused, other = refusal(folder, sources_of(config)), _made_otherwise(folder)
+        if other or (refused is not None and if_stale not in refused.remedies):
+            outcome.failed[config.id] = other or (refused.text if refused else "")
+        elif refused is not None and if_stale == "remake":
+            queue.append(config)
+        elif folder.status == "done":
             outcome.skipped.append(config.id)
-        elif status == "failed" and not retry_failed:
+        elif folder.status == "failed" and not retry_failed:
             outcome.failed[config.id] = folder.failure
         else:
             queue.append(config)
     return outcome, queue
 
 
+def _made_otherwise(folder: RunFolder) -> str:
+    """Return what is said of another run under this id, which is left as it is, if there is one."""
+    try:
+        folder.require_hooks({})
+    except DamageError:
+        return ""  # `refusal` says so of a finished run; any other starts anew
+    except ValueError as error:
+        return str(error)
+    return ""
+
+
+def _relabel(configs: Sequence[RunConfig], store: Path, outcome: Outcome) -> list[str]:
+    """Give runs that are kept the labels of `configs`; return those that had others."""
+    changed = []
+    for config in configs:
+        if config.id in {*outcome.skipped, *outcome.failed}:
+            with suppress(DamageError):
+                if RunFolder(store, config.id).relabel(config.label):
+                    changed.append(config.id)
+    return changed
+
+
 class _Worker:
     """A worker process, the run assigned to it, and the pipe to it."""
 
-    def __init__(self, store: Path, threads: int) -> None:
+    def __init__(self, store: Path, threads: int, if_stale: IfStale) -> None:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         self.pipe: Connection = ours
         self.config: RunConfig | None = None
         self.process: SpawnProcess = context.Process(
-            target=work, args=(theirs, store, threads), daemon=True
+            target=work, args=(theirs, store, threads, if_stale), daemon=True
         )
         self.process.start()
         theirs.close()
@@ -156,12 +201,18 @@ class _Worker:
 class _Pool:
     """Hands runs to workers, and replaces a worker that died."""
 
-    def __init__(self, store: Path, threads: int, reporter: Reporter) -> None:
+    def __init__(
+        self, store: Path, threads: int, reporter: Reporter, if_stale: IfStale = "refuse"
+    ) -> None:
         self.store, self.threads, self.reporter = store, threads, reporter
+        self.if_stale = if_stale
+
+    def _hire(self) -> _Worker:
+        return _Worker(self.store, self.threads, self.if_stale)
 
     def run_all(self, queue: list[RunConfig], count: int, outcome: Outcome) -> None:
         waiting = list(reversed(queue))
-        workers = [_Worker(self.store, self.threads) for _ in range(count if queue else 0)]
+        workers = [self._hire() for _ in range(count if queue else 0)]
         try:
             for worker in workers:
                 self._assign(worker, waiting)
@@ -172,19 +223,21 @@ class _Pool:
                     config = worker.config
                     assert config is not None
                     self.reporter.on_event(config, event)
-                    if isinstance(event, Advanced | Preparing):
+                    if isinstance(event, Advanced | Preparing | Noticed):
                         continue
                     if isinstance(event, Failed):
                         outcome.failed[config.id] = event.message
                     else:
                         outcome.done.append(config.id)
                     if not worker.process.is_alive():
-                        workers[workers.index(worker)] = worker = _Worker(self.store, self.threads)
+                        workers[workers.index(worker)] = worker = self._hire()
                     self._assign(worker, waiting)
         finally:
             for worker in workers:
                 worker.process.kill()
                 worker.process.join()
+                if worker.config is not None:  # stopped on purpose
+                    forget_tries(RunFolder(self.store, worker.config.id))
 
     def _assign(self, worker: _Worker, waiting: list[RunConfig]) -> None:
         worker.config = waiting.pop() if waiting else None
@@ -197,11 +250,24 @@ class _Pool:
             event: Event = worker.pipe.recv()
         except EOFError:
             worker.process.join()
-            message = (
-                f"the worker process died with exit code {worker.process.exitcode}; "
-                "-9 often means out of memory: use fewer --workers"
-            )
             assert worker.config is not None
-            RunFolder(self.store, worker.config.id).fail(message, "")
+            folder = RunFolder(self.store, worker.config.id)
+            message = _died(folder, worker.process.exitcode)
+            if tries(folder) >= LIMIT:
+                with suppress(DiskError):
+                    folder.fail(message, "")
             return Failed(message)
         return event
+
+
+def _died(folder: RunFolder, code: int | None) -> str:
+    """Return what is said of a run whose process died, and of what follows."""
+    count = tries(folder)
+    message = (
+        f"the worker process died with exit code {code}; -9 often means out of memory: use fewer "
+        "--workers"
+    )
+    if count >= LIMIT:
+        return f"{message}; {died_too_often(count)}"
+    goes_on = "from its checkpoint" if folder.state.exists() else "from its beginning"
+    return f"{message}; the same command goes on {goes_on} (try {count} of {LIMIT} ended)"

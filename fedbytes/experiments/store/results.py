@@ -1,16 +1,26 @@
-"""Reads a store into tables: all that plots and papers need."""
+"""Reads a store into tables: all that plots and papers need.
 
-import json
+A run whose files are damaged is left out of every table but that of runs, with a
+`DamagedRunWarning` of one line; no table is short without a word.
+"""
+
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from fedbytes.experiments.config.round_sections import SECTIONS
-from fedbytes.experiments.store.run_folder import RunFolder, read_json_lines
+from fedbytes.experiments.store.damage import DamagedRunWarning, place_of
+from fedbytes.experiments.store.find_runs import checked_runs, sound_runs
+from fedbytes.experiments.store.find_runs import run_folders as run_folders
+from fedbytes.experiments.store.ledger_files import read_ledger
+from fedbytes.experiments.store.row_files import read_json_lines
+from fedbytes.experiments.store.run_folder import RunFolder
+from fedbytes.experiments.store.run_state import state_of
+from fedbytes.experiments.store.sealed_json import DamageError, read_sealed
 
 IDENTITY = [
     "run", "suite", "task", "model", "adapter", "algorithm", "codec", "uplink", "downlink",
@@ -29,19 +39,6 @@ LEDGER = [
 ]  # fmt: skip
 
 
-def run_folders(folder: str | Path) -> list[RunFolder]:
-    """Return every run below `folder`, at any depth, in the order of their ids.
-
-    Raises:
-        ValueError: if the folder does not exist.
-    """
-    root = Path(folder)
-    if not root.is_dir():
-        raise ValueError(f"there is no folder {str(root)!r}; `fedbytes sweep` creates one")
-    found = {path.parent.name: path.parent for path in root.rglob("config.yaml")}
-    return [RunFolder(path.parent, run) for run, path in sorted(found.items())]
-
-
 def load_results(folder: str | Path) -> pd.DataFrame:
     """Return one row per run and evaluated round, for runs of any status.
 
@@ -58,7 +55,7 @@ def load_results(folder: str | Path) -> pd.DataFrame:
         ValueError: if the folder does not exist.
     """
     rows = []
-    for run in run_folders(folder):
+    for run in sound_runs(folder):
         identity = _identity(run)
         rows += [identity | row for row in read_json_lines(run.path / "rounds.jsonl")]
     return _table(rows, IDENTITY + MEASURED)
@@ -73,7 +70,7 @@ def load_deltas(folder: str | Path) -> pd.DataFrame:
     """
     rows = [
         {"run": run.run} | row
-        for run in run_folders(folder)
+        for run in sound_runs(folder)
         for row in read_json_lines(run.path / "deltas.jsonl")
     ]
     return _table(rows, DELTAS)
@@ -87,7 +84,7 @@ def load_audits(folder: str | Path) -> pd.DataFrame:
     """
     rows = [
         {"run": run.run} | row
-        for run in run_folders(folder)
+        for run in sound_runs(folder)
         for row in read_json_lines(run.path / "audits.jsonl")
     ]
     return _table(rows, ["run", "round", "audit"])
@@ -96,20 +93,20 @@ def load_audits(folder: str | Path) -> pd.DataFrame:
 def load_ledger(folder: str | Path) -> pd.DataFrame:
     """Return one row per message of every run (columns: `fedbytes.federated.Entry`)."""
     tables = []
-    for run in run_folders(folder):
+    for run in sound_runs(folder):
         whole = run.path / "ledger.parquet"
-        for path in [whole] if whole.exists() else run.ledger_parts():
-            tables.append(pq.read_table(path).to_pandas().assign(run=run.run))
+        paths = [whole] if whole.exists() else run.ledger_parts()
+        tables += [read_ledger([path]).to_pandas().assign(run=run.run) for path in paths]
     return pd.concat(tables, ignore_index=True)[LEDGER] if tables else _table([], LEDGER)
 
 
 def load_partitions(folder: str | Path) -> pd.DataFrame:
     """Return who holds what: `run, client, category, examples`, one row per count above 0."""
     rows: list[dict[str, Any]] = []
-    for run in run_folders(folder):
+    for run in sound_runs(folder):
         path = run.path / "holdings.json"
         if path.exists():
-            held = json.loads(path.read_text(encoding="utf-8"))
+            held = read_sealed(path)
             counts = np.asarray(held["counts"])
             for client, category in np.argwhere(counts):
                 rows.append(
@@ -124,18 +121,28 @@ def load_partitions(folder: str | Path) -> pd.DataFrame:
 
 
 def load_runs(folder: str | Path) -> pd.DataFrame:
-    """Return one row per run: identity, `status`, `error`, `config`, `summary`, `provenance`."""
+    """Return one row per run: identity, `status`, `error`, `config`, `summary`, `provenance`.
+
+    `status` is `done`, `failed`, `interrupted`, `waiting`, `stale` (made from files that have
+    changed since, or at an earlier revision of a plug-in) or `damaged` (its files are missing, cut
+    or altered); `reason` says what, or why a run could not be verified.
+    """
     rows = []
-    for run in run_folders(folder):
-        error = _read(run, "error.json")
-        rows.append(
-            _identity(run)
-            | {"status": run.status, "error": error.get("message", "")}
-            | {"traceback": error.get("traceback", ""), "config": run.settings()}
-            | {"provenance": _read(run, "provenance.json")}
-            | _read(run, "summary.json")
-        )
-    return _table(rows, [*IDENTITY, "status", "error", "traceback", "config", "provenance"])
+    for run, damage in checked_runs(folder):
+        row: dict[str, Any] = {"run": run.run, "status": "damaged", "reason": damage}
+        if not damage:
+            state, error = state_of(run), _read(run, "error.json")
+            row = (
+                _identity(run)
+                | {"status": state.status, "reason": state.reason}
+                | {"error": error.get("message", "")}
+                | {"traceback": error.get("traceback", ""), "config": run.settings()}
+                | {"provenance": _read(run, "provenance.json")}
+                | {key: v for key, v in _read(run, "summary.json").items() if key != "files"}
+            )
+        rows.append({"error": place_of(run, damage) if damage else "", "traceback": ""} | row)
+    columns = [*IDENTITY, "status", "reason", "error", "traceback", "config", "provenance"]
+    return _table(rows, columns)
 
 
 def stored_target(folder: str | Path) -> float | str | None:
@@ -158,7 +165,16 @@ def stored_title(folder: str | Path) -> str:
 
 def _stored_suite(folder: str | Path) -> dict[str, Any]:
     path = Path(folder) / "suite.json"
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    try:
+        return read_sealed(path) if path.exists() else {}
+    except DamageError as error:
+        warnings.warn(
+            f"{error} in {path.parent}: title, target and baseline are not known; sweep the "
+            "suite again, which writes it anew",
+            DamagedRunWarning,
+            stacklevel=3,
+        )
+        return {}
 
 
 def _identity(run: RunFolder) -> dict[str, Any]:
@@ -200,7 +216,7 @@ def _names(section: Sequence[Mapping[str, Any]]) -> str:
 
 def _read(run: RunFolder, name: str) -> dict[str, Any]:
     path = run.path / name
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.exists() else {}
+    return read_sealed(path) if path.exists() else {}
 
 
 def _table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:

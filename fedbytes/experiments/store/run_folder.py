@@ -5,49 +5,75 @@ evaluated round), `deltas.jsonl` (one row per round: how far its clients agree),
 `cleaned.jsonl` (one row per client and round: how many examples it dropped), with audits
 `audits.jsonl` (their findings), `checkpoint/` (the newest state, and the ledger's rows by round),
 and at the end `ledger.parquet`, `summary.json` and, last of all, `done`. A run that failed has
-`error.json` instead.
+`error.json` instead. Each file has a digest: its own, or one in `summary.json` or
+`checkpoint/state.json`.
 """
 
-import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
-import yaml
 
-ROWS = ("rounds.jsonl", "deltas.jsonl", "cleaned.jsonl", "audits.jsonl")
-"""Files of rows, each of which says of which round it is."""
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+from fedbytes.experiments.store.ledger_files import (
+    check_ledger,
+    ledger_parts,
+    read_ledger,
+    round_of,
+    write_ledger,
+)
+from fedbytes.experiments.store.row_files import (
+    ROW_FILES,
+    RunningSum,
+    Sum,
+    append_row,
+    keep_rows,
+)
+from fedbytes.experiments.store.row_files import (
+    read_json_lines as read_json_lines,
+)
+from fedbytes.experiments.store.sealed_json import (
+    ROOM,
+    DamageError,
+    read_sealed,
+    read_sealed_yaml,
+    write_atomically,
+    write_sealed,
+    write_sealed_yaml,
+)
+from fedbytes.process.disk_errors import explained_disk_errors
 
 
 class RunFolder:
-    """The folder of one run inside a store."""
+    """The folder of one run inside a store.
 
-    def __init__(self, store: Path, run: str) -> None:
+    Args:
+        store: the folder of runs.
+        run: the run's id.
+        path: the run's folder, if it is not called by its id.
+    """
+
+    def __init__(self, store: Path, run: str, path: Path | None = None) -> None:
         self.run = run
-        self.path = store / run
+        self.path = path or store / run
         self.checkpoints = self.path / "checkpoint"
         self.state = self.checkpoints / "state.pt"
+        self._sums: dict[str, RunningSum] = {}
 
     def create(self, settings: dict[str, Any]) -> None:
         """Create the folder, and write the configuration into it."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        text = yaml.safe_dump(settings, sort_keys=False)
-        write_atomically(self.path / "config.yaml", text)
+        with explained_disk_errors(self.path, ROOM):
+            self.path.mkdir(parents=True, exist_ok=True)
+        write_sealed_yaml(self.path / "config.yaml", settings)
 
     def settings(self) -> dict[str, Any]:
-        """Return the run's configuration as it was written."""
-        return dict(yaml.safe_load((self.path / "config.yaml").read_text(encoding="utf-8")))
+        """Return the run's configuration as it was written.
+
+        Raises:
+            DamageError: if it is missing, cut or altered.
+        """
+        return read_sealed_yaml(self.path / "config.yaml")
 
     def relabel(self, label: str | None) -> bool:
         """Give a stored run another label, which is not part of its identity.
@@ -72,6 +98,20 @@ class RunFolder:
             return "failed"
         return "interrupted" if self.state.exists() else "waiting"
 
+    @property
+    def is_begun(self) -> bool:
+        """Whether something is stored that a further call would reuse."""
+        return (self.path / "done").exists() or self.state.exists()
+
+    def provenance(self) -> dict[str, Any]:
+        """Return what the run was made from; empty if it has not begun.
+
+        Raises:
+            DamageError: if it is cut or altered, or missing from a run that has begun.
+        """
+        path = self.path / "provenance.json"
+        return read_sealed(path) if self.is_begun or path.exists() else {}
+
     def require_hooks(self, names: Mapping[str, Sequence[str]]) -> None:
         """Check that what is here, finished or cut, was made with the same Python hooks.
 
@@ -83,10 +123,9 @@ class RunFolder:
         Raises:
             ValueError: if other hooks made it, or none.
         """
-        path = self.path / "provenance.json"
-        if not path.exists() or not ((self.path / "done").exists() or self.state.exists()):
+        if not self.is_begun or not (self.path / "provenance.json").exists():
             return
-        made = json.loads(path.read_text(encoding="utf-8")).get("hooks", {})
+        made = self.provenance().get("hooks", {})
         if made != names:
             raise ValueError(
                 f"run {self.run} in {self.path.parent} was made {_with_hooks(made)} and is asked "
@@ -96,60 +135,82 @@ class RunFolder:
 
     def append_row(self, row: dict[str, Any], name: str = "rounds.jsonl") -> None:
         """Append a round's row to a file of JSON lines."""
-        with (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_row(self.path / name, row)
+
+    def sums(self) -> dict[str, Sum]:
+        """Return rows, bytes and digest of each file of rows as it is now."""
+        found = {}
+        for name in ROW_FILES:
+            if (self.path / name).exists():
+                running = self._sums.setdefault(name, RunningSum(self.path / name))
+                found[name] = running.now()
+        return found
 
     def rewind(self, round_: int) -> None:
         """Discard a failure, and everything written after the checkpoint of `round_`."""
         (self.path / "error.json").unlink(missing_ok=True)
-        for name in ROWS:
-            if not (self.path / name).exists():
-                continue
-            kept = [row for row in read_json_lines(self.path / name) if row["round"] <= round_]
-            write_atomically(self.path / name, "".join(json.dumps(row) + "\n" for row in kept))
+        self._sums.clear()
+        self._remove_parts()
+        for name in ROW_FILES:
+            keep_rows(self.path / name, lambda row: bool(row["round"] <= round_))
         for path in self.ledger_parts():
-            if int(path.stem.removeprefix("ledger-")) > round_:
+            if round_of(path) > round_:
                 path.unlink()
 
     def clear(self) -> None:
-        """Discard everything except the configuration."""
+        """Discard everything except the configuration and the provenance."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
-        self.checkpoints.mkdir(parents=True)
-        for name in (*ROWS, "error.json", "ledger.parquet", "summary.json"):
+        with explained_disk_errors(self.checkpoints, ROOM):
+            self.checkpoints.mkdir(parents=True)
+        self._sums.clear()
+        self._remove_parts()
+        for name in (*ROW_FILES, "done", "error.json", "ledger.parquet", "summary.json"):
             (self.path / name).unlink(missing_ok=True)
+
+    def _remove_parts(self) -> None:
+        """Remove what a kill has left of files that were being written."""
+        for part in [*self.path.glob(".*.part"), *self.checkpoints.glob(".*.part")]:
+            part.unlink(missing_ok=True)
 
     def append_ledger(self, round_: int, rows: dict[str, list[Any]]) -> None:
         """Write the ledger's rows since the last call, up to `round_`."""
-        part = self.checkpoints / f"ledger-{round_:06d}.part"
-        pq.write_table(pa.table(rows), part)
-        part.replace(part.with_suffix(".parquet"))
+        write_ledger(self.checkpoints / f"ledger-{round_:06d}.parquet", pa.table(rows))
 
     def ledger_parts(self) -> list[Path]:
         """Return the ledger's parts in the order of their rounds."""
-        return sorted(self.checkpoints.glob("ledger-*.parquet"))
+        return ledger_parts(self.checkpoints)
 
     def fail(self, message: str, trace: str) -> None:
         """Record why the run failed, in one line and with a traceback."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        with explained_disk_errors(self.path, ROOM):
+            self.path.mkdir(parents=True, exist_ok=True)
         self.write_json("error.json", {"message": message, "traceback": trace})
 
     @property
     def failure(self) -> str:
         """The one line that says why the run failed."""
-        return str(json.loads((self.path / "error.json").read_text(encoding="utf-8"))["message"])
+        try:
+            return str(read_sealed(self.path / "error.json").get("message", ""))
+        except DamageError as error:
+            return f"it failed before, and {error}: make it again with --retry-failed"
 
     def write_json(self, name: str, content: dict[str, Any]) -> None:
-        """Write `name` whole or not at all."""
-        write_atomically(self.path / name, json.dumps(content, indent=2) + "\n")
+        """Write `name` whole or not at all, with a digest of its content."""
+        write_sealed(self.path / name, content)
 
     def finish(self, summary: dict[str, Any]) -> None:
-        """Join the ledger, write the summary, and last of all mark the run as done."""
-        table = pa.concat_tables(pq.read_table(path) for path in self.ledger_parts())
-        part = self.path / "ledger.parquet.part"
-        pq.write_table(table, part)
-        part.replace(self.path / "ledger.parquet")
-        self.write_json("summary.json", summary)
-        (self.path / "done").touch()
+        """Join the ledger, write the summary, and last of all mark the run as done.
+
+        Raises:
+            DamageError: if a part of the ledger is missing or altered.
+        """
+        path = self.path / "ledger.parquet"
+        table = read_ledger(self.ledger_parts())
+        check_ledger(path, table, summary, int(summary["rounds"]))
+        write_ledger(path, table)
+        ledger = RunningSum(path).now() | {"rows": table.num_rows}
+        self.write_json("summary.json", summary | {"files": self.sums() | {path.name: ledger}})
+        write_atomically(self.path / "done", "")
         shutil.rmtree(self.checkpoints)
 
 
@@ -157,11 +218,3 @@ def _with_hooks(names: Mapping[str, Sequence[str]]) -> str:
     """Return `with hooks …` or `without hooks`."""
     found = [f"{point} {', '.join(hooks)}" for point, hooks in names.items()]
     return f"with hooks {'; '.join(found)}" if found else "without hooks"
-
-
-def read_json_lines(path: Path) -> list[dict[str, Any]]:
-    """Return the rows of a JSON-lines file; a last line truncated by a kill is left out."""
-    if not path.exists():
-        return []
-    lines = path.read_text(encoding="utf-8").split("\n")
-    return [json.loads(line) for line in lines[:-1]]

@@ -1,13 +1,14 @@
 """Frozen bases stored outside the device's memory, with weights fetched on use."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import nn
+
+from fedbytes.process.disk_errors import replaced_file
 
 
 @dataclass(frozen=True)
@@ -99,11 +100,10 @@ def _map_from_disk(parameters: dict[str, nn.Parameter], folder: str, digest: str
     key = hashlib.sha256(f"{digest} {sorted(parameters)}".encode()).hexdigest()[:24]
     path = Path(folder).expanduser() / f"{key}.safetensors"
     if not path.is_file():
-        staged = path.with_suffix(f".{os.getpid()}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            save_file({name: p.data.contiguous() for name, p in parameters.items()}, staged)
-            staged.replace(path)  # atomic
+            with replaced_file(path, "free some space, or set another offload_folder") as staged:
+                save_file({name: p.data.contiguous() for name, p in parameters.items()}, staged)
         except OSError as error:
             why = error.strerror or error
             raise ValueError(f"offload_folder {path.parent} cannot be written: {why}") from error

@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,6 +31,10 @@ class File(Partitioner):
     fingerprint: str = ""
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # a file is for one data set
+
+    def read_paths(self) -> tuple[Path, ...]:
+        """Return the file, whether it exists or not."""
+        return (Path(self.path),)
 
     @cached_property
     def _saved(self) -> Partition:

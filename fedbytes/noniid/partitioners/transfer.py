@@ -1,5 +1,6 @@
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -39,6 +40,10 @@ class Transfer(Partitioner):
         super().__post_init__()
         if not isinstance(self.matrix, str):
             make_matrix(self.matrix, None, "matrix")
+
+    def read_paths(self) -> tuple[Path, ...]:
+        """Return the file of the matrix, if it is in one, whether that exists or not."""
+        return (Path(self.matrix),) if isinstance(self.matrix, str) else ()
 
     @cached_property
     def _matrix(self) -> Matrix:

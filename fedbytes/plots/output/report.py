@@ -195,7 +195,19 @@ def _status(tables: Tables) -> str:
         if set(counts) <= {"done"} or "done" not in counts
         else (" Figures and table show the finished ones.")
     )
-    return f"{len(tables.runs)} {plural}: {parts}.{left_out}"
+    return f"{len(tables.runs)} {plural}: {parts}.{left_out}{_stale(tables, 'done' in counts)}"
+
+
+def _stale(tables: Tables, left_out: bool) -> str:
+    """Return what is said of stale runs; empty if there is none."""
+    count = len(tables.stale())
+    if not count:
+        return ""
+    runs, verb = ("run", "is") if count == 1 else ("runs", "are")
+    return (
+        f" {count} stale {runs} {verb} {'left out' if left_out else 'shown'}: made from files that "
+        "have changed since, or at an earlier revision of a plug-in (fedbytes status says which)."
+    )
 
 
 def _facts(runs: pd.DataFrame) -> list[tuple[str, str]]:

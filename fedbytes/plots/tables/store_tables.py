@@ -38,8 +38,9 @@ class Tables:
     def finished(self) -> pd.DataFrame:
         """Return the results of finished runs, which figures and tables average.
 
-        A run that stopped half way would shift a mean from there on. If no run is finished, all
-        results are returned.
+        A run that stopped half way would shift a mean from there on, and one that is stale was made
+        from other files or at another revision of a plug-in than those that are not. If all
+        finished runs are stale they are returned, if none is finished all results.
 
         Raises:
             NothingToDrawError: if no round was evaluated.
@@ -49,8 +50,18 @@ class Tables:
         if "status" not in self.runs.columns:
             return self.results
         done = self.runs.loc[self.runs["status"] == "done", "run"]
-        chosen = self.results[self.results["run"].isin(done)]
-        return self.results if chosen.empty else chosen
+        for runs in (done, self.stale()):
+            chosen = self.results[self.results["run"].isin(runs)]
+            if not chosen.empty:
+                return chosen
+        return self.results
+
+    def stale(self) -> pd.Series:
+        """Return the ids of runs that finished and are stale."""
+        if not {"status", "rounds"} <= set(self.runs.columns):
+            return self.runs["run"].iloc[:0]
+        finished = (self.runs["status"] == "stale") & self.runs["rounds"].notna()
+        return self.runs.loc[finished, "run"]
 
     def failed(self) -> pd.DataFrame:
         """Return the rows of `runs` that failed."""

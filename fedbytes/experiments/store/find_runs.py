@@ -1,0 +1,134 @@
+"""Finds the runs below a folder, of which stores that were merged may hold several copies."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from fedbytes.experiments.store.damage import (
+    config_id,
+    find_damage,
+    looks_like_a_run,
+    warn_of,
+)
+from fedbytes.experiments.store.ledger_files import read_ledger
+from fedbytes.experiments.store.row_files import ROW_FILES, read_json_lines
+from fedbytes.experiments.store.run_folder import RunFolder
+from fedbytes.experiments.store.sealed_json import DamageError
+
+
+class StoreConflictError(ValueError):
+    """Two copies of a run have different numbers; one line that names both folders."""
+
+
+def run_folders(folder: str | Path) -> list[RunFolder]:
+    """Return every run below `folder`, at any depth, in the order of their ids.
+
+    Of copies of a run the finished one is returned; of unfinished ones that which got furthest.
+
+    Raises:
+        ValueError: if the folder does not exist.
+        StoreConflictError: if two copies of a run disagree.
+    """
+    return [run for run, _ in checked_runs(folder)]
+
+
+def sound_runs(folder: str | Path) -> list[RunFolder]:
+    """Return the runs below `folder` that are whole, and warn of each that is damaged.
+
+    Raises:
+        ValueError: as `run_folders`.
+    """
+    sound = []
+    for run, damage in checked_runs(folder):
+        if damage:
+            warn_of(run, damage)
+        else:
+            sound.append(run)
+    return sound
+
+
+def checked_runs(folder: str | Path) -> list[tuple[RunFolder, str]]:
+    """Return every run below `folder` with what is damaged of it; empty if nothing is.
+
+    Raises:
+        ValueError: as `run_folders`.
+    """
+    root = Path(folder)
+    if not root.is_dir():
+        raise ValueError(f"there is no folder {str(root)!r}; `fedbytes sweep` creates one")
+    copies: dict[str, list[tuple[RunFolder, str]]] = defaultdict(list)
+    for path in _folders_of_runs(root):
+        run = _open(path)
+        copies[run.run].append((run, find_damage(run)))
+    return [_choose(found) for _, found in sorted(copies.items())]
+
+
+def _folders_of_runs(root: Path) -> list[Path]:
+    """Return the folders of runs, and those that lost their configuration."""
+    named = {path.parent for path in root.rglob("config.yaml")}
+    for name in ("provenance.json", "summary.json", "rounds.jsonl"):
+        named |= {path.parent for path in root.rglob(name) if looks_like_a_run(path.parent)}
+    return sorted(named)
+
+
+def _open(path: Path) -> RunFolder:
+    """Return the run in a folder, which may have been given another name than the run's id."""
+    run = RunFolder(path.parent, path.name, path)
+    try:
+        found = config_id(run.settings())
+    except DamageError:
+        found = ""
+    is_id = len(path.name) == 16 and not path.name.strip("0123456789abcdef")
+    return run if is_id or not found else RunFolder(path.parent, found, path)
+
+
+def _choose(copies: list[tuple[RunFolder, str]]) -> tuple[RunFolder, str]:
+    """Return the copy of a run that its tables are read from."""
+    if len(copies) == 1:
+        return copies[0]
+    sound = [run for run, damage in copies if not damage]
+    for run, damage in copies:
+        if damage and sound:
+            warn_of(run, damage)
+    if not sound:
+        return copies[0]
+    finished = [run for run in sound if run.status == "done"]
+    chosen = finished or sorted(sound, key=_progress, reverse=True)
+    for other in chosen[1:]:
+        if not _agree(chosen[0], other, whole=bool(finished)):
+            raise StoreConflictError(
+                f"{chosen[0].path} and {other.path} are copies of run {chosen[0].run} with "
+                "different numbers: remove the one that is not wanted"
+            )
+    return chosen[0], ""
+
+
+def _progress(run: RunFolder) -> int:
+    return max((row["round"] for row in read_json_lines(run.path / "rounds.jsonl")), default=-1)
+
+
+def _agree(one: RunFolder, other: RunFolder, whole: bool) -> bool:
+    """Return whether two copies have the same numbers, seconds left out.
+
+    Args:
+        one: a copy.
+        other: another one.
+        whole: whether rows that only one has matter; unfinished copies got equally far or not.
+    """
+    for name in ROW_FILES:
+        a, b = _numbers(one, name), _numbers(other, name)
+        if (a != b) if whole else any(x != y for x, y in zip(a, b, strict=False)):
+            return False
+    return not whole or _ledger(one) == _ledger(other)
+
+
+def _numbers(run: RunFolder, name: str) -> list[str]:
+    rows = read_json_lines(run.path / name)
+    return [json.dumps({k: v for k, v in row.items() if k != "seconds"}) for row in rows]
+
+
+def _ledger(run: RunFolder) -> Any:
+    table = read_ledger([run.path / "ledger.parquet"])
+    kept = [name for name in table.column_names if not name.endswith("_seconds")]
+    return table.select(kept)
