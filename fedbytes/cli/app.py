@@ -12,7 +12,9 @@ from fedbytes.cli.codecs import codecs
 from fedbytes.cli.list_plugins import list_plugins
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
+from fedbytes.cli.screen import open_streams
 from fedbytes.cli.sweep import run, status, sweep
+from fedbytes.labels import one_line
 from fedbytes.registry import nearest
 
 app = typer.Typer(
@@ -45,6 +47,7 @@ for _name, _verb in _VERBS.items():
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    open_streams()
     try:
         code: Any = app(standalone_mode=False)
     except typer.TyperException as error:
@@ -52,7 +55,7 @@ def main() -> None:
     except (ValueError, OSError) as error:
         if os.environ.get("FEDBYTES_TRACEBACK"):
             raise
-        _refuse(" ".join(str(error).split()))
+        _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("interrupted; run the same command again to resume\n")
         sys.exit(130)
@@ -70,5 +73,5 @@ def _usage_message(error: typer.TyperException) -> str:
 
 
 def _refuse(message: str) -> None:
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {one_line(' '.join(message.split()))}\n")
     sys.exit(2)

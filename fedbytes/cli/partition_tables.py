@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
@@ -20,6 +19,7 @@ from fedbytes.data import Split
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
 from fedbytes.experiments.execution.client_split import measures, split_examples
+from fedbytes.labels import one_line
 from fedbytes.noniid import Partition, hashed_words, pairwise_distances, unigram_measures
 
 _CATEGORIES, _CLIENTS = 20, 100  # rows and columns of the printed table
@@ -138,7 +138,7 @@ def show(views: list[PartitionView], console: Console) -> None:
 
 def _print_whole(view: PartitionView, console: Console) -> None:
     title = f"{view.title}, seed {view.seed}"
-    table = Table(title=escape(title), title_justify="left", box=None)
+    table = Table(title=one_line(title), title_justify="left", box=None)
     table.add_column("client", justify="right")
     table.add_column("examples", justify="right")
     totals = view.counts.sum().sort_values(ascending=False, kind="stable")
@@ -147,7 +147,7 @@ def _print_whole(view: PartitionView, console: Console) -> None:
         kept = view.counts.loc[:, view.counts.any()]
     names, rows = kept.columns[:_CATEGORIES], kept.to_numpy()
     for name in names:
-        table.add_column(escape(name), justify="right")
+        table.add_column(one_line(name), justify="right")
     sizes = view.partition.sizes
     for client, row in enumerate(rows[:_CLIENTS]):
         cells = [str(count) if count else "·" for count in row[: len(names)]]
@@ -158,14 +158,14 @@ def _print_whole(view: PartitionView, console: Console) -> None:
         f"{rows.shape[1] - _CATEGORIES} more categories" if rows.shape[1] > _CATEGORIES else "",
     ]
     if any(left):
-        console.print("not shown: " + ", ".join(filter(None, left)), highlight=False)
+        console.print("not shown: " + ", ".join(filter(None, left)))
     for key, value in view.measures.items():
-        console.print(f"{key}: {value:.4g}", highlight=False)
+        console.print(f"{key}: {value:.4g}")
     partition = view.partition
     for key, value in partition.solved.items():
-        console.print(f"found {key}: {value:.4g}", highlight=False)
-    console.print(f"dropped: {partition.dropped.size}\nmoved: {partition.moved}", highlight=False)
-    console.print(f"fingerprint: {partition.fingerprint}", highlight=False, soft_wrap=True)
+        console.print(f"found {key}: {value:.4g}")
+    console.print(f"dropped: {partition.dropped.size}\nmoved: {partition.moved}")
+    console.print(f"fingerprint: {partition.fingerprint}", soft_wrap=True)
 
 
 def _print_summary(views: list[PartitionView], console: Console) -> None:
@@ -183,7 +183,7 @@ def _print_summary(views: list[PartitionView], console: Console) -> None:
             for name, spread in columns.values()
         ]
         moved = f"{np.mean([item.partition.moved for item in items]):.0f}"
-        table.add_row(escape(title), str(len(items)), *cells, moved)
+        table.add_row(one_line(title), str(len(items)), *cells, moved)
     console.print(table)
 
 

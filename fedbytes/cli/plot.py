@@ -1,12 +1,13 @@
 """`fedbytes plot` and `report`, and what a sweep ends with."""
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from fedbytes.cli.options import Plugins, Store
+from fedbytes.cli.screen import Screen, say
 
 if TYPE_CHECKING:
     from fedbytes.plots.tables.store_tables import Tables
@@ -41,9 +42,11 @@ def plot(
     from fedbytes.plots.tables.read_store import write_data
 
     folder, tables = out or store / "figures", _tables(store, baseline)
-    paths = draw_all(tables, folder, metric, _target(store, target), baseline)
-    for path in [*paths, *write_data(tables, folder)]:
-        Console().print(str(path), highlight=False, soft_wrap=True)
+    undrawn: list[str] = []
+    paths = draw_all(tables, folder, metric, _target(store, target), baseline, undrawn=undrawn)
+    say(*paths, *write_data(tables, folder))
+    for line in undrawn:
+        sys.stderr.write(f"warning: {line}\n")
 
 
 def report(
@@ -56,7 +59,7 @@ def report(
 ) -> None:
     """Write one HTML file with figures, tables and provenance; it opens offline."""
     path = _write_report(store, _target(store, target), out, metric, baseline)
-    Console().print(f"report: {path}", highlight=False, soft_wrap=True)
+    say(f"report: {path}")
 
 
 def conclude(store: Path, target: str | float | None) -> None:
@@ -64,11 +67,11 @@ def conclude(store: Path, target: str | float | None) -> None:
     from fedbytes.plots.output.terminal import summary_tables
     from fedbytes.plots.tables.read_store import read_tables
 
-    console = Console()
+    console = Screen()
     for table in summary_tables(read_tables(store), target):
         console.print(table)
     path = _write_report(store, target)
-    console.print(f"report: {path.resolve()}", highlight=False, soft_wrap=True)
+    say(f"report: {path.resolve()}")
 
 
 def _write_report(

@@ -6,12 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from fedbytes.cli.progress_table import LiveTable, bytes_text, headline, run_label
 from fedbytes.cli.run_labels import counted
+from fedbytes.cli.screen import Screen, coloured
 from fedbytes.data import fetch
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
@@ -22,8 +21,9 @@ from fedbytes.experiments.execution.sweeps import Outcome, default_workers, open
 from fedbytes.experiments.execution.sweeps import sweep as make_runs
 from fedbytes.experiments.store.results import run_folders
 from fedbytes.experiments.store.run_folder import RunFolder, read_json_lines, write_atomically
+from fedbytes.labels import one_line
 
-console = Console()
+console = Screen()
 
 
 def expand(suite: Suite, overrides: Sequence[str], plugins: Sequence[Path]) -> list[RunConfig]:
@@ -67,9 +67,7 @@ def make_suite(
     left = ("failed", "done") if not retry_failed else ("done",)
     queue = [config for config in configs if status[config.id] not in left]
     skipped = sum(value == "done" for value in status.values())
-    console.print(
-        f"{len(queue)} of {counted(len(configs), 'run')} to make in {store}", highlight=False
-    )
+    console.print(f"{len(queue)} of {counted(len(configs), 'run')} to make in {store}")
     with LiveTable(queue, skipped, console) as table:
         outcome = make_runs(
             configs,
@@ -82,14 +80,14 @@ def make_suite(
     about = {key: getattr(suite, key) for key in ("name", "title", "target", "baseline")}
     write_atomically(store / "suite.json", json.dumps(about) + "\n")
     done = len(outcome.done) + len(outcome.skipped)
-    console.print(f"{done} of {counted(len(configs), 'run')} done in {store}", highlight=False)
+    console.print(f"{done} of {counted(len(configs), 'run')} done in {store}")
     if outcome.relabelled:
         again = counted(len(outcome.relabelled), "finished or failed run")
-        console.print(f"{again} now under the label that the suite gives it", highlight=False)
+        console.print(f"{again} now under the label that the suite gives it")
     for run, message in outcome.failed.items():
-        console.print(f"[red]failed[/] {run}: {escape(message)}", highlight=False, soft_wrap=True)
+        console.print(coloured("failed", "red", f"{run}: {message}"), soft_wrap=True)
     if outcome.failed:
-        console.print("retry them with `fedbytes sweep … --retry-failed`", highlight=False)
+        console.print("retry them with `fedbytes sweep … --retry-failed`")
     return outcome
 
 
@@ -109,7 +107,7 @@ def make_one(config: RunConfig, folder: Path, threads: int | None) -> bool:
             relabel=config.label is not None,  # a run made alone may be one of a suite's
             reporter=table,
         )
-    console.print(f"run: {store / config.id}", highlight=False, soft_wrap=True)
+    console.print(f"run: {store / config.id}", soft_wrap=True)
     return bool(outcome.failed)
 
 
@@ -131,7 +129,7 @@ def show_status(store: Path) -> None:
         counts[folder.status] = counts.get(folder.status, 0) + 1
         table.add_row(
             folder.run,
-            escape(_label(config)),
+            _label(config),
             folder.status,
             f"{last.get('round', 0)}/{config.rounds}",
             headline(last),
@@ -147,7 +145,7 @@ def _label(config: RunConfig) -> str:
         return run_label(config)
     except ValueError:
         names = config.uplink["name"], config.partition["name"]
-        return f"{' · '.join(names)} · seed {config.seed}"
+        return one_line(f"{' · '.join(names)} · seed {config.seed}")
 
 
 def show_estimate(
@@ -162,7 +160,7 @@ def show_estimate(
     for config, cost in zip(configs, costs, strict=True):
         table.add_row(
             config.id,
-            escape(run_label(config)),
+            run_label(config),
             bytes_text(cost.up_bytes),
             bytes_text(cost.down_bytes),
             f"{cost.seconds / 60:.1f}",

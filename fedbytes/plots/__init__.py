@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
+    from fedbytes.plots.number_axis import format_bytes as format_bytes
+    from fedbytes.plots.number_axis import format_bytes_axis as format_bytes_axis
     from fedbytes.plots.output.render import Drawing as Drawing
     from fedbytes.plots.output.render import draw_all as draw_all
     from fedbytes.plots.output.render import drawings as drawings
@@ -21,8 +23,6 @@ if TYPE_CHECKING:
     from fedbytes.plots.style import add_legend as add_legend
     from fedbytes.plots.style import add_note as add_note
     from fedbytes.plots.style import assign_line_styles as assign_line_styles
-    from fedbytes.plots.style import format_bytes as format_bytes
-    from fedbytes.plots.style import format_bytes_axis as format_bytes_axis
     from fedbytes.plots.style import make_panels as make_panels
     from fedbytes.plots.style import save_figure as save_figure
     from fedbytes.plots.tables.comparison import Comparison as Comparison

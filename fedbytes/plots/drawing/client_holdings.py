@@ -1,5 +1,6 @@
 """Clients and their categories as bubbles or stacked bars."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -12,34 +13,54 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from fedbytes.plots.shown_text import distinct
 from fedbytes.plots.style import (
     COLOURS,
     INK,
     WIDTH,
     add_legend,
+    extra_height,
     label_bottom,
     make_panels,
 )
+from fedbytes.plots.tables.store_tables import NothingToDrawError
 
 CLIENTS_LABEL = "Clients, the largest first"
 BUBBLES = 30  # clients; more are drawn as stacked bars
 _ROWS = 20  # categories with a row of bubbles
+_NAME = 1.6  # inches of a category's name
 _STACKS = 8  # categories with a colour of their own
 
 
 def _gathered(counts: pd.DataFrame, most: int) -> pd.DataFrame:
-    """Return the most frequent categories, and the others as one."""
-    if counts.shape[1] <= most:
-        named = counts
-    else:
-        named = counts.iloc[:, : most - 1].copy()
-        named[f"{counts.shape[1] - most + 1} others"] = counts.iloc[:, most - 1 :].sum(axis=1)
-    return named.rename(columns=lambda name: _short(str(name)))
+    """Return the most frequent categories by their short names, and the others as one."""
+    kept = counts if counts.shape[1] <= most else counts.iloc[:, : most - 1]
+    named = kept.set_axis(short_names(kept.columns), axis="columns")
+    if kept.shape[1] == counts.shape[1]:
+        return named
+    others = counts.iloc[:, most - 1 :].sum(axis=1).rename(_others(counts.shape[1] - most + 1))
+    return pd.concat([named, others], axis=1)
 
 
-def _short(name: str) -> str:
-    """Cut a long name in its middle: names often differ at their ends."""
-    return name if len(name) <= 24 else f"{name[:12]}…{name[-11:]}"
+def short_names(names: Iterable[object]) -> list[str]:
+    """Return how categories are named in a figure: cut, and no two alike."""
+    return list(distinct(names, _NAME).values())
+
+
+def _others(count: int) -> str:
+    return f"({count} others)" if count != 1 else "(1 other)"
+
+
+def _largest(tables: Mapping[str, pd.DataFrame]) -> int:
+    """Return the most examples of a category on a client.
+
+    Raises:
+        NothingToDrawError: if nobody holds any.
+    """
+    largest = max((int(t.to_numpy().max()) for t in tables.values() if t.size), default=0)
+    if largest <= 0:
+        raise NothingToDrawError("no client holds an example of a category")
+    return largest
 
 
 def draw_bubbles(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figure:
@@ -47,13 +68,13 @@ def draw_bubbles(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figure:
 
     Tables are examples by client (rows) and category (columns, most frequent first).
     """
+    largest = _largest(tables)
     shown = {title: _gathered(counts, _ROWS) for title, counts in tables.items()}
     rows = max(counts.shape[1] for counts in shown.values())
     figure, axes = make_panels(list(shown), columns=columns, sharey=_same_columns(shown))
     down = -(-len(axes) // columns)
-    lines = max(title.count("\n") for title in shown)
-    figure.set_size_inches(WIDTH, 1.0 + down * (0.8 + 0.15 * lines + 0.2 * rows))
-    largest = max(int(counts.to_numpy().max()) for counts in shown.values())
+    above = 0.8 + extra_height([axis.get_title() for axis in axes])
+    figure.set_size_inches(WIDTH, 1.0 + down * (above + 0.2 * rows))
     widest = max(len(counts) for counts in shown.values())
     area = min(230.0, (WIDTH * 72 * 0.72 / columns / widest) ** 2)
     for axis, counts in zip(axes, shown.values(), strict=True):
@@ -106,14 +127,14 @@ def draw_stacks(tables: dict[str, pd.DataFrame], columns: int = 1) -> Figure:
 
     Few clients are shown by number; many are sorted by size.
     """
-    lines = max(title.count("\n") for title in tables)
-    height = (2.4 if columns == 1 else 1.7) + 0.15 * lines
+    _largest(tables)
+    height = 2.4 if columns == 1 else 1.7
     figure, axes = make_panels(list(tables), height=height, columns=columns)
     totals = pd.concat([counts.sum() for counts in tables.values()], axis=1).sum(axis=1)
     kept = list(totals.sort_values(ascending=False, kind="stable").index)
     others = kept[_STACKS - 1 :] if len(kept) > _STACKS else []
     kept = kept[: len(kept) - len(others)]
-    names = [_short(str(name)) for name in kept] + [f"{len(others)} others"] * bool(others)
+    names = short_names(kept) + [_others(len(others))] * bool(others)
     ramp = colormaps["viridis"](np.linspace(0.02, 0.98, len(names)))
     for axis, counts in zip(axes, tables.values(), strict=True):
         full = counts.reindex(columns=[*kept, *others], fill_value=0)

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from fedbytes.plots.drawing.codec_rows import format_log_ticks
+from fedbytes.plots.number_axis import format_bytes, format_log_ticks
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
     INK,
@@ -16,7 +16,6 @@ from fedbytes.plots.style import (
     add_legend,
     add_note,
     assign_line_styles,
-    format_bytes,
     label_bottom,
     make_panels,
 )

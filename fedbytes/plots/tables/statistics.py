@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from math import exp, inf, isfinite, log, nan, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
+_HUGE = 1e100
+_LARGEST_LOG = 709.0
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,19 @@ def t_interval(values: Iterable[float]) -> Interval:
     kept = np.array([value for value in values if value == value], dtype=np.float64)
     if kept.size == 0:
         return Interval(nan, nan, nan, 0)
-    mean = float(kept.mean())
+    scale = _scale(kept)
+    mean = float((kept / scale).mean()) * scale
     if kept.size == 1 or not isfinite(mean):
         return Interval(mean, nan, nan, int(kept.size))
     quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, kept.size - 1))
-    half = quantile * float(kept.std(ddof=1)) / sqrt(kept.size)
+    half = quantile * float((kept / scale).std(ddof=1)) * scale / sqrt(kept.size)
     return Interval(mean, mean - half, mean + half, int(kept.size))
+
+
+def _scale(values: NDArray[np.float64]) -> float:
+    """Return what huge values are divided by, so that their squares do not overflow; else 1."""
+    largest = float(np.abs(values).max())
+    return largest if _HUGE < largest < inf else 1.0
 
 
 def geometric_interval(values: Iterable[float]) -> Interval:
@@ -44,7 +54,12 @@ def geometric_interval(values: Iterable[float]) -> Interval:
     It suits bytes and ratios: the geometric mean of ratios is the ratio of geometric means.
     """
     found = t_interval(log(value) for value in values if 0 < value < inf)
-    return Interval(exp(found.mean), exp(found.low), exp(found.high), found.n)
+    return Interval(_exp(found.mean), _exp(found.low), _exp(found.high), found.n)
+
+
+def _exp(logarithm: float) -> float:
+    """Return e to a power, infinite where it is past the largest number."""
+    return inf if logarithm > _LARGEST_LOG else exp(logarithm)
 
 
 def pair_by_seed(
