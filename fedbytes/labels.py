@@ -11,7 +11,7 @@ _BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
 _JOINERS = "\u200c\u200d"  # parts of words in some scripts, and of emoji
 
 
-def one_line(text: object) -> str:
+def single_line(text: object) -> str:
     """Return a text as one printable line: its breaks and tabs are spaces."""
     return printable(_BREAKS.sub(" ", str(text))).strip()
 

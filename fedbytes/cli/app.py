@@ -14,7 +14,7 @@ from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
 from fedbytes.cli.screen import open_streams
 from fedbytes.cli.sweep import run, status, sweep
-from fedbytes.labels import one_line
+from fedbytes.labels import single_line
 from fedbytes.registry import nearest
 
 app = typer.Typer(
@@ -73,5 +73,5 @@ def _usage_message(error: typer.TyperException) -> str:
 
 
 def _refuse(message: str) -> None:
-    sys.stderr.write(f"error: {one_line(' '.join(message.split()))}\n")
+    sys.stderr.write(f"error: {single_line(' '.join(message.split()))}\n")
     sys.exit(2)

@@ -22,7 +22,7 @@ from fedbytes.compression.measurement.codec_survey import (
 )
 from fedbytes.compression.measurement.overheads import overheads
 from fedbytes.experiments.store.provenance import provenance
-from fedbytes.labels import one_line, short_label
+from fedbytes.labels import short_label, single_line
 from fedbytes.plots.codec_survey.survey_files import read_survey, write_survey
 
 _console = Screen()
@@ -45,7 +45,7 @@ def measure_codecs(names: Sequence[str], numel: int, distribution: str) -> None:
         codec = make_codec(spec)
         row = measure(codec, numel=numel, distribution=distribution)
         table.add_row(
-            one_line(short_label(codec)),
+            single_line(short_label(codec)),
             f"{row['bits_per_coordinate']:.3f}",
             f"{row['nmse']:.2g}",
             f"{row['gap_db']:.2f}",
@@ -106,7 +106,7 @@ def _rate_table(distribution: str, numel: int, rows: pd.DataFrame) -> Table:
     table = _table(title, _RATE_COLUMNS)
     for row in rows.to_dict("records"):
         table.add_row(
-            one_line(row["codec"]),
+            single_line(row["codec"]),
             f"{row['bits_per_coordinate']:.3f}",
             f"{row['nmse']:.3g}",
             f"{row['gap_db']:.2f}",
@@ -125,7 +125,7 @@ def _mean_table(rows: pd.DataFrame) -> Table:
     )
     for codec, part in rows.groupby("codec", sort=False):
         found = part.set_index(["clients", "correlation"])["mean_nmse"]
-        table.add_row(one_line(codec), *(f"{found[pair]:.2g}" for pair in pairs))
+        table.add_row(single_line(codec), *(f"{found[pair]:.2g}" for pair in pairs))
     return table
 
 

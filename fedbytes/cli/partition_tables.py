@@ -19,7 +19,7 @@ from fedbytes.data import Split
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
 from fedbytes.experiments.execution.client_split import measures, split_examples
-from fedbytes.labels import one_line
+from fedbytes.labels import single_line
 from fedbytes.noniid import Partition, hashed_words, pairwise_distances, unigram_measures
 
 _CATEGORIES, _CLIENTS = 20, 100  # rows and columns of the printed table
@@ -138,7 +138,7 @@ def show(views: list[PartitionView], console: Console) -> None:
 
 def _print_whole(view: PartitionView, console: Console) -> None:
     title = f"{view.title}, seed {view.seed}"
-    table = Table(title=one_line(title), title_justify="left", box=None)
+    table = Table(title=single_line(title), title_justify="left", box=None)
     table.add_column("client", justify="right")
     table.add_column("examples", justify="right")
     totals = view.counts.sum().sort_values(ascending=False, kind="stable")
@@ -147,7 +147,7 @@ def _print_whole(view: PartitionView, console: Console) -> None:
         kept = view.counts.loc[:, view.counts.any()]
     names, rows = kept.columns[:_CATEGORIES], kept.to_numpy()
     for name in names:
-        table.add_column(one_line(name), justify="right")
+        table.add_column(single_line(name), justify="right")
     sizes = view.partition.sizes
     for client, row in enumerate(rows[:_CLIENTS]):
         cells = [str(count) if count else "·" for count in row[: len(names)]]
@@ -183,7 +183,7 @@ def _print_summary(views: list[PartitionView], console: Console) -> None:
             for name, spread in columns.values()
         ]
         moved = f"{np.mean([item.partition.moved for item in items]):.0f}"
-        table.add_row(one_line(title), str(len(items)), *cells, moved)
+        table.add_row(single_line(title), str(len(items)), *cells, moved)
     console.print(table)
 
 

@@ -16,8 +16,8 @@ from fedbytes.cli.run_labels import counted, partition_label
 from fedbytes.cli.screen import coloured
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.events import Advanced, Event, Failed, Preparing
-from fedbytes.labels import one_line
-from fedbytes.plots.number_axis import format_bytes, format_value
+from fedbytes.labels import single_line
+from fedbytes.plots.number_words import format_bytes, format_value
 
 
 def run_label(config: RunConfig) -> str:
@@ -28,7 +28,7 @@ def run_label(config: RunConfig) -> str:
     links = link_labels(parts.uplink.label, parts.downlink.label)
     method = f"{config.label} · " if config.label else ""
     split = partition_label(config.partition)
-    return one_line(f"{method}{links['codec']} · {split} · seed {config.seed}")
+    return single_line(f"{method}{links['codec']} · {split} · seed {config.seed}")
 
 
 def headline(metrics: dict[str, float]) -> str:

@@ -4,6 +4,7 @@ import codecs
 import io
 import os
 import sys
+import unicodedata
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from fedbytes.labels import one_line, printable
+from fedbytes.labels import printable, single_line
 
 ERRORS = "fedbytes.spelled"
 """The name of the handler of characters that an encoding lacks."""
@@ -46,8 +47,8 @@ def say(*lines: object) -> None:
 def open_streams() -> None:
     """Make standard output and error take any text, and outlive whoever reads them.
 
-    A character that the encoding lacks is spelled out, or `?`. A reader that has gone (`| head`)
-    or a full disk ends the output and not the command.
+    A character that the encoding lacks is spelled, loses its accent, or is `?`. A reader that has
+    gone (`| head`) or a full disk ends the output and not the command.
     """
     codecs.register_error(ERRORS, _spell)
     _fill_closed_streams()
@@ -59,7 +60,13 @@ def _spell(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     lacking = error.object[error.start : error.end]
-    return "".join(_SPELLED.get(char, "?" * cell_len(char)) for char in lacking), error.end
+    return "".join(_SPELLED.get(char) or _without_accent(char) for char in lacking), error.end
+
+
+def _without_accent(char: str) -> str:
+    """Return é as e; a question mark for each column of what is no letter with an accent."""
+    plain = unicodedata.normalize("NFD", char)[:1]
+    return plain if plain.isascii() else "?" * max(cell_len(char), 1)
 
 
 def _fill_closed_streams() -> None:
@@ -114,4 +121,4 @@ class _LastingStream(io.TextIOWrapper):
 
 def coloured(word: str, style: str, rest: object = "") -> Text:
     """Return a word in a style, and a text after it as one line."""
-    return Text.assemble((one_line(word), style), f" {one_line(rest)}" if rest else "")
+    return Text.assemble((single_line(word), style), f" {single_line(rest)}" if rest else "")

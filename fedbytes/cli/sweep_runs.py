@@ -21,7 +21,7 @@ from fedbytes.experiments.execution.sweeps import Outcome, default_workers, open
 from fedbytes.experiments.execution.sweeps import sweep as make_runs
 from fedbytes.experiments.store.results import run_folders
 from fedbytes.experiments.store.run_folder import RunFolder, read_json_lines, write_atomically
-from fedbytes.labels import one_line
+from fedbytes.labels import single_line
 
 console = Screen()
 
@@ -145,7 +145,7 @@ def _label(config: RunConfig) -> str:
         return run_label(config)
     except ValueError:
         names = config.uplink["name"], config.partition["name"]
-        return one_line(f"{' · '.join(names)} · seed {config.seed}")
+        return single_line(f"{' · '.join(names)} · seed {config.seed}")
 
 
 def show_estimate(

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
-    from fedbytes.plots.number_axis import format_bytes as format_bytes
     from fedbytes.plots.number_axis import format_bytes_axis as format_bytes_axis
+    from fedbytes.plots.number_words import format_bytes as format_bytes
     from fedbytes.plots.output.render import Drawing as Drawing
     from fedbytes.plots.output.render import draw_all as draw_all
     from fedbytes.plots.output.render import drawings as drawings

@@ -1,4 +1,4 @@
-"""Numbers on axes and in words: bytes with units, logarithmic axes, values of any size."""
+"""Numbers on axes: bytes with units, logarithmic axes, values of any size."""
 
 import math
 import re
@@ -20,10 +20,10 @@ from matplotlib.ticker import (
 )
 from numpy.typing import NDArray
 
-LARGEST = 1e300
+from fedbytes.plots.number_words import format_bytes
+
+LARGEST_DRAWN = 1e300
 """Values beyond are left out of figures: margins around them would overflow."""
-_MOST_BYTES = 1e21  # more are not written as petabytes
-_PLAIN = 1e7  # larger values are written as powers of ten
 # Ticks of a byte axis, dense to sparse: factors in a decade, then every second, fourth … decade.
 _STEPS: tuple[tuple[float, ...], ...] = (
     (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
@@ -38,38 +38,15 @@ _POWER = re.compile(r"\$\\mathdefault\{(?P<sign>-?)(?:(?P<factor>[^$]*?)\\times)
                     r"(?P<base>[^$^]+)\^\{(?P<power>[^}]*)\}\}\$")  # fmt: skip
 
 
-def format_value(value: float, decimals: int) -> str:
-    """Return a value with so many decimals, or as a power of ten where it has many digits."""
-    if math.isnan(value):
-        return "–"
-    if not math.isfinite(value):
-        return "∞" if value > 0 else "−∞"
-    return f"{value:.{decimals}f}" if abs(value) < _PLAIN else f"{value:.3g}"
-
-
-def format_bytes(count: float, _position: object = None) -> str:
-    """Return bytes with an SI unit and three figures: `"1.54 MB"`."""
-    if not math.isfinite(count):
-        return "–"
-    units = ("B", "kB", "MB", "GB", "TB", "PB")
-    if abs(count) >= _MOST_BYTES:
-        return f"{count:.3g} B"
-    power = 0 if abs(count) < 1 else min(int(math.log10(abs(count)) / 3 + 1e-12), len(units) - 1)
-    value = float(f"{count / 1000**power:.3g}")
-    if abs(value) >= 1000 and power < len(units) - 1:  # 999,999 B rounds to 1 MB
-        value, power = value / 1000, power + 1
-    return f"{value:g} {units[power]}"
-
-
 def on_log_axis(values: Iterable[float]) -> list[float]:
     """Return the values that a logarithmic axis can show: above zero, and not past 1e300."""
-    return [float(value) for value in values if 0 < value < LARGEST]
+    return [float(value) for value in values if 0 < value < LARGEST_DRAWN]
 
 
 def drawn_values(values: Any, scale: float = 1.0) -> NDArray[np.float64]:
     """Return values times `scale` as float64; NaN for what is not finite or past 1e300."""
     found = np.asarray(values, dtype=np.float64)
-    kept = np.abs(found) < LARGEST / scale
+    kept = np.abs(found) < LARGEST_DRAWN / scale
     return np.where(kept, np.where(kept, found, 0.0) * scale, np.nan)
 
 
@@ -82,7 +59,7 @@ def format_bytes_axis(axes: Axes, low: float, high: float, most: int = 5) -> Non
     if not (0 < low <= high < math.inf):
         raise ValueError(f"a logarithmic axis cannot go from {low} to {high}")
     axes.set_xscale("log")
-    low, high = low / 1.3, min(high * 1.3, LARGEST * 10)
+    low, high = low / 1.3, min(high * 1.3, LARGEST_DRAWN * 10)
     axes.set_xlim(low, high)
     axis = axes.xaxis
     choices = (_ticks(low, high, steps) for steps in _STEPS)

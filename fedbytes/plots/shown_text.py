@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, fontManager, get_font
 from matplotlib.text import Text
 
-from fedbytes.labels import one_line
+from fedbytes.labels import single_line
 
 FAMILY = "DejaVu Sans"
 """The font of all figures; it comes with matplotlib."""
@@ -24,7 +24,7 @@ _UNUSABLE = ("cm", "STIXNonUnicode", "STIXSize", "Last Resort")
 
 def drawable(text: object) -> str:
     """Return a text as one line of characters that a figure can draw."""
-    line = one_line(text)
+    line = single_line(text)
     if line.isascii():
         return line
     return "".join(char if _has_glyph(char) else MISSING for char in line if not _is_mark(char))
@@ -40,6 +40,7 @@ def cut(text: str, width: float, points: float = _POINTS, bold: bool = False) ->
     """Cut a text in its middle to `width` inches: names often differ at their ends."""
     if inches(text, points, bold) <= width:
         return text
+    text = text.strip()
     low, high = 0, len(text)  # letters that are kept
     while low < high:
         kept = (low + high + 1) // 2

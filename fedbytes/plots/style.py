@@ -38,7 +38,7 @@ DASHES: tuple[Any, ...] = (
     (0, (1, 2.5)),
 )
 _TITLE_POINTS = 9.0
-_LEGEND_ROWS, _NOTE_LINES = 2, 2  # that the usual height has room for
+_LEGEND_ROWS, _NOTE_LINES = 1, 1  # that the usual height has room for
 _NO_GLYPH = f"{MISSING}: a character that no installed font has; the tables have it."
 _SHEET = Path(__file__).with_name("fedbytes.mplstyle")
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from fedbytes.plots.number_axis import (
-    LARGEST,
+    LARGEST_DRAWN,
     drawn_values,
     format_bytes_axis,
     on_log_axis,
@@ -50,7 +50,7 @@ def draw_metric_curves(
         for codec in reversed(comparison.present(setting)):  # the baseline is drawn on top
             curve = comparison.curve(setting, codec)
             if across == "bytes":
-                curve = curve[(curve["bytes"] > 0) & (curve["bytes"] < LARGEST)]
+                curve = curve[(curve["bytes"] > 0) & (curve["bytes"] < LARGEST_DRAWN)]
             _line(axis, curve, across, styles[codec], codec, comparison.metric.scale)
             extent += [*curve[across].iloc[[0, -1]]] if len(curve) else []
         if across == "bytes":
@@ -115,6 +115,8 @@ def _line(
 ) -> None:
     x = curve[across].to_numpy(dtype=float)
     mean, low, high = (drawn_values(curve[name], scale) for name in ("mean", "low", "high"))
+    if not np.isfinite(mean).any():
+        return
     axis.plot(
         x,
         mean,

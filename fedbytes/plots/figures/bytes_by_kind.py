@@ -9,7 +9,7 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from fedbytes.plots.drawing.codec_rows import label_rows, write_beside
-from fedbytes.plots.number_axis import format_bytes
+from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import PAPER, WIDTH, add_legend, add_note, extra_height, make_panels
 from fedbytes.plots.tables.comparison import compare_codecs

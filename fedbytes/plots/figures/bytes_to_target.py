@@ -7,7 +7,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fedbytes.plots.drawing.codec_rows import label_rows, write_beside
-from fedbytes.plots.number_axis import format_bytes, format_bytes_axis, on_log_axis
+from fedbytes.plots.number_axis import format_bytes_axis, on_log_axis
+from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.shown_text import cut
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (

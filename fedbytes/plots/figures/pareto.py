@@ -5,12 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from fedbytes.plots.number_axis import (
-    drawn_values,
-    format_bytes,
-    format_bytes_axis,
-    on_log_axis,
-)
+from fedbytes.plots.number_axis import drawn_values, format_bytes_axis, on_log_axis
+from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
     INK,

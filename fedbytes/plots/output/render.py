@@ -8,7 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from fedbytes.experiments.config.target import Target
-from fedbytes.labels import one_line
+from fedbytes.labels import single_line
 from fedbytes.plots.store_figure import FigureOptions, StoreFigure, figure_names, make_figure
 from fedbytes.plots.style import save_figure
 from fedbytes.plots.tables.comparison import metrics_in
@@ -77,7 +77,7 @@ def drawings(
                 if undrawn is None:
                     raise
                 reason = f"{type(error).__name__}: {error}"
-                undrawn.append(one_line(f"figure {plugin.name} was not drawn: {reason}"))
+                undrawn.append(single_line(f"figure {plugin.name} was not drawn: {reason}"))
                 continue
             yield Drawing(plugin, options, plugin.name + suffix, figure)
 

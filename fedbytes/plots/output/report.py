@@ -16,8 +16,8 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from fedbytes.experiments.config.target import Target
-from fedbytes.labels import one_line, printable
-from fedbytes.plots.number_axis import format_bytes, format_value
+from fedbytes.labels import printable, single_line
+from fedbytes.plots.number_words import format_bytes, format_value
 from fedbytes.plots.output.render import Drawing, drawings
 from fedbytes.plots.store_figure import StoreFigure
 from fedbytes.plots.style import COLOURS, GRID, INK, PAPER, render_svg
@@ -187,7 +187,8 @@ def inline_svg(figure: Figure, prefix: str, alt: str) -> Markup:
     for name, color in {"ink": INK, "paper": PAPER, "grid": GRID, **_palette()}.items():
         text = text.replace(color, f"var(--{name})")
     box = re.search(r'viewBox="[^"]*"', text)
-    head = f'<svg {box[0] if box else ""} role="img" aria-label="{Markup.escape(one_line(alt))}">'
+    words = Markup.escape(single_line(alt))
+    head = f'<svg {box[0] if box else ""} role="img" aria-label="{words}">'
     return Markup(head + text[text.index(">") + 1 :])
 
 

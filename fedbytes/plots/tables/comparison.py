@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fedbytes.plots.number_axis import format_value
+from fedbytes.plots.number_words import format_value
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import (
     NothingToDrawError,

@@ -34,7 +34,8 @@ def t_interval(values: Iterable[float]) -> Interval:
     if kept.size == 0:
         return Interval(nan, nan, nan, 0)
     scale = _scale(kept)
-    mean = float((kept / scale).mean()) * scale
+    with np.errstate(invalid="ignore"):  # infinities of both signs have no mean
+        mean = float((kept / scale).mean()) * scale
     if kept.size == 1 or not isfinite(mean):
         return Interval(mean, nan, nan, int(kept.size))
     quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, kept.size - 1))
@@ -111,15 +112,17 @@ def fit_line(x: Iterable[float], y: Iterable[float]) -> Line | None:
     if len(pairs) < 3 or len({a for a, _ in pairs}) < 2:
         return None
     xs, ys = np.array(pairs, dtype=np.float64).T
+    scale = _scale(ys)
+    ys = ys / scale
     found = stats.linregress(xs, ys)
     slope, count = float(found.slope), len(pairs)
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 2)) * float(found.stderr)
     residuals = ys - float(found.intercept) - slope * xs
     return Line(
-        slope=Interval(slope, slope - half, slope + half, count),
-        intercept=float(found.intercept),
+        slope=Interval(slope * scale, (slope - half) * scale, (slope + half) * scale, count),
+        intercept=float(found.intercept) * scale,
         p_value=float(found.pvalue),
         centre=float(xs.mean()),
         spread=float(np.sum((xs - xs.mean()) ** 2)),
-        noise=sqrt(float(np.sum(residuals**2)) / (count - 2)),
+        noise=sqrt(float(np.sum(residuals**2)) / (count - 2)) * scale,
     )

@@ -8,8 +8,8 @@ from typing import Any
 import pandas as pd
 
 from fedbytes.experiments.config.target import Target
-from fedbytes.labels import one_line
-from fedbytes.plots.number_axis import format_bytes
+from fedbytes.labels import single_line
+from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.tables.comparison import METRICS, Comparison, Metric, Setting, compare_codecs
 from fedbytes.plots.tables.paired_differences import compare_with_baseline
 from fedbytes.plots.tables.statistics import t_interval
@@ -156,7 +156,7 @@ def _markdown(cell: object) -> str:
     def escape(found: re.Match[str]) -> str:
         return _ENTITIES.get(found[0], f"\\{found[0]}")
 
-    return _MARKDOWN.sub(escape, one_line(cell))
+    return _MARKDOWN.sub(escape, single_line(cell))
 
 
 def to_latex(frame: pd.DataFrame) -> str:
@@ -189,7 +189,7 @@ _LATEX = {
 
 def _latex_row(cells: Any) -> str:
     pattern = "|".join(map(re.escape, _LATEX))
-    escaped = (re.sub(pattern, lambda found: _LATEX[found[0]], one_line(cell)) for cell in cells)
+    escaped = (re.sub(pattern, lambda found: _LATEX[found[0]], single_line(cell)) for cell in cells)
     return " & ".join(escaped) + r" \\"
 
 
