@@ -14,11 +14,12 @@ from rich.progress import track
 from rich.table import Table
 
 from fedbytes.cli.run_labels import partition_label
+from fedbytes.cli.screen import warn
 from fedbytes.cli.sweep_runs import expand
 from fedbytes.data import Split
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
-from fedbytes.experiments.execution.client_split import measures, split_examples
+from fedbytes.experiments.execution.client_split import measures, notes_on, split_examples
 from fedbytes.labels import single_line
 from fedbytes.noniid import Partition, hashed_words, pairwise_distances, unigram_measures
 
@@ -41,8 +42,10 @@ class PartitionView:
         spec: its partitioner's `{"name": …, **fields}`.
         seed: of the run.
         partition: who holds what.
-        counts: examples, one row per client and one column per category.
+        counts: examples, one row per client, by its name if it has one, and one column per
+            category.
         measures: by name.
+        notes: what a user may not expect of it.
         clients, distances: of pairs, see `pairwise_distances`.
     """
 
@@ -52,6 +55,7 @@ class PartitionView:
     partition: Partition
     counts: pd.DataFrame
     measures: dict[str, float]
+    notes: list[str]
     clients: NDArray[np.int64]
     distances: NDArray[np.float64]
 
@@ -103,6 +107,7 @@ def compute_partitions(configs: Sequence[RunConfig], console: Console) -> list[P
             train = config.components.task.load().train
             texts[task] = train, hashed_words(train.texts)
         views.append(_view(config, *texts[task]))
+    warn(dict.fromkeys(note for view in views for note in view.notes))
     return views
 
 
@@ -121,7 +126,12 @@ def _view(
         spec=config.partitioner_spec,
         seed=config.seed,
         partition=partition,
-        counts=pd.DataFrame(counts, columns=[str(category) for category in categories]),
+        counts=pd.DataFrame(
+            counts,
+            index=list(partition.names) if partition.names else None,
+            columns=[str(category) for category in categories],
+        ),
+        notes=notes_on(split, config),
         measures=measured,
         clients=clients,
         distances=distances,
@@ -140,6 +150,9 @@ def _print_whole(view: PartitionView, console: Console) -> None:
     title = f"{view.title}, seed {view.seed}"
     table = Table(title=single_line(title), title_justify="left", box=None)
     table.add_column("client", justify="right")
+    called = view.partition.names
+    if called:
+        table.add_column("name", overflow="fold")
     table.add_column("examples", justify="right")
     totals = view.counts.sum().sort_values(ascending=False, kind="stable")
     kept = view.counts[totals[totals > 0].index]
@@ -151,7 +164,8 @@ def _print_whole(view: PartitionView, console: Console) -> None:
     sizes = view.partition.sizes
     for client, row in enumerate(rows[:_CLIENTS]):
         cells = [str(count) if count else "·" for count in row[: len(names)]]
-        table.add_row(str(client), str(sizes[client]), *cells)
+        own = [single_line(called[client])] if called else []
+        table.add_row(str(client), *own, str(sizes[client]), *cells)
     console.print(table)
     left = [
         f"{len(rows) - _CLIENTS} more clients" if len(rows) > _CLIENTS else "",

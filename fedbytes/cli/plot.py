@@ -1,13 +1,12 @@
 """`fedbytes plot` and `report`, and what a sweep ends with."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from fedbytes.cli.options import Plugins, Store
-from fedbytes.cli.screen import Screen, say
+from fedbytes.cli.screen import Screen, say, warn
 
 if TYPE_CHECKING:
     from fedbytes.plots.tables.store_tables import Tables
@@ -45,8 +44,7 @@ def plot(
     undrawn: list[str] = []
     paths = draw_all(tables, folder, metric, _target(store, target), baseline, undrawn=undrawn)
     say(*paths, *write_data(tables, folder))
-    for line in undrawn:
-        sys.stderr.write(f"warning: {line}\n")
+    warn(undrawn)
 
 
 def report(

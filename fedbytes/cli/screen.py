@@ -5,6 +5,7 @@ import io
 import os
 import sys
 import unicodedata
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from fedbytes.labels import printable, single_line
 
 ERRORS = "fedbytes.spelled"
 """The name of the handler of characters that an encoding lacks."""
+_WARNINGS = 5  # that are written out
 _SPELLED = {
     "≥": ">=", "≤": "<=", "±": "+-", "−": "-", "–": "-", "—": "-", "×": "x", "·": ".",
     "…": "...", "α": "alpha", "σ": "sigma", "ρ": "rho", "∞": "inf", "→": "->",
@@ -117,6 +119,15 @@ class _LastingStream(io.TextIOWrapper):
             super().flush()
         if not isinstance(error, BrokenPipeError) and self is not sys.stderr:
             sys.stderr.write(f"warning: cannot write to standard output: {error.strerror}\n")
+
+
+def warn(lines: Iterable[object]) -> None:
+    """Write lines on standard error, as warnings; of many only the first."""
+    found = list(lines)
+    for line in found[:_WARNINGS]:
+        sys.stderr.write(f"warning: {single_line(line)}\n")
+    if len(found) > _WARNINGS:
+        sys.stderr.write(f"warning: {len(found) - _WARNINGS} more like these\n")
 
 
 def coloured(word: str, style: str, rest: object = "") -> Text:

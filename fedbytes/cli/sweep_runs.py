@@ -10,7 +10,7 @@ from rich.table import Table
 
 from fedbytes.cli.progress_table import LiveTable, bytes_text, headline, run_label
 from fedbytes.cli.run_labels import counted
-from fedbytes.cli.screen import Screen, coloured
+from fedbytes.cli.screen import Screen, coloured, warn
 from fedbytes.data import fetch
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
@@ -63,7 +63,7 @@ def make_suite(
     store = open_store(folder)
     fetch_assets(configs)
     status = {config.id: RunFolder(store, config.id).status for config in configs}
-    preflight.check([config for config in configs if status[config.id] != "done"])
+    warn(preflight.check([config for config in configs if status[config.id] != "done"]))
     left = ("failed", "done") if not retry_failed else ("done",)
     queue = [config for config in configs if status[config.id] not in left]
     skipped = sum(value == "done" for value in status.values())
@@ -95,7 +95,7 @@ def make_one(config: RunConfig, folder: Path, threads: int | None) -> bool:
     """Make a single run in one worker; return whether it failed."""
     store = open_store(folder)
     fetch_assets([config])
-    preflight.check([config])
+    warn(preflight.check([config]))
     pending = [] if RunFolder(store, config.id).status == "done" else [config]
     with LiveTable(pending, 1 - len(pending), console) as table:
         outcome = make_runs(
@@ -153,7 +153,7 @@ def show_estimate(
 ) -> None:
     """Print what each run would send and how long it would take; nothing is stored."""
     fetch_assets(configs)
-    preflight.check(configs)
+    warn(preflight.check(configs))
     count = workers or default_workers()
     costs = estimate(configs, threads or max(1, (os.cpu_count() or 1) // count))
     table = Table("run", "what", "up", "down", "minutes", box=None)

@@ -90,7 +90,6 @@ def test_long_titles_are_broken_and_the_figure_grows():
     assert panel_heights(figure)[2] > 0.85 * panel_heights(usual)[2]
 
 
-@pytest.mark.thorough
 @pytest.mark.parametrize("name", DRAWN)
 @pytest.mark.parametrize("case", ODD_NUMBERS)
 def test_odd_numbers(name, case):
