@@ -15,7 +15,9 @@ from fedbytes.cli.link import link
 from fedbytes.cli.list_plugins import list_plugins
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
+from fedbytes.cli.screen import open_streams
 from fedbytes.cli.sweep import run, status, sweep
+from fedbytes.labels import single_line
 from fedbytes.process.one_line_warning import show_in_one_line
 from fedbytes.registry import nearest
 
@@ -52,6 +54,7 @@ for _name, _verb in _VERBS.items():
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    open_streams()
     show_in_one_line()
     try:
         code: Any = app(standalone_mode=False)
@@ -60,7 +63,7 @@ def main() -> None:
     except (ValueError, OSError) as error:
         if os.environ.get("FEDBYTES_TRACEBACK"):
             raise
-        _refuse(" ".join(str(error).split()))
+        _refuse(str(error))
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("interrupted; run the same command again to resume\n")
         sys.exit(130)
@@ -78,5 +81,5 @@ def _usage_message(error: typer.TyperException) -> str:
 
 
 def _refuse(message: str) -> None:
-    sys.stderr.write(f"error: {message}\n")
+    sys.stderr.write(f"error: {single_line(' '.join(message.split()))}\n")
     sys.exit(2)

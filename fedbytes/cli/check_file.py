@@ -6,10 +6,11 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from fedbytes.cli.options import Plugins
 from fedbytes.cli.registries import all_registries
+from fedbytes.cli.screen import Screen, coloured
 from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.registry import Registry
 from fedbytes.testing import Finding
@@ -33,7 +34,7 @@ def check_file(file: Path) -> int:
         ValueError: if the file cannot be imported or registers nothing, or a plug-in has no
             examples to be checked with.
     """
-    console, failed = Console(), 0
+    console, failed = Screen(), 0
     for registry, name in _plugins_of(file):
         examples = registry.get(name).examples
         if not examples:
@@ -85,11 +86,11 @@ def _findings(registry: Registry[Any], name: str, fields: Mapping[str, Any]) -> 
 
 def _print(console: Console, title: str, findings: Iterable[Finding]) -> int:
     """Print what was found of one plug-in; return how many properties fail."""
-    console.print(f"[bold]{escape(title)}[/]", highlight=False)
+    console.print(coloured(title, "bold"))
     failed = 0
     for found in findings:
-        mark = "[green]holds[/]" if found.passed else "[red]fails[/]"
-        text = f"  {mark} {escape(found.property)}  {escape(found.message)}"
-        console.print(text, highlight=False, soft_wrap=True)
+        mark, style = ("holds", "green") if found.passed else ("fails", "red")
+        text = Text("  ") + coloured(mark, style, f"{found.property}  {found.message}")
+        console.print(text, soft_wrap=True)
         failed += not found.passed
     return failed

@@ -7,11 +7,10 @@ from typing import TypeAlias
 
 import pandas as pd
 import torch
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
+from fedbytes.cli.screen import Screen
 from fedbytes.compression.codec import CODECS, make_codec
 from fedbytes.compression.measurement.codec_measures import default_variants, measure
 from fedbytes.compression.measurement.codec_survey import (
@@ -23,10 +22,10 @@ from fedbytes.compression.measurement.codec_survey import (
 )
 from fedbytes.compression.measurement.overheads import overheads
 from fedbytes.experiments.store.provenance import provenance
-from fedbytes.labels import short_label
+from fedbytes.labels import short_label, single_line
 from fedbytes.plots.codec_survey.survey_files import read_survey, write_survey
 
-_console = Console()
+_console = Screen()
 
 MeasuredCodecs: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 """Rates, means of several vectors, and rates of entropy coders above their bounds."""
@@ -46,7 +45,7 @@ def measure_codecs(names: Sequence[str], numel: int, distribution: str) -> None:
         codec = make_codec(spec)
         row = measure(codec, numel=numel, distribution=distribution)
         table.add_row(
-            escape(short_label(codec)),
+            single_line(short_label(codec)),
             f"{row['bits_per_coordinate']:.3f}",
             f"{row['nmse']:.2g}",
             f"{row['gap_db']:.2f}",
@@ -107,7 +106,7 @@ def _rate_table(distribution: str, numel: int, rows: pd.DataFrame) -> Table:
     table = _table(title, _RATE_COLUMNS)
     for row in rows.to_dict("records"):
         table.add_row(
-            escape(str(row["codec"])),
+            single_line(row["codec"]),
             f"{row['bits_per_coordinate']:.3f}",
             f"{row['nmse']:.3g}",
             f"{row['gap_db']:.2f}",
@@ -126,7 +125,7 @@ def _mean_table(rows: pd.DataFrame) -> Table:
     )
     for codec, part in rows.groupby("codec", sort=False):
         found = part.set_index(["clients", "correlation"])["mean_nmse"]
-        table.add_row(escape(str(codec)), *(f"{found[pair]:.2g}" for pair in pairs))
+        table.add_row(single_line(codec), *(f"{found[pair]:.2g}" for pair in pairs))
     return table
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from fedbytes.cli.options import Plugins
+from fedbytes.cli.screen import say
 
 
 def codecs(
@@ -37,13 +37,8 @@ def codecs(
     from fedbytes.cli import codec_tables
 
     if redraw and out is not None:
-        _print(codec_tables.redraw_survey(out))
+        say(*codec_tables.redraw_survey(out))
     elif bench:
-        _print(codec_tables.run_survey(names or [], numel, out))
+        say(*codec_tables.run_survey(names or [], numel, out))
     else:
         codec_tables.measure_codecs(names or [], numel, distribution)
-
-
-def _print(paths: list[Path]) -> None:
-    for path in paths:
-        Console().print(str(path), highlight=False, soft_wrap=True)

@@ -4,11 +4,11 @@ import dataclasses
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from fedbytes.cli.options import Plugins
 from fedbytes.cli.registries import all_registries
+from fedbytes.cli.screen import Screen, coloured
 from fedbytes.plugin_fields import bounds_of
 from fedbytes.registry import nearest
 
@@ -23,11 +23,11 @@ def list_plugins(
     kinds = [*all_registries(), "suites"]
     if kind is not None and kind not in kinds:
         raise ValueError(f"there is no kind {kind!r}{nearest(kind, kinds)}")
-    console = Console()
+    console = Screen()
     for name in [kind] if kind else kinds:
-        console.print(f"[bold]{name}[/]")
+        console.print(coloured(name, "bold"))
         for entry, text in _entries(name).items():
-            console.print(f"  [cyan]{entry}[/]  {escape(text)}", highlight=False, soft_wrap=True)
+            console.print(Text("  ") + coloured(entry, "cyan", f" {text}"), soft_wrap=True)
 
 
 def _entries(kind: str) -> dict[str, str]:

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from fedbytes.cli.options import Plugins
+from fedbytes.cli.screen import Screen, say
 
 if TYPE_CHECKING:
     from fedbytes.cli.partition_tables import PartitionView
@@ -36,7 +36,7 @@ def partition(
     from fedbytes.cli import partition_tables as tables
     from fedbytes.cli.sweep_runs import fetch_assets
 
-    console = Console()
+    console = Screen()
     configs = tables.configurations(words or [], suite, plugin or [])
     if save is not None and len(configs) > 1:
         raise ValueError(
@@ -47,9 +47,9 @@ def partition(
     tables.show(views, console)
     if save is not None:
         views[0].partition.save(save)
-        console.print(f"saved: {save}", highlight=False, soft_wrap=True)
-    for path in _draw(views, figures) if figures is not None else []:
-        console.print(str(path), highlight=False, soft_wrap=True)
+        say(f"saved: {save}")
+    if figures is not None:
+        say(*_draw(views, figures))
 
 
 def _draw(views: "list[PartitionView]", folder: Path) -> list[Path]:

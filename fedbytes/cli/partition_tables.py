@@ -10,16 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
 
 from fedbytes.cli.run_labels import partition_label
+from fedbytes.cli.screen import warn
 from fedbytes.cli.sweep_runs import expand
 from fedbytes.data import Split
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
-from fedbytes.experiments.execution.client_split import measures, split_examples
+from fedbytes.experiments.execution.client_split import measures, notes_on, split_examples
+from fedbytes.labels import single_line
 from fedbytes.noniid import Partition, hashed_words, pairwise_distances, unigram_measures
 
 _CATEGORIES, _CLIENTS = 20, 100  # rows and columns of the printed table
@@ -41,8 +42,10 @@ class PartitionView:
         spec: its partitioner's `{"name": …, **fields}`.
         seed: of the run.
         partition: who holds what.
-        counts: examples, one row per client and one column per category.
+        counts: examples, one row per client, by its name if it has one, and one column per
+            category.
         measures: by name.
+        notes: what a user may not expect of it.
         clients, distances: of pairs, see `pairwise_distances`.
     """
 
@@ -52,6 +55,7 @@ class PartitionView:
     partition: Partition
     counts: pd.DataFrame
     measures: dict[str, float]
+    notes: list[str]
     clients: NDArray[np.int64]
     distances: NDArray[np.float64]
 
@@ -103,6 +107,7 @@ def compute_partitions(configs: Sequence[RunConfig], console: Console) -> list[P
             train = config.components.task.load().train
             texts[task] = train, hashed_words(train.texts)
         views.append(_view(config, *texts[task]))
+    warn(dict.fromkeys(note for view in views for note in view.notes))
     return views
 
 
@@ -121,7 +126,12 @@ def _view(
         spec=config.partitioner_spec,
         seed=config.seed,
         partition=partition,
-        counts=pd.DataFrame(counts, columns=[str(category) for category in categories]),
+        counts=pd.DataFrame(
+            counts,
+            index=list(partition.names) if partition.names else None,
+            columns=[str(category) for category in categories],
+        ),
+        notes=notes_on(split, config),
         measures=measured,
         clients=clients,
         distances=distances,
@@ -138,8 +148,11 @@ def show(views: list[PartitionView], console: Console) -> None:
 
 def _print_whole(view: PartitionView, console: Console) -> None:
     title = f"{view.title}, seed {view.seed}"
-    table = Table(title=escape(title), title_justify="left", box=None)
+    table = Table(title=single_line(title), title_justify="left", box=None)
     table.add_column("client", justify="right")
+    called = view.partition.names
+    if called:
+        table.add_column("name", overflow="fold")
     table.add_column("examples", justify="right")
     totals = view.counts.sum().sort_values(ascending=False, kind="stable")
     kept = view.counts[totals[totals > 0].index]
@@ -147,25 +160,26 @@ def _print_whole(view: PartitionView, console: Console) -> None:
         kept = view.counts.loc[:, view.counts.any()]
     names, rows = kept.columns[:_CATEGORIES], kept.to_numpy()
     for name in names:
-        table.add_column(escape(name), justify="right")
+        table.add_column(single_line(name), justify="right")
     sizes = view.partition.sizes
     for client, row in enumerate(rows[:_CLIENTS]):
         cells = [str(count) if count else "·" for count in row[: len(names)]]
-        table.add_row(str(client), str(sizes[client]), *cells)
+        own = [single_line(called[client])] if called else []
+        table.add_row(str(client), *own, str(sizes[client]), *cells)
     console.print(table)
     left = [
         f"{len(rows) - _CLIENTS} more clients" if len(rows) > _CLIENTS else "",
         f"{rows.shape[1] - _CATEGORIES} more categories" if rows.shape[1] > _CATEGORIES else "",
     ]
     if any(left):
-        console.print("not shown: " + ", ".join(filter(None, left)), highlight=False)
+        console.print("not shown: " + ", ".join(filter(None, left)))
     for key, value in view.measures.items():
-        console.print(f"{key}: {value:.4g}", highlight=False)
+        console.print(f"{key}: {value:.4g}")
     partition = view.partition
     for key, value in partition.solved.items():
-        console.print(f"found {key}: {value:.4g}", highlight=False)
-    console.print(f"dropped: {partition.dropped.size}\nmoved: {partition.moved}", highlight=False)
-    console.print(f"fingerprint: {partition.fingerprint}", highlight=False, soft_wrap=True)
+        console.print(f"found {key}: {value:.4g}")
+    console.print(f"dropped: {partition.dropped.size}\nmoved: {partition.moved}")
+    console.print(f"fingerprint: {partition.fingerprint}", soft_wrap=True)
 
 
 def _print_summary(views: list[PartitionView], console: Console) -> None:
@@ -183,7 +197,7 @@ def _print_summary(views: list[PartitionView], console: Console) -> None:
             for name, spread in columns.values()
         ]
         moved = f"{np.mean([item.partition.moved for item in items]):.0f}"
-        table.add_row(escape(title), str(len(items)), *cells, moved)
+        table.add_row(single_line(title), str(len(items)), *cells, moved)
     console.print(table)
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
 from fedbytes.cli.options import Plugins, Store
+from fedbytes.cli.screen import Screen, say, warn
 from fedbytes.process.disk_errors import explained_disk_errors
 
 ELSEWHERE = "free some space, or write it elsewhere with fedbytes plot or report --out"
@@ -45,11 +45,13 @@ def plot(
     from fedbytes.plots.tables.read_store import write_data
 
     folder, tables = out or store / "figures", tables_of(store, baseline)
+    undrawn: list[str] = []
+    wanted = read_target(store, target)
     with explained_disk_errors(folder, ELSEWHERE):
-        paths = draw_all(tables, folder, metric, read_target(store, target), baseline)
+        paths = draw_all(tables, folder, metric, wanted, baseline, undrawn=undrawn)
         paths += write_data(tables, folder)
-    for path in paths:
-        Console().print(str(path), highlight=False, soft_wrap=True)
+    say(*paths)
+    warn(undrawn)
 
 
 def report(
@@ -62,7 +64,7 @@ def report(
 ) -> None:
     """Write one HTML file with figures, tables and provenance; it opens offline."""
     path = _write_report(store, read_target(store, target), out, metric, baseline)
-    Console().print(f"report: {path}", highlight=False, soft_wrap=True)
+    say(f"report: {path}")
 
 
 def conclude(store: Path, target: str | float | None) -> None:
@@ -70,11 +72,11 @@ def conclude(store: Path, target: str | float | None) -> None:
     from fedbytes.plots.output.terminal import summary_tables
     from fedbytes.plots.tables.read_store import read_tables
 
-    console = Console()
+    console = Screen()
     for table in summary_tables(read_tables(store), target):
         console.print(table)
     path = _write_report(store, target)
-    console.print(f"report: {path.resolve()}", highlight=False, soft_wrap=True)
+    say(f"report: {path.resolve()}")
 
 
 def _write_report(

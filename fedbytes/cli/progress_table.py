@@ -1,7 +1,6 @@
 """The live table of a sweep: runs in progress, their rounds and the time left."""
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -11,10 +10,14 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 from fedbytes.cli.run_labels import counted, partition_label
+from fedbytes.cli.screen import coloured
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.events import Advanced, Event, Failed, Noticed, Preparing
+from fedbytes.labels import single_line
+from fedbytes.plots.number_words import format_bytes, format_value
 
 
 def run_label(config: RunConfig) -> str:
@@ -24,7 +27,8 @@ def run_label(config: RunConfig) -> str:
     parts = config.components
     links = link_labels(parts.uplink.label, parts.downlink.label)
     method = f"{config.label} · " if config.label else ""
-    return f"{method}{links['codec']} · {partition_label(config.partition)} · seed {config.seed}"
+    split = partition_label(config.partition)
+    return single_line(f"{method}{links['codec']} · {split} · seed {config.seed}")
 
 
 def headline(metrics: dict[str, float]) -> str:
@@ -32,14 +36,16 @@ def headline(metrics: dict[str, float]) -> str:
     if "accuracy" in metrics:
         return f"{metrics['accuracy']:.1%}"
     if "exact_match" in metrics:
-        return f"ppl {metrics['perplexity']:.2f}, {metrics['exact_match']:.0%} exact"
+        return f"ppl {format_value(metrics['perplexity'], 2)}, {metrics['exact_match']:.0%} exact"
     if "perplexity" in metrics:
-        return f"ppl {metrics['perplexity']:.2f}"
+        return f"ppl {format_value(metrics['perplexity'], 2)}"
     return ""
 
 
 def bytes_text(count: float) -> str:
     """Return a byte count in decimal units, as on the figures' axes."""
+    if not count < 1e21:
+        return format_bytes(count)
     for unit in ("B", "kB", "MB", "GB"):
         if count < 1000:
             return f"{count:.0f} {unit}" if unit == "B" else f"{count:.2f} {unit}"
@@ -55,7 +61,7 @@ class LiveTable(Progress):
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[metric]}"),
+            TextColumn("{task.fields[metric]}", markup=False),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=console,
@@ -74,7 +80,7 @@ class LiveTable(Progress):
     def started(self, config: RunConfig) -> None:
         """Add a bar for a run."""
         self.bars[config.id] = self.add_task(
-            f"  {escape(run_label(config))}", total=config.rounds, metric=""
+            f"  {run_label(config)}", total=config.rounds, metric=""
         )
 
     def on_event(self, config: RunConfig, event: Event) -> None:
@@ -85,7 +91,7 @@ class LiveTable(Progress):
             self.update(bar, metric=f"caching frozen layers, {event.split} {share:.0%}")
             return
         if isinstance(event, Noticed):
-            self.console.print(f"[yellow]note[/] {escape(event.message)}", soft_wrap=True)
+            self.console.print(coloured("note", "yellow", event.message), soft_wrap=True)
             return
         if isinstance(event, Advanced):
             self.last[config.id] = event
@@ -96,17 +102,17 @@ class LiveTable(Progress):
         self._advance(config, config.rounds)
         self.remove_task(bar)
         self.left -= 1
-        self.console.print(self._line(config, event), highlight=False, soft_wrap=True)
+        self.console.print(self._line(config, event), soft_wrap=True)
 
     def _advance(self, config: RunConfig, round_: int) -> None:
         self.advance(self.whole, round_ - self.rounds.get(config.id, 0))
         self.rounds[config.id] = round_
 
-    def _line(self, config: RunConfig, event: Event) -> str:
+    def _line(self, config: RunConfig, event: Event) -> Text:
         left = f"({self.left} left)"
-        what = f"{config.id} {escape(run_label(config))}"
+        what = f"{config.id} {run_label(config)}"
         if isinstance(event, Failed):
-            return f"[red]failed[/] {what}: {escape(event.message)} {left}"
+            return coloured("failed", "red", f"{what}: {event.message} {left}")
         last = self.last.get(config.id)
         result = f"{headline(last.metrics)}, {bytes_text(last.total_bytes)}" if last else ""
-        return f"[green]done[/] {what}: {result} {left}"
+        return coloured("done", "green", f"{what}: {result} {left}")

@@ -6,12 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from fedbytes.cli.progress_table import LiveTable, bytes_text, headline, run_label
 from fedbytes.cli.run_labels import counted
+from fedbytes.cli.screen import Screen, coloured, warn
 from fedbytes.data import fetch
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
@@ -28,8 +27,9 @@ from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.run_state import state_of
 from fedbytes.experiments.store.sealed_json import write_sealed
 from fedbytes.experiments.store.tries import LIMIT, tries
+from fedbytes.labels import single_line
 
-console = Console()
+console = Screen()
 
 
 def expand(suite: Suite, overrides: Sequence[str], plugins: Sequence[Path]) -> list[RunConfig]:
@@ -70,10 +70,8 @@ def make_suite(
     store = open_store(folder)
     fetch_assets(configs)
     left, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
-    preflight.check(queue)
-    console.print(
-        f"{len(queue)} of {counted(len(configs), 'run')} to make in {store}", highlight=False
-    )
+    warn(preflight.check(queue))
+    console.print(f"{len(queue)} of {counted(len(configs), 'run')} to make in {store}")
     with LiveTable(queue, len(left.skipped), console) as table:
         outcome = make_runs(
             configs,
@@ -87,14 +85,14 @@ def make_suite(
     about = {key: getattr(suite, key) for key in ("name", "title", "target", "baseline")}
     write_sealed(store / "suite.json", about)
     done = len(outcome.done) + len(outcome.skipped)
-    console.print(f"{done} of {counted(len(configs), 'run')} done in {store}", highlight=False)
+    console.print(f"{done} of {counted(len(configs), 'run')} done in {store}")
     if outcome.relabelled:
         again = counted(len(outcome.relabelled), "finished or failed run")
-        console.print(f"{again} now under the label that the suite gives it", highlight=False)
+        console.print(f"{again} now under the label that the suite gives it")
     for run, message in outcome.failed.items():
-        console.print(f"[red]failed[/] {run}: {escape(message)}", highlight=False, soft_wrap=True)
+        console.print(coloured("failed", "red", f"{run}: {message}"), soft_wrap=True)
     if any(RunFolder(store, run).status == "failed" for run in outcome.failed):
-        console.print("retry them with `fedbytes sweep … --retry-failed`", highlight=False)
+        console.print("retry them with `fedbytes sweep … --retry-failed`")
     return outcome
 
 
@@ -114,7 +112,7 @@ def make_one(
     fetch_assets([config])
     retry = retry_failed or tries(RunFolder(store, config.id)) < LIMIT
     left, pending = plan([config], store, retry_failed=retry, if_stale=if_stale)
-    preflight.check(pending)
+    warn(preflight.check(pending))
     with LiveTable(pending, len(left.skipped), console) as table:
         outcome = make_runs(
             [config],
@@ -127,8 +125,8 @@ def make_one(
             reporter=table,
         )
     for message in left.failed.values():
-        console.print(f"[red]failed[/] {config.id}: {escape(message)}", soft_wrap=True)
-    console.print(f"run: {store / config.id}", highlight=False, soft_wrap=True)
+        console.print(coloured("failed", "red", f"{config.id}: {message}"), soft_wrap=True)
+    console.print(f"run: {store / config.id}", soft_wrap=True)
     return bool(outcome.failed)
 
 
@@ -155,7 +153,7 @@ def show_status(store: Path) -> None:
     console.print(table)
     console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none")
     for note in notes:
-        console.print(note, markup=False, highlight=False, soft_wrap=True)
+        console.print(note, soft_wrap=True)
 
 
 def _what_and_where(folder: RunFolder, status: str, damaged: bool) -> list[str]:
@@ -167,7 +165,7 @@ def _what_and_where(folder: RunFolder, status: str, damaged: bool) -> list[str]:
     last = rows[-1] if rows else {}
     at = f"{last.get('round', 0)}/{config.rounds}"
     total = bytes_text(last.get("total_bytes", 0))
-    return [escape(_label(config)), status, at, headline(last), total]
+    return [_label(config), status, at, headline(last), total]
 
 
 def _label(config: RunConfig) -> str:
@@ -176,7 +174,7 @@ def _label(config: RunConfig) -> str:
         return run_label(config)
     except ValueError:
         names = config.uplink["name"], config.partition["name"]
-        return f"{' · '.join(names)} · seed {config.seed}"
+        return single_line(f"{' · '.join(names)} · seed {config.seed}")
 
 
 def show_estimate(
@@ -184,14 +182,14 @@ def show_estimate(
 ) -> None:
     """Print what each run would send and how long it would take; nothing is stored."""
     fetch_assets(configs)
-    preflight.check(configs)
+    warn(preflight.check(configs))
     count = workers or default_workers()
     costs = estimate(configs, threads or max(1, (os.cpu_count() or 1) // count))
     table = Table("run", "what", "up", "down", "minutes", box=None)
     for config, cost in zip(configs, costs, strict=True):
         table.add_row(
             config.id,
-            escape(run_label(config)),
+            run_label(config),
             bytes_text(cost.up_bytes),
             bytes_text(cost.down_bytes),
             f"{cost.seconds / 60:.1f}",

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from fedbytes.noniid.interop.flower import to_flwr as to_flwr
     from fedbytes.noniid.measures.client_distances import pairwise_distances as pairwise_distances
     from fedbytes.noniid.partition import Partition as Partition
+    from fedbytes.noniid.partitioner import ONE_PER_VALUE as ONE_PER_VALUE
     from fedbytes.noniid.partitioner import PARTITIONERS as PARTITIONERS
+    from fedbytes.noniid.partitioner import ClientCount as ClientCount
     from fedbytes.noniid.partitioner import Partitioner as Partitioner
     from fedbytes.noniid.partitioner import make_partitioner as make_partitioner
     from fedbytes.noniid.partitioner import partitioner_names as partitioner_names

@@ -33,6 +33,8 @@ class Partition:
         solved: what a partitioner solved for, such as alpha and the NMI that it gave; `then.alpha`
             is that of a nested partitioner. It does not count in comparisons.
         factor_digest: the digest of the column that was split, "" if unknown; likewise.
+        names: what each client is, such as the author whose examples it holds; nothing where
+            clients have no names. Neither do they count in comparisons.
     """
 
     indices: tuple[Int64s, ...]
@@ -40,13 +42,18 @@ class Partition:
     moved: int = 0
     solved: dict[str, float] = field(default_factory=dict)
     factor_digest: str = ""
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Check that the parts are sorted, disjoint and together everything.
 
         Raises:
-            ValueError: if they are not; the message has the example or client at fault.
+            ValueError: if they are not, with the example or client at fault, or if names are
+                not as many as clients.
         """
+        object.__setattr__(self, "names", tuple(map(str, self.names)))
+        if self.names and len(self.names) != len(self.indices):
+            raise ValueError(f"{len(self.names)} names for {len(self.indices)} clients")
         parts = [_integers(part) for part in (*self.indices, self.dropped)]
         sizes = np.array([part.size for part in parts], dtype=np.int64)
         flat = np.concatenate(parts)
@@ -58,7 +65,9 @@ class Partition:
         object.__setattr__(self, "moved", int(self.moved))
 
     @classmethod
-    def from_owners(cls, owners: Int64s, num_clients: int, moved: int = 0) -> "Partition":
+    def from_owners(
+        cls, owners: Int64s, num_clients: int, moved: int = 0, names: Sequence[str] = ()
+    ) -> "Partition":
         """Build from the client of each example, [examples]; -1 drops the example.
 
         Raises:
@@ -71,7 +80,7 @@ class Partition:
         order = np.argsort(owners, kind="stable").astype(np.int64, copy=False)
         ends = np.cumsum(np.bincount(owners + 1, minlength=num_clients + 1))
         parts = np.split(order, ends[:-1])
-        return cls(tuple(parts[1:]), parts[0], moved)
+        return cls(tuple(parts[1:]), parts[0], moved, names=tuple(names))
 
     @property
     def num_clients(self) -> int:
@@ -105,6 +114,16 @@ class Partition:
         for part in (head, self.sizes, *self.indices, self.dropped):
             digest.update(np.ascontiguousarray(part, dtype="<i8").data)
         return digest.hexdigest()
+
+    def name_clients(self, names: Sequence[str]) -> None:
+        """Name the clients.
+
+        Raises:
+            ValueError: if there are not as many names as clients.
+        """
+        if len(names) != self.num_clients:
+            raise ValueError(f"{len(names)} names for {self.num_clients} clients")
+        object.__setattr__(self, "names", tuple(map(str, names)))
 
     @property
     def found(self) -> dict[str, float]:
@@ -173,6 +192,7 @@ class Partition:
                     fingerprint=np.array(self.fingerprint),
                     factor=np.array(self.factor_digest),
                     found=np.array(json.dumps(self.solved, sort_keys=True)),
+                    names=np.array(json.dumps(self.names)),
                 )
                 file.flush()
                 os.fsync(file.fileno())
@@ -194,11 +214,12 @@ class Partition:
                     raise ValueError(f"its format is {str(file['format'])!r}, not {_FORMAT!r}")
                 flat, sizes = _integers(file["indices"]), _integers(file["sizes"])
                 moved, expected = int(file["moved"]), str(file["fingerprint"])
-                # Files of the first version have neither.
+                # Files of the first version have none of these.
                 digest = str(file["factor"]) if "factor" in file else ""
                 solved = dict(json.loads(str(file["found"]))) if "found" in file else {}
+                names = tuple(json.loads(str(file["names"]))) if "names" in file else ()
             parts = np.split(flat, np.cumsum(sizes))
-            partition = cls(tuple(parts[:-1]), parts[-1], moved, solved, digest)
+            partition = cls(tuple(parts[:-1]), parts[-1], moved, solved, digest, names)
         except (OSError, KeyError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} is not a readable partition: {error}") from error
         if partition.fingerprint != expected:

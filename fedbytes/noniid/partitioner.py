@@ -20,6 +20,9 @@ from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 from fedbytes.streams import stream
 
+ONE_PER_VALUE = "all"
+"""The number of clients that stands for one client per value of the factor."""
+ClientCount = int | Literal["all"]
 Needs = Literal["column", "texts", "embeddings"]
 KeepColumn = Callable[[Sequence[Any], Callable[[], NDArray[Any]]], NDArray[Any]]
 
@@ -82,13 +85,14 @@ class Partitioner(Plugin, ABC):
         return None
 
     def __call__(
-        self, factor: Any, num_clients: int = 10, seed: int = 0, groups: Any = None
+        self, factor: Any, num_clients: ClientCount = 10, seed: int = 0, groups: Any = None
     ) -> Partition:
         """Split the examples of a column over clients.
 
         Args:
             factor: one value an example, [examples]: any sortable type, none missing.
             num_clients: at least 1. There may be more clients than examples; some are empty then.
+                `"all"`, where the partitioner has it: one per value of the factor.
             seed: opens the stream `"partition"`; the same seed gives the same partition.
             groups: a second column, [examples]; examples of one group stay together. The groups
                 are what is split then, each by its most frequent value, and what fields such as
@@ -107,13 +111,15 @@ class Partitioner(Plugin, ABC):
         else:
             units, unit = merge_groups(column, groups)
             split = self.assign(units, clients, rng)
-            partition = Partition.from_owners(split.owners[unit], clients, split.moved)
+            names = split.names or _names_of_groups(split, Factor(groups))
+            owners = split.owners[unit]
+            partition = Partition.from_owners(owners, split.num_clients, split.moved, names)
             partition.solved.update(split.solved)
         partition.record_factor(column)
         return partition
 
     def split(
-        self, train: Any, test: Any, num_clients: int = 10, seed: int = 0
+        self, train: Any, test: Any, num_clients: ClientCount = 10, seed: int = 0
     ) -> tuple[Partition, Partition]:
         """Split training and test data by the same draw.
 
@@ -135,7 +141,9 @@ class Partitioner(Plugin, ABC):
         paired.record_factor(column)
         return partition, paired
 
-    def assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
+    def assign(
+        self, factor: Factor, num_clients: ClientCount, rng: np.random.Generator
+    ) -> Partition:
         """Split a checked column; what a partitioner that holds another one calls.
 
         Raises:
@@ -147,9 +155,12 @@ class Partitioner(Plugin, ABC):
                 f"the factor has {factor.categories.size} categories, but partitioner "
                 f"{self.name!r} is configured for {required}"
             )
-        if getattr(self, "target", None) is not None:
+        if isinstance(num_clients, str):
+            partition = self._assign_all(factor, rng)
+        elif getattr(self, "target", None) is not None:
             return self._assign_by_target(factor, num_clients, rng)
-        partition = self._assign(factor, num_clients, rng)
+        else:
+            partition = self._assign(factor, num_clients, rng)
         if partition.num_examples != len(factor):
             raise ValueError(
                 f"partitioner {self.name!r} split {partition.num_examples} of {len(factor)} "
@@ -173,6 +184,15 @@ class Partitioner(Plugin, ABC):
             return split
 
         return solve_strength(strength, target, split_at)
+
+    def _assign_all(self, factor: Factor, rng: np.random.Generator) -> Partition:
+        """Return who holds what with one client per value; a partitioner that has it overrides."""
+        if self.required_clients is not None:
+            return self._assign(factor, self.required_clients, rng)
+        raise ValueError(
+            f"num_clients: all is one client per value of the factor, which partitioner "
+            f"{self.name!r} does not have: give a number, or take the partitioner natural"
+        )
 
     @abstractmethod
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
@@ -206,7 +226,19 @@ def partitioner_spec(partitioner: Partitioner) -> dict[str, Any]:
     return PARTITIONERS.spec(partitioner)
 
 
-def _client_count(num_clients: int, required: int | None) -> int:
+def _names_of_groups(split: Partition, groups: Factor) -> list[str]:
+    """Return the group that each client is, nothing if some client holds several."""
+    if split.sizes.max(initial=0) > 1:
+        return []
+    known = [str(name) for name in groups.categories.tolist()]
+    return [known[int(part[0])] if part.size else "" for part in split.indices]
+
+
+def _client_count(num_clients: ClientCount, required: int | None) -> ClientCount:
+    if isinstance(num_clients, str):
+        if num_clients != ONE_PER_VALUE:
+            raise ValueError(f"num_clients must be a whole number or all, got {num_clients!r}")
+        return ONE_PER_VALUE
     try:
         clients = operator.index(num_clients)
     except TypeError as error:

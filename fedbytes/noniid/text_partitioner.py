@@ -9,7 +9,13 @@ from numpy.typing import NDArray
 
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.partition import Partition
-from fedbytes.noniid.partitioner import KeepColumn, Needs, Partitioner, compute_anew
+from fedbytes.noniid.partitioner import (
+    ClientCount,
+    KeepColumn,
+    Needs,
+    Partitioner,
+    compute_anew,
+)
 
 
 class TextPartitioner(Partitioner):
@@ -51,7 +57,7 @@ class TextPartitioner(Partitioner):
         """
 
     def __call__(
-        self, factor: Any, num_clients: int = 10, seed: int = 0, groups: Any = None
+        self, factor: Any, num_clients: ClientCount = 10, seed: int = 0, groups: Any = None
     ) -> Partition:
         """Split texts [examples], or embeddings [examples, dim], over clients.
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.style import styled
+from fedbytes.plots.tables.shown_labels import shorten_labels
 from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
@@ -54,12 +55,16 @@ class StoreFigure(Plugin, ABC):
 
     @styled
     def draw(self, tables: Tables, options: FigureOptions | None = None) -> Figure:
-        """Draw the figure.
+        """Draw the figure; long labels are cut in their middle.
 
         Raises:
             NothingToDrawError: if the tables lack what the figure shows.
         """
-        return self._draw(tables, options or FigureOptions())
+        shown, names = shorten_labels(tables)
+        asked = options or FigureOptions()
+        if asked.baseline is not None:
+            asked = replace(asked, baseline=names.get(asked.baseline, asked.baseline))
+        return self._draw(shown, asked)
 
     def rows(self, tables: Tables, options: FigureOptions) -> pd.DataFrame | None:  # noqa: ARG002
         """Return numbers to write next to the figure as CSV, or None.

@@ -13,12 +13,16 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullFormatter, NullLocator
+
+from fedbytes.plots.number_axis import write_powers_plainly
+from fedbytes.plots.shown_text import MISSING, cut, drawable, finish_texts, inches, wrap
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 WIDTH = 7.0  # inches: two columns of a paper
+LABEL_WIDTH = 3.2  # inches: of a method's name in a legend
+TITLE_LINES = 3
 INK, PAPER, GRID = "#1b1b1b", "#fefefe", "#dcdcdc"
 # Okabe and Ito's palette, which people with any colour vision can tell apart, without the yellow
 # that vanishes on white. Markers and dashes differ too, so a figure reads in grey.
@@ -33,16 +37,9 @@ DASHES: tuple[Any, ...] = (
     "-",
     (0, (1, 2.5)),
 )
-# Ticks of a byte axis, dense to sparse: factors in a decade, then every second, fourth … decade.
-_STEPS: tuple[tuple[float, ...], ...] = (
-    (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
-    (1, 1.5, 2, 3, 5, 7),
-    (1, 2, 5),
-    (1, 3),
-    (1,),
-    (1e-2,),
-    (1e-4,),
-)
+_TITLE_POINTS = 9.0
+_LEGEND_ROWS, _NOTE_LINES = 1, 1  # that the usual height has room for
+_NO_GLYPH = f"{MISSING}: a character that no installed font has; the tables have it."
 _SHEET = Path(__file__).with_name("fedbytes.mplstyle")
 
 
@@ -72,22 +69,45 @@ def assign_line_styles(codecs: Sequence[str], baseline: str | None) -> dict[str,
 
 
 def styled(function: Callable[P, R]) -> Callable[P, R]:
-    """Run a function under the style sheet, and leave the caller's settings as they were."""
+    """Run a function under the style sheet, and leave the caller's settings as they were.
+
+    A figure that it returns has glyphs for all its texts, and says which characters had none.
+    """
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         with matplotlib.rc_context(fname=_SHEET):
-            return function(*args, **kwargs)
+            made = function(*args, **kwargs)
+            if isinstance(made, Figure):
+                _finish(made)
+            return made
 
     return wrapped
 
 
+def _finish(figure: Figure) -> None:
+    write_powers_plainly(figure)
+    missing = finish_texts(figure)
+    said = figure.get_supxlabel()
+    if missing and _NO_GLYPH not in said:
+        add_note(figure, f"{said}\n{_NO_GLYPH}" if said else _NO_GLYPH)
+
+
 def make_panels(
-    titles: Sequence[str], height: float = 2.7, columns: int = 3, **sharing: Any
+    titles: Sequence[str],
+    height: float = 2.7,
+    columns: int = 3,
+    title_width: float | None = None,
+    **sharing: Any,
 ) -> tuple[Figure, list[Axes]]:
-    """Return a figure with one titled panel each, up to `columns` in a row."""
+    """Return a figure with one titled panel each, up to `columns` in a row.
+
+    Long titles are broken into lines, for which the figure is taller, and cut after three.
+    """
     across = min(len(titles), columns)
     down = math.ceil(len(titles) / across)
+    titles = [wrap_title(title, title_width or WIDTH / across - 0.6) for title in titles]
+    height += extra_height(titles)
     figure = Figure(figsize=(WIDTH, height * down + 0.5), layout="constrained")
     grid = figure.subplots(down, across, squeeze=False, **sharing)
     axes = [axis for row in grid for axis in row]
@@ -98,17 +118,51 @@ def make_panels(
     return figure, axes[: len(titles)]
 
 
+def name_values(figure: Figure, label: str) -> None:
+    """Name the y axis of all panels, in lines that are no longer than the figure is high."""
+    room = figure.get_figheight() - 0.9
+    figure.supylabel(wrap(drawable(label), max(room, 1.0), 3, points=9.0))
+
+
 def label_bottom(axes: Sequence[Axes], label: str, columns: int = 2) -> None:
     """Name the x axis of the lowest panel of each column."""
     for axis in axes[-columns:]:
         axis.set_xlabel(label)
 
 
+def wrap_title(title: str, width: float) -> str:
+    """Return a panel's title in at most three lines of `width` inches; its own lines stay."""
+    own = [drawable(line) for line in title.split("\n")]
+    most = max(TITLE_LINES - len(own) + 1, 1)
+    return "\n".join(wrap(line, width, most, _TITLE_POINTS, bold=True) for line in own)
+
+
+def extra_height(titles: Sequence[str]) -> float:
+    """Return the inches that titles of more than one line need in each row of panels."""
+    return 0.16 * max(title.count("\n") for title in titles)
+
+
 def add_legend(figure: Figure, handles: Sequence[Any], title: str | None = None) -> None:
-    """Put one legend above the panels, in as many columns as fit."""
-    inches = [0.065 * len(str(handle.get_label())) + 0.65 for handle in handles]
-    columns = next(n for n in range(len(inches), 0, -1) if n == 1 or _wide(inches, n) < WIDTH)
-    figure.legend(handles=list(handles), loc="outside upper center", ncols=columns, title=title)
+    """Put one legend above the panels, in as many columns as fit; the figure grows with it."""
+    labels = [cut(drawable(handle.get_label()), LABEL_WIDTH) for handle in handles]
+    wide = [max(0.065 * len(label), inches(label)) + 0.65 for label in labels]
+    columns = next(n for n in range(len(wide), 0, -1) if n == 1 or _wide(wide, n) < WIDTH)
+    made = figure.legend(
+        handles=list(handles),
+        labels=[f"entry {place}" for place in range(len(labels))],
+        loc="outside upper center",
+        ncols=columns,
+        title=title,
+    )
+    for text, label in zip(made.get_texts(), labels, strict=True):
+        text.set_text(label)  # matplotlib leaves out names that start with an underscore
+    _grow(figure, 0.165 * (math.ceil(len(labels) / columns) - _LEGEND_ROWS))
+
+
+def _grow(figure: Figure, height: float) -> None:
+    """Make a figure taller, so that what stands around its panels does not press them."""
+    if height > 0:
+        figure.set_figheight(figure.get_figheight() + height)
 
 
 def _wide(inches: list[float], columns: int) -> float:
@@ -119,42 +173,12 @@ def _wide(inches: list[float], columns: int) -> float:
 
 
 def add_note(figure: Figure, text: str) -> None:
-    """Write below the panels how the figure was made."""
-    figure.supxlabel(text, fontsize=8, color=INK)
-
-
-def format_bytes(count: float, _position: object = None) -> str:
-    """Return bytes with an SI unit and three figures: `"1.54 MB"`."""
-    if not math.isfinite(count):
-        return "–"
-    units = ("B", "kB", "MB", "GB", "TB", "PB")
-    power = 0 if abs(count) < 1 else min(int(math.log10(abs(count)) / 3 + 1e-12), len(units) - 1)
-    value = float(f"{count / 1000**power:.3g}")
-    if abs(value) >= 1000 and power < len(units) - 1:  # 999,999 B rounds to 1 MB
-        value, power = value / 1000, power + 1
-    return f"{value:g} {units[power]}"
-
-
-def format_bytes_axis(axes: Axes, low: float, high: float, most: int = 5) -> None:
-    """Make x a logarithmic axis of bytes, `low` to `high`, of at most `most` ticks with units."""
-    axes.set_xscale("log")
-    low, high = low / 1.3, high * 1.3
-    axes.set_xlim(low, high)
-    axis = axes.xaxis
-    choices = (_ticks(low, high, steps) for steps in _STEPS)
-    ticks = next((ticks for ticks in choices if len(ticks) <= most), [])
-    axis.set_major_locator(FixedLocator(ticks))
-    axis.set_minor_locator(NullLocator())
-    axis.set_major_formatter(FuncFormatter(format_bytes))
-    axis.set_minor_formatter(NullFormatter())
-
-
-def _ticks(low: float, high: float, steps: tuple[float, ...]) -> list[float]:
-    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
-    stride = 1 if steps[0] >= 1 else round(-math.log10(steps[0]))
-    factors = steps if stride == 1 else (1,)
-    values = (10.0**power * f for power in range(first, last + 1, stride) for f in factors)
-    return [value for value in values if low <= value <= high]
+    """Write below the panels how the figure was made; the figure grows with its lines."""
+    before = len(figure.get_supxlabel().splitlines())
+    lines = [wrap(drawable(line), WIDTH - 0.3, 4) for line in text.split("\n")]
+    figure.supxlabel("\n".join(lines), fontsize=8, color=INK)
+    now = len("\n".join(lines).splitlines())
+    _grow(figure, 0.14 * (max(now, _NOTE_LINES) - max(before, _NOTE_LINES)))
 
 
 @styled

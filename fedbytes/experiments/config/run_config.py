@@ -5,11 +5,20 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.experiments.config.round_sections import SECTIONS, as_list
 from fedbytes.experiments.config.suite_name import check_suite_name
+from fedbytes.noniid import ONE_PER_VALUE, ClientCount
 from fedbytes.plugin_fields import ADDED, is_default
 from fedbytes.registry import nearest
 
@@ -37,17 +46,37 @@ _OF_THE_SPLIT = ("num_clients", "factor", "groups")
 """Fields of a partition that are not its partitioner's."""
 
 
+def _count_or_all(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    if value == ONE_PER_VALUE:
+        return value
+    if isinstance(value, str) and not value.strip().isdecimal():
+        raise ValueError("must be a whole number, or all")
+    return check(value)
+
+
 class PartitionConfig(BaseModel):
     """How the training examples are split: these fields, together with a partitioner's own."""
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
     name: str = "dirichlet"
-    num_clients: int = Field(10, ge=1)
+    num_clients: Annotated[int, Field(ge=1), WrapValidator(_count_or_all)] = 10
+    """Clients; `all` is one per value of the factor, where the partitioner has that."""
     factor: str | None = None
     """Column that the split follows; by default the label, or the task's natural column."""
     groups: str | None = None
     """Column, such as an author, whose examples of one value stay together."""
+
+    @property
+    def known_clients(self) -> int | None:
+        """How many clients there are; None where only the data tell, as with `all`."""
+        count: Any = self.num_clients
+        return None if count == ONE_PER_VALUE else int(count)
+
+    @property
+    def client_count(self) -> ClientCount:
+        """What the partitioner is called with."""
+        return self.known_clients or "all"
 
 
 class RunConfig(BaseModel):
@@ -195,16 +224,28 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
     canonical["partition"] |= {"num_clients": split.num_clients, "factor": split.factor}
     if split.groups is not None:
         canonical["partition"]["groups"] = split.groups
-    if config.clients_per_round is not None and config.clients_per_round > split.num_clients:
-        raise ValueError(
-            f"clients_per_round is {config.clients_per_round}, but there are only "
-            f"{split.num_clients} clients (partition.num_clients)"
-        )
-    sampled = config.clients_per_round or split.num_clients
-    components.check_compatibility(split.num_clients, sampled)
+    if split.known_clients is not None:
+        check_client_count(config, split.known_clients)
     made = config.model_copy(update=canonical)
     object.__setattr__(made, "_components", components)
     return made
+
+
+def check_client_count(config: RunConfig, clients: int) -> None:
+    """Refuse more clients a round than there are, and components that cannot work with so many.
+
+    Of a run with as many clients as values it is known after its data are read.
+
+    Raises:
+        ValueError: in one line.
+    """
+    wanted = config.clients_per_round
+    if wanted is not None and wanted > clients:
+        raise ValueError(
+            f"clients_per_round is {wanted}, but there are only {clients} clients "
+            "(partition.num_clients)"
+        )
+    config.components.check_compatibility(clients, wanted or clients)
 
 
 def _validate(model: type[M], fields: Mapping[str, Any]) -> M:

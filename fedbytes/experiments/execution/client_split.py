@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
-from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.config.run_config import RunConfig, check_client_count
 from fedbytes.noniid import Factor, Partition, Partitioner
 from fedbytes.process.disk_errors import replaced_file
 from fedbytes.process.user_cache import cache_folder, unwritable_error
 
 FORMAT = 1
+_LISTED = 5  # clients that a note names
 TEXT = "text"
 """The factor that stands for the texts themselves rather than one of their columns."""
 NATURAL = ("label", "speaker", "category", "file")
@@ -23,10 +24,15 @@ NATURAL = ("label", "speaker", "category", "file")
 
 @dataclass(frozen=True)
 class ClientSplit:
-    """A partition, and the column [examples] that it followed, such as labels or clusters."""
+    """A partition, and the column [examples] that it followed, such as labels or clusters.
+
+    Attributes:
+        column: the name of the column that was given, `text` for the texts; "" if unknown.
+    """
 
     partition: Partition
     factor: Any
+    column: str = ""
 
 
 def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> ClientSplit:
@@ -42,21 +48,60 @@ def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Clie
     if name is None and partitioner.only_measured and not any(key in columns for key in NATURAL):
         name = "length"  # every text has one
     if name != TEXT or TEXT in columns:
-        given = factor_column(columns, name)
+        name = factor_name(columns, name)
+        given = columns[name]
         splitter, column = _resolve(partitioner, given, lambda: Factor(given).digest)
     else:
         data = task.load()
         texts = np.array(data.train.texts, dtype=object)
         splitter, column = _resolve(partitioner, texts, lambda: data.digest)
-    clients, together = config.clients.num_clients, config.clients.groups
+    clients, together = config.clients.client_count, config.clients.groups
     groups = None if together is None else factor_column(columns, together, "groups")
-    return ClientSplit(splitter(column, clients, config.seed, groups), column)
+    partition = splitter(column, clients, config.seed, groups)
+    check_client_count(config, partition.num_clients)
+    return ClientSplit(partition, column, name)
+
+
+def notes_on(split: ClientSplit, config: RunConfig) -> list[str]:
+    """Return what a user may not expect of a split: ids that share a client, empty clients."""
+    partition, notes = split.partition, []
+    clients = partition.num_clients
+    if config.partition["name"] == "natural":
+        ids = Factor(split.factor).categories.size
+        if ids > clients and not partition.names:
+            notes.append(
+                f"{clients} clients for {ids} values of {split.column}, which are grouped: "
+                f"partition.num_clients=all gives each value its client"
+            )
+        elif partition.dropped.size:
+            notes.append(
+                f"{clients} of {ids} values of {split.column} are clients, and "
+                f"{partition.dropped.size} examples of the others are dropped: "
+                f"partition.num_clients=all keeps them"
+            )
+    empty = np.flatnonzero(partition.sizes == 0)
+    if empty.size:
+        listed = ", ".join(map(str, empty[:_LISTED])) + (", …" if empty.size > _LISTED else "")
+        notes.append(
+            f"{empty.size} of {clients} clients hold no examples (client {listed}) and never "
+            "take part"
+        )
+    return notes
 
 
 def factor_column(
     columns: Mapping[str, np.ndarray], name: str | None, field: str = "factor"
 ) -> np.ndarray:
     """Return the column that a split follows: the named one, or the first of `NATURAL`.
+
+    Raises:
+        ValueError: if there is no such column; the message lists those that exist.
+    """
+    return columns[factor_name(columns, name, field)]
+
+
+def factor_name(columns: Mapping[str, np.ndarray], name: str | None, field: str = "factor") -> str:
+    """Return the name of the column that a split follows.
 
     Raises:
         ValueError: if there is no such column; the message lists those that exist.
@@ -71,7 +116,7 @@ def factor_column(
         )
     if name not in columns:
         raise ValueError(f"partition.{field}: there is no column {name!r} (known: {known})")
-    return columns[name]
+    return name
 
 
 def measures(split: ClientSplit, columns: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -8,14 +8,17 @@ import numpy as np
 
 from fedbytes.data import EncodedTask
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.experiments.execution.client_split import split_examples
+from fedbytes.experiments.execution.client_split import notes_on, split_examples
 from fedbytes.models import build_model, encode_task, forget_bases
 
 
-def check(configs: Sequence[RunConfig]) -> None:
+def check(configs: Sequence[RunConfig]) -> list[str]:
     """Encode each task's texts, build each model with its adapter, and make each split.
 
     Tokens stay cached for the workers; models do not.
+
+    Returns:
+        what a user may not expect of the splits, a line each, every one once.
 
     Raises:
         ValueError: for a file, column, model, device or adapter target that does not exist, a
@@ -23,6 +26,7 @@ def check(configs: Sequence[RunConfig]) -> None:
     """
     tasks: dict[str, EncodedTask] = {}
     models: dict[str, dict[str, RunConfig]] = {}
+    notes: dict[str, None] = {}
     for config in configs:
         key = json.dumps([config.task, config.model], sort_keys=True)
         if key not in tasks:
@@ -30,7 +34,7 @@ def check(configs: Sequence[RunConfig]) -> None:
         adapted = json.dumps([key, config.adapter], sort_keys=True)
         algorithm = json.dumps(config.algorithm, sort_keys=True)
         models.setdefault(adapted, {}).setdefault(algorithm, config)
-        _check_split(config, tasks[key])
+        notes |= dict.fromkeys(_check_split(config, tasks[key]))
     for adapted, algorithms in models.items():
         config, task = next(iter(algorithms.values())), tasks[json.loads(adapted)[0]]
         parts = config.components
@@ -39,14 +43,17 @@ def check(configs: Sequence[RunConfig]) -> None:
             one.components.algorithm.check(model)
     forget_bases()
     gc.collect()
+    return list(notes)
 
 
-def _check_split(config: RunConfig, task: EncodedTask) -> None:
-    split = config.clients
-    partition = split_examples(config, task.train.columns).partition
+def _check_split(config: RunConfig, task: EncodedTask) -> list[str]:
+    split = split_examples(config, task.train.columns)
+    partition = split.partition
     holders, wanted = int(np.count_nonzero(partition.sizes)), config.clients_per_round or 1
     if wanted > holders:
         raise ValueError(
-            f"clients_per_round is {wanted}, but only {holders} of {split.num_clients} clients "
-            "hold examples under this partition; raise partition.alpha or partition.min_size"
+            f"clients_per_round is {wanted}, but only {holders} of {partition.num_clients} "
+            "clients hold examples under this partition; raise partition.alpha or "
+            "partition.min_size"
         )
+    return notes_on(split, config)

@@ -85,6 +85,8 @@ def who_holds_what(problem: Problem) -> dict[str, Any]:
     split = problem.split
     categories, counts = split.partition.counts(split.factor)
     held = {"categories": [str(c) for c in categories], "counts": counts.tolist()}
+    if split.partition.names:
+        held["names"] = list(split.partition.names)
     hostile = attackers_of(problem)
     return held | (
         {"attackers": sorted({client for one in hostile for client in one})} if hostile else {}

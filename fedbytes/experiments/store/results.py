@@ -91,17 +91,26 @@ def load_audits(folder: str | Path) -> pd.DataFrame:
 
 
 def load_ledger(folder: str | Path) -> pd.DataFrame:
-    """Return one row per message of every run (columns: `fedbytes.federated.Entry`)."""
+    """Return one row per message of every run (columns: `fedbytes.federated.Entry`).
+
+    Where a run's clients have names, such as the author whose examples they hold, `client_name`
+    is the name of `client`, and None of other runs' clients and of all at once.
+    """
     tables = []
     for run in sound_runs(folder):
         whole = run.path / "ledger.parquet"
         paths = [whole] if whole.exists() else run.ledger_parts()
         tables += [read_ledger([path]).to_pandas().assign(run=run.run) for path in paths]
-    return pd.concat(tables, ignore_index=True)[LEDGER] if tables else _table([], LEDGER)
+    if not tables:
+        return _table([], LEDGER)
+    return _with_names(pd.concat(tables, ignore_index=True)[LEDGER], client_names(folder))
 
 
 def load_partitions(folder: str | Path) -> pd.DataFrame:
-    """Return who holds what: `run, client, category, examples`, one row per count above 0."""
+    """Return who holds what: `run, client, category, examples`, one row per count above 0.
+
+    `client_name` is added where a run's clients have names, as in `load_ledger`.
+    """
     rows: list[dict[str, Any]] = []
     for run in sound_runs(folder):
         path = run.path / "holdings.json"
@@ -117,7 +126,26 @@ def load_partitions(folder: str | Path) -> pd.DataFrame:
                         "examples": int(counts[client, category]),
                     }
                 )
-    return _table(rows, ["run", "client", "category", "examples"])
+    held_rows = _table(rows, ["run", "client", "category", "examples"])
+    return _with_names(held_rows, client_names(folder))
+
+
+def client_names(folder: str | Path) -> dict[str, list[str]]:
+    """Return the clients' names of the runs below `folder` whose clients have some, by run."""
+    found = {run.run: _read(run, "holdings.json").get("names") for run in sound_runs(folder)}
+    return {run: list(names) for run, names in found.items() if names}
+
+
+def _with_names(rows: pd.DataFrame, names: dict[str, list[str]]) -> pd.DataFrame:
+    """Return rows with the column `client_name`, if any run has names."""
+    if not names:
+        return rows
+    known = {
+        (run, client): name for run, found in names.items() for client, name in enumerate(found)
+    }
+    pairs = zip(rows["run"], rows["client"], strict=True)
+    named = np.array([known.get(pair) for pair in pairs], dtype=object)
+    return rows.assign(client_name=named)
 
 
 def load_runs(folder: str | Path) -> pd.DataFrame:
@@ -219,6 +247,13 @@ def _read(run: RunFolder, name: str) -> dict[str, Any]:
     return read_sealed(path) if path.exists() else {}
 
 
+def _encodable(value: Any) -> Any:
+    """Return a text with a question mark for halves of surrogate pairs, as file names may have."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "replace").decode("utf-8")
+    return value
+
+
 def _table(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([{key: _encodable(value) for key, value in row.items()} for row in rows])
     return table.reindex(columns=[*columns, *(c for c in table.columns if c not in columns)])

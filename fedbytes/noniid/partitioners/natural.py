@@ -21,7 +21,8 @@ class NaturalIds(Partitioner):
     In this order: ids of more than `max_size` examples are split into equal pieces; pieces below
     `min_size` are merged, the smallest two first; where there are more pieces than clients, they
     are grouped or dropped. Pieces that are as many as the clients, or fewer, are the clients in
-    the ids' order; clients beyond them are empty.
+    the ids' order, and have their names; clients beyond them are empty. `num_clients="all"` makes
+    as many clients as there are pieces.
 
     Attributes:
         max_size: the most examples of a piece; none if not given.
@@ -59,7 +60,19 @@ class NaturalIds(Partitioner):
         merged = _merge_small(sizes, self.min_size)
         sizes = np.bincount(merged, sizes).astype(np.int64)
         client = self._clients(sizes, num_clients, rng)
-        return Partition.from_owners(client[merged[pieces]], num_clients)
+        names: list[str] = []
+        if np.bincount(client[client >= 0], minlength=1).max() <= 1:  # none is a group of pieces
+            known = _piece_names(factor, pieces, merged)
+            names = [""] * num_clients
+            for piece, holder in enumerate(client.tolist()):
+                if holder >= 0:
+                    names[holder] = known[piece]
+        return Partition.from_owners(client[merged[pieces]], num_clients, names=names)
+
+    def _assign_all(self, factor: Factor, rng: np.random.Generator) -> Partition:
+        whole = self._assign(factor, len(factor), rng)  # no more pieces than examples
+        count = int(np.flatnonzero(whole.sizes).max()) + 1
+        return Partition.from_owners(whole.owners, count, names=whole.names[:count])
 
     def _pieces(self, factor: Factor, rng: np.random.Generator) -> tuple[Int64s, Int64s]:
         """Return the piece of each example, and the examples of each piece."""
@@ -95,6 +108,24 @@ class NaturalIds(Partitioner):
                 client[piece] = lightest
                 heapq.heapreplace(loads, (load + int(sizes[piece]), lightest))
         return client
+
+
+def _piece_names(factor: Factor, pieces: Int64s, merged: Int64s) -> list[str]:
+    """Return what each merged piece is called: its id, the part of one, or several joined."""
+    first = np.unique(pieces, return_index=True)[1]
+    ids = factor.codes[first]  # of each piece
+    parts, number = np.bincount(ids), np.zeros(ids.size, dtype=np.int64)
+    for code in np.flatnonzero(parts > 1):
+        number[ids == code] = np.arange(1, parts[code] + 1)
+    plain = [str(factor.categories[code]) for code in ids.tolist()]
+    own = [
+        f"{name} ({n} of {parts[code]})" if parts[code] > 1 else name
+        for name, n, code in zip(plain, number.tolist(), ids.tolist(), strict=True)
+    ]
+    names: list[list[str]] = [[] for _ in range(int(merged.max(initial=-1)) + 1)]
+    for name, place in zip(own, merged.tolist(), strict=True):
+        names[place].append(name)
+    return [" + ".join(held) for held in names]
 
 
 def _merge_small(sizes: Int64s, min_size: int) -> Int64s:

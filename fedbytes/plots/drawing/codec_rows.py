@@ -4,13 +4,16 @@ from collections.abc import Sequence
 from typing import Any
 
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
-from matplotlib.ticker import LogLocator, NullFormatter
+
+from fedbytes.plots.shown_text import wrap
+
+_WIDTH = 1.75  # inches of a row's name, which has two lines
 
 
 def label_rows(axis: Axes, names: Sequence[str], above: float = 0.5, below: float = 0.5) -> None:
     """Name the rows 0, 1, … from top to bottom, with margins above the first and below the last."""
-    axis.set_yticks(range(len(names)), names)
+    shown = [wrap(name, _WIDTH, 2) for name in names]
+    axis.set_yticks(range(len(names)), shown, linespacing=0.95)
     axis.set_ylim(len(names) - 1 + below, -above)
 
 
@@ -19,11 +22,3 @@ def write_beside(axis: Axes, text: str, at: tuple[float, float], points: float, 
     axis.annotate(
         text, at, xytext=(points, 0), textcoords="offset points", va="center", fontsize=8, **how
     )
-
-
-def format_log_ticks(axis: Axis) -> None:
-    """Put ticks on a logarithmic axis at 1, 2 and 5 of each decade, or at 1 over a wide range."""
-    low, high = axis.get_view_interval()
-    subs = (1.0, 2.0, 5.0) if high / low < 300 else (1.0,)
-    axis.set_major_locator(LogLocator(subs=subs, numticks=12))
-    axis.set_minor_formatter(NullFormatter())

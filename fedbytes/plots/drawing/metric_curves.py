@@ -8,16 +8,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
+from fedbytes.plots.number_axis import (
+    LARGEST_DRAWN,
+    drawn_values,
+    format_bytes_axis,
+    on_log_axis,
+)
 from fedbytes.plots.style import (
     LineStyle,
     add_legend,
     add_note,
     assign_line_styles,
-    format_bytes_axis,
     label_bottom,
     make_panels,
+    name_values,
 )
 from fedbytes.plots.tables.comparison import Comparison, Setting
+from fedbytes.plots.tables.store_tables import NothingToDrawError
 
 LOG_FACTOR = 6.0
 
@@ -32,6 +39,10 @@ def draw_metric_curves(
         across: what the x axis shows.
         log_factor: values that differ by more than this factor have a logarithmic axis.
     """
+    if across == "bytes" and not on_log_axis(
+        spent for s in comparison.settings for spent in s.rows["total_bytes"]
+    ):
+        raise NothingToDrawError("no run has sent a byte")
     figure, axes = make_panels([s.title for s in comparison.settings], columns=2, sharey=True)
     styles = assign_line_styles(comparison.codecs, comparison.baseline)
     extent: list[float] = []
@@ -39,7 +50,7 @@ def draw_metric_curves(
         for codec in reversed(comparison.present(setting)):  # the baseline is drawn on top
             curve = comparison.curve(setting, codec)
             if across == "bytes":
-                curve = curve[curve["bytes"] > 0]
+                curve = curve[(curve["bytes"] > 0) & (curve["bytes"] < LARGEST_DRAWN)]
             _line(axis, curve, across, styles[codec], codec, comparison.metric.scale)
             extent += [*curve[across].iloc[[0, -1]]] if len(curve) else []
         if across == "bytes":
@@ -52,7 +63,7 @@ def draw_metric_curves(
         else:
             axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     label_bottom(axes, "Bytes sent, both ways, all clients" if across == "bytes" else "Round")
-    figure.supylabel(comparison.metric.label)
+    name_values(figure, comparison.metric.label)
     add_legend(figure, [styles[codec].handle(codec) for codec in comparison.codecs])
     add_note(figure, _describe(comparison))
     return figure
@@ -64,10 +75,10 @@ def _mark_start(axis: Axes, comparison: Comparison, setting: Setting) -> None:
     if begun.empty:
         return
     by_codec = begun.groupby("codec")["value"].mean()
-    value = (
-        float(by_codec.min() if comparison.metric.rises else by_codec.max())
-        * comparison.metric.scale
-    )
+    lowest = float(by_codec.min() if comparison.metric.rises else by_codec.max())
+    value = float(drawn_values([lowest], comparison.metric.scale)[0])
+    if not np.isfinite(value):
+        return
     axis.axhline(value, color="0.45", linestyle=":", linewidth=1.0, zorder=0.5)
     axis.annotate(
         "before training",
@@ -103,10 +114,9 @@ def _line(
     axis: Axes, curve: pd.DataFrame, across: str, style: LineStyle, codec: str, scale: float
 ) -> None:
     x = curve[across].to_numpy(dtype=float)
-    mean, low, high = (
-        np.where(np.isfinite(values), values * scale, np.nan)
-        for values in (curve[name].to_numpy(dtype=float) for name in ("mean", "low", "high"))
-    )
+    mean, low, high = (drawn_values(curve[name], scale) for name in ("mean", "low", "high"))
+    if not np.isfinite(mean).any():
+        return
     axis.plot(
         x,
         mean,
@@ -128,8 +138,11 @@ def _describe(comparison: Comparison) -> str:
         for count in setting.rows.groupby("codec")["seed"].nunique()
     }
     few, many = min(seeds), max(seeds)
+    values = np.concatenate([s.rows[comparison.metric.name] for s in comparison.settings])
+    lost = not np.isfinite(drawn_values(values, comparison.metric.scale)).all()
+    left_out = " Infinite values are left out." if lost else ""
     if many == 1:
-        return "One seed: no interval."
+        return f"One seed: no interval.{left_out}"
     count = str(many) if few == many else f"{few} to {many}"
     lines = f"Lines: mean over {count} seeds at equal rounds."
-    return f"{lines} Bands: 95 % t interval; the frame fits the lines."
+    return f"{lines} Bands: 95 % t interval; the frame fits the lines.{left_out}"

@@ -9,8 +9,9 @@ from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
 from fedbytes.plots.drawing.codec_rows import label_rows, write_beside
+from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
-from fedbytes.plots.style import PAPER, WIDTH, add_legend, add_note, format_bytes, make_panels
+from fedbytes.plots.style import PAPER, WIDTH, add_legend, add_note, extra_height, make_panels
 from fedbytes.plots.tables.comparison import compare_codecs
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
@@ -45,9 +46,12 @@ class BytesByKind(StoreFigure):
         if tables.ledger.empty:
             raise NothingToDrawError("the store has no ledger of messages")
         by_run = sum_bytes_by_part(tables.ledger)
-        figure, axes = make_panels([s.title for s in comparison.settings], columns=2, sharey=True)
+        figure, axes = make_panels(
+            [s.title for s in comparison.settings], columns=2, title_width=2.2, sharey=True
+        )
         rows = -(-len(axes) // 2)
-        figure.set_size_inches(WIDTH, 1.0 + rows * (0.75 + 0.28 * len(comparison.codecs)))
+        above = 0.75 + extra_height([axis.get_title() for axis in axes])
+        figure.set_size_inches(WIDTH, 1.0 + rows * (above + 0.28 * len(comparison.codecs)))
         for axis, setting in zip(axes, comparison.settings, strict=True):
             codec_of = setting.rows.drop_duplicates("run").set_index("run")["codec"]
             mean = by_run[by_run.index.isin(codec_of.index)].groupby(codec_of).mean()

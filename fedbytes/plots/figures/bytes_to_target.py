@@ -2,10 +2,14 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fedbytes.plots.drawing.codec_rows import label_rows, write_beside
+from fedbytes.plots.number_axis import format_bytes_axis, on_log_axis
+from fedbytes.plots.number_words import format_bytes
+from fedbytes.plots.shown_text import cut
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
     INK,
@@ -14,13 +18,15 @@ from fedbytes.plots.style import (
     LineStyle,
     add_note,
     assign_line_styles,
-    format_bytes,
-    format_bytes_axis,
+    extra_height,
     make_panels,
+    wrap_title,
 )
 from fedbytes.plots.tables.comparison import Metric, compare_codecs
-from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 from fedbytes.plots.tables.target_bytes import TargetBytes, measure_target_bytes, resolve_target
+
+_TITLE_WIDTH = 4.6  # inches right of the codecs' names
 
 
 @FIGURES.register("target")
@@ -42,14 +48,18 @@ class BytesToTarget(StoreFigure):
             for s, (goal, _) in zip(comparison.settings, goals, strict=True)
         ]
         figure, axes = make_panels([""] * len(goals), columns=1, sharex=True)
-        figure.set_size_inches(WIDTH, 0.65 + len(axes) * (0.78 + 0.27 * len(comparison.codecs)))
+        titles = [wrap_title(setting.title, _TITLE_WIDTH) for setting in comparison.settings]
+        above = 0.78 + extra_height(titles)
+        figure.set_size_inches(WIDTH, 0.65 + len(axes) * (above + 0.27 * len(comparison.codecs)))
         styles = assign_line_styles(comparison.codecs, comparison.baseline)
-        ends = [_end(item) for items in found for item in items]
-        for axis, items, setting, goal in zip(axes, found, comparison.settings, goals, strict=True):
+        ends = on_log_axis(_end(item) for items in found for item in items)
+        if not ends:
+            raise NothingToDrawError("no run has sent a byte")
+        for axis, items, title, goal in zip(axes, found, titles, goals, strict=True):
             # Half a decade to the left so that the shortest bar is seen; room for words right.
             format_bytes_axis(axis, min(ends) / 3, max(ends) * 4, most=8)
             _bars(axis, items, styles, comparison.baseline)
-            axis.set_title(setting.title, loc="left", pad=16)
+            axis.set_title(title, loc="left", pad=16)
             axis.annotate(
                 _goal(comparison.metric, *goal),
                 (0, 1),
@@ -67,7 +77,8 @@ class BytesToTarget(StoreFigure):
 def _goal(metric: Metric, goal: float, why: str) -> str:
     sign = "≥" if metric.rises else "≤"
     unit = " %" if metric.scale == 100 else ""
-    return f"target: {metric.name.replace('_', '-')} {sign} {metric.show(goal)}{unit} ({why})"
+    name = cut(metric.name.replace("_", "-"), 1.2)
+    return cut(f"target: {name} {sign} {metric.show(goal)}{unit} ({why})", _TITLE_WIDTH)
 
 
 def _end(item: TargetBytes) -> float:
@@ -79,7 +90,7 @@ def _bars(
 ) -> None:
     left, right = axis.get_xlim()
     for row, item in enumerate(items):
-        end = _end(item)
+        end = float(np.clip(np.nan_to_num(_end(item), posinf=right), left, right))
         axis.barh(
             row,
             end - left,

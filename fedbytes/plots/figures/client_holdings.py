@@ -52,7 +52,8 @@ def _clients(tables: Tables, run: str) -> int:
         return 0
     config = tables.runs.loc[tables.runs["run"] == run, "config"]
     partition = read_mapping(read_mapping(config.iloc[0]).get("partition")) if len(config) else {}
-    return int(partition.get("num_clients") or 0)
+    count = partition.get("num_clients")
+    return count if isinstance(count, int) else 0  # "all": as many as hold something
 
 
 def _counts(held: pd.DataFrame, clients: int) -> pd.DataFrame:
@@ -62,4 +63,8 @@ def _counts(held: pd.DataFrame, clients: int) -> pd.DataFrame:
     )
     counts = counts.reindex(range(max(clients, int(held["client"].max()) + 1)), fill_value=0)
     totals = counts.sum().sort_values(ascending=False, kind="stable")
-    return counts[totals[totals > 0].index]
+    counts = counts[totals[totals > 0].index]
+    if "client_name" not in held or held["client_name"].isna().all():
+        return counts
+    names = held.drop_duplicates("client").set_index("client")["client_name"]
+    return counts.set_axis([str(names.get(client, "")) for client in counts.index], axis="index")

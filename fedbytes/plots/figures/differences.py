@@ -5,7 +5,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from fedbytes.plots.drawing.codec_rows import format_log_ticks, label_rows, write_beside
+from fedbytes.plots.drawing.codec_rows import label_rows, write_beside
+from fedbytes.plots.number_axis import format_log_ticks
+from fedbytes.plots.shown_text import cut, wrap
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
     GRID,
@@ -14,6 +16,7 @@ from fedbytes.plots.style import (
     LineStyle,
     add_note,
     assign_line_styles,
+    extra_height,
     make_panels,
 )
 from fedbytes.plots.tables.comparison import compare_codecs
@@ -48,7 +51,8 @@ class Differences(StoreFigure):
         titles = [title for s, _ in rows for title in (s.title, "")]
         figure, axes = make_panels(titles, columns=2, sharey="row", sharex="col")
         most = max(len(found) for _, found in rows)
-        figure.set_size_inches(WIDTH, 0.75 + len(rows) * (0.7 + 0.26 * most))
+        above = 0.7 + extra_height([axis.get_title() for axis in axes])
+        figure.set_size_inches(WIDTH, 0.75 + len(rows) * (above + 0.27 * most))
         styles = assign_line_styles(comparison.codecs, comparison.baseline)
         for (_, found), left, right in zip(rows, axes[::2], axes[1::2], strict=True):
             scale = comparison.metric.scale
@@ -61,8 +65,9 @@ class Differences(StoreFigure):
         _format_ratios(axes[1::2])
         axes[-2].xaxis.set_major_locator(MaxNLocator(nbins=5))
         unit = " (points)" if comparison.metric.scale == 100 else ""
-        name = comparison.metric.name.replace("_", "-")
-        axes[-2].set_xlabel(f"Final {name} minus {comparison.baseline}'s{unit}")
+        name = cut(comparison.metric.name.replace("_", "-"), 1.2)
+        words = f"Final {name} minus {comparison.baseline}'s{unit}"
+        axes[-2].set_xlabel(wrap(words, 2.4, 3, points=9.0))
         axes[-1].set_xlabel("Times fewer bytes to the target")
         add_note(
             figure,

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from fedbytes.plots.drawing.codec_rows import format_log_ticks
+from fedbytes.plots.number_axis import drawn_values, format_log_ticks
+from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
     INK,
@@ -16,7 +17,6 @@ from fedbytes.plots.style import (
     add_legend,
     add_note,
     assign_line_styles,
-    format_bytes,
     label_bottom,
     make_panels,
 )
@@ -101,7 +101,7 @@ def _scatter(
     for codec in codecs:
         part = frame[(frame["codec"] == codec) & np.isfinite(frame[column].astype(float))]
         style = styles[codec]
-        x, y = part["nmi"].to_numpy(dtype=float), part[column].to_numpy(dtype=float) * scale
+        x, y = drawn_values(part["nmi"]), drawn_values(part[column], scale)
         axis.plot(
             x,
             y,

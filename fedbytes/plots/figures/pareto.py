@@ -1,11 +1,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fedbytes.plots.number_axis import drawn_values, format_bytes_axis, on_log_axis
+from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
     INK,
@@ -14,13 +15,13 @@ from fedbytes.plots.style import (
     add_legend,
     add_note,
     assign_line_styles,
-    format_bytes_axis,
     label_bottom,
     make_panels,
+    name_values,
 )
 from fedbytes.plots.tables.comparison import Comparison, Setting, compare_codecs
 from fedbytes.plots.tables.statistics import t_interval
-from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
 
 @FIGURES.register("pareto")
@@ -37,14 +38,23 @@ class Pareto(StoreFigure):
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         comparison = compare_codecs(tables, options.metric, options.baseline)
+        costs = {
+            f"{codec} ({format_bytes(cost)})": cost
+            for s in comparison.settings
+            for codec, cost in zip(*_points(comparison, s)[:2], strict=True)
+        }
+        spent = on_log_axis(costs.values())
+        if not spent:
+            raise NothingToDrawError("no run has sent a byte")
+        off = [name for name, cost in costs.items() if not on_log_axis([cost])]
         figure, axes = make_panels([s.title for s in comparison.settings], columns=2, sharey=True)
         styles = assign_line_styles(comparison.codecs, comparison.baseline)
-        spent = [x for s in comparison.settings for x in _points(comparison, s)[1] if x > 0]
         for axis, setting in zip(axes, comparison.settings, strict=True):
             _panel(axis, comparison, setting, styles)
             format_bytes_axis(axis, min(spent), max(spent))
         label_bottom(axes, "Total bytes, both ways, all clients")
-        figure.supylabel(f"Final {comparison.metric.label[0].lower()}{comparison.metric.label[1:]}")
+        label = f"Final {comparison.metric.label[0].lower()}{comparison.metric.label[1:]}"
+        name_values(figure, label)
         line = Line2D([], [], color=INK, linewidth=0.9, linestyle=(0, (4, 2)), label="Pareto front")
         handles = [styles[codec].handle(codec) for codec in comparison.codecs]
         for handle in handles:
@@ -53,7 +63,8 @@ class Pareto(StoreFigure):
         add_note(
             figure,
             "Filled: on the front. Hollow: another is as good for fewer bytes. "
-            "Bars: 95 % t interval over seeds.",
+            "Bars: 95 % t interval over seeds."
+            + (f"\nNot on this axis: {', '.join(off)}." if off else ""),
         )
         return figure
 
@@ -87,10 +98,11 @@ def _panel(
     codecs, costs, values = _points(comparison, setting)
     final = comparison.final(setting)
     scale = comparison.metric.scale
+    shown = drawn_values(values, scale)
     best = pareto_front(costs, values, comparison.metric.rises)
     axis.plot(
         [costs[i] for i in best],
-        [values[i] * scale for i in best],
+        [shown[i] for i in best],
         color=INK,
         linewidth=0.9,
         linestyle=(0, (4, 2)),
@@ -100,11 +112,11 @@ def _panel(
     )
     for i, codec in enumerate(codecs):
         seen = t_interval(comparison.by_seed(final, codec, "value").values())
-        half = seen.half * scale if np.isfinite(seen.half) else 0.0
+        half = float(drawn_values([seen.half], scale)[0])
         axis.errorbar(
             costs[i],
-            values[i] * scale,
-            yerr=half if half > 0 else None,
+            shown[i],
+            yerr=half if half > 0 else None,  # NaN is not
             fmt=styles[codec].marker,
             color=styles[codec].color,
             markersize=7,

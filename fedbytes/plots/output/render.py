@@ -1,5 +1,6 @@
 """Every figure and table of a store, drawn and written."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from fedbytes.experiments.config.target import Target
+from fedbytes.labels import single_line
 from fedbytes.plots.store_figure import FigureOptions, StoreFigure, figure_names, make_figure
 from fedbytes.plots.style import save_figure
 from fedbytes.plots.tables.comparison import metrics_in
@@ -47,6 +49,7 @@ def drawings(
     target: Target = None,
     baseline: str | None = None,
     figures: Iterable[StoreFigure] | None = None,
+    undrawn: list[str] | None = None,
 ) -> Iterator[Drawing]:
     """Yield every figure that the tables have data for.
 
@@ -57,6 +60,8 @@ def drawings(
         target: for bytes to target, in the metric's unit; by default 98 % of the baseline.
         baseline: a codec's label; by default the one that sends fp32 both ways.
         figures: what to draw; by default every registered figure.
+        undrawn: gets a line for each figure that fails, so that the others are drawn; without it
+            the first failure is raised.
 
     Raises:
         NothingToDrawError: if no round was evaluated.
@@ -68,6 +73,12 @@ def drawings(
                 figure = plugin.draw(tables, options)
             except NothingToDrawError:
                 continue
+            except Exception as error:  # a figure of the user's own can fail in any way
+                if undrawn is None:
+                    raise
+                reason = f"{type(error).__name__}: {error}"
+                undrawn.append(single_line(f"figure {plugin.name} was not drawn: {reason}"))
+                continue
             yield Drawing(plugin, options, plugin.name + suffix, figure)
 
 
@@ -78,6 +89,7 @@ def draw_all(
     target: Target = None,
     baseline: str | None = None,
     figures: Iterable[StoreFigure] | None = None,
+    undrawn: list[str] | None = None,
 ) -> list[Path]:
     """Write every figure as SVG, PDF and PNG, and the summary as Markdown, LaTeX and CSV.
 
@@ -88,7 +100,7 @@ def draw_all(
     """
     written = Path(folder)
     paths = []
-    for drawing in drawings(tables, metric, target, baseline, figures):
+    for drawing in drawings(tables, metric, target, baseline, figures, undrawn):
         paths += save_figure(drawing.figure, written, drawing.name)
         rows = drawing.plugin.rows(tables, drawing.options)
         if rows is not None:
@@ -103,12 +115,17 @@ def draw_all(
     return paths
 
 
+def _in_file_name(metric: str) -> str:
+    """Return a metric's name without what a file's name cannot have."""
+    return re.sub(r"[^\w.-]+", "-", metric)
+
+
 def _metrics(
     tables: Tables, metric: str | None, target: Target, baseline: str | None
 ) -> list[tuple[FigureOptions, str]]:
     """Return the options for each metric to draw, and what its file names end with."""
     names = [metric] if metric else [found.name for found in metrics_in(tables)]
     return [
-        (FigureOptions(name, target, baseline), f"-{name}" if len(names) > 1 else "")
+        (FigureOptions(name, target, baseline), f"-{_in_file_name(name)}" if len(names) > 1 else "")
         for name in names
     ]

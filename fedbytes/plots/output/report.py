@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import isnan, nan
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -15,9 +16,11 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from fedbytes.experiments.config.target import Target
+from fedbytes.labels import printable, single_line
+from fedbytes.plots.number_words import format_bytes, format_value
 from fedbytes.plots.output.render import Drawing, drawings
 from fedbytes.plots.store_figure import StoreFigure
-from fedbytes.plots.style import COLOURS, GRID, INK, PAPER, format_bytes, render_svg
+from fedbytes.plots.style import COLOURS, GRID, INK, PAPER, render_svg
 from fedbytes.plots.tables.comparison import METRICS, Metric, metrics_in
 from fedbytes.plots.tables.store_tables import (
     NothingToDrawError,
@@ -86,10 +89,13 @@ def write_report(
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=StrictUndefined,
+        finalize=_printable,
     )
+    undrawn: list[str] = []
     page = environment.get_template("report.html").render(
         title=title,
-        sections=_sections(tables, metric, target, baseline, figures),
+        sections=_sections(tables, metric, target, baseline, figures, undrawn),
+        undrawn=undrawn,
         status=_status(tables),
         facts=_facts(tables.runs),
         failed=_failed(tables),
@@ -98,12 +104,19 @@ def write_report(
     return _write(Path(path), page)
 
 
+def _printable(value: Any) -> Any:
+    """Return a text without control characters, which HTML has no place for; its lines stay."""
+    is_text = isinstance(value, str) and not isinstance(value, Markup)
+    return printable(value.expandtabs(4)) if is_text else value
+
+
 def _sections(
     tables: Tables,
     metric: str | None,
     target: Target,
     baseline: str | None,
     figures: Iterable[StoreFigure] | None,
+    undrawn: list[str],
 ) -> list[Section]:
     shown = None if figures is None else list(figures)
     try:
@@ -117,7 +130,7 @@ def _sections(
         text = summary_text(frame)
         drawn = [
             (drawing, inline_svg(drawing.figure, f"{drawing.name}-{name}", _alt(drawing, frame)))
-            for drawing in drawings(tables, name, target, baseline, shown)
+            for drawing in drawings(tables, name, target, baseline, shown, undrawn)
         ]
         heading = known.label.split(" (")[0]
         sections.append(Section(heading, list(text.columns), _cells(frame, text), drawn))
@@ -174,7 +187,8 @@ def inline_svg(figure: Figure, prefix: str, alt: str) -> Markup:
     for name, color in {"ink": INK, "paper": PAPER, "grid": GRID, **_palette()}.items():
         text = text.replace(color, f"var(--{name})")
     box = re.search(r'viewBox="[^"]*"', text)
-    head = f'<svg {box[0] if box else ""} role="img" aria-label="{Markup.escape(alt)}">'
+    words = Markup.escape(single_line(alt))
+    head = f'<svg {box[0] if box else ""} role="img" aria-label="{words}">'
     return Markup(head + text[text.index(">") + 1 :])
 
 
@@ -221,7 +235,11 @@ def _facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
         ),
         ("peak_memory_bytes", "Peak memory of a run", format_bytes),
         ("peak_gpu_bytes", "Peak GPU memory of a run", format_bytes),
-        ("unigram_perplexity", "Test perplexity of a unigram model", "{:.1f}".format),
+        (
+            "unigram_perplexity",
+            "Test perplexity of a unigram model",
+            lambda value: format_value(value, 1),
+        ),
     ):
         values = pd.to_numeric(runs.get(column, pd.Series(dtype=float)), "coerce").dropna()
         if len(values):
@@ -233,17 +251,22 @@ def _facts(runs: pd.DataFrame) -> list[tuple[str, str]]:
 def _failed(tables: Tables) -> list[dict[str, str]]:
     found = []
     for row in tables.failed().to_dict("records"):
-        error = str(row.get("error") or "no error was recorded").strip()
+        error = _words(row.get("error")) or "no error was recorded"
         config = flatten_keys(read_mapping(row.get("config")))
         found.append(
             {
                 "run": str(row["run"]),
                 "config": ", ".join(f"{key}={value}" for key, value in config.items()),
                 "line": error.splitlines()[-1],
-                "error": str(row.get("traceback") or error).strip(),
+                "error": _words(row.get("traceback")) or error,
             }
         )
     return found
+
+
+def _words(value: object) -> str:
+    """Return a stored text; nothing if there is none, or NaN for none."""
+    return value.strip() if isinstance(value, str) else ""
 
 
 def _provenance(runs: pd.DataFrame) -> list[tuple[str, str]]:

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fedbytes.experiments.config.target import Target
+from fedbytes.labels import single_line
 from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.plots.tables.summary import summary, summary_text
 
@@ -34,11 +35,11 @@ def _table(setting: str, rows: pd.DataFrame) -> Table:
     if len(seeds) == 1:
         title += f", {seeds.pop()}"
         rows = rows.assign(Final=rows["Final"].str.replace(_SEEDS, "", regex=True))
-    table = Table(title=Text(title, style="bold"), title_justify="left", box=None)
+    table = Table(title=Text(single_line(title), style="bold"), title_justify="left", box=None)
     columns = [name for name in _COLUMNS if name in rows.columns]
     for name in columns:
         left = name == "Codec"
         table.add_column(Text(name), justify="left" if left else "right", overflow="fold")
     for row in rows[columns].itertuples(index=False):
-        table.add_row(*(Text(str(cell)) for cell in row))
+        table.add_row(*(Text(single_line(cell)) for cell in row))
     return table

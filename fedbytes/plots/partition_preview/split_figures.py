@@ -1,6 +1,5 @@
 """Figures of partitions before any training: holdings, distances, sizes and strength."""
 
-import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,12 +11,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from fedbytes.plots.drawing.client_holdings import BUBBLES, draw_bubbles, draw_stacks
+from fedbytes.plots.drawing.client_holdings import (
+    BUBBLES,
+    draw_bubbles,
+    draw_stacks,
+    short_names,
+)
 from fedbytes.plots.partition_preview.knob_vs_nmi import (
     collect_knob_values,
     draw_knob_vs_nmi,
     field_name,
 )
+from fedbytes.plots.shown_text import cut, drawable
 from fedbytes.plots.style import (
     COLOURS,
     DASHES,
@@ -29,7 +34,7 @@ from fedbytes.plots.style import (
 from fedbytes.plots.tables.store_tables import NothingToDrawError, flatten_keys
 
 _ROWS = 20  # categories with a row of cells of their own
-_LETTERS = 78  # of a bold title across the whole figure
+_TITLE = 4.5  # inches of a title, which panels break into lines
 _PANELS = 15  # configurations in one figure
 
 
@@ -92,6 +97,8 @@ def draw_bars(views: Sequence[SplitView]) -> Figure:
 def draw_cells(views: Sequence[SplitView]) -> Figure:
     """Draw who holds which category: bubbles for few clients, cells of an image for many."""
     tables, columns = _tables(views), _columns(views)
+    if max(counts.size for counts in tables.values()) == 0:
+        raise NothingToDrawError("no client holds an example of a category")
     if max(len(counts) for counts in tables.values()) <= BUBBLES:
         return draw_bubbles(tables, max(2, columns))
     rows = min(_ROWS, max(counts.shape[1] for counts in tables.values()))
@@ -105,7 +112,7 @@ def draw_cells(views: Sequence[SplitView]) -> Figure:
         image = axis.imshow(
             shares.T, aspect="auto", cmap="Blues", vmin=0, vmax=1, interpolation="none"
         )
-        axis.set_yticks(range(kept.shape[1]), [str(name)[:18] for name in kept.columns])
+        axis.set_yticks(range(kept.shape[1]), short_names(kept.columns))
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
         axis.grid(False)
     label_bottom(axes, "Clients, by the category they hold most of", columns)
@@ -118,7 +125,7 @@ def draw_cells(views: Sequence[SplitView]) -> Figure:
 def draw_distances(views: Sequence[SplitView]) -> Figure:
     """Draw the distance of every two clients, similar clients next to each other."""
     columns = min(3, len(views))
-    titles = _titles(views, _LETTERS // columns)
+    titles = _titles(views)
     figure, axes = make_panels(titles, height=2.5, columns=columns)
     for axis, view in zip(axes, views, strict=True):
         order = _by_favourite(_ordered(view.counts).to_numpy()[view.clients])
@@ -142,16 +149,13 @@ def draw_sizes(views: Sequence[SplitView]) -> Figure:
     for view in views:
         schemes.setdefault(str(view.spec["name"]), []).append(view)
     columns = min(3, len(schemes))
-    titles = [
-        textwrap.fill(name if len(group) > 1 else group[0].title, _LETTERS // columns)
-        for name, group in schemes.items()
-    ]
+    titles = [name if len(group) > 1 else group[0].title for name, group in schemes.items()]
     figure, axes = make_panels(titles, height=2.2, columns=columns, sharey=True)
     for axis, group in zip(axes, schemes.values(), strict=True):
         for place, view in enumerate(group):
             ordered = np.sort(view.sizes)[::-1]
             edges = np.arange(ordered.size + 1) / ordered.size
-            label = _knob(view, group) or view.title
+            label = cut(drawable(_knob(view, group) or view.title), 1.4)
             axis.stairs(
                 ordered,
                 edges,
@@ -165,19 +169,22 @@ def draw_sizes(views: Sequence[SplitView]) -> Figure:
         axis.xaxis.set_major_locator(FixedLocator([0.25, 0.5, 0.75]))
         axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x * 100:g} %"))
         if len(group) > 1:
-            axis.legend(fontsize=8, handlelength=1.6).set_in_layout(False)
+            legend = axis.legend(fontsize=8, handlelength=1.6)
+            legend.set_in_layout(False)
     label_bottom(axes, "Clients, the largest first", columns)
     axes[0].set_ylabel("Examples")
     return figure
 
 
-def _titles(views: Sequence[SplitView], width: int) -> list[str]:
-    """Return a title per view, in lines of at most `width` letters: scheme, knob, measured NMI."""
-    found = []
+def _titles(views: Sequence[SplitView]) -> list[str]:
+    """Return a title per view, no two alike: scheme, knob, and on a line of its own the NMI."""
+    found: list[str] = []
     for view in views:
         knob = _knob(view, views)
         words = f"{view.spec['name']}, {knob}" if knob else view.title
-        found.append(textwrap.fill(words, width) + f"\nNMI {view.nmi:.2f}")
+        plain = f"{cut(drawable(words), _TITLE, bold=True)}\nNMI {view.nmi:.2f}"
+        alike = sum(title.startswith(plain) for title in found)
+        found.append(f"{plain} ({alike + 1})" if alike else plain)
     return found
 
 
@@ -200,7 +207,7 @@ def _columns(views: Sequence[SplitView]) -> int:
 
 
 def _tables(views: Sequence[SplitView]) -> dict[str, pd.DataFrame]:
-    titles = _titles(views, _LETTERS // _columns(views))
+    titles = _titles(views)
     return {t: _ordered(view.counts) for t, view in zip(titles, views, strict=True)}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from fedbytes.plots.number_words import format_value
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import (
     NothingToDrawError,
@@ -40,7 +41,7 @@ class Metric:
 
     def show(self, value: float) -> str:
         """Return a value as it is printed, without its unit."""
-        return "–" if isnan(value) else f"{value * self.scale:.{self.decimals}f}"
+        return format_value(value * self.scale, self.decimals)
 
 
 METRICS = {

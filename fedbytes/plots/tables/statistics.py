@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from math import exp, inf, isfinite, log, nan, sqrt
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE = 0.95
+_HUGE = 1e100
+_LARGEST_LOG = 709.0
 
 
 @dataclass(frozen=True)
@@ -30,12 +33,20 @@ def t_interval(values: Iterable[float]) -> Interval:
     kept = np.array([value for value in values if value == value], dtype=np.float64)
     if kept.size == 0:
         return Interval(nan, nan, nan, 0)
-    mean = float(kept.mean())
+    scale = _scale(kept)
+    with np.errstate(invalid="ignore"):  # infinities of both signs have no mean
+        mean = float((kept / scale).mean()) * scale
     if kept.size == 1 or not isfinite(mean):
         return Interval(mean, nan, nan, int(kept.size))
     quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, kept.size - 1))
-    half = quantile * float(kept.std(ddof=1)) / sqrt(kept.size)
+    half = quantile * float((kept / scale).std(ddof=1)) * scale / sqrt(kept.size)
     return Interval(mean, mean - half, mean + half, int(kept.size))
+
+
+def _scale(values: NDArray[np.float64]) -> float:
+    """Return what huge values are divided by, so that their squares do not overflow; else 1."""
+    largest = float(np.abs(values).max())
+    return largest if _HUGE < largest < inf else 1.0
 
 
 def geometric_interval(values: Iterable[float]) -> Interval:
@@ -44,7 +55,12 @@ def geometric_interval(values: Iterable[float]) -> Interval:
     It suits bytes and ratios: the geometric mean of ratios is the ratio of geometric means.
     """
     found = t_interval(log(value) for value in values if 0 < value < inf)
-    return Interval(exp(found.mean), exp(found.low), exp(found.high), found.n)
+    return Interval(_exp(found.mean), _exp(found.low), _exp(found.high), found.n)
+
+
+def _exp(logarithm: float) -> float:
+    """Return e to a power, infinite where it is past the largest number."""
+    return inf if logarithm > _LARGEST_LOG else exp(logarithm)
 
 
 def pair_by_seed(
@@ -96,15 +112,17 @@ def fit_line(x: Iterable[float], y: Iterable[float]) -> Line | None:
     if len(pairs) < 3 or len({a for a, _ in pairs}) < 2:
         return None
     xs, ys = np.array(pairs, dtype=np.float64).T
+    scale = _scale(ys)
+    ys = ys / scale
     found = stats.linregress(xs, ys)
     slope, count = float(found.slope), len(pairs)
     half = float(stats.t.ppf(0.5 + CONFIDENCE / 2, count - 2)) * float(found.stderr)
     residuals = ys - float(found.intercept) - slope * xs
     return Line(
-        slope=Interval(slope, slope - half, slope + half, count),
-        intercept=float(found.intercept),
+        slope=Interval(slope * scale, (slope - half) * scale, (slope + half) * scale, count),
+        intercept=float(found.intercept) * scale,
         p_value=float(found.pvalue),
         centre=float(xs.mean()),
         spread=float(np.sum((xs - xs.mean()) ** 2)),
-        noise=sqrt(float(np.sum(residuals**2)) / (count - 2)),
+        noise=sqrt(float(np.sum(residuals**2)) / (count - 2)) * scale,
     )

@@ -22,7 +22,7 @@ class Tables:
             up_bytes, down_bytes, total_bytes (cumulative message bytes over all clients), the
             task's metrics, seconds.
         ledger: message bytes by run, direction and kind: payload_bytes, message_bytes.
-        partitions: examples by run, client and category.
+        partitions: examples by run, client and category; `client_name` where clients have names.
         runs: one row per run: status, error, config, seconds by phase, provenance.
         baseline: the label that others are compared with, where the suite names one.
 

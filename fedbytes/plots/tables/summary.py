@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from fedbytes.experiments.config.target import Target
-from fedbytes.plots.style import format_bytes
+from fedbytes.labels import single_line
+from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.tables.comparison import METRICS, Comparison, Metric, Setting, compare_codecs
 from fedbytes.plots.tables.paired_differences import compare_with_baseline
 from fedbytes.plots.tables.statistics import t_interval
@@ -139,13 +140,23 @@ def summary_text(frame: pd.DataFrame) -> pd.DataFrame:
     return shown.drop(columns=empty)
 
 
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~$&#]")
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
+
+
 def to_markdown(frame: pd.DataFrame) -> str:
-    """Return the summary as a Markdown table."""
+    """Return the summary as a Markdown table; what Markdown would read as its own is escaped."""
     shown = summary_text(frame)
-    rows = [list(shown.columns), ["---"] * shown.shape[1], *shown.to_numpy().tolist()]
-    return "".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |\n" for row in rows
-    )
+    rows = [[_markdown(cell) for cell in row] for row in (shown.columns, *shown.to_numpy())]
+    rows.insert(1, ["---"] * shown.shape[1])
+    return "".join("| " + " | ".join(row) + " |\n" for row in rows)
+
+
+def _markdown(cell: object) -> str:
+    def escape(found: re.Match[str]) -> str:
+        return _ENTITIES.get(found[0], f"\\{found[0]}")
+
+    return _MARKDOWN.sub(escape, single_line(cell))
 
 
 def to_latex(frame: pd.DataFrame) -> str:
@@ -172,12 +183,13 @@ _LATEX = {
     "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
     "±": r"$\pm$", "α": r"$\alpha$", "−": "$-$", "–": "--", "×": r"$\times$",
     "≥": r"$\geq$", "≤": r"$\leq$", "…": r"\dots{}",
+    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "∞": r"$\infty$",
 }  # fmt: skip
 
 
 def _latex_row(cells: Any) -> str:
     pattern = "|".join(map(re.escape, _LATEX))
-    escaped = (re.sub(pattern, lambda found: _LATEX[found[0]], str(cell)) for cell in cells)
+    escaped = (re.sub(pattern, lambda found: _LATEX[found[0]], single_line(cell)) for cell in cells)
     return " & ".join(escaped) + r" \\"
 
 

@@ -74,10 +74,10 @@ def find_bytes_to_target(
 
     The state before the first round is left out: nothing was sent for it.
     """
-    rows = setting.rows[(setting.rows["codec"] == codec) & (setting.rows["total_bytes"] > 0)]
-    rows = rows.sort_values("round")
+    rows = setting.rows[setting.rows["codec"] == codec].sort_values("round")
     found = {}
-    for seed, run in rows.groupby("seed"):
+    for seed, whole in rows.groupby("seed"):
+        run = whole[whole["total_bytes"] > 0]
         values = run[comparison.metric.name]
         past = run[values >= target] if comparison.metric.rises else run[values <= target]
         found[int(str(seed))] = nan if past.empty else float(past["total_bytes"].iloc[0])

@@ -1,7 +1,7 @@
 """Tables as a store gives them: made up, deterministic and plausible."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -28,6 +28,13 @@ SAMPLE_CODECS: Mapping[str, SampleCodec] = {
     "topk 1 % 4 bit + EF": SampleCodec("topk", "topk", 60_000, 0.02, 0.6),
     "ecsq 1.1 bit + EF": SampleCodec("ecsq", "ecsq", 77_000, 0.002, 0.9),
 }
+ODD_LABELS = (
+    "fp32",
+    "$$ for _x_ | 50 % of $a^2$ <script>alert(1)</script> [bold]b[/bold]",
+    "日本語 and 中国语\x1b[31m, in\ntwo lines",
+    "a label of three hundred letters " * 9,
+)
+"""What users have called their methods: formulas, markup, control characters, any length."""
 _CATEGORIES = ("earn", "acq", "crude", "trade", "money-fx", "interest", "ship", "grain")
 _MESSAGES = (
     ("up", "delta", 0.49),
@@ -160,6 +167,12 @@ class _Run:
                 "threads": 1,
             },
         }
+
+
+def name_codecs(tables: Tables, labels: Sequence[str]) -> Tables:
+    """Return tables whose first codecs have other labels."""
+    names = dict(zip(tables.results["codec"].unique(), labels, strict=False))
+    return replace(tables, results=tables.results.replace({"codec": names}))
 
 
 def sample_tables(
