@@ -173,3 +173,8 @@ def weighted_mean(uploads: list[Upload]) -> Tensor:
     for upload in uploads:
         mean.add_(upload.delta, alpha=upload.examples / total)
     return mean
+
+
+def equal_mean(uploads: list[Upload]) -> Tensor:
+    """Return the mean delta `[numel]`, each client weighted alike."""
+    return torch.stack([upload.delta for upload in uploads]).mean(0)

@@ -92,6 +92,7 @@ class Federation:
             num_clients=sum(len(part) > 0 for part in self.parts),
             announced=dict(announced or {}),
             uplink=self.uplink.codec,
+            num_examples=sum(len(part) for part in self.parts),
         )
 
     def shared(self, round_: int, sender: int, reference: Tensor | None) -> Shared:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
-from fedbytes.federated.averaging import Averaging
+from fedbytes.federated.averaging import Averaging, equal_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
@@ -63,7 +63,7 @@ class FedDyn(Averaging):
         self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
     ) -> tuple[Tensor, ServerMemory]:
         """Return the mean delta less h / alpha, with h of all clients so far."""
-        mean = torch.stack([upload.delta for upload in uploads]).mean(0)
+        mean = equal_mean(uploads)
         h = state.get("h", torch.zeros_like(mean))
         h = h - self.alpha * (len(uploads) / context.num_clients) * mean
         return mean - h / self.alpha, {"h": h}
