@@ -34,8 +34,8 @@ ROWS = {"max_length": 48, "pack": True, "max_train_examples": 240, "max_test_exa
 TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
     "dialogue": ("lines of the series Friends", {"name": "friends"}),
     "code": (
-        "the source of Python's standard library",
-        {"name": "text", "path": f"{sysconfig.get_paths()['stdlib']}/*.py"},
+        "the source of Python's asyncio",
+        {"name": "text", "path": f"{sysconfig.get_paths()['stdlib']}/asyncio/*.py"},
     ),
     "reference": ("Python's language reference", {"name": "text", "documents": "paragraph"}),
 }
