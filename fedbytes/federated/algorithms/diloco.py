@@ -1,7 +1,7 @@
 """DiLoCo: many inner steps whose moments stay with the worker, and an outer Nesterov step."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from torch import Tensor
@@ -26,11 +26,12 @@ class DiLoCo(Averaging):
     data-parallel SGD.
     """
 
+    sgd_rate: ClassVar[float] = 0.7
+
     learning_rate: float = 4e-4
     weight_decay: float = 0.1
     max_grad_norm: float | None = 1.0
     server_optimizer: Literal["sgd", "nesterov", "adam", "adagrad", "yogi"] = "nesterov"
-    server_learning_rate: float = 0.7
     server_momentum: float = 0.9
     keep_moments: bool = True
     """Whether the inner optimiser continues from the end of the worker's last round."""
