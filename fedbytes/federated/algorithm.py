@@ -37,6 +37,7 @@ class Compatibility:
         aggregation: the registered name of how the server gets at what clients send.
         opens_each: whether it sees each client's delta.
         up_one_map: whether the uplink maps vectors linearly, and alike in every round.
+        up_tells_senders: whether decoded messages show which coordinates were sent.
     """
 
     up_name: str = "fp32"
@@ -53,6 +54,7 @@ class Compatibility:
     aggregation: str = "decode_each"
     opens_each: bool = True
     up_one_map: bool = False
+    up_tells_senders: bool = False
 
 
 @dataclass(frozen=True)

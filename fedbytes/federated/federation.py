@@ -14,6 +14,7 @@ from fedbytes.federated.aggregation import Aggregation, DecodeEach
 from fedbytes.federated.algorithm import Algorithm, Compatibility
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Hooks
+from fedbytes.federated.optimizers.sender_mean import tells_senders
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import Link
@@ -156,6 +157,7 @@ def compatibility(
         aggregation=aggregation.name,
         opens_each=aggregation.opens_each,
         up_one_map=isinstance(codec, Summable) and codec.one_map,
+        up_tells_senders=tells_senders(codec),
     )
 
 
