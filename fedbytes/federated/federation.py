@@ -157,6 +157,7 @@ def compatibility(
         aggregation=aggregation.name,
         opens_each=aggregation.opens_each,
         up_one_map=isinstance(codec, Summable) and codec.one_map,
+        up_averages_all=uplink.averages_all,
         up_tells_senders=tells_senders(codec),
     )
 

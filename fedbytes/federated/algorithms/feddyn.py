@@ -25,6 +25,10 @@ class FedDyn(Averaging):
     is the gradient of L_i where it ended; the server keeps h, the mean of these over all clients.
     One vector travels each way, as in FedAvg. All clients count alike, whatever their number of
     examples, as in the paper.
+
+    Over a lossy uplink the clients keep what they trained and the server adds up what it decodes,
+    so h is their mean but for what the codec lost. Error feedback (EF14) sends that later; without
+    it, or with EF21, h drifts from the mean of the g_i, and the optimum with it.
     """
 
     needs_each: ClassVar[bool] = True

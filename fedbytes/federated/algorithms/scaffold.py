@@ -123,6 +123,11 @@ class Scaffold(Averaging):
                 "scaffold's control variates are sums of what is sent, which an uplink's momentum "
                 "would count several times: set uplink.momentum=0"
             )
+        if compatibility.up_averages_all:
+            return (
+                "scaffold's control variates are sums of what is sent, and ef21-pp would add what "
+                "was sent before: set uplink.error_feedback=true"
+            )
         return super().refuses(compatibility)
 
 

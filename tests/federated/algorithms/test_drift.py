@@ -254,6 +254,17 @@ def test_error_feedback_keeps_scaffolds_sum_near_its_clients(make_run):
     assert gaps[True] < 0.7 * gaps[False]
 
 
+def test_error_feedback_keeps_feddyns_h_near_its_clients(make_run):
+    gaps = {}
+    for feedback in (False, True, "ef21"):
+        uplink = make_link({"name": "topk", "density": 0.1, "error_feedback": feedback})
+        run = make_run(4, uplink=uplink, algorithm=make_algorithm("feddyn", **STEPS)).go(40)
+        own = torch.stack([run.clients[c].state.memory["gradient"] for c in range(4)]).mean(0)
+        gaps[feedback] = float(torch.dist(run.state.server.optimizer["h"], own) / own.norm())
+    assert gaps[True] < 0.5 * gaps[False]
+    assert gaps[True] < 0.5 * gaps["ef21"]
+
+
 @pytest.mark.parametrize("name", ["scaffold", "feddyn", "fedprox"])
 def test_a_classifier_learns_at_the_default_learning_rate(name):
     """A head on features of length one has gradients that plain SGD can follow too far."""
