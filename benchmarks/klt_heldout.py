@@ -26,18 +26,26 @@ from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.experiments.store.provenance import provenance
 
 RATES = (0.25, 0.5, 1.2)
-STEPS = (1, 3, 6)
-RANKS = (8, 32)
+RANKS_AND_STEPS = ((8, 1), (8, 3), (8, 6), (32, 3))
 ROUND = 2
 REFERENCE = "reference.txt"
-ROWS = {"max_length": 48, "pack": True, "max_train_examples": 240, "max_test_examples": 8}
+ROWS = {"max_length": 48, "pack": True, "max_test_examples": 8}
 TEXTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "dialogue": ("lines of the series Friends", {"name": "friends"}),
+    "dialogue": ("lines of the series Friends", {"name": "friends", "max_train_examples": 240}),
     "code": (
         "the source of Python's asyncio",
-        {"name": "text", "path": f"{sysconfig.get_paths()['stdlib']}/asyncio/*.py"},
+        {
+            "name": "text",
+            "path": f"{sysconfig.get_paths()['stdlib']}/asyncio/*.py",
+            "documents": "lines",
+            "lines_per_document": 4,
+            "max_train_examples": 100,
+        },
     ),
-    "reference": ("Python's language reference", {"name": "text", "documents": "paragraph"}),
+    "reference": (
+        "Python's language reference",
+        {"name": "text", "documents": "paragraph", "max_train_examples": 100},
+    ),
 }
 
 
@@ -45,26 +53,25 @@ def settings(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the name and the configuration of every setting."""
     for text, (_, task) in TEXTS.items():
         path = {"path": str(folder / REFERENCE)} if text == "reference" else {}
-        for rank in RANKS:
-            for steps in STEPS:
-                yield (
-                    f"{text}-r{rank}-s{steps}",
-                    {
-                        "task": task | path | ROWS,
-                        "model": {"name": "smollm2-135m"},
-                        "adapter": {"name": "lora", "layers": 4, "rank": rank},
-                        "algorithm": {
-                            "name": "fedavg",
-                            "local_steps": steps,
-                            "batch_size": 4,
-                            "learning_rate": 1e-3,
-                        },
-                        "partition": {"name": "iid", "num_clients": 20},
-                        "clients_per_round": 3,
-                        "rounds": ROUND,
-                        "initial": "seed",
+        for rank, steps in RANKS_AND_STEPS:
+            yield (
+                f"{text}-r{rank}-s{steps}",
+                {
+                    "task": task | path | ROWS,
+                    "model": {"name": "smollm2-135m"},
+                    "adapter": {"name": "lora", "layers": 4, "rank": rank},
+                    "algorithm": {
+                        "name": "fedavg",
+                        "local_steps": steps,
+                        "batch_size": 4,
+                        "learning_rate": 1e-3,
                     },
-                )
+                    "partition": {"name": "iid", "num_clients": 20},
+                    "clients_per_round": 3,
+                    "rounds": ROUND,
+                    "initial": "seed",
+                },
+            )
 
 
 def captured(folder: Path, name: str, config: dict[str, Any]) -> tuple[Layout, dict[str, Any]]:
