@@ -118,8 +118,8 @@ def table(found: pd.DataFrame, study: pd.DataFrame) -> str:
         "",
         "SmolLM2-135M as a language model, LoRA on the top 4 layers, 20 iid clients, 3 a round, "
         "AdamW,",
-        f"round {ROUND}. NMSE of clients' deltas, geometric means, all bytes counted; in brackets the "
-        "bits that",
+        f"round {ROUND}. NMSE of clients' deltas, geometric means, all bytes counted; in brackets "
+        "the bits that",
         "messages really take, where that is over 5 % beside what was asked.",
         "",
         "| text | rank | local steps | " + " | ".join(f"{rate:g} bit" for rate in RATES) + " |",
@@ -141,8 +141,8 @@ def table(found: pd.DataFrame, study: pd.DataFrame) -> str:
         f"| all: most | | | {high} |",
         f"| the study's SmolLM2 captures, 12 steps | | | {cells(own)} |",
         "",
-        f"{len(found)} messages of {found.numel.min():,} to {found.numel.max():,} numbers. The most "
-        "that one is longer than",
+        f"{len(found)} messages of {found.numel.min():,} to {found.numel.max():,} numbers. The "
+        "most that one is longer than",
         f"was asked: {missed}.",
         f"Encoding took {rate.min():.2g} to {rate.max():.2g} (median {rate.median():.2g}) seconds "
         "of one core per million numbers,",
