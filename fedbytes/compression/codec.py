@@ -207,8 +207,8 @@ def unseal(codec: Codec, data: bytes, shared: Shared) -> memoryview:
     if found != expected:
         raise ValueError(
             f"{codec.name} payload of {len(view)} bytes has digest {found.hex()}, expected "
-            f"{expected.hex()}: it is damaged, or from another codec, layout, seed, round "
-            "or sender"
+            f"{expected.hex()}: it is damaged, or from another codec, layout, seed, round, "
+            "sender or place"
         )
     return body
 
@@ -226,6 +226,8 @@ def _digest(codec: Codec, body: bytes | memoryview, shared: Shared) -> bytes:
             shared.sender,
         )
     )
+    if shared.place is not None:
+        state.update(struct.pack("<Q", shared.place))
     return (state.intdigest() & 0xFFFFFFFF).to_bytes(DIGEST_BYTES, "little")
 
 

@@ -14,7 +14,7 @@ from fedbytes.plugin_fields import added_field
 
 SenderState = dict[str, Tensor]
 """Vectors that a sender keeps between messages, float32 [numel] by name; checkpoint them."""
-Feedback = Literal["none", "ef14", "ef21"]
+Feedback = Literal["none", "ef14", "ef21", "ef21-pp"]
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,8 @@ class Memory:
     - `ef21`: sender and receiver keep the same estimate of the sender's updates, and the codec
       sends the difference to it (Richtarik et al. 2021, arXiv 2106.05203). With momentum the
       sender averages its updates first (EF21-SGDM, Fatkhullin et al. 2023).
+    - `ef21-pp`: for the sender the same. A server takes the mean of the estimates of all senders,
+      whoever took part (EF21-PP, Fatkhullin et al. 2021, arXiv 2110.03294).
     - `none`: with momentum, send the velocity.
 
     With `decay` below 1 the residual of `ef14` is a momentum from which the codec removes what it
@@ -75,6 +77,11 @@ class Memory:
                 "set error_feedback=true"
             )
 
+    @property
+    def estimates(self) -> bool:
+        """Whether both ends keep an estimate, and differences to it are sent."""
+        return self.feedback in ("ef21", "ef21-pp")
+
     def encode(self, codec: Codec, x: Tensor, state: SenderState, shared: Shared) -> Sent:
         """Encode x [numel] with the sender's state; neither is changed.
 
@@ -87,13 +94,13 @@ class Memory:
         for name, tensor in state.items():
             if tensor.shape != x.shape:
                 raise ValueError(f"{name} has shape {tuple(tensor.shape)}, x {tuple(x.shape)}")
-        if self.feedback == "ef21":
+        if self.estimates:
             return self._difference(codec, x, state, shared)
         return self._residual(codec, x, state, shared)
 
     def receive(self, decoded: Tensor, estimate: Tensor | None) -> Tensor:
         """Return the update of a decoded message, given the receiver's last estimate."""
-        return decoded if self.feedback != "ef21" or estimate is None else estimate + decoded
+        return decoded if not self.estimates or estimate is None else estimate + decoded
 
     def _residual(self, codec: Codec, x: Tensor, state: SenderState, shared: Shared) -> Sent:
         after: SenderState = {}

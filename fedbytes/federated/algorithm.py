@@ -36,7 +36,9 @@ class Compatibility:
         up_exact, down_exact: whether the codecs return every float32 as it was.
         aggregation: the registered name of how the server gets at what clients send.
         opens_each: whether it sees each client's delta.
+        up_averages_all: whether the last estimates of clients that do not take part count as well.
         up_one_map: whether the uplink maps vectors linearly, and alike in every round.
+        up_tells_senders: whether decoded messages show which coordinates were sent.
     """
 
     up_name: str = "fp32"
@@ -53,6 +55,8 @@ class Compatibility:
     aggregation: str = "decode_each"
     opens_each: bool = True
     up_one_map: bool = False
+    up_tells_senders: bool = False
+    up_averages_all: bool = False
 
 
 @dataclass(frozen=True)
@@ -236,6 +240,11 @@ class Algorithm(Plugin, ABC):
                 f"algorithm {self.name!r} needs each client's upload, of which aggregation "
                 f"{compatibility.aggregation!r} shows the sum alone: set "
                 "aggregation.name=decode_each"
+            )
+        if self.needs_each and compatibility.up_averages_all:
+            return (
+                f"algorithm {self.name!r} needs the uploads of the round, and ef21-pp averages "
+                "what is known of all clients: set uplink.error_feedback=ef21"
             )
         adapter = compatibility.adapter
         if adapter is not None and adapter.trains_words() and not self.searches_words:

@@ -17,15 +17,11 @@ from fedbytes.federated.optimizers.local_optimizers import LocalOptimizer, make_
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.plugins.defense import LossOf
 from fedbytes.federated.trainable import Steppable, Trainable, scratch_of
-from fedbytes.plugin_fields import bounded
+from fedbytes.plugin_fields import added_field, bounded
 
 BeforeStep = Callable[[int], None]
 Correct = Callable[[Tensor, Tensor], None]
-_ADAPTIVE = {
-    "adam": server_optimizers.adam,
-    "adagrad": server_optimizers.adagrad,
-    "yogi": server_optimizers.yogi,
-}
+_OF_ADAPTIVE = ("beta1", "beta2", "tau", "initial_accumulator")
 
 
 @dataclass(frozen=True)
@@ -38,6 +34,8 @@ class Averaging(Algorithm):
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"local_steps": 3, "batch_size": 8, "learning_rate": 0.01},
     )
+    sgd_rate: ClassVar[float] = 1.0
+    """`server_learning_rate` of the server's SGD where none is given."""
 
     local_steps: int | None = bounded(None, least=1)
     """Optimiser steps a client takes in a round; give this or `local_epochs`."""
@@ -52,9 +50,29 @@ class Averaging(Algorithm):
     max_grad_norm: float | None = bounded(None, above=0, most=math.inf)
     """Clip a step's gradient to this L2 norm; None for never."""
     server_optimizer: Literal["sgd", "nesterov", "adam", "adagrad", "yogi"] = "sgd"
-    server_learning_rate: float = bounded(1.0, above=0)
+    server_learning_rate: float = bounded(None, above=0)
+    """Where it is not given, 1 for SGD (`diloco`: 0.7), and 0.01 for the adaptive optimisers, whose
+    steps have that size whatever the size of the deltas."""
     server_momentum: float = bounded(0.0, least=0, below=1)
     """Momentum of the server's SGD, heavy-ball or Nesterov's."""
+    beta1: float | None = added_field(bounded(None, least=0, below=1))
+    """Decay of the adaptive optimisers' first moment; None for 0.9, and 0 for Adagrad."""
+    beta2: float | None = added_field(bounded(None, least=0, below=1))
+    """Decay of Adam's and Yogi's second moment; None for 0.99."""
+    tau: float | None = added_field(bounded(None, above=0))
+    """Degree of adaptivity, added to the root of the second moment; None for 0.001."""
+    initial_accumulator: float | None = added_field(bounded(None, least=0))
+    """The adaptive optimisers' second moment at first; None for tau²."""
+
+    @property
+    def revision(self) -> int:
+        """2 for Adagrad without `beta1`, which had Adam's 0.9."""
+        return 2 if self.server_optimizer == "adagrad" and self.beta1 is None else 1
+
+    @property
+    def is_adaptive(self) -> bool:
+        """Whether the server's optimiser adapts each coordinate's step."""
+        return self.server_optimizer in server_optimizers.ADAPTIVE
 
     @property
     def needs_each(self) -> bool:
@@ -62,7 +80,17 @@ class Averaging(Algorithm):
         return False
 
     def __post_init__(self) -> None:
+        given: Any = self.server_learning_rate
+        if given is None:
+            rate = server_optimizers.RATE if self.is_adaptive else self.sgd_rate
+            object.__setattr__(self, "server_learning_rate", rate)
         super().__post_init__()
+        for key in () if self.is_adaptive else _OF_ADAPTIVE:
+            if getattr(self, key) is not None:
+                raise ValueError(
+                    f"{self.name}: {key}={getattr(self, key)} is of an adaptive server optimiser: "
+                    "set server_optimizer to one of adam, adagrad, yogi"
+                )
         if (self.local_steps is None) == (self.local_epochs is None):
             raise ValueError(
                 "give either local_steps or local_epochs, got "
@@ -143,10 +171,26 @@ class Averaging(Algorithm):
     def step(self, mean: Tensor, state: ServerMemory) -> tuple[Tensor, ServerMemory]:
         """Return the update that the server's optimiser makes of the mean, and its next state."""
         rate, name = self.server_learning_rate, self.server_optimizer
-        if name in _ADAPTIVE:
-            return server_optimizers.adaptive(mean, state, _ADAPTIVE[name], learning_rate=rate)
-        move = server_optimizers.nesterov if name == "nesterov" else server_optimizers.sgd
-        return move(mean, state, learning_rate=rate, momentum=self.server_momentum)
+        if not self.is_adaptive:
+            move = server_optimizers.nesterov if name == "nesterov" else server_optimizers.sgd
+            return move(mean, state, learning_rate=rate, momentum=self.server_momentum)
+        usual = 0.0 if name == "adagrad" else server_optimizers.BETA1
+        return server_optimizers.adaptive(
+            mean,
+            state,
+            self.accumulate,
+            learning_rate=rate,
+            beta1=usual if self.beta1 is None else self.beta1,
+            tau=server_optimizers.TAU if self.tau is None else self.tau,
+            initial=self.initial_accumulator,
+        )
+
+    def accumulate(self, second: Tensor, square: Tensor) -> Tensor:
+        """Return an adaptive optimiser's next second moment, from the mean's square `[numel]`."""
+        if self.server_optimizer == "adagrad":
+            return server_optimizers.adagrad(second, square)
+        rule = server_optimizers.yogi if self.server_optimizer == "yogi" else server_optimizers.adam
+        return rule(second, square, server_optimizers.BETA2 if self.beta2 is None else self.beta2)
 
     def aggregate(self, uploads: list[Upload]) -> Tensor:
         """Return what the clients say together `[numel]`: their mean, weighted by examples."""
@@ -173,3 +217,8 @@ def weighted_mean(uploads: list[Upload]) -> Tensor:
     for upload in uploads:
         mean.add_(upload.delta, alpha=upload.examples / total)
     return mean
+
+
+def equal_mean(uploads: list[Upload]) -> Tensor:
+    """Return the mean delta `[numel]`, each client weighted alike."""
+    return torch.stack([upload.delta for upload in uploads]).mean(0)

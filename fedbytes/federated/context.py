@@ -26,6 +26,7 @@ class RoundContext:
         announced: the number that a client announced last, of those who ever did: of all on the
             server, and of itself alone for a client, which hears no other.
         uplink: the uplink's codec, for an algorithm that works on what it maps vectors to.
+        num_examples: how many examples the clients hold, in all.
     """
 
     model: Trainable
@@ -36,6 +37,7 @@ class RoundContext:
     client: int = SERVER_CLIENT
     announced: Mapping[int, int] = field(default_factory=dict)
     uplink: Codec | None = None
+    num_examples: int = 0
 
     def for_client(self, client: int) -> "RoundContext":
         """Return the context of `client` in the same round."""

@@ -14,6 +14,7 @@ from fedbytes.federated.aggregation import Aggregation, DecodeEach
 from fedbytes.federated.algorithm import Algorithm, Compatibility
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Hooks
+from fedbytes.federated.optimizers.sender_mean import tells_senders
 from fedbytes.federated.plugins.attack import Attack
 from fedbytes.federated.plugins.defense import Defense
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
@@ -109,6 +110,7 @@ class Federation:
             num_clients=sum(len(part) > 0 for part in self.parts),
             announced=dict(announced or {}),
             uplink=self.uplink.codec,
+            num_examples=sum(len(part) for part in self.parts),
         )
 
     def shared(self, round_: int, sender: int, reference: Tensor | None) -> Shared:
@@ -172,6 +174,8 @@ def compatibility(
         aggregation=aggregation.name,
         opens_each=aggregation.opens_each,
         up_one_map=isinstance(codec, Summable) and codec.one_map,
+        up_averages_all=uplink.averages_all,
+        up_tells_senders=tells_senders(codec),
     )
 
 

@@ -1,5 +1,6 @@
 """Layout, Shared and the checks that the base class makes around every codec."""
 
+import itertools
 import pickle
 import subprocess
 import sys
@@ -99,10 +100,26 @@ def test_payloads_are_bound_to_what_both_ends_share() -> None:
         (make_codec("int", bits=8), Shared(layout, seed=0, round=2, sender=3)),
         (make_codec("int", bits=8), Shared(layout, seed=1, round=1, sender=3)),
         (make_codec("int", bits=8), Shared(layout, seed=1, round=2, sender=4)),
+        (make_codec("int", bits=8), Shared(layout, seed=1, round=2, sender=3, place=0)),
     ]
     for codec, other in others:
         with pytest.raises(ValueError, match="digest"):
             codec.decode(data, other)
+
+
+@pytest.mark.parametrize("name", ["fp32", "int", "correlated"])
+def test_payloads_are_bound_to_the_senders_place(name: str) -> None:
+    codec, x = make_codec(name), torch.linspace(-1, 1, 256)
+    known = [Shared(Layout({"a": (256,)}), sender=3, place=place) for place in (None, 0, 1)]
+    data = [codec.encode(x, shared) for shared in known]
+    assert len({len(one) for one in data}) == 1
+    for sent, shared in itertools.product(range(3), range(3)):
+        if sent == shared:
+            codec.decode(data[sent], known[shared])
+            continue
+        with pytest.raises(ValueError, match="round, sender or place") as refusal:
+            codec.decode(data[sent], known[shared])
+        assert "\n" not in str(refusal.value)
 
 
 def test_decoded_vectors_are_writable_and_their_own() -> None:

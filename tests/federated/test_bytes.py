@@ -9,6 +9,7 @@ import torch
 from fedbytes.compression.codec import make_codec
 from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.compression.layout import Shared
+from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.protocol.messages import KIND_IDS
@@ -159,11 +160,12 @@ def test_the_labels_of_links_tell_their_memories_apart():
             {},
             {"error_feedback": True},
             {"error_feedback": "ef21"},
+            {"error_feedback": "ef21-pp"},
             {"error_feedback": "ef14", "momentum": 0.9},
             {"error_feedback": True, "decay": 0.5},
         )
     ]
-    ends = (" +EF", " +EF21", " +EF momentum=0.9", " +EF decay=0.5")
+    ends = (" +EF", " +EF21", " +EF21-PP", " +EF momentum=0.9", " +EF decay=0.5")
     assert labels[1:] == [f"{labels[0]}{end}" for end in ends]
 
 
@@ -188,6 +190,7 @@ def test_a_downlink_has_no_momentum_and_its_ef21_is_that_of_the_model():
     "memory",
     [
         {"error_feedback": "ef21"},
+        {"error_feedback": "ef21-pp"},
         {"error_feedback": True, "momentum": 0.5},
         {"error_feedback": True, "decay": 0.9},
     ],
@@ -214,6 +217,42 @@ def test_ef21_over_a_lossless_codec_is_no_memory_at_all(make_run):
     plain = make_run(3).go(4)
     told = make_run(3, uplink=make_link({"name": "fp32", "error_feedback": "ef21"})).go(4)
     torch.testing.assert_close(told.state.model, plain.state.model, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("codec", [{"name": "fp32"}, {"name": "topk", "density": 0.1}], ids=str)
+def test_ef21_pp_takes_the_mean_of_all_estimates_whoever_takes_part(make_run, codec):
+    link = make_link(codec | {"error_feedback": "ef21-pp"})
+    parts = [np.arange(5), np.arange(5, 15), np.arange(15, 40), np.arange(40, 60)]
+    run, seen = make_run(4, parts=parts, uplink=link, clients_per_round=2), set()
+    for round_ in range(1, 7):
+        before = run.state.model.clone()
+        run.go(1)
+        seen |= set(run.fed.context(round_).clients)
+        told = run.state.server.estimates
+        assert set(told) == seen
+        total = sum(len(parts[c]) for c in seen)
+        mean = torch.stack([told[c][""] * (len(parts[c]) / total) for c in seen]).sum(0)
+        torch.testing.assert_close(run.state.model - before, mean, rtol=1e-4, atol=1e-6)
+    assert len(seen) == 4
+
+
+def test_with_all_clients_ef21_pp_is_ef21(make_run):
+    ends = [
+        make_run(3, uplink=make_link({"name": "topk", "density": 0.1, "error_feedback": feedback}))
+        .go(4)
+        .state.model
+        for feedback in ("ef21", "ef21-pp")
+    ]
+    assert torch.equal(*ends)
+
+
+@pytest.mark.parametrize("name", ["scaffold", "feddyn", "fednova"])
+def test_what_needs_the_rounds_own_uploads_refuses_ef21_pp(make_run, name):
+    uplink = make_link({"name": "topk", "density": 0.1, "error_feedback": "ef21-pp"})
+    algorithm = make_algorithm(name, local_steps=1, optimizer="sgd")
+    with pytest.raises(ValueError, match=r"ef21-pp .*: set uplink\.error_feedback=") as refusal:
+        make_run(2, uplink=uplink, algorithm=algorithm)
+    assert "\n" not in str(refusal.value)
 
 
 def test_residuals_make_up_for_what_was_lost(make_run):

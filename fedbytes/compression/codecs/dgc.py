@@ -35,8 +35,9 @@ class Dgc(SparseCodec):
     zero, and always the largest.
 
     In the first `warmup_rounds` rounds the density falls geometrically from 25 % to `density`:
-    0.25 (density / 0.25)^(round / warmup_rounds), which is the paper's 25, 6.25, 1.56, 0.4 % on
-    the way to 0.1 % in four. It depends on the round alone, so both ends know it.
+    0.25 (density / 0.25)^((round - 1) / warmup_rounds), with rounds counted from 1, which is the
+    paper's 25, 6.25, 1.56, 0.4 % in four rounds, and 0.1 % from the fifth on. It depends on the
+    round alone, so both ends know it.
 
     Momentum correction, momentum factor masking and the accumulation of what was not sent are not
     here: they are the sender's memory around the codec, which sees from decoded zeros what was not
@@ -49,7 +50,7 @@ class Dgc(SparseCodec):
         density: share of the coordinates that is kept after the warm-up, in (0, 1].
         sample: share of the coordinates on which the threshold is estimated, in (0, 1]; more
             where that would be too few.
-        warmup_rounds: rounds over which the density falls from 25 %; 0 for none.
+        warmup_rounds: rounds before the first at `density`; 0 for none.
         bits: bits a kept value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
 
     Example:
@@ -67,11 +68,21 @@ class Dgc(SparseCodec):
         {"density": 0.01, "bits": 8, "warmup_rounds": 6},
     )
 
+    @property
+    def revision(self) -> int:
+        """2 where there is a warm-up: it was one round short, and began at the second density."""
+        return 2 if self._warms_up else 1
+
+    @property
+    def _warms_up(self) -> bool:
+        return self.warmup_rounds > 0 and self.density < _WARM_DENSITY
+
     def density_at(self, round_: int) -> float:
-        """Return the share of coordinates that may be kept in a round."""
-        if round_ >= self.warmup_rounds or self.density >= _WARM_DENSITY:
+        """Return the share of coordinates that may be kept in a round; runs begin with round 1."""
+        done = max(round_ - 1, 0)
+        if done >= self.warmup_rounds or not self._warms_up:
             return self.density
-        fall: float = (self.density / _WARM_DENSITY) ** (round_ / self.warmup_rounds)
+        fall: float = (self.density / _WARM_DENSITY) ** (done / self.warmup_rounds)
         return round_step(_WARM_DENSITY * fall)  # no platform's last bits of a power
 
     def _most(self, shared: Shared) -> int:

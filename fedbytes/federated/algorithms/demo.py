@@ -14,9 +14,10 @@ from fedbytes.federated.averaging import weighted_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.schedule import Schedule
+from fedbytes.federated.optimizers.sender_mean import MeanOver, mean_over_senders
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.trainable import Trainable
-from fedbytes.plugin_fields import bounded
+from fedbytes.plugin_fields import added_field, bounded
 
 
 @ALGORITHMS.register("demo")
@@ -35,7 +36,6 @@ class DeMo(Algorithm):
     in one bit.
     """
 
-    needs_each: ClassVar[bool] = False
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"batch_size": 8, "learning_rate": 0.01},)
     example_uplink: ClassVar[Mapping[str, Any]] = {
         "name": "chain",
@@ -59,6 +59,14 @@ class DeMo(Algorithm):
     """Rounds of the run, after which a cosine has come down; None for a constant rate."""
     final_share: float = bounded(0.1, least=0, most=1)
     """Share of the learning rate that the cosine leaves."""
+    mean_over: MeanOver = added_field("all")
+    """Whose mean of a coefficient it is: of `all`, as in the paper's formula, or of its `senders`,
+    as in the paper's code."""
+
+    @property
+    def needs_each(self) -> bool:
+        """Whether the mean is over those who sent a coefficient."""
+        return self.mean_over == "senders"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -92,6 +100,22 @@ class DeMo(Algorithm):
         """Return the mean of what was sent; `apply` takes its signs."""
         return weighted_mean(uploads), state
 
+    def combine(
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
+        """Return the mean of what was sent, over all or over who sent it."""
+        if self.mean_over == "all":
+            return super().combine(context, held, uploads, state)
+        assert context.uplink is not None
+        examples = sum(upload.examples for upload in uploads)
+        mean = mean_over_senders(
+            [upload.delta for upload in uploads],
+            [upload.examples / examples for upload in uploads],
+            context.uplink,
+            self.up(context),
+        )
+        return mean, state
+
     def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return what is held, moved by the signs of the update; a zero stays."""
         rate = self.learning_rate * self.schedule.share(context.round - 1)
@@ -113,5 +137,10 @@ class DeMo(Algorithm):
             return (
                 "algorithm 'demo' moves by signs, which error feedback on the downlink cannot make "
                 "up for: set downlink.error_feedback=false"
+            )
+        if self.mean_over == "senders" and not compatibility.up_tells_senders:
+            return (
+                "algorithm 'demo' with mean_over=senders needs messages that show what was sent: "
+                "set uplink.name=chunked_topk, alone or after one dct, or mean_over=all"
             )
         return super().refuses(compatibility)

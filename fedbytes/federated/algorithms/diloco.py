@@ -1,17 +1,20 @@
 """DiLoCo: many inner steps whose moments stay with the worker, and an outer Nesterov step."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
 from fedbytes.federated.averaging import Averaging, BeforeStep
 from fedbytes.federated.context import RoundContext
+from fedbytes.federated.optimizers.local_optimizers import BETA2, make_local_optimizer
 from fedbytes.federated.optimizers.optimizer_state import give_moments, take_moments
 from fedbytes.federated.optimizers.schedule import Schedule, following
-from fedbytes.plugin_fields import bounded
+from fedbytes.federated.trainable import Steppable, scratch_of
+from fedbytes.plugin_fields import added_field, bounded
 
 
 @ALGORITHMS.register("diloco")
@@ -26,14 +29,17 @@ class DiLoCo(Averaging):
     data-parallel SGD.
     """
 
+    sgd_rate: ClassVar[float] = 0.7
+
     learning_rate: float = 4e-4
     weight_decay: float = 0.1
     max_grad_norm: float | None = 1.0
     server_optimizer: Literal["sgd", "nesterov", "adam", "adagrad", "yogi"] = "nesterov"
-    server_learning_rate: float = 0.7
     server_momentum: float = 0.9
     keep_moments: bool = True
     """Whether the inner optimiser continues from the end of the worker's last round."""
+    inner_beta2: float = added_field(bounded(BETA2, least=0, below=1))
+    """Decay of the inner AdamW's second moment. OpenDiLoCo (arXiv 2407.07852) has 0.95."""
     warmup_steps: int = bounded(0, least=0)
     """Inner steps of linear warm-up, counted over the run."""
     total_steps: int | None = None
@@ -44,6 +50,11 @@ class DiLoCo(Averaging):
     def __post_init__(self) -> None:
         super().__post_init__()
         _ = self.schedule
+        if self.inner_beta2 != BETA2 and self.optimizer == "sgd":
+            raise ValueError(
+                f"{self.name}: inner_beta2={self.inner_beta2} is of the inner AdamW: set "
+                "optimizer=adamw"
+            )
         if self.keep_moments and self.optimizer == "paged_adamw8bit":
             raise ValueError(
                 f"{self.name}: moments stay with each worker, so pages cannot hold them: set "
@@ -96,3 +107,10 @@ class DiLoCo(Averaging):
                 optimizer=optimizer,
             )
         return replace(trained, memory=take_moments(optimizer, flat) if self.keep_moments else {})
+
+    def _local_optimizer(self, model: Steppable) -> torch.optim.Optimizer:
+        return make_local_optimizer(
+            *(self.optimizer, model.flat, self.learning_rate, self.momentum, self.weight_decay),
+            scratch=scratch_of(model),
+            beta2=self.inner_beta2,
+        )

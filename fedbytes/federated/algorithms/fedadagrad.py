@@ -3,11 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor
-
 from fedbytes.federated.adaptive_averaging import AdaptiveServer
 from fedbytes.federated.algorithm import ALGORITHMS
-from fedbytes.federated.optimizers import server_optimizers
 
 
 @ALGORITHMS.register("fedadagrad")
@@ -17,7 +14,3 @@ class FedAdagrad(AdaptiveServer):
 
     server_optimizer: Literal["adagrad"] = "adagrad"
     beta1: float = 0.0
-
-    def accumulate(self, second: Tensor, square: Tensor) -> Tensor:
-        """Return the sum of all squares."""
-        return server_optimizers.adagrad(second, square)

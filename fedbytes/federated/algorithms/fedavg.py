@@ -14,6 +14,6 @@ class FedAvg(Averaging):
     """Federated averaging, weighted by examples (McMahan et al. 2017, arXiv 1602.05629).
 
     With a server optimiser other than SGD at rate 1 it is FedAvgM, FedAdam and their kin
-    (Reddi et al. 2021, arXiv 2003.00295), which have names of their own with all their fields. A
-    client's optimiser starts anew each round.
+    (Reddi et al. 2021, arXiv 2003.00295), which also have names of their own. A client's optimiser
+    starts anew each round.
     """

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
-from fedbytes.federated.averaging import Averaging
+from fedbytes.federated.averaging import Averaging, equal_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
@@ -25,6 +25,10 @@ class FedDyn(Averaging):
     is the gradient of L_i where it ended; the server keeps h, the mean of these over all clients.
     One vector travels each way, as in FedAvg. All clients count alike, whatever their number of
     examples, as in the paper.
+
+    Over a lossy uplink the clients keep what they trained and the server adds up what it decodes,
+    so h is their mean but for what the codec lost. Error feedback (EF14) sends that later; without
+    it, or with EF21, h drifts from the mean of the g_i, and the optimum with it.
     """
 
     needs_each: ClassVar[bool] = True
@@ -63,7 +67,7 @@ class FedDyn(Averaging):
         self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
     ) -> tuple[Tensor, ServerMemory]:
         """Return the mean delta less h / alpha, with h of all clients so far."""
-        mean = torch.stack([upload.delta for upload in uploads]).mean(0)
+        mean = equal_mean(uploads)
         h = state.get("h", torch.zeros_like(mean))
         h = h - self.alpha * (len(uploads) / context.num_clients) * mean
         return mean - h / self.alpha, {"h": h}

@@ -3,12 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from torch import Tensor
-
 from fedbytes.federated.adaptive_averaging import AdaptiveServer
 from fedbytes.federated.algorithm import ALGORITHMS
-from fedbytes.federated.optimizers import server_optimizers
-from fedbytes.plugin_fields import bounded
 
 
 @ALGORITHMS.register("fedyogi")
@@ -21,9 +17,5 @@ class FedYogi(AdaptiveServer):
     """
 
     server_optimizer: Literal["yogi"] = "yogi"
-    beta2: float = bounded(0.99, least=0, below=1)
+    beta2: float = 0.99
     """Decay of the server's second moment."""
-
-    def accumulate(self, second: Tensor, square: Tensor) -> Tensor:
-        """Return a second moment that moves by the square, whatever its own size."""
-        return server_optimizers.yogi(second, square, self.beta2)

@@ -4,8 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
+from torch import Tensor
+
 from fedbytes.federated.algorithm import ALGORITHMS, Compatibility
 from fedbytes.federated.algorithms.diloco import DiLoCo
+from fedbytes.federated.context import RoundContext
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.optimizers.sender_mean import MeanOver, mean_over_senders
+from fedbytes.federated.optimizers.server_optimizers import ServerMemory
+from fedbytes.plugin_fields import added_field
 
 _SPARSE = ("chunked_topk", "topk")
 
@@ -31,6 +38,14 @@ class SparseLoCo(DiLoCo):
     server_optimizer: Literal["sgd"] = "sgd"
     server_learning_rate: float = 1.0
     server_momentum: float = 0.0
+    mean_over: MeanOver = added_field("all")
+    """Whose mean of a coordinate it is: of `all`, as in the paper's formula, or of its `senders`,
+    as in the published code."""
+
+    @property
+    def needs_each(self) -> bool:
+        """Whether the mean is over those who sent a coordinate."""
+        return self.mean_over == "senders"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,6 +54,22 @@ class SparseLoCo(DiLoCo):
                 f"sparseloco: momentum is the uplink's decay, not the server's: set "
                 f"server_momentum=0, got {self.server_momentum}"
             )
+
+    def combine(
+        self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory
+    ) -> tuple[Tensor, ServerMemory]:
+        """Return the outer step along the mean, over all or over who sent a coordinate."""
+        if self.mean_over == "all":
+            return super().combine(context, held, uploads, state)
+        assert context.uplink is not None
+        examples = sum(upload.examples for upload in uploads)
+        mean = mean_over_senders(
+            [upload.delta for upload in uploads],
+            [upload.examples / examples for upload in uploads],
+            context.uplink,
+            self.up(context),
+        )
+        return self.step(mean, state)
 
     def refuses(self, compatibility: Compatibility) -> str | None:
         """Refuse an uplink that is not top-k with error feedback, or has a second momentum."""
@@ -56,5 +87,10 @@ class SparseLoCo(DiLoCo):
             return (
                 "algorithm 'sparseloco' has its momentum in the uplink's error feedback: set "
                 "uplink.momentum=0 and uplink.decay"
+            )
+        if self.mean_over == "senders" and not compatibility.up_tells_senders:
+            return (
+                "algorithm 'sparseloco' with mean_over=senders needs messages that show what was "
+                "sent: set uplink.name=chunked_topk, or mean_over=all"
             )
         return super().refuses(compatibility)

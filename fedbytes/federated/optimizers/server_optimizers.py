@@ -11,6 +11,9 @@ from torch import Tensor
 
 ServerMemory = dict[str, Tensor]
 Accumulate = Callable[[Tensor, Tensor], Tensor]
+ADAPTIVE = ("adam", "adagrad", "yogi")
+RATE, BETA1, BETA2, TAU = 0.01, 0.9, 0.99, 1e-3
+"""Of the adaptive ones where none are given: the paper's decays and tau; it tunes the rate."""
 
 
 def sgd(
@@ -41,21 +44,24 @@ def adaptive(
     accumulate: Accumulate,
     *,
     learning_rate: float,
-    beta1: float = 0.9,
-    tau: float = 1e-3,
+    beta1: float = BETA1,
+    tau: float = TAU,
+    initial: float | None = None,
 ) -> tuple[Tensor, ServerMemory]:
     """Scale a running mean by what squares of means add up to; no bias correction, as in the paper.
 
     Args:
         mean: of the clients' deltas [numel].
-        state: `first` and `second`; the second moment starts at tau².
+        state: `first` and `second`.
         accumulate: the next second moment, from the last one and the square of `mean`.
         learning_rate: of the server.
         beta1: decay of the first moment.
         tau: added to the root; the larger, the less adaptive.
+        initial: the second moment at first; None for tau², the least that the paper allows.
     """
     first = state.get("first", torch.zeros_like(mean))
-    second = state.get("second", torch.full_like(mean, tau**2))
+    start = tau**2 if initial is None else initial
+    second = state.get("second", torch.full_like(mean, start))
     first = beta1 * first + (1 - beta1) * mean
     second = accumulate(second, mean.square())
     return learning_rate * first / (second.sqrt() + tau), {"first": first, "second": second}
@@ -66,11 +72,11 @@ def adagrad(second: Tensor, square: Tensor) -> Tensor:
     return second + square
 
 
-def adam(second: Tensor, square: Tensor, beta2: float = 0.99) -> Tensor:
+def adam(second: Tensor, square: Tensor, beta2: float = BETA2) -> Tensor:
     """Return the running mean of squares."""
     return beta2 * second + (1 - beta2) * square
 
 
-def yogi(second: Tensor, square: Tensor, beta2: float = 0.99) -> Tensor:
+def yogi(second: Tensor, square: Tensor, beta2: float = BETA2) -> Tensor:
     """Return a second moment that moves by the square, whatever its own size."""
     return second - (1 - beta2) * square * torch.sign(second - square)

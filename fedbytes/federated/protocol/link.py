@@ -13,10 +13,16 @@ from fedbytes.compression.residual_guard import ResidualGuard, require_contracti
 from fedbytes.labels import short_label
 from fedbytes.plugin_fields import stated_fields
 
-_FEEDBACK: dict[Any, Feedback] = {False: "none", True: "ef14", "ef14": "ef14", "ef21": "ef21"}
+_FEEDBACK: dict[Any, Feedback] = {
+    False: "none",
+    True: "ef14",
+    "ef14": "ef14",
+    "ef21": "ef21",
+    "ef21-pp": "ef21-pp",
+}
 _BESIDE = ("error_feedback", "momentum", "decay")
 NO_MEMORY = Memory()
-_MARKS = {"none": "", "ef14": " +EF", "ef21": " +EF21"}
+_MARKS = {"none": "", "ef14": " +EF", "ef21": " +EF21", "ef21-pp": " +EF21-PP"}
 
 
 @dataclass(frozen=True)
@@ -46,7 +52,12 @@ class Link:
     @property
     def estimates(self) -> bool:
         """Whether the receiver has to keep each sender's last value."""
-        return self.memory.feedback == "ef21"
+        return self.memory.estimates
+
+    @property
+    def averages_all(self) -> bool:
+        """Whether the last estimates of those who do not take part count in the mean."""
+        return self.memory.feedback == "ef21-pp"
 
     @property
     def without_memory(self) -> "Link":
@@ -113,8 +124,8 @@ def check_residual(guards: dict[str, dict[str, Any]], key: str, update: Tensor, 
 def make_link(spec: str | Mapping[str, Any]) -> Link:
     """Build a link from a codec's specification, with the memory's fields next to its own.
 
-    `error_feedback` is true or `"ef14"`, `"ef21"`, or false; `momentum` is in [0, 1); `decay`, of
-    what error feedback keeps, in (0, 1].
+    `error_feedback` is true or `"ef14"`, `"ef21"`, `"ef21-pp"`, or false; `momentum` is in [0, 1);
+    `decay`, of what error feedback keeps, in (0, 1].
 
     Raises:
         ValueError: for an unknown codec or field, or error feedback that cannot work.
@@ -127,7 +138,9 @@ def make_link(spec: str | Mapping[str, Any]) -> Link:
     given = dict(spec)
     feedback = given.pop("error_feedback", False)
     if not isinstance(feedback, bool | str) or feedback not in _FEEDBACK:
-        raise ValueError(f"error_feedback must be true or false, ef14 or ef21, got {feedback!r}")
+        raise ValueError(
+            f"error_feedback must be true or false, ef14, ef21 or ef21-pp, got {feedback!r}"
+        )
     momentum = _number("momentum", given.pop("momentum", 0.0), "[0, 1)")
     decay = _number("decay", given.pop("decay", 1.0), "(0, 1]")
     return Link(make_codec(given), Memory(_FEEDBACK[feedback], momentum, decay))

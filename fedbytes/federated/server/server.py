@@ -162,6 +162,7 @@ class Server:
             uploads = self._session.uploads()
             self._require_deltas(uploads)
             geometry = delta_geometry(uploads) if uploads and self._comparable() else {}
+            uploads += self._absent(uploads)
             for before_aggregate in fed.hooks.before_aggregate:
                 uploads = before_aggregate(uploads, Context(fed.seed, context.round, -1))
             uploads = defend(fed, context, state.model, uploads, state.defenses)
@@ -175,6 +176,21 @@ class Server:
             geometry,
             tuple(sorted(self._dropped)),
         )
+
+    def _absent(self, uploads: list[Upload]) -> list[Upload]:
+        """Return the last estimates of clients that sent nothing, where the uplink averages all."""
+        if not self.fed.uplink.averages_all:
+            return []
+        known = self.state.reported
+        known |= {upload.client: upload.examples for upload in uploads}
+        key = self.fed.memory_key(self.fed.algorithm.up(self.context))
+        absent = sorted(known.keys() - {upload.client for upload in uploads})
+        kept = {client: self.state.estimates[client] for client in absent}
+        return [
+            Upload(client, estimates[key], known[client])
+            for client, estimates in kept.items()
+            if key in estimates
+        ]
 
     def _require_deltas(self, uploads: list[Upload]) -> None:
         """Drop clients that sent metrics and no delta, where clients may be hostile."""

@@ -25,6 +25,8 @@ class ServerState:
         guards: the state of its guard against a diverging residual, by the same keys.
         estimates: what is kept of each client where the uplink sends differences (EF21), by
             client and `Federation.memory_key`.
+        reported: the examples that each client reported with its last estimate, where the uplink
+            averages all estimates (EF21-PP).
         announced: the number that each client announced last, of those who ever did.
         defenses: what the defences keep, by their stage.
         encode_seconds: what encoding the newest update took; booked where it is first sent.
@@ -39,6 +41,7 @@ class ServerState:
     senders: dict[str, SenderState] = field(default_factory=dict)
     guards: dict[str, dict[str, Any]] = field(default_factory=dict)
     estimates: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    reported: dict[int, int] = field(default_factory=dict)
     announced: dict[int, int] = field(default_factory=dict)
     encode_seconds: float = 0.0
     defenses: dict[str, PluginState] = field(default_factory=dict)

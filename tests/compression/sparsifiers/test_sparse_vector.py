@@ -182,12 +182,23 @@ def test_dgc_keeps_half_of_k_to_k_and_the_largest(density: float, distribution: 
 
 def test_dgc_warms_up_as_in_the_paper() -> None:
     codec = make_codec("dgc", density=0.001, warmup_rounds=4)
-    densities = [codec.density_at(round_) for round_ in range(6)]  # type: ignore[attr-defined]
-    assert np.allclose(densities, [0.25, 0.0625, 0.015625, 0.004, 0.001, 0.001], rtol=0.02)
+    densities = [codec.density_at(round_) for round_ in range(1, 8)]  # type: ignore[attr-defined]
+    paper = [0.25, 0.0625, 0.015625, 0.004, 0.001, 0.001, 0.001]
+    assert np.allclose(densities, paper, rtol=0.02)
     x = draw_vector("gauss", 100_000, np.random.default_rng(0))
-    y = _decode({"name": "dgc", "density": 0.001, "warmup_rounds": 4}, x, round=1)
-    assert 0.5 < np.count_nonzero(y) / 6300 <= 1
-    assert make_codec("dgc", density=0.5, warmup_rounds=4).density_at(0) == 0.5  # type: ignore[attr-defined]
+    for round_, density in enumerate(paper[:5], 1):
+        y = _decode({"name": "dgc", "density": 0.001, "warmup_rounds": 4}, x, round=round_)
+        assert 0.5 < np.count_nonzero(y) / (density * x.size) <= 1.02
+
+
+def test_dgc_has_a_revision_where_its_warm_up_changed() -> None:
+    revisions = {
+        (density, rounds): make_codec("dgc", density=density, warmup_rounds=rounds).revision
+        for density in (0.001, 0.3)
+        for rounds in (0, 4)
+    }
+    assert revisions == {(0.001, 0): 1, (0.001, 4): 2, (0.3, 0): 1, (0.3, 4): 1}
+    assert make_codec("dgc", density=0.5, warmup_rounds=4).density_at(1) == 0.5  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.algorithm import ALGORITHMS, make_algorithm
 from fedbytes.federated.optimizers.schedule import Schedule
 from fedbytes.federated.optimizers.server_optimizers import nesterov
 from fedbytes.federated.state import State
@@ -49,13 +49,14 @@ def test_one_inner_sgd_step_and_an_outer_sgd_step_are_data_parallel_sgd(make_run
     assert torch.dist(ours, make_run(4).state.model) > 0.1
 
 
-def test_one_worker_and_an_outer_sgd_step_are_plain_adamw_across_rounds(make_run):
-    fields = INNER | PLAIN | {"optimizer": "adamw", "weight_decay": 0.1}
+@pytest.mark.parametrize("beta2", [0.999, 0.95])
+def test_one_worker_and_an_outer_sgd_step_are_plain_adamw_across_rounds(make_run, beta2):
+    fields = INNER | PLAIN | {"optimizer": "adamw", "weight_decay": 0.1, "inner_beta2": beta2}
     ours = _end(make_run, 1, 4, **fields)
     fresh = _end(make_run, 1, 4, keep_moments=False, **fields)
     run = make_run(1)
     model, weights = run.fed.model, torch.nn.Parameter(run.state.model.clone())
-    adamw = torch.optim.AdamW([weights], 0.05, weight_decay=0.1)
+    adamw = torch.optim.AdamW([weights], 0.05, (0.9, beta2), weight_decay=0.1)
     for round_ in range(1, 5):
         batches = _batches(run, round_, 0, 16)
         for _ in range(3):
@@ -149,3 +150,13 @@ def test_steps_are_counted_over_the_run(make_run):
 def test_settings_that_cannot_be_are_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         make_algorithm("diloco", local_steps=2, **fields)
+
+
+def test_inner_beta2_is_an_added_field_of_adamw():
+    spec = ALGORITHMS.spec(make_algorithm("diloco", local_steps=1))
+    assert "inner_beta2" not in spec
+    assert "revision" not in spec
+    for name in ("diloco", "streaming_diloco", "sparseloco"):
+        assert make_algorithm(name, local_steps=1, inner_beta2=0.95).inner_beta2 == 0.95
+    with pytest.raises(ValueError, match=r"inner_beta2=0\.95 is of the inner AdamW: set"):
+        make_algorithm("diloco", local_steps=1, optimizer="sgd", inner_beta2=0.95)

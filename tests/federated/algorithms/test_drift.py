@@ -7,7 +7,7 @@ from lora_models import Watched
 from quadratic import WIDTH, quadratic_run
 
 from fedbytes.compression.frame import HEADER_BYTES
-from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.algorithm import ALGORITHMS, make_algorithm
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.streams import stream
 
@@ -80,6 +80,50 @@ def test_scaffold_moves_its_control_variate_by_the_share_of_clients():
     own = [run.clients[c].state.memory or {"control": torch.zeros(WIDTH)} for c in range(4)]
     mean = torch.stack([memory["control"] for memory in own]).mean(0)
     torch.testing.assert_close(run.state.model[WIDTH:], mean)
+
+
+UNEQUAL = {"sizes": [1, 1, 2, 40], "curvatures": [0.5, 1.0, 2.0, 4.0], "clients_per_round": 2}
+FULL_BATCH = {"local_steps": 10, "batch_size": 40, **SGD}
+WEIGHTS = {"examples": [1.0] * 44, "clients": [1.0, 1.0] + [0.5] * 2 + [1 / 40] * 40}
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+def test_scaffolds_control_variate_is_the_mean_of_all_whoever_takes_part(weights):
+    algorithm = make_algorithm("scaffold", weights=weights, **FULL_BATCH)
+    run = quadratic_run(algorithm, **UNEQUAL, rounds=7)
+    own = torch.stack([run.clients[c].state.memory["control"] for c in range(4)])
+    shares = torch.tensor([1.0, 1, 2, 40]) / 44 if weights == "examples" else torch.full((4,), 0.25)
+    torch.testing.assert_close(run.state.model[WIDTH:], shares @ own, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("weights", WEIGHTS)
+@pytest.mark.parametrize("max_grad_norm", [None, 0.5])
+def test_scaffold_ends_at_the_optimum_of_its_weights(weights, max_grad_norm):
+    algorithm = make_algorithm(
+        "scaffold", weights=weights, max_grad_norm=max_grad_norm, **FULL_BATCH
+    )
+    run = quadratic_run(algorithm, **UNEQUAL, rounds=300)
+    optima = {name: run.fed.model.optimum(w) for name, w in WEIGHTS.items()}
+    assert torch.dist(*optima.values()) > 0.1
+    assert torch.dist(run.state.model[:WIDTH], optima[weights]) < 1e-3
+
+
+def test_scaffolds_clipped_control_variates_are_gradients():
+    fields = {"local_steps": 1, "max_grad_norm": 0.1, "weight_decay": 0.5, **SGD}
+    run = quadratic_run(make_algorithm("scaffold", **fields), [2, 2], [1.0, 3.0], rounds=2)
+    first = quadratic_run(make_algorithm("scaffold", **fields), [2, 2], [1.0, 3.0], rounds=1)
+    at = first.state.model[:WIDTH]
+    assert at.norm() > 0
+    for client, curvature in enumerate([1.0, 3.0]):
+        gradient = curvature * (at - run.fed.model.b[2 * client]) + 0.5 * at
+        torch.testing.assert_close(run.clients[client].state.memory["control"], gradient)
+
+
+def test_scaffold_asks_for_each_upload_where_clients_count_alike():
+    algorithm = make_algorithm("scaffold", weights="clients", local_steps=1)
+    assert algorithm.needs_each
+    assert not make_algorithm("scaffold", local_steps=1).needs_each
+    assert ALGORITHMS.spec(make_algorithm("scaffold", local_steps=1))["revision"] == 2
 
 
 def test_scaffolds_bytes_are_twice_fedavgs(make_run):
@@ -208,6 +252,17 @@ def test_error_feedback_keeps_scaffolds_sum_near_its_clients(make_run):
         own = torch.stack([run.clients[c].state.memory["control"] for c in range(4)]).mean(0)
         gaps[feedback] = float(torch.dist(run.state.model[own.numel() :], own) / own.norm())
     assert gaps[True] < 0.7 * gaps[False]
+
+
+def test_error_feedback_keeps_feddyns_h_near_its_clients(make_run):
+    gaps = {}
+    for feedback in (False, True, "ef21"):
+        uplink = make_link({"name": "topk", "density": 0.1, "error_feedback": feedback})
+        run = make_run(4, uplink=uplink, algorithm=make_algorithm("feddyn", **STEPS)).go(40)
+        own = torch.stack([run.clients[c].state.memory["gradient"] for c in range(4)]).mean(0)
+        gaps[feedback] = float(torch.dist(run.state.server.optimizer["h"], own) / own.norm())
+    assert gaps[True] < 0.5 * gaps[False]
+    assert gaps[True] < 0.5 * gaps["ef21"]
 
 
 @pytest.mark.parametrize("name", ["scaffold", "feddyn", "fedprox"])

@@ -60,10 +60,61 @@ def test_fedavgm_is_heavy_ball_or_nesterov():
     ("name", "plain"), [("fedadam", "adam"), ("fedyogi", "yogi"), ("fedadagrad", "adagrad")]
 )
 def test_fedavg_takes_them_by_name_with_the_papers_defaults(name, plain):
-    betas = {"beta1": 0.9} if name == "fedadagrad" else {}
-    fields = {"local_steps": 1, "server_learning_rate": RATE}
-    named = make_algorithm(name, **fields, **betas)
-    assert steps(make_algorithm("fedavg", server_optimizer=plain, **fields)) == steps(named)
+    for fields in ({}, {"server_learning_rate": RATE}, {"beta1": 0.5, "tau": 0.1}):
+        named = make_algorithm(name, local_steps=1, **fields)
+        by_field = make_algorithm("fedavg", local_steps=1, server_optimizer=plain, **fields)
+        assert steps(by_field) == steps(named)
+
+
+@pytest.mark.parametrize("plain", ["adam", "adagrad", "yogi"])
+@pytest.mark.parametrize("name", ["fedavg", "fedprox", "diloco"])
+def test_an_adaptive_server_moves_a_coordinate_by_its_rate(name, plain):
+    algorithm = make_algorithm(name, local_steps=1, server_optimizer=plain)
+    assert algorithm.server_learning_rate == 0.01
+    state, moved = {}, []
+    for _ in range(20):
+        update, state = algorithm.server([Upload(0, torch.tensor([0.3]), 1)], state)
+        moved.append(float(update))
+    assert 0.002 < moved[0] < 0.011
+    assert max(moved) < 0.03
+
+
+def test_the_rate_of_sgd_is_what_it_was():
+    assert make_algorithm("fedavg", local_steps=1).server_learning_rate == 1.0
+    assert make_algorithm("diloco", local_steps=1).server_learning_rate == 0.7
+    assert make_algorithm("sparseloco", local_steps=1).server_learning_rate == 1.0
+    given = make_algorithm("fedavg", local_steps=1, server_optimizer="adam", server_learning_rate=1)
+    assert given.server_learning_rate == 1.0
+
+
+@pytest.mark.parametrize("name", ["fedavg", "fedadagrad"])
+def test_adagrad_by_hand_with_an_initial_accumulator(name):
+    chosen = {"server_optimizer": "adagrad"} if name == "fedavg" else {}
+    algorithm = make_algorithm(
+        name, local_steps=1, server_learning_rate=RATE, initial_accumulator=0.1, tau=TAU, **chosen
+    )
+    v, found = 0.1, []
+    for d in MEANS:
+        v += d * d
+        found.append(RATE * d / (math.sqrt(v) + TAU))
+    assert steps(algorithm) == pytest.approx(found, rel=1e-5)
+
+
+def test_adagrad_without_a_first_moment_is_another_revision():
+    def spec(**fields):
+        return ALGORITHMS.spec(make_algorithm("fedavg", local_steps=1, **fields))
+
+    assert spec(server_optimizer="adagrad")["revision"] == 2
+    assert spec(server_optimizer="adagrad", beta1=0.9)["beta1"] == 0.9
+    for others in ({"server_optimizer": "adagrad", "beta1": 0.9}, {"server_optimizer": "adam"}, {}):
+        assert "revision" not in spec(**others)
+    assert "revision" not in ALGORITHMS.spec(make_algorithm("fedadagrad", local_steps=1))
+
+
+@pytest.mark.parametrize("field", ["beta1", "beta2", "tau", "initial_accumulator"])
+def test_fields_of_an_adaptive_server_are_refused_elsewhere(field):
+    with pytest.raises(ValueError, match=rf"{field}=0.5 is of an adaptive.*set server_optimizer"):
+        make_algorithm("fedavg", local_steps=1, **{field: 0.5})
 
 
 def test_the_specification_of_fedavg_is_as_it_was():

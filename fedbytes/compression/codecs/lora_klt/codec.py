@@ -57,8 +57,9 @@ class LoraKlt(Codec):
 
     Attributes:
         bits: target rate per coordinate, all bytes included, 0.02 to 12; met within 2 % from
-            about 50,000 coordinates on (rarely 4 % less, where sizes jump). Give this or step;
-            0.5 without either.
+            about 50,000 coordinates on (rarely 4 % less, where sizes jump), but for low rates of
+            vectors whose entries are of few magnitudes, which may take half as much again (see
+            docs/lora-klt.md). Give this or step; 0.5 without either.
         step: quantiser step as a multiple of the vector's root mean square, 2^-10 to 16.
         ratio: step of each B as a multiple of the other tensors', 1/16 to 16; above 1 spends
             less on B, below 1 more.

@@ -32,6 +32,10 @@ class PowerSgd(Codec):
     update, `shared.reference`, so warm start needs no private memory; the receiver does not need
     it at all. Without a reference, where that is degenerate or misses most of M, Q0 is random.
 
+    Every sender's factors are its own. The paper's workers add up M Q0 before they make it
+    orthonormal, and so get the mean's one approximation of the rank; here n messages are n
+    approximations, whose mean has up to n times the rank, and nobody waits for a second exchange.
+
     Each direction k is sent as P_k |Q_k| and Q_k, and read as (P_k |Q_k|) (Q_k / |Q_k|)^T: so an
     error of a coordinate weighs the same wherever it is, and one step suits all of them.
 
