@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -37,6 +38,14 @@ class Task(Plugin):
         super().__post_init__()
         if self.pack and self.kind != "causal-lm":
             raise ValueError(f"pack requires kind: causal-lm (got kind: {self.kind})")
+
+    def read_paths(self) -> tuple[Path, ...]:
+        """Return the files that this task reads from disk, whether they exist or not.
+
+        Relative paths are relative to the working folder. Named assets are not among them: their
+        content is pinned by their digests.
+        """
+        return ()
 
     def read(self) -> TextData:
         """Return all texts of the data source, before sampling."""

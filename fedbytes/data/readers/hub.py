@@ -48,6 +48,12 @@ def load_frames(hub_id: str, config: str | None, train_split: str) -> "dict[str,
     return {name: _frame(split) for name, split in splits.items()}
 
 
+def folder_files(hub_id: str) -> list[Path]:
+    """Return all files of a local folder, sorted; none if `hub_id` is no folder."""
+    folder = Path(hub_id).expanduser()
+    return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
+
+
 def _load(hub_id: str, config: str | None) -> dict[str, Any]:
     import datasets
 

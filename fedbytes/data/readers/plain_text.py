@@ -25,8 +25,7 @@ def read_texts(pattern: str, documents: Documents, lines: int) -> Split:
     Raises:
         ValueError: if there is no such file, or one is not UTF-8 text.
     """
-    found = glob.glob(str(Path(pattern).expanduser()), recursive=True)  # noqa: PTH207 (absolute)
-    paths = sorted(path for path in map(Path, found) if path.is_file())
+    paths = matching_files(pattern)
     if not paths:
         raise ValueError(f"there is no file {pattern}")
     shared = os.path.commonpath([path.parent for path in paths])
@@ -37,6 +36,12 @@ def read_texts(pattern: str, documents: Documents, lines: int) -> Split:
         texts += parts
         files += [path.relative_to(shared).as_posix()] * len(parts)
     return make_split(texts, {"file": files})
+
+
+def matching_files(pattern: str) -> list[Path]:
+    """Return the files that a path or glob matches, sorted."""
+    found = glob.glob(str(Path(pattern).expanduser()), recursive=True)  # noqa: PTH207 (absolute)
+    return sorted(path for path in map(Path, found) if path.is_file())
 
 
 def _read(path: Path) -> str:

@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from fedbytes.data.readers.table_file import load_file
@@ -31,6 +32,10 @@ class FileTask(Task):
         super().__post_init__()
         if not self.path:
             raise ValueError("task 'file' requires path: a CSV, JSONL or Parquet file")
+
+    def read_paths(self) -> tuple[Path, ...]:
+        """Return the file of training examples, and that of test examples if there is one."""
+        return tuple(Path(path) for path in (self.path, self.test_path) if path)
 
     def read(self) -> TextData:
         """Return the examples of the file."""

@@ -1,7 +1,8 @@
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
-from fedbytes.data.readers.hub import load_hub
+from fedbytes.data.readers.hub import folder_files, load_hub
 from fedbytes.data.task import TASKS, Task
 from fedbytes.data.text_data import TextData
 from fedbytes.plugin_fields import bounded
@@ -35,6 +36,10 @@ class HubTask(Task):
         super().__post_init__()
         if not self.hub_id:
             raise ValueError("task 'hub' requires hub_id: a data set's id or a folder")
+
+    def read_paths(self) -> tuple[Path, ...]:
+        """Return the files of a local folder; those of a data set on the hub are not on disk."""
+        return tuple(folder_files(self.hub_id))
 
     def read(self) -> TextData:
         """Return the examples of the data set."""

@@ -1,9 +1,10 @@
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 from fedbytes.data.chat_task import ChatTask
 from fedbytes.data.readers.conversations import chat_split
-from fedbytes.data.readers.hub import load_frames
+from fedbytes.data.readers.hub import folder_files, load_frames
 from fedbytes.data.readers.table_file import hold_out, read_frame
 from fedbytes.data.task import TASKS
 from fedbytes.data.text_data import TextData, make_text_data
@@ -40,6 +41,12 @@ class Instruct(ChatTask):
         super().__post_init__()
         if bool(self.path) == bool(self.hub_id):
             raise ValueError("task 'instruct' requires either path, a file, or hub_id")
+
+    def read_paths(self) -> tuple[Path, ...]:
+        """Return the files of both paths, or of a local folder that `hub_id` names."""
+        if self.hub_id:
+            return tuple(folder_files(self.hub_id))
+        return tuple(Path(path) for path in (self.path, self.test_path) if path)
 
     def read(self) -> TextData:
         """Return the conversations."""

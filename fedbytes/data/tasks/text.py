@@ -1,7 +1,8 @@
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
-from fedbytes.data.readers.plain_text import Documents, read_texts
+from fedbytes.data.readers.plain_text import Documents, matching_files, read_texts
 from fedbytes.data.readers.table_file import hold_out
 from fedbytes.data.task import TASKS, Kind, Task
 from fedbytes.data.text_data import TextData, make_text_data
@@ -38,6 +39,11 @@ class TextTask(Task):
             raise ValueError(
                 f"task 'text' has no labels and requires kind: causal-lm (got kind: {self.kind})"
             )
+
+    def read_paths(self) -> tuple[Path, ...]:
+        """Return the text files that both paths match now."""
+        paths = (self.path, self.test_path)
+        return tuple(found for path in paths if path for found in matching_files(path))
 
     def read(self) -> TextData:
         """Return the documents of the files."""
