@@ -63,7 +63,7 @@ def make_suite(
     store = open_store(folder)
     fetch_assets(configs)
     status = {config.id: RunFolder(store, config.id).status for config in configs}
-    preflight.check([config for config in configs if status[config.id] != "done"])
+    _show_notes(preflight.check([c for c in configs if status[c.id] != "done"]))
     left = ("failed", "done") if not retry_failed else ("done",)
     queue = [config for config in configs if status[config.id] not in left]
     skipped = sum(value == "done" for value in status.values())
@@ -97,7 +97,7 @@ def make_one(config: RunConfig, folder: Path, threads: int | None) -> bool:
     """Make a single run in one worker; return whether it failed."""
     store = open_store(folder)
     fetch_assets([config])
-    preflight.check([config])
+    _show_notes(preflight.check([config]))
     pending = [] if RunFolder(store, config.id).status == "done" else [config]
     with LiveTable(pending, 1 - len(pending), console) as table:
         outcome = make_runs(
@@ -111,6 +111,12 @@ def make_one(config: RunConfig, folder: Path, threads: int | None) -> bool:
         )
     console.print(f"run: {store / config.id}", highlight=False, soft_wrap=True)
     return bool(outcome.failed)
+
+
+def _show_notes(notes: Sequence[str]) -> None:
+    """Print what to know of the data, a line each."""
+    for note in notes:
+        console.print(f"[yellow]note[/] {escape(note)}", highlight=False, soft_wrap=True)
 
 
 def fetch_assets(configs: Sequence[RunConfig], models: bool = True) -> None:
@@ -155,7 +161,7 @@ def show_estimate(
 ) -> None:
     """Print what each run would send and how long it would take; nothing is stored."""
     fetch_assets(configs)
-    preflight.check(configs)
+    _show_notes(preflight.check(configs))
     count = workers or default_workers()
     costs = estimate(configs, threads or max(1, (os.cpu_count() or 1) // count))
     table = Table("run", "what", "up", "down", "minutes", box=None)

@@ -62,7 +62,7 @@ class Task(Plugin):
             return data
         train = _subsample(data.train, self.max_train_examples, 0)
         test = _subsample(data.test, self.max_test_examples, 1)
-        return make_text_data(data.name, train, test)
+        return make_text_data(data.name, train, test, notes=data.notes)
 
 
 TASKS: Registry[Task] = Registry(

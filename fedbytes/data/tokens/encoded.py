@@ -76,6 +76,7 @@ class EncodedTask:
         unpacked: whether training examples are whole documents of any length, which
             `fedbytes.data.pack` cuts into rows once they are split among clients.
         generation: options for generated answers, None for none.
+        notes: what to know of the data, in one line each (see `TextData`).
     """
 
     train: EncodedSplit
@@ -87,3 +88,4 @@ class EncodedTask:
     tokenizer: Tokenizer = field(repr=False, compare=False)
     unpacked: bool = False
     generation: GenerationOptions | None = None
+    notes: tuple[str, ...] = ()

@@ -12,10 +12,13 @@ from fedbytes.experiments.execution.client_split import split_examples
 from fedbytes.models import build_model, encode_task, forget_bases
 
 
-def check(configs: Sequence[RunConfig]) -> None:
+def check(configs: Sequence[RunConfig]) -> tuple[str, ...]:
     """Encode each task's texts, build each model with its adapter, and make each split.
 
     Tokens stay cached for the workers; models do not.
+
+    Returns:
+        what to know of the tasks' data, each line once, such as rows that were left out.
 
     Raises:
         ValueError: for a file, column, model, device or adapter target that does not exist, a
@@ -39,6 +42,7 @@ def check(configs: Sequence[RunConfig]) -> None:
             one.components.algorithm.check(model)
     forget_bases()
     gc.collect()
+    return tuple(dict.fromkeys(note for task in tasks.values() for note in task.notes))
 
 
 def _check_split(config: RunConfig, task: EncodedTask) -> None:
