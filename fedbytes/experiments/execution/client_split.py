@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from fedbytes.data import CLIENT
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.noniid import Factor, Partition, Partitioner
 from fedbytes.process.user_cache import cache_folder, unwritable_error
@@ -16,8 +17,11 @@ from fedbytes.process.user_cache import cache_folder, unwritable_error
 FORMAT = 1
 TEXT = "text"
 """The factor that stands for the texts themselves rather than one of their columns."""
-NATURAL = ("label", "speaker", "category", "file")
-"""Columns that a split follows when none is named: the first that exists."""
+NATURAL = ("label", "speaker", "category", "file", CLIENT)
+"""Columns that a split follows when none is named: the first that exists.
+
+Natural clients follow `client` before all others: it names the files that were given as clients.
+"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Clie
     """
     partitioner, task = config.components.partition, config.components.task
     name = config.clients.factor or partitioner.default_factor
+    if name is None and partitioner.name == "natural" and CLIENT in columns:
+        name = CLIENT
     if name is None and partitioner.needs != "column":
         name = TEXT
     if name is None and partitioner.only_measured and not any(key in columns for key in NATURAL):
