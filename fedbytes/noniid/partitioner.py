@@ -60,6 +60,15 @@ class Partitioner(Plugin, ABC):
         """What a run gives to `resolve`: a column, all texts, or their embeddings."""
         return "column"
 
+    @property
+    def by_order(self) -> bool:
+        """Whether the order of the column's values decides who holds what.
+
+        A run then reads text of a user's table as the numbers that it spells.
+        """
+        inner = [getattr(self, f.name) for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+        return any(isinstance(one, Partitioner) and one.by_order for one in inner)
+
     def resolve(self, factor: Any, keep: KeepColumn = compute_anew) -> tuple["Partitioner", Any]:  # noqa: ARG002
         """Return the partitioner that splits, and the column that it splits by.
 

@@ -90,9 +90,9 @@ def _pair(question: str, context: str, answer: str) -> Chat:
 
 
 def _messages(value: Any, where: str) -> Chat:
-    if value is None or value != value or value == "":
-        return ()
     if not isinstance(value, _LIST):
+        if value is None or value != value or value == "":
+            return ()
         raise ValueError(f"{where}: messages must be a list, got {str(value)[:80]!r}")
     found = []
     for message in value:

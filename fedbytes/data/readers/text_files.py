@@ -57,20 +57,30 @@ def read_lines(path: Path, encoding: str = UTF8) -> Iterator[str]:
 
 
 def _zero_line(path: Path, line: int, encoding: str) -> str:
-    wide = codecs.lookup(encoding).name.startswith(("utf-16", "utf-32"))
-    hint = "" if wide else ": if it is UTF-16 without a mark, set task.encoding=utf-16-le"
+    wide = _wide_encoding(path.read_bytes()) if encoding == UTF8 else None
+    hint = "" if wide is None else f": if it is UTF-16 without a mark, set task.encoding={wide}"
     return f"{path}, line {line}: there is a zero character, which text files do not have{hint}"
+
+
+def _wide_encoding(data: bytes) -> str | None:
+    """Return the kind of UTF-16 that text without a mark seems to be, by where its zeros are."""
+    sample = data[:4096]
+    even, odd = sample[::2].count(0), sample[1::2].count(0)
+    if max(even, odd) < len(sample) / 8:
+        return None
+    return "utf-16-le" if odd > even else "utf-16-be"
 
 
 def _undecodable(path: Path, encoding: str) -> str:
     """Return what to say of a file that is not in this encoding: where, and what it may be."""
     data = path.read_bytes()
     called = "UTF-8" if encoding == UTF8 else encoding
-    marked = next((name for mark, name in _MARKS if data.startswith(mark)), None)
-    if marked is not None and marked != encoding:
+    mark = next((name for mark, name in _MARKS if data.startswith(mark)), None)
+    guess = mark or _wide_encoding(data)
+    if encoding == UTF8 and guess is not None:
+        sign = f"it begins with the mark of {guess.upper()}" if mark else f"it looks like {guess}"
         return (
-            f"{path} is not {called} text: it begins with the mark of {marked.upper()}: save it "
-            f"as UTF-8, or set task.encoding={marked}"
+            f"{path} is not {called} text: {sign}: save it as UTF-8, or set task.encoding={guess}"
         )
     try:
         data.decode(encoding)

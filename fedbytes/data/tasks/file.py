@@ -27,6 +27,7 @@ class FileTask(Task):
             character as any other.
     """
 
+    reads_tables: ClassVar[bool] = True
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
     path: Paths = ""
     test_path: Paths | None = None
@@ -45,12 +46,8 @@ class FileTask(Task):
 
     @property
     def revision(self) -> int:
-        """2: tables are read as they are written, where types and missing values were guessed.
-
-        Parquet has types of its own, so its numbers are those of before.
-        """
-        files = listed_paths(self.path, self.test_path)
-        return 1 if all(path.suffix.lower() == ".parquet" for path in files) else 2
+        """2: tables are read as they are written, where types and missing values were guessed."""
+        return 2
 
     def read_paths(self) -> tuple[Path, ...]:
         """Return the files of training examples, and those of test examples if there are any."""

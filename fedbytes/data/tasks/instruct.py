@@ -35,6 +35,7 @@ class Instruct(ChatTask):
             character as any other.
     """
 
+    reads_tables: ClassVar[bool] = True
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
     path: Paths = ""
     test_path: Paths | None = None

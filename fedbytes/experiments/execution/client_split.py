@@ -48,6 +48,8 @@ def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Clie
         name = "length"  # every text has one
     if name != TEXT or TEXT in columns:
         given = factor_column(columns, name)
+        if task.reads_tables and partitioner.needs == "column" and partitioner.by_order:
+            given = _in_order(given, name, task.kind)
         splitter, column = _resolve(partitioner, given, lambda: Factor(given).digest)
     else:
         data = task.load()
@@ -77,6 +79,19 @@ def factor_column(
     if name not in columns:
         raise ValueError(f"partition.{field}: there is no column {name!r} (known: {known})")
     return columns[name]
+
+
+def _in_order(column: np.ndarray, name: str | None, kind: str) -> np.ndarray:
+    """Return a column of a user's table with text as the numbers that it spells.
+
+    Labels of a classification are names of classes, whatever they spell.
+    """
+    if kind == "classification" and name in (None, "label"):
+        return column
+    try:
+        return Factor(column).ordered().values
+    except ValueError as error:
+        raise ValueError(f"partition.factor={name or 'auto'}: {error}") from error
 
 
 def measures(split: ClientSplit, columns: Mapping[str, np.ndarray]) -> dict[str, float]:
