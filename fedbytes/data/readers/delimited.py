@@ -34,8 +34,7 @@ def read_delimited(path: Path, separator: str, encoding: str = UTF8, quotes: boo
             or in none: a field too many or too few, text beside quotes, a quote that is not
             closed, line ends of two kinds, a column that stands twice.
     """
-    lines = _alike(path, read_lines(path, encoding), quotes)
-    records = _quoted_records(path, lines, separator) if quotes else _plain(lines, separator)
+    records = _records(path, read_lines(path, encoding), separator, quotes)
     line, names = next(records, (0, []))
     if not line:
         raise ValueError(f"{path} has no rows")
@@ -70,14 +69,22 @@ def _chunks(path: Path, records: Iterable[Record], names: list[str]) -> Iterator
         yield chunk
 
 
-def _alike(path: Path, lines: Iterable[str], quotes: bool) -> Iterator[tuple[int, str, str]]:
-    """Yield the number of each line that is outside quotes, the line, and its end."""
-    first, first_line, open_ = "", 0, False
+def _records(path: Path, lines: Iterable[str], separator: str, quotes: bool) -> Iterator[Record]:
+    """Yield records; one goes on over lines for as long as its quotes do not come in pairs."""
+    first, first_line = "", 0
+    parts: list[str] = []
+    begun, open_ = 0, False
     for number, line in enumerate(lines, 1):
-        end = "\r\n" if line.endswith("\r\n") else line[-1:] if line[-1:] in "\r\n" else ""
-        if quotes and '"' in line:
+        if parts or (quotes and '"' in line):
+            begun = begun or number
+            parts.append(line)
             open_ ^= bool(line.count('"') % 2)
-        if not open_ and end != first and end:
+            if open_:
+                continue
+        end = "\n" if line[-1:] == "\n" else line[-1:] if line[-1:] == "\r" else ""
+        if end == "\n" and line[-2:] == "\r\n":
+            end = "\r\n"
+        if end != first and end:
             if first:
                 raise ValueError(
                     f"{path}, line {number} ends in {_END_NAMES[end]}, line {first_line} in "
@@ -85,35 +92,12 @@ def _alike(path: Path, lines: Iterable[str], quotes: bool) -> Iterator[tuple[int
                     "one in quotes"
                 )
             first, first_line = end, number
-        yield number, line, end
-
-
-def _plain(lines: Iterable[tuple[int, str, str]], separator: str) -> Iterator[Record]:
-    for number, line, end in lines:
-        body = line.removesuffix(end)
-        if body:
-            yield number, body.split(separator)
-
-
-def _quoted_records(
-    path: Path, lines: Iterable[tuple[int, str, str]], separator: str
-) -> Iterator[Record]:
-    """Yield records; one goes on over lines for as long as its quotes do not come in pairs."""
-    parts: list[str] = []
-    begun, open_ = 0, False
-    for number, line, end in lines:
-        if not parts and '"' not in line:
-            body = line.removesuffix(end)
-            if body:
-                yield number, body.split(separator)
-            continue
-        begun = begun or number
-        parts.append(line)
-        open_ ^= bool(line.count('"') % 2)
-        if not open_:
+        if parts:
             record = "".join(parts).removesuffix(end)
             yield begun, _cells(f"{path}, line {begun}", record, separator)
             parts, begun = [], 0
+        elif len(line) > len(end):
+            yield number, line.removesuffix(end).split(separator)
     if parts:
         _cells(f"{path}, line {begun}", "".join(parts), separator)
         raise ValueError(f"{path}, line {begun}: a quote that begins a cell is not closed")

@@ -9,6 +9,7 @@ from fedbytes.data.text_data import Column
 
 LONGEST_FACTOR = 200
 _EXACT = 2**53
+_PLAIN = {str, int, float, bool, type(None)}
 NESTED = {
     dict: "mappings",
     list: "lists",
@@ -27,8 +28,10 @@ def as_factor(values: Iterable[object]) -> Column | None:
     Numbers that are missing are NaN, or None beside ints too large for a float; words that are
     missing are empty.
     """
-    plain = [python_value(value) for value in values]
-    kinds = {type(value) for value in plain} - {type(None)}
+    plain: list[Any] = list(values)
+    if not set(map(type, plain)) <= _PLAIN:
+        plain = [python_value(value) for value in plain]
+    kinds = set(map(type, plain)) - {type(None)}
     if kinds <= {int, float} and kinds:
         return _numbers(plain)
     if kinds == {bool} and None not in plain:
@@ -43,7 +46,7 @@ def as_factor(values: Iterable[object]) -> Column | None:
 
 def word_array(words: list[str]) -> Column:
     """Return words as an array, of objects if an array of characters would cut a word's end."""
-    cut = any(word.endswith("\0") for word in words)
+    cut = any(word[-1:] == "\0" for word in words)
     return np.array(words, dtype=object if cut else np.str_)
 
 

@@ -65,7 +65,7 @@ class Table:
         column: Any = self.columns[name]
         if not isinstance(column, Sequence):
             return _arrow_nesting(column.type)
-        return next((kind for value in column if (kind := NESTED.get(type(value)))), None)
+        return next((NESTED[kind] for kind in set(map(type, column)) if kind in NESTED), None)
 
     def plain_values(self, name: str, what: str) -> list[Any]:
         """Return a column of texts, labels or other plain values; NaN counts as missing.
@@ -83,7 +83,9 @@ class Table:
             raise ValueError(
                 f"{self.where}: column {name!r} holds {kind}: give a column of plain {what}"
             )
-        found = [None if v is None or v != v else v for v in self.values(name)]
+        found = list(self.values(name))
+        if not set(map(type, found)) <= {str, int, bool, type(None)}:
+            found = [None if v is None or v != v else v for v in found]
         column: Any = self.columns[name]
         short = _SHORT.get(str(getattr(column, "type", "")))
         return found if short is None else [None if v is None else short(v) for v in found]
