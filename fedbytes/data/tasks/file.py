@@ -44,11 +44,6 @@ class FileTask(Task):
         check_paths(self.path, self.test_path)
         check_encoding("task 'file'", self.encoding)
 
-    @property
-    def revision(self) -> int:
-        """2: tables are read as they are written, where types and missing values were guessed."""
-        return 2
-
     def read_paths(self) -> tuple[Path, ...]:
         """Return the files of training examples, and those of test examples if there are any."""
         return listed_paths(self.path, self.test_path)

@@ -38,11 +38,6 @@ class HubTask(Task):
         if not self.hub_id:
             raise ValueError("task 'hub' requires hub_id: a data set's id or a folder")
 
-    @property
-    def revision(self) -> int:
-        """2: CSV and JSON files are read as they are written, where types were guessed."""
-        return 2
-
     def read_paths(self) -> tuple[Path, ...]:
         """Return the files of a local folder; those of a data set on the hub are not on disk."""
         return tuple(folder_files(self.hub_id))

@@ -55,11 +55,6 @@ class Instruct(ChatTask):
             check_paths(self.path, self.test_path)
         check_encoding("task 'instruct'", self.encoding)
 
-    @property
-    def revision(self) -> int:
-        """2: tables are read as they are written, where types and missing values were guessed."""
-        return 2
-
     def read_paths(self) -> tuple[Path, ...]:
         """Return the files of both paths, or of a local folder that `hub_id` names."""
         if self.hub_id:

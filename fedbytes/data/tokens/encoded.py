@@ -77,6 +77,7 @@ class EncodedTask:
             `fedbytes.data.pack` cuts into rows once they are split among clients.
         generation: options for generated answers, None for none.
         notes: what to know of the data, in one line each (see `TextData`).
+        data_digest: SHA-256 of the texts and labels, whatever the tokenizer.
     """
 
     train: EncodedSplit
@@ -89,3 +90,4 @@ class EncodedTask:
     unpacked: bool = False
     generation: GenerationOptions | None = None
     notes: tuple[str, ...] = ()
+    data_digest: str = ""

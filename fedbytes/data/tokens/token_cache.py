@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,9 +93,8 @@ def encode(
     notes = data.notes
     if kind == "classification":
         notes += _label_notes(data)
-    return EncodedTask(
-        train, test, names, kind, digest, max_length, tokenizer, unpacked=pack, notes=notes
-    )
+    made = EncodedTask(train, test, names, kind, digest, max_length, tokenizer, unpacked=pack)
+    return replace(made, notes=notes, data_digest=data.digest)
 
 
 def _label_notes(data: TextData) -> tuple[str, ...]:

@@ -99,7 +99,9 @@ def test_notes_are_returned_before_a_run_and_stand_in_its_provenance(settings, t
     notes = preflight.check([config, config])
     assert notes == (f"{path}: 1 of 41 rows left out: 1 without 'label'",)
     folder = run(config, tmp_path / "runs")
-    assert json.loads((folder.path / "provenance.json").read_text())["data_notes"] == list(notes)
+    provenance = json.loads((folder.path / "provenance.json").read_text())
+    assert provenance["data_notes"] == list(notes)
+    assert provenance["data_digest"] == make_task("file", path=str(path)).load().digest
 
 
 def test_an_edited_file_is_never_read_from_a_cache(settings, tmp_path):
