@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from fedbytes.data.chat_task import ChatTask as ChatTask
     from fedbytes.data.readers.conversations import make_chat_split as make_chat_split
     from fedbytes.data.readers.conversations import question_and_answer as question_and_answer
-    from fedbytes.data.readers.table_file import hold_out as hold_out
     from fedbytes.data.readers.table_file import read_frame as read_frame
-    from fedbytes.data.readers.table_file import to_split as to_split
+    from fedbytes.data.readers.table_split import CLIENT as CLIENT
+    from fedbytes.data.readers.table_split import hold_out as hold_out
+    from fedbytes.data.readers.table_split import to_split as to_split
     from fedbytes.data.task import TASKS as TASKS
     from fedbytes.data.task import Kind as Kind
     from fedbytes.data.task import Task as Task

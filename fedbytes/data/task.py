@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
@@ -28,6 +28,8 @@ class Task(Plugin):
             into rows of exactly `max_length` tokens, instead of truncating each text.
     """
 
+    reads_tables: ClassVar[bool] = False
+    """Whether columns are a user's own: text there is read as numbers where their order counts."""
     kind: Kind = "classification"
     max_length: int = bounded(64, least=1)
     max_train_examples: int | None = bounded(None, least=1)
@@ -62,7 +64,7 @@ class Task(Plugin):
             return data
         train = _subsample(data.train, self.max_train_examples, 0)
         test = _subsample(data.test, self.max_test_examples, 1)
-        return make_text_data(data.name, train, test)
+        return make_text_data(data.name, train, test, notes=data.notes)
 
 
 TASKS: Registry[Task] = Registry(

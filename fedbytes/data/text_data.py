@@ -43,12 +43,22 @@ class Split:
 
 @dataclass(frozen=True)
 class TextData:
-    """A data set: its name, the SHA-256 of texts and labels, and its two splits."""
+    """A data set.
+
+    Attributes:
+        name: what messages call it.
+        digest: SHA-256 of its texts and labels.
+        train: the examples to learn from.
+        test: those to measure with.
+        notes: what whoever runs it should know, in one line each, such as how many rows were
+            left out and why. They are printed once, and stand in a run's provenance.
+    """
 
     name: str
     digest: str
     train: Split
     test: Split
+    notes: tuple[str, ...] = ()
 
 
 def make_split(
@@ -69,7 +79,7 @@ def make_split(
     return Split(list(texts), arrays, chats)
 
 
-def make_text_data(name: str, train: Split, test: Split) -> TextData:
+def make_text_data(name: str, train: Split, test: Split, *, notes: Sequence[str] = ()) -> TextData:
     """Return the data set with its content digest.
 
     Raises:
@@ -78,7 +88,7 @@ def make_text_data(name: str, train: Split, test: Split) -> TextData:
     for part, split in (("train", train), ("test", test)):
         if not len(split):
             raise ValueError(f"data set {name!r} has no {part} examples")
-    return TextData(name, _digest(train, test), train, test)
+    return TextData(name, _digest(train, test), train, test, tuple(notes))
 
 
 def _digest(*splits: Split) -> str:

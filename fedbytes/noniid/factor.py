@@ -1,6 +1,7 @@
 """The column of a data set that a partitioner splits by, checked."""
 
 import hashlib
+import re
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
@@ -9,6 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedbytes.arrays import Int64s
+
+_WHOLE = re.compile(r"[+-]?[0-9]+")
+_NUMBER = re.compile(r"[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?")
 
 
 class Factor:
@@ -56,6 +60,28 @@ class Factor:
         digest.update(np.ascontiguousarray(self.codes, dtype="<i8").data)
         return digest.hexdigest()
 
+    def ordered(self) -> "Factor":
+        """Return the column in the order of its numbers, where text spells them: 9 before 10.
+
+        Other columns are returned as they are: words and dates have the order of text.
+
+        Raises:
+            ValueError: if some texts are numbers and others are not; the message has one of these.
+        """
+        texts = self.categories.tolist()
+        if not texts or not all(isinstance(text, str) for text in texts):
+            return self
+        words = [text for text in texts if _NUMBER.fullmatch(text) is None]
+        if len(words) == len(texts):
+            return self
+        if words:
+            number = next(text for text in texts if _NUMBER.fullmatch(text))
+            raise ValueError(
+                f"its values are sorted, but {words[0][:80]!r} is no number, as {number!r} is: "
+                "write a number, or leave those examples out"
+            )
+        return Factor(_numbers(texts)[self.codes])
+
     def take(self, indices: Int64s) -> "Factor":
         """Return the column of some examples, without categories that none of them has."""
         return self.with_codes(self.codes[indices], self.categories)
@@ -86,6 +112,13 @@ class Factor:
         index = {value: i for i, value in enumerate(distinct)}
         found = (index[value] for value in self.values)
         return np.array(distinct), np.fromiter(found, np.int64, len(self))
+
+
+def _numbers(texts: list[str]) -> NDArray[Any]:
+    """Return the numbers that texts spell; ints too large for a float stay ints of Python."""
+    numbers = [int(text) if _WHOLE.fullmatch(text) else float(text) for text in texts]
+    large = any(isinstance(number, int) and abs(number) > 2**53 for number in numbers)
+    return np.array(numbers, dtype=object if large else None)
 
 
 def _column(values: Any) -> NDArray[Any]:

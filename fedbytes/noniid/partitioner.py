@@ -43,6 +43,7 @@ class Partitioner(Plugin, ABC):
         default_factor: the column that a configuration splits by if it names none; None for the
             label or else the data's natural column, or for the texts where `needs` says so.
         only_measured: whether the column is measured, and does not decide who holds what.
+        takes_ids: whether the column's values are clients by nature, such as authors.
         embedding_model: the sentence encoder, where `needs` is `embeddings`.
         strength: the field that a `target` stands for, in schemes that have one.
     """
@@ -50,6 +51,7 @@ class Partitioner(Plugin, ABC):
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     default_factor: ClassVar[str | None] = None
     only_measured: ClassVar[bool] = False
+    takes_ids: ClassVar[bool] = False
     embedding_model: ClassVar[str] = "minilm"
     strength: ClassVar[Strength | None] = None
 
@@ -62,6 +64,15 @@ class Partitioner(Plugin, ABC):
     def needs(self) -> Needs:
         """What a run gives to `resolve`: a column, all texts, or their embeddings."""
         return "column"
+
+    @property
+    def by_order(self) -> bool:
+        """Whether the order of the column's values decides who holds what.
+
+        A run then reads text of a user's table as the numbers that it spells.
+        """
+        inner = [getattr(self, f.name) for f in dataclasses.fields(self)]  # type: ignore[arg-type]
+        return any(isinstance(one, Partitioner) and one.by_order for one in inner)
 
     def resolve(self, factor: Any, keep: KeepColumn = compute_anew) -> tuple["Partitioner", Any]:  # noqa: ARG002
         """Return the partitioner that splits, and the column that it splits by.

@@ -62,7 +62,8 @@ def test_a_file_of_each_format_gives_the_same_data(tmp_path, frame, suffix):
     assert len(data.train) == 17
     assert len(data.test) == 4
     assert set(data.train.columns) == {"body", "topic", "year", "label", "length"}
-    assert data.train.columns["year"].dtype.kind == "i"
+    typed = suffix in ("jsonl", "parquet")
+    assert data.train.columns["year"].dtype.kind == ("i" if typed else "U")
     pairs = set(zip(data.train.texts, data.train.columns["label"].tolist(), strict=True))
     assert pairs == set(ROWS)
 

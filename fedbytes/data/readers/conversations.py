@@ -4,13 +4,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fedbytes.data.readers.table_file import as_factor
+from fedbytes.data.readers.table import Table, as_table
 from fedbytes.data.text_data import Chat, Split, make_split
 
 if TYPE_CHECKING:
     import pandas as pd
 
 ROLES = ("system", "user", "assistant")
+# What chat formats call a part that is text.
+TEXT_PARTS = ("text", "input_text", "output_text")
 # Columns of a question, its context and its answer; the first layout that matches is used.
 LAYOUTS = (
     ("instruction", "input", "output"),
@@ -20,19 +22,28 @@ LAYOUTS = (
     ("question", "context", "answer"),
 )
 
+_LIST = (list, tuple, np.ndarray)
 
-def chat_split(frame: "pd.DataFrame", where: str) -> Split:
+
+def chat_split(frame: "pd.DataFrame | Table", where: str) -> Split:
     """Return the conversations of a table, with all other columns as factors.
 
     A column `messages` contains lists of `{role, content}`; otherwise a row is one question and one
     answer, in columns such as instruction, input and output. Rows without an answer are dropped.
 
     Raises:
-        ValueError: if there are no such columns, or a message has an unknown role.
+        ValueError: if there are no such columns, a message has an unknown role or a content that
+            is no text, or a question or answer is a list, mapping or bytes.
     """
-    names = [str(name) for name in frame.columns]
+    return chat_table_split(as_table(frame, where))[0]
+
+
+def chat_table_split(table: Table) -> tuple[Split, str]:
+    """Return the conversations as `chat_split`, and what was left out, in one line or none."""
+    where, names = table.where, table.names
     if "messages" in names:
-        chats = [_messages(value, row, where) for row, value in enumerate(frame["messages"])]
+        values = table.values("messages")
+        chats = [_messages(value, f"{where}, row {row}") for row, value in enumerate(values)]
     else:
         layout = next((x for x in LAYOUTS if x[0] in names and x[2] in names), None)
         if layout is None:
@@ -40,14 +51,20 @@ def chat_split(frame: "pd.DataFrame", where: str) -> Split:
                 f"{where} has no conversations: it requires a column messages, or instruction (and "
                 f"input) with output, or prompt with response (columns: {', '.join(names)})"
             )
-        chats = [_pair(row, *layout) for row in frame.to_dict("records")]
-    answered = [any(m["role"] == "assistant" and m["content"] for m in chat) for chat in chats]
-    if not any(answered):
+        cells = [_texts(table, name) for name in layout]
+        chats = [_pair(*row) for row in zip(*cells, strict=True)]
+    answered = [
+        row
+        for row, chat in enumerate(chats)
+        if any(message["role"] == "assistant" and message["content"] for message in chat)
+    ]
+    if not answered:
         raise ValueError(f"{where}: none of {len(chats)} conversations has an answer")
-    columns = {name: c for name in names if (c := as_factor(frame[name][answered])) is not None}
-    return make_chat_split(
-        [chat for chat, kept in zip(chats, answered, strict=True) if kept], columns
-    )
+    factors = {name: table.factor(name, answered) for name in names}
+    columns = {name: column for name, column in factors.items() if column is not None}
+    left_out = table.rows - len(answered)
+    note = f"{where}: {left_out} of {table.rows} rows left out: no answer" if left_out else ""
+    return make_chat_split([chats[row] for row in answered], columns), note
 
 
 def make_chat_split(chats: list[Chat], columns: dict[str, Any]) -> Split:
@@ -61,27 +78,54 @@ def question_and_answer(question: str, answer: str) -> Chat:
     return ({"role": "user", "content": question}, {"role": "assistant", "content": answer})
 
 
-def _pair(row: dict[Any, Any], question: str, context: str, answer: str) -> Chat:
-    parts = [_text(row.get(question)), _text(row.get(context))]
-    return question_and_answer("\n\n".join(part for part in parts if part), _text(row[answer]))
+def _texts(table: Table, name: str) -> list[str]:
+    """Return a column of questions or answers, empty where one is missing or the column is."""
+    if name not in table.names:
+        return [""] * table.rows
+    return ["" if v is None else str(v).strip() for v in table.plain_values(name, "text")]
 
 
-def _messages(value: Any, row: int, where: str) -> Chat:
+def _pair(question: str, context: str, answer: str) -> Chat:
+    return question_and_answer("\n\n".join(part for part in (question, context) if part), answer)
+
+
+def _messages(value: Any, where: str) -> Chat:
+    if not isinstance(value, _LIST):
+        if value is None or value != value or value == "":
+            return ()
+        raise ValueError(f"{where}: messages must be a list, got {str(value)[:80]!r}")
     found = []
-    if not isinstance(value, list | tuple | np.ndarray) and _text(value) != "":
-        raise ValueError(f"{where}, row {row}: messages must be a list, got {str(value)[:80]!r}")
-    for message in [] if _text(value) == "" else value:
+    for message in value:
         role = message.get("role") if isinstance(message, dict) else None
         if role not in ROLES:
             raise ValueError(
-                f"{where}, row {row}: a message requires a role of {', '.join(ROLES)} and "
+                f"{where}: a message requires a role of {', '.join(ROLES)} and "
                 f"a content, got {str(message)[:80]!r}"
             )
-        found.append({"role": str(role), "content": _text(message.get("content"))})
+        found.append({"role": str(role), "content": _content(message.get("content"), where)})
     return tuple(found)
 
 
-def _text(value: Any) -> str:
-    """Return a cell as text, empty if it is missing."""
-    missing = value is None or (isinstance(value, float) and value != value)
-    return "" if missing else str(value).strip()
+def _content(value: Any, where: str) -> str:
+    """Return the text of a message: itself, or its parts joined without anything between them."""
+    if value is None:
+        return ""
+    if isinstance(value, _LIST):
+        return "".join(_part(part, where) for part in value).strip()
+    if not isinstance(value, str | int | float):
+        raise ValueError(
+            f"{where}: the content of a message is text or a list of parts "
+            f"{{type: text, text: …}}, got {str(value)[:80]!r}"
+        )
+    return "" if value != value else str(value).strip()
+
+
+def _part(part: Any, where: str) -> str:
+    kind = part.get("type") if isinstance(part, dict) else None
+    text = part.get("text") if isinstance(part, dict) else None
+    if kind not in TEXT_PARTS or not isinstance(text, str):
+        raise ValueError(
+            f"{where}: a part of a message is {{type: text, text: …}}, and only text is learned; "
+            f"got {str(part)[:80]!r}"
+        )
+    return text

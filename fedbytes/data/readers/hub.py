@@ -1,13 +1,16 @@
 """Any data set of the Hugging Face `datasets` library, by id or by local folder."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from fedbytes.data.readers.table_file import hold_out, to_split
-from fedbytes.data.text_data import TextData, make_text_data
-
-if TYPE_CHECKING:
-    import pandas as pd
+from fedbytes.data.readers.arrow_table import arrow_table
+from fedbytes.data.readers.delimited import read_delimited
+from fedbytes.data.readers.json_lines import read_json_array, read_json_lines
+from fedbytes.data.readers.table import Table, stack_tables
+from fedbytes.data.readers.table_split import text_data
+from fedbytes.data.text_data import TextData
 
 
 def load_hub(
@@ -27,17 +30,15 @@ def load_hub(
     Raises:
         ValueError: if it cannot be loaded, or lacks the split or a column.
     """
-    frames = load_frames(hub_id, config, train_split)
-    train = to_split(frames[train_split], text, label, hub_id)
-    if test_split in frames:
-        test = to_split(frames[test_split], text, label, hub_id)
-    else:
-        train, test = hold_out(train, test_fraction)
-    return make_text_data(hub_id, train, test)
+    tables = load_tables(hub_id, config, train_split, test_split)
+    test = tables.get(test_split)
+    return text_data(tables[train_split], test, text, label, test_fraction, hub_id)
 
 
-def load_frames(hub_id: str, config: str | None, train_split: str) -> "dict[str, pd.DataFrame]":
-    """Return a data set's splits by name, each as a table.
+def load_tables(
+    hub_id: str, config: str | None, train_split: str, test_split: str
+) -> dict[str, Table]:
+    """Return those of a data set's two splits that it has, by name.
 
     Raises:
         ValueError: if it cannot be loaded, or has no split called `train_split`.
@@ -45,7 +46,8 @@ def load_frames(hub_id: str, config: str | None, train_split: str) -> "dict[str,
     splits = _load(hub_id, config)
     if train_split not in splits:
         raise ValueError(f"{hub_id} has no split {train_split!r} (known: {', '.join(splits)})")
-    return {name: _frame(split) for name, split in splits.items()}
+    wanted = [name for name in (train_split, test_split) if name in splits]
+    return {name: splits[name]() for name in dict.fromkeys(wanted)}
 
 
 def folder_files(hub_id: str) -> list[Path]:
@@ -54,26 +56,81 @@ def folder_files(hub_id: str) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file()) if folder.is_dir() else []
 
 
-def _load(hub_id: str, config: str | None) -> dict[str, Any]:
+def _load(hub_id: str, config: str | None) -> dict[str, Callable[[], Table]]:
+    """Return what reads each split, by the splits' names."""
     import datasets
 
     folder = Path(hub_id).expanduser()
     saved = (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file()
     try:
-        found = datasets.load_from_disk(folder) if saved else datasets.load_dataset(hub_id, config)
+        if saved:
+            found = datasets.load_from_disk(folder)
+        else:
+            builder = datasets.load_dataset_builder(hub_id, config)
+            files = _untyped_files(builder)
+            if files is not None:
+                return files
+            options = {"keep_default_na": False, "na_values": [""]} if _is(builder, "Csv") else {}
+            found = datasets.load_dataset(hub_id, config, **options)
     except Exception as error:  # datasets raises many unrelated types
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"cannot load data set {hub_id!r}: {reason}") from error
-    return dict(found) if isinstance(found, dict) else {"train": found}
+    splits = dict(found) if isinstance(found, dict) else {"train": found}
+    return {name: partial(_table, hub_id, split) for name, split in splits.items()}
 
 
-def _frame(split: Any) -> Any:
-    """Return a split as a pandas frame, with class numbers replaced by class names."""
+def _untyped_files(builder: Any) -> dict[str, Callable[[], Table]] | None:
+    """Return what reads each split of CSV or JSON files without declared types, else None.
+
+    The library guesses types and missing values of such files, so they are read by our own
+    readers: text is text.
+    """
     import datasets
 
-    frame = split.to_pandas()
+    if not (_is(builder, "Csv") or _is(builder, "Json")):
+        return None
+    config = builder.config
+    own = type(config)(data_files=config.data_files)
+    kept = {key: getattr(config, key, None) for key in ("sep", "delimiter", "encoding")}
+    apart = {"name", "version", "data_dir", "description", *kept}
+    differ = {key for key, value in vars(own).items() if value != getattr(config, key)}
+    if builder.info.features is not None or differ - apart:
+        return None
+    options = datasets.DownloadConfig(token=builder.token, storage_options=builder.storage_options)
+    manager = datasets.DownloadManager(builder.dataset_name, download_config=options)
+    separator = kept["delimiter"] or kept["sep"]
+    encoding = kept["encoding"] or "utf-8"
+
+    def read(paths: Any) -> Table:
+        files = [Path(path) for path in manager.iter_files(manager.download_and_extract(paths))]
+        tables = [_read(path, separator, encoding) for path in files]
+        return stack_tables(tables)
+
+    return {str(name): partial(read, list(paths)) for name, paths in config.data_files.items()}
+
+
+def _read(path: Path, separator: str | None, encoding: str) -> Table:
+    if separator is not None:
+        return read_delimited(path, separator, encoding)
+    return read_json_array(path, encoding) or read_json_lines(path, encoding)
+
+
+def _is(builder: Any, kind: str) -> bool:
+    """Return whether a builder of the library reads files of a kind."""
+    return any(base.__name__ == kind for base in type(builder).__mro__)
+
+
+def _table(hub_id: str, split: Any) -> Table:
+    """Return a split as a table, with class numbers replaced by class names."""
+    import datasets
+
+    found = arrow_table(hub_id, split.with_format("arrow")[:])
+    columns = dict(found.columns)
     for name, feature in split.features.items():
         if isinstance(feature, datasets.ClassLabel):
             names = feature.names
-            frame[name] = [names[i] if 0 <= i < len(names) else None for i in frame[name]]
-    return frame
+            columns[name] = [
+                names[i] if i is not None and 0 <= i < len(names) else None
+                for i in found.values(name)
+            ]
+    return Table(hub_id, columns, found.rows)

@@ -1,129 +1,109 @@
 """A user's own table: CSV, TSV, JSON Lines or Parquet."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from fedbytes.data.text_data import Column, Split, TextData, make_split, make_text_data
-from fedbytes.registry import nearest
-from fedbytes.streams import stream
+from fedbytes.data.readers.arrow_table import read_parquet
+from fedbytes.data.readers.delimited import read_delimited
+from fedbytes.data.readers.json_lines import read_json_lines
+from fedbytes.data.readers.table import Table, as_frame, join_tables
+from fedbytes.data.readers.table_split import CLIENT, text_data
+from fedbytes.data.readers.text_files import UTF8
+from fedbytes.data.text_data import TextData
 
 if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-LONGEST_FACTOR = 200
+Paths = str | Mapping[str, str]
+"""A file, or files by the names of the clients that hold them."""
 
 
-def load_file(
-    path: str,
-    test_path: str | None = None,
-    text: str = "text",
-    label: str | None = "label",
-    test_fraction: float = 0.2,
-) -> TextData:
-    """Return the data set in one file, or in two.
+def load_table(path: Paths, encoding: str = UTF8, quotes: bool = True) -> Table:
+    """Return a file as a table, or several below each other with the column `client`.
+
+    Cells of CSV and TSV are text; JSON Lines and Parquet have types of their own.
 
     Args:
-        path: training examples; the suffix gives the format.
-        test_path: test examples; without it a fraction of `path` is held out.
-        text: name of the column with the texts.
-        label: name of the column with the labels, None for language modelling. In the split it is
-            called `label`, whatever its name in the file.
-        test_fraction: fraction held out, always the same examples of the same file.
-
-    Raises:
-        ValueError: for a missing file, an unknown suffix, a file that does not parse, or a
-            missing column; the message lists the existing columns.
-    """
-    train = to_split(read_frame(path), text, label, path)
-    if test_path is not None:
-        test = to_split(read_frame(test_path), text, label, test_path)
-    else:
-        train, test = hold_out(train, test_fraction)
-    return make_text_data(Path(path).name, train, test)
-
-
-def to_split(frame: "pd.DataFrame", text: str, label: str | None, where: str) -> Split:
-    """Return a table as a split; rows without a text or label are dropped.
-
-    Raises:
-        ValueError: if the text or label column is missing.
-    """
-    names = [str(name) for name in frame.columns]
-    for wanted in [text] if label is None else [text, label]:
-        if wanted not in names:
-            raise ValueError(f"{where} has no column {wanted!r}{nearest(wanted, names)}")
-    frame = frame.dropna(subset=[text] if label is None else [text, label])
-    columns = {name: c for name in names if (c := as_factor(frame[name])) is not None}
-    if label is not None:
-        columns["label"] = np.array([str(value) for value in frame[label]], dtype=np.str_)
-    return make_split([str(value) for value in frame[text]], columns)
-
-
-def hold_out(split: Split, fraction: float) -> tuple[Split, Split]:
-    """Return (train, test), drawn the same way whatever the run's seed.
-
-    Raises:
-        ValueError: if `fraction` leaves no examples for training or testing.
-    """
-    count = round(fraction * len(split))
-    if not 0 < count < len(split):
-        raise ValueError(
-            f"test_fraction={fraction} of {len(split)} examples leaves nothing to "
-            f"{'test on' if count == 0 else 'train on'}: provide more examples, or a test set"
-        )
-    order = stream(0, "test split").permutation(len(split))
-    return split.take(np.sort(order[count:])), split.take(np.sort(order[:count]))
-
-
-def read_frame(name: str, as_written: bool = False) -> "pd.DataFrame":
-    """Return a file as a table.
-
-    Args:
-        name: the file; the format follows from the suffix.
-        as_written: leave cells that look like numbers or missing values as they are.
+        path: the file, or client -> file; the suffix gives the format.
+        encoding: that of CSV, TSV and JSON Lines.
+        quotes: whether cells of CSV and TSV may be in quotes (see `read_delimited`).
 
     Raises:
         ValueError: for a missing file, an unknown suffix, or a file that does not parse or has no
             rows.
     """
-    import pandas as pd
-
-    path = Path(name)
-    csv: dict[str, Any] = {"dtype": str, "keep_default_na": False} if as_written else {}
-    lines: dict[str, Any] = {"dtype": False} if as_written else {}
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}")
-    suffix = path.suffix.lower()
+    if isinstance(path, Mapping):
+        return join_tables({c: load_table(p, encoding, quotes) for c, p in path.items()}, CLIENT)
+    file = Path(path)
+    if not file.is_file():
+        raise ValueError(f"there is no file {file}")
+    suffix = file.suffix.lower()
     if suffix not in SUFFIXES:
-        raise ValueError(f"{path}: unknown suffix {suffix!r} (known: {', '.join(SUFFIXES)})")
-    table: pd.DataFrame
-    try:
-        if suffix in (".csv", ".tsv"):
-            table = pd.read_csv(path, sep="\t" if suffix == ".tsv" else ",", **csv)
-        elif suffix in (".jsonl", ".ndjson"):
-            table = pd.read_json(path, lines=True, **lines)
-        else:
-            table = pd.read_parquet(path)
-    except Exception as error:  # each reader has its own error types
-        reason = (str(error).splitlines() or ["unreadable"])[0]
-        raise ValueError(f"{path} does not parse as {suffix[1:]}: {reason}") from error
-    if table.empty:
-        raise ValueError(f"{path} has no rows")
-    return table
+        raise ValueError(f"{file}: unknown suffix {suffix!r} (known: {', '.join(SUFFIXES)})")
+    if suffix == ".parquet":
+        return read_parquet(file)
+    if suffix in (".csv", ".tsv"):
+        return read_delimited(file, "\t" if suffix == ".tsv" else ",", encoding, quotes)
+    return read_json_lines(file, encoding)
 
 
-def as_factor(values: Iterable[object]) -> Column | None:
-    """Return a column as numbers or short strings, or None if it is neither."""
-    plain = [value.item() if isinstance(value, np.generic) else value for value in values]
-    if all(isinstance(value, int | float) for value in plain):
-        return np.array(plain)
-    if any(isinstance(value, list | dict | tuple | np.ndarray | bytes) for value in plain):
-        return None
-    words = ["" if value is None or value != value else str(value) for value in plain]
-    if max(map(len, words), default=0) > LONGEST_FACTOR:
-        return None
-    return np.array(words, dtype=np.str_)
+def listed_paths(*paths: Paths | None) -> tuple[Path, ...]:
+    """Return the files that some fields name."""
+    named = (p.values() if isinstance(p, Mapping) else [p] for p in paths if p)
+    return tuple(Path(path) for files in named for path in files)
+
+
+def check_paths(path: Paths, test_path: Paths | None) -> None:
+    """Check files that are given by the names of clients.
+
+    Raises:
+        ValueError: if there is none, or a client has test examples alone.
+    """
+    for field, paths in (("path", path), ("test_path", test_path)):
+        if isinstance(paths, Mapping) and not all([paths, *paths, *paths.values()]):
+            raise ValueError(f"{field}: give the name of each client and its file, got {paths!r}")
+    if isinstance(test_path, Mapping):
+        known = path if isinstance(path, Mapping) else {}
+        extra = [client for client in test_path if client not in known]
+        if extra:
+            raise ValueError(
+                f"test_path has client {extra[0]!r}, which path does not have: give both files by "
+                "the same clients' names"
+            )
+
+
+def load_file(
+    path: Paths,
+    test_path: Paths | None = None,
+    text: str = "text",
+    label: str | None = "label",
+    test_fraction: float = 0.2,
+    encoding: str = UTF8,
+    quotes: bool = True,
+) -> TextData:
+    """Return the data set in one file, or in two; see `load_table` and `text_data`.
+
+    Raises:
+        ValueError: as those.
+    """
+    train = load_table(path, encoding, quotes)
+    test = None if test_path is None else load_table(test_path, encoding, quotes)
+    name = ", ".join(file.name for file in listed_paths(path))
+    return text_data(train, test, text, label, test_fraction, name)
+
+
+def read_frame(name: str, as_written: bool = True) -> "pd.DataFrame":  # noqa: ARG001
+    """Return a file as a table of pandas; None is a missing value.
+
+    Args:
+        name: the file; the format follows from the suffix.
+        as_written: the former choice between guessed types and the file's; it has no effect, and
+            goes with the next release.
+
+    Raises:
+        ValueError: for a missing file, an unknown suffix, or a file that does not parse or has no
+            rows.
+    """
+    return as_frame(load_table(name))

@@ -23,6 +23,7 @@ class HubTask(Task):
         test_fraction: fraction held out for testing, between 0 and 1.
     """
 
+    reads_tables: ClassVar[bool] = True
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
     hub_id: str = ""
     config: str | None = None

@@ -3,16 +3,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from fedbytes.data.readers.plain_text import Documents, matching_files, read_texts
-from fedbytes.data.readers.table_file import hold_out
+from fedbytes.data.readers.table_split import hold_out
+from fedbytes.data.readers.text_files import UTF8, check_encoding
 from fedbytes.data.task import TASKS, Kind, Task
 from fedbytes.data.text_data import TextData, make_text_data
-from fedbytes.plugin_fields import bounded
+from fedbytes.plugin_fields import added_field, bounded
 
 
 @TASKS.register("text")
 @dataclass(frozen=True)
 class TextTask(Task):
-    """Plain text files of your own; by the column `file`, each can be a client.
+    """Plain text files of your own; by the columns `file` and `folder`, each can be a client.
 
     Attributes:
         path: the training texts: a file, or a glob such as `books/**/*.txt`.
@@ -21,6 +22,7 @@ class TextTask(Task):
             `lines_per_document` `lines`.
         lines_per_document: lines per document, for `documents: lines`.
         test_fraction: fraction of documents held out for testing, between 0 and 1.
+        encoding: encoding of the files, such as `cp1252`.
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
@@ -30,6 +32,7 @@ class TextTask(Task):
     documents: Documents = "file"
     lines_per_document: int = bounded(50, least=1)
     test_fraction: float = bounded(0.1, above=0, below=1)
+    encoding: str = added_field(UTF8)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,6 +42,7 @@ class TextTask(Task):
             raise ValueError(
                 f"task 'text' has no labels and requires kind: causal-lm (got kind: {self.kind})"
             )
+        check_encoding("task 'text'", self.encoding)
 
     def read_paths(self) -> tuple[Path, ...]:
         """Return the text files that both paths match now."""
@@ -47,9 +51,13 @@ class TextTask(Task):
 
     def read(self) -> TextData:
         """Return the documents of the files."""
-        train = read_texts(self.path, self.documents, self.lines_per_document)
+        train, note = read_texts(self.path, self.documents, self.lines_per_document, self.encoding)
+        notes = [note]
         if self.test_path is not None:
-            test = read_texts(self.test_path, self.documents, self.lines_per_document)
+            test, note = read_texts(
+                self.test_path, self.documents, self.lines_per_document, self.encoding
+            )
+            notes.append(note)
         elif len(train) < 2:
             raise ValueError(
                 f"{self.path} has {len(train)} documents, none to hold out for testing: set "
@@ -57,4 +65,4 @@ class TextTask(Task):
             )
         else:
             train, test = hold_out(train, self.test_fraction)
-        return make_text_data(self.path, train, test)
+        return make_text_data(self.path, train, test, notes=[note for note in notes if note])

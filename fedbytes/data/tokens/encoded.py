@@ -76,6 +76,8 @@ class EncodedTask:
         unpacked: whether training examples are whole documents of any length, which
             `fedbytes.data.pack` cuts into rows once they are split among clients.
         generation: options for generated answers, None for none.
+        notes: what to know of the data, in one line each (see `TextData`).
+        data_digest: SHA-256 of the texts and labels, whatever the tokenizer.
     """
 
     train: EncodedSplit
@@ -87,3 +89,5 @@ class EncodedTask:
     tokenizer: Tokenizer = field(repr=False, compare=False)
     unpacked: bool = False
     generation: GenerationOptions | None = None
+    notes: tuple[str, ...] = ()
+    data_digest: str = ""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -89,7 +90,32 @@ def encode(
         test = pack_test_split(
             test, max_length, sum(len(text.encode()) for text in data.test.texts)
         )
-    return EncodedTask(train, test, names, kind, digest, max_length, tokenizer, unpacked=pack)
+    notes = data.notes
+    if kind == "classification":
+        notes += _label_notes(data)
+    made = EncodedTask(train, test, names, kind, digest, max_length, tokenizer, unpacked=pack)
+    return replace(made, notes=notes, data_digest=data.digest)
+
+
+def _label_notes(data: TextData) -> tuple[str, ...]:
+    """Return a line on the labels that only one of the two splits has."""
+    train, test = (
+        {str(label) for label in split.columns["label"].tolist()}
+        for split in (data.train, data.test)
+    )
+    pairs = (("train", train - test), ("test", test - train))
+    return tuple(
+        f"{data.name}: {len(only)} of {len(train | test)} labels only in the {part} examples: "
+        f"{_some(sorted(only))}"
+        for part, only in pairs
+        if only
+    )
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    """Return the first names in a line, and how many more there are."""
+    more = [f"and {len(names) - most} more"] if len(names) > most else []
+    return ", ".join([*(f"{name[:40]!r}" for name in names[:most]), *more])
 
 
 def _write(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from filelock import FileLock
 
+from fedbytes.data import CLIENT
 from fedbytes.experiments.config.run_config import RunConfig, check_client_count
 from fedbytes.noniid import Factor, Partition, Partitioner
 from fedbytes.process.disk_errors import replaced_file
@@ -18,8 +19,11 @@ FORMAT = 1
 _LISTED = 5  # clients that a note names
 TEXT = "text"
 """The factor that stands for the texts themselves rather than one of their columns."""
-NATURAL = ("label", "speaker", "category", "file")
-"""Columns that a split follows when none is named: the first that exists."""
+NATURAL = ("label", "speaker", "category", "file", CLIENT)
+"""Columns that a split follows when none is named: the first that exists.
+
+Natural clients follow `client` before all others: it names the files that were given as clients.
+"""
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,8 @@ def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Clie
     """
     partitioner, task = config.components.partition, config.components.task
     name = config.clients.factor or partitioner.default_factor
+    if name is None and partitioner.takes_ids and CLIENT in columns:
+        name = CLIENT
     if name is None and partitioner.needs != "column":
         name = TEXT
     if name is None and partitioner.only_measured and not any(key in columns for key in NATURAL):
@@ -50,6 +56,8 @@ def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Clie
     if name != TEXT or TEXT in columns:
         name = factor_name(columns, name)
         given = columns[name]
+        if task.reads_tables and partitioner.needs == "column" and partitioner.by_order:
+            given = _in_order(given, name, task.kind)
         splitter, column = _resolve(partitioner, given, lambda: Factor(given).digest)
     else:
         data = task.load()
@@ -66,7 +74,7 @@ def notes_on(split: ClientSplit, config: RunConfig) -> list[str]:
     """Return what a user may not expect of a split: ids that share a client, empty clients."""
     partition, notes = split.partition, []
     clients = partition.num_clients
-    if config.partition["name"] == "natural":
+    if config.components.partition.takes_ids:
         ids = Factor(split.factor).categories.size
         if ids > clients and not partition.names:
             notes.append(
@@ -117,6 +125,19 @@ def factor_name(columns: Mapping[str, np.ndarray], name: str | None, field: str 
     if name not in columns:
         raise ValueError(f"partition.{field}: there is no column {name!r} (known: {known})")
     return name
+
+
+def _in_order(column: np.ndarray, name: str | None, kind: str) -> np.ndarray:
+    """Return a column of a user's table with text as the numbers that it spells.
+
+    Labels of a classification are names of classes, whatever they spell.
+    """
+    if kind == "classification" and name in (None, "label"):
+        return column
+    try:
+        return Factor(column).ordered().values
+    except ValueError as error:
+        raise ValueError(f"partition.factor={name or 'auto'}: {error}") from error
 
 
 def measures(split: ClientSplit, columns: Mapping[str, np.ndarray]) -> dict[str, float]:

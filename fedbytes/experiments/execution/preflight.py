@@ -18,7 +18,8 @@ def check(configs: Sequence[RunConfig]) -> list[str]:
     Tokens stay cached for the workers; models do not.
 
     Returns:
-        what a user may not expect of the splits, a line each, every one once.
+        what a user may not expect of the data, such as rows that were left out, and of the splits;
+        a line each, every one once.
 
     Raises:
         ValueError: for a file, column, model, device or adapter target that does not exist, a
@@ -43,7 +44,8 @@ def check(configs: Sequence[RunConfig]) -> list[str]:
             one.components.algorithm.check(model)
     forget_bases()
     gc.collect()
-    return list(notes)
+    told = [note for task in tasks.values() for note in task.notes]
+    return list(dict.fromkeys([*told, *notes]))
 
 
 def _check_split(config: RunConfig, task: EncodedTask) -> list[str]:

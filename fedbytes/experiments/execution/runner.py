@@ -197,6 +197,8 @@ class _Run:
                 "labels": link_labels(fed.uplink.label, fed.downlink.label)
                 | plugin_labels(fed.plugins),
                 **({"attackers": attackers_of(problem)} if fed.plugins.attack else {}),
+                "data_digest": problem.task.data_digest,
+                **({"data_notes": list(problem.task.notes)} if problem.task.notes else {}),
                 **({"hooks": fed.hooks.names} if fed.hooks.names else {}),
             },
         )

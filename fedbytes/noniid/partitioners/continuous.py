@@ -43,6 +43,11 @@ class Continuous(Partitioner):
         super().__post_init__()
         set_default_strength(self, default=0.5)
 
+    @property
+    def by_order(self) -> bool:
+        """True: values are sorted."""
+        return True
+
     def _assign(self, factor: Factor, num_clients: int, rng: np.random.Generator) -> Partition:
         strictness = float(self.strictness or 0.0)
         noise = rng.standard_normal(len(factor))

@@ -44,6 +44,7 @@ class NaturalIds(Partitioner):
     others: Literal["group", "drop"] = "group"
     grouping: Literal["balanced", "random"] = "balanced"
 
+    takes_ids: ClassVar[bool] = True
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
         {"max_size": 20, "min_size": 3, "grouping": "random"},

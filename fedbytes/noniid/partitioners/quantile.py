@@ -42,6 +42,11 @@ class Quantile(Partitioner):
         """What the inner partitioner requires."""
         return self.then.required_clients
 
+    @property
+    def by_order(self) -> bool:
+        """True: values are sorted."""
+        return True
+
     def resolve(
         self,
         factor: Any,

@@ -148,6 +148,44 @@ def test_bad_input(tmp_path):
         chat_split(robot, "x")
 
 
+def test_parts_of_a_message_are_joined(tmp_path):
+    parts = [{"type": "text", "text": "one, "}, {"type": "text", "text": "two?", "other": None}]
+    turns = [{"role": "user", "content": parts}, {"role": "assistant", "content": "3"}]
+    frame = pd.DataFrame({"messages": [turns]})
+    frame.to_json(tmp_path / "a.jsonl", orient="records", lines=True)
+    for path in (tmp_path / "a.jsonl", tmp_path / "a.parquet"):
+        if path.suffix == ".parquet":
+            turns[1]["content"] = [{"type": "text", "text": "3"}]  # one type in a column of Parquet
+            pd.DataFrame({"messages": [turns]}).to_parquet(path)
+        data = make_task("instruct", path=str(path), test_path=str(path)).load()
+        assert data.train.chats == [question_and_answer("one, two?", "3")]
+    assert chat_split(pd.read_parquet(tmp_path / "a.parquet"), "x").chats == data.train.chats
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "x.png"}},
+        {"type": "image_url", "text": "a picture"},
+        {"type": "text"},
+        {"type": "text", "text": ["a"]},
+        "text",
+        None,
+    ],
+)
+def test_other_parts_are_refused(part):
+    turns = [{"role": "user", "content": [part]}, {"role": "assistant", "content": "a"}]
+    with pytest.raises(ValueError, match=r"x, row 0: a part of a message is .* only text"):
+        chat_split(pd.DataFrame({"messages": [turns]}), "x")
+
+
+def test_contents_that_are_no_text_are_refused():
+    for content in ({"a": 1}, b"a"):
+        turns = [{"role": "user", "content": content}, {"role": "assistant", "content": "a"}]
+        with pytest.raises(ValueError, match="x, row 0: the content of a message is"):
+            chat_split(pd.DataFrame({"messages": [turns]}), "x")
+
+
 def test_news_stories_ask_for_their_topic(real_asset):
     real_asset("reuters-r8")
     data = make_task("news-instruct").load()

@@ -36,6 +36,27 @@ def test_documents_and_their_files(books, documents):
     assert found == list(zip(wanted, files, strict=True))
 
 
+def test_folders_can_be_clients(tmp_path):
+    for name in ("north/a", "north/b", "south/deep/a", "c"):
+        path = tmp_path / f"{name}.txt"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"text of {name}")
+    path = f"{tmp_path}/**/*.txt"
+    columns = make_task("text", path=path, test_path=path).load().train.columns
+    pairs = zip(columns["file"].tolist(), columns["folder"].tolist(), strict=True)
+    wanted = {"c.txt": ".", "north/a.txt": "north", "north/b.txt": "north"}
+    assert dict(pairs) == wanted | {"south/deep/a.txt": "south/deep"}
+
+
+def test_another_encoding_is_given(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.txt").write_bytes("thé".encode("cp1252"))
+    task = {"name": "text", "path": f"{tmp_path}/*.txt", "test_fraction": 0.5}
+    with pytest.raises(ValueError, match=r"a\.txt is not UTF-8 text \(line 1 has the byte 0xe9\)"):
+        make_task(task).load()
+    assert make_task(task, encoding="cp1252").load().train.texts == ["thé"]
+
+
 def test_one_file_of_its_own_for_testing(books, tmp_path):
     other = tmp_path / "other.txt"
     other.write_text("test text")
