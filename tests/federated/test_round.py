@@ -4,12 +4,15 @@ import numpy as np
 import pytest
 import torch
 
+from fedbytes.compression.codec import make_codec
+from fedbytes.compression.error_feedback import Memory
+from fedbytes.compression.frame import Frame
 from fedbytes.compression.residual_guard import DivergedError
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.client import Client, ClientState
 from fedbytes.federated.hooks import Hooks
-from fedbytes.federated.protocol.link import make_link
-from fedbytes.federated.protocol.messages import frame_vector
+from fedbytes.federated.protocol.link import Link, make_link
+from fedbytes.federated.protocol.messages import KIND_IDS, frame_vector, open_metrics
 from fedbytes.federated.replica import Replica
 from fedbytes.streams import stream
 
@@ -121,6 +124,70 @@ def test_a_saved_state_goes_on_bit_for_bit(make_run, tmp_path):
     assert whole.crossed == cut.crossed
 
 
+def test_the_training_loss_is_the_mean_over_examples(make_run):
+    parts = [np.arange(200), np.arange(200, 230), np.arange(230, 240)]
+    run = make_run(3, parts=parts, algorithm=make_algorithm("fedavg", local_steps=1))
+    report = run.run_round()
+    frames = [Frame.unpack(data) for data in run.crossed]
+    told = [open_metrics(frame) for frame in frames if frame.kind == KIND_IDS["metrics"]]
+    assert [examples for examples, _ in told] == [200, 30, 10]
+    expected = sum(examples * loss for examples, loss in told) / 240
+    assert report.train_loss == pytest.approx(expected, rel=1e-6)
+    assert abs(report.train_loss - np.mean([loss for _, loss in told])) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "int", "bits": 2, "rounding": "stochastic"},
+        {"name": "ecsq", "bits": 1.0, "rounding": "dither"},
+        {"name": "qsgd"},
+        {"name": "eden", "bits": 1},
+    ],
+    ids=lambda spec: spec["name"],
+)
+def test_clients_draw_noise_of_their_own_so_that_a_mean_averages_it_out(make_run, spec):
+    sent = torch.from_numpy(stream(0, "test noise").normal(size=903).astype(np.float32))
+    errors = []
+
+    def keep(uploads, context):
+        errors.append(torch.stack([upload.delta - sent for upload in uploads]))
+        return uploads
+
+    hooks = Hooks(after_client=(lambda delta, context: sent.clone(),), before_aggregate=(keep,))
+    make_run(12, uplink=make_link(spec), hooks=hooks).go(2)
+    for found in errors:
+        alone = found.norm(dim=1).square().mean()
+        assert found.mean(0).norm().square() < 0.2 * alone  # 1/12 where they are independent
+    assert not torch.equal(errors[0], errors[1])
+
+
+def _rounds_until_divergence(make_run, tmp_path, **links):
+    """Run until a residual diverges, each round from a checkpoint; return its number."""
+    run = make_run(2, **links)
+    for round_ in range(40):
+        run.state.save(tmp_path / "state.pt", {})
+        run.state, _ = type(run.state).load(tmp_path / "state.pt")
+        try:
+            run.go(1)
+        except DivergedError:
+            return round_
+    return None
+
+
+@pytest.mark.parametrize("direction", ["uplink", "downlink"])
+def test_a_diverging_residual_is_noticed_across_checkpoints(
+    make_run, monkeypatch, tmp_path, direction
+):
+    codec = make_codec("bf16")
+    real = type(codec)._decode
+    monkeypatch.setattr(type(codec), "_decode", lambda self, d, s: -3 * real(self, d, s))
+    link = {direction: Link(codec, Memory("ef14"))}
+    with pytest.raises(DivergedError):
+        (whole := make_run(2, **link)).go(40)
+    assert _rounds_until_divergence(make_run, tmp_path, **link) == whole.state.round > 3
+
+
 def test_a_client_without_the_replica_of_its_state_says_so(make_run):
     run = make_run(2)
     fed, state = run.fed, ClientState(version=3)
@@ -136,10 +203,6 @@ def test_a_client_without_the_replica_of_its_state_says_so(make_run):
 
 def test_error_feedback_that_diverges_is_noticed(make_run, monkeypatch):
     # Half the model's step, sent as its opposite: no contraction, whatever the codec claims.
-    from fedbytes.compression.codec import make_codec
-    from fedbytes.compression.error_feedback import Memory
-    from fedbytes.federated.protocol.link import Link
-
     codec = make_codec("fp32")
     real = type(codec)._decode
     monkeypatch.setattr(type(codec), "_decode", lambda self, d, s: -3 * real(self, d, s))

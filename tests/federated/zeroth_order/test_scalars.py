@@ -11,6 +11,7 @@ from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.kernels import numpy_only
 from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.protocol.messages import KIND_IDS, open_seed, open_vector
@@ -136,6 +137,20 @@ def test_who_draws_the_seeds_changes_bytes_and_not_the_model(make_run):
     own = make_run(4, algorithm=make_algorithm(OWN), uplink=PAIRS, downlink=PAIRS).go(3)
     torch.testing.assert_close(shared.state.model, own.state.model, rtol=1e-5, atol=1e-9)
     assert shared.ledger.total < own.ledger.total
+
+
+def test_each_client_of_fedkseed_goes_along_seeds_of_its_own(make_run):
+    algorithm = make_algorithm(OWN | {"seeds": 4096, "local_steps": 20})
+    found = []
+
+    def keep(uploads, context):
+        found.extend(frozenset(upload.delta.nonzero().ravel().tolist()) for upload in uploads)
+        return uploads
+
+    make_run(4, algorithm=algorithm, hooks=Hooks(before_aggregate=(keep,))).go(3)
+    assert all(len(places) > 15 for places in found)
+    # Of 12 draws of 20 among 4096 about six pairs of places coincide.
+    assert len(frozenset.union(*found)) > 12 * 20 - 25
 
 
 @pytest.mark.parametrize("initial", ["seed", "full"])
