@@ -1,6 +1,7 @@
 """The ledger tells the truth: every byte that crosses is in it, and is enough to follow the run."""
 
 import struct
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,9 @@ from fedbytes.compression.codec import make_codec
 from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.compression.layout import Layout, Shared
 from fedbytes.federated.client import Client
-from fedbytes.federated.protocol.channel import SERVER
+from fedbytes.federated.clock import Clock
+from fedbytes.federated.protocol.channel import SERVER, Channel, Message
+from fedbytes.federated.protocol.ledger import Ledger
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.protocol.messages import KIND_IDS
 from fedbytes.federated.testing.strict_client import replay
@@ -281,6 +284,29 @@ def test_encoding_seconds_of_the_ledger_are_those_of_the_clock(make_run):
     # The newest update has been encoded and will be booked when it is sent.
     assert booked + run.state.server.encode_seconds == pytest.approx(clock.seconds()["encode"])
     assert sum(e.decode_seconds for e in run.ledger.entries) <= clock.seconds()["decode"]
+
+
+def test_each_message_has_the_seconds_of_its_own_phases():
+    clock, ledger = Clock(), Ledger()
+    channel = Channel(ledger, clock=clock)
+    frame = Frame(KIND_IDS["update"], 1, 0, 1, 0, b"payload").pack()
+    spent = {"encode": [], "decode": []}
+
+    def spend(phase, seconds):
+        before = clock.seconds()[phase]
+        with clock.phase(phase):
+            time.sleep(seconds)
+        spent[phase].append(clock.seconds()[phase] - before)
+
+    for carry, sent in ((channel.down, [Message(frame, "update")]), (channel.up, [frame])):
+        spend("encode", 0.001)
+        for _ in carry(1, 0, sent):
+            spend("decode", 0.003)
+            clock.carry("encode", 0.5)  # what is spent beside it is not this message's
+    booked = [(entry.encode_seconds, entry.decode_seconds) for entry in ledger.entries]
+    first, second = zip(spent["encode"], spent["decode"], strict=True)
+    assert booked[0] == pytest.approx(first)
+    assert booked[1] == pytest.approx((second[0] + 0.5, second[1]))
 
 
 def test_a_delta_without_metrics_is_an_error_that_names_the_client(make_run):

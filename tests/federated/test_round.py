@@ -14,6 +14,7 @@ from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.protocol.link import Link, make_link
 from fedbytes.federated.protocol.messages import KIND_IDS, frame_vector, open_metrics
 from fedbytes.federated.replica import Replica
+from fedbytes.federated.testing.tiny_models import TinyRegression
 from fedbytes.streams import stream
 
 LINKS = [
@@ -124,6 +125,67 @@ def test_a_saved_state_goes_on_bit_for_bit(make_run, tmp_path):
     assert whole.crossed == cut.crossed
 
 
+def test_each_seed_samples_clients_of_its_own_and_all_alike(make_run):
+    def sampled(seed, rounds=8):
+        fed = make_run(8, clients_per_round=3, seed=seed).fed
+        return [fed.context(round_).clients for round_ in range(1, rounds + 1)]
+
+    drawn = [tuple(sampled(seed)) for seed in range(4)]
+    assert len(set(drawn)) == 4
+    assert tuple(sampled(0)) == drawn[0]
+    counts = np.bincount(np.concatenate(sampled(0, 400)), minlength=8)
+    assert counts.sum() == 1200
+    assert np.abs(counts - 150).max() < 40  # four standard deviations
+
+
+class Watched(TinyRegression):
+    """Keeps the batches that it was trained on."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def loss(self, batch):
+        self.seen.append(tuple(batch.tolist()))
+        return super().loss(batch)
+
+
+def test_every_round_client_and_seed_has_batches_of_its_own(make_run):
+    def seen(seed):
+        run = make_run(2, model=Watched(), parts=[np.arange(120)] * 2, seed=seed)
+        return run.go(3).fed.model.seen
+
+    first, again, other = seen(0), seen(0), seen(1)
+    assert first == again
+    assert len(first) == 2 * 3 * 3
+    assert len({*first, *other}) == 2 * len(first)
+
+
+def test_an_epoch_sees_every_example_once_and_the_loss_is_the_mean_of_its_steps(make_run):
+    parts = [np.arange(40), np.arange(40, 74)]
+    algorithm = make_algorithm("fedavg", local_epochs=2, batch_size=16, learning_rate=1e-9)
+    run = make_run(2, model=Watched(), parts=parts, algorithm=algorithm)
+    report = run.run_round()
+    seen = run.fed.model.seen
+    assert [len(batch) for batch in seen] == [16, 16, 8] * 2 + [16, 16, 2] * 2
+    examples = np.concatenate([list(batch) for batch in seen])
+    assert np.bincount(examples).tolist() == [2] * 74
+    run.fed.model.set_state(run.state.model)
+    losses = [float(TinyRegression.loss(run.fed.model, torch.tensor(batch))) for batch in seen]
+    means = [np.mean(losses[:6]), np.mean(losses[6:])]
+    assert report.train_loss == pytest.approx(np.average(means, weights=[40, 34]), rel=1e-4)
+
+
+@pytest.mark.parametrize("most", [0.05, 0.5])
+def test_gradients_are_clipped_to_the_norm_that_is_given(make_run, most):
+    fields = {"local_steps": 1, "optimizer": "sgd", "learning_rate": 1.0}
+    algorithm = make_algorithm("fedavg", max_grad_norm=most, **fields)
+    run = make_run(1, algorithm=algorithm)
+    before = run.state.model
+    run.go(1)
+    assert float((run.state.model - before).norm()) == pytest.approx(most, rel=1e-4)
+
+
 def test_the_training_loss_is_the_mean_over_examples(make_run):
     parts = [np.arange(200), np.arange(200, 230), np.arange(230, 240)]
     run = make_run(3, parts=parts, algorithm=make_algorithm("fedavg", local_steps=1))
@@ -142,6 +204,11 @@ def test_the_training_loss_is_the_mean_over_examples(make_run):
         {"name": "int", "bits": 2, "rounding": "stochastic"},
         {"name": "ecsq", "bits": 1.0, "rounding": "dither"},
         {"name": "qsgd"},
+        {"name": "terngrad"},
+        {"name": "natural"},
+        {"name": "fixed", "clip": 4.0, "bits": 3},
+        {"name": "randk", "density": 0.25, "bits": 32, "scale": True},
+        {"name": "chain", "transforms": [{"name": "draw", "density": 0.25}], "codec": "fp32"},
         {"name": "eden", "bits": 1},
     ],
     ids=lambda spec: spec["name"],

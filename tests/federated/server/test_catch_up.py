@@ -1,7 +1,7 @@
 """What brings a client up to date costs the fewest bytes that it can."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedbytes.compression.frame import HEADER_BYTES, Frame
@@ -13,6 +13,7 @@ from fedbytes.federated.server.catch_up import cheapest_way
 COSTS = st.lists(st.integers(1, 100), max_size=6)
 
 
+@settings(deadline=None)
 @given(COSTS, st.integers(1, 300), st.none() | st.integers(1, 50), st.booleans())
 def test_the_cheaper_of_updates_and_whole_state_is_sent(missed, whole, seed, new):
     way = cheapest_way(
@@ -27,6 +28,7 @@ def test_the_cheaper_of_updates_and_whole_state_is_sent(missed, whole, seed, new
         assert way == updates
 
 
+@settings(deadline=None)
 @given(st.integers(-1, 5), st.none() | st.integers(1, 50))
 def test_updates_that_are_not_kept_are_not_sent(synced, seed):
     way = cheapest_way(synced, None, seed=seed, whole=lambda: [7], cost=lambda bytes_: bytes_)

@@ -139,6 +139,32 @@ def test_who_draws_the_seeds_changes_bytes_and_not_the_model(make_run):
     assert shared.ledger.total < own.ledger.total
 
 
+@pytest.mark.parametrize("perturbations", [100, 400])
+def test_a_step_of_decomfl_is_the_learning_rate_times_the_gradient(make_run, perturbations):
+    fields = {"perturbations": perturbations, "learning_rate": 1e-3, "difference": "central"}
+    algorithm = make_algorithm("decomfl", local_steps=1, batch_size=60, **fields)
+    run = make_run(1, parts=[np.arange(60)], algorithm=algorithm)
+    model, start = run.fed.model, run.state.model
+    model.set_state(start)
+    model.loss(torch.arange(60)).backward()
+    gradient = model.flat.grad.clone()
+    moved = run.go(1).state.model - start
+    along = float(moved @ gradient / gradient.norm() ** 2)
+    assert along == pytest.approx(-1e-3, rel=6 / perturbations**0.5)
+
+
+def test_directions_differ_between_seeds_rounds_and_steps(make_run):
+    algorithm = make_algorithm(DECOMFL)
+    keys = [
+        key
+        for seed in (0, 1)
+        for round_ in (1, 2, 3)
+        for step in range(2)
+        for key in algorithm._keys(make_run(2, seed=seed).fed.context(round_), step)
+    ]
+    assert len(set(keys)) == len(keys) == 2 * 3 * 2 * 4
+
+
 def test_each_client_of_fedkseed_goes_along_seeds_of_its_own(make_run):
     algorithm = make_algorithm(OWN | {"seeds": 4096, "local_steps": 20})
     found = []

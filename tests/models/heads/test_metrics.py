@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedbytes.models.heads.metrics import accuracy, macro_f1
@@ -20,6 +20,7 @@ def f1_of(name, pairs):
     return 2 / (1 / precision + 1 / recall)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(CLASS, CLASS), min_size=1, max_size=30))
 def test_metrics_are_what_their_definitions_say(pairs):
     truth, guess = (np.array(column) for column in zip(*pairs, strict=True))
