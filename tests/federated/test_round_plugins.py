@@ -25,6 +25,7 @@ from fedbytes.federated import (
 from fedbytes.federated.plugins.stage_context import StageContext
 from fedbytes.federated.server.server_state import ServerState
 from fedbytes.federated.stages.attackers import draw_attackers
+from fedbytes.privacy import Privacy
 
 FLIP = {"name": "sign_flip", "share": 0.25, "scale": 5.0}
 METRICS = 5
@@ -455,6 +456,26 @@ def test_the_whole_message_is_clipped_and_hostile_clients_do_not_care(make_run):
     run = make_run(4, algorithm=algorithm, plugins=make_plugins(**clip, attack=FLIP)).go(1)
     (hostile,) = run.attackers.attacks[0][2]
     assert {row["client"] for row in run.heard() if row["norm"] > bound} == {hostile}
+
+
+@named
+@dataclass(frozen=True)
+class Spends(Privacy):
+    def protect(self, message, rng, state):
+        spent = state.get("spent", 0) + 1
+        last = state.get("last", np.zeros_like(message))
+        return message, {"spent": spent, "last": message.copy(), "before": last}
+
+
+def test_what_a_mechanism_keeps_is_each_clients_own_and_comes_back_to_it(make_run):
+    sent = {}
+    hooks = Hooks(after_client=(lambda d, c: sent.setdefault((c.round, c.client), d.clone()),))
+    run = make_run(3, hooks=hooks, plugins=RoundPlugins(privacy=(Spends(),))).go(3)
+    for client, state in run.state.clients.items():
+        kept = state.plugins["privacy 0 Spends"]
+        assert kept["spent"] == 3
+        assert torch.equal(kept["last"], sent[3, client])
+        assert torch.equal(kept["before"], sent[2, client])
 
 
 @named

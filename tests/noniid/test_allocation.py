@@ -1,13 +1,19 @@
 """Shares to whole examples: nobody is favoured, and nothing is lost."""
 
+from types import SimpleNamespace
+from typing import Any
+
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fedbytes.noniid.allocation.fill_by_mix import apportion_at_random, fill_clients
 from fedbytes.noniid.allocation.largest_remainder import largest_remainder, share_by_surplus
 from fedbytes.noniid.allocation.min_size import enforce_min_size
+from fedbytes.noniid.allocation.proportional_fitting import fit_margins, fit_table
 from fedbytes.noniid.allocation.random_shares import draw_equal_sizes
+from fedbytes.noniid.contingency import Contingency
+from fedbytes.noniid.target_heterogeneity import HeterogeneityTarget, Strength, solve_strength
 
 WEIGHTS = st.lists(st.integers(0, 50), min_size=1, max_size=8).filter(any)
 
@@ -51,6 +57,7 @@ def test_who_fills_up_first_is_drawn() -> None:
 
 @settings(deadline=None)
 @given(st.lists(st.integers(0, 30), min_size=2, max_size=8), st.integers(1, 6))
+@example([0, 6, 30], 6)
 def test_a_repair_moves_the_fewest_examples_and_leaves_nobody_short(
     sizes: list[int], least: int
 ) -> None:
@@ -70,3 +77,40 @@ def test_nobody_gives_more_than_its_surplus(surplus: list[int], data: st.DataObj
     given_ = share_by_surplus(np.array(surplus), total)
     assert given_.sum() == total
     assert np.all(given_ <= np.array(surplus))
+
+
+def test_a_fitted_table_is_rounded_to_its_nearest_numbers() -> None:
+    up, down = [], []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        counts = rng.integers(1, 20, (4, 5))
+        clients, categories = np.indices((4, 5)).reshape(2, -1)
+        sizes = rng.permutation(counts.sum(axis=1))
+        table = Contingency(clients, categories, counts.ravel(), 4, 5)
+        totals = counts.sum(axis=0)
+        weights = fit_margins(table, sizes, totals)
+        fitted = fit_table(table, sizes, totals, rng)
+        assert np.all(np.bincount(fitted.clients, fitted.counts) <= sizes)
+        assert np.all(np.bincount(fitted.categories, fitted.counts) <= totals)
+        rest = weights - np.floor(weights)
+        raised = fitted.counts > weights
+        up += rest[raised].tolist()
+        down += rest[~raised].tolist()
+    assert np.mean(up) > 0.6
+    assert np.mean(down) < 0.4
+
+
+def test_a_target_ends_with_the_nearest_of_all_that_was_tried() -> None:
+    strength = Strength("alpha", even=0.0, skewed=1.0)
+    for seed in range(20):
+        noise, tried = np.random.default_rng(seed), []
+
+        def split(value: float, noise: Any = noise, tried: list[Any] = tried) -> Any:
+            nmi = float(np.clip(value + noise.normal(0, 0.05), 0, 1))
+            tried.append(SimpleNamespace(solved={"nmi": nmi}, num_clients=3))
+            return tried[-1]
+
+        found = solve_strength(strength, HeterogeneityTarget(0.437), split)
+        gaps = [abs(one.solved["nmi"] - 0.437) for one in tried]
+        assert abs(found.solved["nmi"] - 0.437) == min(gaps)
+        assert len(tried) <= 42
