@@ -79,6 +79,22 @@ def test_the_guard_sees_a_residual_that_carries_the_updates_along() -> None:
         ResidualGuard().check(torch.ones(3), torch.full((3,), float("inf")))
 
 
+def test_a_residual_that_wobbles_is_not_one_that_grows() -> None:
+    guard = ResidualGuard(limit=2)
+    for round in range(60):  # far above the limit, and smaller again every other round
+        guard.check(torch.ones(1), torch.full((1,), 10.0 + round % 2 - 0.01 * round))
+
+
+def test_the_scale_is_the_largest_of_the_first_updates() -> None:
+    guard = ResidualGuard(limit=2)
+    for round in range(10):
+        size = 100.0 if round == 3 else 0.01
+        ratio = guard.check(torch.full((1,), size), torch.full((1,), 1.0 + round))
+    assert ratio == pytest.approx(0.1)
+    guard.check(torch.full((1,), 1e6), torch.ones(1))
+    assert guard.scale == 100  # later updates may already diverge
+
+
 def test_guard_state_is_plain_numbers() -> None:
     guard = ResidualGuard()
     guard.check(torch.ones(3), torch.ones(3))

@@ -79,6 +79,14 @@ def test_bits_of_a_sum_are_those_of_its_modulus() -> None:
     assert [sum_bits(2**b, 100) for b in (2, 4, 8)] == [9, 11, 15]
 
 
+def test_the_modulus_is_the_least_that_holds_every_sum() -> None:
+    for levels in range(2, 40):
+        for senders in range(1, 40):
+            bits, most = sum_bits(levels, senders), senders * (levels - 1)
+            assert most < 1 << bits
+            assert bits == 1 or most >= 1 << (bits - 1)
+
+
 @pytest.mark.parametrize("spec", SPECS[:4], ids=str)
 def test_private_rounding_has_the_right_mean(spec: dict) -> None:
     codec, draws = as_summable(make_codec(spec)), 3000

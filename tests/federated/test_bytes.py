@@ -1,6 +1,8 @@
 """The ledger tells the truth: every byte that crosses is in it, and is enough to follow the run."""
 
 import struct
+import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,13 +10,34 @@ import torch
 
 from fedbytes.compression.codec import make_codec
 from fedbytes.compression.frame import HEADER_BYTES, Frame
-from fedbytes.compression.layout import Shared
+from fedbytes.compression.layout import Layout, Shared
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.protocol.channel import SERVER
+from fedbytes.federated.client import Client
+from fedbytes.federated.clock import Clock
+from fedbytes.federated.protocol.channel import SERVER, Channel, Message
+from fedbytes.federated.protocol.ledger import Ledger
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.protocol.messages import KIND_IDS
+from fedbytes.federated.testing.strict_client import replay
+from fedbytes.federated.testing.tiny_models import CLASSES, FEATURES, TinyRegression
 
 TOPK = {"name": "topk", "density": 0.1, "error_feedback": True}
+KLT = {"name": "lora_klt", "step": 0.1, "basis": "reference"}
+POWER = {"name": "powersgd", "rank": 1}
+
+
+class LowRank(TinyRegression):
+    """The same regression through LoRA factors, which codecs turn by the last update."""
+
+    def __init__(self):
+        super().__init__()
+        self.layout = Layout({"lora_A": (2, FEATURES), "lora_B": (CLASSES, 2)})
+        self.flat = torch.nn.Parameter(torch.zeros(self.layout.numel))
+        self.flat.grad = torch.zeros_like(self.flat)
+
+    def logits(self, indices):
+        a, b = self.flat.split([2 * FEATURES, CLASSES * 2])
+        return self.x[indices] @ a.view(2, FEATURES).T @ b.view(CLASSES, 2).T
 
 
 def rows(run, **fields):
@@ -36,7 +59,10 @@ def test_message_bytes_are_the_bytes_handed_over(make_run, spec, broadcast, init
 
 
 class StrictClient:
-    """Knows the layout, the codec and its own number, and otherwise only what it is sent."""
+    """Knows the layout, the codec and its own number, and otherwise only what it is sent.
+
+    It keeps the last update, from which a codec may predict the next one.
+    """
 
     def __init__(self, fed):
         self.fed, self.model, self.codec = fed, None, fed.downlink.codec
@@ -49,15 +75,21 @@ class StrictClient:
             self.model = self.fed.model.draw_initial(struct.unpack("<Q", frame.payload)[0])
         elif frame.kind == KIND_IDS["state"]:
             self.model = make_codec("fp32").decode(frame.payload, shared)
+            self.reference = None  # what it had is of another round
+        elif frame.kind == KIND_IDS["reference"]:
+            self.reference = make_codec("fp32").decode(frame.payload, shared)
         elif frame.kind == KIND_IDS["update"]:
-            self.model = self.model + self.codec.decode(frame.payload, shared)
+            self.reference = self.codec.decode(
+                frame.payload, replace(shared, reference=self.reference)
+            )
+            self.model = self.model + self.reference
 
 
 @pytest.mark.parametrize("initial", ["full", "seed"])
-@pytest.mark.parametrize("spec", ["fp32", TOPK, {"name": "int", "bits": 2}], ids=str)
+@pytest.mark.parametrize("spec", ["fp32", TOPK, {"name": "int", "bits": 2}, KLT, POWER], ids=str)
 def test_a_client_that_knows_only_its_messages_holds_the_servers_model(make_run, spec, initial):
     link = make_link(spec)
-    run = make_run(6, clients_per_round=2, downlink=link, initial=initial)
+    run = make_run(6, model=LowRank(), clients_per_round=2, downlink=link, initial=initial)
     clients = [StrictClient(run.fed) for _ in range(6)]
     for _ in range(8):
         before, first = run.state.model, len(run.crossed)
@@ -72,6 +104,20 @@ def test_a_client_that_knows_only_its_messages_holds_the_servers_model(make_run,
         assert len(taught) == 2
         for client in taught:
             assert torch.equal(clients[client].model, before)
+
+
+@pytest.mark.parametrize("links", [(KLT, "fp32"), ("fp32", KLT), (POWER, KLT)], ids=str)
+def test_codecs_that_predict_find_the_same_reference_on_both_ends(make_run, links):
+    # Of seven clients two take part: they return after rounds, and are then sent a whole state.
+    uplink, downlink = map(make_link, links)
+    fields = {"uplink": uplink, "downlink": downlink, "clients_per_round": 2}
+    run = make_run(7, model=LowRank(), **fields)
+    theirs = replace(run.fed, model=LowRank())
+    replay(run, [Client(theirs, c) for c in range(7)], 10)
+    frames = [Frame.unpack(data) for data in run.crossed]
+    references = [f for f in frames if f.kind == KIND_IDS["reference"]]
+    states = [f for f in frames if f.kind == KIND_IDS["state"] and f.round > 1]
+    assert len(references) == len(states) > 0
 
 
 def test_a_client_that_missed_rounds_is_sent_the_cheaper_way(make_run):
@@ -277,6 +323,29 @@ def test_encoding_seconds_of_the_ledger_are_those_of_the_clock(make_run):
     # The newest update has been encoded and will be booked when it is sent.
     assert booked + run.state.server.encode_seconds == pytest.approx(clock.seconds()["encode"])
     assert sum(e.decode_seconds for e in run.ledger.entries) <= clock.seconds()["decode"]
+
+
+def test_each_message_has_the_seconds_of_its_own_phases():
+    clock, ledger = Clock(), Ledger()
+    channel = Channel(ledger, clock=clock)
+    frame = Frame(KIND_IDS["update"], 1, 0, 1, 0, b"payload").pack()
+    spent = {"encode": [], "decode": []}
+
+    def spend(phase, seconds):
+        before = clock.seconds()[phase]
+        with clock.phase(phase):
+            time.sleep(seconds)
+        spent[phase].append(clock.seconds()[phase] - before)
+
+    for carry, sent in ((channel.down, [Message(frame, "update")]), (channel.up, [frame])):
+        spend("encode", 0.001)
+        for _ in carry(1, 0, sent):
+            spend("decode", 0.003)
+            clock.carry("encode", 0.5)  # what is spent beside it is not this message's
+    booked = [(entry.encode_seconds, entry.decode_seconds) for entry in ledger.entries]
+    first, second = zip(spent["encode"], spent["decode"], strict=True)
+    assert booked[0] == pytest.approx(first)
+    assert booked[1] == pytest.approx((second[0] + 0.5, second[1]))
 
 
 def test_a_delta_without_metrics_is_an_error_that_names_the_client(make_run):

@@ -84,6 +84,17 @@ def test_each_layout_has_a_memory_of_its_own(make_run):
     }
 
 
+def test_the_server_keeps_an_estimate_of_each_layout(make_run):
+    link = make_link({"name": "topk", "density": 0.2, "error_feedback": "ef21"})
+    run = make_run(3, algorithm=Halves(**FIELDS), uplink=link).go(5)
+    for client, kept in run.state.clients.items():
+        estimates = run.state.server.estimates[client]
+        assert set(estimates) == set(kept.senders)
+        assert len(estimates) == 2
+        for key, estimate in estimates.items():
+            assert torch.equal(estimate, kept.senders[key]["estimate"])
+
+
 def test_clients_that_missed_rounds_are_brought_up_to_date(make_run):
     # Every start is checked by the round: clients train from what they decoded.
     whole = make_run(8, clients_per_round=2, algorithm=Halves(**FIELDS)).go(10)

@@ -4,13 +4,17 @@ import numpy as np
 import pytest
 import torch
 
+from fedbytes.compression.codec import make_codec
+from fedbytes.compression.error_feedback import Memory
+from fedbytes.compression.frame import Frame
 from fedbytes.compression.residual_guard import DivergedError
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.client import Client, ClientState
 from fedbytes.federated.hooks import Hooks
-from fedbytes.federated.protocol.link import make_link
-from fedbytes.federated.protocol.messages import frame_vector
+from fedbytes.federated.protocol.link import Link, make_link
+from fedbytes.federated.protocol.messages import KIND_IDS, frame_vector, open_metrics
 from fedbytes.federated.replica import Replica
+from fedbytes.federated.testing.tiny_models import TinyRegression
 from fedbytes.streams import stream
 
 LINKS = [
@@ -121,6 +125,136 @@ def test_a_saved_state_goes_on_bit_for_bit(make_run, tmp_path):
     assert whole.crossed == cut.crossed
 
 
+def test_each_seed_samples_clients_of_its_own_and_all_alike(make_run):
+    def sampled(seed, rounds=8):
+        fed = make_run(8, clients_per_round=3, seed=seed).fed
+        return [fed.context(round_).clients for round_ in range(1, rounds + 1)]
+
+    drawn = [tuple(sampled(seed)) for seed in range(4)]
+    assert len(set(drawn)) == 4
+    assert tuple(sampled(0)) == drawn[0]
+    counts = np.bincount(np.concatenate(sampled(0, 400)), minlength=8)
+    assert counts.sum() == 1200
+    assert np.abs(counts - 150).max() < 40  # four standard deviations
+
+
+class Watched(TinyRegression):
+    """Keeps the batches that it was trained on."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def loss(self, batch):
+        self.seen.append(tuple(batch.tolist()))
+        return super().loss(batch)
+
+
+def test_every_round_client_and_seed_has_batches_of_its_own(make_run):
+    def seen(seed):
+        run = make_run(2, model=Watched(), parts=[np.arange(120)] * 2, seed=seed)
+        return run.go(3).fed.model.seen
+
+    first, again, other = seen(0), seen(0), seen(1)
+    assert first == again
+    assert len(first) == 2 * 3 * 3
+    assert len({*first, *other}) == 2 * len(first)
+
+
+def test_an_epoch_sees_every_example_once_and_the_loss_is_the_mean_of_its_steps(make_run):
+    parts = [np.arange(40), np.arange(40, 74)]
+    algorithm = make_algorithm("fedavg", local_epochs=2, batch_size=16, learning_rate=1e-9)
+    run = make_run(2, model=Watched(), parts=parts, algorithm=algorithm)
+    report = run.run_round()
+    seen = run.fed.model.seen
+    assert [len(batch) for batch in seen] == [16, 16, 8] * 2 + [16, 16, 2] * 2
+    examples = np.concatenate([list(batch) for batch in seen])
+    assert np.bincount(examples).tolist() == [2] * 74
+    run.fed.model.set_state(run.state.model)
+    losses = [float(TinyRegression.loss(run.fed.model, torch.tensor(batch))) for batch in seen]
+    means = [np.mean(losses[:6]), np.mean(losses[6:])]
+    assert report.train_loss == pytest.approx(np.average(means, weights=[40, 34]), rel=1e-4)
+
+
+@pytest.mark.parametrize("most", [0.05, 0.5])
+def test_gradients_are_clipped_to_the_norm_that_is_given(make_run, most):
+    fields = {"local_steps": 1, "optimizer": "sgd", "learning_rate": 1.0}
+    algorithm = make_algorithm("fedavg", max_grad_norm=most, **fields)
+    run = make_run(1, algorithm=algorithm)
+    before = run.state.model
+    run.go(1)
+    assert float((run.state.model - before).norm()) == pytest.approx(most, rel=1e-4)
+
+
+def test_the_training_loss_is_the_mean_over_examples(make_run):
+    parts = [np.arange(200), np.arange(200, 230), np.arange(230, 240)]
+    run = make_run(3, parts=parts, algorithm=make_algorithm("fedavg", local_steps=1))
+    report = run.run_round()
+    frames = [Frame.unpack(data) for data in run.crossed]
+    told = [open_metrics(frame) for frame in frames if frame.kind == KIND_IDS["metrics"]]
+    assert [examples for examples, _ in told] == [200, 30, 10]
+    expected = sum(examples * loss for examples, loss in told) / 240
+    assert report.train_loss == pytest.approx(expected, rel=1e-6)
+    assert abs(report.train_loss - np.mean([loss for _, loss in told])) > 1e-3
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"name": "int", "bits": 2, "rounding": "stochastic"},
+        {"name": "ecsq", "bits": 1.0, "rounding": "dither"},
+        {"name": "qsgd"},
+        {"name": "terngrad"},
+        {"name": "natural"},
+        {"name": "fixed", "clip": 4.0, "bits": 3},
+        {"name": "randk", "density": 0.25, "bits": 32, "scale": True},
+        {"name": "chain", "transforms": [{"name": "draw", "density": 0.25}], "codec": "fp32"},
+        {"name": "eden", "bits": 1},
+    ],
+    ids=lambda spec: spec["name"],
+)
+def test_clients_draw_noise_of_their_own_so_that_a_mean_averages_it_out(make_run, spec):
+    sent = torch.from_numpy(stream(0, "test noise").normal(size=903).astype(np.float32))
+    errors = []
+
+    def keep(uploads, context):
+        errors.append(torch.stack([upload.delta - sent for upload in uploads]))
+        return uploads
+
+    hooks = Hooks(after_client=(lambda delta, context: sent.clone(),), before_aggregate=(keep,))
+    make_run(12, uplink=make_link(spec), hooks=hooks).go(2)
+    for found in errors:
+        alone = found.norm(dim=1).square().mean()
+        assert found.mean(0).norm().square() < 0.2 * alone  # 1/12 where they are independent
+    assert not torch.equal(errors[0], errors[1])
+
+
+def _rounds_until_divergence(make_run, tmp_path, **links):
+    """Run until a residual diverges, each round from a checkpoint; return its number."""
+    run = make_run(2, **links)
+    for round_ in range(40):
+        run.state.save(tmp_path / "state.pt", {})
+        run.state, _ = type(run.state).load(tmp_path / "state.pt")
+        try:
+            run.go(1)
+        except DivergedError:
+            return round_
+    return None
+
+
+@pytest.mark.parametrize("direction", ["uplink", "downlink"])
+def test_a_diverging_residual_is_noticed_across_checkpoints(
+    make_run, monkeypatch, tmp_path, direction
+):
+    codec = make_codec("bf16")
+    real = type(codec)._decode
+    monkeypatch.setattr(type(codec), "_decode", lambda self, d, s: -3 * real(self, d, s))
+    link = {direction: Link(codec, Memory("ef14"))}
+    with pytest.raises(DivergedError):
+        (whole := make_run(2, **link)).go(40)
+    assert _rounds_until_divergence(make_run, tmp_path, **link) == whole.state.round > 3
+
+
 def test_a_client_without_the_replica_of_its_state_says_so(make_run):
     run = make_run(2)
     fed, state = run.fed, ClientState(version=3)
@@ -136,10 +270,6 @@ def test_a_client_without_the_replica_of_its_state_says_so(make_run):
 
 def test_error_feedback_that_diverges_is_noticed(make_run, monkeypatch):
     # Half the model's step, sent as its opposite: no contraction, whatever the codec claims.
-    from fedbytes.compression.codec import make_codec
-    from fedbytes.compression.error_feedback import Memory
-    from fedbytes.federated.protocol.link import Link
-
     codec = make_codec("fp32")
     real = type(codec)._decode
     monkeypatch.setattr(type(codec), "_decode", lambda self, d, s: -3 * real(self, d, s))

@@ -13,6 +13,7 @@ from fedbytes.federated import (
     Audit,
     Cleaner,
     Defense,
+    Hooks,
     RoundPlugins,
     State,
     Upload,
@@ -21,8 +22,10 @@ from fedbytes.federated import (
     make_plugins,
     weighted_mean,
 )
+from fedbytes.federated.plugins.stage_context import StageContext
 from fedbytes.federated.server.server_state import ServerState
 from fedbytes.federated.stages.attackers import draw_attackers
+from fedbytes.privacy import Privacy
 
 FLIP = {"name": "sign_flip", "share": 0.25, "scale": 5.0}
 METRICS = 5
@@ -60,6 +63,60 @@ def test_a_sign_flip_does_what_it_says(make_run):
     assert all(torch.equal(attacked.deltas[c], deltas[c]) for c in range(4))
     mean = weighted_mean([Upload(c, d, 60) for c, d in deltas.items()])
     torch.testing.assert_close(attacked.state.model, before + mean)
+
+
+@pytest.mark.parametrize(
+    ("fields", "rounds"),
+    [
+        ({}, [1, 2, 3, 4]),
+        ({"from_round": 3}, [3, 4]),
+        ({"from_round": 2, "until_round": 3}, [2, 3]),
+    ],
+    ids=str,
+)
+def test_an_attack_acts_from_its_first_round_to_its_last(make_run, fields, rounds):
+    heard = []
+
+    def keep(uploads, context):
+        heard.append({upload.client: upload.delta for upload in uploads})
+        return uploads
+
+    # Nothing is learned from a round, so that rounds differ by their attack alone.
+    algorithm = make_algorithm("fedavg", local_steps=1, server_learning_rate=1e-30)
+    common = {"algorithm": algorithm, "hooks": Hooks(before_aggregate=(keep,))}
+    for plugins in ({}, {"plugins": make_plugins(attack=FLIP | fields)}):
+        make_run(4, **common, **plugins).go(4)
+    honest, attacked = heard[:4], heard[4:]
+    acted = [
+        round_
+        for round_, (one, other) in enumerate(zip(honest, attacked, strict=True), 1)
+        if any(not torch.equal(one[client], other[client]) for client in one)
+    ]
+    assert acted == rounds
+
+
+@pytest.mark.parametrize(("share", "clients", "count"), [(0.25, 10, 3), (0.1, 7, 1), (0.2, 9, 2)])
+def test_as_many_attack_as_are_nearest_to_the_share(share, clients, count):
+    (attack,) = make_plugins(attack={"name": "sign_flip", "share": share}).attack
+    assert attack.count(clients) == count
+
+
+def test_several_attacks_act_one_after_the_other(make_run):
+    heard = []
+
+    def keep(uploads, context):
+        heard.append({upload.client: upload.delta for upload in uploads})
+        return uploads
+
+    attacks = [FLIP | {"share": 0.5}, FLIP | {"share": 0.25, "scale": 2.0}]
+    hooks = Hooks(before_aggregate=(keep,))
+    make_run(4, hooks=hooks).go(1)
+    run = make_run(4, hooks=hooks, plugins=make_plugins(attack=attacks)).go(1)
+    first, second = (set(who) for *_, who in run.attackers.attacks)
+    assert second < first
+    for client, honest in heard[0].items():
+        factor = (-5.0 if client in first else 1.0) * (-2.0 if client in second else 1.0)
+        torch.testing.assert_close(heard[1][client], factor * honest)
 
 
 def test_an_attack_turns_training_around_and_a_defence_rights_it(make_run):
@@ -353,6 +410,37 @@ class Nothing(Cleaner):
         return indices[:0], state
 
 
+def test_the_examples_of_the_largest_loss_are_dropped_from_the_given_round_on(make_run):
+    run = make_run(2)
+    model, held = run.fed.model, run.state.model
+    model.set_state(held)
+    rows = run.fed.parts[0]
+    with torch.no_grad():
+        losses = {int(row): float(model.loss(torch.tensor([int(row)]))) for row in rows}
+    (cleaner,) = make_plugins(clean={"name": "loss", "drop": 0.25, "from_round": 3}).clean
+    for round_ in (1, 2, 3, 4):
+        context = StageContext.of(run.fed.context(round_).for_client(0), held, "clean 0 loss")
+        kept, _ = cleaner.clean(rows.copy(), context, {})
+        if round_ < 3:
+            assert kept.tolist() == rows.tolist()
+            continue
+        dropped = set(rows.tolist()) - set(kept.tolist())
+        assert len(dropped) == len(rows) // 4
+        assert min(losses[row] for row in dropped) > max(losses[row] for row in kept.tolist())
+        assert kept.tolist() == sorted(kept.tolist())
+
+
+def test_every_plugin_round_and_client_has_randomness_of_its_own(make_run):
+    fed, held = make_run(3).fed, torch.zeros(1)
+    drawn = {
+        StageContext.of(fed.context(round_).for_client(client), held, stage).rng().random()
+        for stage in ("privacy 0 x", "privacy 1 x", "attack 0 x")
+        for round_ in (1, 2)
+        for client in (-1, 0, 1, 2)
+    }
+    assert len(drawn) == 3 * 2 * 4
+
+
 def test_a_cleaner_that_leaves_nothing_says_so(make_run):
     run = make_run(4, plugins=RoundPlugins(clean=(Nothing(),)))
     with pytest.raises(ValueError, match="'Nothing' leaves no example of client 0 in round 1"):
@@ -368,6 +456,26 @@ def test_the_whole_message_is_clipped_and_hostile_clients_do_not_care(make_run):
     run = make_run(4, algorithm=algorithm, plugins=make_plugins(**clip, attack=FLIP)).go(1)
     (hostile,) = run.attackers.attacks[0][2]
     assert {row["client"] for row in run.heard() if row["norm"] > bound} == {hostile}
+
+
+@named
+@dataclass(frozen=True)
+class Spends(Privacy):
+    def protect(self, message, rng, state):
+        spent = state.get("spent", 0) + 1
+        last = state.get("last", np.zeros_like(message))
+        return message, {"spent": spent, "last": message.copy(), "before": last}
+
+
+def test_what_a_mechanism_keeps_is_each_clients_own_and_comes_back_to_it(make_run):
+    sent = {}
+    hooks = Hooks(after_client=(lambda d, c: sent.setdefault((c.round, c.client), d.clone()),))
+    run = make_run(3, hooks=hooks, plugins=RoundPlugins(privacy=(Spends(),))).go(3)
+    for client, state in run.state.clients.items():
+        kept = state.plugins["privacy 0 Spends"]
+        assert kept["spent"] == 3
+        assert torch.equal(kept["last"], sent[3, client])
+        assert torch.equal(kept["before"], sent[2, client])
 
 
 @named

@@ -3,7 +3,7 @@ import pytest
 import torch
 
 from fedbytes.models import JointInitial, build_model
-from fedbytes.models.initialisers import draw_tensors, fill_ones
+from fedbytes.models.initialisers import draw_tensors, draw_uniform, fill_ones
 from fedbytes.streams import stream
 
 
@@ -49,3 +49,12 @@ def test_one_draw_does_not_depend_on_those_before(adapter, colours):
     first = model.draw_initial(2)
     assert np.array_equal(first, again.draw_initial(2))
     assert not np.array_equal(first, again.draw_initial(1))
+
+
+@pytest.mark.parametrize(("dim", "gain"), [(0, 1.0), (1, 1.0), (1, 3**0.5)])
+def test_a_uniform_draw_is_bounded_by_the_size_of_its_dimension(dim, gain):
+    like = torch.zeros(9, 400)
+    drawn = draw_uniform(dim, gain)(stream(0, "test"), like)
+    bound = gain / like.shape[dim] ** 0.5
+    assert 0.99 * bound < float(drawn.abs().max()) <= bound + 1e-7
+    assert float(drawn.mean()) == pytest.approx(0, abs=0.05 * bound)

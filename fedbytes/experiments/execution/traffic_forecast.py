@@ -26,7 +26,7 @@ from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.link import NO_MEMORY, Link, make_link
 from fedbytes.federated.protocol.messages import METRICS_BYTES, SEED_BYTES
-from fedbytes.federated.server.catch_up import cheapest_way
+from fedbytes.federated.server.catch_up import cheapest_way, count_kept
 from fedbytes.streams import stream
 
 MOST = 1 << 20
@@ -183,9 +183,10 @@ def _sent_down(
         layout = fed.algorithm.down(context)
         return [(f"state {layout.digest}", lengths.state(context))]
     missed = [(f"update {r}", updates[r]) for r in range(max(synced, 0) + 1, context.round)]
+    dropped = bool(missed) and len(missed) > count_kept(updates[1:], fed.layout.numel)
     return cheapest_way(
         synced,
-        missed,
+        None if dropped else missed,
         seed=("seed", SEED_BYTES + HEADER_BYTES) if fed.initial == "seed" else None,
         whole=lambda: _whole(fed, lengths, context),
         cost=lambda frame: frame[1],

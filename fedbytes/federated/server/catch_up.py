@@ -49,9 +49,24 @@ def cheapest_way(
 def remember_update(state: ServerState, numel: int, payload: bytes) -> None:
     """Keep an update for clients that miss it, while sending it can be the cheaper way."""
     state.updates.append(payload)
-    whole = 4 * numel + HEADER_BYTES
-    while len(state.updates) > 1 and sum(len(p) + HEADER_BYTES for p in state.updates) > whole:
-        state.updates.pop(0)
+    kept = count_kept([len(payload) + HEADER_BYTES for payload in state.updates], numel)
+    del state.updates[:-kept]
+
+
+def count_kept(updates: Sequence[int], numel: int) -> int:
+    """Return how many of the newest updates are kept: the last, and while they cost less than all.
+
+    Args:
+        updates: the bytes of each message, oldest first; at least one.
+        numel: of the whole state.
+    """
+    spent, kept = updates[-1], 1
+    for size in reversed(updates[:-1]):
+        spent += size
+        if spent > 4 * numel + HEADER_BYTES:
+            break
+        kept += 1
+    return kept
 
 
 class CatchUp:

@@ -7,7 +7,7 @@ import pandas as pd
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.inference.bytes_ratio import BytesRatio, compare_bytes
 from fedbytes.plots.inference.target_hits import Hit, find_hit
-from fedbytes.plots.style import format_bytes
+from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.tables.comparison import Comparison, Setting
 from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.plots.tables.target_bytes import resolve_target

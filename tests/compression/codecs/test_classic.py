@@ -35,6 +35,18 @@ def test_qsgd_sends_one_of_the_two_levels_around_each_coordinate(norm: str) -> N
         assert np.abs(q).max() < 5 + 1e-5
 
 
+@pytest.mark.parametrize("levels", [1, 2, 4])
+def test_qsgd_contracts_where_half_a_level_is_less_than_a_coordinate(levels: int) -> None:
+    bucket = 4 * levels**2
+    assert make_codec("qsgd", levels=levels, bucket=bucket - 1).contracts
+    codec = make_codec("qsgd", levels=levels, bucket=bucket)
+    assert not codec.contracts
+    # All coordinates half a level: whichever way they are rounded, all of the energy is lost.
+    x = torch.ones(bucket)
+    y = codec.decode(codec.encode(x, shared := Shared(Layout({"x": (bucket,)}))), shared)
+    assert float((x - y).square().sum()) == pytest.approx(bucket, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("spec", "rate", "nmse"),
     [

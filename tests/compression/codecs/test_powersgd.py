@@ -124,6 +124,22 @@ def test_any_codec_of_the_factors_contracts(factors: object) -> None:
         assert _loss(codec, x) < 0.999
 
 
+@pytest.mark.parametrize("factors", ["sign", {"name": "int", "bits": 2}, "bf16"], ids=str)
+def test_rounding_the_factors_never_loses_half_of_what_they_keep(factors: object) -> None:
+    exact = make_codec("powersgd", rank=2, factors="fp32")
+    codec = make_codec("powersgd", rank=2, factors=factors)
+    forms = set()
+    for seed in range(12):
+        x = _vector(None) * torch.from_numpy(
+            np.random.default_rng(seed).exponential(size=LAYOUT.numel).astype(np.float32)
+        )
+        kept = 1 - _loss(exact, x)
+        assert _loss(codec, x) <= 1 - kept / 2 + 1e-5
+        forms.add(codec.encode(x, SHARED)[0])
+    if factors == "sign":
+        assert 2 in forms  # sometimes only float32 keeps enough
+
+
 def test_extreme_matrices_come_back() -> None:
     codec = make_codec("powersgd", rank=2)
     for name, x in edge_cases(np.random.default_rng(0)).items():

@@ -28,6 +28,7 @@ def test_rates_are_swept_where_a_codec_has_them() -> None:
     densities = {p.codec.density for p in survey_points(["topk"])}  # type: ignore[attr-defined]
     assert {0.01, 0.05, 0.1, 0.25} <= densities
     assert {p.codec.bits for p in survey_points(["int"])} >= {2, 4, 8}  # type: ignore[attr-defined]
+    assert {p.codec.bits for p in survey_points(["thc"])} >= {1, 2, 3, 4}  # type: ignore[attr-defined]
     roundings = {
         (p.codec.rounding, p.codec.bits)  # type: ignore[attr-defined]
         for p in survey_points(["tcq"])

@@ -1,10 +1,12 @@
 """Codecs made of others: rules, budgets and chains."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
-from fedbytes.compression import Layout, Shared, make_codec
+from fedbytes.compression import Codec, Layout, Shared, make_codec
 from fedbytes.compression.codec import DIGEST_BYTES
 from fedbytes.compression.testing.sample_vectors import draw_vector
 from fedbytes.labels import short_label
@@ -139,6 +141,38 @@ def test_a_chain_needs_a_transform_and_names_the_nearest() -> None:
         make_codec("chain", transforms=[], codec="fp32")
     with pytest.raises(ValueError, match="unknown transform 'rotat'; did you mean 'rotate'"):
         make_codec("chain", transforms=["rotat"], codec="fp32")
+
+
+PREDICTS = {"name": "lora_klt", "bits": 1.0, "basis": "reference"}
+
+
+def rules_of(*codecs: Any) -> Codec:
+    names = [*(f"{i}*" for i in range(len(codecs) - 1)), "*"]
+    rules = [{"match": m, "codec": c} for m, c in zip(names, codecs, strict=True)]
+    return make_codec("rules", rules=rules)
+
+
+@pytest.mark.parametrize("claim", ["exact", "unbiased", "contracts"])
+def test_rules_promise_what_each_of_their_codecs_does(claim: str) -> None:
+    parts = ["fp32", "topk", {"name": "qsgd", "levels": 1, "bucket": 64}, {"name": "bf16"}]
+    for one in parts:
+        for other in parts:
+            both = all(getattr(make_codec(part), claim) for part in (one, other))
+            assert getattr(rules_of(one, other), claim) == both
+
+
+def test_what_predicts_says_so_wherever_it_is() -> None:
+    assert rules_of("fp32", PREDICTS).uses_reference
+    assert rules_of(PREDICTS, "fp32").uses_reference
+    assert not rules_of("fp32", "topk").uses_reference
+    assert make_codec("budget", payload_bytes=500, codec=PREDICTS).uses_reference
+    assert not make_codec("budget", payload_bytes=500, codec="topk").uses_reference
+
+
+def test_a_chain_that_mixes_coordinates_is_not_sparse() -> None:
+    keep, rotate = {"name": "keep", "density": 0.1}, "rotate"
+    for transforms, sparse in (([keep], True), ([rotate, keep], False), ([keep, rotate], False)):
+        assert make_codec("chain", transforms=transforms, codec="fp32").sparse == sparse
 
 
 def test_labels_say_what_is_inside() -> None:

@@ -20,13 +20,50 @@ def test_canonical_settings_are_their_own_canonical_form(settings):
     assert make_config(config.model_dump(mode="json")) == config
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"seed": 1}, {"rounds": 5}, {"uplink": "bf16"}, {"model": "tiny-llama"}, {"initial": "seed"}],
-    ids=str,
-)
-def test_what_decides_the_result_decides_the_id(settings, change):
-    assert make_config(settings).id != make_config(settings | change).id
+CHANGED = {
+    "task": {"name": "reuters-r8", "max_length": 16},
+    "model": "tiny-llama",
+    "adapter": "head",
+    "partition": {"name": "dirichlet", "alpha": 1.0, "num_clients": 5},
+    "algorithm": {"name": "fedavg", "local_steps": 3},
+    "uplink": "bf16",
+    "downlink": "bf16",
+    "aggregation": "sum_then_decode",
+    "attack": {"name": "sign_flip", "share": 0.25},
+    "defense": "norm_clip",
+    "clean": "loss",
+    "privacy": {"name": "clip", "norm": 1.0},
+    "audit": "norms",
+    "rounds": 5,
+    "clients_per_round": 3,
+    "evaluate_every": 2,
+    "evaluate_start": True,
+    "initial": "seed",
+    "broadcast": "multicast",
+    "seed": 1,
+}
+"""Another value of each field that decides what a run finds."""
+WHERE = ("suite", "label", "checkpoint_every", "plugins")
+"""Fields that decide where and how it is found, and are no part of its identity."""
+
+
+def test_every_field_of_a_run_decides_its_id_or_is_known_not_to():
+    assert {*CHANGED, *WHERE} == set(RunConfig.model_fields), "say here which a new field is"
+
+
+@pytest.mark.parametrize("field", CHANGED)
+def test_what_decides_the_result_decides_the_id(settings, field):
+    base = settings | {"clients_per_round": 4}
+    if field == "aggregation":
+        base |= {"uplink": {"name": "fixed", "clip": 4.0, "bits": 16}}
+    assert make_config(base).id != make_config(base | {field: CHANGED[field]}).id
+
+
+def test_what_a_model_runs_on_does_not_hide_what_it_is(settings):
+    def named(**fields):
+        return make_config(settings | {"model": {"name": "tiny-bert", **fields}}).id
+
+    assert named() == named(device="cpu") != named(precision="bfloat16")
 
 
 @pytest.mark.parametrize(
@@ -43,6 +80,16 @@ def test_codec_stands_for_both_links(settings):
     assert both == make_config(settings | {"uplink": "bf16", "downlink": "bf16"})
     with pytest.raises(ValueError, match="either codec or uplink"):
         make_config(settings | {"codec": "bf16", "uplink": "fp32"})
+    topk = {"name": "topk", "density": 0.1}
+    moved = make_config(settings | {"codec": topk | {"momentum": 0.5}})
+    up, down = topk | {"momentum": 0.5}, topk
+    assert moved == make_config(settings | {"uplink": up, "downlink": down})
+
+
+def test_a_split_keeps_its_groups(settings):
+    grouped = settings | {"partition": settings["partition"] | {"groups": "text"}}
+    assert make_config(grouped).clients.groups == "text"
+    assert make_config(grouped).id != make_config(settings).id
 
 
 STEPS = {"local_steps": 1}

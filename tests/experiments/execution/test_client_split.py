@@ -11,7 +11,7 @@ import pytest
 from fedbytes.data import make_task
 from fedbytes.experiments import make_config, run
 from fedbytes.experiments.config.plugin_files import load_plugins
-from fedbytes.experiments.execution.client_split import split_examples
+from fedbytes.experiments.execution.client_split import measures, split_examples
 from fedbytes.models.embeddings import sentence_embeddings
 from fedbytes.noniid import PARTITIONERS, Partition, make_partitioner
 from fedbytes.process.user_cache import home
@@ -130,3 +130,39 @@ def test_clusters_are_those_of_the_partitioner_alone(settings: dict[str, Any]) -
     texts = make_task(settings["task"]).load().train.texts
     assert np.array_equal(found.factor, make_partitioner(spec).make_column(texts))
     assert found.partition == make_partitioner(spec)(texts, 4, seed=0)
+
+
+def test_each_seed_has_a_partition_of_its_own(settings: dict[str, Any]) -> None:
+    labels = np.array(make_task(settings["task"]).load().train.columns["label"])
+    found = [
+        split_examples(make_config(settings | {"seed": seed}), {"label": labels}).partition
+        for seed in (0, 1, 0)
+    ]
+    assert found[0] == found[2] != found[1]
+
+
+def test_clusters_of_another_number_are_other_clusters(settings: dict[str, Any]) -> None:
+    two, three = (split(settings, {"name": "clusters", "num_clusters": n}) for n in (2, 3))
+    assert (len(set(two.factor)), len(set(three.factor))) == (2, 3)
+
+
+def test_examples_of_one_group_stay_together(settings: dict[str, Any]) -> None:
+    rng = np.random.default_rng(0)
+    columns = {"label": np.array([*"abc"] * 40), "author": rng.integers(20, size=120)}
+    spec = {"name": "dirichlet", "alpha": 1.0, "num_clients": 4, "groups": "author"}
+    found = split_examples(make_config(settings | {"partition": spec}), columns)
+    owners = found.partition.owners
+    assert all(len(set(owners[columns["author"] == author])) == 1 for author in range(20))
+
+
+def test_the_labels_heterogeneity_is_measured_beside_that_of_what_was_split(
+    settings: dict[str, Any],
+) -> None:
+    rng = np.random.default_rng(0)
+    columns = {"topic": np.arange(120) % 3, "label": rng.integers(2, size=120)}
+    spec = {"name": "classes", "classes_per_client": 1, "factor": "topic", "num_clients": 3}
+    found = split_examples(make_config(settings | {"partition": spec}), columns)
+    measured = measures(found, columns)
+    assert measured["nmi"] == pytest.approx(1)
+    assert measured["label_nmi"] == found.partition.metrics(columns["label"])["nmi"] < 0.1
+    assert "label_nmi" not in measures(found, {"label": columns["topic"]})

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
+from fedbytes.data import make_task
 from fedbytes.experiments.config.run_config import make_config
 from fedbytes.experiments.execution.events import Advanced
 from fedbytes.experiments.execution.runner import run
@@ -94,7 +95,10 @@ def test_who_holds_what_is_stored(config, tmp_path):
     held = load_partitions(tmp_path)
     partition = Partition.load(folder.path / "partition.npz")
     assert held.groupby("client").examples.sum().tolist() == partition.sizes.tolist()
-    assert set(held.category) == {"sport", "money", "weather"}
+    labels = np.array(make_task(config.task).load().train.columns["label"])
+    expected = pd.DataFrame({"client": partition.owners, "category": labels}).value_counts()
+    found = held.set_index(["client", "category"]).examples
+    assert found.to_dict() == expected.to_dict()
 
 
 @pytest.mark.parametrize("rounds", [[1], [2, 4], [5]])

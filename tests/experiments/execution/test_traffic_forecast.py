@@ -14,7 +14,7 @@ from fedbytes.federated.federation import Federation, compatibility
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.testing.bench_federation import find_model
 from fedbytes.federated.testing.strict_client import Rehearsal
-from fedbytes.federated.testing.tiny_models import examples_of, text_model
+from fedbytes.federated.testing.tiny_models import TinyRegression, examples_of, text_model
 
 ROUNDS, CLIENTS, SAMPLED = 6, 5, 2
 NOISE = Sample(torch.from_numpy(np.random.default_rng(0).normal(size=4096).astype("float32")))
@@ -82,6 +82,17 @@ def test_a_reference_is_forecast_with_the_state_that_it_goes_with():
     steps = make_algorithm("fedavg", local_steps=2, batch_size=8, learning_rate=0.01)
     fed = federation(steps, model, "lora_klt", "fp32")
     assert foretell(fed, ROUNDS, NOISE)[1] == made(fed)[1]
+
+
+@pytest.mark.parametrize("fields", FIELDS, ids=str)
+@pytest.mark.parametrize("downlink", ["bf16", EVEN], ids=str)
+def test_updates_that_the_server_no_longer_keeps_are_not_forecast(downlink, fields):
+    """A whole state with its reference costs twice, and what is kept costs one state at most."""
+    steps = make_algorithm("fedavg", local_steps=2, batch_size=8, learning_rate=0.01)
+    power = {"name": "powersgd", "rank": 1, "factors": "fp32"}
+    fed = federation(steps, TinyRegression(), power, downlink, **fields)
+    ledger = Rehearsal(fed).go(3 * ROUNDS).ledger
+    assert foretell(fed, 3 * ROUNDS, NOISE) == (ledger.up_bytes, ledger.down_bytes)
 
 
 def test_what_a_client_really_sent_tells_how_long_its_messages_are():

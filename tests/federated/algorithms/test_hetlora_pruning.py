@@ -8,7 +8,7 @@ import torch
 from lora_models import STEPS, Watched, tiny
 
 from fedbytes.compression.frame import HEADER_BYTES, Frame
-from fedbytes.federated import Attack, RoundPlugins
+from fedbytes.federated import Attack, Audit, RoundPlugins
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.lora.named_tensors import unpack_tensors
 from fedbytes.federated.protocol.messages import KIND_IDS
@@ -103,6 +103,23 @@ def test_a_hostile_announcement_does_not_stop_the_rounds(how):
         state.announced == run.state.server.announced.get(client)
         for client, state in run.state.clients.items()
     )
+
+
+@dataclass(frozen=True)
+class Layouts(Audit):
+    name: ClassVar[str] = "layouts"
+
+    def hear(self, heard, context, state):
+        fits = heard.frame.layout_digest == heard.shared.layout.digest
+        return [{"kind": heard.kind, "fits": fits}], state
+
+
+def test_audits_hear_each_message_by_what_was_known_when_it_was_sent():
+    spec = {"name": "hetlora", "gamma": 0.5, "penalty": 1.0}
+    run = Watched(spec, model=tiny(rank=RANK), plugins=RoundPlugins(audit=(Layouts(),))).go(4)
+    rows = run.run.heard()
+    assert {row["kind"] for row in rows} == {"announcement", "delta", "metrics"}
+    assert all(row["fits"] for row in rows)
 
 
 @pytest.mark.parametrize("decay", [0.0, 10.0])

@@ -11,6 +11,7 @@ from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.kernels import numpy_only
 from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.protocol.messages import KIND_IDS, open_seed, open_vector
@@ -136,6 +137,46 @@ def test_who_draws_the_seeds_changes_bytes_and_not_the_model(make_run):
     own = make_run(4, algorithm=make_algorithm(OWN), uplink=PAIRS, downlink=PAIRS).go(3)
     torch.testing.assert_close(shared.state.model, own.state.model, rtol=1e-5, atol=1e-9)
     assert shared.ledger.total < own.ledger.total
+
+
+@pytest.mark.parametrize("perturbations", [100, 400])
+def test_a_step_of_decomfl_is_the_learning_rate_times_the_gradient(make_run, perturbations):
+    fields = {"perturbations": perturbations, "learning_rate": 1e-3, "difference": "central"}
+    algorithm = make_algorithm("decomfl", local_steps=1, batch_size=60, **fields)
+    run = make_run(1, parts=[np.arange(60)], algorithm=algorithm)
+    model, start = run.fed.model, run.state.model
+    model.set_state(start)
+    model.loss(torch.arange(60)).backward()
+    gradient = model.flat.grad.clone()
+    moved = run.go(1).state.model - start
+    along = float(moved @ gradient / gradient.norm() ** 2)
+    assert along == pytest.approx(-1e-3, rel=6 / perturbations**0.5)
+
+
+def test_directions_differ_between_seeds_rounds_and_steps(make_run):
+    algorithm = make_algorithm(DECOMFL)
+    keys = [
+        key
+        for seed in (0, 1)
+        for round_ in (1, 2, 3)
+        for step in range(2)
+        for key in algorithm._keys(make_run(2, seed=seed).fed.context(round_), step)
+    ]
+    assert len(set(keys)) == len(keys) == 2 * 3 * 2 * 4
+
+
+def test_each_client_of_fedkseed_goes_along_seeds_of_its_own(make_run):
+    algorithm = make_algorithm(OWN | {"seeds": 4096, "local_steps": 20})
+    found = []
+
+    def keep(uploads, context):
+        found.extend(frozenset(upload.delta.nonzero().ravel().tolist()) for upload in uploads)
+        return uploads
+
+    make_run(4, algorithm=algorithm, hooks=Hooks(before_aggregate=(keep,))).go(3)
+    assert all(len(places) > 15 for places in found)
+    # Of 12 draws of 20 among 4096 about six pairs of places coincide.
+    assert len(frozenset.union(*found)) > 12 * 20 - 25
 
 
 @pytest.mark.parametrize("initial", ["seed", "full"])

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy.cluster.vq import kmeans2
 
 from fedbytes.noniid import Partition, make_partitioner, partitioner_spec
-from fedbytes.noniid.features.kmeans import k_means
-from fedbytes.noniid.features.tfidf import tfidf_svd
+from fedbytes.noniid.features.kmeans import _seeds, k_means
+from fedbytes.noniid.features.tfidf import _tfidf, tfidf_svd
+from fedbytes.streams import stream
 
 WORDS = {
     "sport": ["goal", "team", "match", "player", "coach", "league", "season", "score"],
@@ -83,6 +85,35 @@ def test_k_means_is_as_good_as_its_best_start():
     rng = np.random.default_rng(3)
     points = np.concatenate([rng.normal(c, 0.1, size=(40, 2)) for c in range(6)])
     assert agree(k_means(points, 6), np.repeat(np.arange(6), 40)) > 0.99
+
+
+def test_of_four_starts_the_best_is_taken():
+    gains = []
+    for seed in range(6):
+        points = np.round(np.random.default_rng(seed).normal(size=(80, 2)), 6)
+        found = k_means(points, 8)
+        spreads = []
+        for start in range(4):
+            seeds = _seeds(points, 8, stream(0, "k-means", start))
+            centres, codes = kmeans2(points, seeds, iter=30, minit="matrix")
+            spreads.append(np.sum((points - centres[codes]) ** 2))
+        best = kmeans2(points, _seeds(points, 8, stream(0, "k-means", int(np.argmin(spreads)))),
+                       iter=30, minit="matrix")[1]  # fmt: skip
+        assert agree(found, best) == 1
+        gains.append(max(spreads) / min(spreads))
+    assert max(gains) > 1.02  # the starts do differ
+
+
+def test_words_of_every_text_weigh_less_than_telling_ones():
+    texts = [f"the topic{i % 4} the" for i in range(40)]
+    rows = _tfidf(texts).toarray()
+    assert np.allclose(np.linalg.norm(rows, axis=1), 1)
+    common = np.flatnonzero((rows > 0).all(axis=0))
+    assert common.size == 1
+    # 1 + log 2 for the word that stands twice; the inverse frequency of one of four.
+    weight = 1 + np.log(2)
+    inverse = 1 + np.log(41 / 11)
+    assert rows[0, common[0]] == pytest.approx(weight / np.hypot(weight, inverse))
 
 
 @pytest.mark.parametrize("count", [0, -1])

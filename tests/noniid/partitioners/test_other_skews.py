@@ -99,6 +99,12 @@ def test_quantiles_are_equal_bins_of_any_order():
     assert then(bins, 4).metrics(bins)["nmi"] == pytest.approx(1.0)
 
 
+def test_quantiles_hold_equally_many_examples_and_not_values():
+    lengths = np.concatenate([np.full(300, 1), np.full(300, 2), np.arange(3, 603)])
+    bins = make_partitioner("quantile", quantiles=4, then="natural").resolve(lengths)[1]
+    assert np.bincount(bins).tolist() == [300] * 4
+
+
 def test_natural_ids_are_the_clients_where_they_fit():
     ids = np.array(["b", "a", "b", "c", "a", "b"])
     split = make_partitioner("natural")(ids, 4)

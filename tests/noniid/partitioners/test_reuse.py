@@ -76,6 +76,15 @@ def test_what_is_dropped_in_training_is_dropped_in_test():
     assert second.dropped.size == 35
 
 
+def test_of_what_is_dropped_in_part_the_same_share_is_dropped_in_test():
+    train, test = labels(400, 2), labels(100, 2)
+    spec = {"name": "dirichlet_client", "alpha": 1e6, "sizes": [50, 50]}
+    first, second = make_partitioner(spec).split(train, test, 2)
+    held = [np.bincount(part.owners + 1, minlength=3)[1:].sum() for part in (first, second)]
+    assert held[0] == 100
+    assert held[1] == pytest.approx(25, abs=1)
+
+
 def test_a_saved_partition_is_for_its_data(tmp_path):
     path, y = str(tmp_path / "p.npz"), labels(300, 3)
     split = make_partitioner("dirichlet", alpha=0.3)(y, 5)

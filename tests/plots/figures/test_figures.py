@@ -65,6 +65,21 @@ def test_metric_against_bytes(tables):
     assert np.allclose(fp32.get_ydata(), 100 * mean["accuracy"])
 
 
+@pytest.mark.parametrize(("metric", "lowest"), [("accuracy", 20.0), ("perplexity", 40.0)])
+def test_the_start_that_is_drawn_is_the_lowest_of_all_methods(metric, lowest):
+    starts = {"accuracy": (0.2, 0.3), "perplexity": (30.0, 40.0)}[metric]
+    runs = {
+        (codec, seed): [(0, start), (100, 1.0), (200, 0.9)]
+        for codec, start in zip(("fp32", "small"), starts, strict=True)
+        for seed in (0, 1)
+    }
+    made = by_hand(runs, metric)
+    made.results["round"] -= 1
+    figure = make_figure("bytes").draw(made)
+    (dotted,) = [drawn for drawn in figure.axes[0].lines if drawn.get_linestyle() == ":"]
+    assert list(dotted.get_ydata()) == pytest.approx([lowest, lowest])
+
+
 def test_metric_against_rounds(tables):
     figure = make_figure("rounds").draw(tables)
     fp32 = line(figure.axes[0], "fp32")

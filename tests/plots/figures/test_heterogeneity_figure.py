@@ -47,6 +47,21 @@ def test_slopes_find_the_codec_that_loses_more(tables):
     assert ("fp32", "difference") not in found.index
 
 
+def test_slopes_are_those_of_the_lines_per_tenth(tables):
+    frame = measure_points(compare_codecs(tables))
+    found = fit_slopes(frame, scale=100).set_index(["codec", "quantity"])
+    part = frame[frame["codec"] == "nf4"]
+    for name, values in (
+        ("value", 100 * part["value"]),
+        ("difference", 100 * part["difference"]),
+        ("log2 bytes", np.log2(part["bytes"])),
+        ("log2 ratio", np.log2(part["ratio"])),
+    ):
+        line, row = fit_line(part["nmi"], values), found.loc[("nf4", name)]
+        slope = line.slope.low / 10, line.slope.mean / 10, line.slope.high / 10
+        assert (row["low"], row["slope"], row["high"]) == pytest.approx(slope)
+
+
 def test_points_are_paired_by_seed_and_setting(tables):
     frame = measure_points(compare_codecs(tables)).set_index(["setting", "codec", "seed"])
     for (setting, _, seed), row in frame.iterrows():

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from fedbytes.plots.tables.statistics import geometric_interval, pair_by_seed, t_interval
+from fedbytes.plots.tables.statistics import (
+    fit_line,
+    geometric_interval,
+    pair_by_seed,
+    t_interval,
+)
 
 
 @given(st.lists(st.floats(-100, 100), min_size=2, max_size=10).filter(lambda x: np.std(x) > 1e-6))
@@ -55,3 +60,27 @@ def test_pairs_are_of_the_same_seed():
         (0, 1.0, 10.0),
         (2, 5.0, 12.0),
     ]
+    assert pair_by_seed({0: 1.0, 1: 2.0}, {0: nan, 1: 4.0}) == [(1, 2.0, 4.0)]
+
+
+@pytest.mark.parametrize("points", [3, 4, 12])
+def test_a_line_and_its_band_solve_the_normal_equations(points):
+    rng = np.random.default_rng(points)
+    x, y = rng.random(points), rng.normal(size=points)
+    design = np.stack([np.ones(points), x], 1)
+    inverse = np.linalg.inv(design.T @ design)
+    beta = inverse @ design.T @ y
+    variance = np.sum((y - design @ beta) ** 2) / (points - 2)
+    quantile = stats.t.ppf(0.975, points - 2)
+    line = fit_line(x, y)
+    half = quantile * np.sqrt(variance * inverse[1, 1])
+    assert (line.intercept, line.slope.mean) == pytest.approx(tuple(beta))
+    assert (line.slope.low, line.slope.high) == pytest.approx((beta[1] - half, beta[1] + half))
+    for at in (float(x.mean()), 0.0, 2.0):
+        where = np.array([1, at])
+        half = quantile * np.sqrt(variance * where @ inverse @ where)
+        band = line.at(at)
+        assert (band.low, band.high) == pytest.approx((where @ beta - half, where @ beta + half))
+    assert line.p_value == pytest.approx(
+        2 * stats.t.sf(abs(beta[1]) / np.sqrt(variance * inverse[1, 1]), points - 2)
+    )

@@ -81,6 +81,14 @@ def test_without_a_baseline_the_best_codec_sets_the_target():
     assert compare_with_baseline(chosen, chosen.settings[0]) == []
 
 
+def test_without_a_baseline_the_lowest_perplexity_sets_the_target():
+    runs = {("one", 0): [(100, 30.0), (200, 12.0)], ("two", 0): [(10, 40.0), (20, 11.0)]}
+    chosen = compare_codecs(by_hand(runs, "perplexity"))
+    value, words = resolve_target(chosen, chosen.settings[0], None)
+    assert value == pytest.approx(11.0 / 0.98)
+    assert "two" in words
+
+
 def test_paired_difference_is_scipys_paired_t_test():
     rng = np.random.default_rng(0)
     base = rng.normal(0.9, 0.05, 6)
