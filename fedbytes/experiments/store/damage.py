@@ -1,12 +1,12 @@
 """Finds what is missing, cut or altered in a stored run, from what the run put down of itself."""
 
-import importlib
 import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.store.ledger_files import check_ledger, read_ledger
 from fedbytes.experiments.store.row_files import ROW_FILES, JsonRow, check_sum, read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
@@ -78,9 +78,8 @@ def _check_identity(run: RunFolder, settings: dict[str, Any]) -> None:
 
 def config_id(settings: dict[str, Any]) -> str:
     """Return the id of the run that has these settings; empty if this version cannot tell."""
-    module = importlib.import_module("fedbytes.experiments.config.run_config")
     try:
-        return str(module.RunConfig(**settings).id)
+        return RunConfig(**settings).id
     except (ValueError, TypeError):
         return ""
 

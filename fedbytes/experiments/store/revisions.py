@@ -1,17 +1,7 @@
 """Runs of an earlier revision of a plug-in, whose numbers a mend has changed since."""
 
-import importlib
-import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
-
-import fedbytes
-
-_OWN = re.compile(r"^    def revision\(", re.M)
-_NAMES = re.compile(r"\.register\(\s*\"([^\"]+)\"")
-_BASE = Path(fedbytes.__file__).parent / "plugin_fields.py"
 
 
 def outdated(settings: Mapping[str, Any]) -> str:
@@ -19,12 +9,11 @@ def outdated(settings: Mapping[str, Any]) -> str:
 
     Empty if none has. Plug-ins that are not at hand, or are refused today, are left out.
     """
-    if not _may_be_outdated(settings):
-        return ""
-    # Imports torch, so it is loaded for those runs alone that have a plug-in with revisions.
-    components = importlib.import_module("fedbytes.experiments.config.components")
+    # Only the plug-ins themselves know their revisions; with them comes torch, so not before.
+    from fedbytes.experiments.config.components import build_components
+
     try:
-        now = components.build_components(_of_plugins(settings)).specs
+        now = build_components(_of_plugins(settings)).specs
     except (ValueError, TypeError, KeyError):
         return ""
     found = [
@@ -69,30 +58,3 @@ def _revisions(value: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], 
 
 def _kind(path: tuple[str, ...]) -> str:
     return ".".join(part for part in path if not part.isdecimal())
-
-
-def _may_be_outdated(settings: Mapping[str, Any]) -> bool:
-    """Return whether a plug-in of the run may have a revision: else nothing need be imported."""
-    names, any_of = _revised()
-    used = {name for name, _ in _revisions(settings).values()}
-    stated = any(revision != 1 for _, revision in _revisions(settings).values())
-    return any_of or stated or bool(used & names)
-
-
-@lru_cache(maxsize=1)
-def _revised() -> tuple[set[str], bool]:
-    """Return the names of fedbytes' plug-ins that state a revision, and whether a base does."""
-    names: set[str] = set()
-    base = False
-    for text in _sources_with_revision():
-        found = _NAMES.findall(text)
-        names |= set(found)
-        base |= not found
-    return names, base
-
-
-def _sources_with_revision() -> Iterator[str]:
-    for path in _BASE.parent.rglob("*.py"):
-        text = path.read_text(encoding="utf-8")
-        if path != _BASE and _OWN.search(text):
-            yield text
