@@ -83,6 +83,19 @@ class Codec(Plugin, ABC):
         return False
 
     @property
+    def shows_sent(self) -> bool:
+        """Whether a decoded vector shows what was sent of it (`find_sent`)."""
+        return self.sparse
+
+    def find_sent(self, y: Floats, shared: Shared) -> npt.NDArray[np.bool_]:
+        """Return what was sent of a decoded y: its coordinates, or those of its transform."""
+        return np.asarray(y != 0)
+
+    def scale_sent(self, y: Floats, factors: Floats, shared: Shared) -> Floats:
+        """Return y with each number of which `find_sent` tells multiplied by its factor."""
+        return y * factors
+
+    @property
     def uses_reference(self) -> bool:
         """Whether `shared.reference` changes the bytes; a new receiver then needs it too."""
         return False

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from fedbytes.arrays import Floats
 from fedbytes.compression.coding.reader import Reader
@@ -42,6 +43,15 @@ class Transform(Plugin, ABC):
     def sparse(self) -> bool:
         """Whether coordinates that are not sent decode to zero."""
         return False
+
+    @property
+    def shows_sent(self) -> bool:
+        """Whether `find_sent` can tell which numbers of a decoded vector's transform were sent."""
+        return False
+
+    def find_sent(self, z: Floats) -> npt.NDArray[np.bool_]:
+        """Return which numbers of z [m], the transform of a decoded vector, were sent."""
+        raise NotImplementedError(f"transform {self.name!r} does not show what was sent")
 
     @abstractmethod
     def forward(self, x: Floats, shared: Shared) -> Transformed:

@@ -14,7 +14,6 @@ from fedbytes.federated.aggregation import Aggregation, DecodeEach
 from fedbytes.federated.algorithm import Algorithm, Compatibility
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Hooks
-from fedbytes.federated.optimizers.sender_mean import tells_senders
 from fedbytes.federated.plugins.attack import Attack
 from fedbytes.federated.plugins.defense import Defense
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
@@ -175,7 +174,7 @@ def compatibility(
         opens_each=aggregation.opens_each,
         up_one_map=isinstance(codec, Summable) and codec.one_map,
         up_averages_all=uplink.averages_all,
-        up_tells_senders=tells_senders(codec),
+        up_tells_senders=codec.shows_sent,
     )
 
 

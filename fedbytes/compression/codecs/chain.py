@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Layout, Shared
@@ -69,6 +72,27 @@ class Chain(Codec):
     def sparse(self) -> bool:
         """Whether every transform sends zeros for what it leaves out, and mixes nothing."""
         return all(t.sparse for t in self.transforms)
+
+    @property
+    def shows_sent(self) -> bool:
+        """Whether it is sparse, or its one transform shows what its sparse codec sent."""
+        return self.sparse or (
+            len(self.transforms) == 1 and self.transforms[0].shows_sent and self.codec.sparse
+        )
+
+    def find_sent(self, y: Floats, shared: Shared) -> npt.NDArray[np.bool_]:
+        """Return what was sent of a decoded y, of its transform's numbers if it is not sparse."""
+        if self.sparse:
+            return super().find_sent(y, shared)
+        return self.transforms[0].find_sent(self.transforms[0].forward(y, shared).vector)
+
+    def scale_sent(self, y: Floats, factors: Floats, shared: Shared) -> Floats:
+        """Return y with each number of which `find_sent` tells multiplied by its factor."""
+        if self.sparse:
+            return super().scale_sent(y, factors, shared)
+        step = self.transforms[0].forward(y, shared)
+        _, side = self.transforms[0].read(Reader(memoryview(step.side), self.name), shared)
+        return self.transforms[0].inverse(step.vector * factors, side, shared)
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         sides = []

@@ -8,7 +8,7 @@ from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.numerics.dct import dct
 from fedbytes.compression.transforms.dct.dct_2d import dct_squares
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.optimizers.sender_mean import mean_over_senders, tells_senders
+from fedbytes.federated.optimizers.sender_mean import mean_over_senders
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.streams import stream
 
@@ -104,7 +104,7 @@ def test_what_a_message_shows_of_who_sent():
     chain = {"name": "chain", "transforms": [{"name": "dct", "chunk": 64}], "codec": TOPK}
     rotated = chain | {"transforms": ["rotate"]}
     kinds = (TOPK, chain, rotated, {"name": "fp32"}, chain | {"codec": "bf16"})
-    assert [tells_senders(make_codec(kind)) for kind in kinds] == [True, True, False, False, False]
+    assert [make_codec(kind).shows_sent for kind in kinds] == [True, True, False, False, False]
 
 
 def test_an_uplink_that_shows_no_senders_is_refused(make_run):

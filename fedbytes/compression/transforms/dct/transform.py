@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from fedbytes.arrays import Floats
 from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
@@ -12,6 +15,7 @@ from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
 from fedbytes.compression.transforms.dct.dct_2d import dct_squares, inverse_dct_squares
 from fedbytes.plugin_fields import added_field, bounded
 
+_ROUNDING = 1e-5  # of a chunk's largest coefficient, what a transform back and forth can leave
 _CHUNKS = tuple(1 << power for power in range(1, LARGEST_CHUNK.bit_length()))
 
 
@@ -45,6 +49,16 @@ class DCT(Transform):
     square: bool = added_field(False)
     unbiased: ClassVar[bool] = True
     contracts: ClassVar[bool] = True
+    shows_sent: ClassVar[bool] = True
+
+    def find_sent(self, z: Floats) -> npt.NDArray[np.bool_]:
+        """Return which coefficients are more than what rounding leaves of a zero."""
+        if not z.size:
+            return np.zeros(0, dtype=bool)
+        size = np.abs(z)
+        starts = np.arange(0, z.size, self.chunk**2 if self.square else self.chunk)
+        largest = np.repeat(np.maximum.reduceat(size, starts), np.diff([*starts, z.size]))
+        return np.asarray((size > _ROUNDING * largest) & (size > 0))
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the coefficients."""
