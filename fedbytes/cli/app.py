@@ -7,11 +7,11 @@ from typing import Any
 
 import typer
 
+from fedbytes.cli.analysis.link import link
+from fedbytes.cli.analysis.power import power
+from fedbytes.cli.analysis.verdicts import verdicts
 from fedbytes.cli.check_file import check
 from fedbytes.cli.codecs import codecs
-from fedbytes.cli.inference.power import power
-from fedbytes.cli.inference.verdicts import verdicts
-from fedbytes.cli.link import link
 from fedbytes.cli.list_plugins import list_plugins
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report

@@ -34,7 +34,7 @@ def write_atomically(path: Path, text: str) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-def read_text(path: Path) -> str:
+def read_stored_text(path: Path) -> str:
     """Return a file's text.
 
     Raises:
@@ -68,7 +68,7 @@ def read_sealed(path: Path, sealed: bool = False) -> dict[str, Any]:
         DamageError: if the file is missing, cut or altered.
     """
     try:
-        found = json.loads(read_text(path))
+        found = json.loads(read_stored_text(path))
     except json.JSONDecodeError:
         raise DamageError(f"{path.name} is cut or altered (it is no JSON)") from None
     if not isinstance(found, dict):
@@ -91,7 +91,7 @@ def read_sealed_yaml(path: Path) -> dict[str, Any]:
     Raises:
         DamageError: if the file is missing, cut or altered.
     """
-    text = read_text(path)
+    text = read_stored_text(path)
     body, mark, seal = text.rpartition(_SEAL_LINE)
     if mark and hashlib.sha256(body.encode()).hexdigest() != seal.strip():
         raise DamageError(f"{path.name} is altered (its digest is another)")

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 LASTING = 2  # evaluations that a hit needs from it on
-ROOM = 0.05  # between a target and what a constant classifier reaches
+TARGET_ROOM = 0.05  # between a target and what a constant classifier reaches
 
 HitKind: TypeAlias = Literal["between", "at once", "missed"]
 
@@ -86,7 +86,9 @@ def _interpolate(paid: NDArray[np.float64], above: NDArray[np.float64], first: i
     return Hit(exp(low + share * (high - low)), "between")
 
 
-def check_target(target: float, constant: float, rises: bool = True, room: float = ROOM) -> None:
+def check_target(
+    target: float, constant: float, rises: bool = True, room: float = TARGET_ROOM
+) -> None:
     """Refuse a target that a model which has learnt nothing comes near.
 
     Args:

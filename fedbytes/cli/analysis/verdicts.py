@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from fedbytes.cli.inference.printed_rows import (
+from fedbytes.cli.analysis.printed_rows import (
     CsvOption,
     FinalOption,
     MarginOption,

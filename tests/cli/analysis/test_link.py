@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from fedbytes.cli.link import link
+from fedbytes.cli.analysis.link import link
 from fedbytes.experiments import make_config, run
 
 SMALL = {

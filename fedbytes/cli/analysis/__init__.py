@@ -1,0 +1,1 @@
+"""Verbs that say what a store shows: `fedbytes verdicts`, `power` and `link`."""

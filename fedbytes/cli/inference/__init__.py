@@ -1,1 +1,0 @@
-"""Verbs that say what a store shows: `fedbytes verdicts` and `power`."""
