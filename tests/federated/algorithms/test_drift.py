@@ -102,10 +102,18 @@ def test_scaffold_ends_at_the_optimum_of_its_weights(weights, max_grad_norm):
     algorithm = make_algorithm(
         "scaffold", weights=weights, max_grad_norm=max_grad_norm, **FULL_BATCH
     )
-    run = quadratic_run(algorithm, **UNEQUAL, rounds=300)
+    run = quadratic_run(algorithm, **UNEQUAL, rounds=60)
     optima = {name: run.fed.model.optimum(w) for name, w in WEIGHTS.items()}
     assert torch.dist(*optima.values()) > 0.1
     assert torch.dist(run.state.model[:WIDTH], optima[weights]) < 1e-3
+
+
+@pytest.mark.parametrize("max_grad_norm", [None, 0.5])
+def test_feddyn_ends_at_the_unweighted_optimum_whoever_takes_part(max_grad_norm):
+    fields = FULL_BATCH | {"alpha": 1.0, "max_grad_norm": max_grad_norm}
+    run = quadratic_run(make_algorithm("feddyn", **fields), **UNEQUAL, rounds=80)
+    optimum = run.fed.model.optimum(WEIGHTS["clients"])
+    assert torch.dist(run.state.model, optimum) < 1e-2
 
 
 def test_scaffolds_clipped_control_variates_are_gradients():
