@@ -97,10 +97,10 @@ def test_notes_are_returned_before_a_run_and_stand_in_its_provenance(settings, t
     path.write_text("\n".join(["text,label", *rows, "no label,"]))
     config = make_config(settings | {"task": {"name": "file", "path": str(path)}, "rounds": 1})
     notes = preflight.check([config, config])
-    assert notes == (f"{path}: 1 of 41 rows left out: 1 without 'label'",)
+    assert notes == [f"{path}: 1 of 41 rows left out: 1 without 'label'"]
     folder = run(config, tmp_path / "runs")
     provenance = json.loads((folder.path / "provenance.json").read_text())
-    assert provenance["data_notes"] == list(notes)
+    assert provenance["data_notes"] == notes
     assert provenance["data_digest"] == make_task("file", path=str(path)).load().digest
 
 
