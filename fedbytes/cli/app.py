@@ -10,6 +10,7 @@ import typer
 
 from fedbytes.cli.check_file import check
 from fedbytes.cli.codecs import codecs
+from fedbytes.cli.link import link
 from fedbytes.cli.list_plugins import list_plugins
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
@@ -36,6 +37,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "report": report,
     "partition": partition,
     "codecs": codecs,
+    "link": link,
     "list": list_plugins,
     "check": check,
 }
