@@ -15,6 +15,7 @@ from fedbytes.cli.list_plugins import list_plugins
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
 from fedbytes.cli.sweep import run, status, sweep
+from fedbytes.process.disk_errors import disk_reason
 from fedbytes.registry import nearest
 
 app = typer.Typer(
@@ -56,7 +57,7 @@ def main() -> None:
     except (ValueError, OSError) as error:
         if os.environ.get("FEDBYTES_TRACEBACK"):
             raise
-        _refuse(" ".join(str(error).split()))
+        _refuse(_line(error))
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("interrupted; run the same command again to resume\n")
         sys.exit(130)
@@ -71,6 +72,15 @@ def _usage_message(error: typer.TyperException) -> str:
         word = text.split("'")[1]
         return f"there is no command {word!r}{nearest(word, _VERBS)}"
     return text
+
+
+def _line(error: ValueError | OSError) -> str:
+    """Return an error as one line; a full disk's names the file and the remedy."""
+    reason = disk_reason(error) if isinstance(error, OSError) else None
+    if reason is None or isinstance(error, PermissionError):  # perhaps of a file to be read
+        return " ".join(str(error).split())
+    file = getattr(error, "filename", None) or "a file"
+    return f"cannot write {file} ({reason}): free some space or choose another folder"
 
 
 def _show_damage_in_one_line() -> None:
