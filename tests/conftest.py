@@ -26,6 +26,7 @@ THOROUGH = (
     "compression/testing",
     "data/testing",
     "experiments/execution",
+    "experiments/store",
     "federated",
     "golden/test_record.py",
     "models",

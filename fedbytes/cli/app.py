@@ -18,6 +18,7 @@ from fedbytes.cli.plot import plot, report
 from fedbytes.cli.screen import open_streams
 from fedbytes.cli.sweep import run, status, sweep
 from fedbytes.labels import single_line
+from fedbytes.process.disk_errors import disk_reason
 from fedbytes.process.one_line_warning import show_in_one_line
 from fedbytes.registry import nearest
 
@@ -63,7 +64,7 @@ def main() -> None:
     except (ValueError, OSError) as error:
         if os.environ.get("FEDBYTES_TRACEBACK"):
             raise
-        _refuse(str(error))
+        _refuse(_line(error))
     except (KeyboardInterrupt, typer.Abort):
         sys.stderr.write("interrupted; run the same command again to resume\n")
         sys.exit(130)
@@ -78,6 +79,15 @@ def _usage_message(error: typer.TyperException) -> str:
         word = text.split("'")[1]
         return f"there is no command {word!r}{nearest(word, _VERBS)}"
     return text
+
+
+def _line(error: ValueError | OSError) -> str:
+    """Return what is said of an error; of a full disk the file and the remedy."""
+    reason = disk_reason(error) if isinstance(error, OSError) else None
+    if reason is None or isinstance(error, PermissionError):  # perhaps of a file to be read
+        return str(error)
+    file = getattr(error, "filename", None) or "a file"
+    return f"cannot write {file} ({reason}): free some space or choose another folder"
 
 
 def _refuse(message: str) -> None:

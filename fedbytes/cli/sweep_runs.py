@@ -18,7 +18,8 @@ from fedbytes.experiments.execution import preflight
 from fedbytes.experiments.execution.cost_estimate import estimate
 from fedbytes.experiments.execution.reuse import IfStale
 from fedbytes.experiments.execution.run_setup import assets_of
-from fedbytes.experiments.execution.sweeps import Outcome, default_workers, open_store, plan
+from fedbytes.experiments.execution.sweep_plan import Outcome, plan
+from fedbytes.experiments.execution.sweeps import default_workers, open_store
 from fedbytes.experiments.execution.sweeps import sweep as make_runs
 from fedbytes.experiments.store.damage import place_of
 from fedbytes.experiments.store.find_runs import checked_runs

@@ -127,7 +127,8 @@ def _hub(config: RunConfig, objects: list[Any]) -> dict[str, str | None]:
 
 def _code_files(config: RunConfig, objects: list[Any], hooks: Hooks) -> list[Path]:
     """Return the Python files of a run's plug-ins and hooks that are not fedbytes' own."""
-    names = [kind.__module__ for one in objects for kind in type(one).__mro__]
+    plugins = [type(one) for one in objects if Registry.of(type(one)) is not None]
+    names = [kind.__module__ for plugin in plugins for kind in plugin.__mro__]
     names += [hook.__module__ for hook in (*hooks.after_client, *hooks.before_aggregate)]
     names += [m.__name__ for m in load_plugins(config.plugins) if not _registers(m)]
     waiting = [name for name in names if name != "__main__"]

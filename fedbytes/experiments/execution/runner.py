@@ -1,8 +1,7 @@
 """One run, from its configuration to its folder in the store."""
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ from fedbytes.experiments.store.provenance import (
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import ROOM
 from fedbytes.experiments.store.sources import Sources
-from fedbytes.experiments.store.tries import begin_try, forget_tries
+from fedbytes.experiments.store.tries import counted_try, forget_tries
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
@@ -100,21 +99,9 @@ def run(
         folder.require_hooks(names)
         folder.create(config.model_dump(mode="json"))
         if folder.status != "done":
-            with _counted_try(folder, retry_failed):
+            with counted_try(folder, retry_failed):
                 _Run(config, folder, hooks, deliver, tell or on_event, sources).go()
     return folder
-
-
-@contextmanager
-def _counted_try(folder: RunFolder, retry_failed: bool) -> Iterator[None]:
-    """Count the block as a try if its process dies within it without finishing a round."""
-    if retry_failed:
-        forget_tries(folder)
-    begin_try(folder)
-    try:
-        yield
-    finally:
-        forget_tries(folder)
 
 
 class _Run:

@@ -4,7 +4,6 @@ import multiprocessing
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -14,11 +13,11 @@ from filelock import FileLock, Timeout
 
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.events import Advanced, Event, Failed, Noticed, Preparing
-from fedbytes.experiments.execution.reuse import IfStale, refusal, settle
+from fedbytes.experiments.execution.reuse import IfStale, settle
 from fedbytes.experiments.execution.run_sources import sources_of
+from fedbytes.experiments.execution.sweep_plan import Outcome, plan, relabel_kept
 from fedbytes.experiments.execution.worker import work
 from fedbytes.experiments.store.run_folder import RunFolder
-from fedbytes.experiments.store.sealed_json import DamageError
 from fedbytes.experiments.store.tries import LIMIT, died_too_often, forget_tries, tries
 from fedbytes.process.disk_errors import DiskError
 
@@ -31,19 +30,6 @@ class Reporter(Protocol):
 
     def on_event(self, config: RunConfig, event: Event) -> None:
         """A run is being prepared, has advanced, has finished, or has failed."""
-
-
-@dataclass
-class Outcome:
-    """Ids of a sweep's runs by outcome; `failed` maps to the one-line reason.
-
-    `relabelled` are those, finished or failed before, whose label the suite has changed since.
-    """
-
-    done: list[str] = field(default_factory=list)
-    skipped: list[str] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    relabelled: list[str] = field(default_factory=list)
 
 
 def open_store(path: str | Path) -> Path:
@@ -115,7 +101,7 @@ def sweep(
             elif retry_failed and (folder.status == "failed" or tries(folder) >= LIMIT):
                 forget_tries(folder)
         if relabel:
-            outcome.relabelled = _relabel(configs, store, outcome)
+            outcome.relabelled = relabel_kept(configs, store, outcome)
         count = min(workers or default_workers(), max(len(queue), 1))
         cores = os.cpu_count() or 1
         threads = threads or max(1, cores // (workers or default_workers()))
@@ -131,56 +117,6 @@ def default_workers() -> int:
     import torch
 
     return 1 if torch.cuda.is_available() else os.cpu_count() or 1
-
-
-def plan(
-    configs: Sequence[RunConfig], store: Path, *, retry_failed: bool, if_stale: IfStale = "refuse"
-) -> tuple[Outcome, list[RunConfig]]:
-    """Return what a sweep leaves as it is, and the runs that it would make; nothing is written.
-
-    Args:
-        configs: the runs.
-        store: the folder of runs.
-        retry_failed: as for `sweep`.
-        if_stale: as for `sweep`.
-    """
-    outcome, queue = Outcome(), []
-    for config in configs:
-        folder = RunFolder(store, config.id)
-        refused, other = refusal(folder, sources_of(config)), _made_otherwise(folder)
-        if other or (refused is not None and if_stale not in refused.remedies):
-            outcome.failed[config.id] = other or (refused.text if refused else "")
-        elif refused is not None and if_stale == "remake":
-            queue.append(config)
-        elif folder.status == "done":
-            outcome.skipped.append(config.id)
-        elif folder.status == "failed" and not retry_failed:
-            outcome.failed[config.id] = folder.failure
-        else:
-            queue.append(config)
-    return outcome, queue
-
-
-def _made_otherwise(folder: RunFolder) -> str:
-    """Return what is said of another run under this id, which is left as it is, if there is one."""
-    try:
-        folder.require_hooks({})
-    except DamageError:
-        return ""  # `refusal` says so of a finished run; any other starts anew
-    except ValueError as error:
-        return str(error)
-    return ""
-
-
-def _relabel(configs: Sequence[RunConfig], store: Path, outcome: Outcome) -> list[str]:
-    """Give runs that are kept the labels of `configs`; return those that had others."""
-    changed = []
-    for config in configs:
-        if config.id in {*outcome.skipped, *outcome.failed}:
-            with suppress(DamageError):
-                if RunFolder(store, config.id).relabel(config.label):
-                    changed.append(config.id)
-    return changed
 
 
 class _Worker:

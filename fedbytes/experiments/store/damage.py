@@ -8,6 +8,7 @@ from typing import Any
 
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.store.ledger_files import check_ledger, read_ledger
+from fedbytes.experiments.store.old_checkpoint import saved_round
 from fedbytes.experiments.store.row_files import ROW_FILES, JsonRow, check_sum, read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.saved_sums import check_saved, read_saved
@@ -126,6 +127,8 @@ def _check_unfinished(run: RunFolder, settings: dict[str, Any]) -> None:
     parts = run.ledger_parts()
     table = read_ledger(parts) if parts else None
     rounds = max(table["round"].to_pylist(), default=0) if table is not None else 0
+    if not saved and (known := saved_round(run.state)) is not None and known > rounds:
+        raise DamageError(f"the ledger has no rows of round {known}")
     rows = _check_rows(run, settings, rounds, whole=False)
     if table is not None and rows:
         by_round = [row for row in rows if row["round"] == rounds]

@@ -168,7 +168,8 @@ def load_runs(folder: str | Path) -> pd.DataFrame:
                 | {"provenance": _read(run, "provenance.json")}
                 | {key: v for key, v in _read(run, "summary.json").items() if key != "files"}
             )
-        rows.append({"error": place_of(run, damage) if damage else "", "traceback": ""} | row)
+        empty = {"error": "", "traceback": "", "config": {}, "provenance": {}}
+        rows.append(empty | ({"error": place_of(run, damage)} if damage else {}) | row)
     columns = [*IDENTITY, "status", "reason", "error", "traceback", "config", "provenance"]
     return _table(rows, columns)
 

@@ -1,5 +1,8 @@
 """How often a run died without getting any further: killed, or with the machine."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import write_atomically
 
@@ -31,6 +34,23 @@ def begin_try(folder: RunFolder) -> None:
 def forget_tries(folder: RunFolder) -> None:
     """Begin to count anew: the run got further, ended, or was stopped on purpose."""
     (folder.path / _NAME).unlink(missing_ok=True)
+
+
+@contextmanager
+def counted_try(folder: RunFolder, retry_failed: bool) -> Iterator[None]:
+    """Count the block as a try if its process dies within it without finishing a round.
+
+    Args:
+        folder: the run's.
+        retry_failed: begin to count anew.
+    """
+    if retry_failed:
+        forget_tries(folder)
+    begin_try(folder)
+    try:
+        yield
+    finally:
+        forget_tries(folder)
 
 
 def died_too_often(count: int) -> str:

@@ -106,6 +106,21 @@ def test_a_damaged_run_is_refused_by_a_further_call_and_made_anew_if_asked(
     assert again.drop(columns="seconds").equals(whole.drop(columns="seconds"))
 
 
+def test_a_report_is_written_of_the_runs_that_are_whole(
+    store: Path, configs: list[RunConfig], tmp_path: Path
+) -> None:
+    from fedbytes.plots.output.report import write_report
+    from fedbytes.plots.tables.read_store import read_tables, write_data
+
+    cut(store / configs[1].id / "config.yaml")
+    (store / configs[0].id / "provenance.json").unlink()
+    with pytest.warns(DamagedRunWarning):
+        tables = read_tables(store)
+    write_data(tables, tmp_path / "data")
+    page = write_report(tables, tmp_path / "r.html", figures=[]).read_text(encoding="utf-8")
+    assert "2 damaged" in page
+
+
 def test_a_damaged_suite_file_is_said(store: Path) -> None:
     write_sealed(store / "suite.json", {"name": "s", "title": "A title", "target": 0.9})
     assert stored_title(store) == "A title"

@@ -56,7 +56,8 @@ def rename(store: Path, rng: np.random.Generator) -> str:
 def merge(store: Path, rng: np.random.Generator) -> str:
     folder = _some_run(store, rng)
     place = ["a", "z", "merged/deeper"][int(rng.integers(3))]
-    shutil.copytree(folder, store / place / folder.name, dirs_exist_ok=True)
+    if folder.parent != store / place:
+        shutil.copytree(folder, store / place / folder.name, dirs_exist_ok=True)
     return f"copied {folder.relative_to(store)} into {place}"
 
 
