@@ -157,7 +157,7 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         **_HEADS,
     },
     "qwen3_next": {
-        "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+        "layer_types": ["linear_attention", "linear_attention", "full_attention"],
         "linear_num_value_heads": 4,
         "linear_num_key_heads": 2,
         "linear_key_head_dim": 8,
@@ -270,6 +270,7 @@ WHOLE = frozenset(
         "flaubert",
         "fnet",
         "longformer",
+        "nystromformer",
         "xlm",
         "yoso",
         "xlnet",

@@ -42,11 +42,11 @@ def table(tmp_path_factory):
 
 
 def settings_of(folder, table, kind):
-    """Return the settings of a run with the default adapter."""
+    """Return the settings of a run with LoRA on the top layer."""
     return {
         "task": {"name": "file", "path": str(table), "max_length": 24, "kind": kind},
         "model": {"name": str(folder), "device": "cpu"},
-        "adapter": {"name": "lora", "layers": 1},
+        "adapter": {"name": "lora", "rank": 2, "layers": 1},
         "partition": {"name": "iid", "num_clients": 2},
         "algorithm": {"name": "fedavg", "local_steps": 1, "batch_size": 8},
         "rounds": 1,
