@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -13,21 +12,26 @@ from fedbytes.data.task import Task, make_task
 from fedbytes.data.tokens.encoded import GenerationOptions
 from fedbytes.data.tokens.token_cache import EncodedTask, encode
 from fedbytes.data.tokens.tokenizer_training import tokenizer_digest, trained_tokenizer
-from fedbytes.models.adapter import Adapter, AnyInitial, make_adapter
+from fedbytes.models.adapter import ADAPTERS, Adapter, AnyInitial, make_adapter
 from fedbytes.models.base.activation_checkpointing import checkpoint_layers
 from fedbytes.models.base.base_model import Base, load_base, load_tokenizer
 from fedbytes.models.base.device import pick_device, pick_precision
 from fedbytes.models.base.family import TRAINED, Family, make_base
 from fedbytes.models.base.offload import fetch_weights_on_use
-from fedbytes.models.batching import make_batch
-from fedbytes.models.context_length import check_task_fits
+from fedbytes.models.base.text_states import (
+    check_weights_unwritten,
+    measure_width,
+    weight_versions,
+)
+from fedbytes.models.context_length import check_task_fits, check_tokens_known
 from fedbytes.models.distributed.pipeline_parallel import Pipeline
 from fedbytes.models.distributed.tensor_parallel import join_process_group, split_layers
 from fedbytes.models.frozen_layers import FrozenLayers
+from fedbytes.models.frozen_layers_check import states_can_be_kept
 from fedbytes.models.heads.network import Classifier, LanguageModel
 from fedbytes.models.heads.verbaliser import Verbaliser, encode_words, parse_words
 from fedbytes.models.initialisers import draw_tensors
-from fedbytes.models.layer_stack import find_layers, lowest_trained_layer
+from fedbytes.models.layer_stack import lowest_trained_layer
 from fedbytes.models.model_config import ModelSpec, make_model_spec
 from fedbytes.models.trainable import TrainableModel
 from fedbytes.streams import stream
@@ -98,6 +102,8 @@ def build_model(
         if spec.family is None
         else make_base(spec.family, task, device)
     )
+    check_tokens_known(base.model, task, spec.name)
+    versions = weight_versions(base.model)
     with torch.random.fork_rng(devices=[]):  # libraries draw initial values, which are not used
         network, initial = _assemble(base, chosen, task, spec, seed)
     question = len(network.question) if isinstance(network, Verbaliser) else 0
@@ -107,18 +113,32 @@ def build_model(
     if pipeline is not None:
         pipeline.bind(network, trainable.flat)
         trainable.lora.spread = True
-    depth = lowest_trained_layer(network.backbone)
     # Processes that share a base must not wait for each other's caches.
     cached = layer_cache if prefix_cache is None else prefix_cache
-    cached = cached and not spec.processes and spec.head == "linear"
-    if cached and 0 < depth <= len(find_layers(network.backbone)[1]):
-        layers = FrozenLayers(network.backbone, depth)
-        sample = make_batch(task.test, np.arange(min(3, len(task.test))), device)
-        if layers.agree_with_model(sample):
-            trainable.use_frozen_layers(layers)
-        else:
-            layers.detach()
+    if cached and not spec.processes and spec.head == "linear":
+        _keep_states(trainable, base, f"{ADAPTERS.spec(chosen)} {device} {task.digest}")
+    check_weights_unwritten(base.model, versions, spec.name)
     return trainable
+
+
+def _keep_states(trainable: TrainableModel, base: Base, what: str) -> None:
+    """Compute constant layers once, if the model is found to allow it; `what` names the finding."""
+    backbone = trainable.network.backbone
+    depth = lowest_trained_layer(backbone)
+    if not depth:
+        return
+    layers = FrozenLayers(backbone, depth)
+    key = f"{depth} {what}"
+    if key not in base.widths:
+        kept = states_can_be_kept(layers, trainable.task, trainable.device)
+        base.widths[key] = layers.width if kept else None
+    width = base.widths[key]
+    if width is None:
+        layers.detach()
+        trainable.keeps_no_states = True
+        return
+    layers.width = width
+    trainable.use_frozen_layers(layers)
 
 
 def _assemble(
@@ -151,7 +171,11 @@ def _assemble(
         words = parse_words(spec.words, task.label_names)
         tokenizer = load_tokenizer(spec.name)[0]
         return Verbaliser(backbone, *encode_words(tokenizer, spec.question, words)), initial
-    width = int(backbone.config.hidden_size)
+    width = (
+        base.width
+        if spec.offload is None
+        else measure_width(backbone, spec.name, pick_device(spec.device))
+    )
     last_token = spec.pooling == "last" or (spec.pooling == "auto" and base.info.decoder)
     network = Classifier(backbone, width, len(task.label_names), last_token)
     network.head.to(pick_device(spec.device))

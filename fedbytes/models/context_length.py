@@ -1,4 +1,4 @@
-"""The number of positions of a model, and whether a task's texts fit."""
+"""Whether a task's texts fit into a model: its positions and its embeddings of tokens."""
 
 from typing import Any
 
@@ -17,6 +17,30 @@ def count_positions(backbone: Any) -> int | None:
             return int(module.num_embeddings) - int(module.padding_idx) - 1
     most = getattr(backbone.config.get_text_config(), "max_position_embeddings", None)
     return most if isinstance(most, int) and most > 0 else None
+
+
+def check_tokens_known(backbone: Any, task: EncodedTask, name: str) -> None:
+    """Check that a model has an embedding of every token of a task's texts.
+
+    Args:
+        backbone: the model.
+        task: its texts.
+        name: the model, as written in the configuration.
+
+    Raises:
+        ValueError: if it does not: the tokenizer is another model's, or has been extended.
+    """
+    try:
+        rows = len(backbone.get_input_embeddings().weight)
+    except (NotImplementedError, AttributeError):  # it embeds in another way, such as by hashes
+        return
+    highest = max(int(split.tokens.max(initial=0)) for split in (task.train, task.test))
+    if highest >= rows:
+        raise ValueError(
+            f"model {name!r} embeds tokens 0 to {rows - 1}, but the texts have token {highest} of "
+            f"its tokenizer, which has {len(task.tokenizer)}: use the tokenizer that the model was "
+            f"trained with, or save the model after resize_token_embeddings({len(task.tokenizer)})"
+        )
 
 
 def check_prompt_fits(most: int | None, prompt: int) -> None:

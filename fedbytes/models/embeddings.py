@@ -63,7 +63,7 @@ def _fill(target: Path, texts: Sequence[str], model: str, max_length: int) -> No
         "input_ids"
     ]
     order = sorted(range(len(rows)), key=lambda row: len(rows[row]))
-    embeddings = np.zeros((len(rows), int(backbone.config.hidden_size)), dtype=np.float32)
+    embeddings = np.zeros((len(rows), load_base(model).width), dtype=np.float32)
     console = Console(stderr=True)
     batches = list(_batches(order, rows))
     shown = track(

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from fedbytes.models.base.text_states import last_states
 from fedbytes.models.batching import Batch
 from fedbytes.models.forward_patch import replace_forward
 from fedbytes.models.layer_stack import find_layers
@@ -27,14 +27,19 @@ class FrozenLayers:
     Args:
         backbone: a model whose modules nobody else uses.
         depth: number of constant layers, at least 1.
+
+    Attributes:
+        width: width of their states, 0 until they have been computed.
     """
+
+    width = 0
 
     def __init__(self, backbone: Any, depth: int) -> None:
         self.backbone = backbone
         self.depth = depth
         self._states: Tensor | None = None
         self._recording = False
-        self._others: int | None = None  # members of a layer's output besides the states
+        self._pack: Callable[[Tensor], Any] = _unpacked  # how a layer returns its states
         *below, last = find_layers(backbone)[1][:depth]
         self._undo = [replace_forward(layer, self._skip(layer.forward)) for layer in below]
         self._undo.append(replace_forward(last, self._substitute(last.forward)))
@@ -46,12 +51,21 @@ class FrozenLayers:
         self._undo.clear()
 
     def compute_states(self, batch: Batch) -> Tensor:
-        """Return the hidden states after the constant layers, [batch, time, hidden]."""
+        """Return the hidden states after the constant layers, [batch, time, hidden].
+
+        Raises:
+            ValueError: if the last of them does not return a state per token.
+        """
         self._recording = True
         try:
-            self.backbone(input_ids=batch.tokens, attention_mask=batch.mask)
+            last_states(self.backbone, batch.tokens, batch.mask)
         except _StatesReachedError as reached:
-            return reached.states
+            states = reached.states
+            if states.ndim != 3 or states.shape[:2] != batch.tokens.shape:
+                shape = list(states.shape)
+                raise ValueError(f"a layer returns {shape}, not a state per token") from None
+            self.width = int(states.shape[2])
+            return states
         finally:
             self._recording = False
         raise RuntimeError("the model did not run its layers")
@@ -64,44 +78,32 @@ class FrozenLayers:
         finally:
             self._states = None
 
-    def agree_with_model(self, batch: Batch) -> bool:
-        """Return whether a batch has the same last states with hidden states substituted.
-
-        They differ for an architecture whose layers do not fit the scheme.
-        """
-
-        def last_states() -> Tensor:  # not the head's scores, which are zero at first
-            output: Any = self.backbone(input_ids=batch.tokens, attention_mask=batch.mask)
-            states: Tensor = output[0]
-            return states
-
-        try:
-            with torch.inference_mode():
-                whole = last_states()
-                substituted = self.run(self.compute_states(batch), last_states)
-        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError):
-            return False
-        return torch.allclose(whole, substituted, rtol=1e-4, atol=1e-4)
-
     def _skip(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def forward(hidden_states: Tensor, *args: Any, **options: Any) -> Any:
             if self._states is None:
                 return original(hidden_states, *args, **options)
-            return self._as_output(hidden_states)
+            return self._pack(hidden_states)
 
         return forward
 
     def _substitute(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def forward(hidden_states: Tensor, *args: Any, **options: Any) -> Any:
             if self._states is not None:
-                return self._as_output(self._states)
+                return self._pack(self._states)
             output = original(hidden_states, *args, **options)
-            self._others = len(output) - 1 if isinstance(output, tuple) else None
+            several = isinstance(output, tuple | list)
+            self._pack = _packer(type(output), len(output) - 1) if several else _unpacked
             if self._recording:
-                raise _StatesReachedError(output if self._others is None else output[0])
+                raise _StatesReachedError(output[0] if several else output)
             return output
 
         return forward
 
-    def _as_output(self, states: Tensor) -> Any:
-        return states if self._others is None else (states, *[None] * self._others)
+
+def _unpacked(states: Tensor) -> Tensor:
+    return states
+
+
+def _packer(kind: type[Any], others: int) -> Callable[[Tensor], Any]:
+    """Return a function that returns states as layers do, with nothing for their other outputs."""
+    return lambda states: kind((states, *[None] * others))

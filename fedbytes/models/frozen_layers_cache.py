@@ -86,7 +86,7 @@ def open_hidden_states(
         ValueError: if the cache folder cannot be written.
         filelock.Timeout: if another process is computing them and `wait` is false.
     """
-    shape = (len(split.tokens), int(layers.backbone.config.hidden_size))
+    shape = (len(split.tokens), layers.width)
     needed = 4 * shape[0] * shape[1]
     key = f"{_FORMAT} {base_digest} {split.digest} {layers.depth}"
     name = hashlib.sha256(key.encode()).hexdigest()[:24]

@@ -49,6 +49,8 @@ class TrainableModel:
         seed: the seed of `initial_state`.
         answers: answers that the model generated at the last evaluation.
         lora: the layers with LoRA factors, and the offsets of their base weights.
+        keeps_no_states: whether its constant layers run in every step, because their states depend
+            on more than a text's tokens.
         scratch: a cache for code that works with the model. Nothing in it may change a result: a
             missing key is computed again, and checkpoints do not include it.
     """
@@ -80,6 +82,7 @@ class TrainableModel:
         self._frozen_layers: FrozenLayers | None = None
         self._hidden_states: dict[str, HiddenStates | None] = {}
         self.answers: list[Answer] = []
+        self.keeps_no_states = False
         self.scratch: dict[str, Any] = {}
         self.set_state(self.initial_state)
 
@@ -215,6 +218,12 @@ class TrainableModel:
     def use_frozen_layers(self, layers: FrozenLayers) -> None:
         """Keep the states after these constant layers, instead of computing them every time."""
         self._frozen_layers = layers
+
+    def run_whole(self) -> None:
+        """Run all layers in every step from now on."""
+        if self._frozen_layers is not None:
+            self._frozen_layers.detach()
+            self._frozen_layers = None
 
     def _score(self, batch: Batch) -> Tensor:
         options = {"scores_from": batch.scores_from} if batch.scores_from else {}

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Disable transformers' progress bars for the block."""
+    """Disable transformers' progress bars and warnings for the block, load reports included."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()
     logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
-        yield
+        with quiet_logger("transformers"):
+            yield
     finally:
         if shown:
             logging.enable_progress_bar()  # type: ignore[no-untyped-call]

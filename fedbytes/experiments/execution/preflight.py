@@ -9,21 +9,25 @@ import numpy as np
 from fedbytes.data import EncodedTask
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.client_split import notes_on, split_examples
-from fedbytes.models import build_model, encode_task, forget_bases
+from fedbytes.experiments.execution.first_step import take_first_step
+from fedbytes.models import TrainableModel, build_model, encode_task, forget_bases
+from fedbytes.models.base.text_states import errors_of_model
 
 
 def check(configs: Sequence[RunConfig]) -> list[str]:
-    """Encode each task's texts, build each model with its adapter, and make each split.
+    """Encode each task's texts, make each split, and take a step of each model with its adapter.
 
     Tokens stay cached for the workers; models do not.
 
     Returns:
-        what a user may not expect of the data, such as rows that were left out, and of the splits;
-        a line each, every one once.
+        what a user may not expect of the data, such as rows that were left out, of the splits, and
+        of models that run whole because the states of their constant layers cannot be kept; a line
+        each, every one once.
 
     Raises:
         ValueError: for a file, column, model, device or adapter target that does not exist, a
-            split that cannot be made, or an algorithm that cannot train the model.
+            split that cannot be made, an algorithm that cannot train the model, or a model that
+            does not run on the texts.
     """
     tasks: dict[str, EncodedTask] = {}
     models: dict[str, dict[str, RunConfig]] = {}
@@ -37,15 +41,43 @@ def check(configs: Sequence[RunConfig]) -> list[str]:
         models.setdefault(adapted, {}).setdefault(algorithm, config)
         notes |= dict.fromkeys(_check_split(config, tasks[key]))
     for adapted, algorithms in models.items():
-        config, task = next(iter(algorithms.values())), tasks[json.loads(adapted)[0]]
-        parts = config.components
-        model = build_model(parts.model, parts.adapter, task, prefix_cache=False)
-        for one in algorithms.values():
-            one.components.algorithm.check(model)
+        note = _check_model([*algorithms.values()], tasks[json.loads(adapted)[0]])
+        notes |= {note: None} if note else {}
     forget_bases()
     gc.collect()
     told = [note for task in tasks.values() for note in task.notes]
     return list(dict.fromkeys([*told, *notes]))
+
+
+def _check_model(configs: Sequence[RunConfig], task: EncodedTask) -> str:
+    """Build the model that configurations share, and check each one's algorithm and a step.
+
+    Returns:
+        what a user may not expect of the model, or nothing.
+    """
+    name, parts = configs[0].model["name"], configs[0].components
+    model = _build(configs[0], task)
+    algorithms = [config.components.algorithm for config in configs]
+    for algorithm in algorithms:
+        algorithm.check(model)
+    take_first_step(model, name, min(getattr(one, "batch_size", 2) for one in algorithms))
+    if not model.keeps_no_states:
+        return ""
+    return (
+        f"model {name!r} runs whole with adapter {parts.adapter.name!r}: the states of its frozen "
+        "layers depend on more than a text's own tokens, so they are not kept"
+    )
+
+
+def _build(config: RunConfig, task: EncodedTask) -> TrainableModel:
+    parts, name = config.components, config.model["name"]
+    try:
+        return build_model(parts.model, parts.adapter, task)
+    except ValueError:
+        raise
+    except Exception as error:
+        with errors_of_model(name, f"cannot have adapter {parts.adapter.name!r}"):
+            raise error
 
 
 def _check_split(config: RunConfig, task: EncodedTask) -> list[str]:

@@ -18,6 +18,17 @@ from fedbytes.process.quiet import quiet_logger
 FROZEN_SEED = 20_260_101
 
 
+# Kernels of these models read the weight of out_proj itself, so peft refuses LoRA there.
+_BYPASSING = ("mamba", "mamba2", "falcon_mamba", "falcon_h1", "nemotron_h")
+
+
+def drop_bypassed(backbone: nn.Module, modules: Sequence[str]) -> list[str]:
+    """Return the modules without those whose LoRA a model's kernels would bypass."""
+    if getattr(getattr(backbone, "config", None), "model_type", None) not in _BYPASSING:
+        return list(modules)
+    return [name for name in modules if not name.endswith(".out_proj")]
+
+
 def inject_peft(
     backbone: nn.Module,
     method: str,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from fedbytes.models.adapter import Adapter
-from fedbytes.models.layer_stack import find_layers
+from fedbytes.models.layer_stack import describe_missing_stack, find_layers
 from fedbytes.registry import nearest
 
 # Names of the linear layers of query and value, or of fused projections, by architecture.
@@ -20,6 +20,7 @@ QUERY_VALUE = (
     ("c_attn",),
     ("Wqkv",),
     ("qkv_proj",),
+    ("in_proj", "x_proj"),  # of Mamba
 )
 
 
@@ -61,8 +62,14 @@ class TargetedAdapter(Adapter):
     def _layer_indices(self, backbone: nn.Module) -> set[int] | None:
         """Return the indices of the adapted layers, None for a model without a stack."""
         name, stack = find_layers(backbone)
-        wanted = select_layers(self.name, self.layers, len(stack))
-        return wanted if name else None
+        if name:
+            return select_layers(self.name, self.layers, len(stack))
+        if self.layers != "all":
+            raise ValueError(
+                f"{self.name} layers={self.layers}: {describe_missing_stack(backbone)}: set "
+                "adapter.layers=all"
+            )
+        return None
 
     def _chosen(
         self,
@@ -73,7 +80,7 @@ class TargetedAdapter(Adapter):
     ) -> list[str]:
         """Return the full names of the modules in `found` that `targets` names."""
         if not found:
-            raise ValueError(f"{self.name}: the model has no {what}")
+            raise ValueError(f"{self.name}: the model has no {what}: use adapter head or full")
         if self.targets == every:
             names: Collection[str] = sorted(found)
         elif self.targets == "auto":

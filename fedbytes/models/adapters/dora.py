@@ -3,7 +3,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from fedbytes.models.adapter import ADAPTERS, AnyInitial
-from fedbytes.models.adapter_parts.peft_injection import inject_peft
+from fedbytes.models.adapter_parts.peft_injection import drop_bypassed, inject_peft
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.adapters.lora import check_rank_fits
 from fedbytes.models.initialisers import (
@@ -39,6 +39,8 @@ class Dora(TargetedAdapter):
         """
         alpha = self.alpha if self.alpha is not None else 2 * self.rank
         modules = self._modules(backbone)
+        if self.targets == "auto":
+            modules = drop_bypassed(backbone, modules)
         check_rank_fits(backbone, modules, self.rank)
         options = {"r": self.rank, "lora_alpha": alpha, "use_dora": True}
         draws = {".lora_A.": draw_uniform(1), ".lora_B.": fill_zeros, ".lora_magnitude": keep_value}

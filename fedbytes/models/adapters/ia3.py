@@ -58,8 +58,9 @@ class Ia3(TargetedAdapter):
 def _is_down_projection(backbone: nn.Module, name: str) -> bool:
     """Return whether a linear layer maps the feed-forward's inner width to the model's."""
     config: Any = backbone.config
+    width = getattr(config, "hidden_size", None)
     layer: Any = backbone.get_submodule(name)
     linear = isinstance(layer, nn.Linear)  # whose weight may be quantised
     shape = (layer.in_features, layer.out_features) if linear else tuple(layer.weight.shape)
     inner = getattr(config, "intermediate_size", None) or getattr(config, "n_inner", None)
-    return shape == (inner or 4 * config.hidden_size, config.hidden_size)
+    return width is not None and shape == (inner or 4 * width, width)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial
-from fedbytes.models.adapter_parts.peft_injection import inject_peft
+from fedbytes.models.adapter_parts.peft_injection import drop_bypassed, inject_peft
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.forward_patch import replace_forward
 from fedbytes.models.initialisers import draw_uniform, fill_zeros
@@ -42,6 +42,8 @@ class Lora(TargetedAdapter):
                 is smaller than `rank`.
         """
         modules = self._modules(backbone)
+        if self.targets == "auto":
+            modules = drop_bypassed(backbone, modules)
         check_rank_fits(backbone, modules, self.rank)
         options = {
             "r": self.rank,

@@ -1,8 +1,9 @@
 """Frozen base models, loaded once per process and shared by all runs and clients."""
 
 import copy
-from dataclasses import dataclass
-from functools import lru_cache
+import json
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
@@ -16,10 +17,14 @@ from fedbytes.data.tokens.tokenizer_training import tokenizer_digest
 from fedbytes.models.base.offload import Offload, offload_weights
 from fedbytes.models.base.pretrained_files import (
     check_kind,
+    check_weights,
     is_decoder,
+    is_encoder_decoder,
     load_config,
     load_part,
+    load_weights,
     locate_model,
+    take_encoder,
 )
 from fedbytes.models.base.quantised_base import (
     Quantisation,
@@ -29,10 +34,14 @@ from fedbytes.models.base.quantised_base import (
     stored_bytes,
     weight_count,
 )
-from fedbytes.models.base.tiny_bases import TINY, byte_tokenizer, tiny_model
+from fedbytes.models.base.text_states import measure_width
+from fedbytes.models.base.tiny_bases import TINY, byte_tokenizer, tiny_config, tiny_model
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+# Fields of a configuration that tell how it was saved, not what the model computes.
+_OF_A_FILE = ("_name_or_path", "architectures", "dtype", "transformers_version")
 
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
@@ -43,7 +52,8 @@ class BaseInfo:
 
     Attributes:
         name: as written in the configuration.
-        digest: identifies its weights and their format, and caches computed from them.
+        digest: identifies its weights, their format and its configuration, and caches computed
+            from them.
         parameters: number of parameters.
         setup_bytes: bytes of its weights, which every client needs before the first round.
         decoder: whether it was trained to read from left to right.
@@ -60,14 +70,32 @@ class BaseInfo:
 
 @dataclass(frozen=True)
 class Base:
-    """A loaded base model; its parameters are never written."""
+    """A loaded base model; its parameters are never written.
+
+    Attributes:
+        model: the model.
+        info: its size and digest.
+        widths: width of the states of constant layers that can be kept, None for those that
+            cannot, by what they were tried with; a process tries each once.
+    """
 
     model: "PreTrainedModel"
     info: BaseInfo
+    widths: dict[str, int | None] = field(default_factory=dict, compare=False, repr=False)
 
     def shared_copy(self) -> "PreTrainedModel":
         """Return a copy of all modules, with the same parameters and buffers."""
         return copy_modules(self.model)
+
+    @cached_property
+    def width(self) -> int:
+        """Width of its last hidden states, found by running a copy on one text.
+
+        Raises:
+            ValueError: if it does not return a state per token of a text.
+        """
+        device = next(self.model.parameters()).device
+        return measure_width(self.shared_copy(), self.info.name, device)
 
 
 def load_base(
@@ -122,16 +150,23 @@ def _load(
     if quantisation is not None:
         options = loading_options(quantisation, device)
     model: Any
+    missing: list[str] = []
     if name in TINY:
-        check_kind(name, name == "tiny-llama", kind)
+        config = tiny_config(name)
+        check_kind(name, config, kind)
         model = tiny_model(name, auto_class)
         model = model if quantisation is None else load_quantised(model, options)
     else:
         where = locate_model(name)
-        check_kind(name, is_decoder(load_config(name, where)), kind)
-        model = load_part(name, where, auto_class, **options)
+        config = load_config(name, where)
+        check_kind(name, config, kind)
+        model, missing = load_weights(name, where, auto_class, **options)
+    whole = model
+    if is_encoder_decoder(config):
+        model = take_encoder(name, model)
     if getattr(model, "pooler", None) is not None:
         model.pooler = None  # not used here, and must not be trained or sent
+    check_weights(name, whole, model, missing)
     model.config.use_cache = False
     model.requires_grad_(False).eval()
     if quantisation is None:
@@ -139,13 +174,13 @@ def _load(
     else:
         finish_quantised(model, quantisation)
     weights = [*model.parameters()]
-    digest = asset_digest(name) if name in asset_names() else _weights_digest(model)
+    digest = asset_digest(name) if name in asset_names() else _model_digest(model)
     info = BaseInfo(
         name=name,
         digest=digest if quantisation is None else f"{digest} {quantisation}",
         parameters=sum(weight_count(p) for p in weights),
         setup_bytes=sum(stored_bytes(p) for p in weights),
-        decoder=is_decoder(model.config),
+        decoder=is_decoder(config),
     )
     if offload is not None:
         offload_weights(model, offload, info.digest)
@@ -170,8 +205,11 @@ def copy_modules(module: ModuleT) -> ModuleT:
     return copy.deepcopy(module, {id(tensor): tensor for tensor in held})
 
 
-def _weights_digest(model: nn.Module) -> str:
-    digest = xxhash.xxh3_128()
+def _model_digest(model: "PreTrainedModel") -> str:
+    """Return a digest of a model's weights and of what its configuration makes of them."""
+    settings = {k: v for k, v in model.config.to_dict().items() if k not in _OF_A_FILE}
+    digest = xxhash.xxh3_128(json.dumps(settings, sort_keys=True, default=str).encode())
+    digest.update(type(model).__name__.encode())
     for name, tensor in model.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())

@@ -1,8 +1,11 @@
 """Parts of a pretrained model, loaded from an asset, a folder or the hub."""
 
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+from torch import nn
 
 from fedbytes.data.assets.asset_files import asset_names, fetch
 from fedbytes.data.assets.sources import hub_answers
@@ -78,6 +81,69 @@ def _hub_is_up(endpoint: str) -> bool:
     return hub_answers(endpoint)
 
 
+def load_weights(name: str, where: str, auto_class: Any, **options: Any) -> tuple[Any, list[str]]:
+    """Return a model, and the names of its weights that its files lack; arguments as `load_part`.
+
+    Raises:
+        ValueError: if it cannot be loaded, or a weight has another shape in its files.
+    """
+    # Shapes that differ are reported like missing weights, which transformers logs in a table.
+    options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+    model, report = load_part(name, where, auto_class, **options)
+    for key, held, wanted in sorted(report["mismatched_keys"], key=str):
+        raise ValueError(
+            f"model {name!r}: weight {key} is {list(held)} in its files and {list(wanted)} by its "
+            "config.json: restore the config.json that it was saved with"
+        )
+    return model, sorted(report["missing_keys"])
+
+
+def check_weights(name: str, whole: nn.Module, used: nn.Module, missing: Collection[str]) -> None:
+    """Check that a model's files have every weight that is used.
+
+    Args:
+        name: as written in the configuration.
+        whole: the model as it was loaded.
+        used: the part of it that is used.
+        missing: names in `whole` of the weights that the files lack.
+
+    Raises:
+        ValueError: if a weight is used and missing: it would be random.
+    """
+    tensors = [*whole.named_parameters(remove_duplicate=False), *whole.named_buffers()]
+    lacking = {id(tensor): key for key, tensor in tensors if key in missing}
+    kept = [*used.parameters(), *used.buffers()]
+    found = [lacking[id(t)] for t in kept if id(t) in lacking and t.is_floating_point()]
+    if found:
+        raise ValueError(
+            f"model {name!r}: its files lack {len(found)} of the {len(kept)} weights of "
+            f"{type(used).__name__}, such as {found[0]}, which would be random: they are of "
+            "another architecture than its config.json, or were saved without this part"
+        )
+
+
+def is_encoder_decoder(config: Any) -> bool:
+    """Return whether a configuration is of a model with an encoder and a decoder, such as T5."""
+    return bool(getattr(config, "is_encoder_decoder", False))
+
+
+def take_encoder(name: str, model: Any) -> Any:
+    """Return the encoder of an encoder-decoder, which reads texts for classification.
+
+    Raises:
+        ValueError: if it cannot be used alone.
+    """
+    from transformers import PreTrainedModel
+
+    encoder = model.get_encoder()
+    if encoder is model or not isinstance(encoder, PreTrainedModel):
+        raise ValueError(
+            f"model {name!r} is an encoder-decoder ({type(model).__name__}) whose encoder cannot "
+            "be used alone: use an encoder, or a causal language model"
+        )
+    return encoder
+
+
 def is_decoder(config: Any) -> bool:
     """Return whether a configuration is of a model that was trained to read from left to right."""
     from transformers.models.auto.modeling_auto import (
@@ -88,12 +154,15 @@ def is_decoder(config: Any) -> bool:
     )
 
     # BERT and similar models are in both tables: they can decode, but were trained on both sides.
-    return config.model_type in CAUSAL and config.model_type not in MASKED
+    known = config.model_type in CAUSAL and config.model_type not in MASKED
+    return known and not is_encoder_decoder(config)
 
 
-def check_kind(name: str, decoder: bool, kind: Kind) -> None:
-    """Raise ValueError for an encoder that is to model language."""
-    if kind == "causal-lm" and not decoder:
-        raise ValueError(
-            f"model {name!r} is an encoder; causal-lm requires a decoder, such as smollm2-135m"
-        )
+def check_kind(name: str, config: Any, kind: Kind) -> None:
+    """Raise ValueError for an encoder or an encoder-decoder that is to model language."""
+    if kind != "causal-lm" or is_decoder(config):
+        return
+    what = "encoder-decoder" if is_encoder_decoder(config) else "encoder"
+    raise ValueError(
+        f"model {name!r} is an {what}; causal-lm requires a decoder, such as smollm2-135m"
+    )
