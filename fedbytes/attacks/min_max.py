@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor
 
-from fedbytes.attacks.far_as_honest import AttackDirection, direction_of
+from fedbytes.attacks.far_as_honest import AwayFrom, direction_of
 from fedbytes.attacks.honest_deltas import honest_rows, mean_and_deviation, send_alike
 from fedbytes.federated import ATTACKS, Attack, Deltas, PluginState, StageContext
 
@@ -31,7 +31,7 @@ class MinMax(Attack):
         {"direction": "sign", "knowledge": "own", "share": 0.3},
     )
 
-    direction: AttackDirection = "deviation"
+    direction: AwayFrom = "deviation"
     knowledge: Literal["own", "all"] = "all"
 
     def act(

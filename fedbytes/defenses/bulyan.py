@@ -9,7 +9,7 @@ from torch import Tensor
 
 from fedbytes.arrays import Doubles
 from fedbytes.defenses.robust_math.counted_rule import CountedRule, all_send, deltas_of
-from fedbytes.defenses.robust_math.gram_matrix import VectorRows, gram_matrix, squared_distances
+from fedbytes.defenses.robust_math.gram_matrix import Vectors, gram_matrix, squared_distances
 from fedbytes.defenses.robust_math.krum_scores import krum_order
 from fedbytes.defenses.robust_math.sorted_columns import mean_between, middle, sorted_blocks
 from fedbytes.federated import DEFENSES, PluginState, StageContext, Upload
@@ -40,7 +40,7 @@ class Bulyan(CountedRule):
         return all_send(uploads, bulyan_of(deltas_of(uploads), self.tolerates(len(uploads)))), state
 
 
-def bulyan_of(rows: VectorRows, f: int) -> Tensor:
+def bulyan_of(rows: Vectors, f: int) -> Tensor:
     """Return Bulyan's choice [numel] of the rows, of whom f may be hostile."""
     chosen = _chosen(squared_distances(gram_matrix(rows)), f)
     return _near_median([rows[place] for place in chosen], len(chosen) - 2 * f)
@@ -55,7 +55,7 @@ def _chosen(squared: Doubles, f: int) -> list[int]:
     return chosen
 
 
-def _near_median(rows: VectorRows, count: int) -> Tensor:
+def _near_median(rows: Vectors, count: int) -> Tensor:
     """Return the mean of the `count` numbers of each column that are nearest to its median.
 
     Of numbers in ascending order these stand side by side, so it tries each window of `count`.

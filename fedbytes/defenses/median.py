@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fedbytes.defenses.robust_math.counted_rule import all_send, deltas_of
-from fedbytes.defenses.robust_math.gram_matrix import VectorRows
+from fedbytes.defenses.robust_math.gram_matrix import Vectors
 from fedbytes.defenses.robust_math.sorted_columns import middle, sorted_blocks
 from fedbytes.federated import DEFENSES, Defense, PluginState, StageContext, Upload
 
@@ -37,7 +37,7 @@ class Median(Defense):
         return all_send(uploads, median_of(deltas_of(uploads))), state
 
 
-def median_of(rows: VectorRows) -> Tensor:
+def median_of(rows: Vectors) -> Tensor:
     """Return the median of each column [numel]."""
     made = torch.empty(len(rows[0]))
     for where, ascending in sorted_blocks(rows):

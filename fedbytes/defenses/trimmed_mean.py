@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from fedbytes.defenses.robust_math.counted_rule import CountedRule, all_send, deltas_of
-from fedbytes.defenses.robust_math.gram_matrix import VectorRows
+from fedbytes.defenses.robust_math.gram_matrix import Vectors
 from fedbytes.defenses.robust_math.sorted_columns import mean_between, sorted_blocks
 from fedbytes.federated import DEFENSES, PluginState, StageContext, Upload
 
@@ -35,7 +35,7 @@ class TrimmedMean(CountedRule):
         return all_send(uploads, mean), state
 
 
-def trimmed_mean_of(rows: VectorRows, f: int) -> Tensor:
+def trimmed_mean_of(rows: Vectors, f: int) -> Tensor:
     """Return the mean of each column [numel] without its f smallest and f largest."""
     made = torch.empty(len(rows[0]))
     for where, ascending in sorted_blocks(rows):

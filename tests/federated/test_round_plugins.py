@@ -25,6 +25,7 @@ from fedbytes.federated import (
 from fedbytes.federated.plugins.stage_context import StageContext
 from fedbytes.federated.server.server_state import ServerState
 from fedbytes.federated.stages.attackers import draw_attackers
+from fedbytes.federated.testing.tiny_models import text_model
 from fedbytes.privacy import Privacy
 
 FLIP = {"name": "sign_flip", "share": 0.25, "scale": 5.0}
@@ -359,6 +360,19 @@ def test_defences_are_applied_in_their_order_after_hooks_and_keep_their_state(ma
     torch.testing.assert_close(run.state.model, before + 6)
     kept = run.state.server.defenses
     assert kept == {"defense 0 Add": {"rounds": 2}, "defense 1 Add": {"rounds": 2}}
+
+
+@pytest.mark.parametrize("section", ["attack", "defense"])
+def test_deltas_of_several_layouts_are_refused_before_the_first_round(make_run, section):
+    fields = {"model": text_model("tiny-bert", {"name": "lora", "rank": 2})}
+    fields["parts"] = [np.arange(c, 40, 4) for c in range(4)]
+    fields["algorithm"] = make_algorithm("flexlora", ranks=(1, 2), local_steps=1)
+    name = {"attack": "ipm", "defense": "median"}[section]
+    with pytest.raises(ValueError, match=rf"{section} '{name}' needs .* 'flexlora' send several"):
+        make_run(4, plugins=make_plugins(**{section: name}), **fields)
+    make_run(4, plugins=make_plugins(defense="norm_clip"), **fields)
+    same = fields | {"algorithm": make_algorithm("flexlora", ranks=(2,), local_steps=1)}
+    make_run(4, plugins=make_plugins(**{section: name}), **same)
 
 
 @named

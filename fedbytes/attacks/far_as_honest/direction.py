@@ -5,11 +5,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-AttackDirection = Literal["deviation", "mean", "sign"]
+AwayFrom = Literal["deviation", "mean", "sign"]
 """Minus the standard deviation of each number, minus the mean, or minus the signs of the mean."""
 
 
-def direction_of(kind: AttackDirection, mean: Tensor, deviation: Tensor) -> Tensor:
+def direction_of(kind: AwayFrom, mean: Tensor, deviation: Tensor) -> Tensor:
     """Return a direction of norm 1 [numel], or 0 where there is none, float64."""
     away = {"deviation": deviation, "mean": mean, "sign": torch.sign(mean)}[kind]
     norm = torch.linalg.vector_norm(away)

@@ -11,20 +11,20 @@ from torch import Tensor
 
 from fedbytes.arrays import Doubles
 
-VectorRows = Sequence[Tensor]
+Vectors = Sequence[Tensor]
 """Vectors of one length, float32 [numel] each."""
 
 _COLUMNS = 16_384  # 20 rows of a block in float64 are 2.6 MB: they stay in the cache
 
 
-def column_blocks(rows: VectorRows) -> Iterator[tuple[slice, Tensor]]:
+def column_blocks(rows: Vectors) -> Iterator[tuple[slice, Tensor]]:
     """Yield blocks of columns, each where it lies and as a tensor [rows, columns] of its own."""
     for start in range(0, len(rows[0]), _COLUMNS):
         where = slice(start, start + _COLUMNS)
         yield where, torch.stack([row[where] for row in rows])
 
 
-def gram_matrix(rows: VectorRows) -> Doubles:
+def gram_matrix(rows: Vectors) -> Doubles:
     """Return the inner product of each two rows [rows, rows]."""
     total = torch.zeros(len(rows), len(rows), dtype=torch.float64)
     for _, block in column_blocks(rows):
@@ -58,7 +58,7 @@ def distances_to(gram: Doubles, weights: Doubles) -> Doubles:
     return np.sqrt(np.maximum(squared, 0.0))
 
 
-def mix(rows: VectorRows, weights: Doubles) -> list[Tensor]:
+def mix(rows: Vectors, weights: Doubles) -> list[Tensor]:
     """Return sums of the rows, one for each row of `weights` [sums, rows].
 
     A row of weight 0 is not looked at, so that one of 1e38 leaves no trace.
@@ -72,6 +72,6 @@ def mix(rows: VectorRows, weights: Doubles) -> list[Tensor]:
     return made
 
 
-def mean_of(rows: VectorRows) -> Tensor:
+def mean_of(rows: Vectors) -> Tensor:
     """Return the mean of the rows [numel], each counted once."""
     return mix(rows, np.full((1, len(rows)), 1 / len(rows)))[0]

@@ -6,7 +6,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from fedbytes.defenses.robust_math.gram_matrix import VectorRows, column_blocks
+from fedbytes.defenses.robust_math.gram_matrix import Vectors, column_blocks
 
 
 @cache
@@ -39,7 +39,7 @@ def sort_columns(block: Tensor) -> list[Tensor]:
     return rows
 
 
-def sorted_blocks(rows: VectorRows) -> Iterator[tuple[slice, list[Tensor]]]:
+def sorted_blocks(rows: Vectors) -> Iterator[tuple[slice, list[Tensor]]]:
     """Yield blocks of columns, each where it lies, and its rows after sorting each column."""
     for where, block in column_blocks(rows):
         yield where, sort_columns(block)
