@@ -11,6 +11,7 @@ from fedbytes.cli.check_file import check
 from fedbytes.cli.codecs import codecs
 from fedbytes.cli.inference.power import power
 from fedbytes.cli.inference.verdicts import verdicts
+from fedbytes.cli.link import link
 from fedbytes.cli.list_plugins import list_plugins
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
@@ -39,6 +40,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "power": power,
     "partition": partition,
     "codecs": codecs,
+    "link": link,
     "list": list_plugins,
     "check": check,
 }

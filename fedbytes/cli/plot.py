@@ -40,8 +40,8 @@ def plot(
     from fedbytes.plots.output.render import draw_all
     from fedbytes.plots.tables.read_store import write_data
 
-    folder, tables = out or store / "figures", _tables(store, baseline)
-    paths = draw_all(tables, folder, metric, _target(store, target), baseline)
+    folder, tables = out or store / "figures", tables_of(store, baseline)
+    paths = draw_all(tables, folder, metric, read_target(store, target), baseline)
     for path in [*paths, *write_data(tables, folder)]:
         Console().print(str(path), highlight=False, soft_wrap=True)
 
@@ -55,7 +55,7 @@ def report(
     plugin: Plugins = None,
 ) -> None:
     """Write one HTML file with figures, tables and provenance; it opens offline."""
-    path = _write_report(store, _target(store, target), out, metric, baseline)
+    path = _write_report(store, read_target(store, target), out, metric, baseline)
     Console().print(f"report: {path}", highlight=False, soft_wrap=True)
 
 
@@ -81,11 +81,11 @@ def _write_report(
     from fedbytes.experiments.store.results import stored_title
     from fedbytes.plots.output.report import write_report
 
-    path, tables = out or store / "report.html", _tables(store, baseline)
+    path, tables = out or store / "report.html", tables_of(store, baseline)
     return write_report(tables, path, stored_title(store), metric, target, baseline)
 
 
-def _tables(store: Path, baseline: str | None) -> "Tables":
+def tables_of(store: Path, baseline: str | None) -> "Tables":
     """Return the store's tables; the baseline that was asked for must be among them."""
     from fedbytes.plots.tables.comparison import check_baseline
     from fedbytes.plots.tables.read_store import read_tables
@@ -95,7 +95,7 @@ def _tables(store: Path, baseline: str | None) -> "Tables":
     return tables
 
 
-def _target(store: Path, target: str | None) -> str | float | None:
+def read_target(store: Path, target: str | None) -> str | float | None:
     """Return the target asked for, or the one that the store's suite was swept with."""
     from fedbytes.experiments.config.target import parse_target
     from fedbytes.experiments.store.results import stored_target
