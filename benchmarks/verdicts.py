@@ -40,9 +40,10 @@ def main() -> None:
     unknown = [name for name in given.parts if name not in PARTS]
     if unknown:
         parser.error(f"there is no part {unknown[0]!r} (known: {', '.join(PARTS)})")
-    origin, rows = provenance(), []
+    origin = {"draws": given.draws} | provenance()
     for name in given.parts or PARTS:
         simulate, share = PARTS[name]
+        rows = []
         for row in simulate(max(20, int(given.draws * share))):
             rows.append({"part": name} | row)
             print(
@@ -50,8 +51,8 @@ def main() -> None:
                 f"± {row['error']:.3f} (nominal {row['nominal']:.3f})",
                 flush=True,
             )
-    if given.out is not None:
-        write(pd.DataFrame(rows), {"draws": given.draws} | origin, given.out)
+        if given.out is not None:
+            write(pd.DataFrame(rows), origin, given.out)
 
 
 def write(found: pd.DataFrame, origin: dict[str, Any], folder: Path) -> None:

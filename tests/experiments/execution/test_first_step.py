@@ -64,10 +64,9 @@ def test_values_that_are_not_finite(settings, tmp_path):
     assert "has a loss of nan on texts of" in refusal(settings | {"model": model})
 
 
-def test_a_model_that_runs_whole_is_said_once(settings, tmp_path, capfd):
+def test_a_model_that_runs_whole_is_said_once(settings, tmp_path):
     config = transformers.FNetConfig(**SIZES, max_position_embeddings=64)
     model = {"model": saved(tmp_path, config), "adapter": {"name": "lora", "rank": 2, "layers": 1}}
-    capfd.readouterr()
     adapted = settings | model | {"adapter": {"name": "bitfit", "layers": 1}}
-    check([make_config(adapted | {"seed": seed}) for seed in range(3)])
-    assert capfd.readouterr().err.count("runs whole with adapter 'bitfit'") == 1
+    notes = check([make_config(adapted | {"seed": seed}) for seed in range(3)])
+    assert sum("runs whole with adapter 'bitfit'" in note for note in notes) == 1
