@@ -37,6 +37,15 @@ def test_one_round_by_hand(capsys: pytest.CaptureFixture[str]) -> None:
     assert errors[-1] < errors[0] / 4
 
 
+def test_codecs_in_your_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    page = ROOT / "docs" / "codecs-in-your-code.md"
+    here: dict[str, object] = {}
+    for code in blocks(page):
+        exec(compile(code, page.name, "exec"), here)
+    printed = re.findall(r"```text\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    assert capsys.readouterr().out == "".join(printed)
+
+
 def test_the_rounds_page_runs_and_names_at_most_sixteen_concepts(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -9,11 +9,12 @@ import typer
 
 from fedbytes.cli.check_file import check
 from fedbytes.cli.codecs import codecs
+from fedbytes.cli.link import link
 from fedbytes.cli.list_plugins import list_plugins
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
-from fedbytes.cli.screen import open_streams
 from fedbytes.cli.sweep import run, status, sweep
+from fedbytes.cli.terminal.streams import open_streams
 from fedbytes.labels import single_line
 from fedbytes.registry import nearest
 
@@ -37,6 +38,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "report": report,
     "partition": partition,
     "codecs": codecs,
+    "link": link,
     "list": list_plugins,
     "check": check,
 }

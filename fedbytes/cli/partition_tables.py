@@ -14,8 +14,8 @@ from rich.progress import track
 from rich.table import Table
 
 from fedbytes.cli.run_labels import partition_label
-from fedbytes.cli.screen import warn
 from fedbytes.cli.sweep_runs import expand
+from fedbytes.cli.terminal.screen import warn
 from fedbytes.data import Split
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fedbytes.cli.options import Plugins, Store
-from fedbytes.cli.screen import Screen, say, warn
+from fedbytes.cli.terminal.screen import Screen, say, warn
 
 if TYPE_CHECKING:
     from fedbytes.plots.tables.store_tables import Tables
@@ -40,9 +40,9 @@ def plot(
     from fedbytes.plots.output.render import draw_all
     from fedbytes.plots.tables.read_store import write_data
 
-    folder, tables = out or store / "figures", _tables(store, baseline)
+    folder, tables = out or store / "figures", tables_of(store, baseline)
     undrawn: list[str] = []
-    paths = draw_all(tables, folder, metric, _target(store, target), baseline, undrawn=undrawn)
+    paths = draw_all(tables, folder, metric, read_target(store, target), baseline, undrawn=undrawn)
     say(*paths, *write_data(tables, folder))
     warn(undrawn)
 
@@ -56,7 +56,7 @@ def report(
     plugin: Plugins = None,
 ) -> None:
     """Write one HTML file with figures, tables and provenance; it opens offline."""
-    path = _write_report(store, _target(store, target), out, metric, baseline)
+    path = _write_report(store, read_target(store, target), out, metric, baseline)
     say(f"report: {path}")
 
 
@@ -82,11 +82,11 @@ def _write_report(
     from fedbytes.experiments.store.results import stored_title
     from fedbytes.plots.output.report import write_report
 
-    path, tables = out or store / "report.html", _tables(store, baseline)
+    path, tables = out or store / "report.html", tables_of(store, baseline)
     return write_report(tables, path, stored_title(store), metric, target, baseline)
 
 
-def _tables(store: Path, baseline: str | None) -> "Tables":
+def tables_of(store: Path, baseline: str | None) -> "Tables":
     """Return the store's tables; the baseline that was asked for must be among them."""
     from fedbytes.plots.tables.comparison import check_baseline
     from fedbytes.plots.tables.read_store import read_tables
@@ -96,7 +96,7 @@ def _tables(store: Path, baseline: str | None) -> "Tables":
     return tables
 
 
-def _target(store: Path, target: str | None) -> str | float | None:
+def read_target(store: Path, target: str | None) -> str | float | None:
     """Return the target asked for, or the one that the store's suite was swept with."""
     from fedbytes.experiments.config.target import parse_target
     from fedbytes.experiments.store.results import stored_target

@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from fedbytes.compression.sparsifiers.sparse_vector import pack_sparse as pack_sparse
     from fedbytes.compression.sparsifiers.sparse_vector import read_sparse as read_sparse
     from fedbytes.compression.sparsifiers.top_k import select_top_k as select_top_k
+    from fedbytes.compression.state_messages import decode_state as decode_state
+    from fedbytes.compression.state_messages import encode_state as encode_state
     from fedbytes.compression.summable import Grid as Grid
     from fedbytes.compression.summable import Summable as Summable
     from fedbytes.compression.summable import as_summable as as_summable

@@ -237,8 +237,13 @@ def _finite(flat: Floats) -> bool:
     return bool(flat.max() <= LARGEST_FLOAT and flat.min() >= -LARGEST_FLOAT)
 
 
-def _checked_input(x: torch.Tensor, layout: Layout) -> Floats:
+def _checked_input(x: Any, layout: Layout) -> Floats:
     if not isinstance(x, torch.Tensor) or x.dtype != torch.float32:
+        if isinstance(x, Mapping):
+            raise ValueError(
+                f"encode takes one float32 vector, got a dict of {len(x)} tensors: use "
+                "encode_state(codec, tensors)"
+            )
         kind = x.dtype if isinstance(x, torch.Tensor) else type(x).__name__
         raise ValueError(f"encode takes a torch.float32 tensor, got {kind}; use x.float()")
     if tuple(x.shape) != (layout.numel,):

@@ -34,6 +34,11 @@ class Layout:
             items.append((str(name), sizes))
         self._items = tuple(items)
 
+    @classmethod
+    def of(cls, tensors: Mapping[str, torch.Tensor]) -> "Layout":
+        """Return the layout of tensors by name, in their order."""
+        return cls({name: tuple(tensor.shape) for name, tensor in tensors.items()})
+
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the tensors, in order."""

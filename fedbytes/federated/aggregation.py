@@ -216,6 +216,8 @@ class _DecodesEach(ServerSession):
         self.decoded: dict[int, Tensor] = {}
 
     def receive(self, client: int, frame: Frame) -> None:
+        if client in self.decoded:
+            raise ValueError(f"round {frame.round}: client {client} sent a second delta")
         self.decoded[client] = self.receiver.open(client, frame)
 
     def forget(self, client: int) -> None:

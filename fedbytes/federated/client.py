@@ -16,6 +16,7 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context
 from fedbytes.federated.plugins.stage_context import PluginState
+from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import check_residual
 from fedbytes.federated.protocol.messages import (
     KIND_NAMES,
@@ -75,7 +76,7 @@ class Client:
         self.state = state or ClientState()
         self.replica = replica or Replica()
         self.clock = clock or Clock()
-        self._start: Tensor | None = None
+        self._sent: tuple[int, Tensor] | None = None
         self._context: RoundContext | None = None
         self._session: ClientSession | None = None
 
@@ -83,10 +84,11 @@ class Client:
         """Take messages of the server in.
 
         Raises:
-            ValueError: for a message that is damaged, of another configuration, or out of order.
+            ValueError: for a message that is damaged, of another sender or configuration, or out of
+                order.
         """
         for data in frames:
-            frame = Frame.unpack(data)
+            frame = Frame.unpack(data, sender=SERVER)
             with self.clock.phase("decode"):
                 self._take(KIND_NAMES.get(frame.kind, "unknown"), frame)
 
@@ -96,17 +98,20 @@ class Client:
             state.version = replica.take_seed(fed, frame)
         elif kind == "state" and fed.algorithm.downloads == "state":
             shared = fed.shared_down(self._own(fed.context(frame.round)), None)
-            self._start = open_vector(frame, fed.downlink.codec, shared)
+            self._sent = frame.round, open_vector(frame, fed.downlink.codec, shared)
         elif kind == "state":
             state.version = replica.take_state(fed, frame)
         elif kind == "reference":
             replica.take_reference(fed, frame)
         elif kind == "update":
             state.version = replica.take_update(fed, frame, state.version)
-        elif self._session is not None:
+        elif self._session is not None and frame.round == self.context.round:
             self._session.receive(frame)
         else:
-            raise ValueError(f"client {self.number} was sent a message of kind {kind!r}")
+            raise ValueError(
+                f"client {self.number} was sent a message of kind {kind!r} of round {frame.round} "
+                "and takes part in no exchange of that round"
+            )
 
     def train(self, context: RoundContext) -> Trained:
         """Train on the client's own examples, from what it holds.
@@ -115,7 +120,9 @@ class Client:
             ValueError: if it holds nothing, or not the newest version.
         """
         self._context = self._own(context)
-        start, self._start = self._start, None
+        (round_, start), self._sent = self._sent or (0, None), None
+        if round_ != context.round:
+            start = None  # one from an earlier round, of which nothing came
         if self.fed.algorithm.downloads == "updates" and self.state.version == context.round - 1:
             start = self.replica.vector
         if start is None:

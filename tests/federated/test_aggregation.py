@@ -10,8 +10,10 @@ from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.federated.aggregation import Aggregation, ClientSession, ServerSession
 from fedbytes.federated.client import Client
 from fedbytes.federated.hooks import Upload
+from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.protocol.messages import frame_exchange, open_vector
+from fedbytes.federated.server.server import Server
 from fedbytes.federated.state import State
 from fedbytes.federated.testing.strict_client import replay
 from fedbytes.federated.testing.tiny_models import TinyRegression
@@ -129,6 +131,20 @@ def test_all_are_sent_to_before_any_answers(make_run):
         *[("down", "exchange")] * 3,
         *[("up", "delta"), ("up", "metrics")] * 3,
     ]
+
+
+def test_an_exchange_of_an_earlier_round_is_refused(make_run):
+    run = make_run(3, aggregation=Shares())
+    server = Server(run.fed, run.state.server)
+    context = server.open_round()
+    client = Client(run.fed, 0)
+    client.receive(message.data for message in server.messages_for(0))
+    client.take_turn(context)
+    shared = run.fed.shared(context.round, SERVER, None)
+    client.receive([frame_exchange(NUMBER.pack(9), shared).pack()])
+    late = frame_exchange(NUMBER.pack(9), replace(shared, round=context.round + 1))
+    with pytest.raises(ValueError, match="of round 2 and takes part in no exchange of that"):
+        client.receive([late.pack()])
 
 
 @pytest.mark.parametrize("drops", ["never", "before", "after"])

@@ -1,14 +1,17 @@
 """Algorithms that hold or send something else than the trained vector."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
 
-from fedbytes.compression.frame import HEADER_BYTES
+from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithms.fedavg import FedAvg
+from fedbytes.federated.client import Client
+from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import make_link
+from fedbytes.federated.server.server import Server
 
 
 @dataclass(frozen=True)
@@ -116,3 +119,27 @@ def test_an_algorithm_that_says_held_still_works(make_run):
     new, old = (make_run(2, algorithm=made(**FIELDS)).go(2) for made in (FedAvg, Before))
     assert Before.synced_layout is not FedAvg.synced_layout
     assert torch.equal(new.state.model, old.state.model)
+
+
+def _first_messages(run):
+    server = Server(run.fed, run.state.server)
+    return server.open_round(), [message.data for message in server.messages_for(0)]
+
+
+def test_a_client_takes_messages_of_the_server_alone(make_run):
+    run = make_run(2)
+    _, messages = _first_messages(run)
+    forged = replace(Frame.unpack(messages[0]), sender=1).pack()
+    with pytest.raises(ValueError, match=f"sender is 1, expected {SERVER}"):
+        Client(run.fed, 0).receive([forged])
+
+
+def test_a_state_of_an_earlier_round_is_not_trained_from(make_run):
+    run = make_run(2, algorithm=Fresh(**FIELDS))
+    context, messages = _first_messages(run)
+    client = Client(run.fed, 0)
+    client.receive(messages)
+    with pytest.raises(ValueError, match=r"takes part in round 2 and .* not brought up to date"):
+        client.train(replace(context, round=2))
+    client.receive(messages)
+    assert client.train(context).delta.abs().sum() > 0

@@ -112,11 +112,13 @@ class Cut(Attack):
     kind: str = "delta"
 
     def tamper(self, client, frames, context):
+        if self.kind == "twice":
+            return [data for data in frames for _ in range(2)]
         wanted = KIND_IDS[self.kind]
         return [data[:-1] if Frame.unpack(data).kind == wanted else data for data in frames]
 
 
-@pytest.mark.parametrize("kind", ["delta", "metrics"])
+@pytest.mark.parametrize("kind", ["delta", "metrics", "twice"])
 def test_who_sends_malformed_bytes_is_left_out_of_the_sum(make_run, kind):
     """Also where it is the client with the most examples, of which the others were told."""
     plugins = RoundPlugins(attack=(Cut(share=0.25, kind=kind),))

@@ -28,6 +28,7 @@ def pack_bits(values: npt.NDArray[Any], width: int) -> bytes:
     if width == 0:
         return b""
     if width == 1:
+        # numpy has compiled loops for single bits, and whole bytes are a view: no loop of our own.
         return np.packbits(values.astype(bool, copy=False), bitorder="little").tobytes()
     if width in (8, 16, 32):
         return values.astype(f"<u{width // 8}", copy=False).tobytes()
@@ -41,6 +42,7 @@ def pack_bits(values: npt.NDArray[Any], width: int) -> bytes:
             mask = (1 << width) - 1
             packed[-1] = sum((value & mask) << i * width for i, value in enumerate(rest))
     else:
+        # Room for a last word of which only the first bytes are used.
         words = np.zeros(packed.size // 8 + 1, np.uint64)
         pack_across_words(values.astype(np.uint32, copy=False), width, words)
         packed = words.astype("<u8", copy=False).view(np.uint8)[: packed.size]
@@ -64,6 +66,7 @@ def unpack_bits(data: memoryview | bytes, count: int, width: int) -> Unsigned:
     if width in (8, 16, 32):
         whole: Unsigned = np.frombuffer(data, f"<u{width // 8}")
         return whole
+    # One payload per message: padding that may vary would let two byte strings mean the same.
     pad = len(data) * 8 - count * width
     if pad and data[-1] >> (8 - pad):
         raise ValueError(f"padding of {pad} bits is not zero")
@@ -87,6 +90,7 @@ def words_of(data: memoryview | bytes) -> UInt64s:
 
     Bit j is bit j % 64 of word j // 64, so a number of up to 64 bits spans at most two words.
     """
+    # The spare word lets a loop read two words for every number without asking if it is the last.
     words = np.zeros(len(data) // 8 + 2, "<u8")
     words.view(np.uint8)[: len(data)] = np.frombuffer(data, np.uint8)
     return words.astype(np.uint64, copy=False)

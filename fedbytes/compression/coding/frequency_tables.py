@@ -23,6 +23,7 @@ def normalise_counts(counts: npt.NDArray[Any]) -> Freqs:
     scaled = (counts.astype(np.int64) * TOTAL + total // 2) // total
     freqs = np.where(counts > 0, np.maximum(scaled, 1), 0)
     # Rounding errors are taken from, or given to, the largest frequency, which they change least.
+    # One at a time, since another may be the largest after each.
     while (over := int(freqs.sum()) - TOTAL) != 0:
         freqs[np.argmax(freqs)] -= np.sign(over)
     return freqs.astype(np.uint32)
@@ -35,6 +36,7 @@ def pack_freqs(freqs: Freqs) -> bytes:
     peaked, nearly symmetric distributions over zigzagged integers. The last frequency follows from
     the sum; symbols after the last that occurs are dropped. Bits are least significant first.
     """
+    # What the receiver can work out is not sent: zeros at the end, and the last by the sum.
     known = np.trim_zeros(freqs, "b")[:-1].tolist()
     acc, size = min((_write_form(known, form) for form in (0, 1)), key=lambda written: written[1])
     return bytes([len(known)]) + acc.to_bytes((size + 7) // 8, "little")
@@ -98,6 +100,8 @@ def _predict(known: list[int]) -> tuple[int, int]:
         guess = known[max(i - 2, 0)] // 2
     else:
         guess = min(known[-2] * known[-2] // max(known[-4], 1), known[-2])
+    # The distance grows about as the square root of the guess (a count scatters so), half its bits;
+    # a bit less is raw, since gamma codes are cheapest for small numbers.
     return guess, max(guess.bit_length() // 2 - 1, 0)
 
 
@@ -120,6 +124,7 @@ class _BitReader:
         width = 0
         while not self.bit():
             width += 1
+            # Damaged bytes may be all zeros: without a limit, this would read the whole message.
             if width > TOTAL_BITS + 1:
                 raise ValueError(f"{self._reader.name} payload: a frequency is above {TOTAL}")
         return (1 << width) | self.number(width)

@@ -40,12 +40,14 @@ def index_type(n: int) -> type[np.signedinteger[Any]]:
 
 def pack_indices(indices: Indices, n: int) -> bytes:
     """Return strictly ascending indices in [0, n) as bytes; n < 2^32, and k is sent separately."""
+    # None or all: the receiver knows k, and so knows which.
     if indices.size == 0 or indices.size == n:
         return b""
     # A gap is the number of indices that are skipped before one.
     gaps = np.empty(indices.size, np.uint32)
     gaps[0] = indices[0]
     np.subtract(indices[1:], indices[:-1], out=gaps[1:], casting="unsafe")
+    # Ascending indices differ by one at least, so one less is the gap, and zero is used.
     gaps[1:] -= np.uint32(1)
     # The shortest of four codes; sizes of rANS are estimates that every platform computes alike.
     sizes = {_RICE: _rice_size(gaps)[0], _BITMAP: packed_bytes(n, 1)}
@@ -58,6 +60,7 @@ def pack_indices(indices: Indices, n: int) -> bytes:
         (_TABLE, normalise_counts(counts), pack_freqs(normalise_counts(counts))),
     ):
         sizes[method] = len(table) + len(raw) + estimate_coded_bytes(counts, freqs)
+    # Ties by number, so that every platform writes the same bytes.
     method = min(sizes, key=lambda m: (sizes[m], m))
     head = bytes([method])
     if method == _RICE:
@@ -129,6 +132,7 @@ def geometric_freqs(k: int, n: int, largest: int) -> Freqs:
         width = 1 << token_range(token)[1] if token >= DIRECT else 1
         # P(gap reaches the next token); its fall is the mass of this token.
         after = reached * _power(stay, width)
+        # In units of 2^-40, at least one, so that a gap that does occur always has a code.
         masses.append(max(1, int((reached - after) * 2.0**40)))
         reached = after
     return normalise_counts(np.array(masses, np.int64))

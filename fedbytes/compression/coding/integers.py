@@ -27,6 +27,7 @@ def zigzag(q: Int32s) -> UInt32s:
 
 def unzigzag(u: UInt32s) -> Int32s:
     """Invert `zigzag`."""
+    # -(0 or 1) is all zeros or all ones, which flips the bits of the negative ones.
     return (u >> np.uint32(1)).view(np.int32) ^ -(u & np.uint32(1)).view(np.int32)
 
 
@@ -89,12 +90,14 @@ def join_tokens_into(
 ) -> None:
     """Set the elements of `numbers` [n] whose tokens [n] have raw bits, in place."""
     counts = count_tokens(tokens)
+    # Before raw bits are taken: a token beyond the limit would ask for bits that are not there.
     if counts.size > token_of(limit, direct) + 1:
         raise ValueError(f"{reader.name} payload: token {counts.size - 1} is beyond {limit}")
     starts, size = _raw_bit_starts(counts, direct)
     raw = reader.take(size, "raw bits")
     _check_padding(raw, counts, direct, reader.name)
     bases, widths = token_ranges(direct)
+    # One place more than a chunk, since every index is written before it is known to count.
     where = np.empty(CHUNK + 1, np.int32)
     largest = gather_numbers(
         tokens, 1 << direct, bases, widths, words_of(raw), starts, where, numbers

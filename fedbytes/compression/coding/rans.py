@@ -27,6 +27,7 @@ _SYMBOLS_PER_LANE = 8192
 def coder_lanes(count: int) -> int:
     """Return the number of lanes for `count` symbols: a power of two, at most 8."""
     lanes = 1
+    # A lane costs 4 bytes of state; few symbols do not repay it, many run side by side in one core.
     while lanes < MAX_LANES and lanes * _SYMBOLS_PER_LANE < count:
         lanes *= 2
     return lanes
@@ -39,6 +40,7 @@ def encode_symbols(symbols: UInt8s, freqs: Freqs) -> bytes:
         symbols: uint8 [n], each with a frequency above 0.
         freqs: from `normalise_counts` or `geometric_freqs`; the decoder must have the same.
     """
+    # A symbol that is certain carries no information, and its frequency would not fit 12 bits.
     if symbols.size == 0 or int(freqs.max()) == TOTAL:
         return b""
     return encode_by_tables(symbols, encoder_tables(freqs))
@@ -48,6 +50,7 @@ def encode_by_tables(symbols: npt.NDArray[Any], tables: Sequence[npt.NDArray[Any
     """Encode symbols [n > 0] by `encoder_tables`, of one or of several joined tables."""
     # The last symbol is encoded first, so that the decoder runs forwards.
     states = np.full(coder_lanes(symbols.size), LOWEST_STATE, np.uint64)
+    # A symbol emits one word of 16 bits at most, since no frequency is below 2^-12.
     words = np.empty(symbols.size + 1, np.uint16)
     body = words[int(encode_states(symbols, *tables, states, words)) :]
     return b"".join(
@@ -77,6 +80,7 @@ def decode_symbols(reader: Reader, count: int, freqs: Freqs) -> UInt8s:
     words[:size] = reader.array("<u2", size, "coder words")
     symbols = np.empty(count, np.uint8)
     used = decode_states(_decoder_table(freqs), states, words, symbols)
+    # The encoder began in this state: reaching it again is a checksum that costs nothing.
     if used != size or (states != LOWEST_STATE).any():
         raise ValueError(f"{reader.name} payload: the coded symbols are damaged")
     return symbols
@@ -87,6 +91,7 @@ def estimate_coded_bytes(counts: npt.NDArray[Any], freqs: Freqs) -> int:
     used = np.flatnonzero(counts)
     if used.size == 0 or int(freqs.max()) == TOTAL:
         return 0
+    # In whole 1/256 bits throughout: a choice by size must not hang on a platform's logarithm.
     bits = int((counts[used] * symbol_bits(freqs[used])).sum())
     return bits // 2048 + 2 * coder_lanes(int(counts.sum())) + 2
 

@@ -61,6 +61,7 @@ class Reader:
             value |= (byte & 0x7F) << 7 * position
             if byte < 0x80:
                 break
+        # A last byte of zero would be a second spelling of a shorter count.
         if byte >= 0x80 or (byte == 0 and position > 0) or value > limit:
             raise ValueError(f"{self.name} payload: {part} is {value}, allowed 0 to {limit}")
         return value

@@ -111,5 +111,6 @@ def _cosines(size: int) -> Doubles:
         return np.array([math.sqrt(0.5)])
     wide = _cosines(size // 2)
     cosines: Doubles = np.sqrt((1 + wide) / 2)
+    # sin(2a) = 2 sin(a) cos(a): no library sine, whose last bits differ between platforms.
     sines = wide[::-1] / (2 * cosines)
     return np.concatenate((cosines, sines[::-1]))

@@ -32,6 +32,7 @@ def group_sizes(layout: Layout, block: int) -> Int64s:
 def group_peaks(x: Floats, sizes: Int64s) -> Floats:
     """Return the largest magnitude in each group."""
     peaks = np.empty(sizes.size, np.int32)
+    # Bit patterns without the sign sort like magnitudes, and integers compare without NaN rules.
     find_group_peaks(x.view(np.int32), np.cumsum(sizes), peaks)
     return peaks.view(np.float32)
 

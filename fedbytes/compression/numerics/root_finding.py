@@ -64,6 +64,7 @@ def solve_rate(
         low, high = (log2_step, high) if value > goal else (low, log2_step)
         if high - low < 1e-3:
             break
+        # Two octaves at most: where the rate is flat, a secant would leap past the whole bracket.
         log2_step += min(max((value - goal) / slope, -2.0), 2.0)
         if tried > _SECANTS or not low < log2_step < high:
             log2_step = (low + high) / 2
@@ -142,10 +143,12 @@ def correct_step(
             return result
         slope = slope_between(tried[-1] if tried else None, (log2_step, rate), slope, rule.slopes)
         tried.append((log2_step, rate))
+        # The sample never met the goal, so its slope says nothing of the next step.
         if not found.matched:
             break
         log2_step = min(max(log2_step + (rate - goal) / slope, rule.limits[0]), rule.limits[1])
     if abs(rate - goal) > NEAR * goal:  # a jump, or an unrepresentative sample
+        # Freed first: two quantised copies of the whole vector would double the peak memory.
         del result
         result = quantise(bisect_rate(lambda step: quantise(step)[1], goal, tried, rule.limits))[0]
     return result

@@ -13,5 +13,6 @@ def squared_norm(x: Floats) -> float:
     sums = np.zeros(_LANES, np.float64)
     whole = x.size // _LANES * _LANES
     add_squares(x[:whole], sums)
+    # Python adds from left to right; numpy would add in pairs, in an order of its own.
     total: float = sum(sums.tolist())
     return total + sum(float(value) ** 2 for value in x[whole:])

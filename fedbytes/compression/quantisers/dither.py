@@ -29,6 +29,7 @@ def common_dither(shared: Shared, purpose: str) -> Floats:
     """
     noise = shared.common_generator(purpose).random(shared.layout.numel, np.float32)
     index = shared.sender if shared.place is None else shared.place
+    # Bits reversed are the radical inverse: consecutive senders land far apart, all gaps equal.
     shift = np.int32(int(f"{index & DITHER_MASK:0{DITHER_BITS}b}"[::-1], 2))
     shift_mod_1(noise, shift)
     return noise
@@ -36,6 +37,7 @@ def common_dither(shared: Shared, purpose: str) -> Floats:
 
 def fold_signs(x: Floats, dither: Floats) -> Floats:
     """Return x with the sign flipped where the dither is negative."""
+    # A float's sign is its highest bit, so exclusive or multiplies by -1 without a branch.
     turned = dither.view(np.uint32) & SIGN
     turned ^= x.view(np.uint32)
     return turned.view(np.float32)

@@ -90,6 +90,7 @@ def quantise_lloyd_max(
     codes = np.empty(int((stops - starts).sum()), np.uint8)
     sums = np.empty((starts.size, 2))
     with np.errstate(divide="ignore", over="ignore"):
+        # A run of zeros has root 0; a finite inverse keeps 0 * inverse at 0 rather than NaN.
         inverses = np.minimum(1 / roots, LARGEST_FLOAT).astype(np.float32)
     table = lloyd_max_levels(bits)
     edges = (table[1:] + table[:-1]) / np.float32(2)

@@ -31,6 +31,7 @@ def pack_stochastic_levels(
         sizes: coordinates of each group.
         noise: float32 [n], uniform in [-0.5, 0.5).
     """
+    # A smaller norm has no finite inverse: such a group is sent as zeros.
     norms = np.where(norms >= _SMALLEST, norms, np.float32(0))
     with np.errstate(divide="ignore"):
         factors = np.where(norms > 0, np.float32(levels) / norms, np.float32(0))

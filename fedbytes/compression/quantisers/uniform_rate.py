@@ -59,8 +59,10 @@ def quantise_at_rate(
     picked = np.ascontiguousarray(x[::stride])
     dither = None if noise is None else np.ascontiguousarray(noise[::stride])
     # 1. Solve for the step on a sample, within the levels' range.
+    # In a short vector the frame may cost more than the rate: symbols keep half of it at least.
     budget = max(bits - 8 * overhead / x.size, bits * _LOW_SHARE)
     top = math.log2(max(float(x.max()), -float(x.min())))
+    # From the finest step whose levels fit their number to a step that rounds all to zero.
     low, high = top - math.log2(MAX_LEVEL) + 1, top + (2 if noise is None else _DITHERED_OCTAVES)
 
     def sampled(log2_step: float) -> float:

@@ -107,20 +107,32 @@ class _Adds(ServerSession):
         self.receiver, self.weights = receiver, weights
         self.senders: list[int] = []
         self.total: Integers | None = None
+        self.newest: tuple[int, Integers] | None = None  # not added until another client's arrives
         self.largest = 0  # as clients are told it, also if whoever has it is dropped later
 
     def receive(self, client: int, frame: Frame) -> None:
         integers = self.receiver.open_integers(client, frame)
+        if client in self.senders or (self.newest and self.newest[0] == client):
+            raise ValueError(f"round {frame.round}: client {client} sent a second delta")
+        self._add_newest()
         if self.total is not None and self.total.shape != integers.shape:
             raise ValueError(
                 f"round {frame.round}: client {client} sent {integers.size} numbers, others "
                 f"{self.total.size}: messages of unlike layouts do not add"
             )
-        self.total = integers if self.total is None else self.total + integers
-        self.senders.append(client)
+        self.newest = client, integers
+
+    def _add_newest(self) -> None:
+        if self.newest is not None:
+            client, integers = self.newest
+            self.total = integers if self.total is None else self.total + integers
+            self.senders.append(client)
+            self.newest = None
 
     def forget(self, client: int) -> None:
-        if client in self.senders:  # what was added cannot be taken out again
+        if self.newest and self.newest[0] == client:
+            self.newest = None
+        elif client in self.senders:  # what was added cannot be taken out again
             super().forget(client)
 
     def next_exchange(self) -> Sequence[int]:
@@ -131,6 +143,7 @@ class _Adds(ServerSession):
         return [frame_exchange(_LARGEST.pack(self.largest), self.receiver.shared).pack()]
 
     def uploads(self) -> list[Upload]:
+        self._add_newest()
         if self.total is None:
             raise ValueError("no client of the round sent its delta: there is nothing to add")
         codec = as_summable(self.receiver.uplink.codec)

@@ -93,6 +93,7 @@ class Int(Codec):
             codes = np.frombuffer(packed, np.int8)
         else:
             half = np.uint8(1 << (self.bits - 1))
+            # Exclusive or and subtraction of the half extend the sign of a short two's complement.
             raw = unpack_bits(packed, numel, self.bits).astype(np.uint8, copy=False)
             codes = ((raw ^ half) - half).view(np.int8)
         if numel and self.rounding == "stochastic" and int(codes.min()) < -self._divisor:

@@ -16,6 +16,7 @@ def _scaled(x: Floats, block: int, divisor: int, peaks: Floats) -> tuple[Floats,
     if divisor < 0 and x.size:
         peaks[np.maximum.reduceat(x, starts) != peaks] *= -1
     tiny = np.abs(peaks) < _TINY
+    # The inverse of a peak below 2^-62 would overflow: its block is scaled up by 2^64 first.
     boost = np.where(tiny, _BOOST, np.float32(1))
     with np.errstate(divide="ignore"):
         inverse = np.float32(divisor) / (peaks * boost)
@@ -62,6 +63,7 @@ def round_blocks(x, bits, noise, block, divisor, peaks, codes):
             largest = magnitude if magnitude > largest else largest
             positive = value if value > positive else positive
         peak = np.int32(largest).view(np.float32)
+        # As in the twin: the inverse of a tiny peak would overflow.
         boost = _BOOST if peak < _TINY else np.float32(1)
         if divisor < 0 and positive != largest:
             peak = -peak

@@ -47,6 +47,7 @@ class OneBit(Codec):
         """Return each tensor's slice, rows and columns; a column is a group."""
         found = []
         for place, shape in zip(layout.slices().values(), layout.shapes.values(), strict=True):
+            # With one axis, as in a bias, a column would be one number, and its mean itself.
             columns = shape[-1] if self.group == "column" and len(shape) > 1 else 1
             if prod(shape):
                 found.append((place, prod(shape) // columns, columns))

@@ -88,6 +88,7 @@ def pack_across_words(values, width, words):
             words[at] = held
             at += 1
             filled -= np.uint64(64)
+            # The bits that did not fit; none are left where the shift is the whole width.
             held = value >> (size - filled)
     if filled > np.uint64(0):
         words[at] = held
@@ -100,6 +101,7 @@ def unpack_across_words(words, width, out):
     bit = np.uint64(0)
     for i in range(out.size):
         word, shift = bit >> np.uint64(6), bit & np.uint64(63)
+        # In two shifts: one shift by 64 - shift would be undefined where shift is 0.
         high = (words[word + one] << one) << (np.uint64(63) - shift)
         out[i] = (words[word] >> shift | high) & mask
         bit += np.uint64(width)

@@ -38,6 +38,7 @@ def read_unary(packed, gaps):
         bit = 8 * i
         while byte:
             if byte & np.uint8(1):
+                # Counted even where there is no room: damaged bytes are told by the number.
                 if ones < gaps.size:
                     gaps[ones] = bit - used
                 ones += 1
@@ -53,4 +54,5 @@ def sum_gaps(gaps, n, indices):
     last = np.int64(-1)
     for j in range(gaps.size):
         last += np.int64(gaps[j]) + 1
+        # In 64 bits, then cut: damaged gaps would wrap around in 32 and look ascending.
         indices[j] = min(last, n)

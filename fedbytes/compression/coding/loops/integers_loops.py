@@ -80,6 +80,7 @@ def scatter_raw_bits(numbers, tokens, first, widths, words, starts):
             value = np.uint64(numbers[i]) & ((one << width) - one)
             word, shift = starts[width] >> np.uint64(6), starts[width] & np.uint64(63)
             words[word] |= value << shift
+            # The part beyond the word, shifted twice since a shift by 64 is undefined.
             words[word + one] |= (value >> one) >> (np.uint64(63) - shift)
             starts[width] += width
 

@@ -29,6 +29,7 @@ def _encode_states_numpy(
         at -= emit.size
         words[at : at + emit.size] = emit
         x[full] >>= np.uint64(16)
+        # The quotient by multiplication, as in the compiled loop: the twins must agree to the bit.
         x += ((x + 0.5) * inverse[row]).astype(np.uint64) * gap[row] + start[row]
     return at
 

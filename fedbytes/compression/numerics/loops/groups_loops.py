@@ -21,6 +21,7 @@ def _sum_group_powers_numpy(x: Floats, ends: Int64s, power: int, sums: Doubles) 
         total = 0.0
         for at in range(start, end, CHUNK):
             part = x[at : min(at + CHUNK, end)].astype(np.float64)
+            # Carried into the first number, so that the additions are those of one loop, in order.
             part[0] = part[0] ** power + total
             part[1:] **= power
             total = float(np.add.accumulate(part)[-1])

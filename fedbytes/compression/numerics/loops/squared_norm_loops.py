@@ -10,6 +10,7 @@ def _add_squares_numpy(x: Floats, sums: Doubles) -> None:
     for start in range(0, x.size, CHUNK):
         part = x[start : start + CHUNK].astype(np.float64).reshape(-1, sums.size)
         part *= part
+        # accumulate adds row by row, as the loop does; sum would add in pairs.
         part[0] += sums
         sums[:] = np.add.accumulate(part, axis=0)[-1]
 

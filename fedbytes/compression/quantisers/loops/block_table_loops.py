@@ -52,6 +52,7 @@ def find_nearest_levels(x, bits, block, bounds, largest, codes):
             for i in range(part.size):
                 scaled = part[i] * inverse
                 code = np.uint8(0)
+                # Counting the bounds below it is a search without branches: it vectorises.
                 for j in range(15):
                     code += np.uint8(scaled > bounds[j])
                 out[i] = code

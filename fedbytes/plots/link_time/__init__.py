@@ -1,0 +1,1 @@
+"""How long a store's runs would have taken over a link."""
