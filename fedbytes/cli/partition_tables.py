@@ -152,7 +152,8 @@ def _print_whole(view: PartitionView, console: Console) -> None:
     table.add_column("client", justify="right")
     called = view.partition.names
     if called:
-        table.add_column("name", overflow="fold")
+        longest = max(len(single_line(name)) for name in called)
+        table.add_column("name", overflow="fold", min_width=min(longest, 16))
     table.add_column("examples", justify="right")
     totals = view.counts.sum().sort_values(ascending=False, kind="stable")
     kept = view.counts[totals[totals > 0].index]
