@@ -51,6 +51,7 @@ def link(
     from fedbytes.plots.link_time.hours_figure import draw_hours
     from fedbytes.plots.link_time.link_table import compare_over_links, link_table
     from fedbytes.plots.style import save_figure
+    from fedbytes.plots.tables.csv_text import csv_text
 
     if not 0 < slower < math.inf:
         raise ValueError(f"--slower must be above 0, got {slower:g}")
@@ -66,7 +67,7 @@ def link(
             console.print(_table(str(one), str(setting), part))
     paths = save_figure(draw_hours(over), folder, "hours")
     paths.append(folder / "link.csv")
-    rows.to_csv(paths[-1], index=False, float_format="%.5g")
+    paths[-1].write_text(csv_text(rows, "%.5g"), encoding="utf-8")
     say(*paths)
 
 
