@@ -15,8 +15,8 @@ from fedbytes.cli.codecs import codecs
 from fedbytes.cli.list_plugins import list_plugins
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
-from fedbytes.cli.screen import open_streams
 from fedbytes.cli.sweep import run, status, sweep
+from fedbytes.cli.terminal.streams import open_streams
 from fedbytes.labels import single_line
 from fedbytes.process.disk_errors import disk_reason
 from fedbytes.process.one_line_warning import show_in_one_line

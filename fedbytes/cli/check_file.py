@@ -10,7 +10,7 @@ from rich.text import Text
 
 from fedbytes.cli.options import Plugins
 from fedbytes.cli.registries import all_registries
-from fedbytes.cli.screen import Screen, coloured
+from fedbytes.cli.terminal.screen import Screen, coloured
 from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.registry import Registry
 from fedbytes.testing import Finding

@@ -10,7 +10,7 @@ import torch
 from rich.progress import track
 from rich.table import Table
 
-from fedbytes.cli.screen import Screen
+from fedbytes.cli.terminal.screen import Screen
 from fedbytes.compression.codec import CODECS, make_codec
 from fedbytes.compression.measurement.codec_measures import default_variants, measure
 from fedbytes.compression.measurement.codec_survey import (

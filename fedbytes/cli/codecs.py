@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from fedbytes.cli.options import Plugins
-from fedbytes.cli.screen import say
+from fedbytes.cli.terminal.screen import say
 
 
 def codecs(

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from fedbytes.cli.options import Plugins
 from fedbytes.cli.registries import all_registries
-from fedbytes.cli.screen import Screen, coloured
+from fedbytes.cli.terminal.screen import Screen, coloured
 from fedbytes.plugin_fields import bounds_of
 from fedbytes.registry import nearest
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fedbytes.cli.options import Plugins
-from fedbytes.cli.screen import Screen, say
+from fedbytes.cli.terminal.screen import Screen, say
 
 if TYPE_CHECKING:
     from fedbytes.cli.partition_tables import PartitionView

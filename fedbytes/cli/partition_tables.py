@@ -14,8 +14,8 @@ from rich.progress import track
 from rich.table import Table
 
 from fedbytes.cli.run_labels import partition_label
-from fedbytes.cli.screen import warn
 from fedbytes.cli.sweep_runs import expand
+from fedbytes.cli.terminal.screen import warn
 from fedbytes.data import Split
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
@@ -152,7 +152,8 @@ def _print_whole(view: PartitionView, console: Console) -> None:
     table.add_column("client", justify="right")
     called = view.partition.names
     if called:
-        table.add_column("name", overflow="fold")
+        longest = max(len(single_line(name)) for name in called)
+        table.add_column("name", overflow="fold", min_width=min(longest, 16))
     table.add_column("examples", justify="right")
     totals = view.counts.sum().sort_values(ascending=False, kind="stable")
     kept = view.counts[totals[totals > 0].index]

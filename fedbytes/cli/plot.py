@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from fedbytes.cli.options import Plugins, Store
-from fedbytes.cli.screen import Screen, say, warn
+from fedbytes.cli.terminal.screen import Screen, say, warn
 from fedbytes.process.disk_errors import explained_disk_errors
 
 ELSEWHERE = "free some space, or write it elsewhere with fedbytes plot or report --out"

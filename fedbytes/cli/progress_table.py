@@ -13,7 +13,7 @@ from rich.progress import (
 from rich.text import Text
 
 from fedbytes.cli.run_labels import counted, partition_label
-from fedbytes.cli.screen import coloured
+from fedbytes.cli.terminal.screen import coloured
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.events import Advanced, Event, Failed, Noticed, Preparing
 from fedbytes.labels import single_line

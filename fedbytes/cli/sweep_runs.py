@@ -10,7 +10,7 @@ from rich.table import Table
 
 from fedbytes.cli.progress_table import LiveTable, bytes_text, headline, run_label
 from fedbytes.cli.run_labels import counted
-from fedbytes.cli.screen import Screen, coloured, warn
+from fedbytes.cli.terminal.screen import Screen, coloured, warn
 from fedbytes.data import fetch
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite

@@ -5,12 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from fedbytes.cli.options import Plugins, Store
 from fedbytes.cli.plot import Baseline, MetricOption, TargetOption
+from fedbytes.cli.terminal.screen import Screen, say
+from fedbytes.labels import single_line
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -50,6 +51,7 @@ def link(
     from fedbytes.plots.link_time.hours_figure import draw_hours
     from fedbytes.plots.link_time.link_table import compare_over_links, link_table
     from fedbytes.plots.style import save_figure
+    from fedbytes.plots.tables.csv_text import csv_text
 
     if not 0 < slower < math.inf:
         raise ValueError(f"--slower must be above 0, got {slower:g}")
@@ -58,16 +60,15 @@ def link(
     own = {} if rates is None else read_rates(rates)
     over = compare_over_links(tables, chosen, metric, baseline, slower, own)
     rows = link_table(tables, over, read_target(store, target))
-    console = Console()
+    console = Screen()
     for one in chosen:
         name = one.name or str(one)
         for setting, part in rows[rows["link"] == name].groupby("setting", sort=False):
             console.print(_table(str(one), str(setting), part))
     paths = save_figure(draw_hours(over), folder, "hours")
     paths.append(folder / "link.csv")
-    rows.to_csv(paths[-1], index=False, float_format="%.5g")
-    for path in paths:
-        console.print(str(path), highlight=False, soft_wrap=True)
+    paths[-1].write_text(csv_text(rows, "%.5g"), encoding="utf-8")
+    say(*paths)
 
 
 def _links(
@@ -87,14 +88,15 @@ def _links(
 def _table(link: str, setting: str, rows: "pd.DataFrame") -> Table:
     from fedbytes.plots.link_time.link_table import show_seconds
 
-    table = Table(title=Text(f"{link} · {setting}" if setting else link, style="bold"), box=None)
+    title = single_line(f"{link} · {setting}" if setting else link)
+    table = Table(title=Text(title, style="bold"), box=None)
     table.title_justify = "left"
     table.add_column("Codec", overflow="fold")
     for name in ("A round", "All rounds", "To target", "Reached", "Pays below"):
         table.add_column(name, justify="right")
     for row in rows.to_dict("records"):
         table.add_row(
-            Text(str(row["codec"])),
+            single_line(row["codec"]),
             show_seconds(row["seconds_per_round"]),
             show_seconds(3600 * row["hours"]),
             show_seconds(3600 * row["hours_to_target"]),

@@ -53,6 +53,9 @@ def draw_metric_curves(
                 curve = curve[(curve["bytes"] > 0) & (curve["bytes"] < LARGEST_DRAWN)]
             _line(axis, curve, across, styles[codec], codec, comparison.metric.scale)
             extent += [*curve[across].iloc[[0, -1]]] if len(curve) else []
+    if not any(axis.lines for axis in axes):
+        raise NothingToDrawError(f"no mean of {comparison.metric.name} over seeds is finite")
+    for axis, setting in zip(axes, comparison.settings, strict=True):
         if across == "bytes":
             _mark_start(axis, comparison, setting)
     ceiling = 100.0 if comparison.metric.scale == 100 else np.inf
@@ -97,6 +100,8 @@ def _fit_frame(axes: list[Axes], ceiling: float, log_factor: float) -> None:
     heights = [np.asarray(line.get_ydata(), dtype=float) for axis in axes for line in axis.lines]
     seen = np.concatenate(heights) if heights else np.empty(0)
     seen = seen[np.isfinite(seen)]
+    if len(seen) and seen.max() > ceiling:  # a share above 100 % is drawn where it is
+        ceiling = np.inf
     if len(seen) and seen.min() > 0 and seen.max() > log_factor * seen.min():
         # A perplexity that falls from thousands to tens: its last rounds are what is looked at.
         axes[0].set_yscale("log")

@@ -90,7 +90,7 @@ def _bars(
 ) -> None:
     left, right = axis.get_xlim()
     for row, item in enumerate(items):
-        end = float(np.clip(np.nan_to_num(_end(item), posinf=right), left, right))
+        end = float(np.clip(np.nan_to_num(_end(item), posinf=right / 4), left, right / 4))
         axis.barh(
             row,
             end - left,

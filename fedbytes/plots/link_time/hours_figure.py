@@ -7,12 +7,16 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fedbytes.plots.link_time.link_table import LinkComparison, show_seconds
+from fedbytes.plots.number_axis import drawn_values, on_log_axis
+from fedbytes.plots.shown_text import distinct
 from fedbytes.plots.style import (
+    LABEL_WIDTH,
     add_legend,
     add_note,
     assign_line_styles,
     label_bottom,
     make_panels,
+    name_values,
     styled,
 )
 from fedbytes.plots.tables.store_tables import NothingToDrawError
@@ -40,11 +44,13 @@ def draw_hours(over: Sequence[LinkComparison]) -> Figure:
         extent: list[float] = []
         for codec in reversed(one.comparison.present(setting)):
             curve = one.comparison.curve(setting, codec)
-            curve = curve[curve["bytes"] > 0]
-            scale, style = first.metric.scale, styles[codec]
+            curve = curve[curve["bytes"].isin(on_log_axis(curve["bytes"]))]
+            mean, style = drawn_values(curve["mean"], first.metric.scale), styles[codec]
+            if not np.isfinite(mean).any():
+                continue
             axis.plot(
                 curve["bytes"],
-                curve["mean"] * scale,
+                mean,
                 color=style.color,
                 marker=style.marker,
                 linestyle=style.linestyle,
@@ -60,8 +66,9 @@ def draw_hours(over: Sequence[LinkComparison]) -> Figure:
         axis.xaxis.set_minor_locator(NullLocator())
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: show_seconds(value)))
     label_bottom(axes, "Time since the first round")
-    figure.supylabel(first.metric.label)
-    add_legend(figure, [styles[codec].handle(codec) for codec in first.codecs])
+    name_values(figure, first.metric.label)
+    names = distinct(first.codecs, LABEL_WIDTH)
+    add_legend(figure, [styles[codec].handle(names[codec]) for codec in first.codecs])
     add_note(
         figure,
         "Recorded messages and seconds over each link; lines are means over seeds at equal rounds.",

@@ -12,6 +12,7 @@ from fedbytes.labels import single_line
 from fedbytes.plots.store_figure import FigureOptions, StoreFigure, figure_names, make_figure
 from fedbytes.plots.style import save_figure
 from fedbytes.plots.tables.comparison import metrics_in
+from fedbytes.plots.tables.csv_text import csv_text
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 from fedbytes.plots.tables.summary import summary, to_csv, to_latex, to_markdown
 
@@ -105,7 +106,7 @@ def draw_all(
         rows = drawing.plugin.rows(tables, drawing.options)
         if rows is not None:
             paths.append(written / f"{drawing.name}.csv")
-            rows.to_csv(paths[-1], index=False, float_format="%.5g")
+            paths[-1].write_text(csv_text(rows, "%.5g"), encoding="utf-8")
     for options, suffix in _metrics(tables, metric, target, baseline):
         frame = summary(tables, options.metric, target, baseline)
         texts = {"md": to_markdown(frame), "tex": to_latex(frame), "csv": to_csv(frame)}

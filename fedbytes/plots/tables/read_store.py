@@ -11,6 +11,7 @@ from fedbytes.experiments.store.results import (
     load_runs,
     stored_baseline,
 )
+from fedbytes.plots.tables.csv_text import csv_text
 from fedbytes.plots.tables.store_tables import Tables, apply_labels
 
 
@@ -42,7 +43,7 @@ def write_data(tables: Tables, folder: str | Path) -> list[Path]:
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     results, origin = target / "results.csv", target / "provenance.json"
-    tables.results.to_csv(results, index=False, float_format="%.6g")
+    results.write_text(csv_text(tables.results, "%.6g"), encoding="utf-8")
     records = [record for record in tables.runs["provenance"] if record]
     common: dict[str, Any] = {"runs": tables.runs["run"].tolist()}
     for key in records[0] if records else ():

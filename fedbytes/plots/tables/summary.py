@@ -11,6 +11,7 @@ from fedbytes.experiments.config.target import Target
 from fedbytes.labels import single_line
 from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.tables.comparison import METRICS, Comparison, Metric, Setting, compare_codecs
+from fedbytes.plots.tables.csv_text import csv_text
 from fedbytes.plots.tables.paired_differences import compare_with_baseline
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import Tables
@@ -175,7 +176,7 @@ def to_latex(frame: pd.DataFrame) -> str:
 
 def to_csv(frame: pd.DataFrame) -> str:
     """Return the summary in raw units as CSV."""
-    return str(frame.to_csv(index=False, lineterminator="\n"))
+    return csv_text(frame)
 
 
 _LATEX = {

@@ -101,11 +101,19 @@ def test_odd_numbers(name, case):
             figure.draw_without_rendering()
             plugin.rows(ODD_NUMBERS[case], FigureOptions())
         except NothingToDrawError as error:
-            assert "sent a byte" in str(error) or "heterogeneity" in str(error)  # noqa: PT017
+            reasons = ("sent a byte", "heterogeneity", "is finite")
+            assert any(reason in str(error) for reason in reasons)  # noqa: PT017
             return
     for axis in figure.axes:
         assert np.isfinite([*axis.get_xlim(), *axis.get_ylim()]).all()
         assert axis.get_xscale() != "log" or min(axis.get_xlim()) > 0
+
+
+def test_a_share_above_all_is_drawn_where_it_is():
+    (axis, *_) = make_figure("bytes").draw(with_values(accuracy=[2.0, 3.0])).axes
+    assert axis.get_ylim()[1] > 300
+    (axis, *_) = make_figure("bytes").draw(with_values(accuracy=[0.9, 1.0])).axes
+    assert axis.get_ylim()[1] <= 100
 
 
 def test_a_method_without_bytes_is_said_where_its_point_cannot_be():

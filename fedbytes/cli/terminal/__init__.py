@@ -1,0 +1,1 @@
+"""What is printed, and the streams that it is printed to."""
