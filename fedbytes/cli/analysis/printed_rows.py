@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from fedbytes.cli.terminal.screen import Screen, say
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,7 +34,7 @@ CsvOption = Annotated[Path | None, typer.Option(help="Write the rows to this fil
 
 def print_rows(shown: "pd.DataFrame", notes: list[str], left: tuple[str, ...]) -> None:
     """Print the first note, a table for each setting with its target, and the other notes."""
-    console = Console()
+    console = Screen()
     console.print(Text(notes[0]))
     for setting, rows in shown.groupby("Setting", sort=False):
         goal = f": target {rows['Target'].iloc[0]}" if "Target" in rows else ""
@@ -59,4 +60,4 @@ def write_rows(frame: "pd.DataFrame", path: Path | None) -> None:
         return
     path.parent.mkdir(parents=True, exist_ok=True)
     frame.to_csv(path, index=False, lineterminator="\n")
-    Console().print(str(path), highlight=False, soft_wrap=True)
+    say(path)
