@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fedbytes.data.readers.table import Table, as_table
+from fedbytes.data.readers.table import Table, as_table, shown_names
 from fedbytes.data.text_data import Chat, Split, make_split
 
 if TYPE_CHECKING:
@@ -47,9 +47,10 @@ def chat_table_split(table: Table) -> tuple[Split, str]:
     else:
         layout = next((x for x in LAYOUTS if x[0] in names and x[2] in names), None)
         if layout is None:
+            known = ", ".join(shown_names(names))
             raise ValueError(
                 f"{where} has no conversations: it requires a column messages, or instruction (and "
-                f"input) with output, or prompt with response (columns: {', '.join(names)})"
+                f"input) with output, or prompt with response (columns: {known})"
             )
         cells = [_texts(table, name) for name in layout]
         chats = [_pair(*row) for row in zip(*cells, strict=True)]

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from fedbytes.data.readers.table import Table
+from fedbytes.data.readers.table import Table, shown_names
 from fedbytes.data.readers.text_files import UTF8, read_lines
 
 _QUOTED = re.compile(r'"([^"]*(?:""[^"]*)*)"')
@@ -56,9 +56,10 @@ def _chunks(path: Path, records: Iterable[Record], names: list[str]) -> Iterator
     chunk: list[list[str]] = []
     for line, cells in records:
         if len(cells) != len(names):
+            known = ", ".join(shown_names(names))
             raise ValueError(
                 f"{path}, line {line}: {len(cells)} fields for {len(names)} columns "
-                f"({', '.join(names)[:80]}): put a cell that holds the separator in quotes, and "
+                f"({known[:80]}): put a cell that holds the separator in quotes, and "
                 "give every line as many separators as the first"
             )
         chunk.append(cells)

@@ -7,7 +7,7 @@ from typing import Any
 
 from fedbytes.data.readers.arrow_table import arrow_table
 from fedbytes.data.readers.delimited import read_delimited
-from fedbytes.data.readers.json_lines import read_json_array, read_json_table
+from fedbytes.data.readers.json_lines import read_json_array, read_json_rows
 from fedbytes.data.readers.table import Table, stack_tables
 from fedbytes.data.readers.table_split import text_data
 from fedbytes.data.text_data import TextData
@@ -112,7 +112,7 @@ def _untyped_files(builder: Any) -> dict[str, Callable[[], Table]] | None:
 def _read(path: Path, separator: str | None, encoding: str) -> Table:
     if separator is not None:
         return read_delimited(path, separator, encoding)
-    return read_json_array(path, encoding) or read_json_table(path, encoding)
+    return read_json_array(path, encoding) or read_json_rows(path, encoding)
 
 
 def _is(builder: Any, kind: str) -> bool:

@@ -10,7 +10,7 @@ from fedbytes.data.readers.table import Table
 from fedbytes.data.readers.text_files import UTF8, read_lines
 
 
-def read_json_table(path: Path, encoding: str = UTF8) -> Table:
+def read_json_rows(path: Path, encoding: str = UTF8) -> Table:
     """Return a file with one JSON object per line; blank lines are no rows.
 
     Numbers keep their type: `0` is an int of any size, `0.0` a float. Keys that a row lacks, and
@@ -31,7 +31,7 @@ def read_json_array(path: Path, encoding: str = UTF8) -> Table | None:
     """Return a file that is one JSON array of objects, or None if it does not begin as one.
 
     Raises:
-        ValueError: as `read_json_table`.
+        ValueError: as `read_json_rows`.
     """
     text = "".join(read_lines(path, encoding))
     if not text.lstrip(" \t\r\n").startswith("["):

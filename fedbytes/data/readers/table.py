@@ -40,7 +40,9 @@ class Table:
     def require(self, name: str) -> None:
         """Raise a ValueError that lists the columns if none is called `name`."""
         if name not in self.columns:
-            raise ValueError(f"{self.where} has no column {name!r}{nearest(name, self.names)}")
+            raise ValueError(
+                f"{self.where} has no column {name!r}{nearest(name, shown_names(self.names))}"
+            )
 
     def values(self, name: str) -> Sequence[Any]:
         """Return a column as Python values, None where one is missing.
@@ -104,6 +106,11 @@ class Table:
         except ValueError:
             return None
         return as_factor(values if rows is None else [values[row] for row in rows])
+
+
+def shown_names(names: Sequence[str]) -> list[str]:
+    """Return names as a message of one line shows them."""
+    return [name if name.isprintable() else repr(name)[1:-1] for name in names]
 
 
 def as_table(frame: "pd.DataFrame | Table", where: str) -> Table:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from fedbytes.data.readers.arrow_table import read_parquet
 from fedbytes.data.readers.delimited import read_delimited
-from fedbytes.data.readers.json_lines import read_json_table
+from fedbytes.data.readers.json_lines import read_json_rows
 from fedbytes.data.readers.table import Table, as_frame, join_tables
 from fedbytes.data.readers.table_split import CLIENT, text_data
 from fedbytes.data.readers.text_files import UTF8
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
-TablePaths = str | Mapping[str, str]
+FilePaths = str | Mapping[str, str]
 """A file, or files by the names of the clients that hold them."""
 
 
-def load_table(path: TablePaths, encoding: str = UTF8, quotes: bool = True) -> Table:
+def load_table(path: FilePaths, encoding: str = UTF8, quotes: bool = True) -> Table:
     """Return a file as a table, or several below each other with the column `client`.
 
     Cells of CSV and TSV are text; JSON Lines and Parquet have types of their own.
@@ -46,16 +46,16 @@ def load_table(path: TablePaths, encoding: str = UTF8, quotes: bool = True) -> T
         return read_parquet(file)
     if suffix in (".csv", ".tsv"):
         return read_delimited(file, "\t" if suffix == ".tsv" else ",", encoding, quotes)
-    return read_json_table(file, encoding)
+    return read_json_rows(file, encoding)
 
 
-def listed_paths(*paths: TablePaths | None) -> tuple[Path, ...]:
+def listed_paths(*paths: FilePaths | None) -> tuple[Path, ...]:
     """Return the files that some fields name."""
     named = (p.values() if isinstance(p, Mapping) else [p] for p in paths if p)
     return tuple(Path(path) for files in named for path in files)
 
 
-def check_paths(path: TablePaths, test_path: TablePaths | None) -> None:
+def check_paths(path: FilePaths, test_path: FilePaths | None) -> None:
     """Check files that are given by the names of clients.
 
     Raises:
@@ -75,8 +75,8 @@ def check_paths(path: TablePaths, test_path: TablePaths | None) -> None:
 
 
 def load_file(
-    path: TablePaths,
-    test_path: TablePaths | None = None,
+    path: FilePaths,
+    test_path: FilePaths | None = None,
     text: str = "text",
     label: str | None = "label",
     test_fraction: float = 0.2,

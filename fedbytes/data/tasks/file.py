@@ -2,7 +2,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from fedbytes.data.readers.table_file import TablePaths, check_paths, listed_paths, load_file
+from fedbytes.data.readers.table_file import FilePaths, check_paths, listed_paths, load_file
 from fedbytes.data.readers.text_files import UTF8, check_encoding
 from fedbytes.data.task import TASKS, Task
 from fedbytes.data.text_data import TextData
@@ -29,8 +29,8 @@ class FileTask(Task):
 
     reads_tables: ClassVar[bool] = True
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
-    path: TablePaths = ""
-    test_path: TablePaths | None = None
+    path: FilePaths = ""
+    test_path: FilePaths | None = None
     text: str = "text"
     label: str = "label"
     test_fraction: float = bounded(0.2, above=0, below=1)

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from fedbytes.data.chat_task import ChatTask
 from fedbytes.data.readers.conversations import chat_table_split
 from fedbytes.data.readers.hub import folder_files, load_tables
-from fedbytes.data.readers.table_file import TablePaths, check_paths, listed_paths, load_table
+from fedbytes.data.readers.table_file import FilePaths, check_paths, listed_paths, load_table
 from fedbytes.data.readers.table_split import hold_out
 from fedbytes.data.readers.text_files import UTF8, check_encoding
 from fedbytes.data.task import TASKS
@@ -37,8 +37,8 @@ class Instruct(ChatTask):
 
     reads_tables: ClassVar[bool] = True
     examples: ClassVar[tuple[dict[str, Any], ...]] = ()  # texts of the user's own
-    path: TablePaths = ""
-    test_path: TablePaths | None = None
+    path: FilePaths = ""
+    test_path: FilePaths | None = None
     hub_id: str = ""
     config: str | None = None
     train_split: str = "train"

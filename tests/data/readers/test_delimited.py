@@ -52,6 +52,7 @@ def test_no_column_becomes_an_index(tmp_path):
     [
         ("a,b\nx,y\nx,y,z\n", r"line 3: 3 fields for 2 columns \(a, b\)"),
         ("a,b\nx,y,\n", "line 2: 3 fields for 2 columns"),
+        ('a,"b\nc"\nx\n', r"line 3: 1 fields for 2 columns \(a, b\\nc\)"),
         ("a,b\nx\n", "line 2: 1 fields for 2 columns"),
         ("a,b\n \n", "line 2: 1 fields for 2 columns"),
         ('a,b\nx,y\n5" pipe,z\n', "line 3: a single quote inside a cell"),
