@@ -23,15 +23,17 @@ def states_can_be_kept(layers: FrozenLayers, task: EncodedTask, device: torch.de
 
     States are kept from batches of texts of similar length and used in shuffled ones, padded with
     zeros, so this is tried: on texts of all lengths, in batches unlike those that the states come
-    from. They differ where padding or other texts of a batch change a state (FNet, experts of
-    limited capacity), where layers hand on more than states (T5), and where a layer's states have
-    another shape (Longformer).
+    from. They differ where padding or other texts of a batch change a state (FNet), where layers
+    hand on more than states (T5), and where a layer's states have another shape (Longformer).
+    Experts of limited capacity, which overflow in large batches only, are not tried.
 
     Args:
         layers: the constant layers.
         task: its texts.
         device: where the model runs.
     """
+    if any("capacity" in field for field in layers.backbone.config.to_dict()):
+        return False  # which tokens full experts drop depends on the size of a batch
     split = max((task.test, task.train), key=lambda split: np.ptp(split.lengths))
     rows = _rows_of_all_lengths(split)
     try:

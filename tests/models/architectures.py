@@ -280,7 +280,7 @@ WHOLE = frozenset(
         "nllb-moe",
         "switch_transformers",
         "t5",
-        "umt5",
+        "pegasus_x",
     ]
 )
 """Those whose frozen layers run in every step, since their states cannot be kept."""
