@@ -38,7 +38,8 @@ def run_round(
         clients.receive(client, channel.down(context.round, client, messages))
 
     for client, trained in attackers.act(context, held, clients.train(context), wire):
-        frames = attackers.tamper(context, held, client, clients.send(client, trained), wire)
+        frames = [] if trained is None else clients.send(client, trained)
+        frames = attackers.tamper(context, held, client, frames, wire) if frames else frames
         arriving = channel.up(context.round, client, frames)
         server.receive(client, auditors.hear(context, held, client, arriving, server.shared_up))
 

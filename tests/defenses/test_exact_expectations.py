@@ -144,7 +144,7 @@ def test_foolsgold_looks_at_all_rounds():
         _, state = defense.uploads(uploads_of(np.array(rows)), server(), state)
     past = np.array([state[str(c)].numpy() for c in range(8)])
     cosine = past @ past.T / np.outer(*[np.linalg.norm(past, axis=1)] * 2)
-    assert cosine[6, 7] > 2 * np.abs(cosine[:6, :6] - np.eye(6)).max() * 0.5
+    assert cosine[6, 7] > np.abs(cosine[:6, :6] - np.eye(6)).max()
 
 
 def test_crfl_bounds_the_model_and_adds_noise():

@@ -362,6 +362,26 @@ def test_defences_are_applied_in_their_order_after_hooks_and_keep_their_state(ma
     assert kept == {"defense 0 Add": {"rounds": 2}, "defense 1 Add": {"rounds": 2}}
 
 
+@named
+@dataclass(frozen=True, kw_only=True)
+class Huge(Attack):
+    def act(self, deltas, attackers, context, state):
+        return {c: deltas[c].with_delta(deltas[c].delta * 1e30) for c in attackers}, state
+
+
+def test_clients_whose_training_attackers_broke_send_nothing_and_the_run_goes_on(make_run):
+    fields = {"model": text_model("tiny-llama", {"name": "lora", "rank": 2}, "causal-lm")}
+    fields["parts"] = [np.arange(c, 40, 4) for c in range(4)]
+    fields["algorithm"] = make_algorithm("fedavg", local_steps=1, learning_rate=0.01)
+    run = make_run(4, plugins=RoundPlugins(attack=(Huge(share=0.25),)), **fields).go(1)
+    before = run.state.model.clone()
+    assert run.run_round().dropped == (0, 1, 2, 3)
+    assert torch.equal(run.state.model, before)
+    run.attackers.attacks.clear()  # as in a run without an attack
+    with pytest.raises(ValueError, match=r"NaN|training loss"):
+        run.go(1)
+
+
 @pytest.mark.parametrize("section", ["attack", "defense"])
 def test_deltas_of_several_layouts_are_refused_before_the_first_round(make_run, section):
     fields = {"model": text_model("tiny-bert", {"name": "lora", "rank": 2})}

@@ -1,5 +1,6 @@
 """The hostile clients of a run: who they are, and what they send instead."""
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -46,8 +47,11 @@ class Attackers:
         held: Tensor,
         trained: Iterable[tuple[int, Trained]],
         wire: Wire | None = None,
-    ) -> Iterator[tuple[int, Trained]]:
+    ) -> Iterator[tuple[int, Trained | None]]:
         """Yield each client of the round with what it will send; `wire` is what they know of it.
+
+        None for a client whose training ended in numbers that are not finite, as it may from a
+        model that attackers made: it sends nothing. Without an attack that stays an error.
 
         Only where an attack changes updates are all deltas of the round held at once; else each
         client trains when the one before has sent.
@@ -58,14 +62,24 @@ class Attackers:
             if "act" in attack.stages and attack.active(context.round)
             if (present := tuple(c for c in context.clients if c in hostile))
         ]
+        outcomes = ((client, self._finite(one)) for client, one in trained)
         if not acting:
-            yield from trained
+            yield from outcomes
             return
-        deltas = dict(trained)
+        clients = dict(outcomes)
+        deltas = {client: one for client, one in clients.items() if one is not None}
         for attack, stage, present in acting:
-            where = StageContext.of(context, held, stage, wire)
-            deltas = deltas | self._act(attack, deltas, present, where)
-        yield from deltas.items()
+            left = tuple(client for client in present if client in deltas)
+            if left:
+                where = StageContext.of(context, held, stage, wire)
+                deltas = deltas | self._act(attack, deltas, left, where)
+        for client in clients:
+            yield client, deltas.get(client)
+
+    def _finite(self, trained: Trained) -> Trained | None:
+        """Return what a client trained; None if it cannot be sent, and attackers may be why."""
+        finite = math.isfinite(trained.loss) and bool(torch.isfinite(trained.delta).all())
+        return trained if finite or not self.attacks else None
 
     def _act(
         self, attack: Attack, deltas: Deltas, present: tuple[int, ...], context: StageContext
