@@ -4,6 +4,7 @@ What changes on purpose is written anew by `python -m tests.golden.make_record`,
 reviewed with the change.
 """
 
+import json
 import shutil
 import warnings
 from collections.abc import Iterator
@@ -117,6 +118,17 @@ def test_an_interrupted_run_of_before_ends_as_if_it_had_not_been(
     ]
     same(anywhere, f"run {name}{RESUMED}")
     same_here(processor, name + RESUMED, here)
+
+
+def test_an_interrupted_run_of_before_with_another_split_starts_anew(inputs: Path) -> None:
+    name = next(iter(CUTS))
+    shutil.copytree(STORES / "interrupted", inputs / "store")
+    made, told = make_config(CONFIGURATIONS[name]), []
+    path = inputs / "store" / made.id / "provenance.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"partition": "0" * 16}))
+    run_lines(CONFIGURATIONS[name], inputs / "store", told.append)
+    assert [e.round for e in told if hasattr(e, "round")] == [*range(1, made.rounds + 1)]
+    assert any("starts anew: its examples were split otherwise" in str(e) for e in told)
 
 
 KNOWN = record.processors(RECORD)

@@ -126,6 +126,8 @@ class _Run:
         with self.clock.phase("setup"):
             torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
             self.problem = make_problem(config, hooks)
+            if self.resumed is not None and self._was_split_otherwise():
+                saved = {}
             self.problem.model.prepare(lambda *progress: on_event(Preparing(*progress)))
             self.sources = confirmed(sources, sources_of(config, hooks))
             self.ledger = Ledger(**saved.get("bytes", {}))
@@ -138,6 +140,24 @@ class _Run:
             )
         self.state = self.simulation.state
         self.metrics: dict[str, float] = saved.get("metrics", {})
+
+    def _was_split_otherwise(self) -> bool:
+        """Return whether a run from before digests was begun with another split: it starts anew.
+
+        Its files may have changed, or be read otherwise by this version. Of a run with digests
+        this is known before (`settle`).
+        """
+        began = self.folder.provenance()
+        if "sources" in began or began.get("partition") in (
+            None,
+            self.problem.split.partition.fingerprint,
+        ):
+            return False
+        self.folder.clear()
+        self.resumed, self.damage = None, "its examples were split otherwise when it was begun"
+        where = f"run {self.folder.run} in {self.folder.path.parent}"
+        self.on_event(Noticed(f"{where} starts anew: {self.damage}"))
+        return True
 
     def go(self) -> None:
         """Run the remaining rounds, and finish."""
