@@ -22,7 +22,7 @@ from fedbytes.plots.number_words import format_bytes, format_value
 
 def run_label(config: RunConfig) -> str:
     """Return a few words that distinguish a run from the others of its suite."""
-    from fedbytes.experiments.execution.runner import link_labels
+    from fedbytes.experiments.execution.run_description import link_labels
 
     parts = config.components
     links = link_labels(parts.uplink.label, parts.downlink.label)

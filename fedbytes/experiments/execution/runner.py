@@ -9,17 +9,11 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from fedbytes.experiments.config.round_sections import SECTIONS
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.experiments.execution.client_split import measures
 from fedbytes.experiments.execution.events import Advanced, Event, Noticed, Preparing
 from fedbytes.experiments.execution.reuse import IfStale, settle
-from fedbytes.experiments.execution.run_setup import (
-    assets_of,
-    attackers_of,
-    make_problem,
-    who_holds_what,
-)
+from fedbytes.experiments.execution.run_description import count_attackers, describe_run
+from fedbytes.experiments.execution.run_setup import make_problem, who_holds_what
 from fedbytes.experiments.execution.run_sources import confirmed, sources_of
 from fedbytes.experiments.store.checkpoint import load_checkpoint, save_checkpoint
 from fedbytes.experiments.store.provenance import (
@@ -34,12 +28,9 @@ from fedbytes.experiments.store.sources import Sources
 from fedbytes.experiments.store.tries import counted_try, forget_tries
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.hooks import Hooks
-from fedbytes.federated.plugins.round_plugins import RoundPlugins
 from fedbytes.federated.protocol.ledger import Ledger
 from fedbytes.federated.server.server import RoundReport
 from fedbytes.federated.simulation import Simulation
-from fedbytes.labels import short_label
-from fedbytes.noniid import unigram_measures
 from fedbytes.process.disk_errors import explained_disk_errors
 
 Listener = Callable[[Event], None]
@@ -178,37 +169,10 @@ class _Run:
 
     def _describe(self) -> None:
         """Record the run's provenance before the first round."""
-        problem, fed = self.problem, self.problem.federation
-        train = problem.task.train
-        self.folder.write_json(
-            "provenance.json",
-            provenance()
-            | {
-                "device": str(problem.model.device),
-                "threads": torch.get_num_threads(),
-                "precision": str(problem.model.dtype).removeprefix("torch."),
-                "assets": assets_of(self.config),
-                "sources": self.sources,
-                **({"restarted": self.damage} if self.damage else {}),
-                "parameters": {
-                    "base": problem.model.info.parameters,
-                    "trained": fed.model.layout.numel,
-                },
-                **problem.setup_bytes(),
-                **problem.baselines(),
-                "partition": problem.split.partition.fingerprint,
-                "moved": problem.split.partition.moved,
-                "found": problem.split.partition.solved,
-                "heterogeneity": measures(problem.split, train.columns)
-                | unigram_measures(problem.split.partition, train.tokens, train.offsets),
-                "labels": link_labels(fed.uplink.label, fed.downlink.label)
-                | plugin_labels(fed.plugins),
-                **({"attackers": attackers_of(problem)} if fed.plugins.attack else {}),
-                "data_digest": problem.task.data_digest,
-                **({"data_notes": list(problem.task.notes)} if problem.task.notes else {}),
-                **({"hooks": fed.hooks.names} if fed.hooks.names else {}),
-            },
-        )
+        problem = self.problem
+        described = describe_run(self.config, problem, self.sources)
+        restarted = {"restarted": self.damage} if self.damage else {}
+        self.folder.write_json("provenance.json", provenance() | described | restarted)
         self.folder.write_json("holdings.json", who_holds_what(problem))
         problem.split.partition.save(self.folder.path / "partition.npz")
 
@@ -218,7 +182,7 @@ class _Run:
         row: dict[str, Any] = {"round": round_, **report.agreement}
         if plugins.attack:
             row["dropped_messages"] = len(report.dropped)
-            row |= self._hostile(report)
+            row |= count_attackers(self.simulation, report)
         if plugins.clean:
             dropped = {c: self.state.clients[c].dropped for c in report.clients}
             row["dropped_examples"] = sum(dropped.values())
@@ -231,18 +195,6 @@ class _Run:
                 found_rows = self.simulation.audit() if evaluated else self.simulation.heard()
             for found in found_rows:
                 self.folder.append_row(found, "audits.jsonl")
-
-    def _hostile(self, report: RoundReport) -> dict[str, int]:
-        """Return how many attackers a round drew, and how many more than its defences are for.
-
-        One whose messages were dropped is no longer among those that a defence has to tell apart.
-        """
-        hostile = set(self.simulation.attackers.present(report.round, report.clients))
-        left = len(hostile - set(report.dropped))
-        clients = len(report.clients) - len(report.dropped)
-        most = self.problem.federation.plugins.tolerates(clients)
-        above = {} if most is None else {"attackers_above_f": max(0, left - most)}
-        return {"attackers": len(hostile), **above}
 
     def _evaluate(self, report: RoundReport) -> dict[str, Any] | None:
         """Return the row of an evaluated round, None for one that is not."""
@@ -305,15 +257,3 @@ class _Run:
             "peak_memory_bytes": peak_memory_bytes(),
             **({} if gpu is None else {"peak_gpu_bytes": gpu}),
         }
-
-
-def plugin_labels(plugins: RoundPlugins) -> dict[str, str]:
-    """Return the names of what acts in the rounds, by section; of those that are not empty."""
-    sections = ((key, getattr(plugins, key)) for key in SECTIONS)
-    return {key: " + ".join(map(short_label, found)) for key, found in sections if found}
-
-
-def link_labels(uplink: str, downlink: str) -> dict[str, str]:
-    """Return the names of both links, and one for the pair."""
-    codec = uplink if uplink == downlink else f"{uplink} up, {downlink} down"
-    return {"uplink": uplink, "downlink": downlink, "codec": codec}

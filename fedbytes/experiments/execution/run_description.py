@@ -1,0 +1,68 @@
+"""What a run records of itself beside its metrics: where it began, and who was hostile."""
+
+from typing import Any
+
+import torch
+
+from fedbytes.experiments.config.round_sections import SECTIONS
+from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.execution.client_split import measures
+from fedbytes.experiments.execution.run_setup import Problem, assets_of, attackers_of
+from fedbytes.experiments.store.sources import Sources
+from fedbytes.federated.plugins.round_plugins import RoundPlugins
+from fedbytes.federated.server.server import RoundReport
+from fedbytes.federated.simulation import Simulation
+from fedbytes.labels import short_label
+from fedbytes.noniid import unigram_measures
+
+
+def describe_run(config: RunConfig, problem: Problem, sources: Sources) -> dict[str, Any]:
+    """Return the part of a run's provenance that its data, model and plug-ins determine."""
+    fed, train = problem.federation, problem.task.train
+    return {
+        "device": str(problem.model.device),
+        "threads": torch.get_num_threads(),
+        "precision": str(problem.model.dtype).removeprefix("torch."),
+        "assets": assets_of(config),
+        "sources": sources,
+        "parameters": {
+            "base": problem.model.info.parameters,
+            "trained": fed.model.layout.numel,
+        },
+        **problem.setup_bytes(),
+        **problem.baselines(),
+        "partition": problem.split.partition.fingerprint,
+        "moved": problem.split.partition.moved,
+        "found": problem.split.partition.solved,
+        "heterogeneity": measures(problem.split, train.columns)
+        | unigram_measures(problem.split.partition, train.tokens, train.offsets),
+        "labels": link_labels(fed.uplink.label, fed.downlink.label) | plugin_labels(fed.plugins),
+        **({"attackers": attackers_of(problem)} if fed.plugins.attack else {}),
+        "data_digest": problem.task.data_digest,
+        **({"data_notes": list(problem.task.notes)} if problem.task.notes else {}),
+        **({"hooks": fed.hooks.names} if fed.hooks.names else {}),
+    }
+
+
+def count_attackers(simulation: Simulation, report: RoundReport) -> dict[str, int]:
+    """Return how many attackers a round drew, and how many more than its defences are for.
+
+    One whose messages were dropped is no longer among those that a defence has to tell apart.
+    """
+    hostile = set(simulation.attackers.present(report.round, report.clients))
+    left = len(hostile - set(report.dropped))
+    most = simulation.fed.plugins.tolerates(len(report.clients) - len(report.dropped))
+    above = {} if most is None else {"attackers_above_f": max(0, left - most)}
+    return {"attackers": len(hostile), **above}
+
+
+def plugin_labels(plugins: RoundPlugins) -> dict[str, str]:
+    """Return the names of what acts in the rounds, by section; of those that are not empty."""
+    sections = ((key, getattr(plugins, key)) for key in SECTIONS)
+    return {key: " + ".join(map(short_label, found)) for key, found in sections if found}
+
+
+def link_labels(uplink: str, downlink: str) -> dict[str, str]:
+    """Return the names of both links, and one for the pair."""
+    codec = uplink if uplink == downlink else f"{uplink} up, {downlink} down"
+    return {"uplink": uplink, "downlink": downlink, "codec": codec}
