@@ -543,6 +543,20 @@ def test_audits_hear_every_message_and_change_nothing(make_run, uplink):
     assert strip == [replace(e, encode_seconds=0, decode_seconds=0) for e in audited.ledger.entries]
 
 
+def test_norms_are_those_of_what_was_decoded_and_bytes_those_of_the_ledger(make_run):
+    deltas = {}
+    hooks = Hooks(
+        before_aggregate=(lambda us, c: deltas.update({u.client: u.delta for u in us}) or us,)
+    )
+    link = make_link({"name": "int", "bits": 4})
+    run = make_run(3, uplink=link, hooks=hooks, plugins=make_plugins(audit="norms")).go(1)
+    booked = {e.client: e.payload_bytes for e in run.ledger.entries if e.kind == "delta"}
+    rows = run.heard()
+    assert {row["client"]: row["payload_bytes"] for row in rows} == booked
+    for row in rows:
+        assert row["norm"] == pytest.approx(float(deltas[row["client"]].norm()))
+
+
 def test_what_plugins_keep_survives_a_checkpoint(make_run, tmp_path):
     plugins = RoundPlugins(
         attack=(Spy(share=0.25),), defense=(Add(to=1.0),), clean=(Odd(),), audit=(Nosy(),)
