@@ -70,6 +70,7 @@ def view(seed, moved=0, **measures):
         partition=partition,
         counts=pd.DataFrame(counts, columns=[str(c) for c in categories]),
         measures=measures,
+        notes=[],
         clients=np.arange(4),
         distances=np.zeros((4, 4)),
     )

@@ -31,6 +31,7 @@ SERVER = {
     "guards": {"": GUARD | {"rounds": 4}},
     "estimates": {0: {"": torch.full((3,), 5.0)}},
     "announced": {0: 7},
+    "reported": {0: 11},
     "encode_seconds": 0.125,
     "defenses": {"defense 0 x": {"kept": torch.ones(1)}},
 }

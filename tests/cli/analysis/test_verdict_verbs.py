@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -42,12 +43,23 @@ def store(tmp_path):
             (folder / "config.yaml").write_text(yaml.safe_dump(config))
             end = 0.9 + 0.01 * seed + gap + 0.001 * ((seed * len(codec)) % 3)
             rows = [
-                {"round": r, "rounds": 4, "up_bytes": r * 10, "down_bytes": 0,
+                {"round": r, "rounds": 4, "up_bytes": r * 10 * len(codec), "down_bytes": 0,
                  "total_bytes": r * 10 * len(codec), "accuracy": end - 0.2 / r**2}
                 for r in range(1, 5)
             ]  # fmt: skip
             lines = "".join(json.dumps(row) + "\n" for row in rows)
             (folder / "rounds.jsonl").write_text(lines)
+            (folder / "summary.json").write_text(json.dumps(rows[-1] | {"rounds": 4}))
+            (folder / "provenance.json").write_text("{}")
+            held = {"categories": ["x"], "counts": [[1]]}
+            (folder / "holdings.json").write_text(json.dumps(held))
+            messages = {
+                "round": [1, 2, 3, 4], "client": [0] * 4, "direction": ["up"] * 4,
+                "kind": ["delta"] * 4, "payload_bytes": [1] * 4,
+                "message_bytes": [10 * len(codec)] * 4, "encode_seconds": [0.1] * 4,
+                "decode_seconds": [0.1] * 4,
+            }  # fmt: skip
+            pd.DataFrame(messages).to_parquet(folder / "ledger.parquet", index=False)
             (folder / "done").touch()
     return tmp_path / "old"
 

@@ -242,14 +242,12 @@ def test_what_changed_is_said_in_a_few_words() -> None:
 @pytest.fixture
 def revised(small: dict[str, Any]) -> Callable[[int], None]:
     """Set the revision that a plug-in of the tests' own has."""
-    from fedbytes.experiments.store import revisions
     from fedbytes.federated.algorithms.fedavg import FedAvg
 
     patch = pytest.MonkeyPatch()
 
     def to(revision: int) -> None:
         patch.setattr(FedAvg, "revision", property(lambda _: revision))
-        patch.setattr(revisions, "_revised", lambda: ({"fedavg"}, False))
 
     yield to
     patch.undo()
