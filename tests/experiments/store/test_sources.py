@@ -217,6 +217,17 @@ OLD = {"sources": {"task": {"a.txt": "1", "b.txt": "2"}, "plugins": {"old/c.py":
         ),
         ({"task": {"a.txt": "1", "b.txt": None}, "plugins": {"c.py": "3"}}, [], "b.txt is"),
         ({"task": {}, "plugins": {"c.py": "3"}}, [], "a.txt, b.txt are"),
+        ({"task": {"/new/a.txt": "1", "/new/b.txt": "2"}, "plugins": {"c.py": "3"}}, [], ""),
+        (
+            {"task": {"z.txt": "1", "b.txt": "2"}, "plugins": {"c.py": "3"}},
+            ["a.txt", "z.txt"],
+            "",
+        ),
+        (
+            {"task": {"north/a.txt": "1", "b.txt": "2"}, "plugins": {"c.py": "3"}},
+            ["a.txt", "north/a.txt"],
+            "",
+        ),
         (
             {"task": {"a.txt": "1", "b.txt": "2"}, "plugins": {"new/c.py": "4"}},
             ["new/c.py", "old/c.py"],
@@ -242,14 +253,12 @@ def test_what_changed_is_said_in_a_few_words() -> None:
 @pytest.fixture
 def revised(small: dict[str, Any]) -> Callable[[int], None]:
     """Set the revision that a plug-in of the tests' own has."""
-    from fedbytes.experiments.store import revisions
     from fedbytes.federated.algorithms.fedavg import FedAvg
 
     patch = pytest.MonkeyPatch()
 
     def to(revision: int) -> None:
         patch.setattr(FedAvg, "revision", property(lambda _: revision))
-        patch.setattr(revisions, "_revised", lambda: ({"fedavg"}, False))
 
     yield to
     patch.undo()
