@@ -87,6 +87,11 @@ def notes_on(split: ClientSplit, config: RunConfig) -> list[str]:
                 f"{partition.dropped.size} examples of the others are dropped: "
                 f"partition.num_clients=all keeps them"
             )
+        unnamed = int(np.count_nonzero(np.asarray(split.factor) == ""))
+        if unnamed:
+            notes.append(
+                f"{unnamed} examples have no {split.column}, and are held as those of one value"
+            )
     empty = np.flatnonzero(partition.sizes == 0)
     if empty.size:
         listed = ", ".join(map(str, empty[:_LISTED])) + (", …" if empty.size > _LISTED else "")

@@ -79,6 +79,18 @@ def test_a_cut_run_that_lost_who_holds_what_does_not_end_as_a_damaged_one(
     assert find_damage(RunFolder(store, configs[2].id)) == ""
 
 
+@pytest.mark.parametrize("key", ["partition", "data_digest"])
+def test_a_cut_run_of_other_examples_starts_anew(
+    key: str, store: Path, configs: list[RunConfig]
+) -> None:
+    folder = RunFolder(store, configs[2].id)
+    folder.write_json("provenance.json", folder.provenance() | {key: "0" * 64})
+    told: list[str] = []
+    run(configs[2], store, on_event=lambda event: told.append(str(event)))
+    assert any("starts anew: its examples were split otherwise" in line for line in told)
+    assert folder.provenance()[key] != "0" * 64
+
+
 @pytest.mark.parametrize("name", ["ledger.parquet", "rounds.jsonl", "summary.json"])
 def test_what_cannot_be_read_is_damage(name: str, store: Path, configs: list[RunConfig]) -> None:
     path = store / configs[0].id / name
