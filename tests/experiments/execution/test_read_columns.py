@@ -90,6 +90,20 @@ def test_files_are_natural_clients(settings, tmp_path):
     assert set(labels.tolist()) == {"x", "y"}
 
 
+def test_a_column_that_is_called_client_by_chance_splits_as_it_always_did(settings, tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("text,label,client\na,x,1\nb,y,2\nc,x,3\nd,y,1\n")
+    task = {"name": "file", "path": str(path), "test_path": str(path)}
+    columns = make_task(task).load().train.columns
+    for split, column in (({"name": "natural", "num_clients": 2}, "label"), ("iid", "label")):
+        config = make_config(
+            settings | {"task": task, "partition": split, "clients_per_round": None}
+        )  # fmt: skip
+        assert split_examples(config, columns).column == column
+    del columns["label"]
+    assert split_examples(config, columns).column == "length"
+
+
 def test_ids_that_are_missing_are_said(settings, tmp_path):
     path = tmp_path / "mine.csv"
     path.write_text("text,label,author\na,x,ann\nb,y,\nc,x,bob\nd,y,\n")
