@@ -1,27 +1,31 @@
 """A user's own table: CSV, TSV, JSON Lines or Parquet."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedbytes.data.readers.arrow_table import read_parquet
 from fedbytes.data.readers.delimited import read_delimited
 from fedbytes.data.readers.json_lines import read_json_rows
-from fedbytes.data.readers.table import Table, as_frame, join_tables
+from fedbytes.data.readers.table import Table, as_frame, join_tables, shown_names
 from fedbytes.data.readers.table_split import CLIENT, text_data
 from fedbytes.data.readers.text_files import UTF8
-from fedbytes.data.text_data import TextData
+from fedbytes.data.text_data import Split, TextData
 
 if TYPE_CHECKING:
     import pandas as pd
 
+_LISTED = 5  # clients that a note names
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 FilePaths = str | Mapping[str, str]
 """A file, or files by the names of the clients that hold them."""
 
 
 def load_table(path: FilePaths, encoding: str = UTF8, quotes: bool = True) -> Table:
-    """Return a file as a table, or several below each other with the column `client`.
+    """Return a file as a table, or several in the order of their clients' names.
+
+    Several have the column `client`.
 
     Cells of CSV and TSV are text; JSON Lines and Parquet have types of their own.
 
@@ -35,7 +39,9 @@ def load_table(path: FilePaths, encoding: str = UTF8, quotes: bool = True) -> Ta
             rows.
     """
     if isinstance(path, Mapping):
-        return join_tables({c: load_table(p, encoding, quotes) for c, p in path.items()}, CLIENT)
+        # By name, since the order in which a mapping is written is no part of a run's identity.
+        tables = {name: load_table(p, encoding, quotes) for name, p in sorted(path.items())}
+        return join_tables(tables, CLIENT)
     file = Path(path)
     if not file.is_file():
         raise ValueError(f"there is no file {file}")
@@ -91,7 +97,22 @@ def load_file(
     train = load_table(path, encoding, quotes)
     test = None if test_path is None else load_table(test_path, encoding, quotes)
     name = ", ".join(file.name for file in listed_paths(path))
-    return text_data(train, test, text, label, test_fraction, name)
+    data = text_data(train, test, text, label, test_fraction, name)
+    return replace(data, notes=(*data.notes, *notes_on_clients(path, data.train)))
+
+
+def notes_on_clients(path: FilePaths, train: Split) -> list[str]:
+    """Return a line on files given as clients that have no training example, if there are any."""
+    if not isinstance(path, Mapping) or CLIENT not in train.columns:
+        return []
+    without = sorted(set(path) - set(train.columns[CLIENT].tolist()))
+    if not without:
+        return []
+    listed = ", ".join(shown_names(without[:_LISTED])) + (", …" if len(without) > _LISTED else "")
+    return [
+        f"{len(without)} of {len(path)} files given as clients have no training examples "
+        f"({listed}), since all of theirs are left out or held out for testing: they are no clients"
+    ]
 
 
 def read_frame(name: str, as_written: bool = True) -> "pd.DataFrame":  # noqa: ARG001

@@ -103,6 +103,8 @@ def _split(
     reasons = [f"{no_text} without {text!r}"] * bool(no_text)
     reasons += [f"{no_label} without {label!r}"] * bool(no_label)
     note = f"{table.where}: {table.rows - len(rows)} of {table.rows} rows left out: "
+    if not rows:
+        raise ValueError(note + " and ".join(reasons))
     return make_split([str(texts[row]) for row in rows], columns), (
         note + " and ".join(reasons) if reasons else ""
     )

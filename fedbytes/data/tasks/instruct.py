@@ -5,7 +5,13 @@ from typing import Any, ClassVar
 from fedbytes.data.chat_task import ChatTask
 from fedbytes.data.readers.conversations import chat_table_split
 from fedbytes.data.readers.hub import folder_files, load_tables
-from fedbytes.data.readers.table_file import FilePaths, check_paths, listed_paths, load_table
+from fedbytes.data.readers.table_file import (
+    FilePaths,
+    check_paths,
+    listed_paths,
+    load_table,
+    notes_on_clients,
+)
 from fedbytes.data.readers.table_split import hold_out
 from fedbytes.data.readers.text_files import UTF8, check_encoding
 from fedbytes.data.task import TASKS
@@ -80,4 +86,6 @@ class Instruct(ChatTask):
         else:
             test, note = chat_table_split(other)
             notes.append(note)
+        if not self.hub_id:
+            notes += notes_on_clients(self.path, train)
         return make_text_data(name, train, test, notes=[note for note in notes if note])

@@ -22,7 +22,8 @@ TEXT = "text"
 NATURAL = ("label", "speaker", "category", "file", CLIENT)
 """Columns that a split follows when none is named: the first that exists.
 
-Natural clients follow `client` before all others: it names the files that were given as clients.
+Natural clients follow `client` before all others where it names files that were given as clients. A
+table's own column of that name comes last.
 """
 
 
@@ -47,11 +48,13 @@ def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Clie
     """
     partitioner, task = config.components.partition, config.components.task
     name = config.clients.factor or partitioner.default_factor
-    if name is None and partitioner.takes_ids and CLIENT in columns:
+    given_as_clients = isinstance(getattr(task, "path", None), Mapping)
+    if name is None and partitioner.takes_ids and given_as_clients and CLIENT in columns:
         name = CLIENT
     if name is None and partitioner.needs != "column":
         name = TEXT
-    if name is None and partitioner.only_measured and not any(key in columns for key in NATURAL):
+    natural = NATURAL if given_as_clients else [key for key in NATURAL if key != CLIENT]
+    if name is None and partitioner.only_measured and not any(key in columns for key in natural):
         name = "length"  # every text has one
     if name != TEXT or TEXT in columns:
         name = factor_name(columns, name)
@@ -86,6 +89,11 @@ def notes_on(split: ClientSplit, config: RunConfig) -> list[str]:
                 f"{clients} of {ids} values of {split.column} are clients, and "
                 f"{partition.dropped.size} examples of the others are dropped: "
                 f"partition.num_clients=all keeps them"
+            )
+        unnamed = int(np.count_nonzero(np.asarray(split.factor) == ""))
+        if unnamed:
+            notes.append(
+                f"{unnamed} examples have no {split.column}, and are held as those of one value"
             )
     empty = np.flatnonzero(partition.sizes == 0)
     if empty.size:

@@ -133,16 +133,17 @@ class _Run:
         self.metrics: dict[str, float] = saved.get("metrics", {})
 
     def _was_split_otherwise(self) -> bool:
-        """Return whether a run from before digests was begun with another split: it starts anew.
+        """Return whether a run was begun with another split or other examples: it starts anew.
 
-        Its files may have changed, or be read otherwise by this version. Of a run with digests
-        this is known before (`settle`).
+        Its files may be read otherwise by this version, or have changed in a run from before
+        digests. A change that was accepted is none.
         """
         began = self.folder.provenance()
-        if "sources" in began or began.get("partition") in (
-            None,
-            self.problem.split.partition.fingerprint,
-        ):
+        today = {"partition": self.problem.split.partition.fingerprint}
+        if "sources" in began:  # the digests of before are of what was read then
+            today["data_digest"] = self.problem.task.data_digest
+        same = all(began.get(key) in (None, value) for key, value in today.items())
+        if same or began.get("accepted"):
             return False
         self.folder.clear()
         self.resumed, self.damage = None, "its examples were split otherwise when it was begun"

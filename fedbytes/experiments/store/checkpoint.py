@@ -5,6 +5,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from fedbytes.experiments.store.damage import check_holdings
 from fedbytes.experiments.store.ledger_files import check_ledger, read_ledger, round_of
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.saved_sums import (
@@ -50,6 +51,7 @@ def load_checkpoint(folder: RunFolder) -> tuple[State | None, dict[str, Any], st
         saved = current_checkpoint(folder)
         if folder.state.exists():
             read_sealed(folder.path / "provenance.json")
+            check_holdings(read_sealed(folder.path / "holdings.json"))
             if saved is None:
                 _check_archive(folder.state)
             state, extra = State.load(folder.state)

@@ -33,6 +33,9 @@ def find_damage(run: RunFolder) -> str:
             _check(run)
         except DamageError as error:
             found = str(error)
+        except OSError as error:
+            name = Path(str(error.filename or run.path)).name
+            found = f"{name} cannot be read ({error.strerror or error})"
         except (ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
             found = f"config.yaml or another file is altered ({type(error).__name__}: {error})"
         else:
@@ -130,6 +133,8 @@ def _check_unfinished(run: RunFolder, settings: dict[str, Any]) -> None:
     if not saved and (known := saved_round(run.state)) is not None and known > rounds:
         raise DamageError(f"the ledger has no rows of round {known}")
     rows = _check_rows(run, settings, rounds, whole=False)
+    if not parts and any(row["round"] > int(settings.get("checkpoint_every", 1)) for row in rows):
+        raise DamageError("the checkpoint and the ledger's parts are missing")
     if table is not None and rows:
         by_round = [row for row in rows if row["round"] == rounds]
         check_ledger(parts[-1], table, by_round[-1] if by_round else {}, rounds)

@@ -1,5 +1,6 @@
 """What a run was made from: digests of the files that it read, compared with those of today."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -56,8 +57,9 @@ class SourceComparison:
 def compare(provenance: Mapping[str, Any], now: Sources) -> SourceComparison:
     """Compare a run's provenance with what it would be made from today.
 
-    A file that is not there, and a run from before digests, are not verified. A file that has only
-    moved is the same.
+    A file that is not there, and a run from before digests, are not verified. Files that have moved
+    together are the same; one that was renamed is another, since names decide the order of texts,
+    and who holds them. Code is the same wherever it is.
     """
     if "sources" not in provenance:
         return SourceComparison(unverified="its provenance has no digests of what it read")
@@ -82,10 +84,12 @@ def _compare_kind(
     kind: str, recorded: Mapping[str, str | None], now: Mapping[str, str | None]
 ) -> tuple[list[SourceChange], list[str]]:
     """Return the differences within one kind, and the files that are not there."""
+    if _below(recorded) == _below(now):
+        return [], []
     same = {path for path, digest in recorded.items() if digest and now.get(path) == digest}
     was = {path: digest for path, digest in recorded.items() if path not in same}
     is_ = {path: digest for path, digest in now.items() if path not in same}
-    for path, digest in list(was.items()):  # the same content at another path
+    for path, digest in list(was.items()) if kind == "plugins" else ():  # moved
         moved = next((p for p, d in is_.items() if d == digest and p not in recorded), None)
         if moved is not None:
             del was[path], is_[moved]
@@ -99,6 +103,15 @@ def _compare_kind(
         changed += [SourceChange(kind, p, was[p], None) for p in gone if p not in now]
         gone = [path for path in gone if path in now]
     return [*changed, *new], gone
+
+
+def _below(files: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Return digests by the names of files below the folder that holds them all."""
+    try:
+        shared = os.path.commonpath([Path(path).parent for path in files])
+    except ValueError:  # there are none, or some paths are absolute and others relative
+        return dict(files)
+    return {os.path.relpath(path, shared or "."): digest for path, digest in files.items()}
 
 
 def digests_today(recorded: Mapping[str, Mapping[str, str | None]]) -> Sources:

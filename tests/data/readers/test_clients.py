@@ -28,12 +28,21 @@ def test_a_column_names_the_file_of_each_row(files, tmp_path):
     assert task.read_paths() == (*map(Path, files.values()), tmp_path / "test.csv")
 
 
+def test_the_order_in_which_files_are_given_does_not_matter(files):
+    backwards = dict(reversed(files.items()))
+    one = make_task("file", path=files).load()
+    other = make_task("file", path=backwards).load()
+    assert list(backwards) != list(files)
+    assert one.digest == other.digest
+    assert one.train.columns["client"].tolist() == other.train.columns["client"].tolist()
+
+
 def test_files_of_several_formats_may_differ_in_their_columns(files, tmp_path):
     (tmp_path / "c.jsonl").write_text('{"label": 1, "text": "j", "extra": 5}\n')
     data = make_task(
         "file", path=files | {"east": str(tmp_path / "c.jsonl")}, test_path=files
     ).load()
-    assert data.train.columns["client"].tolist()[-1] == "east"
+    assert data.train.columns["client"].tolist()[0] == "east"
     assert set(data.train.columns["label"]) == {"0", "1"}
 
 
@@ -43,6 +52,21 @@ def test_conversations_too(tmp_path):
     files = {name: str(tmp_path / f"{name}.csv") for name in ("a", "b")}
     data = make_task("instruct", path=files, test_path=files).load()
     assert data.train.columns["client"].tolist() == ["a", "b"]
+
+
+def test_clients_without_training_examples_are_said(files, tmp_path):
+    (tmp_path / "gap.csv").write_text("text,label\n,0\n,1\n")
+    given = files | {"west": str(tmp_path / "gap.csv")}
+    data = make_task("file", path=given, test_path=str(tmp_path / "test.csv")).load()
+    assert data.notes[-1].startswith(
+        "1 of 3 files given as clients have no training examples (west)"
+    )
+    assert make_task("file", path=files, test_path=files).load().notes == ()
+    (tmp_path / "chat.csv").write_text("prompt,response\nwho?,me\n")
+    (tmp_path / "silent.csv").write_text("prompt,response\nwho?,\nwhy?,because\n")
+    chats = {"a": str(tmp_path / "chat.csv"), "b": str(tmp_path / "silent.csv")}
+    one = make_task("instruct", path=chats, test_fraction=0.5).load()  # one of two is held out
+    assert any("1 of 2 files given as clients" in note for note in one.notes)
 
 
 def test_wrong_files_are_refused(files, tmp_path):

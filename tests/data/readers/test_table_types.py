@@ -146,6 +146,14 @@ def test_rows_that_are_left_out_are_said(tmp_path):
     assert notes == (f"{tmp_path}/*.txt: 1 of 3 files left out: no text",)
 
 
+def test_a_file_of_which_no_row_is_left_is_refused_with_the_reason(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("text,label\na,\n,y\n")
+    what = "2 of 2 rows left out: 1 without 'text' and 1 without 'label'"
+    with pytest.raises(ValueError, match=f"a.csv: {what}"):
+        make_task("file", path=str(path)).load()
+
+
 def test_a_frame_of_your_own_is_read_by_its_types(tmp_path):
     (tmp_path / "a.csv").write_text("text,label,year\na,01,2001\nb,NA,\n")
     frame = read_frame(str(tmp_path / "a.csv"))

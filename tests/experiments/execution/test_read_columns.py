@@ -8,7 +8,7 @@ import pytest
 from fedbytes.data import make_task
 from fedbytes.experiments import make_config, run
 from fedbytes.experiments.execution import preflight
-from fedbytes.experiments.execution.client_split import split_examples
+from fedbytes.experiments.execution.client_split import notes_on, split_examples
 
 APART = {"name": "shards", "shards_per_client": 1}
 QUANTILE = {"name": "quantile", "then": APART, "quantiles": 2}
@@ -88,6 +88,34 @@ def test_files_are_natural_clients(settings, tmp_path):
     assert split.partition.sizes.tolist() == [3, 5]
     labels = split_examples(make_config(settings | {"task": task}), columns).factor
     assert set(labels.tolist()) == {"x", "y"}
+
+
+def test_a_column_that_is_called_client_by_chance_splits_as_it_always_did(settings, tmp_path):
+    path = tmp_path / "own.csv"
+    path.write_text("text,label,client\na,x,1\nb,y,2\nc,x,3\nd,y,1\n")
+    task = {"name": "file", "path": str(path), "test_path": str(path)}
+    columns = make_task(task).load().train.columns
+    for split, column in (({"name": "natural", "num_clients": 2}, "label"), ("iid", "label")):
+        config = make_config(
+            settings | {"task": task, "partition": split, "clients_per_round": None}
+        )  # fmt: skip
+        assert split_examples(config, columns).column == column
+    del columns["label"]
+    assert split_examples(config, columns).column == "length"
+
+
+def test_ids_that_are_missing_are_said(settings, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("text,label,author\na,x,ann\nb,y,\nc,x,bob\nd,y,\n")
+    task = {"name": "file", "path": str(path), "test_path": str(path)}
+    split = {"name": "natural", "num_clients": "all", "factor": "author"}
+    config = make_config(
+        settings | {"task": task, "partition": split, "clients_per_round": None}
+    )  # fmt: skip
+    made = split_examples(config, make_task(task).load().train.columns)
+    assert notes_on(made, config) == [
+        "2 examples have no author, and are held as those of one value"
+    ]
 
 
 def test_notes_are_returned_before_a_run_and_stand_in_its_provenance(settings, tmp_path):

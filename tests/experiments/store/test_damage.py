@@ -62,6 +62,44 @@ def test_a_missing_part_of_the_ledger_of_a_cut_run_is_found(
         load_ledger(store)
 
 
+def test_a_cut_run_that_lost_its_checkpoint_and_ledger_is_found(
+    store: Path, configs: list[RunConfig]
+) -> None:
+    shutil.rmtree(store / configs[2].id / "checkpoint")
+    with pytest.warns(DamagedRunWarning, match="the checkpoint and the ledger's parts are missing"):
+        results = load_results(store)
+    assert configs[2].id not in set(results.run)
+
+
+def test_a_cut_run_that_lost_who_holds_what_does_not_end_as_a_damaged_one(
+    store: Path, configs: list[RunConfig]
+) -> None:
+    (store / configs[2].id / "holdings.json").unlink()
+    run(configs[2], store, on_event=print)
+    assert find_damage(RunFolder(store, configs[2].id)) == ""
+
+
+@pytest.mark.parametrize("key", ["partition", "data_digest"])
+def test_a_cut_run_of_other_examples_starts_anew(
+    key: str, store: Path, configs: list[RunConfig]
+) -> None:
+    folder = RunFolder(store, configs[2].id)
+    folder.write_json("provenance.json", folder.provenance() | {key: "0" * 64})
+    told: list[str] = []
+    run(configs[2], store, on_event=lambda event: told.append(str(event)))
+    assert any("starts anew: its examples were split otherwise" in line for line in told)
+    assert folder.provenance()[key] != "0" * 64
+
+
+@pytest.mark.parametrize("name", ["ledger.parquet", "rounds.jsonl", "summary.json"])
+def test_what_cannot_be_read_is_damage(name: str, store: Path, configs: list[RunConfig]) -> None:
+    path = store / configs[0].id / name
+    path.unlink()
+    path.mkdir()
+    with pytest.warns(DamagedRunWarning, match=f"{name}.*director"):
+        load_results(store)
+
+
 @pytest.mark.parametrize("name", TABLES)
 def test_runs_of_before_are_checked_by_what_they_have(name: str, tmp_path: Path) -> None:
     store = Path(shutil.copytree(BEFORE / "finished", tmp_path / "s"))

@@ -217,6 +217,17 @@ OLD = {"sources": {"task": {"a.txt": "1", "b.txt": "2"}, "plugins": {"old/c.py":
         ),
         ({"task": {"a.txt": "1", "b.txt": None}, "plugins": {"c.py": "3"}}, [], "b.txt is"),
         ({"task": {}, "plugins": {"c.py": "3"}}, [], "a.txt, b.txt are"),
+        ({"task": {"/new/a.txt": "1", "/new/b.txt": "2"}, "plugins": {"c.py": "3"}}, [], ""),
+        (
+            {"task": {"z.txt": "1", "b.txt": "2"}, "plugins": {"c.py": "3"}},
+            ["a.txt", "z.txt"],
+            "",
+        ),
+        (
+            {"task": {"north/a.txt": "1", "b.txt": "2"}, "plugins": {"c.py": "3"}},
+            ["a.txt", "north/a.txt"],
+            "",
+        ),
         (
             {"task": {"a.txt": "1", "b.txt": "2"}, "plugins": {"new/c.py": "4"}},
             ["new/c.py", "old/c.py"],
