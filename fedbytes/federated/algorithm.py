@@ -120,6 +120,14 @@ class Algorithm(Plugin, ABC):
     """Whether clients minimise `model.loss`, so that a defence can put another in its place."""
 
     @property
+    def needs_weights(self) -> bool:
+        """Whether a client has to weigh the same by its examples in all rounds.
+
+        Defences have clients count alike, or cap what they say that they have.
+        """
+        return False
+
+    @property
     def needs_each(self) -> bool:
         """Whether `combine` must see each client's upload.
 
