@@ -27,6 +27,11 @@ class FoolsGold(Defense):
     The server keeps a vector for each client that ever took part.
     """
 
+    @property
+    def remembers(self) -> bool:
+        """Whether it compares deltas with earlier ones: it adds up each client's."""
+        return True
+
     def uploads(
         self, uploads: list[Upload], context: StageContext, state: PluginState
     ) -> tuple[list[Upload], PluginState]:

@@ -102,7 +102,7 @@ def _direction_seconds(
     trips = parts["exchanges"] + (parts["others"] > 0)
     if asked is not None:  # the first is what it sends by itself
         answers = asked.reindex(parts.index, fill_value=0)
-        trips = np.maximum(trips, np.where(answers > 0, answers + 1, 0))
+        trips = trips.clip(lower=(answers + 1).where(answers > 0, 0))
     transfer = trips * latency + bits
     kept = {"transfer": transfer, "exchanges": parts["exchanges"], "coding": parts["coding"]}
     return pd.DataFrame(kept)
