@@ -51,6 +51,11 @@ class CenteredClipping(Defense):
         """Return the largest minority at `median`; a fixed length is for any number."""
         return (clients - 1) // 2 if self.tau == "median" else None
 
+    @property
+    def remembers(self) -> bool:
+        """Whether the centre is the last round's result."""
+        return self.tau != "median"
+
     def uploads(
         self, uploads: list[Upload], context: StageContext, state: PluginState
     ) -> tuple[list[Upload], PluginState]:

@@ -11,6 +11,7 @@ from fedbytes.defenses.robust_math.gram_matrix import cosines, gram_matrix, mix
 from fedbytes.federated import DEFENSES, Defense, PluginState, StageContext, Upload
 
 _LARGEST = 1e30  # what hostile clients sent may sum up to infinity
+_ROUNDING = 1e-9  # of a cosine: clients that differ by less are alike
 
 
 @DEFENSES.register("foolsgold")
@@ -25,6 +26,11 @@ class FoolsGold(Defense):
 
     The server keeps a vector for each client that ever took part.
     """
+
+    @property
+    def remembers(self) -> bool:
+        """Whether it compares deltas with earlier ones: it adds up each client's."""
+        return True
 
     def uploads(
         self, uploads: list[Upload], context: StageContext, state: PluginState
@@ -47,12 +53,12 @@ def sybil_weights(alike: Doubles) -> Doubles:
         alike: the cosine of each two clients' summed deltas [clients, clients].
     """
     others = alike - np.eye(len(alike)) * 2  # nobody is alike to itself
-    most = others.max(1)
+    most = np.maximum(others.max(1), 0)  # who points away from all is like nobody
     pardon = most[:, None] / np.where(most == 0, 1e-12, most)[None]  # i more like others than j is
     others = np.where(most[None] > most[:, None], others * pardon, others)
     np.fill_diagonal(others, -2)
     free = np.clip(1 - others.max(1), 0, 1)
-    if not free.any():
+    if free.max() < _ROUNDING:
         return np.ones(len(alike))
     free = np.clip(free / free.max(), 1e-5, 0.99)
     weights: Doubles = np.clip(np.log(free / (1 - free)) + 0.5, 0, 1)

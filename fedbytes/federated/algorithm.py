@@ -119,6 +119,17 @@ class Algorithm(Plugin, ABC):
     trains_by_loss: ClassVar[bool] = True
     """Whether clients minimise `model.loss`, so that a defence can put another in its place."""
 
+    alike_each_round: ClassVar[bool] = True
+    """Whether a number of a delta means the same in all rounds whose deltas have its layout."""
+
+    @property
+    def needs_weights(self) -> bool:
+        """Whether a client has to weigh the same by its examples in all rounds.
+
+        Defences have clients count alike, or cap what they say that they have.
+        """
+        return False
+
     @property
     def needs_each(self) -> bool:
         """Whether `combine` must see each client's upload.

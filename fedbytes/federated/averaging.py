@@ -91,6 +91,11 @@ class Averaging(Algorithm):
                     f"{self.name}: {key}={getattr(self, key)} is of an adaptive server optimiser: "
                     "set server_optimizer to one of adam, adagrad, yogi"
                 )
+        if self.server_optimizer == "adagrad" and self.beta2 is not None:
+            raise ValueError(
+                f"{self.name}: beta2={self.beta2} decays a second moment, and Adagrad's is the "
+                "sum of all squares: leave beta2 out, or set server_optimizer to adam or yogi"
+            )
         if (self.local_steps is None) == (self.local_epochs is None):
             raise ValueError(
                 "give either local_steps or local_epochs, got "

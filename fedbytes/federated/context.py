@@ -27,6 +27,8 @@ class RoundContext:
             server, and of itself alone for a client, which hears no other.
         uplink: the uplink's codec, for an algorithm that works on what it maps vectors to.
         num_examples: how many examples the clients hold, in all.
+        senders: of how many clients the server opened a delta, when it combines; defences may
+            hand on fewer uploads.
     """
 
     model: Trainable
@@ -38,6 +40,7 @@ class RoundContext:
     announced: Mapping[int, int] = field(default_factory=dict)
     uplink: Codec | None = None
     num_examples: int = 0
+    senders: int | None = None
 
     def for_client(self, client: int) -> "RoundContext":
         """Return the context of `client` in the same round."""

@@ -81,9 +81,9 @@ class Federation:
         """Refuse plug-ins that need deltas of one layout, where clients' own differ."""
         acting: tuple[Attack | Defense, ...] = (*self.plugins.attack, *self.plugins.defense)
         needing = [p for p in acting if p.one_layout and p.stages & {"act", "uploads"}]
-        context = self.context(1)
-        up = self.algorithm.up
-        if needing and len({up(context.for_client(client)) for client in context.clients}) > 1:
+        context, up = self.context(1), self.algorithm.up
+        holders = [client for client, part in enumerate(self.parts) if len(part)]
+        if needing and len({up(context.for_client(client)) for client in holders}) > 1:
             kind = "attack" if needing[0] in self.plugins.attack else "defense"
             raise ValueError(
                 f"{kind} {needing[0].name!r} needs deltas of one layout, and clients of algorithm "

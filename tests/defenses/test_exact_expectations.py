@@ -135,6 +135,20 @@ def test_sybils_weigh_nothing():
     assert (sybil_weights(np.ones((4, 4))) == 1).all()
 
 
+def test_who_points_away_from_all_others_is_no_sybil():
+    from fedbytes.defenses.foolsgold import sybil_weights
+
+    alike = np.array([[1, 0.001, -0.5], [0.001, 1, -0.5], [-0.5, -0.5, 1]])
+    assert (sybil_weights(alike) == 1).all()
+
+
+def test_foolsgold_counts_clients_of_one_direction_once_each():
+    for seed in range(20):
+        x = stream(seed, "one direction").normal(size=1000)
+        rows = np.outer([1.0, 3.0, 0.7, 5.1], x).astype(np.float32)
+        np.testing.assert_allclose(aggregate(rows, "foolsgold"), rows.mean(0), rtol=1e-4, atol=1e-6)
+
+
 def test_foolsgold_looks_at_all_rounds():
     defense, state = make_defense("foolsgold"), {}
     rng = stream(0, "sybils")

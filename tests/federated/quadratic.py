@@ -44,7 +44,7 @@ class Quadratic:
         return (w[:, None] * self.b).sum(0) / w.sum()
 
 
-def quadratic_run(algorithm, sizes, curvatures, *, clients_per_round=None, rounds=0, seed=0):
+def quadratic_run(algorithm, sizes, curvatures, *, clients_per_round=None, rounds=0, **fields):
     """Return a run in which client c has `sizes[c]` examples, all of one quadratic of its own."""
     owner = np.repeat(np.arange(len(sizes)), sizes)
     b = np.random.default_rng(0).normal(size=(len(sizes), WIDTH))
@@ -55,6 +55,6 @@ def quadratic_run(algorithm, sizes, curvatures, *, clients_per_round=None, round
         uplink=make_link("fp32"),
         downlink=make_link("fp32"),
         clients_per_round=clients_per_round or len(sizes),
-        seed=seed,
+        **{"seed": 0, **fields},
     )
     return Rehearsal(fed).go(rounds)

@@ -395,6 +395,38 @@ def test_deltas_of_several_layouts_are_refused_before_the_first_round(make_run, 
     make_run(4, plugins=make_plugins(**{section: name}), **same)
 
 
+def lora_fields(name, **fields):
+    return {
+        "model": text_model("tiny-bert", {"name": "lora", "rank": 2}),
+        "parts": [np.arange(c, 40, 6) for c in range(6)],
+        "algorithm": make_algorithm(name, local_steps=1, **fields),
+    }
+
+
+def test_layouts_are_compared_of_all_clients_and_not_of_the_first_rounds(make_run):
+    fields = lora_fields("ecolora", segments=2)
+    median = make_plugins(defense="median")
+    first = {s: make_run(6, clients_per_round=3, seed=s).fed.context(1).clients for s in range(40)}
+    alike = [seed for seed, clients in first.items() if len({c % 2 for c in clients}) == 1]
+    assert alike
+    for seed in alike:
+        with pytest.raises(ValueError, match="'ecolora' send several"):
+            make_run(6, clients_per_round=3, seed=seed, plugins=median, **fields)
+
+
+@pytest.mark.parametrize("rule", ["foolsgold", {"name": "centered_clipping", "tau": 1.0}], ids=str)
+def test_what_a_defense_remembers_is_of_the_same_numbers(make_run, rule):
+    plugins = make_plugins(defense=rule)
+    run = make_run(6, plugins=plugins, **lora_fields("rolora")).go(4)
+    kept = run.state.server.defenses
+    assert len(kept) == 2  # A and B take turns
+    assert all(
+        isinstance(value, torch.Tensor) for state in kept.values() for value in state.values()
+    )
+    with pytest.raises(ValueError, match="means something else in each"):
+        make_run(6, plugins=plugins, **lora_fields("flora"))
+
+
 @named
 @dataclass(frozen=True)
 class Tenfold(Defense):

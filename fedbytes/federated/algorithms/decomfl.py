@@ -35,6 +35,7 @@ class DeComFL(Algorithm):
     """
 
     needs_each: ClassVar[bool] = False
+    alike_each_round: ClassVar[bool] = False
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"local_steps": 2, "perturbations": 3, "batch_size": 8, "learning_rate": 0.01},
     )

@@ -69,7 +69,8 @@ class FedDyn(Averaging):
         """Return the mean delta less h / alpha, with h of all clients so far."""
         mean = equal_mean(uploads)
         h = state.get("h", torch.zeros_like(mean))
-        h = h - self.alpha * (len(uploads) / context.num_clients) * mean
+        senders = context.senders or len(uploads)
+        h = h - self.alpha * (senders / context.num_clients) * mean
         return mean - h / self.alpha, {"h": h}
 
     def refuses(self, compatibility: Compatibility) -> str | None:

@@ -41,6 +41,7 @@ class PromptSearch(Algorithm):
     }
 
     searches_words: ClassVar[bool] = True
+    alike_each_round: ClassVar[bool] = False
 
     candidates: int = bounded(8, least=1)
     """Prompts, in addition to the current one, that are scored per round."""

@@ -46,6 +46,11 @@ class Scaffold(Averaging):
         return 2
 
     @property
+    def needs_weights(self) -> bool:
+        """Whether clients count by their examples: c is a sum over rounds under fixed weights."""
+        return self.weights == "examples"
+
+    @property
     def needs_each(self) -> bool:
         """Whether clients count alike, which a mean weighted by examples does not show."""
         return self.weights == "clients"
@@ -106,7 +111,8 @@ class Scaffold(Averaging):
     ) -> tuple[Tensor, ServerMemory]:
         """Return the optimiser's step of the model, and the change of c, the mean over all."""
         if self.weights == "clients":
-            mean, share = equal_mean(uploads), len(uploads) / context.num_clients
+            senders = context.senders or len(uploads)
+            mean, share = equal_mean(uploads), senders / context.num_clients
         else:
             # Fixed weights: those who take part change c by their own examples of all there are,
             # or c would be a sum of changes whose weights differ from round to round.

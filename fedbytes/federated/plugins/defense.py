@@ -37,6 +37,11 @@ class Defense(Plugin):
     by_coordinate: ClassVar[bool] = False
     """Whether `uploads` judges each number by itself, so that a number not sent votes for zero."""
 
+    @property
+    def remembers(self) -> bool:
+        """Whether `uploads` compares deltas with those of earlier rounds, which it keeps."""
+        return False
+
     def uploads(
         self, uploads: list[Upload], context: StageContext, state: PluginState
     ) -> tuple[list[Upload], PluginState]:

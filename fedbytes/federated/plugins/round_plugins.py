@@ -104,6 +104,18 @@ class RoundPlugins:
 
     def _refuses_algorithm(self, algorithm: Algorithm) -> str | None:
         for defense in self.defense:
+            if defense.remembers and not algorithm.alike_each_round:
+                return (
+                    f"defense {defense.name!r} compares deltas with those of earlier rounds, and "
+                    f"what algorithm {algorithm.name!r} sends means something else in each: take "
+                    "another defense or algorithm"
+                )
+            if "uploads" in defense.stages and algorithm.needs_weights:
+                return (
+                    f"defense {defense.name!r} has clients count alike or caps what they say, and "
+                    f"algorithm {algorithm.name!r} adds up over rounds what it weighs by examples: "
+                    "set algorithm.weights=clients"
+                )
             if "loss" in defense.stages and not algorithm.trains_by_loss:
                 return (
                     f"defense {defense.name!r} changes the loss that clients minimise, and "

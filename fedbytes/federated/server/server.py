@@ -1,7 +1,7 @@
 """The server as a party of the round: it sends, receives, aggregates and broadcasts."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -161,12 +161,13 @@ class Server:
         with self.clock.phase("aggregate"):
             uploads = self._session.uploads()
             self._require_deltas(uploads)
+            senders = len(uploads)
             geometry = delta_geometry(uploads) if uploads and self._comparable() else {}
             uploads += self._absent(uploads)
             for before_aggregate in fed.hooks.before_aggregate:
                 uploads = before_aggregate(uploads, Context(fed.seed, context.round, -1))
             uploads = defend(fed, context, state.model, uploads, state.defenses)
-            update = self._combine(uploads)
+            update = self._combine(uploads, senders)
         self._move(update)
         state.round, state.announced = context.round, dict(context.announced)
         return RoundReport(
@@ -200,12 +201,12 @@ class Server:
             self._dropped.add(client)
             del self.examples[client], self._losses[client]
 
-    def _combine(self, uploads: list[Upload]) -> Tensor | None:
+    def _combine(self, uploads: list[Upload], senders: int) -> Tensor | None:
         """Return the update that the algorithm makes; None if there is nothing to make it of."""
         if not uploads:
             return None
         update, self.state.optimizer = self.fed.algorithm.combine(
-            self.context, self.state.model, uploads, self.state.optimizer
+            replace(self.context, senders=senders), self.state.model, uploads, self.state.optimizer
         )
         return update
 

@@ -42,8 +42,15 @@ def defend(
                 f"{context.round} send several: take another defense or algorithm"
             )
         where = server_context(fed, context, held, f"defense {place} {defense.name}")
-        uploads, states[where.stage] = defense.uploads(uploads, where, states.get(where.stage, {}))
+        kept = _kept_at(fed, context, where.stage)
+        uploads, states[kept] = defense.uploads(uploads, where, states.get(kept, {}))
     return uploads
+
+
+def _kept_at(fed: Federation, context: RoundContext, stage: str) -> str:
+    """Return where a defence keeps its state: of each layout its own, as rounds may take turns."""
+    layout = fed.algorithm.up(context.for_client(context.clients[0]))
+    return f"{stage} {fed.memory_key(layout)}".rstrip()
 
 
 def server_context(

@@ -51,14 +51,16 @@ def round_seconds(
         compute: what the ledger does not have.
         own: of clients whose link is another, by their number.
     """
+    later = ledger["kind"] == "exchange" if "kind" in ledger else ledger["round"] < 0
     messages = ledger.assign(
         bits=wire_bits(ledger["message_bytes"]),
-        waits=(ledger["kind"] == "exchange").astype(int) if "kind" in ledger else 0,
+        exchanges=later.astype(int),
+        others=(~later).astype(int),
     )
-    paths = (
-        _direction_seconds(messages, "down", link, own or {})
-        .add(_direction_seconds(messages, "up", link, own or {}), fill_value=0)
-        .assign(compute=lambda part: compute.slower * (part["coding"] + compute.train))
+    down = _direction_seconds(messages, "down", link, own or {})
+    up = _direction_seconds(messages, "up", link, own or {}, asked=down["exchanges"])
+    paths = down.add(up, fill_value=0).assign(
+        compute=lambda part: compute.slower * (part["coding"] + compute.train)
     )
     rounds = (paths["transfer"] + paths["compute"]).groupby("round").max()
     up, down = (ledger[ledger["direction"] == way] for way in ("up", "down"))
@@ -68,15 +70,20 @@ def round_seconds(
 
 
 def _direction_seconds(
-    messages: pd.DataFrame, way: Literal["up", "down"], link: NetworkLink, own: Links
+    messages: pd.DataFrame,
+    way: Literal["up", "down"],
+    link: NetworkLink,
+    own: Links,
+    asked: pd.Series | None = None,
 ) -> pd.DataFrame:
     """Return the seconds of transfer and of the client's coding, by round and client.
 
-    Messages of an exchange each wait for the one before; others follow each other.
+    Messages of an exchange each wait for the one before; others follow each other. A client that
+    was `asked` in so many exchanges answers each, by a message of whatever kind.
     """
     coding = "decode_seconds" if way == "down" else "encode_seconds"
     chosen = messages[messages["direction"] == way].rename(columns={coding: "coding"})
-    columns = ["bits", "waits", "coding"]
+    columns = ["bits", "exchanges", "others", "coding"]
     to_one = chosen[chosen["client"] != _EVERYONE]
     parts = to_one.groupby(["round", "client"])[columns].sum()
     common = chosen[chosen["client"] == _EVERYONE].groupby("round")[columns].sum()
@@ -92,8 +99,13 @@ def _direction_seconds(
     # The server's own line carries everyone's bits before the last client has them.
     line = chosen.groupby("round")["bits"].sum().reindex(parts.index.get_level_values("round"))
     bits = np.maximum(parts["bits"] / (1e6 * rate), line.to_numpy() / (1e6 * link.server))
-    transfer = np.maximum(parts["waits"], 1) * latency + bits
-    return pd.DataFrame({"transfer": transfer, "coding": parts["coding"]})
+    trips = parts["exchanges"] + (parts["others"] > 0)
+    if asked is not None:  # the first is what it sends by itself
+        answers = asked.reindex(parts.index, fill_value=0)
+        trips = trips.clip(lower=(answers + 1).where(answers > 0, 0))
+    transfer = trips * latency + bits
+    kept = {"transfer": transfer, "exchanges": parts["exchanges"], "coding": parts["coding"]}
+    return pd.DataFrame(kept)
 
 
 def seconds_over_link(

@@ -158,6 +158,7 @@ def _columns(row: _Row, verdict: Verdict, metric: Metric, margin: float) -> dict
     enough = tests is not None and tests.n >= FEWEST_SEEDS
     sign = 1 if metric.rises else -1
     bounds = sorted((sign * tests.low, sign * tests.high)) if tests and enough else (nan, nan)
+    over = sorted(sign * bound for bound in row.over_texts)
     lost = [str(seed) for seed in ends.failed]
     blamed = bool(lost) and verdict.word != "worse"
     seeds = verdict.seeds_needed
@@ -170,8 +171,8 @@ def _columns(row: _Row, verdict: Verdict, metric: Metric, margin: float) -> dict
         "difference": sum(raw) / len(raw) if raw else nan,
         "low": bounds[0],
         "high": bounds[1],
-        "text_low": row.over_texts[0],
-        "text_high": row.over_texts[1],
+        "text_low": over[0],
+        "text_high": over[1],
         "sd": tests.sd if tests else nan,
         "p_non_inferior": verdict.p_non_inferior,
         "p_better": verdict.p_better,

@@ -7,6 +7,7 @@ from lora_models import Watched
 from quadratic import WIDTH, quadratic_run
 
 from fedbytes.compression.frame import HEADER_BYTES
+from fedbytes.federated import make_plugins
 from fedbytes.federated.algorithm import ALGORITHMS, make_algorithm
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.streams import stream
@@ -106,6 +107,34 @@ def test_scaffold_ends_at_the_optimum_of_its_weights(weights, max_grad_norm):
     optima = {name: run.fed.model.optimum(w) for name, w in WEIGHTS.items()}
     assert torch.dist(*optima.values()) > 0.1
     assert torch.dist(run.state.model[:WIDTH], optima[weights]) < 1e-3
+
+
+SIZES = [1, 1, 2, 2, 4, 4, 10, 10, 40, 40]
+RULES = [{"name": "trimmed_mean", "f": 0}, {"name": "bucketing", "s": 2}, "norm_clip"]
+
+
+@pytest.mark.parametrize("rule", RULES[:2], ids=str)
+def test_what_the_server_adds_up_is_of_all_clients_however_few_uploads_a_defense_leaves(rule):
+    fields = {"clients_per_round": 6, "rounds": 5, "plugins": make_plugins(defense=rule)}
+    curvatures = np.linspace(0.5, 4, 10)
+    run = quadratic_run(
+        make_algorithm("scaffold", weights="clients", **FULL_BATCH), SIZES, curvatures, **fields
+    )
+    nothing = {"control": torch.zeros(WIDTH), "gradient": torch.zeros(WIDTH)}
+    own = [(run.clients[c].state.memory or nothing)["control"] for c in range(10)]
+    torch.testing.assert_close(run.state.model[WIDTH:], torch.stack(own).mean(0))
+    run = quadratic_run(
+        make_algorithm("feddyn", alpha=1.0, **FULL_BATCH), SIZES, curvatures, **fields
+    )
+    own = [(run.clients[c].state.memory or nothing)["gradient"] for c in range(10)]
+    torch.testing.assert_close(run.state.server.optimizer["h"], torch.stack(own).mean(0))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=str)
+def test_scaffold_by_examples_is_refused_under_rules_that_change_the_weights(rule):
+    algorithm = make_algorithm("scaffold", **FULL_BATCH)
+    with pytest.raises(ValueError, match=r"set algorithm\.weights=clients"):
+        quadratic_run(algorithm, SIZES, [1.0] * 10, plugins=make_plugins(defense=rule))
 
 
 @pytest.mark.parametrize("max_grad_norm", [None, 0.5])

@@ -157,3 +157,9 @@ def test_they_learn(make_run, name):
 def test_what_cannot_be_is_refused(fields, message):
     with pytest.raises(ValueError, match=message):
         make_algorithm("fedadam", local_steps=1, **fields)
+
+
+@pytest.mark.parametrize("name", ["fedadagrad", "fedavg"])
+def test_adagrad_has_no_decay_of_its_second_moment(name):
+    with pytest.raises(ValueError, match=r"beta2=0\.5 decays a second moment"):
+        make_algorithm(name, server_optimizer="adagrad", local_steps=1, beta2=0.5)

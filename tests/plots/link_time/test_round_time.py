@@ -83,6 +83,18 @@ def test_messages_of_exchanges_wait_for_each_other():
     assert seconds == pytest.approx(2 * 0.5 + 2 * on_wire(100) / 10e6 + 2.25)
 
 
+@pytest.mark.parametrize("asks", [range(3), [-1]], ids=["each", "multicast"])
+def test_an_exchange_is_two_more_trips_whatever_it_is_answered_by(asks):
+    rows = [
+        *(message(client, "down", 60, kind="update") for client in range(3)),
+        *(message(client, "up", 52, kind="metrics") for client in range(3)),
+        *(message(client, "down", 48, kind="exchange") for client in asks),
+        *(message(client, "up", 52) for client in range(3)),
+    ]  # as of sum_then_decode weighted by examples
+    (seconds,) = round_seconds(pd.DataFrame(rows), NetworkLink("", 1e6, 1e6, rtt=2000), COMPUTE)
+    assert seconds == pytest.approx(4 + 2.25, abs=1e-6)
+
+
 def test_break_even_is_what_both_ways_take_alike():
     rate = break_even_rate(8 * 294_000, 1.5e-3)
     assert 1e6 * rate * 1.5e-3 == pytest.approx(8 * 294_000)

@@ -159,6 +159,17 @@ def test_scores_of_texts_give_bounds_over_texts():
         measure_verdicts(tables, scores=scores | {"a-1": scores["a-1"][1:]})
 
 
+def test_bounds_over_texts_are_turned_as_the_difference_where_less_is_better():
+    tables = store_of({"a": NOISE + 0.1}, metric="loss")
+    random = np.random.default_rng(0)
+    scores = {  # minus the loss of each text: codec a is worse on all
+        run: random.normal(-1 - 0.1 * run.startswith("a"), 0.01, 200) for run in tables.runs["run"]
+    }
+    (row,) = measure_verdicts(tables, metric="loss", scores=scores).to_dict("records")
+    assert 0 < row["low"] < row["high"]
+    assert 0.05 < row["text_low"] < row["text_high"] < 0.15
+
+
 @pytest.mark.parametrize(
     ("how", "words"),
     [
