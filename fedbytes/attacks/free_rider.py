@@ -10,10 +10,11 @@ from fedbytes.federated import ATTACKS, Attack, Deltas, PluginState, StageContex
 @ATTACKS.register("free_rider")
 @dataclass(frozen=True, kw_only=True)
 class FreeRider(Attack):
-    """Attackers send what the model moved by in the round before (Lin et al. 2019).
+    """Attackers send what the model moved by since they last took part (Lin et al. 2019).
 
-    arXiv:1911.12560. If all clients came from [1, 1] to [1, 3], they send [0, 2] as their own
-    work, and zeros in the attack's first round. It works as momentum that nobody asked for.
+    arXiv:1911.12560. With all clients in every round that is the last update: if all came from
+    [1, 1] to [1, 3], they send [0, 2] as their own work, and zeros in the first round in which
+    one of them takes part. It works as momentum that nobody asked for.
     """
 
     def act(

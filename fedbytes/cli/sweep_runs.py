@@ -71,7 +71,7 @@ def make_suite(
     store = open_store(folder)
     fetch_assets(configs)
     left, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
-    warn(preflight.check(queue))
+    warn([*preflight.check(queue), *_kept_unverified(left)])
     console.print(f"{len(queue)} of {counted(len(configs), 'run')} to make in {store}")
     with LiveTable(queue, len(left.skipped), console) as table:
         outcome = make_runs(
@@ -97,6 +97,11 @@ def make_suite(
     return outcome
 
 
+def _kept_unverified(left: Outcome) -> list[str]:
+    """Return what is said of runs that are kept though nobody can tell what they were made from."""
+    return [f"run {run} is kept, {reason}" for run, reason in left.unverified.items()]
+
+
 def make_one(
     config: RunConfig,
     folder: Path,
@@ -113,7 +118,7 @@ def make_one(
     fetch_assets([config])
     retry = retry_failed or tries(RunFolder(store, config.id)) < LIMIT
     left, pending = plan([config], store, retry_failed=retry, if_stale=if_stale)
-    warn(preflight.check(pending))
+    warn([*preflight.check(pending), *_kept_unverified(left)])
     with LiveTable(pending, len(left.skipped), console) as table:
         outcome = make_runs(
             [config],

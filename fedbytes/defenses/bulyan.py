@@ -36,8 +36,12 @@ class Bulyan(CountedRule):
     def uploads(
         self, uploads: list[Upload], context: StageContext, state: PluginState
     ) -> tuple[list[Upload], PluginState]:
-        """Put the mean around the median in the place of every delta."""
-        return all_send(uploads, bulyan_of(deltas_of(uploads), self.tolerates(len(uploads)))), state
+        """Put the mean around the median in the place of every delta.
+
+        Too few clients for `f`, as where some were dropped, still lose the farthest.
+        """
+        f = min(self.f, (len(uploads) - 1) // 4)
+        return all_send(uploads, bulyan_of(deltas_of(uploads), f)), state
 
 
 def bulyan_of(rows: Vectors, f: int) -> Tensor:

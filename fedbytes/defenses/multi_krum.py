@@ -29,8 +29,8 @@ class MultiKrum(CountedRule):
     m: int | None = bounded(None, least=1)
 
     def leaves(self, clients: int) -> int:
-        """Return how many it keeps."""
-        return min(clients, self.m or clients - self.tolerates(clients))
+        """Return how many it keeps: too few clients for `f` still lose the farthest."""
+        return min(clients, self.m or clients - min(self.f, (clients - 1) // 2))
 
     def uploads(
         self, uploads: list[Upload], context: StageContext, state: PluginState

@@ -108,3 +108,10 @@ def test_the_number_that_a_rule_is_for():
     ):
         assert make_defense(spec).tolerates(clients) == number
     assert replace(make_defense("multi_krum"), f=2).leaves(10) == 8
+
+
+@pytest.mark.parametrize(("name", "honest"), [("multi_krum", 3), ("bulyan", 5)])
+def test_a_client_too_few_does_not_make_a_rule_the_mean(name, honest):
+    rows = [[1.0 + 0.05 * place] for place in range(honest)] + [[FAR]]
+    made = aggregate(np.array(rows), make_defense(name, f=1))
+    assert 1.0 <= float(made[0]) <= 1.3

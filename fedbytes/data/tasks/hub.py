@@ -3,9 +3,10 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from fedbytes.data.readers.hub import folder_files, load_hub
+from fedbytes.data.readers.text_files import UTF8, check_encoding
 from fedbytes.data.task import TASKS, Task
 from fedbytes.data.text_data import TextData
-from fedbytes.plugin_fields import bounded
+from fedbytes.plugin_fields import added_field, bounded
 
 
 @TASKS.register("hub")
@@ -21,6 +22,8 @@ class HubTask(Task):
         text: name of the column with the texts.
         label: name of the column with the labels (not read for causal-lm).
         test_fraction: fraction held out for testing, between 0 and 1.
+        encoding: of a folder's CSV and JSON files, where it is not UTF-8.
+        quotes: whether cells of its CSV files may be in double quotes.
     """
 
     reads_tables: ClassVar[bool] = True
@@ -32,11 +35,14 @@ class HubTask(Task):
     text: str = "text"
     label: str = "label"
     test_fraction: float = bounded(0.2, above=0, below=1)
+    encoding: str = added_field(UTF8)
+    quotes: bool = added_field(True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not self.hub_id:
             raise ValueError("task 'hub' requires hub_id: a data set's id or a folder")
+        check_encoding("task 'hub'", self.encoding)
 
     def read_paths(self) -> tuple[Path, ...]:
         """Return the files of a local folder; those of a data set on the hub are not on disk."""
@@ -53,4 +59,6 @@ class HubTask(Task):
             self.text,
             label,
             self.test_fraction,
+            self.encoding,
+            self.quotes,
         )

@@ -71,7 +71,7 @@ class Instruct(ChatTask):
         """Return the conversations."""
         if self.hub_id:
             name, splits = self.hub_id, (self.train_split, self.test_split)
-            tables = load_tables(self.hub_id, self.config, *splits)
+            tables = load_tables(self.hub_id, self.config, *splits, self.encoding, self.quotes)
             found, other = tables[self.train_split], tables.get(self.test_split)
         else:
             name = ", ".join(map(str, listed_paths(self.path)))

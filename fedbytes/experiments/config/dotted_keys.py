@@ -6,6 +6,9 @@ from typing import Any
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.registry import Registry
 
+_PLAIN = ("path", "test_path")
+"""Fields whose mapping is no plug-in: a name alone has no fields that could be set."""
+
 
 def set_dotted(fields: dict[str, Any], key: str, value: Any) -> None:
     """Set `a.b.c` in nested dictionaries, creating them as needed.
@@ -22,7 +25,7 @@ def set_dotted(fields: dict[str, Any], key: str, value: Any) -> None:
     for depth, parent in enumerate(parents):
         default = _default_component(parent) if depth == 0 else {}
         child = place.get(parent, default)
-        if isinstance(child, str):
+        if isinstance(child, str) and parent not in _PLAIN:
             child = {"name": child}
         if isinstance(child, list) and len(child) == 1:  # the only plug-in of a section
             child = {"name": child[0]} if isinstance(child[0], str) else child[0]

@@ -9,6 +9,7 @@ from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.reuse import IfStale, refusal
 from fedbytes.experiments.execution.run_sources import sources_of
 from fedbytes.experiments.store.run_folder import RunFolder
+from fedbytes.experiments.store.run_state import state_of
 from fedbytes.experiments.store.sealed_json import DamageError
 
 
@@ -16,13 +17,15 @@ from fedbytes.experiments.store.sealed_json import DamageError
 class Outcome:
     """Ids of a sweep's runs by outcome; `failed` maps to the one-line reason.
 
-    `relabelled` are those, finished or failed before, whose label the suite has changed since.
+    `relabelled` are those, finished or failed before, whose label the suite has changed since;
+    `unverified` maps those of `skipped` that cannot be compared with today's files to the reason.
     """
 
     done: list[str] = field(default_factory=list)
     skipped: list[str] = field(default_factory=list)
     failed: dict[str, str] = field(default_factory=dict)
     relabelled: list[str] = field(default_factory=list)
+    unverified: dict[str, str] = field(default_factory=dict)
 
 
 def plan(
@@ -46,6 +49,9 @@ def plan(
             queue.append(config)
         elif folder.status == "done":
             outcome.skipped.append(config.id)
+            found = state_of(folder)
+            if not found.verified:
+                outcome.unverified[config.id] = found.reason
         elif folder.status == "failed" and not retry_failed:
             outcome.failed[config.id] = folder.failure
         else:

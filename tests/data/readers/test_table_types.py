@@ -198,6 +198,15 @@ def test_a_bad_file_of_a_hub_folder_is_refused_with_its_line(tmp_path):
         make_task("hub", hub_id=str(tmp_path)).load()
 
 
+def test_encoding_and_quotes_of_a_hub_folder_may_be_given(tmp_path):
+    rows = 'text,label\n5" naïve,x\nb,y\nc,x\nd,y\ne,x\n'
+    (tmp_path / "train.csv").write_text(rows, encoding="latin-1")
+    with pytest.raises(ValueError, match=r"set task\.encoding to what it is"):
+        make_task("hub", hub_id=str(tmp_path)).load()
+    data = make_task("hub", hub_id=str(tmp_path), encoding="latin-1", quotes=False).load()
+    assert '5" naïve' in data.train.texts + data.test.texts
+
+
 def test_declared_types_of_a_hub_folder_are_kept(tmp_path):
     names = "class_label: {names: {'0': bad, '1': good}}"
     features = f"[{{name: text, dtype: string}}, {{name: label, dtype: {{{names}}}}}]"

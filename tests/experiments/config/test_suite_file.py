@@ -106,3 +106,9 @@ def test_naming_another_component_keeps_the_default_fields_that_it_has():
     assert fields["partition"] == {"name": "iid", "num_clients": 10}
     assert fields["algorithm"] == {"name": "fedprox", "local_steps": 4}
     assert fields["task"] == {"name": "friends", "max_length": 24}
+
+
+def test_a_file_among_files_by_client_has_no_fields() -> None:
+    fields = {"task": {"name": "file", "path": "n.csv"}}
+    with pytest.raises(ValueError, match=r"task\.path\.a: 'path' is 'n\.csv', which has no fields"):
+        set_dotted(fields, "task.path.a", "s.csv")
