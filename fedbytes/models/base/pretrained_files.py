@@ -113,13 +113,24 @@ def check_weights(name: str, whole: nn.Module, used: nn.Module, missing: Collect
     tensors = [*whole.named_parameters(remove_duplicate=False), *whole.named_buffers()]
     lacking = {id(tensor): key for key, tensor in tensors if key in missing}
     kept = [*used.parameters(), *used.buffers()]
-    found = [lacking[id(t)] for t in kept if id(t) in lacking and t.is_floating_point()]
+    computed = _computed(whole)
+    found = [
+        lacking[id(t)]
+        for t in kept
+        if id(t) in lacking and t.is_floating_point() and id(t) not in computed
+    ]
     if found:
         raise ValueError(
             f"model {name!r}: its files lack {len(found)} of the {len(kept)} weights of "
             f"{type(used).__name__}, such as {found[0]}, which would be random: they are of "
             "another architecture than its config.json, or were saved without this part"
         )
+
+
+def _computed(model: nn.Module) -> set[int]:
+    """Return which weights are computed and not learned: files leave sines of positions out."""
+    sines = (one for one in model.modules() if "Sinusoidal" in type(one).__name__)
+    return {id(weight) for one in sines for weight in one.parameters(recurse=False)}
 
 
 def is_encoder_decoder(config: Any) -> bool:

@@ -90,6 +90,14 @@ def test_weights_that_are_missing_and_used_are_refused(tmp_path):
     assert "\n" not in str(error.value)
 
 
+def test_sines_of_positions_are_computed_where_files_leave_them_out(tmp_path):
+    config = transformers.MarianConfig(**BART, pad_token_id=0, decoder_start_token_id=0)
+    name = save(tmp_path, config, transformers.AutoModelForSeq2SeqLM)
+    assert not any("embed_positions" in key for key in load_file(tmp_path / "model.safetensors"))
+    whole = transformers.MarianMTModel(config).model.encoder.embed_positions.weight
+    assert torch.equal(load_base(name).model.embed_positions.weight, whole)
+
+
 def test_a_language_models_head_that_is_missing_is_refused(tmp_path):
     config = transformers.LlamaConfig(**SIZES, num_attention_heads=4, tie_word_embeddings=False)
     name = save(tmp_path, config)
