@@ -2,16 +2,18 @@
 
 from dataclasses import dataclass
 from statistics import NormalDist
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from fedbytes.attacks.honest_deltas import honest_rows, mean_and_deviation, send_alike
-from fedbytes.federated import ATTACKS, Attack, Deltas, PluginState, StageContext
+from torch import Tensor
+
+from fedbytes.attacks.honest_deltas import SendAlike, mean_and_deviation
+from fedbytes.federated import ATTACKS, StageContext
 from fedbytes.registry import bounded
 
 
 @ATTACKS.register("alie")
 @dataclass(frozen=True, kw_only=True)
-class ALittleIsEnough(Attack):
+class ALittleIsEnough(SendAlike):
     """Attackers send the honest mean less z standard deviations of each number.
 
     Baruch et al. 2019 (arXiv:1902.06156). Of honest numbers with mean 3 and deviation 2 they send
@@ -27,19 +29,14 @@ class ALittleIsEnough(Attack):
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"z": 1.5, "knowledge": "own"})
 
     z: float | None = bounded(None, least=0)
-    knowledge: Literal["own", "all"] = "all"
 
-    def act(
-        self,
-        deltas: Deltas,
-        attackers: tuple[int, ...],
-        context: StageContext,
-        state: PluginState,
-    ) -> tuple[Deltas, PluginState]:
-        """Send the mean less z deviations."""
-        mean, deviation = mean_and_deviation(honest_rows(deltas, attackers))
+    def common_delta(
+        self, rows: list[Tensor], attackers: tuple[int, ...], context: StageContext
+    ) -> Tensor:
+        """Return the mean less z deviations."""
+        mean, deviation = mean_and_deviation(rows)
         z = largest_z(len(context.clients), len(attackers)) if self.z is None else self.z
-        return send_alike(deltas, attackers, mean - z * deviation), state
+        return mean - z * deviation
 
 
 def largest_z(clients: int, attackers: int) -> float:

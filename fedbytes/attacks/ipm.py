@@ -1,16 +1,18 @@
 """IPM: attackers send the opposite of the honest mean, so that the inner product turns around."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
-from fedbytes.attacks.honest_deltas import honest_rows, mean_and_deviation, send_alike
-from fedbytes.federated import ATTACKS, Attack, Deltas, PluginState, StageContext
+from torch import Tensor
+
+from fedbytes.attacks.honest_deltas import SendAlike, mean_and_deviation
+from fedbytes.federated import ATTACKS, StageContext
 from fedbytes.registry import bounded
 
 
 @ATTACKS.register("ipm")
 @dataclass(frozen=True, kw_only=True)
-class InnerProductManipulation(Attack):
+class InnerProductManipulation(SendAlike):
     """Attackers send -tau times the mean of honest deltas (Xie et al. 2020, arXiv:1903.03936).
 
     Of eight honest deltas with mean [1, -2] and two attackers at tau 5 the mean of ten is
@@ -24,15 +26,9 @@ class InnerProductManipulation(Attack):
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"tau": 0.5, "knowledge": "own"})
 
     tau: float = bounded(5.0, above=0)
-    knowledge: Literal["own", "all"] = "all"
 
-    def act(
-        self,
-        deltas: Deltas,
-        attackers: tuple[int, ...],
-        context: StageContext,
-        state: PluginState,
-    ) -> tuple[Deltas, PluginState]:
-        """Send the opposite of the mean."""
-        mean, _ = mean_and_deviation(honest_rows(deltas, attackers))
-        return send_alike(deltas, attackers, -self.tau * mean), state
+    def common_delta(
+        self, rows: list[Tensor], attackers: tuple[int, ...], context: StageContext
+    ) -> Tensor:
+        """Return the opposite of the mean."""
+        return -self.tau * mean_and_deviation(rows)[0]

@@ -2,19 +2,18 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from fedbytes.attacks.far_as_honest import AwayFrom, direction_of
-from fedbytes.attacks.honest_deltas import honest_rows, mean_and_deviation, send_alike
-from fedbytes.federated import ATTACKS, Attack, Deltas, PluginState, StageContext
+from fedbytes.attacks.far_as_honest import FarAsHonest
+from fedbytes.federated import ATTACKS
 
 
 @ATTACKS.register("min_max")
 @dataclass(frozen=True, kw_only=True)
-class MinMax(Attack):
+class MinMax(FarAsHonest):
     """Leave the honest mean as far as no honest delta is further away than any two are apart.
 
     Shejwalkar and Houmansadr 2021 (NDSS). Attackers send mean + g d for a direction d and the
@@ -31,21 +30,9 @@ class MinMax(Attack):
         {"direction": "sign", "knowledge": "own", "share": 0.3},
     )
 
-    direction: AwayFrom = "deviation"
-    knowledge: Literal["own", "all"] = "all"
-
-    def act(
-        self,
-        deltas: Deltas,
-        attackers: tuple[int, ...],
-        context: StageContext,
-        state: PluginState,
-    ) -> tuple[Deltas, PluginState]:
-        """Send the mean and the longest step away from it."""
-        rows = honest_rows(deltas, attackers)
-        mean, deviation = mean_and_deviation(rows)
-        away = direction_of(self.direction, mean, deviation)
-        return send_alike(deltas, attackers, mean + longest_step(rows, mean, away) * away), state
+    def longest(self, rows: list[Tensor], mean: Tensor, away: Tensor) -> float:
+        """Return the largest g."""
+        return longest_step(rows, mean, away)
 
 
 def longest_step(rows: list[Tensor], mean: Tensor, away: Tensor) -> float:

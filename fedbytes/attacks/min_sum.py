@@ -1,19 +1,18 @@
 """Min-sum: attackers are no further from honest clients in sum than honest ones are."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from fedbytes.attacks.far_as_honest import AwayFrom, direction_of
-from fedbytes.attacks.honest_deltas import honest_rows, mean_and_deviation, send_alike
-from fedbytes.federated import ATTACKS, Attack, Deltas, PluginState, StageContext
+from fedbytes.attacks.far_as_honest import FarAsHonest
+from fedbytes.federated import ATTACKS
 
 
 @ATTACKS.register("min_sum")
 @dataclass(frozen=True, kw_only=True)
-class MinSum(Attack):
+class MinSum(FarAsHonest):
     """Leave the honest mean as far as squared distances sum up to no more than an honest client's.
 
     Shejwalkar and Houmansadr 2021 (NDSS). Attackers send mean + g d for a direction d and the
@@ -30,21 +29,9 @@ class MinSum(Attack):
         {"direction": "mean", "knowledge": "own", "share": 0.3},
     )
 
-    direction: AwayFrom = "deviation"
-    knowledge: Literal["own", "all"] = "all"
-
-    def act(
-        self,
-        deltas: Deltas,
-        attackers: tuple[int, ...],
-        context: StageContext,
-        state: PluginState,
-    ) -> tuple[Deltas, PluginState]:
-        """Send the mean and the longest step away from it."""
-        rows = honest_rows(deltas, attackers)
-        mean, deviation = mean_and_deviation(rows)
-        away = direction_of(self.direction, mean, deviation)
-        return send_alike(deltas, attackers, mean + longest_sum(rows, mean) * away), state
+    def longest(self, rows: list[Tensor], mean: Tensor, away: Tensor) -> float:
+        """Return the largest g."""
+        return longest_sum(rows, mean)
 
 
 def longest_sum(rows: list[Tensor], mean: Tensor) -> float:

@@ -38,8 +38,3 @@ def root_mean_square(delta: Tensor) -> float:
     """Return the root of the mean square of a delta's numbers."""
     norm = float(torch.linalg.vector_norm(delta, dtype=torch.float64))
     return norm / math.sqrt(max(1, len(delta)))
-
-
-def send_alike(deltas: Deltas, attackers: Sequence[int], delta: Tensor) -> Deltas:
-    """Return the attackers' deltas if each sends the same one [numel], as float32."""
-    return {client: deltas[client].with_delta(delta.float()) for client in attackers}

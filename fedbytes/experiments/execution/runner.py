@@ -111,14 +111,16 @@ class _Run:
         forget_peak_memory()
         self.resumed, saved, self.damage = load_checkpoint(folder)
         if self.damage:
-            where = f"run {folder.run} in {folder.path.parent}"
-            on_event(Noticed(f"{where} starts anew: {self.damage}"))
+            self._say_why_anew()
         self.clock = Clock(saved.get("seconds"))
         with self.clock.phase("setup"):
             torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
             self.problem = make_problem(config, hooks)
-            if self.resumed is not None and self._was_split_otherwise():
-                saved = {}
+            if self.resumed is not None and self._began_with_other_examples():
+                folder.clear()
+                self.resumed, saved = None, {}
+                self.damage = "its examples were split otherwise or read otherwise when begun"
+                self._say_why_anew()
             self.problem.model.prepare(lambda *progress: on_event(Preparing(*progress)))
             self.sources = confirmed(sources, sources_of(config, hooks))
             self.ledger = Ledger(**saved.get("bytes", {}))
@@ -132,8 +134,12 @@ class _Run:
         self.state = self.simulation.state
         self.metrics: dict[str, float] = saved.get("metrics", {})
 
-    def _was_split_otherwise(self) -> bool:
-        """Return whether a run was begun with another split or other examples: it starts anew.
+    def _say_why_anew(self) -> None:
+        where = f"run {self.folder.run} in {self.folder.path.parent}"
+        self.on_event(Noticed(f"{where} starts anew: {self.damage}"))
+
+    def _began_with_other_examples(self) -> bool:
+        """Return whether the run was begun with another split or other examples.
 
         Its files may be read otherwise by this version, or have changed in a run from before
         digests. A change that was accepted is none.
@@ -143,13 +149,7 @@ class _Run:
         if "sources" in began:  # the digests of before are of what was read then
             today["data_digest"] = self.problem.task.data_digest
         same = all(began.get(key) in (None, value) for key, value in today.items())
-        if same or began.get("accepted"):
-            return False
-        self.folder.clear()
-        self.resumed, self.damage = None, "its examples were split otherwise when it was begun"
-        where = f"run {self.folder.run} in {self.folder.path.parent}"
-        self.on_event(Noticed(f"{where} starts anew: {self.damage}"))
-        return True
+        return not same and not began.get("accepted")
 
     def go(self) -> None:
         """Run the remaining rounds, and finish."""

@@ -96,14 +96,14 @@ def load_ledger(folder: str | Path) -> pd.DataFrame:
     Where a run's clients have names, such as the author whose examples they hold, `client_name`
     is the name of `client`, and None of other runs' clients and of all at once.
     """
-    tables = []
-    for run in sound_runs(folder):
+    tables, runs = [], sound_runs(folder)
+    for run in runs:
         whole = run.path / "ledger.parquet"
         paths = [whole] if whole.exists() else run.ledger_parts()
         tables += [read_ledger([path]).to_pandas().assign(run=run.run) for path in paths]
     if not tables:
         return _table([], LEDGER)
-    return _with_names(pd.concat(tables, ignore_index=True)[LEDGER], client_names(folder))
+    return _with_names(pd.concat(tables, ignore_index=True)[LEDGER], _client_names(runs))
 
 
 def load_partitions(folder: str | Path) -> pd.DataFrame:
@@ -112,7 +112,8 @@ def load_partitions(folder: str | Path) -> pd.DataFrame:
     `client_name` is added where a run's clients have names, as in `load_ledger`.
     """
     rows: list[dict[str, Any]] = []
-    for run in sound_runs(folder):
+    runs = sound_runs(folder)
+    for run in runs:
         path = run.path / "holdings.json"
         if path.exists():
             held = read_sealed(path)
@@ -127,12 +128,12 @@ def load_partitions(folder: str | Path) -> pd.DataFrame:
                     }
                 )
     held_rows = _table(rows, ["run", "client", "category", "examples"])
-    return _with_names(held_rows, client_names(folder))
+    return _with_names(held_rows, _client_names(runs))
 
 
-def client_names(folder: str | Path) -> dict[str, list[str]]:
-    """Return the clients' names of the runs below `folder` whose clients have some, by run."""
-    found = {run.run: _read(run, "holdings.json").get("names") for run in sound_runs(folder)}
+def _client_names(runs: Sequence[RunFolder]) -> dict[str, list[str]]:
+    """Return the clients' names of the runs whose clients have some, by run."""
+    found = {run.run: _read(run, "holdings.json").get("names") for run in runs}
     return {run: list(names) for run, names in found.items() if names}
 
 

@@ -106,15 +106,7 @@ class DeMo(Algorithm):
         """Return the mean of what was sent, over all or over who sent it."""
         if self.mean_over == "all":
             return super().combine(context, held, uploads, state)
-        assert context.uplink is not None
-        examples = sum(upload.examples for upload in uploads)
-        mean = mean_over_senders(
-            [upload.delta for upload in uploads],
-            [upload.examples / examples for upload in uploads],
-            context.uplink,
-            self.up(context),
-        )
-        return mean, state
+        return mean_over_senders(uploads, context.uplink, self.up(context)), state
 
     def apply(self, context: RoundContext, held: Tensor, update: Tensor) -> Tensor:
         """Return what is held, moved by the signs of the update; a zero stays."""

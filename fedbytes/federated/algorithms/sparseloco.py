@@ -61,14 +61,7 @@ class SparseLoCo(DiLoCo):
         """Return the outer step along the mean, over all or over who sent a coordinate."""
         if self.mean_over == "all":
             return super().combine(context, held, uploads, state)
-        assert context.uplink is not None
-        examples = sum(upload.examples for upload in uploads)
-        mean = mean_over_senders(
-            [upload.delta for upload in uploads],
-            [upload.examples / examples for upload in uploads],
-            context.uplink,
-            self.up(context),
-        )
+        mean = mean_over_senders(uploads, context.uplink, self.up(context))
         return self.step(mean, state)
 
     def refuses(self, compatibility: Compatibility) -> str | None:

@@ -4,7 +4,7 @@ import math
 
 import pandas as pd
 
-from fedbytes.plots.link_time.link import wire_bits
+from fedbytes.plots.link_time.link import MEGA, wire_bits
 
 
 def break_even_rate(saved_bits: float, spent_seconds: float) -> float:
@@ -19,7 +19,7 @@ def break_even_rate(saved_bits: float, spent_seconds: float) -> float:
     """
     if saved_bits <= 0:
         return 0.0
-    return math.inf if spent_seconds <= 0 else saved_bits / spent_seconds / 1e6
+    return math.inf if spent_seconds <= 0 else saved_bits / spent_seconds / MEGA
 
 
 def measure_break_even(results: pd.DataFrame, ledger: pd.DataFrame, baseline: str) -> pd.Series:

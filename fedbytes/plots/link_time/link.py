@@ -12,7 +12,7 @@ SEGMENT_BYTES = 1448
 """Payload of a full TCP segment: an Ethernet frame's 1500 less IP, TCP and its timestamps."""
 SEGMENT_OVERHEAD = 78
 """Bytes that a segment adds on the wire: Ethernet 26, IPv4 20, TCP with timestamps 32."""
-_MEGA = 1e6
+MEGA = 1e6
 
 
 @dataclass(frozen=True)

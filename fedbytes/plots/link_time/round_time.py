@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from fedbytes.plots.link_time.link import NetworkLink, wire_bits
+from fedbytes.plots.link_time.link import MEGA, NetworkLink, wire_bits
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
 Links = Mapping[int, NetworkLink]
@@ -98,7 +98,7 @@ def _direction_seconds(
     latency = np.array([one.latency for one in links], dtype=float)
     # The server's own line carries everyone's bits before the last client has them.
     line = chosen.groupby("round")["bits"].sum().reindex(parts.index.get_level_values("round"))
-    bits = np.maximum(parts["bits"] / (1e6 * rate), line.to_numpy() / (1e6 * link.server))
+    bits = np.maximum(parts["bits"] / (MEGA * rate), line.to_numpy() / (MEGA * link.server))
     trips = parts["exchanges"] + (parts["others"] > 0)
     if asked is not None:  # the first is what it sends by itself
         answers = asked.reindex(parts.index, fill_value=0)

@@ -8,6 +8,7 @@ from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.numerics.dct import dct
 from fedbytes.compression.transforms.dct.dct_2d import dct_squares
 from fedbytes.federated.algorithm import make_algorithm
+from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.sender_mean import mean_over_senders
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.streams import stream
@@ -37,6 +38,11 @@ def _sent(spec):
     return codec, deltas, torch.stack(whole).double()
 
 
+def uploads_of(deltas):
+    counts = [round(10 * weight) for weight in WEIGHTS]
+    return [Upload(client, *given) for client, given in enumerate(zip(deltas, counts, strict=True))]
+
+
 def _by_hand(coefficients):
     weights = torch.tensor(WEIGHTS, dtype=torch.float64)[:, None]
     share = (weights * (coefficients != 0)).sum(0)
@@ -46,7 +52,7 @@ def _by_hand(coefficients):
 
 def test_coordinates_are_averaged_over_who_sent_them():
     codec, deltas, whole = _sent(TOPK)
-    mean = mean_over_senders(deltas, WEIGHTS, codec, LAYOUT)
+    mean = mean_over_senders(uploads_of(deltas), codec, LAYOUT)
     torch.testing.assert_close(mean.double(), _by_hand(whole), rtol=1e-5, atol=0)
     assert torch.dist(mean, torch.stack(deltas).mean(0)) > 0.5 * mean.norm()
 
@@ -54,7 +60,7 @@ def test_coordinates_are_averaged_over_who_sent_them():
 @pytest.mark.parametrize("transform", [{"name": "dct", "chunk": 64}, SQUARES], ids=str)
 def test_coefficients_are_averaged_over_who_sent_them(transform):
     codec, deltas, whole = _sent({"name": "chain", "transforms": [transform], "codec": TOPK})
-    mean = mean_over_senders(deltas, WEIGHTS, codec, LAYOUT).numpy()
+    mean = mean_over_senders(uploads_of(deltas), codec, LAYOUT).numpy()
     square = transform.get("square")
     found = dct_squares(mean, LAYOUT, 8) if square else dct(mean, 64)
     wanted = _by_hand(whole).numpy()
