@@ -31,6 +31,7 @@ THOROUGH = (
     "golden/test_record.py",
     "models",
     "noniid/partitioners",
+    "notebooks",
     "noniid/testing",
     "plots",
     "test_docs_code.py",

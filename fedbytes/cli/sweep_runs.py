@@ -6,10 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.table import Table
+from rich.console import Console
 
-from fedbytes.cli.progress_table import LiveTable, bytes_text, headline, run_label
+from fedbytes.cli.progress_table import bytes_text, headline, run_label
 from fedbytes.cli.run_labels import counted
+from fedbytes.cli.terminal.live import live_table
 from fedbytes.cli.terminal.screen import Screen, coloured, warn
 from fedbytes.data import fetch
 from fedbytes.experiments.config.run_config import RunConfig
@@ -29,6 +30,7 @@ from fedbytes.experiments.store.run_state import state_of
 from fedbytes.experiments.store.sealed_json import write_sealed
 from fedbytes.experiments.store.tries import LIMIT, tries
 from fedbytes.labels import single_line
+from fedbytes.plots.output.fitted_table import FittedTable
 
 console = Screen()
 
@@ -66,6 +68,7 @@ def make_suite(
     threads: int | None,
     retry_failed: bool,
     if_stale: IfStale = "refuse",
+    console: Console = console,
 ) -> Outcome:
     """Make the runs that have not finished, with a table of their progress."""
     store = open_store(folder)
@@ -73,7 +76,7 @@ def make_suite(
     left, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
     warn([*preflight.check(queue), *_kept_unverified(left)])
     console.print(f"{len(queue)} of {counted(len(configs), 'run')} to make in {store}")
-    with LiveTable(queue, len(left.skipped), console) as table:
+    with live_table(queue, len(left.skipped), console) as table:
         outcome = make_runs(
             configs,
             store,
@@ -119,7 +122,7 @@ def make_one(
     retry = retry_failed or tries(RunFolder(store, config.id)) < LIMIT
     left, pending = plan([config], store, retry_failed=retry, if_stale=if_stale)
     warn([*preflight.check(pending), *_kept_unverified(left)])
-    with LiveTable(pending, len(left.skipped), console) as table:
+    with live_table(pending, len(left.skipped), console) as table:
         outcome = make_runs(
             [config],
             store,
@@ -144,8 +147,8 @@ def fetch_assets(configs: Sequence[RunConfig], models: bool = True) -> None:
 
 def show_status(store: Path) -> None:
     """Print a table of a store's runs, and what is to be said of those not simply done."""
-    table = Table("run", "what", "status", "round", "metric", "bytes", box=None)
-    table.columns[0].no_wrap = True
+    heads = ("run", "what", "status", "round", "metric", "bytes")
+    table = FittedTable(*heads, left=("run", "what", "status"))
     counts: dict[str, int] = {}
     notes = []
     for folder, damage in checked_runs(store):
@@ -191,7 +194,7 @@ def show_estimate(
     warn(preflight.check(configs))
     count = workers or default_workers()
     costs = estimate(configs, threads or max(1, (os.cpu_count() or 1) // count))
-    table = Table("run", "what", "up", "down", "minutes", box=None)
+    table = FittedTable("run", "what", "up", "down", "minutes", left=("run", "what"))
     for config, cost in zip(configs, costs, strict=True):
         table.add_row(
             config.id,
