@@ -35,12 +35,17 @@ C = TypeVar("C", bound=type)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `"; did you mean 'x'? known: a, b"` for a word that is not among `known`."""
+    """Return `"; did you mean 'x'? (known: a, b)"` for a word that is not among `known`."""
+    names = sorted(known)
+    return f"{hint_at_nearest(word, names)} (known: {', '.join(names) or 'none'})"
+
+
+def hint_at_nearest(word: str, known: Iterable[str]) -> str:
+    """Return `"; did you mean 'x'?"`, or nothing if no name is near."""
     names = sorted(known)
     close = [full for full in full_names(word) if full in names]
     close = close or difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} (known: {', '.join(names) or 'none'})"
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def full_names(word: str) -> tuple[str, ...]:

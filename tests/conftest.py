@@ -31,8 +31,8 @@ THOROUGH = (
     "golden/test_record.py",
     "models",
     "noniid/partitioners",
-    "notebooks",
     "noniid/testing",
+    "notebooks",
     "plots",
     "test_docs_code.py",
 )

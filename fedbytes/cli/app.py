@@ -128,5 +128,7 @@ def _line(error: ValueError | OSError) -> str:
 
 
 def _refuse(message: str) -> None:
+    if not message:  # of a command alone, whose help has been shown
+        sys.exit(2)
     sys.stderr.write(f"error: {single_line(' '.join(message.split()))}\n")
     sys.exit(2)

@@ -25,6 +25,7 @@ from fedbytes.compression.measurement.codec_survey import (
     survey_points,
 )
 from fedbytes.compression.measurement.overheads import overheads
+from fedbytes.compression.numerics.kernels import compiled_at_once
 from fedbytes.experiments.store.provenance import provenance
 from fedbytes.labels import short_label, single_line
 from fedbytes.plots.codec_survey.survey_files import read_survey, write_survey
@@ -48,7 +49,8 @@ def measure_codecs(names: Sequence[str], numel: int, distribution: str) -> None:
     specs = [spec for spec in default_variants() if not names or spec["name"] in names]
     for spec in track(specs, "measuring", console=_console, transient=True):
         codec = make_codec(spec)
-        row = measure(codec, numel=numel, distribution=distribution)
+        with compiled_at_once():
+            row = measure(codec, numel=numel, distribution=distribution)
         table.add_row(
             single_line(short_label(codec)),
             f"{row['bits_per_coordinate']:.3f}",

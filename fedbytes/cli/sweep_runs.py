@@ -16,7 +16,7 @@ from fedbytes.data import fetch
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
 from fedbytes.experiments.execution import preflight
-from fedbytes.experiments.execution.cost_estimate import estimate
+from fedbytes.experiments.execution.cost_estimate import estimate, sweep_seconds
 from fedbytes.experiments.execution.reuse import IfStale
 from fedbytes.experiments.execution.run_setup import assets_of
 from fedbytes.experiments.execution.sweep_plan import Outcome, plan
@@ -194,20 +194,30 @@ def show_estimate(
     warn(preflight.check(configs))
     count = workers or default_workers()
     costs = estimate(configs, threads or max(1, (os.cpu_count() or 1) // count))
-    table = FittedTable("run", "what", "up", "down", "minutes", left=("run", "what"))
+    heads = ("run", "what", "up", "down", "minutes", "memory")
+    table = FittedTable(*heads, left=("run", "what"))
     for config, cost in zip(configs, costs, strict=True):
         table.add_row(
             config.id,
             run_label(config),
             bytes_text(cost.up_bytes),
             bytes_text(cost.down_bytes),
-            f"{cost.seconds / 60:.1f}",
+            _minutes(cost.seconds),
+            bytes_text(cost.memory_bytes),
         )
     console.print(table)
+    count = min(count, len(costs))
     total = sum(cost.up_bytes + cost.down_bytes for cost in costs)
-    minutes = sum(cost.seconds for cost in costs) / 60 / min(count, len(costs))
+    memory = count * max(cost.memory_bytes for cost in costs)
+    gpu = max((cost.gpu_bytes or 0 for cost in costs), default=0)
+    on_gpu = f" and {bytes_text(count * gpu)} on the GPU" if gpu else ""
     console.print(
         f"{suite.name}: {counted(len(costs), 'run')}, {bytes_text(total)}, about "
-        f"{minutes:.0f} minutes with {counted(count, 'worker')}",
+        f"{_minutes(sweep_seconds(costs, count))} minutes and {bytes_text(memory)} of "
+        f"memory{on_gpu} with {counted(count, 'worker')}",
         highlight=False,
     )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f}" if seconds < 600 else f"{seconds / 60:.0f}"

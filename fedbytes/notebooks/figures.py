@@ -1,6 +1,7 @@
 """`fedbytes.plot`: one figure of a store."""
 
 import os
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedbytes.experiments.config.target import Target
@@ -34,7 +35,8 @@ def plot(
     from fedbytes.plots import FigureOptions, make_figure, read_tables
     from fedbytes.plots.tables.comparison import check_baseline
 
-    tables = read_tables(os.fspath(store))
+    folder = Path(store)
+    tables = read_tables(folder)
     check_baseline(tables, baseline)
-    wanted = stored_target(store) if target is None else target
+    wanted = stored_target(folder) if target is None else target
     return make_figure(figure).draw(tables, FigureOptions(metric, wanted, baseline))

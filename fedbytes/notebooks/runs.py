@@ -103,7 +103,7 @@ def run(
     from fedbytes.experiments.execution.sweeps import open_store
 
     chosen = choose_run(config, settings, fields)
-    folder = open_store(Path("runs") / chosen.suite if store is None else store)
+    folder = open_store(Path("runs") / chosen.suite if store is None else Path(store))
     fetch_assets([chosen])
     warn(preflight.check([chosen]))
     with live_table([chosen], 0, Screen(quiet=not progress)) as table:

@@ -87,7 +87,8 @@ def _read_docstring(doc: str) -> tuple[list[str], dict[str, str], str]:
     """
     parts = doctest.DocTestParser().parse(inspect.cleandoc(doc))
     text = "".join(part for part in parts if isinstance(part, str))
-    prose, attributes = [], {}
+    prose: list[str] = []
+    attributes: dict[str, str] = {}
     for paragraph in text.split("\n\n"):
         head, _, rest = paragraph.strip().partition("\n")
         if head == "Attributes:":
@@ -145,7 +146,7 @@ def _field_texts(cls: type) -> dict[str, str]:
                 said = getattr(getattr(text, "value", None), "value", None)
                 if isinstance(text, ast.Expr) and isinstance(said, str):
                     found[field.target.id] = " ".join(said.split())
-    names = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]
+    names = {field.name for field in dataclasses.fields(cls)}
     return {name: text for name, text in found.items() if name in names}
 
 

@@ -50,7 +50,7 @@ def whole_key(key: str) -> str | None:
 
 
 def _fields(cls: type) -> set[str]:
-    return {field.name for field in dataclasses.fields(cls) if field.init}  # type: ignore[arg-type]
+    return {field.name for field in dataclasses.fields(cls) if field.init}
 
 
 def known_settings(fields: Iterable[str]) -> list[str]:

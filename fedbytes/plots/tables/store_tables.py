@@ -25,6 +25,8 @@ class Tables:
         partitions: examples by run, client and category; `client_name` where clients have names.
         runs: one row per run: status, error, config, seconds by phase, provenance.
         baseline: the label that others are compared with, where the suite names one.
+        order: labels in the order in which they are shown; others follow. Without it the baseline
+            is first, then from most bytes to fewest.
 
     A run's `label` replaces the codec's in figures and tables (see `apply_labels`).
     """
@@ -34,6 +36,7 @@ class Tables:
     partitions: pd.DataFrame
     runs: pd.DataFrame
     baseline: str | None = None
+    order: tuple[str, ...] = ()
 
     def finished(self) -> pd.DataFrame:
         """Return the results of finished runs, which figures and tables average.

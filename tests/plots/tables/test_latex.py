@@ -58,3 +58,13 @@ def test_caption_and_label_make_a_table_of_it():
     )
     assert text.endswith("\\end{tabular}\n\\end{table}\n")
     assert "\\label" not in to_latex(FRAME)
+
+
+def test_metrics_and_baselines_that_are_nearly_right_are_named():
+    from fedbytes.plots.tables.comparison import check_baseline, compare_codecs
+
+    tables = sample_tables(seeds=(0,), rounds=2)
+    with pytest.raises(ValueError, match="metric 'acuracy'; did you mean 'accuracy'"):
+        compare_codecs(tables, "acuracy")
+    with pytest.raises(ValueError, match="called 'fp23'; did you mean 'fp32'"):
+        check_baseline(tables, "fp23")
