@@ -16,6 +16,7 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.plugins.attack import Attack
 from fedbytes.federated.plugins.defense import Defense
+from fedbytes.federated.plugins.planted_rows import PlantedRows
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import Link
@@ -33,7 +34,7 @@ class Federation:
     `parts[c]` are the training examples of client `c`. With `initial="full"` a new client is
     sent the initial state; with `"seed"` it is sent the seed that both ends draw it from.
     `broadcast="unicast"` prices a broadcast once for each client that receives it,
-    `"multicast"` once for all.
+    `"multicast"` once for all. `planted` is what attackers train on instead of their parts.
     """
 
     model: Trainable
@@ -48,6 +49,7 @@ class Federation:
     hooks: Hooks = field(default_factory=Hooks)
     aggregation: Aggregation = DECODE_EACH
     plugins: RoundPlugins = NO_PLUGINS
+    planted: PlantedRows | None = None
 
     def __post_init__(self) -> None:
         self.algorithm.check(self.model)
@@ -95,6 +97,11 @@ class Federation:
     def layout(self) -> Layout:
         """What clients are kept in step with: by default the tensors that are trained."""
         return self.algorithm.synced_layout(self.model)
+
+    def rows(self, client: int, round_: int) -> np.ndarray:
+        """Return the training examples of a client in a round, before it cleans them."""
+        own = self.parts[client]
+        return own if self.planted is None else self.planted.held(client, round_, own)
 
     def context(self, round_: int, announced: Mapping[int, int] | None = None) -> RoundContext:
         """Return the server's context of a round; `.for_client` makes a client's.

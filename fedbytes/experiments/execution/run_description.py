@@ -38,6 +38,7 @@ def describe_run(config: RunConfig, problem: Problem, sources: Sources) -> dict[
         | unigram_measures(problem.split.partition, train.tokens, train.offsets),
         "labels": link_labels(fed.uplink.label, fed.downlink.label) | plugin_labels(fed.plugins),
         **({"attackers": attackers_of(problem)} if fed.plugins.attack else {}),
+        **({"planted": fed.planted.counts} if fed.planted else {}),
         "data_digest": problem.task.data_digest,
         **({"data_notes": list(problem.task.notes)} if problem.task.notes else {}),
         **({"hooks": fed.hooks.names} if fed.hooks.names else {}),
