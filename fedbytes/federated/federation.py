@@ -78,6 +78,7 @@ class Federation:
         for attack in self.plugins.attack:
             attack.count(holders)
         self._check_layouts()
+        self._check_hostile_training()
 
     def _check_layouts(self) -> None:
         """Refuse plug-ins that need deltas of one layout, where clients' own differ."""
@@ -91,6 +92,20 @@ class Federation:
                 f"{kind} {needing[0].name!r} needs deltas of one layout, and clients of algorithm "
                 f"{self.algorithm.name!r} send several: give all clients the same, or take another "
                 f"{kind} or algorithm"
+            )
+
+    def _check_hostile_training(self) -> None:
+        """Refuse attacks on training where what is held or sent is not what is trained."""
+        training = [one for one in self.plugins.attack if one.stages & {"loss", "constraint"}]
+        if not training:
+            return
+        client = next(client for client, part in enumerate(self.parts) if len(part))
+        rounds = [self.context(round_).for_client(client) for round_ in (1, 2)]
+        if {self.layout, *map(self.algorithm.up, rounds)} != {self.model.layout}:
+            raise ValueError(
+                f"attack {training[0].name!r} acts on the {self.model.layout.numel} trained "
+                f"numbers, and algorithm {self.algorithm.name!r} holds or sends others: take "
+                "another attack or algorithm"
             )
 
     @cached_property

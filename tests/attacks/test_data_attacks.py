@@ -249,7 +249,7 @@ def test_fields_out_of_range_are_refused(spec, message):
 
 
 def test_labels_are_of_classifications():
-    with pytest.raises(ValueError, match="changes labels, and a task of kind causal-lm has none"):
+    with pytest.raises(ValueError, match="is for tasks of kind classification, got causal-lm"):
         planted({"name": "label_flip"}, colour_task("causal-lm"))
     with pytest.raises(ValueError, match="needs target"):
         planted({"name": "trigger"}, colour_task("causal-lm"))

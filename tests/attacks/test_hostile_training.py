@@ -5,8 +5,9 @@ import torch
 from torch import nn
 
 from fedbytes.attacks.neurotoxin import largest
-from fedbytes.federated import make_algorithm, make_attack, make_plugins
+from fedbytes.federated import make_algorithm, make_attack, make_link, make_plugins
 from fedbytes.federated.testing.plugin_bench import stage_context
+from fedbytes.streams import stream
 
 SHARE = {"share": 0.25}
 
@@ -63,8 +64,6 @@ def test_projected_steps_are_those_of_projected_descent(make_run):
     fields = {"algorithm": algorithm}
     client, sent, states = rounds_of(make_run, {"name": "pgd", "norm": 0.02, **SHARE}, 1, **fields)
     fed = make_run(4, **fields).fed
-    from fedbytes.streams import stream
-
     rng = stream(0, "batches", 1, client)
     batches = fed.model.batches(fed.parts[client], algorithm.batch_size, rng)
     vector = states[0].clone()
@@ -116,8 +115,14 @@ def test_training_is_honest_outside_the_rounds(make_run):
     assert not sent[2][client][mask].any()
 
 
-def test_a_loss_of_the_algorithms_own_is_refused(make_run):
-    with pytest.raises(ValueError, match="'pgd' changes how attackers minimise the loss"):
-        make_run(
-            4, plugins=make_plugins(attack="pgd"), algorithm=make_algorithm("moon", local_steps=1)
-        )
+def test_a_loss_of_the_algorithms_own_is_refused():
+    moon = make_algorithm("moon", local_steps=1)
+    refusal = make_plugins(attack="pgd").refuses(moon, make_link("fp32"), 4)
+    assert "'pgd' changes how attackers minimise the loss" in refusal
+
+
+@pytest.mark.parametrize("name", ["scaffold", "decomfl"])
+def test_what_is_sent_is_what_is_trained(make_run, name):
+    algorithm = make_algorithm(name, **({"local_steps": 1} if name == "scaffold" else {}))
+    with pytest.raises(ValueError, match=f"903 trained numbers, and algorithm '{name}' holds or"):
+        make_run(4, plugins=make_plugins(attack="neurotoxin"), algorithm=algorithm)

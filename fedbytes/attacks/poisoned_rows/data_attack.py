@@ -55,8 +55,8 @@ class DataAttack(Attack):
         """
         if task.kind not in self.kinds:
             raise ValueError(
-                f"attack {self.name!r} changes labels, and a task of kind {task.kind} has none: "
-                "take another attack, or a task of kind classification"
+                f"attack {self.name!r} is for tasks of kind {' or '.join(self.kinds)}, got "
+                f"{task.kind}: take another attack or task"
             )
 
     def poison(

@@ -48,7 +48,7 @@ def hostile_training(
         return
     before = states.get(_SENT_BEFORE, {}).get("held")
     states[_SENT_BEFORE] = {"held": start.clone()}
-    moved = None if before is None else start - before
+    moved = None if before is None or before.shape != start.shape else start - before
     acting = [
         (attack, replace(StageContext.of(context, start, stage), moved=moved))
         for attack, stage in training
@@ -56,7 +56,7 @@ def hostile_training(
     ]
     constraints = [c for attack, where in acting if (c := attack.constraint(where)) is not None]
     with _replaced_loss(context.model, start, acting, constraints):
-        yield lambda trained: _constrained(trained, start, acting, constraints)
+        yield lambda trained: _constrained(trained, constraints) if acting else trained
 
 
 @contextmanager
@@ -92,20 +92,7 @@ def _replaced_loss(
             model.loss = own
 
 
-def _constrained(
-    trained: Trained,
-    start: Tensor,
-    acting: Sequence[tuple[Attack, StageContext]],
-    constraints: Sequence[Constraint],
-) -> Trained:
-    if not acting:
-        return trained
-    if constraints and trained.delta.shape != start.shape:
-        raise ValueError(
-            f"attack {acting[0][0].name!r} keeps the change of {len(start)} trained numbers to a "
-            f"limit, and this algorithm's messages have {len(trained.delta)}: take another attack, "
-            "or algorithm"
-        )
+def _constrained(trained: Trained, constraints: Sequence[Constraint]) -> Trained:
     return trained.with_delta(_kept(trained.delta, constraints)).as_hostile()
 
 

@@ -1,7 +1,9 @@
 """How far attacks get: measured on models, stored with runs, and for how long it lasts."""
 
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -61,10 +63,6 @@ def test_what_a_greedy_model_would_write_is_right():
     row = row_of(model.task.test, 0)
     tokens = torch.tensor(row.tokens[None, :5]).long()
     next_one = int(model.network(tokens, torch.ones_like(tokens))[0, -1].argmax())
-    from dataclasses import replace
-
-    import numpy as np
-
     for last, right in ((next_one, 1.0), (next_one + 1, 0.0)):
         asked = replace(
             row,
