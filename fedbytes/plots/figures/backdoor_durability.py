@@ -119,14 +119,14 @@ def _line(axis: Axes, rows: pd.DataFrame, column: str, style: LineStyle) -> None
     """Draw the mean over seeds with its interval, and the half-life where it is known."""
     runs = rows["run"].nunique()
     points = [
-        (since, found)
-        for since, group in rows.groupby("since")
+        (int(group["since"].iloc[0]), found)
+        for _, group in rows.groupby("since")
         if len(group) == runs
         for found in [t_interval(100 * group[column])]
     ]
     if not points:
         return
-    x = [float(since) for since, _ in points]
+    x = [since for since, _ in points]
     mean = [found.mean for _, found in points]
     axis.plot(
         x, mean, color=style.color, linestyle=style.linestyle, marker=style.marker, markevery=0.1
