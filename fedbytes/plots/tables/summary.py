@@ -147,7 +147,11 @@ _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 def to_markdown(frame: pd.DataFrame) -> str:
     """Return the summary as a Markdown table; what Markdown would read as its own is escaped."""
-    shown = summary_text(frame)
+    return as_markdown(summary_text(frame))
+
+
+def as_markdown(shown: pd.DataFrame) -> str:
+    """Return a table of texts as a Markdown table, escaped likewise."""
     rows = [[_markdown(cell) for cell in row] for row in (shown.columns, *shown.to_numpy())]
     rows.insert(1, ["---"] * shown.shape[1])
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
