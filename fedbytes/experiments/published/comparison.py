@@ -137,12 +137,12 @@ def compare_runs(one: RunRecord, other: RunRecord, tolerance: Tolerance | None =
         return Compared(
             one.run, _label(whole), _seed(whole), "no rows", {}, f"{which}, without rows"
         )
-    base = {"run": one.run, "label": _label(one), "seed": _seed(one)}
+    run, label, seed = one.run, _label(one), _seed(one)
     rounds = [sorted(record.rows["round"]) for record in (one, other)]
     if rounds[0] != rounds[1]:
         ends = " and ".join(str(r[-1]) for r in rounds)
         reason = f"{len(rounds[0])} and {len(rounds[1])} evaluations, to rounds {ends}"
-        return Compared(**base, verdict="differs", apart={}, reason=reason)
+        return Compared(run, label, seed, "differs", {}, reason)
     allowed = tolerance or _default_tolerance(one)
     printed = not (one.exact and other.exact)
     apart: dict[str, float] = {}
@@ -156,7 +156,7 @@ def compare_runs(one: RunRecord, other: RunRecord, tolerance: Tolerance | None =
             outside.append(name)
     verdict: RunVerdict = "differs" if outside else "within tolerance" if different else "equal"
     reason = f"{', '.join(outside)} differ by more than is allowed" if outside else ""
-    return Compared(**base, verdict=verdict, apart=apart, reason=reason)
+    return Compared(run, label, seed, verdict, apart, reason)
 
 
 def _shared_numbers(one: pd.DataFrame, other: pd.DataFrame) -> list[str]:

@@ -148,11 +148,11 @@ def _check_runs(
 def _check_bytes(root: Path, rows: pd.DataFrame) -> None:
     """Check that messages by kind add up to the bytes on the axis."""
     kinds = pd.read_csv(root / BYTES, dtype={"run": str})
-    sums = kinds.groupby(["run", "direction"])["message_bytes"].sum().unstack(fill_value=0)
+    sums = kinds.groupby(["run", "direction"])["message_bytes"].sum().to_dict()
     last = rows.loc[rows.groupby("run")["round"].idxmax()].set_index("run")
     for run, row in last.iterrows():
         for direction in ("up", "down"):
-            told, there = int(row[f"{direction}_bytes"]), int(sums.at[run, direction])
+            told, there = int(row[f"{direction}_bytes"]), int(sums.get((run, direction), 0))
             if told != there:
                 raise ValueError(
                     f"{root}: run {run} has {told} {direction}_bytes in {ROUNDS} and {there} in "
