@@ -13,6 +13,7 @@ ELSEWHERE = "free some space, or write it elsewhere with fedbytes plot or report
 """The remedy for a disk that takes no report or figures."""
 
 if TYPE_CHECKING:
+    from fedbytes.plots.store_figure import FigureOptions
     from fedbytes.plots.tables.store_tables import Tables
 
 TargetOption = Annotated[
@@ -31,6 +32,15 @@ Baseline = Annotated[
     typer.Option(help="Codec or label to compare with; the suite's by default, or fp32."),
 ]
 
+MarginDrawn = Annotated[
+    float | None,
+    typer.Option("--margin", help="Loss that would matter, in the metric's unit, as 0.005."),
+]
+Highlight = Annotated[
+    list[str] | None,
+    typer.Option(help="Codec or label to draw in colour; may be repeated."),
+]
+
 
 def plot(
     store: Store,
@@ -39,6 +49,11 @@ def plot(
     metric: MetricOption = None,
     baseline: Baseline = None,
     plugin: Plugins = None,
+    margin: MarginDrawn = None,
+    highlight: Highlight = None,
+    width: Annotated[
+        str, typer.Option(help="Of the figures: column or page of a paper, or slide.")
+    ] = "page",
 ) -> None:
     """Draw every figure for a folder of runs as SVG, PDF and PNG, with its data as tables."""
     from fedbytes.plots.output.render import draw_all
@@ -46,9 +61,9 @@ def plot(
 
     folder, tables = out or store / "figures", tables_of(store, baseline)
     undrawn: list[str] = []
-    wanted = read_target(store, target)
+    wanted, asked = read_target(store, target), read_options(tables, margin, highlight, width)
     with explained_disk_errors(folder, ELSEWHERE):
-        paths = draw_all(tables, folder, metric, wanted, baseline, undrawn=undrawn)
+        paths = draw_all(tables, folder, metric, wanted, baseline, undrawn=undrawn, asked=asked)
         paths += write_data(tables, folder)
     say(*paths)
     warn(undrawn)
@@ -61,9 +76,12 @@ def report(
     metric: MetricOption = None,
     baseline: Baseline = None,
     plugin: Plugins = None,
+    margin: MarginDrawn = None,
+    highlight: Highlight = None,
 ) -> None:
     """Write one HTML file with figures, tables and provenance; it opens offline."""
-    path = _write_report(store, read_target(store, target), out, metric, baseline)
+    wanted = read_target(store, target)
+    path = _write_report(store, wanted, out, metric, baseline, margin, highlight)
     say(f"report: {path}")
 
 
@@ -85,13 +103,38 @@ def _write_report(
     out: Path | None = None,
     metric: str | None = None,
     baseline: str | None = None,
+    margin: float | None = None,
+    highlight: list[str] | None = None,
 ) -> Path:
     from fedbytes.experiments.store.results import stored_title
     from fedbytes.plots.output.report import write_report
 
     path, tables = out or store / "report.html", tables_of(store, baseline)
     with explained_disk_errors(path, ELSEWHERE):
-        return write_report(tables, path, stored_title(store), metric, target, baseline)
+        asked = read_options(tables, margin, highlight)
+        title = stored_title(store)
+        return write_report(tables, path, title, metric, target, baseline, asked=asked)
+
+
+def read_options(
+    tables: "Tables", margin: float | None, highlight: list[str] | None, width: str = "page"
+) -> "FigureOptions":
+    """Return what figures are drawn with beside metric, target and baseline.
+
+    Raises:
+        ValueError: for a margin that is not above 0, an unknown label or width.
+    """
+    from fedbytes.plots.canvas import draw_on
+    from fedbytes.plots.inference.paired_tests import check_margin
+    from fedbytes.plots.store_figure import FigureOptions
+    from fedbytes.plots.tables.comparison import check_baseline
+
+    if margin is not None:
+        check_margin(margin)
+    for label in highlight or ():
+        check_baseline(tables, label)
+    with draw_on(width):
+        return FigureOptions(margin=margin, highlight=tuple(highlight or ()), width=width)  # type: ignore[arg-type]
 
 
 def tables_of(store: Path, baseline: str | None) -> "Tables":

@@ -17,10 +17,11 @@ from matplotlib.figure import Figure
 
 from fedbytes.experiments.config.target import Target
 from fedbytes.labels import printable, single_line
+from fedbytes.plots.method_looks import COLOURS, GRID, INK, PAPER
 from fedbytes.plots.number_words import format_bytes, format_value
 from fedbytes.plots.output.render import Drawing, drawings
-from fedbytes.plots.store_figure import StoreFigure
-from fedbytes.plots.style import COLOURS, GRID, INK, PAPER, render_svg
+from fedbytes.plots.store_figure import FigureOptions, StoreFigure
+from fedbytes.plots.style import render_svg
 from fedbytes.plots.tables.comparison import METRICS, Metric, metrics_in
 from fedbytes.plots.tables.store_tables import (
     NothingToDrawError,
@@ -69,6 +70,7 @@ def write_report(
     target: Target = None,
     baseline: str | None = None,
     figures: Iterable[StoreFigure] | None = None,
+    asked: FigureOptions | None = None,
 ) -> Path:
     """Write one self-contained HTML file; without a finished round it says so.
 
@@ -82,6 +84,7 @@ def write_report(
         target: as for `drawings`.
         baseline: as for `drawings`.
         figures: as for `drawings`.
+        asked: as for `drawings`.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -94,7 +97,7 @@ def write_report(
     undrawn: list[str] = []
     page = environment.get_template("report.html").render(
         title=title,
-        sections=_sections(tables, metric, target, baseline, figures, undrawn),
+        sections=_sections(tables, metric, target, baseline, figures, undrawn, asked),
         undrawn=undrawn,
         status=_status(tables),
         facts=_facts(tables.runs),
@@ -117,6 +120,7 @@ def _sections(
     baseline: str | None,
     figures: Iterable[StoreFigure] | None,
     undrawn: list[str],
+    asked: FigureOptions | None,
 ) -> list[Section]:
     shown = None if figures is None else list(figures)
     try:
@@ -130,7 +134,7 @@ def _sections(
         text = summary_text(frame)
         drawn = [
             (drawing, inline_svg(drawing.figure, f"{drawing.name}-{name}", _alt(drawing, frame)))
-            for drawing in drawings(tables, name, target, baseline, shown, undrawn)
+            for drawing in drawings(tables, name, target, baseline, shown, undrawn, asked)
         ]
         heading = known.label.split(" (")[0]
         sections.append(Section(heading, list(text.columns), _cells(frame, text), drawn))
