@@ -24,7 +24,7 @@ from fedbytes.plots.method_looks import assign_line_styles as assign_line_styles
 from fedbytes.plots.number_axis import write_powers_plainly
 from fedbytes.plots.own_axes import add_own_legend, own_axes, own_panels
 from fedbytes.plots.shown_text import MISSING, cut, drawable, finish_texts, inches, wrap
-from fedbytes.plots.svg_marks import number_marks, write_marks
+from fedbytes.plots.svg_marks import mark, number_marks, write_marks
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -175,6 +175,10 @@ def add_legend(figure: Figure, handles: Sequence[Any], title: str | None = None)
     )
     for text, label in zip(made.get_texts(), labels, strict=True):
         text.set_text(label)  # matplotlib leaves out names that start with an underscore
+    for handle, text, given in zip(made.legend_handles, made.get_texts(), handles, strict=True):
+        for artist in (handle, text):
+            if artist is not None:
+                mark(artist, str(given.get_label()))
     _grow(figure, 0.165 * (math.ceil(len(labels) / columns) - _LEGEND_ROWS))
 
 

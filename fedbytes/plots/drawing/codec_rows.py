@@ -11,6 +11,7 @@ from fedbytes.plots.canvas import canvas
 from fedbytes.plots.method_looks import GRID
 from fedbytes.plots.shown_text import inches, wrap
 from fedbytes.plots.style import points, set_size, wrap_title
+from fedbytes.plots.svg_marks import mark
 
 _WIDTH = 1.75  # inches of a row's name, which has two lines
 _GAP = 0.07  # inches between columns of words
@@ -29,6 +30,8 @@ def label_rows(
     """Name the rows 0, 1, … from top to bottom, with margins above the first and below the last."""
     shown = _shown_names(names, width)
     axis.set_yticks(range(len(names)), shown, linespacing=0.95)
+    for text, name in zip(axis.get_yticklabels(), names, strict=False):  # shared rows have none
+        mark(text, name)
     axis.set_ylim(len(names) - 1 + below, -above)
 
 

@@ -15,6 +15,7 @@ from fedbytes.plots.tables.store_tables import NothingToDrawError
 
 _CATEGORIES = 20
 _WRITTEN = 12  # categories and clients up to which the counts are written
+_CELLS = 4_000  # up to which they are drawn one by one, and sharp at any size
 _SHARES = LinearSegmentedColormap.from_list("shares", [PAPER, COLOURS[0]])
 
 
@@ -73,7 +74,12 @@ def _draw_shares(axis: Axes, counts: pd.DataFrame, columns: int) -> None:
     values = counts.to_numpy(dtype=float)
     totals = values.sum(axis=1, keepdims=True)
     shares = np.divide(values, totals, out=np.zeros_like(values), where=totals > 0)
-    axis.imshow(shares.T, cmap=_SHARES, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    if shares.size <= _CELLS:
+        edges = (np.arange(len(shares) + 1) - 0.5, np.arange(shares.shape[1] + 1) - 0.5)
+        axis.pcolormesh(*edges, shares.T, cmap=_SHARES, vmin=0, vmax=1)
+    else:
+        axis.imshow(shares.T, cmap=_SHARES, vmin=0, vmax=1, aspect="auto", interpolation="nearest")
+    axis.set_ylim(shares.shape[1] - 0.5, -0.5)
     axis.set_yticks(range(counts.shape[1]), counts.columns)
     axis.set_xlim(-0.5, len(counts) - 0.5)
     mark_clients(axis, counts, columns)

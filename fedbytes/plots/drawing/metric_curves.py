@@ -242,9 +242,8 @@ def _mark_start(axis: Axes, comparison: Comparison, setting: Setting) -> None:
 def _fit_frame(axes: list[Axes], comparison: Comparison, log_factor: float) -> None:
     """Fit the y limits to the lines, within what the metric can be."""
     ceiling = 100.0 if comparison.metric.scale == 100 else np.inf
-    means = [
-        line for axis in axes for line in axis.lines if not str(line.get_label()).endswith("seed")
-    ]
+    lines = [line for axis in axes for line in axis.lines]
+    means = [line for line in lines if not str(line.get_label()).endswith("seed")]
     heights = [np.asarray(line.get_ydata(), dtype=float) for line in means]
     seen = np.concatenate(heights) if heights else np.empty(0)
     seen = seen[np.isfinite(seen)]

@@ -109,6 +109,7 @@ def test_odd_numbers(name, case):
                 "finite",
                 "reaches its target",
                 "must be above",
+                "attack",
             )
             assert any(reason in str(error) for reason in reasons)  # noqa: PT017
             return

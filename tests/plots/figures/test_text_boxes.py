@@ -9,6 +9,7 @@ from fedbytes.plots import FigureOptions, NothingToDrawError, figure_names, make
 
 SIZES = [(methods, seeds, settings)
          for methods in (1, 2, 13, 40) for seeds in (1, 3, 10) for settings in (1, 15)]  # fmt: skip
+ODD = ("long", "cjk")
 CHEAP = [
     ("two methods", (2, 3, 1), {}),
     ("thirteen, with faults", (13, 6, 2), {"faults": True}),
@@ -44,8 +45,12 @@ def test_texts_have_a_place_of_their_own_at_other_widths(width):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("labels", ["plain", "long", "cjk"])
-@pytest.mark.parametrize("size", SIZES, ids=lambda size: "x".join(map(str, size)))
+@pytest.mark.parametrize(
+    ("size", "labels"),
+    [(size, "plain") for size in SIZES]
+    + [(size, labels) for size in ((2, 3, 15), (13, 3, 2), (40, 10, 15)) for labels in ODD],
+    ids=str,
+)
 def test_texts_of_every_size_of_store(size, labels):
     tables = grid_store(*size, labels=labels, faults=size[1] > 2, rounds=4)
     found = {name: faults_of(name, tables) for name in figure_names()}
