@@ -85,9 +85,14 @@ def assign_line_styles(codecs: Sequence[str], baseline: str | None) -> dict[str,
         found[codec] = LineStyle(COLOURS[hue], MARKERS[marker], DASHES[marker % len(DASHES)])
     order = dict.fromkeys([*([] if baseline is None else [baseline]), *codecs])
     return {
-        codec: replace(found[codec], color=own_colour(codec) or found[codec].color)
+        codec: replace(found[codec], color=_own_colour(codec) or found[codec].color)
         for codec in order
     }
+
+
+def _own_colour(method: str) -> str | None:
+    """Return the caller's colour of a method, whose rate the caller has not written."""
+    return own_colour(method) or own_colour(re.sub(r", [\d.]+\sbit$", "", method))
 
 
 def _hashed(name: str) -> tuple[int, int]:

@@ -33,6 +33,7 @@ def shorten_labels(tables: Tables) -> tuple[Tables, dict[str, str]]:
         results=tables.results.assign(codec=tables.results["codec"].astype(str).map(names)),
         runs=_renamed(tables, names),
         baseline=baseline,
+        order=tuple(names.get(label, label) for label in tables.order),
     ), names
 
 
