@@ -22,3 +22,18 @@ def display_html(html: str) -> Callable[[str], None]:
         handle.update(shown.HTML(other))
 
     return update
+
+
+def show_figures(shell: Any = None) -> None:
+    """Let a notebook show figures that pyplot did not make; how it shows pyplot's stays.
+
+    Args:
+        shell: IPython's; the running one by default.
+    """
+    from IPython.core.getipython import get_ipython
+    from IPython.core.pylabtools import select_figure_formats
+    from matplotlib.figure import Figure
+
+    known = (shell or get_ipython()).display_formatter.formatters
+    if not any(Figure in known[f"image/{kind}"] for kind in ("png", "svg+xml", "jpeg")):
+        select_figure_formats(shell or get_ipython(), {"png"})
