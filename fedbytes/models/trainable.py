@@ -213,6 +213,17 @@ class TrainableModel:
             raise ValueError(f"there is another split of the name {rows.name!r}: give its own")
         return share_right(self._score, rows, self.device, self.dtype)
 
+    def evaluate_rows(self, rows: Rows, split: SplitName = "test") -> dict[str, float]:
+        """Return the metrics on some examples of a split, at least one; nothing is generated.
+
+        Args:
+            rows: indices of the examples.
+            split: which split they are of.
+        """
+        data = self._split(split)
+        metrics = token_metrics if data.labels is None else classification_metrics
+        return metrics(self._score, data, self.device, self.dtype, rows)
+
     def prepare(self, on_progress: OnProgress | None = None) -> None:
         """Compute the constant layers' states of both splits now, unless they are on disk.
 

@@ -98,7 +98,9 @@ def draw_metric_curves(
     ends: dict[Axes, list[DirectLabel]] = {}
     extent: list[float] = []
     for axis, setting in zip(axes, comparison.settings, strict=True):
-        curves = [_curve(comparison, setting, m, across) for m in comparison.present(setting)]
+        silent = _silent(comparison, setting) if across == "bytes" else []
+        sending = [m for m in comparison.present(setting) if m not in silent]
+        curves = [_curve(comparison, setting, method, across) for method in sending]
         curves = [curve for curve in curves if np.isfinite(curve.mean).any()]
         extent += [x for curve in curves for x in curve.x[[0, -1]]]
         for curve in sorted(curves, key=lambda c: _rank(c.method, coloured, comparison.baseline)):
@@ -113,6 +115,8 @@ def draw_metric_curves(
             for curve in curves
             if curve.method == method
         ]
+        for method in silent:
+            _draw_level(axis, comparison, setting, styles[method], method)
     if not any(axis.lines for axis in axes):
         raise NothingToDrawError(f"no mean of {comparison.metric.name} over seeds is finite")
     _fit_frame(axes, comparison, log_factor)
@@ -132,7 +136,7 @@ def draw_metric_curves(
     if not named:
         add_legend(figure, [styles[codec].handle(codec) for codec in coloured])
     add_headline(figure, describe_runs(tables, comparison))
-    note = _describe(comparison, coloured, banded)
+    note = _describe(comparison, coloured, banded, across)
     add_note(figure, note)
     if named and (lost := place_labels(figure, ends)):
         add_note(figure, f"{note}\nWithout room for their names: {', '.join(lost)}.")
@@ -262,7 +266,31 @@ def _fit_frame(axes: list[Axes], comparison: Comparison, log_factor: float) -> N
         axes[0].set_ylim(max(floor, seen.min() - margin), min(seen.max() + margin, ceiling))
 
 
-def _describe(comparison: Comparison, coloured: list[str], banded: set[str]) -> str:
+def _silent(comparison: Comparison, setting: Setting) -> list[str]:
+    """Return the methods that send nothing, and so have no place on an axis of bytes."""
+    spent = setting.rows.groupby("codec")["total_bytes"].max()
+    return [method for method in comparison.present(setting) if spent[method] == 0]
+
+
+def _draw_level(
+    axis: Axes, comparison: Comparison, setting: Setting, style: LineStyle, method: str
+) -> None:
+    """Draw where a method ends that sends nothing, as a level line."""
+    ends = drawn_values(
+        [*comparison.by_seed(comparison.final(setting), method, "value").values()],
+        comparison.metric.scale,
+    )
+    ends = ends[np.isfinite(ends)]
+    if not ends.size:
+        return
+    mean = float(ends.mean())
+    line = axis.axhline(
+        mean, color=style.color, linestyle=style.linestyle, label=method, zorder=1.5
+    )
+    mark(line, method, f"{method}: sends nothing, {mean:.4g}, n = {ends.size}")
+
+
+def _describe(comparison: Comparison, coloured: list[str], banded: set[str], across: Across) -> str:
     seeds = {
         int(count)
         for setting in comparison.settings
@@ -271,7 +299,10 @@ def _describe(comparison: Comparison, coloured: list[str], banded: set[str]) -> 
     few, many = min(seeds), max(seeds)
     count = f"{few}" if few == many else f"{few} to {many}"
     values = np.concatenate([s.rows[comparison.metric.name] for s in comparison.settings])
-    gone = " Values that are not finite are left out." if not np.isfinite(values).all() else ""
+    lost = not np.isfinite(drawn_values(values, comparison.metric.scale)).all()
+    gone = " Infinite values are left out." if lost else ""
+    if across == "bytes" and any(_silent(comparison, s) for s in comparison.settings):
+        gone += " A level line across: nothing is sent."
     if many == 1:
         words = "One seed: no spread is known."
     elif banded:

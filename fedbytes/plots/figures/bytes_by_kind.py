@@ -30,6 +30,7 @@ from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 PARTS = {
     "up: updates": (COLOURS[0], ""),
     "up: metrics": (COLOURS[1], "...."),
+    "up: texts": (COLOURS[2], ""),
     "down: updates": (COLOURS[4], ""),
     "down: whole state": (COLOURS[3], "xxxx"),
     "down: catch-up": (COLOURS[5], "////"),
@@ -39,6 +40,8 @@ _SEEN = 0.005  # of a run's bytes: a part that no bar shows has no place in the 
 _KINDS = {
     "metrics": "up: metrics",
     "announcement": "up: metrics",
+    "evaluation": "up: metrics",
+    "texts": "up: texts",
     "catch-up": "down: catch-up",
 }
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from fedbytes.experiments.store.results import (
+    load_clients,
     load_ledger,
     load_partitions,
     load_results,
@@ -30,6 +31,7 @@ def read_tables(folder: str | Path) -> Tables:
         partitions=load_partitions(folder),
         runs=runs,
         baseline=stored_baseline(folder),
+        clients=load_clients(folder),
     )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -27,6 +27,7 @@ class Tables:
         baseline: the label that others are compared with, where the suite names one.
         order: labels in the order in which they are shown; others follow. Without it the baseline
             is first, then from most bytes to fewest.
+        clients: metrics on clients' own tests, by run, round and client; empty without them.
 
     A run's `label` replaces the codec's in figures and tables (see `apply_labels`).
     """
@@ -37,6 +38,7 @@ class Tables:
     runs: pd.DataFrame
     baseline: str | None = None
     order: tuple[str, ...] = ()
+    clients: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def finished(self) -> pd.DataFrame:
         """Return the results of finished runs, which figures and tables average.

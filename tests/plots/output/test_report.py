@@ -94,7 +94,7 @@ def test_ids_are_unique_and_references_hold(page):
 
 def test_every_figure_says_what_it_shows(page):
     figures = [a for tag, a in page.tags if tag == "svg"]
-    assert len(figures) == 9 + 2  # two settings have their runs' curves
+    assert len(figures) == 10 + 2  # two settings have their runs' curves
     for attributes in figures:
         assert attributes["role"] == "img"
         assert len(attributes["aria-label"] or "") > 40
