@@ -1,5 +1,6 @@
 """Curves of a metric over a run: one panel per setting, one line per codec."""
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -39,14 +40,33 @@ def draw_metric_curves(
         across: what the x axis shows.
         log_factor: values that differ by more than this factor have a logarithmic axis.
     """
+    return draw_many_metrics([comparison], across, comparison.metric.label, log_factor)
+
+
+def draw_many_metrics(
+    comparisons: Sequence[Comparison],
+    across: Literal["bytes", "round"],
+    values: str,
+    log_factor: float = LOG_FACTOR,
+) -> Figure:
+    """Draw metrics of one scale side by side, a panel per metric and setting.
+
+    Args:
+        comparisons: of the same runs, one for each metric.
+        across: what the x axis shows.
+        values: names the y axis.
+        log_factor: values that differ by more than this factor have a logarithmic axis.
+    """
+    panels = [(comparison, s) for comparison in comparisons for s in comparison.settings]
     if across == "bytes" and not on_log_axis(
-        spent for s in comparison.settings for spent in s.rows["total_bytes"]
+        spent for _, setting in panels for spent in setting.rows["total_bytes"]
     ):
         raise NothingToDrawError("no run has sent a byte")
-    figure, axes = make_panels([s.title for s in comparison.settings], columns=2, sharey=True)
-    styles = assign_line_styles(comparison.codecs, comparison.baseline)
+    figure, axes = make_panels(_titles(comparisons), columns=2, sharey=True)
+    codecs = list(dict.fromkeys(codec for one in comparisons for codec in one.codecs))
+    styles = assign_line_styles(codecs, comparisons[0].baseline)
     extent: list[float] = []
-    for axis, setting in zip(axes, comparison.settings, strict=True):
+    for axis, (comparison, setting) in zip(axes, panels, strict=True):
         for codec in reversed(comparison.present(setting)):  # the baseline is drawn on top
             curve = comparison.curve(setting, codec)
             if across == "bytes" and len(curve) and curve["bytes"].max() == 0:
@@ -57,11 +77,12 @@ def draw_metric_curves(
             _line(axis, curve, across, styles[codec], codec, comparison.metric.scale)
             extent += [*curve[across].iloc[[0, -1]]] if len(curve) else []
     if not any(axis.lines for axis in axes):
-        raise NothingToDrawError(f"no mean of {comparison.metric.name} over seeds is finite")
-    for axis, setting in zip(axes, comparison.settings, strict=True):
+        names = ", ".join(comparison.metric.name for comparison in comparisons)
+        raise NothingToDrawError(f"no mean of {names} over seeds is finite")
+    for axis, (comparison, setting) in zip(axes, panels, strict=True):
         if across == "bytes":
             _mark_start(axis, comparison, setting)
-    ceiling = 100.0 if comparison.metric.scale == 100 else np.inf
+    ceiling = 100.0 if comparisons[0].metric.scale == 100 else np.inf
     _fit_frame(axes, ceiling, log_factor)
     for axis in axes:
         if across == "bytes" and extent:
@@ -69,10 +90,22 @@ def draw_metric_curves(
         else:
             axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
     label_bottom(axes, "Bytes sent, both ways, all clients" if across == "bytes" else "Round")
-    name_values(figure, comparison.metric.label)
-    add_legend(figure, [styles[codec].handle(codec) for codec in comparison.codecs])
-    add_note(figure, _describe(comparison, across))
+    name_values(figure, values)
+    add_legend(figure, [styles[codec].handle(codec) for codec in codecs])
+    add_note(figure, _describe(comparisons[0], across))
     return figure
+
+
+def _titles(comparisons: Sequence[Comparison]) -> list[str]:
+    """Return the settings' titles; of several metrics with the metric, which alone will do."""
+    if len(comparisons) == 1:
+        return [setting.title for setting in comparisons[0].settings]
+    return [
+        comparison.metric.label.removesuffix(" (%)")
+        + (f"\n{setting.title}" if len(comparison.settings) > 1 else "")
+        for comparison in comparisons
+        for setting in comparison.settings
+    ]
 
 
 def _mark_start(axis: Axes, comparison: Comparison, setting: Setting) -> None:

@@ -21,7 +21,7 @@ from fedbytes.plots.number_words import format_bytes, format_value
 from fedbytes.plots.output.render import Drawing, drawings
 from fedbytes.plots.store_figure import StoreFigure
 from fedbytes.plots.style import COLOURS, GRID, INK, PAPER, render_svg
-from fedbytes.plots.tables.comparison import METRICS, Metric, metrics_in
+from fedbytes.plots.tables.comparison import metric_named, metrics_in
 from fedbytes.plots.tables.store_tables import (
     NothingToDrawError,
     Tables,
@@ -126,7 +126,7 @@ def _sections(
     sections = []
     for name in metrics:
         frame = summary(tables, name, target, baseline)
-        known = METRICS.get(name) or Metric(name, name, 1, True)
+        known = metric_named(name)
         text = summary_text(frame)
         drawn = [
             (drawing, inline_svg(drawing.figure, f"{drawing.name}-{name}", _alt(drawing, frame)))
@@ -157,7 +157,7 @@ def _alt(drawing: Drawing, frame: pd.DataFrame) -> str:
     name = drawing.options.metric
     if name is None or not drawing.plugin.shows_metric:
         return words
-    metric = METRICS.get(name) or Metric(name, name, 1, True)
+    metric = metric_named(name)
     for setting, rows in frame.groupby("setting", sort=False):
         ends = (
             f"{codec} ends at {metric.show(value)} after {format_bytes(spent)}"
