@@ -28,6 +28,7 @@ PLUGIN_FOLDERS = {
     "attacks",
     "defenses",
     "audits",
+    "text_attacks",
     "suites",
 }
 MOST_MODULES = 15

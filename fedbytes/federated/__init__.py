@@ -8,6 +8,15 @@ from typing import TYPE_CHECKING
 from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
+    from fedbytes.federated.adversarial.perturbation import Perturbation as Perturbation
+    from fedbytes.federated.adversarial.perturbation import climb_objective as climb_objective
+    from fedbytes.federated.adversarial.suffix_search import Suffix as Suffix
+    from fedbytes.federated.adversarial.suffix_search import find_suffix as find_suffix
+    from fedbytes.federated.adversarial.victim import Outcome as Outcome
+    from fedbytes.federated.adversarial.victim import TargetText as TargetText
+    from fedbytes.federated.adversarial.victim import Victim as Victim
+    from fedbytes.federated.adversarial.victim import vocabulary_of as vocabulary_of
+    from fedbytes.federated.adversarial.vocabulary import Vocabulary as Vocabulary
     from fedbytes.federated.aggregation import AGGREGATIONS as AGGREGATIONS
     from fedbytes.federated.aggregation import Aggregation as Aggregation
     from fedbytes.federated.aggregation import ClientSession as ClientSession
@@ -47,6 +56,7 @@ if TYPE_CHECKING:
     from fedbytes.federated.plugins.attack_probe import AttackProbe as AttackProbe
     from fedbytes.federated.plugins.audit import AUDITS as AUDITS
     from fedbytes.federated.plugins.audit import Audit as Audit
+    from fedbytes.federated.plugins.audit import AuditedRun as AuditedRun
     from fedbytes.federated.plugins.audit import Heard as Heard
     from fedbytes.federated.plugins.audit import Row as Row
     from fedbytes.federated.plugins.audit import make_audit as make_audit
@@ -64,6 +74,10 @@ if TYPE_CHECKING:
     from fedbytes.federated.plugins.stage_context import PluginState as PluginState
     from fedbytes.federated.plugins.stage_context import StageContext as StageContext
     from fedbytes.federated.plugins.stage_context import Wire as Wire
+    from fedbytes.federated.plugins.text_attack import TEXT_ATTACKS as TEXT_ATTACKS
+    from fedbytes.federated.plugins.text_attack import TextAttack as TextAttack
+    from fedbytes.federated.plugins.text_attack import WordAttack as WordAttack
+    from fedbytes.federated.plugins.text_attack import make_text_attack as make_text_attack
     from fedbytes.federated.protocol.channel import Channel as Channel
     from fedbytes.federated.protocol.ledger import Entry as Entry
     from fedbytes.federated.protocol.ledger import Ledger as Ledger
@@ -84,6 +98,7 @@ if TYPE_CHECKING:
     from fedbytes.federated.testing.algorithm_contract import check_algorithm as check_algorithm
     from fedbytes.federated.testing.strict_client import Rehearsal as Rehearsal
     from fedbytes.federated.testing.tiny_models import TinyRegression as TinyRegression
+    from fedbytes.federated.trainable import Perturbable as Perturbable
     from fedbytes.federated.trainable import Steppable as Steppable
     from fedbytes.federated.trainable import Trainable as Trainable
 

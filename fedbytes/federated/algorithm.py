@@ -127,6 +127,8 @@ class Algorithm(Plugin, ABC):
 
     moves_base: ClassVar[bool] = False
     """Whether what is held moves weights of the base, which an adapter kept by itself lacks."""
+    takes_gradients: ClassVar[bool] = True
+    """Whether clients take the gradient of their loss, and not its values alone."""
     alike_each_round: ClassVar[bool] = True
     """Whether a number of a delta means the same in all rounds whose deltas have its layout."""
 

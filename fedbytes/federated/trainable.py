@@ -1,12 +1,14 @@
 """The interface of a model that the round trains: one flat vector, and batches to train it on."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from torch import Tensor, nn
 
 from fedbytes.compression.layout import Layout
+from fedbytes.models.shifted_embeddings import Shift
 
 
 class Steppable(Protocol):
@@ -57,6 +59,22 @@ class Featured(Trainable, Protocol):
 
     def loss_of(self, features: Tensor, batch: Any) -> Tensor:
         """Return the mean loss that the head makes of features."""
+
+
+@runtime_checkable
+class Perturbable(Trainable, Protocol):
+    """A model whose inputs can be shifted: of a text, the embeddings of its tokens."""
+
+    def shifted_inputs(self, shift: Shift, states: bool = False) -> AbstractContextManager[None]:
+        """Have the model read `shift(inputs, mask)` in place of its inputs, within a block.
+
+        Inputs are `[batch, time, width]`, or `[batch, width]` of a model without texts; the mask
+        `[batch, time]` or `[batch]` is 0 where they are padding. With `states` they are those of
+        the lowest trained layer, where what comes before it is computed once.
+        """
+
+    def predictions(self, batch: Any) -> Tensor:
+        """Return log-probabilities `[predictions, classes]`, with a graph."""
 
 
 def scratch_of(model: object) -> dict[str, Any]:

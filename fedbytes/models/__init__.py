@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from fedbytes.models.model_config import ModelSpec as ModelSpec
     from fedbytes.models.model_config import make_model_spec as make_model_spec
     from fedbytes.models.model_config import model_spec as model_spec
+    from fedbytes.models.shifted_embeddings import Shift as Shift
     from fedbytes.models.testing.adapter_contract import check_adapter as check_adapter
     from fedbytes.models.testing.family_contract import check_family as check_family
     from fedbytes.models.trainable import TrainableModel as TrainableModel

@@ -1,7 +1,7 @@
 """One flat trained vector, its loss and its evaluation: a base model, an adapter and a task."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 import numpy as np
@@ -30,6 +30,7 @@ from fedbytes.models.heads.generation import Answer, answer_prompts, score_answe
 from fedbytes.models.heads.network import Classifier, LanguageModel
 from fedbytes.models.heads.verbaliser import Verbaliser
 from fedbytes.models.initialisers import draw_tensors
+from fedbytes.models.shifted_embeddings import Shift, shifted_embeddings
 from fedbytes.streams import stream
 
 SplitName = Literal["train", "test"]
@@ -83,6 +84,8 @@ class TrainableModel:
         self._frozen_layers: FrozenLayers | None = None
         self._hidden_states: dict[str, HiddenStates | None] = {}
         self._others: dict[str, EncodedSplit] = {}
+        self._shifted = False
+        self._state_shift: Shift | None = None
         self.answers: list[Answer] = []
         self.keeps_no_states = False
         self.scratch: dict[str, Any] = {}
@@ -158,6 +161,69 @@ class TrainableModel:
         with autocast(self.device, self.dtype):
             scores = self.network.head(features)
         return F.cross_entropy(scores.float(), batch.labels)
+
+    def predictions(self, batch: Batch) -> Tensor:
+        """Return log-probabilities, float32 [predictions, classes], with a graph.
+
+        They are of each example's classes, or of the vocabulary at each token to be predicted.
+        """
+        with autocast(self.device, self.dtype):
+            scores = self._score(batch)
+        if batch.labels is None:
+            scores = scores[:, :-1][batch.targets[:, batch.scores_from :][:, 1:].bool()]
+        return F.log_softmax(scores.float(), dim=-1)
+
+    def score_tokens(self, tokens: Tensor, mask: Tensor, scores_from: int = 0) -> Tensor:
+        """Return the scores of any texts, with a graph; all layers run.
+
+        Args:
+            tokens: int64 [batch, time].
+            mask: int64 [batch, time], 1 for tokens and 0 for padding on the right.
+            scores_from: of a causal-lm model, the index from which scores are needed.
+
+        Returns:
+            float32 [batch, classes], or of next tokens [batch, time - scores_from, vocabulary].
+        """
+        options = {"scores_from": scores_from} if scores_from else {}
+        with autocast(self.device, self.dtype):
+            scores: Tensor = self.network(tokens, mask, **options)
+        return scores.float()
+
+    @property
+    def embedding(self) -> Tensor:
+        """The vectors of all tokens [vocabulary, width], as the model reads them."""
+        backbone: Any = self.network.backbone
+        weight: Tensor = backbone.get_input_embeddings().weight
+        return weight.detach()
+
+    @contextmanager
+    def shifted_inputs(self, shift: Shift, states: bool = False) -> Iterator[None]:
+        """Have the model read shifted inputs of its layers, within a block.
+
+        They are the embeddings of tokens, and all layers run: the kept states of constant layers
+        are those of the texts alone.
+
+        Args:
+            shift: given the inputs [batch, time, width] and their mask [batch, time].
+            states: shift the kept states instead, which are the inputs of the lowest trained
+                layer; embeddings where none are kept.
+        """
+        before = self._shifted, self._state_shift
+        try:
+            if states and self._frozen_layers is not None:
+                self._state_shift = shift
+                yield
+            else:
+                self._shifted = True
+                with shifted_embeddings(self.network.backbone, shift):
+                    yield
+        finally:
+            self._shifted, self._state_shift = before
+
+    @property
+    def keeps_states(self) -> bool:
+        """Whether it has constant layers whose states are computed once."""
+        return self._frozen_layers is not None
 
     def batches(
         self,
@@ -258,10 +324,16 @@ class TrainableModel:
         return self._run(lambda: self.network(batch.tokens, batch.mask, **options), batch)
 
     def _run(self, call: Callable[[], Tensor], batch: Batch) -> Tensor:
-        if self._frozen_layers is None:
+        if self._frozen_layers is None or self._shifted:
             return call()
         states = self._open_states(batch.split)
-        return self._frozen_layers.run(None if states is None else states.gather(batch), call)
+        known = None if states is None else states.gather(batch)
+        if self._state_shift is not None:
+            if known is None:
+                with torch.no_grad():
+                    known = self._frozen_layers.compute_states(batch)
+            known = self._state_shift(known, batch.mask)
+        return self._frozen_layers.run(known, call)
 
     def _open_states(
         self, split: str, on_progress: OnProgress | None = None, wait: bool = True

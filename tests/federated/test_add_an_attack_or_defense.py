@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from fedbytes.cli.check_file import check_file
+from fedbytes.federated import TEXT_ATTACKS
 from fedbytes.federated.plugins.round_plugins import ROUND_REGISTRIES
 
 PAGE = Path(__file__).parents[2] / "docs" / "add-an-attack-or-defense.md"
@@ -16,7 +17,7 @@ BLOCKS = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), fl
 @pytest.fixture(autouse=True)
 def forgotten():
     with ExitStack() as stack:
-        for registry in ROUND_REGISTRIES.values():
+        for registry in (*ROUND_REGISTRIES.values(), TEXT_ATTACKS):
             stack.enter_context(registry.isolated())
         yield
 
@@ -36,7 +37,8 @@ def test_a_file_of_several_kinds_has_each_checked(tmp_path, capsys):
     assert check_file(file) == 0
     printed = capsys.readouterr().out
     for title in ("attack my-noise", "defense my-median", "defense my-flooding",
-                  "cleaner my-sample", "privacy my-gaussian", "audit my-zeros"):  # fmt: skip
+                  "cleaner my-sample", "privacy my-gaussian", "audit my-zeros",
+                  "text-attack my-doubling"):  # fmt: skip
         assert title in printed
 
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from fedbytes.data import TASKS, Task, make_task
+from fedbytes.data import TASKS, ChatTask, Task, make_task
 from fedbytes.experiments.config.config_warning import ConfigWarning
 from fedbytes.experiments.config.keep import KeptChoice
 from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation, make_aggregation
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, make_algorithm
 from fedbytes.federated.federation import compatibility
+from fedbytes.federated.plugins.audit import AuditedRun
 from fedbytes.federated.plugins.round_plugins import (
     ROUND_REGISTRIES,
     RoundPlugins,
@@ -70,6 +71,19 @@ class Components:
             **self.plugins.specs,
         }
 
+    def check_audits(self, rounds: int, evaluate_every: int) -> None:
+        """Refuse audits that cannot examine the run.
+
+        Raises:
+            ValueError: with the reason, in one line.
+        """
+        prompts = isinstance(self.task, ChatTask)
+        run = AuditedRun(self.task.kind, prompts, rounds, evaluate_every)
+        for audit in self.plugins.audit:
+            refusal = audit.refuses(run)
+            if refusal:
+                raise ValueError(f"audit {audit.name!r}: {refusal}")
+
     def check_compatibility(self, clients: int, sampled: int) -> None:
         """Refuse a component that cannot work with the others.
 
@@ -96,6 +110,7 @@ class Components:
         )
         if refusal:
             raise ValueError(refusal)
+        self._check_whole_model()
         for attack in self.plugins.attack:
             attack.count(clients)
         for caution in self.plugins.cautions(self.uplink):
@@ -143,6 +158,22 @@ class Components:
             raise ValueError(
                 "keep=merged: weights that are quantised or offloaded are not at hand to be added "
                 "to: set keep=adapter, or leave out model.quantise and model.device_map"
+            )
+
+    def _check_whole_model(self) -> None:
+        """Refuse plug-ins that read a model's embeddings where its layers are spread.
+
+        Raises:
+            ValueError: in one line.
+        """
+        if not self.model.pipeline_parallel:
+            return
+        reading = [f"defense {one.name!r}" for one in self.plugins.defense if one.perturbs_inputs]
+        reading += [f"audit {one.name!r}" for one in self.plugins.audit if one.needs_texts]
+        if reading:
+            raise ValueError(
+                f"{reading[0]} reads the embeddings of tokens, which model.pipeline_parallel=true "
+                "leaves to one process: set it to false"
             )
 
 

@@ -226,6 +226,7 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
         raise ValueError(f"suite: {error}") from None
     split = _validate(PartitionConfig, config.partition)
     components = config.components
+    components.check_audits(config.rounds, config.evaluate_every)
     canonical = components.specs
     canonical["partition"] |= {"num_clients": split.num_clients, "factor": split.factor}
     if split.groups is not None:

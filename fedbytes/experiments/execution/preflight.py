@@ -39,36 +39,47 @@ def check(configs: Sequence[RunConfig]) -> list[str]:
         if key not in tasks:
             tasks[key] = encode_task(config.components.task, config.components.model)
         adapted = json.dumps([key, config.adapter], sort_keys=True)
-        algorithm = json.dumps(config.algorithm, sort_keys=True)
+        algorithm = json.dumps([config.algorithm, config.defense], sort_keys=True)
         models.setdefault(adapted, {}).setdefault(algorithm, config)
         notes |= dict.fromkeys(_check_split(config, tasks[key]))
     for adapted, algorithms in models.items():
-        note = _check_model([*algorithms.values()], tasks[json.loads(adapted)[0]])
-        notes |= {note: None} if note else {}
+        found = _check_model([*algorithms.values()], tasks[json.loads(adapted)[0]])
+        notes |= dict.fromkeys(found)
     forget_bases()
     gc.collect()
     told = [note for task in tasks.values() for note in task.notes]
     return list(dict.fromkeys([*told, *notes]))
 
 
-def _check_model(configs: Sequence[RunConfig], task: EncodedTask) -> str:
+def _check_model(configs: Sequence[RunConfig], task: EncodedTask) -> list[str]:
     """Build the model that configurations share, and check each one's algorithm and a step.
 
     Returns:
-        what a user may not expect of the model, or nothing.
+        what a user may not expect of the model, a line each.
     """
     name, parts = configs[0].model["name"], configs[0].components
     model = _build(configs[0], task)
     algorithms = [config.components.algorithm for config in configs]
     for algorithm in algorithms:
         algorithm.check(model)
+    keeps_states = model.keeps_states  # until a first step runs it whole
     take_first_step(model, name, min(getattr(one, "batch_size", 2) for one in algorithms))
-    if not model.keeps_no_states:
-        return ""
-    return (
-        f"model {name!r} runs whole with adapter {parts.adapter.name!r}: the states of its frozen "
-        "layers depend on more than a text's own tokens, so they are not kept"
-    )
+    if model.keeps_no_states:
+        return [
+            f"model {name!r} runs whole with adapter {parts.adapter.name!r}: the states of its "
+            "frozen layers depend on more than a text's own tokens, so they are not kept"
+        ]
+    perturbing = [
+        defense.name
+        for config in configs
+        for defense in config.components.plugins.defense
+        if defense.perturbs_embeddings and keeps_states
+    ]
+    return [
+        f"defense {defense!r} perturbs the embeddings of tokens, so its training steps run model "
+        f"{name!r} whole: the kept states of its frozen layers serve plain passes alone"
+        for defense in dict.fromkeys(perturbing)
+    ]
 
 
 def _build(config: RunConfig, task: EncodedTask) -> TrainableModel:

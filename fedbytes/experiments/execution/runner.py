@@ -176,8 +176,8 @@ class _Run:
         while self.state.round < self.config.rounds:
             report = self.simulation.run_round()
             row = self._evaluate(report)
-            self._put_down(report, evaluated=row is not None)
-            self._save(row)
+            found = self._put_down(report, evaluated=row is not None)
+            self._save(None if row is None else row | found)
             self.on_event(Advanced(report.round, self.ledger.total, self.metrics))
         if self.problem.model.answers:
             found = [asdict(answer) for answer in self.problem.model.answers]
@@ -207,8 +207,12 @@ class _Run:
         self.folder.write_json("holdings.json", who_holds_what(problem))
         problem.split.partition.save(self.folder.path / "partition.npz")
 
-    def _put_down(self, report: RoundReport, evaluated: bool) -> None:
-        """Write a round's observations other than metrics: agreement, dropped, audits' rows."""
+    def _put_down(self, report: RoundReport, evaluated: bool) -> dict[str, float]:
+        """Write a round's observations other than metrics: agreement, dropped, audits' rows.
+
+        Returns:
+            what audits add to the row of an evaluated round.
+        """
         plugins, round_ = self.problem.federation.plugins, report.round
         row: dict[str, Any] = {"round": round_, **report.agreement}
         if plugins.attack:
@@ -220,11 +224,16 @@ class _Run:
         for client, (count, loss) in report.reported.items() if self.own_tests else ():
             said = {"round": round_, "client": client, "examples": count, "train_loss": loss}
             self.folder.append_row(said, REPORT_ROWS)
-        if plugins.audit:
-            with self.clock.phase("evaluate"):
-                found_rows = self.simulation.audit() if evaluated else self.simulation.heard()
-            for found in found_rows:
-                self.folder.append_row(found, "audits.jsonl")
+        if not plugins.audit:
+            return {}
+        with self.clock.phase("evaluate"):
+            found_rows = self.simulation.audit() if evaluated else self.simulation.heard()
+        for found in found_rows:
+            self.folder.append_row(found, "audits.jsonl")
+        columns: dict[str, float] = {}
+        for audit in plugins.audit:
+            columns |= audit.columns([one for one in found_rows if one["audit"] == audit.name])
+        return columns
 
     def _put_down_cleaned(self, report: RoundReport) -> dict[str, int]:
         """Write what each client dropped of its examples; return the round's sums."""

@@ -47,9 +47,9 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     a run has no such plug-in), then `round, rounds, up_bytes, down_bytes, total_bytes`
     (cumulative message bytes over all clients), `train_loss`, the task's metrics (`loss` and
     `accuracy, macro_f1` or `perplexity`; NaN where a task has none; others, such as
-    `bits_per_byte` or `exact_match`, after all other columns where a run has them), how far the
-    round's clients agree (`delta_cosine, delta_diversity, delta_norm, delta_mean_norm`, see
-    `load_deltas`) and `seconds`.
+    `bits_per_byte` or `exact_match`, and what audits add, after all other columns where a run has
+    them), how far the round's clients agree (`delta_cosine, delta_diversity, delta_norm,
+    delta_mean_norm`, see `load_deltas`) and `seconds`.
 
     Raises:
         ValueError: if the folder does not exist.

@@ -34,6 +34,7 @@ class DeComFL(Algorithm):
     is as long as the model, so rounds that a client missed are cheaply caught up with.
     """
 
+    takes_gradients: ClassVar[bool] = False
     needs_each: ClassVar[bool] = False
     alike_each_round: ClassVar[bool] = False
     examples: ClassVar[tuple[dict[str, Any], ...]] = (

@@ -44,6 +44,7 @@ class FedKSeed(Algorithm):
     for each seed in use; within a process the last one built is kept.
     """
 
+    takes_gradients: ClassVar[bool] = False
     examples: ClassVar[tuple[dict[str, Any], ...]] = tuple(
         {"seeds": 32, "local_steps": 3, "batch_size": 8, "learning_rate": 0.01, "draws": draws}
         for draws in ("shared", "own")

@@ -33,6 +33,7 @@ class PromptSearch(Algorithm):
     best, or 0 if none is better. Needs forward passes alone, as for a model behind an interface.
     """
 
+    takes_gradients: ClassVar[bool] = False
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"candidates": 3, "batch_size": 8},)
     example_model: ClassVar[Mapping[str, Any] | None] = {
         "model": "tiny-llama",

@@ -1,6 +1,6 @@
 """The base class of audits: an audit looks at the bytes and at the model, and changes nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
+from fedbytes.data.task import Kind
 from fedbytes.federated.plugins.stage_context import PluginState, StageContext
 from fedbytes.federated.protocol.link import Link
 from fedbytes.federated.protocol.messages import KIND_NAMES, open_vector
@@ -62,6 +63,29 @@ class Heard:
 
 
 @dataclass(frozen=True)
+class AuditedRun:
+    """What an audit may know of a run before it begins.
+
+    Attributes:
+        kind: of the task.
+        has_prompts: whether its texts are prompts with answers.
+        rounds: how many the run has.
+        evaluate_every: rounds between evaluations.
+    """
+
+    kind: Kind
+    has_prompts: bool
+    rounds: int
+    evaluate_every: int
+
+    def evaluates(self, round_: int) -> bool:
+        """Return whether the model is evaluated, and so examined, after a round."""
+        return 1 <= round_ <= self.rounds and (
+            round_ % self.evaluate_every == 0 or round_ == self.rounds
+        )
+
+
+@dataclass(frozen=True)
 class Audit(Plugin):
     """An audit; its fields are its configuration.
 
@@ -71,6 +95,20 @@ class Audit(Plugin):
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Fields that the contract is checked with, a set for each way of working."""
+    needs_texts: ClassVar[bool] = False
+    """Whether it examines a model of texts, and no other."""
+
+    def refuses(self, run: AuditedRun) -> str | None:
+        """Return why it cannot examine a run, or None: one line, before the run."""
+        return None
+
+    def columns(self, rows: Sequence[Row]) -> dict[str, float]:
+        """Return what of a round's findings stands in the results' row of the round, by column.
+
+        Args:
+            rows: what `hear` and `examine` of audits of this name found in the round.
+        """
+        return {}
 
     def hear(
         self, heard: Heard, context: StageContext, state: PluginState

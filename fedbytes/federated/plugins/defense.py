@@ -34,6 +34,8 @@ class Defense(Plugin):
     """Whether the order of the uploads does not matter, but for rounding."""
     least_clients: ClassVar[int] = 3
     """Of how few clients a round's uploads still say what an outlier is."""
+    perturbs_inputs: ClassVar[bool] = False
+    """Whether `loss` needs a model whose inputs can be shifted, and the gradient of its loss."""
     by_coordinate: ClassVar[bool] = False
     """Whether `uploads` judges each number by itself, so that a number not sent votes for zero."""
 
@@ -41,6 +43,11 @@ class Defense(Plugin):
     def remembers(self) -> bool:
         """Whether `uploads` compares deltas with those of earlier rounds, which it keeps."""
         return False
+
+    @property
+    def perturbs_embeddings(self) -> bool:
+        """Whether those inputs are embeddings, so that all layers of a model run."""
+        return self.perturbs_inputs
 
     def uploads(
         self, uploads: list[Upload], context: StageContext, state: PluginState

@@ -140,6 +140,17 @@ class RoundPlugins:
                     f"defense {defense.name!r} changes the loss that clients minimise, and "
                     f"algorithm {algorithm.name!r} has one of its own: take another algorithm"
                 )
+            if defense.perturbs_inputs and not algorithm.takes_gradients:
+                return (
+                    f"defense {defense.name!r} climbs the gradient of clients' loss, and "
+                    f"algorithm {algorithm.name!r} takes none: take another algorithm"
+                )
+        perturbing = [defense.name for defense in self.defense if defense.perturbs_inputs]
+        if len(perturbing) > 1:
+            return (
+                f"defenses {' and '.join(map(repr, perturbing))} perturb the same inputs, to "
+                f"{len(perturbing)} times the radius: leave in one"
+            )
         for cleaner in self.clean:
             if cleaner.uses_model and algorithm.downloads == "state":
                 return (

@@ -20,18 +20,31 @@ from fedbytes.federated.stages.server_defenses import server_context
 from fedbytes.federated.state import State
 from fedbytes.federated.testing.bench_federation import same
 from fedbytes.federated.testing.strict_client import Rehearsal
-from fedbytes.federated.testing.tiny_models import EXAMPLES, TinyRegression
+from fedbytes.federated.testing.tiny_models import (
+    LORA,
+    TinyRegression,
+    examples_of,
+    text_model,
+)
 from fedbytes.streams import stream
 from fedbytes.testing import no_global_random, require
 
 CLIENTS, ROUNDS = 10, 4
 
 
-def federation(plugins: RoundPlugins, uplink: Any = "fp32") -> Federation:
-    """Return a federation of ten clients, all of whom take part, on a regression."""
+def federation(
+    plugins: RoundPlugins, uplink: Any = "fp32", texts: bool | None = None
+) -> Federation:
+    """Return a federation of ten clients, all of whom take part, on a regression.
+
+    With `texts` it is on a tiny encoder; by default where an audit needs them.
+    """
+    if texts is None:
+        texts = any(audit.needs_texts for audit in plugins.audit)
+    model = text_model("tiny-bert", LORA) if texts else TinyRegression()
     return Federation(
-        model=TinyRegression(),
-        parts=[np.arange(c, EXAMPLES, CLIENTS) for c in range(CLIENTS)],
+        model=model,
+        parts=[np.arange(c, examples_of(model), CLIENTS) for c in range(CLIENTS)],
         algorithm=make_algorithm("fedavg", local_steps=2, learning_rate=0.05),
         uplink=make_link(uplink),
         downlink=make_link("fp32"),

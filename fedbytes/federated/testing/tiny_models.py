@@ -1,6 +1,7 @@
 """Models small enough to check an algorithm on in seconds, built offline and always the same."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from fedbytes.compression.layout import Layout
 from fedbytes.data.task import Kind
 from fedbytes.federated.trainable import Trainable
+from fedbytes.models.shifted_embeddings import Shift
 from fedbytes.streams import stream
 
 CLASSES, FEATURES, EXAMPLES = 3, 300, 240
@@ -31,6 +33,7 @@ class TinyRegression:
         self.x = torch.tensor(x, dtype=torch.float32)
         self.y = torch.tensor((x @ truth).argmax(1))
         self.scratch: dict[str, Any] = {}
+        self._shifts: list[Shift] = []
         self.layout = Layout({"weight": (CLASSES, FEATURES), "bias": (CLASSES,)})
         self.flat = nn.Parameter(torch.zeros(self.layout.numel))
         self.flat.grad = torch.zeros_like(self.flat)
@@ -48,11 +51,27 @@ class TinyRegression:
     def logits(self, indices: Tensor) -> Tensor:
         """Return class scores [batch, classes]."""
         weight, bias = self.flat[:-CLASSES], self.flat[-CLASSES:]
-        return self.x[indices] @ weight.view(CLASSES, FEATURES).T + bias
+        inputs = self.x[indices]
+        for shift in self._shifts:
+            inputs = shift(inputs, torch.ones(len(inputs)))
+        return inputs @ weight.view(CLASSES, FEATURES).T + bias
 
     def loss(self, batch: Tensor) -> Tensor:
         """Return the mean cross-entropy."""
         return nn.functional.cross_entropy(self.logits(batch), self.y[batch])
+
+    def predictions(self, batch: Tensor) -> Tensor:
+        """Return log-probabilities [batch, classes]."""
+        return nn.functional.log_softmax(self.logits(batch), dim=-1)
+
+    @contextmanager
+    def shifted_inputs(self, shift: Shift, states: bool = False) -> Iterator[None]:
+        """Read shifted features [batch, features], within a block; it keeps no states."""
+        self._shifts.append(shift)
+        try:
+            yield
+        finally:
+            self._shifts.remove(shift)
 
     def batches(
         self, indices: np.ndarray, batch_size: int, rng: np.random.Generator

@@ -150,7 +150,7 @@ def _section(
             tables, name, options.target, options.baseline, figures, undrawn, options
         )
     ]
-    known = METRICS.get(name) or Metric(name, name, 1, True)
+    known = metric_named(name)
     return Section(
         heading=known.label.split(" (")[0],
         verdicts=_verdicts(tables, options),
@@ -224,7 +224,7 @@ def _alt(drawing: Drawing, frame: pd.DataFrame) -> str:
     name = drawing.options.metric
     if name is None or not drawing.plugin.shows_metric:
         return words
-    metric = METRICS.get(name) or Metric(name, name, 1, True)
+    metric = metric_named(name)
     for setting, rows in frame.groupby("setting", sort=False):
         ends = (
             f"{codec} ends at {metric.show(value)} after {format_bytes(spent)}"

@@ -65,6 +65,7 @@ METRICS = {
         Metric("own_perplexity_spread", "Spread of own perplexity", 1, False, 2),
     )
 }
+_UNDER_ATTACK = "robust_accuracy_"
 _HEADLINES = ("accuracy", "perplexity", "loss")
 
 
@@ -137,6 +138,21 @@ class Comparison:
         return pd.DataFrame(points, columns=["round", "bytes", "mean", "low", "high", "n"])
 
 
+def metric_named(name: str) -> Metric:
+    """Return a column of the results as an axis, also one that is no metric of a task."""
+    if name.startswith(_UNDER_ATTACK):
+        attack = name.removeprefix(_UNDER_ATTACK).replace("_", " ")
+        return Metric(name, f"Accuracy under {attack} (%)", 100, True, 1)
+    return METRICS.get(name) or Metric(name, name.replace("_", " "), 1, True)
+
+
+def attacked_metrics(tables: Tables) -> list[Metric]:
+    """Return the accuracy under each attack on texts that finished runs have, by name."""
+    rows = tables.finished()
+    names = [str(name) for name in rows if str(name).startswith(_UNDER_ATTACK)]
+    return [metric_named(name) for name in sorted(names) if rows[name].notna().any()]
+
+
 def metrics_in(tables: Tables) -> list[Metric]:
     """Return the headline metric of each kind of task in the results."""
     kinds = _kinds(tables.finished())
@@ -173,9 +189,7 @@ def compare_codecs(
         ValueError: if two runs have the same setting, codec and seed.
     """
     rows = tables.finished()
-    chosen = METRICS.get(metric) if metric else next(iter(metrics_in(tables)), None)
-    if chosen is None and metric:
-        chosen = Metric(metric, metric.replace("_", " "), 1, True)
+    chosen = metric_named(metric) if metric else next(iter(metrics_in(tables)), None)
     if chosen is None or chosen.name not in rows or rows[chosen.name].isna().all():
         known = [name for name in METRICS if name in rows and rows[name].notna().any()]
         wanted = metric or "accuracy"

@@ -78,8 +78,9 @@ class Tables:
 def apply_labels(results: pd.DataFrame) -> pd.DataFrame:
     """Return results in which runs with a label are known by it instead of by their codec.
 
-    Adapter and algorithm, which the label stands for, then no longer tell settings apart. Where
-    one label has several codecs, the codec is named after it.
+    Adapter and algorithm, which the label stands for, then no longer tell settings apart, nor do
+    defences where no label has two of them. Where one label has several codecs, the codec is named
+    after it.
     """
     if "label" not in results or results["label"].isna().all():
         return results
@@ -89,6 +90,8 @@ def apply_labels(results: pd.DataFrame) -> pd.DataFrame:
     name = name.where(codecs == 1, name + " · " + results.loc[has, "codec"])
     known = results.assign(codec=name.reindex(results.index).fillna(results["codec"]))
     known.loc[has, ["adapter", "algorithm"]] = ""
+    if "defense" in known and (known[has].groupby("label")["defense"].nunique() == 1).all():
+        known.loc[has, "defense"] = ""
     return known
 
 

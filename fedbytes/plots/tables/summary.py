@@ -10,7 +10,13 @@ import pandas as pd
 from fedbytes.experiments.config.target import Target
 from fedbytes.labels import single_line
 from fedbytes.plots.number_words import format_bytes
-from fedbytes.plots.tables.comparison import METRICS, Comparison, Metric, Setting, compare_codecs
+from fedbytes.plots.tables.comparison import (
+    Comparison,
+    Metric,
+    Setting,
+    compare_codecs,
+    metric_named,
+)
 from fedbytes.plots.tables.csv_text import csv_text
 from fedbytes.plots.tables.paired_differences import compare_with_baseline
 from fedbytes.plots.tables.statistics import t_interval
@@ -172,7 +178,7 @@ def to_csv(frame: pd.DataFrame) -> str:
 def shown_metric(frame: pd.DataFrame) -> Metric:
     """Return the metric that a summary is of."""
     name = str(frame["metric"].iloc[0])
-    return METRICS.get(name) or Metric(name, name, 1, True)
+    return metric_named(name)
 
 
 def _pm(value: str, half: str, seeds: int) -> str:

@@ -62,6 +62,7 @@ def figure_samples() -> dict[str, Tables]:
     diverged = small.results.copy()
     diverged.loc[diverged["codec"] == "nf4", ["loss", "accuracy", "macro_f1"]] = np.nan
     nothing = pd.DataFrame()
+    fooled = {f"robust_accuracy_{name}": small.results["accuracy"] * 0.6 for name in ("pgd", "gcg")}
     return {
         "two settings": sample_tables(rounds=8),
         "four settings": sample_tables((0.1, 0.3, 1.0, 10.0), seeds=(0, 1), rounds=3),
@@ -71,6 +72,7 @@ def figure_samples() -> dict[str, Tables]:
         "a language model": sample_tables(seeds=(0, 1), rounds=3, language_model=True),
         "odd labels": name_codecs(sample_tables(seeds=(0, 1), rounds=2), ODD_LABELS),
         "diverged runs": replace(small, results=diverged),
+        "attacked texts": replace(small, results=small.results.assign(**fooled)),
         "results alone": Tables(small.results, nothing, pd.DataFrame({"run": []}), small.runs),
         "attacks that end": attacked_tables(),
         "nothing": Tables(nothing, nothing, nothing, nothing),

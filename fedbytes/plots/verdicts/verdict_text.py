@@ -6,14 +6,14 @@ from typing import Any
 import pandas as pd
 
 from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
-from fedbytes.plots.tables.comparison import METRICS, Metric
+from fedbytes.plots.tables.comparison import METRICS, Metric, metric_named
 from fedbytes.plots.verdicts.run_ends import analyse_logarithm, parse_final
 
 
 def metric_of(frame: pd.DataFrame) -> Metric:
     """Return the metric that a table of verdicts or of power is about."""
     name = str(frame["metric"].iloc[0])
-    return METRICS.get(name) or Metric(name, name.replace("_", " "), 1, True)
+    return metric_named(name)
 
 
 def format_difference(value: float, metric: Metric, signed: bool = True) -> str:

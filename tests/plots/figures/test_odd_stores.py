@@ -37,7 +37,7 @@ ODD_NUMBERS = {
     "some bytes": with_values(total_bytes=[0, 0, 0, 0, 10, 10, 1e200, np.inf]),
     "odd heterogeneity": with_values(heterogeneity=[1e200, 0.1, np.nan, -3.0]),
 }
-DRAWN = [n for n in figure_names() if n not in ("partition", "spending")]
+DRAWN = [n for n in figure_names() if n not in ("partition", "spending", "robust_accuracy")]
 
 
 def panel_heights(figure: Figure) -> list[float]:

@@ -63,6 +63,15 @@ def test_codecs_of_one_label_are_named_after_it():
     assert set(compare_codecs(tables(rows(both))).codecs) == {"LoRA · fp32", "LoRA · ecsq", "FLoRA"}
 
 
+def test_labels_stand_for_their_defences_where_each_has_one():
+    results = rows(METHODS)
+    own = results.assign(defense=results["label"].map({"LoRA": "none", "FLoRA": "pgd"}))
+    found = compare_codecs(tables(own))
+    assert len(found.settings) == 1
+    two = results.assign(defense=["none", "pgd", "none", "none"])
+    assert len(compare_codecs(tables(two)).settings) == 2
+
+
 def test_a_label_is_no_part_of_a_runs_identity():
     plain, labelled = make_config({"seed": 1}), make_config({"seed": 1, "label": "mine"})
     assert plain.id == labelled.id

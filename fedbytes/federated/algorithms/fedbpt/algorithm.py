@@ -47,6 +47,7 @@ class FedBPT(Algorithm):
     adapter `projected_prompt`.
     """
 
+    takes_gradients: ClassVar[bool] = False
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"generations": 2, "population": 4, "batch_size": 8},
         {"generations": 2, "population": 4, "batch_size": 8, "covariance": "diagonal"},

@@ -1,0 +1,1 @@
+"""What the ways of adversarial training have in common."""

@@ -1,0 +1,1 @@
+"""Adversarial inputs: shifts of embeddings, words and their replacements, and suffixes."""
