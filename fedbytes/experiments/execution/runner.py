@@ -180,8 +180,8 @@ class _Run:
             self._save(None if row is None else row | found)
             self.on_event(Advanced(report.round, self.ledger.total, self.metrics))
         if self.problem.model.answers:
-            found = [asdict(answer) for answer in self.problem.model.answers]
-            self.folder.write_json("answers.json", {"answers": found})
+            answers = [asdict(answer) for answer in self.problem.model.answers]
+            self.folder.write_json("answers.json", {"answers": answers})
         summary = self._summary()
         if self.config.keep != "none":
             keep_models(self.folder, self.config, summary, self._models())

@@ -109,5 +109,5 @@ def climb_objective(
 
 def _lengths(vectors: Tensor) -> Tensor:
     """Return each example's norm [batch, 1, …]."""
-    flat = vectors.flatten(1).norm(dim=1)
+    flat: Tensor = vectors.flatten(1).norm(dim=1)
     return flat.reshape(-1, *[1] * (vectors.ndim - 1))

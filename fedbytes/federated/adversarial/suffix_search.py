@@ -134,7 +134,8 @@ class _Search:
         (gradient,) = torch.autograd.grad(loss, leaf[0])
         place = len(self.prompt)
         own = gradient[0, place : place + len(suffix)].float()
-        return (own @ self.model.embedding.float().T).cpu()
+        slopes: Tensor = (own @ self.model.embedding.float().T).cpu()
+        return slopes
 
     def _scores(self, suffixes: list[list[int]]) -> Tensor:
         """Return the scores of the target's tokens [rows, target, vocabulary]."""

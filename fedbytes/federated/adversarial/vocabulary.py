@@ -70,9 +70,9 @@ class Vocabulary:
 
         They spell something, and begin a word if it does.
         """
-        return (
-            self.spells & (self.starts == self.starts[token]) & (self._words != self._words[token])
-        )
+        alike = self.starts == self.starts[token]
+        found: npt.NDArray[np.bool_] = self.spells & alike & (self._words != self._words[token])
+        return found
 
     def pieces(self, tokens: Sequence[int]) -> tuple[Piece, ...]:
         """Return a row of tokens as words and what is between them; together they are the row."""

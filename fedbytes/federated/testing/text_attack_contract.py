@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from fedbytes.data.task import Kind
 from fedbytes.federated.adversarial.victim import (
     Outcome,
     TargetText,
@@ -24,7 +25,7 @@ _PROMPT = 8
 
 def check_text_attack(attack: TextAttack) -> list[Finding]:
     """Run every contract check over an attack on texts, against a tiny model."""
-    kind = "classification" if attack.attacks == "classifier" else "causal-lm"
+    kind: Kind = "classification" if attack.attacks == "classifier" else "causal-lm"
     model: Any = text_model("tiny-bert" if kind == "classification" else "tiny-llama", LORA, kind)
     drawn = stream(0, "check weights").normal(0, 0.3, model.layout.numel)
     model.set_state(torch.from_numpy(drawn.astype(np.float32)))

@@ -17,7 +17,7 @@ from fedbytes.plots.output.inline_svg import inline_svg, page_colours
 from fedbytes.plots.output.render import Drawing, drawings
 from fedbytes.plots.output.seed_table import tabulate_seeds
 from fedbytes.plots.store_figure import FigureOptions, StoreFigure
-from fedbytes.plots.tables.comparison import METRICS, Metric, compare_codecs, metrics_in
+from fedbytes.plots.tables.comparison import compare_codecs, metric_named, metrics_in
 from fedbytes.plots.tables.shown_labels import shorten_labels
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 from fedbytes.plots.tables.summary import summary, summary_text
