@@ -253,11 +253,15 @@ class TrainableModel:
             `accuracy`, `macro_f1` and `loss` for classification; `loss` (nats per token) and
             `perplexity` for causal-lm, and `bits_per_byte` of text where texts are packed. For
             instruction tuning, loss and perplexity are those of the answers' tokens; the test split
-            adds `exact_match` and `rouge_l` of generated answers, which are kept in `answers`.
+            adds `exact_match` and `rouge_l` of generated answers, which are kept in `answers`, and
+            the metrics that its conversations count for, if the task says so.
         """
         data = self._split(split)
-        metrics = token_metrics if data.labels is None else classification_metrics
-        found = metrics(self._score, data, self.device, self.dtype)
+        if data.labels is None:
+            measures = self.task.measures if split == "test" else None
+            found = token_metrics(self._score, data, self.device, self.dtype, measures=measures)
+        else:
+            found = classification_metrics(self._score, data, self.device, self.dtype)
         if split == "test" and self.task.generation is not None:
             with autocast(self.device, self.dtype):
                 self.answers = answer_prompts(self.network.backbone, self.task, self.device)
@@ -324,7 +328,7 @@ class TrainableModel:
         return self._run(lambda: self.network(batch.tokens, batch.mask, **options), batch)
 
     def _run(self, call: Callable[[], Tensor], batch: Batch) -> Tensor:
-        if self._frozen_layers is None or self._shifted:
+        if self._frozen_layers is None or self._shifted or batch.split not in ("train", "test"):
             return call()
         states = self._open_states(batch.split)
         known = None if states is None else states.gather(batch)

@@ -7,11 +7,11 @@ from pathlib import Path
 import yaml
 
 from fedbytes.experiments import Suite, make_config
-from fedbytes.federated import ATTACKS, DEFENSES, make_attack
+from fedbytes.federated import ATTACKS, CLEANERS, DEFENSES, make_attack
 
 PAGE = (Path(__file__).parents[2] / "docs" / "attacks-and-defenses.md").read_text(encoding="utf-8")
 FOUND = re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE, re.M)
-ROWS = {ATTACKS: dict(reversed(FOUND)), DEFENSES: dict(FOUND)}
+ROWS = {ATTACKS: dict(reversed(FOUND)), DEFENSES: dict(FOUND), CLEANERS: dict(FOUND)}
 """Attacks come first on the page: of a name that both have, the first row is the attack's."""
 
 
@@ -20,7 +20,8 @@ def own(registry):
 
 
 def test_the_tables_have_every_one_and_all_of_its_fields():
-    assert sorted(name for name, _ in FOUND) == sorted([*own(ATTACKS), *own(DEFENSES)])
+    every = [*own(ATTACKS), *own(DEFENSES), *own(CLEANERS)]
+    assert sorted(name for name, _ in FOUND) == sorted(every)
     common = {"share", "from_round", "until_round", "knowledge"}
     for registry, rows in ROWS.items():
         for name in own(registry):
@@ -34,9 +35,10 @@ def test_the_tables_say_what_attackers_know():
 
 
 def test_the_suite_expands():
-    code, attack = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
+    code, attack, policy = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
     fields = {"task": "reuters-r8", **yaml.safe_load(attack)}
     assert [one["name"] for one in make_config(fields).attack] == ["trigger", "neurotoxin"]
+    assert len(Suite(name="page", **yaml.safe_load(policy)).expand()) == 1
     assert len(Suite(name="page", **yaml.safe_load(code)).expand()) == 5 * 4 * 2 * 5
 
 
