@@ -48,7 +48,7 @@ def federation(
         downlink=make_link("fp32"),
         clients_per_round=CLIENTS,
         plugins=plugins,
-        server_rows=np.arange(examples // 10),
+        server_rows=np.arange(examples_of(model) // 10),
     )
 
 
