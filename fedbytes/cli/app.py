@@ -17,6 +17,7 @@ from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
 from fedbytes.cli.sweep import run, status, sweep
 from fedbytes.cli.terminal.streams import open_streams
+from fedbytes.cli.tuning.tune import tune
 from fedbytes.labels import single_line
 from fedbytes.process.disk_errors import disk_reason
 from fedbytes.process.one_line_warning import show_in_one_line
@@ -38,6 +39,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "sweep": sweep,
     "run": run,
     "status": status,
+    "tune": tune,
     "plot": plot,
     "report": report,
     "verdicts": verdicts,

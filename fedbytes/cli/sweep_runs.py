@@ -84,6 +84,8 @@ def make_suite(
             reporter=table,
         )
     about = {key: getattr(suite, key) for key in ("name", "title", "target", "baseline")}
+    declared = [config.declared for config in configs if config.declared]
+    about |= {"protocol": declared[0]["protocol"]} if suite.protocol else {}
     write_sealed(store / "suite.json", about)
     done = len(outcome.done) + len(outcome.skipped)
     console.print(f"{done} of {counted(len(configs), 'run')} done in {store}")

@@ -33,7 +33,7 @@ class Federation:
     `parts[c]` are the training examples of client `c`. With `initial="full"` a new client is
     sent the initial state; with `"seed"` it is sent the seed that both ends draw it from.
     `broadcast="unicast"` prices a broadcast once for each client that receives it,
-    `"multicast"` once for all.
+    `"multicast"` once for all. Another `batch_stream` is another order of every client's batches.
     """
 
     model: Trainable
@@ -48,6 +48,7 @@ class Federation:
     hooks: Hooks = field(default_factory=Hooks)
     aggregation: Aggregation = DECODE_EACH
     plugins: RoundPlugins = NO_PLUGINS
+    batch_stream: int = 0
 
     def __post_init__(self) -> None:
         self.algorithm.check(self.model)
@@ -111,6 +112,11 @@ class Federation:
             uplink=self.uplink.codec,
             num_examples=sum(len(part) for part in self.parts),
         )
+
+    def batch_rng(self, round_: int, client: int) -> np.random.Generator:
+        """Return the generator of a client's batches in a round."""
+        keys = (self.batch_stream,) if self.batch_stream else ()
+        return stream(self.seed, "batches", round_, client, *keys)
 
     def shared(self, round_: int, sender: int, reference: Tensor | None) -> Shared:
         """Return what both ends know of a message with all that is held."""

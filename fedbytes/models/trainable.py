@@ -5,6 +5,7 @@ from contextlib import suppress
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from filelock import Timeout
@@ -48,6 +49,7 @@ class TrainableModel:
         dtype: type of matrix products.
         seed: the seed of `initial_state`.
         answers: answers that the model generated at the last evaluation.
+        right: of a classification, bool [texts]: what was right at the last evaluation.
         lora: the layers with LoRA factors, and the offsets of their base weights.
         keeps_no_states: whether its constant layers run in every step, because their states depend
             on more than a text's tokens.
@@ -82,6 +84,7 @@ class TrainableModel:
         self._frozen_layers: FrozenLayers | None = None
         self._hidden_states: dict[str, HiddenStates | None] = {}
         self.answers: list[Answer] = []
+        self.right: npt.NDArray[np.bool_] | None = None
         self.keeps_no_states = False
         self.scratch: dict[str, Any] = {}
         self.set_state(self.initial_state)
@@ -188,8 +191,10 @@ class TrainableModel:
             adds `exact_match` and `rouge_l` of generated answers, which are kept in `answers`.
         """
         data = self._split(split)
-        metrics = token_metrics if data.labels is None else classification_metrics
-        found = metrics(self._score, data, self.device, self.dtype)
+        if data.labels is None:
+            found = token_metrics(self._score, data, self.device, self.dtype)
+        else:
+            found, self.right = classification_metrics(self._score, data, self.device, self.dtype)
         if split == "test" and self.task.generation is not None:
             with autocast(self.device, self.dtype):
                 self.answers = answer_prompts(self.network.backbone, self.task, self.device)

@@ -27,7 +27,10 @@ MetricCompared = Annotated[
     typer.Option("--metric", help="Metric to compare; the task's main metric by default."),
 ]
 FinalOption = Annotated[
-    str, typer.Option(help="Final value: last, or last3 for the mean of three evaluations.")
+    str | None,
+    typer.Option(
+        help="Final value: last, or last3 for the mean of three evaluations; last3 by default."
+    ),
 ]
 CsvOption = Annotated[Path | None, typer.Option(help="Write the rows to this file as well.")]
 

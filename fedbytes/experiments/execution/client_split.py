@@ -68,7 +68,7 @@ def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> Clie
         splitter, column = _resolve(partitioner, texts, lambda: data.digest)
     clients, together = config.clients.client_count, config.clients.groups
     groups = None if together is None else factor_column(columns, together, "groups")
-    partition = splitter(column, clients, config.seed, groups)
+    partition = splitter(column, clients, config.split_seed, groups)
     check_client_count(config, partition.num_clients)
     return ClientSplit(partition, column, name)
 

@@ -12,7 +12,7 @@ from fedbytes.process.disk_errors import explained_disk_errors
 JsonRow = dict[str, Any]
 Sum = dict[str, Any]
 """`rows`, `bytes` and `sha256` of a file, or of its beginning."""
-ROW_FILES = ("rounds.jsonl", "deltas.jsonl", "cleaned.jsonl", "audits.jsonl")
+ROW_FILES = ("rounds.jsonl", "deltas.jsonl", "cleaned.jsonl", "audits.jsonl", "predictions.jsonl")
 """Files of rows, each of which says of which round it is."""
 
 

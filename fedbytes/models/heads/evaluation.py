@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -22,8 +23,11 @@ Score = Callable[[Batch], Tensor]
 
 def classification_metrics(
     score: Score, split: EncodedSplit, device: torch.device, dtype: torch.dtype
-) -> dict[str, float]:
-    """Return `accuracy`, `macro_f1` and `loss` on a split with labels."""
+) -> tuple[dict[str, float], npt.NDArray[np.bool_]]:
+    """Return `accuracy`, `macro_f1` and `loss` on a split with labels, and which texts were right.
+
+    The second is bool [texts], in the order of the split.
+    """
     assert split.labels is not None
     guess = np.empty(len(split), dtype=np.int64)
     total = 0.0
@@ -31,11 +35,12 @@ def classification_metrics(
         assert batch.labels is not None
         total += float(F.cross_entropy(scores.double(), batch.labels, reduction="sum"))
         guess[batch.rows] = scores.argmax(1).cpu().numpy()
-    return {
+    found = {
         "accuracy": accuracy(split.labels, guess),
         "macro_f1": macro_f1(split.labels, guess),
         "loss": total / len(split),
     }
+    return found, guess == split.labels
 
 
 def token_metrics(

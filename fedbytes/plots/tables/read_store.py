@@ -7,11 +7,15 @@ from typing import Any
 from fedbytes.experiments.store.results import (
     load_ledger,
     load_partitions,
+    load_predictions,
     load_results,
     load_runs,
     stored_baseline,
+    stored_protocol,
 )
+from fedbytes.plots.tables.crossed_seeds import join_seeds
 from fedbytes.plots.tables.csv_text import csv_text
+from fedbytes.plots.tables.declared_protocol import find_declared
 from fedbytes.plots.tables.store_tables import Tables, apply_labels
 
 
@@ -24,12 +28,15 @@ def read_tables(folder: str | Path) -> Tables:
     runs = load_runs(folder)
     if runs.empty:
         raise ValueError(f"there is no run in {str(folder)!r}; `fedbytes sweep` makes some")
+    results, runs = join_seeds(load_results(folder), runs)
     return Tables(
-        results=apply_labels(load_results(folder)),
+        results=apply_labels(results),
         ledger=load_ledger(folder),
         partitions=load_partitions(folder),
         runs=runs,
         baseline=stored_baseline(folder),
+        declared=find_declared(stored_protocol(folder), runs["provenance"].tolist()),
+        predictions=load_predictions(folder),
     )
 
 

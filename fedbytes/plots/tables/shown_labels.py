@@ -19,4 +19,9 @@ def shorten_labels(tables: Tables) -> tuple[Tables, dict[str, str]]:
         return tables, names
     results = tables.results.assign(codec=tables.results["codec"].astype(str).map(names))
     baseline = None if tables.baseline is None else names.get(tables.baseline, tables.baseline)
-    return replace(tables, results=results, baseline=baseline), names
+    declared = tables.declared
+    if declared is not None and declared.protocol.baseline is not None:
+        shown = names.get(declared.protocol.baseline, declared.protocol.baseline)
+        protocol = declared.protocol.model_copy(update={"baseline": shown})
+        declared = replace(declared, protocol=protocol)
+    return replace(tables, results=results, baseline=baseline, declared=declared), names

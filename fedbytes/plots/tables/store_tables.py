@@ -2,10 +2,12 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
+
+from fedbytes.plots.tables.declared_protocol import DeclaredProtocol
 
 
 class NothingToDrawError(ValueError):
@@ -25,6 +27,9 @@ class Tables:
         partitions: examples by run, client and category; `client_name` where clients have names.
         runs: one row per run: status, error, config, seconds by phase, provenance.
         baseline: the label that others are compared with, where the suite names one.
+        declared: the protocol that the runs were made under, where there is one.
+        predictions: run, round, and `right`, bool [texts]: which test texts were answered rightly
+            at the last evaluations. Empty for stores from before they were kept.
 
     A run's `label` replaces the codec's in figures and tables (see `apply_labels`).
     """
@@ -34,6 +39,8 @@ class Tables:
     partitions: pd.DataFrame
     runs: pd.DataFrame
     baseline: str | None = None
+    declared: DeclaredProtocol | None = None
+    predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"run": []}))
 
     def finished(self) -> pd.DataFrame:
         """Return the results of finished runs, which figures and tables average.
