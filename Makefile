@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint test-slow bench help
+.PHONY: demo test test-fast lint test-slow bench results help
 .DEFAULT_GOAL := help
 
 help:
@@ -10,6 +10,7 @@ help:
 	@echo "make test       set up, then lint, types, import rules and tests"
 	@echo "make test-fast  the quick tests alone, for whoever is editing"
 	@echo "make test-slow  the longer checks as well"
+	@echo "make results    redraw docs/results from the rows kept there, and write its tables anew"
 	@echo "make bench      measure codecs and the round on this machine"
 
 # Done again only when what is pinned changes.
@@ -36,6 +37,9 @@ test-slow: lint
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-fuzz.lock || \
 		echo "atheris is unavailable on this platform; skipping coverage-guided fuzzing"
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "slow or not slow"
+
+results: .venv/ready
+	@$(BIN)/python scripts/redraw_results.py
 
 bench: .venv/ready
 	@$(BIN)/python benchmarks/overhead.py

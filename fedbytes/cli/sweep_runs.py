@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from fedbytes.cli.analysis.target_check import check_targets
 from fedbytes.cli.progress_table import LiveTable, bytes_text, headline, run_label
 from fedbytes.cli.run_labels import counted
 from fedbytes.cli.terminal.screen import Screen, coloured, warn
@@ -70,6 +71,7 @@ def make_suite(
     """Make the runs that have not finished, with a table of their progress."""
     store = open_store(folder)
     fetch_assets(configs)
+    check_targets(suite.protocol, configs)
     left, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
     warn([*preflight.check(queue), *_kept_unverified(left)])
     console.print(f"{len(queue)} of {counted(len(configs), 'run')} to make in {store}")

@@ -9,10 +9,10 @@ from fedbytes.cli.analysis.printed_rows import (
     FinalOption,
     MarginOption,
     MetricCompared,
-    StoreOrRows,
     print_rows,
     write_rows,
 )
+from fedbytes.cli.options import StoreOrRows
 from fedbytes.cli.plot import Baseline
 
 

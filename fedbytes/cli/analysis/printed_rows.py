@@ -12,9 +12,6 @@ from fedbytes.cli.terminal.screen import Screen, say
 if TYPE_CHECKING:
     import pandas as pd
 
-StoreOrRows = Annotated[
-    Path, typer.Argument(help="Folder of runs, or one with the results.csv of `fedbytes plot`.")
-]
 MarginOption = Annotated[
     float | None,
     typer.Option(

@@ -1,8 +1,6 @@
-"""Reads the tables of a store, and writes the rows behind its figures."""
+"""Reads the tables of a store."""
 
-import json
 from pathlib import Path
-from typing import Any
 
 from fedbytes.experiments.store.results import (
     load_ledger,
@@ -14,7 +12,6 @@ from fedbytes.experiments.store.results import (
     stored_protocol,
 )
 from fedbytes.plots.tables.crossed_seeds import join_seeds
-from fedbytes.plots.tables.csv_text import csv_text
 from fedbytes.plots.tables.declared_protocol import find_declared
 from fedbytes.plots.tables.store_tables import Tables, apply_labels
 
@@ -38,24 +35,3 @@ def read_tables(folder: str | Path) -> Tables:
         declared=find_declared(stored_protocol(folder), runs["provenance"].tolist()),
         predictions=load_predictions(folder),
     )
-
-
-def write_data(tables: Tables, folder: str | Path) -> list[Path]:
-    """Write the rows behind the figures, and their provenance.
-
-    Returns:
-        the paths of `results.csv` (a row per run and evaluated round) and `provenance.json`
-        (what all runs have in common, and lists of what differs between them).
-    """
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    results, origin = target / "results.csv", target / "provenance.json"
-    results.write_text(csv_text(tables.results, "%.6g"), encoding="utf-8")
-    records = [record for record in tables.runs["provenance"] if record]
-    common: dict[str, Any] = {"runs": tables.runs["run"].tolist()}
-    for key in records[0] if records else ():
-        values = {json.dumps(record.get(key), sort_keys=True) for record in records}
-        found = [json.loads(value) for value in sorted(values)]
-        common[key] = found[0] if len(found) == 1 else found
-    origin.write_text(json.dumps(common, indent=2) + "\n", encoding="utf-8")
-    return [results, origin]

@@ -68,7 +68,7 @@ def test_fields_of_the_suite_join_the_protocol(changed):
     [
         ({"protocol": {"margin": 0}}, "margin: must be above 0"),
         ({"protocol": {"margin": float("nan")}}, "margin: must be above 0"),
-        ({"protocol": {"sede": [0]}}, "there is no field 'sede', did you mean 'seeds'"),
+        ({"protocol": {"sede": [0]}}, "there is no field 'sede'; did you mean 'seeds'"),
         ({"protocol": {"seeds": [0]}}, "one seed shows nothing"),
         ({"protocol": {"seeds": [0, 0]}}, "a seed stands twice"),
         ({"protocol": {"final": "first"}}, "final: must be last, or last3"),
@@ -83,7 +83,7 @@ def test_fields_of_the_suite_join_the_protocol(changed):
             {"protocol": {}, "grid": {}, "variants": [
                 {"codec": FP32, "seed": 0}, {"codec": FP32, "seed": 1}, {"codec": INT8, "seed": 0},
             ]},
-            "'int bits=8' runs with seeds 0 and not with 0, 1",
+            "'int' runs with seeds 0 and not with 0, 1",
         ),
     ],
     ids=lambda value: str(value)[:40],
