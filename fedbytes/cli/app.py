@@ -1,9 +1,11 @@
 """The command line: its verbs, and how a mistake is reported."""
 
+import inspect
 import os
+import re
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -12,29 +14,60 @@ from fedbytes.cli.analysis.power import power
 from fedbytes.cli.analysis.verdicts import verdicts
 from fedbytes.cli.check_file import check
 from fedbytes.cli.codecs import codecs
-from fedbytes.cli.list_plugins import list_plugins
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
+from fedbytes.cli.plugins.list_plugins import list_plugins
+from fedbytes.cli.plugins.new_file import new
 from fedbytes.cli.sweep import run, status, sweep
+from fedbytes.cli.terminal.screen import say
 from fedbytes.cli.terminal.streams import open_streams
 from fedbytes.cli.tuning.tune import tune
 from fedbytes.labels import single_line
 from fedbytes.process.disk_errors import disk_reason
 from fedbytes.process.one_line_warning import show_in_one_line
+from fedbytes.process.package import PACKAGE_VERSION
 from fedbytes.registry import nearest
+
+_ABOUT = """Federated training of language models, measured by the bytes it communicates.
+
+Start with [bold]fedbytes sweep quickstart[/]. A suite is a YAML file with settings that its runs
+share and a grid of those that vary; every setting can be given as [bold]key=value[/], such as
+[bold]rounds=4[/], [bold]seed=\\[0,1][/] or [bold]uplink.density=0.05[/]."""
+_RESUMABLE = ("sweep", "run", "tune")
+_INTERRUPTED = 130
+
+
+def _paragraphs(text: str | None) -> str:
+    """Return a help text whose paragraphs are one line each, to be broken where the screen ends."""
+    parts = inspect.cleandoc(text or "").split("\n\n")
+    return "\n\n".join(" ".join(part.split()) for part in parts)
+
 
 app = typer.Typer(
     name="fedbytes",
     no_args_is_help=True,
-    add_completion=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="""Federated training of language models, measured by the bytes it communicates.
-
-    Start with [bold]fedbytes sweep quickstart[/]. A suite is a YAML file with settings that its
-    runs share and a grid of those that vary; every setting can be given as [bold]key=value[/],
-    such as [bold]rounds=4[/], [bold]seed=[0,1][/] or [bold]uplink.density=0.05[/].""",
+    help=_paragraphs(_ABOUT),
 )
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        say(f"fedbytes {PACKAGE_VERSION}")
+        raise typer.Exit
+
+
+@app.callback(help=_paragraphs(_ABOUT))
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Say the version."),
+    ] = False,
+) -> None:
+    """Take the options that go before a verb."""
+
+
 _VERBS: dict[str, Callable[..., None]] = {
     "sweep": sweep,
     "run": run,
@@ -48,10 +81,11 @@ _VERBS: dict[str, Callable[..., None]] = {
     "codecs": codecs,
     "link": link,
     "list": list_plugins,
+    "new": new,
     "check": check,
 }
 for _name, _verb in _VERBS.items():
-    app.command(name=_name)(_verb)
+    app.command(name=_name, help=re.sub(r"(?=\[)", r"\\", _paragraphs(_verb.__doc__)))(_verb)
 
 
 def main() -> None:
@@ -68,8 +102,11 @@ def main() -> None:
             raise
         _refuse(_line(error))
     except (KeyboardInterrupt, typer.Abort):
-        sys.stderr.write("interrupted; run the same command again to resume\n")
-        sys.exit(130)
+        code = _INTERRUPTED
+    if code == _INTERRUPTED:  # which typer makes of Ctrl-C
+        resumes = any(word in _RESUMABLE for word in sys.argv[1:2])
+        remedy = "; run the same command again to resume" if resumes else ""
+        sys.stderr.write(f"interrupted{remedy}\n")
     sys.exit(code if isinstance(code, int) else 0)
 
 
@@ -93,5 +130,7 @@ def _line(error: ValueError | OSError) -> str:
 
 
 def _refuse(message: str) -> None:
+    if not message:  # of a command alone, whose help has been shown
+        sys.exit(2)
     sys.stderr.write(f"error: {single_line(' '.join(message.split()))}\n")
     sys.exit(2)

@@ -3,16 +3,20 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from time import perf_counter
 from typing import TypeAlias
 
 import pandas as pd
 import torch
 from rich.progress import track
-from rich.table import Table
 
 from fedbytes.cli.terminal.screen import Screen
 from fedbytes.compression.codec import CODECS, make_codec
-from fedbytes.compression.measurement.codec_measures import default_variants, measure
+from fedbytes.compression.measurement.codec_measures import (
+    compile_loops,
+    default_variants,
+    measure,
+)
 from fedbytes.compression.measurement.codec_survey import (
     CLIENTS,
     CORRELATIONS,
@@ -21,9 +25,11 @@ from fedbytes.compression.measurement.codec_survey import (
     survey_points,
 )
 from fedbytes.compression.measurement.overheads import overheads
+from fedbytes.compression.numerics.kernels import compiled_at_once
 from fedbytes.experiments.store.provenance import provenance
 from fedbytes.labels import short_label, single_line
 from fedbytes.plots.codec_survey.survey_files import read_survey, write_survey
+from fedbytes.plots.output.fitted_table import FittedTable
 
 _console = Screen()
 
@@ -43,7 +49,8 @@ def measure_codecs(names: Sequence[str], numel: int, distribution: str) -> None:
     specs = [spec for spec in default_variants() if not names or spec["name"] in names]
     for spec in track(specs, "measuring", console=_console, transient=True):
         codec = make_codec(spec)
-        row = measure(codec, numel=numel, distribution=distribution)
+        with compiled_at_once():
+            row = measure(codec, numel=numel, distribution=distribution)
         table.add_row(
             single_line(short_label(codec)),
             f"{row['bits_per_coordinate']:.3f}",
@@ -54,6 +61,14 @@ def measure_codecs(names: Sequence[str], numel: int, distribution: str) -> None:
             f"{row['decode_mb_s']:.0f}",
         )
     _console.print(table)
+
+
+def compile_codecs(names: Sequence[str]) -> str:
+    """Compile the loops of codecs, and return what was done."""
+    _prepare(names)
+    start = perf_counter()
+    count = compile_loops(names)
+    return f"compiled {count} configurations of codecs in {perf_counter() - start:.0f} s"
 
 
 def run_survey(names: Sequence[str], numel: int, out: Path | None) -> list[Path]:
@@ -98,7 +113,7 @@ def survey_codecs(names: Sequence[str], numel: int) -> MeasuredCodecs:
     return rates, means, costs
 
 
-def _rate_table(distribution: str, numel: int, rows: pd.DataFrame) -> Table:
+def _rate_table(distribution: str, numel: int, rows: pd.DataFrame) -> FittedTable:
     title = (
         f"{numel:,} coordinates, {distribution}, one thread; all bytes counted; dB above 2^-2R; "
         "scratch memory in bytes per coordinate"
@@ -118,7 +133,7 @@ def _rate_table(distribution: str, numel: int, rows: pd.DataFrame) -> Table:
     return table
 
 
-def _mean_table(rows: pd.DataFrame) -> Table:
+def _mean_table(rows: pd.DataFrame) -> FittedTable:
     pairs = [(clients, rho) for rho in CORRELATIONS for clients in CLIENTS]
     table = _table(
         "NMSE of the mean of n vectors of correlation ρ", [f"{n}, {r:g}" for n, r in pairs]
@@ -129,7 +144,7 @@ def _mean_table(rows: pd.DataFrame) -> Table:
     return table
 
 
-def _overhead_table(rows: pd.DataFrame) -> Table:
+def _overhead_table(rows: pd.DataFrame) -> FittedTable:
     table = _table("rate of the entropy coders above their bounds", ("setting", "above", "unit"))
     for row in rows.to_dict("records"):
         table.add_row(row["measure"], row["setting"], f"{row['above']:.3g}", row["unit"])
@@ -142,9 +157,5 @@ def _prepare(names: Sequence[str]) -> None:
     torch.set_num_threads(1)
 
 
-def _table(title: str, columns: Iterable[str]) -> Table:
-    table = Table(title=title, title_justify="left", box=None)
-    table.add_column("codec", overflow="fold")
-    for name in columns:
-        table.add_column(name, justify="right", no_wrap=True)
-    return table
+def _table(title: str, columns: Iterable[str]) -> FittedTable:
+    return FittedTable("codec", *columns, title=title, left=("codec",))

@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
+from fedbytes.cli.completion import complete_codecs
 from fedbytes.cli.options import Plugins
 from fedbytes.cli.terminal.screen import say
 
 
 def codecs(
     names: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these codecs.")
+        list[str] | None,
+        typer.Argument(metavar="NAME", help="Only these codecs.", autocompletion=complete_codecs),
     ] = None,
     numel: Annotated[int, typer.Option(min=1, help="Length of the test vector.")] = 1_000_000,
     distribution: Annotated[
@@ -28,6 +30,10 @@ def codecs(
         bool,
         typer.Option("--redraw", help="Redraw figures from the tables in --out without measuring."),
     ] = False,
+    compile_only: Annotated[
+        bool,
+        typer.Option("--compile", help="Only compile their loops, which later processes load."),
+    ] = False,
 ) -> None:
     """Measure rate, distortion and speed of every codec on synthetic vectors."""
     if out is None and redraw:
@@ -36,7 +42,9 @@ def codecs(
         raise ValueError("--out needs --bench, or --redraw to draw from the tables in it")
     from fedbytes.cli import codec_tables
 
-    if redraw and out is not None:
+    if compile_only:
+        say(codec_tables.compile_codecs(names or []))
+    elif redraw and out is not None:
         say(*codec_tables.redraw_survey(out))
     elif bench:
         say(*codec_tables.run_survey(names or [], numel, out))

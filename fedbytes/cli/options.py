@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from fedbytes.cli.completion import complete_settings
+
 
 def _load(files: list[Path] | None) -> list[Path]:
     """Import the plug-in files before the verb starts, so that it knows their names."""
@@ -26,7 +28,11 @@ Plugins = Annotated[
 ]
 Overrides = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[KEY=VALUE]...", help="Settings that replace the suite's."),
+    typer.Argument(
+        metavar="KEY=VALUE",
+        help="Settings that replace the suite's.",
+        autocompletion=complete_settings,
+    ),
 ]
 Store = Annotated[Path, typer.Argument(help="Folder of runs, written by `fedbytes sweep`.")]
 StoreOrRows = Annotated[

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -22,6 +23,7 @@ from fedbytes.experiments.config.suite_file import Suite, load_suite
 from fedbytes.experiments.execution.client_split import measures, notes_on, split_examples
 from fedbytes.labels import single_line
 from fedbytes.noniid import Partition, hashed_words, pairwise_distances, unigram_measures
+from fedbytes.plots.output.fitted_table import FittedTable
 
 _CATEGORIES, _CLIENTS = 20, 100  # rows and columns of the printed table
 _SUMMARY = {  # column: measure, and whether its spread over seeds is shown
@@ -74,10 +76,10 @@ def configurations(
     if len(named) > 1:
         raise ValueError(f"expected one suite and key=value words, got {' and '.join(named)}")
     chosen = load_suite(named[0]) if named else Suite("run")
-    return _distinct(expand(chosen, [word for word in words if "=" in word], plugins))
+    return distinct_partitions(expand(chosen, [word for word in words if "=" in word], plugins))
 
 
-def _distinct(configs: Sequence[RunConfig]) -> list[RunConfig]:
+def distinct_partitions(configs: Sequence[RunConfig]) -> list[RunConfig]:
     """Return one run per partition: the others differ from it in codec or training only."""
     found = {
         json.dumps([config.task, config.partition, config.split_seed], sort_keys=True): config
@@ -151,15 +153,16 @@ def _print_whole(view: PartitionView, console: Console) -> None:
     table = Table(title=single_line(title), title_justify="left", box=None)
     table.add_column("client", justify="right")
     called = view.partition.names
+    longest = min(max((cell_len(single_line(name)) for name in called), default=0), 16)
     if called:
-        longest = max(len(single_line(name)) for name in called)
-        table.add_column("name", overflow="fold", min_width=min(longest, 16))
+        table.add_column("name", overflow="fold", width=longest)
     table.add_column("examples", justify="right")
     totals = view.counts.sum().sort_values(ascending=False, kind="stable")
     kept = view.counts[totals[totals > 0].index]
     if kept.shape[1] <= _CATEGORIES:  # few categories keep their own order
         kept = view.counts.loc[:, view.counts.any()]
-    names, rows = kept.columns[:_CATEGORIES], kept.to_numpy()
+    room = console.width - len("  client  examples  ") - (longest + 2 if called else 0)
+    names, rows = kept.columns[: _that_fit(kept, room)], kept.to_numpy()
     for name in names:
         table.add_column(single_line(name), justify="right")
     sizes = view.partition.sizes
@@ -170,7 +173,7 @@ def _print_whole(view: PartitionView, console: Console) -> None:
     console.print(table)
     left = [
         f"{len(rows) - _CLIENTS} more clients" if len(rows) > _CLIENTS else "",
-        f"{rows.shape[1] - _CATEGORIES} more categories" if rows.shape[1] > _CATEGORIES else "",
+        f"{rows.shape[1] - len(names)} more categories" if rows.shape[1] > len(names) else "",
     ]
     if any(left):
         console.print("not shown: " + ", ".join(filter(None, left)))
@@ -183,14 +186,22 @@ def _print_whole(view: PartitionView, console: Console) -> None:
     console.print(f"fingerprint: {partition.fingerprint}", soft_wrap=True)
 
 
+def _that_fit(counts: pd.DataFrame, room: int) -> int:
+    """Return how many categories, at most twenty, have columns that fit in `room`, at least one."""
+    taken, count = 0, 0
+    for name in counts.columns[:_CATEGORIES]:
+        taken += max(cell_len(single_line(name)), len(str(counts[name].max()))) + 2
+        if taken > room:
+            break
+        count += 1
+    return max(count, 1)
+
+
 def _print_summary(views: list[PartitionView], console: Console) -> None:
     """Print one line per configuration: means of the measures over seeds, ± standard deviation."""
-    table = Table(box=None)
-    table.add_column("partition", overflow="fold", min_width=20)
     had = {name for item in views for name in item.measures}
     columns = {key: value for key, value in _SUMMARY.items() if value[0] in had}
-    for name in ("seeds", *columns, "moved"):
-        table.add_column(name, justify="right", no_wrap=True)
+    table = FittedTable("partition", "seeds", *columns, "moved", left=("partition",))
     for title in dict.fromkeys(item.title for item in views):
         items = [item for item in views if item.title == title]
         cells = [

@@ -4,14 +4,14 @@ import importlib
 import pkgutil
 from typing import Any
 
-import fedbytes
+from fedbytes.process.package import PACKAGE_FOLDER
 from fedbytes.registry import Registry
 
 
 def all_registries() -> dict[str, Registry[Any]]:
     """Return the registries that the packages of fedbytes export, by their kind in the plural."""
     found: dict[str, Registry[Any]] = {}
-    for package in pkgutil.iter_modules(fedbytes.__path__):
+    for package in pkgutil.iter_modules([str(PACKAGE_FOLDER)]):
         if not package.ispkg:
             continue
         face = importlib.import_module(f"fedbytes.{package.name}")

@@ -8,9 +8,13 @@ from typing import Annotated, Literal
 
 import typer
 
+from fedbytes.cli.completion import complete_suites
 from fedbytes.cli.options import Out, Overrides, Plugins, Store, Threads
 
-SuiteName = Annotated[str, typer.Argument(help="Name of a shipped suite, or a YAML file.")]
+SuiteName = Annotated[
+    str,
+    typer.Argument(help="Name of a shipped suite, or a YAML file.", autocompletion=complete_suites),
+]
 Workers = Annotated[
     int | None,
     typer.Option(min=1, help="Worker processes; one per core by default, one with a GPU."),
@@ -72,7 +76,11 @@ def sweep(
 def run(
     overrides: Overrides = None,
     suite: Annotated[
-        str | None, typer.Option(help="Start from this suite's settings, narrowed to one run.")
+        str | None,
+        typer.Option(
+            help="Start from this suite's settings, narrowed to one run.",
+            autocompletion=complete_suites,
+        ),
     ] = None,
     out: Out = None,
     threads: Threads = None,

@@ -6,17 +6,18 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.table import Table
+from rich.console import Console
 
 from fedbytes.cli.analysis.target_check import check_targets
-from fedbytes.cli.progress_table import LiveTable, bytes_text, headline, run_label
+from fedbytes.cli.progress_table import bytes_text, headline, run_label
 from fedbytes.cli.run_labels import counted
+from fedbytes.cli.terminal.live import live_table
 from fedbytes.cli.terminal.screen import Screen, coloured, warn
 from fedbytes.data import fetch
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
 from fedbytes.experiments.execution import preflight
-from fedbytes.experiments.execution.cost_estimate import estimate
+from fedbytes.experiments.execution.cost_estimate import estimate, sweep_seconds
 from fedbytes.experiments.execution.reuse import IfStale
 from fedbytes.experiments.execution.run_setup import assets_of
 from fedbytes.experiments.execution.sweep_plan import Outcome, plan
@@ -30,6 +31,7 @@ from fedbytes.experiments.store.run_state import state_of
 from fedbytes.experiments.store.sealed_json import write_sealed
 from fedbytes.experiments.store.tries import LIMIT, tries
 from fedbytes.labels import single_line
+from fedbytes.plots.output.fitted_table import FittedTable
 
 console = Screen()
 
@@ -67,6 +69,7 @@ def make_suite(
     threads: int | None,
     retry_failed: bool,
     if_stale: IfStale = "refuse",
+    console: Console = console,
 ) -> Outcome:
     """Make the runs that have not finished, with a table of their progress."""
     store = open_store(folder)
@@ -75,7 +78,7 @@ def make_suite(
     left, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
     warn([*preflight.check(queue), *_kept_unverified(left)])
     console.print(f"{len(queue)} of {counted(len(configs), 'run')} to make in {store}")
-    with LiveTable(queue, len(left.skipped), console) as table:
+    with live_table(queue, len(left.skipped), console) as table:
         outcome = make_runs(
             configs,
             store,
@@ -123,7 +126,7 @@ def make_one(
     retry = retry_failed or tries(RunFolder(store, config.id)) < LIMIT
     left, pending = plan([config], store, retry_failed=retry, if_stale=if_stale)
     warn([*preflight.check(pending), *_kept_unverified(left)])
-    with LiveTable(pending, len(left.skipped), console) as table:
+    with live_table(pending, len(left.skipped), console) as table:
         outcome = make_runs(
             [config],
             store,
@@ -148,8 +151,8 @@ def fetch_assets(configs: Sequence[RunConfig], models: bool = True) -> None:
 
 def show_status(store: Path) -> None:
     """Print a table of a store's runs, and what is to be said of those not simply done."""
-    table = Table("run", "what", "status", "round", "metric", "bytes", box=None)
-    table.columns[0].no_wrap = True
+    heads = ("run", "what", "status", "round", "metric", "bytes")
+    table = FittedTable(*heads, left=("run", "what", "status"))
     counts: dict[str, int] = {}
     notes = []
     for folder, damage in checked_runs(store):
@@ -195,20 +198,30 @@ def show_estimate(
     warn(preflight.check(configs))
     count = workers or default_workers()
     costs = estimate(configs, threads or max(1, (os.cpu_count() or 1) // count))
-    table = Table("run", "what", "up", "down", "minutes", box=None)
+    heads = ("run", "what", "up", "down", "minutes", "memory")
+    table = FittedTable(*heads, left=("run", "what"))
     for config, cost in zip(configs, costs, strict=True):
         table.add_row(
             config.id,
             run_label(config),
             bytes_text(cost.up_bytes),
             bytes_text(cost.down_bytes),
-            f"{cost.seconds / 60:.1f}",
+            _minutes(cost.seconds),
+            bytes_text(cost.memory_bytes),
         )
     console.print(table)
+    count = min(count, len(costs))
     total = sum(cost.up_bytes + cost.down_bytes for cost in costs)
-    minutes = sum(cost.seconds for cost in costs) / 60 / min(count, len(costs))
+    memory = count * max(cost.memory_bytes for cost in costs)
+    gpu = max((cost.gpu_bytes or 0 for cost in costs), default=0)
+    on_gpu = f" and {bytes_text(count * gpu)} on the GPU" if gpu else ""
     console.print(
         f"{suite.name}: {counted(len(costs), 'run')}, {bytes_text(total)}, about "
-        f"{minutes:.0f} minutes with {counted(count, 'worker')}",
+        f"{_minutes(sweep_seconds(costs, count))} minutes and {bytes_text(memory)} of "
+        f"memory{on_gpu} with {counted(count, 'worker')}",
         highlight=False,
     )
+
+
+def _minutes(seconds: float) -> str:
+    return f"{seconds / 60:.1f}" if seconds < 600 else f"{seconds / 60:.0f}"

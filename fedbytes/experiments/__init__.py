@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fedbytes.experiments.config.run_config import RunConfig as RunConfig
     from fedbytes.experiments.config.run_config import make_config as make_config
     from fedbytes.experiments.config.suite_file import Suite as Suite
+    from fedbytes.experiments.config.suite_file import SuiteLike as SuiteLike
     from fedbytes.experiments.config.suite_file import load_suite as load_suite
     from fedbytes.experiments.execution.runner import run as run
     from fedbytes.experiments.execution.sweeps import sweep as sweep

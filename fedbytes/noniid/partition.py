@@ -15,11 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedbytes.arrays import Int64s
+from fedbytes.html_view import Bar, html_table
 from fedbytes.noniid.contingency import Contingency
 from fedbytes.noniid.factor import Factor
 from fedbytes.noniid.measures.heterogeneity import measure_heterogeneity
 
 _FORMAT = "fedbytes partition 1"
+_SHOWN = 30  # clients that a notebook shows
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -248,6 +250,17 @@ class Partition:
             f"Partition({self.num_clients} clients, {self.num_examples} examples, "
             f"{self.dropped.size} dropped, {self.moved} moved, {self.fingerprint[:12]})"
         )
+
+    def _repr_html_(self) -> str:
+        """Show the sizes of the first clients in a notebook as bars."""
+        largest = int(self.sizes.max(initial=0))
+        rows = [
+            (f"{client} {self.names[client]}" if self.names else client, Bar(int(size), largest))
+            for client, size in enumerate(self.sizes[:_SHOWN])
+        ]
+        more = self.num_clients - len(rows)
+        note = f"and {more} more clients" if more else ""
+        return html_table(repr(self), rows, ("client", "examples"), note)
 
 
 def _integers(part: Any) -> Int64s:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from fedbytes.plots.tables.comparison import Setting as Setting
     from fedbytes.plots.tables.comparison import compare_codecs as compare_codecs
     from fedbytes.plots.tables.kept_rows import write_data as write_data
+    from fedbytes.plots.tables.latex import to_latex as to_latex
     from fedbytes.plots.tables.read_store import read_tables as read_tables
     from fedbytes.plots.tables.statistics import Interval as Interval
     from fedbytes.plots.tables.statistics import geometric_interval as geometric_interval
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
     from fedbytes.plots.tables.store_tables import Tables as Tables
     from fedbytes.plots.tables.summary import summary as summary
     from fedbytes.plots.tables.summary import to_csv as to_csv
-    from fedbytes.plots.tables.summary import to_latex as to_latex
     from fedbytes.plots.tables.summary import to_markdown as to_markdown
     from fedbytes.plots.testing.figure_contract import check_figure as check_figure
     from fedbytes.plots.testing.sample_tables import sample_tables as sample_tables

@@ -5,7 +5,7 @@ import io
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fedbytes.plots.number_axis import write_powers_plainly
+from fedbytes.plots.own_axes import add_own_legend, own_axes, own_colour, own_panels
 from fedbytes.plots.shown_text import MISSING, cut, drawable, finish_texts, inches, wrap
 
 P = ParamSpec("P")
@@ -65,7 +66,11 @@ def assign_line_styles(codecs: Sequence[str], baseline: str | None) -> dict[str,
         codec: LineStyle(COLOURS[i % 6], MARKERS[i % 11], DASHES[i % 7])
         for i, codec in enumerate(others)
     }
-    return found if baseline is None else {baseline: LineStyle(INK, "o", "-"), **found}
+    if baseline is not None:
+        found = {baseline: LineStyle(INK, "o", "-"), **found}
+    return {
+        codec: replace(look, color=own_colour(codec) or look.color) for codec, look in found.items()
+    }
 
 
 def styled(function: Callable[P, R]) -> Callable[P, R]:
@@ -76,6 +81,8 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        if own_axes():
+            return function(*args, **kwargs)
         with matplotlib.rc_context(fname=_SHEET):
             made = function(*args, **kwargs)
             if isinstance(made, Figure):
@@ -102,8 +109,12 @@ def make_panels(
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure with one titled panel each, up to `columns` in a row.
 
-    Long titles are broken into lines, for which the figure is taller, and cut after three.
+    Long titles are broken into lines, for which the figure is taller, and cut after three. Axes of
+    the caller's own are taken as they are.
     """
+    if own_axes():
+        given = own_panels(titles)
+        return given[0].get_figure(root=True), given  # type: ignore[return-value]
     across = min(len(titles), columns)
     down = math.ceil(len(titles) / across)
     titles = [wrap_title(title, title_width or WIDTH / across - 0.6) for title in titles]
@@ -120,6 +131,9 @@ def make_panels(
 
 def name_values(figure: Figure, label: str) -> None:
     """Name the y axis of all panels, in lines that are no longer than the figure is high."""
+    if own_axes():
+        own_axes()[0].set_ylabel(drawable(label))
+        return
     room = figure.get_figheight() - 0.9
     figure.supylabel(wrap(drawable(label), max(room, 1.0), 3, points=9.0))
 
@@ -145,6 +159,9 @@ def extra_height(titles: Sequence[str]) -> float:
 def add_legend(figure: Figure, handles: Sequence[Any], title: str | None = None) -> None:
     """Put one legend above the panels, in as many columns as fit; the figure grows with it."""
     labels = [cut(drawable(handle.get_label()), LABEL_WIDTH) for handle in handles]
+    if own_axes():
+        add_own_legend(handles, labels, title)
+        return
     wide = [max(0.065 * len(label), inches(label)) + 0.65 for label in labels]
     columns = next(n for n in range(len(wide), 0, -1) if n == 1 or _wide(wide, n) < WIDTH)
     made = figure.legend(
@@ -174,6 +191,8 @@ def _wide(inches: list[float], columns: int) -> float:
 
 def add_note(figure: Figure, text: str) -> None:
     """Write below the panels how the figure was made; the figure grows with its lines."""
+    if own_axes():
+        return
     before = len(figure.get_supxlabel().splitlines())
     lines = [wrap(drawable(line), WIDTH - 0.3, 4) for line in text.split("\n")]
     figure.supxlabel("\n".join(lines), fontsize=8, color=INK)

@@ -265,3 +265,40 @@ def test_the_module_and_the_script_are_one():
     script = Path(sys.executable).parent / "fedbytes"
     done = subprocess.run([script, "list", "suites"], capture_output=True, text=True)
     assert "quickstart" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        ("lr=0.1", "algorithm.learning_rate"),
+        ("alpha=0.1", "partition.alpha"),
+        ("num_clients=3", "partition.num_clients"),
+        ("rank=4", "adapter.rank"),
+        ("density=0.1", "codec.density"),
+        ("rouns=3", "rounds"),
+    ],
+)
+def test_a_setting_without_its_section_is_pointed_to_it(word, meant):
+    from fedbytes.cli import app
+
+    with pytest.raises(ValueError, match=f"did you mean {meant!r}".replace(".", r"\.")):
+        app(["run", word], standalone_mode=False)
+
+
+def test_short_names_of_fields_are_understood():
+    from fedbytes.experiments import make_config
+
+    with pytest.raises(ValueError, match="no field 'lr'; did you mean 'learning_rate'"):
+        make_config({"algorithm": {"name": "fedavg", "local_steps": 1, "lr": 0.1}})
+
+
+def test_an_unknown_name_is_told_how_files_are_given():
+    from fedbytes.experiments import make_config
+
+    with pytest.raises(ValueError, match=r"unknown codec 'mine'.*--plugin FILE"):
+        make_config({"codec": "mine"})
+
+
+def test_columns_that_are_nearly_right_are_named(words):
+    done = fedbytes("partition", *words, "partition.factor=lable")
+    assert "there is no column 'lable'; did you mean 'label'" in done.stderr

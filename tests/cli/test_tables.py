@@ -96,7 +96,7 @@ def test_several_seeds_are_one_line_of_means():
 
 def test_partitions_differ_by_seed_and_not_by_codec(settings):
     made = [make_config(settings | change) for change in ({}, {"codec": "bf16"}, {"seed": 1})]
-    assert partition_tables._distinct(made) == [made[0], made[2]]
+    assert partition_tables.distinct_partitions(made) == [made[0], made[2]]
 
 
 @pytest.mark.parametrize("count", [0, 999, 1536, 1_540_000, 44_200_000, 7_100_000_000])

@@ -5,13 +5,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from fedbytes.cli.options import Plugins, Store
 from fedbytes.cli.plot import Baseline, MetricOption, TargetOption
 from fedbytes.cli.terminal.screen import Screen, say
 from fedbytes.labels import single_line
+from fedbytes.plots.output.fitted_table import FittedTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,15 +85,12 @@ def _links(
     return [one.at(server=server) for one in make_links(names)]
 
 
-def _table(link: str, setting: str, rows: "pd.DataFrame") -> Table:
+def _table(link: str, setting: str, rows: "pd.DataFrame") -> FittedTable:
     from fedbytes.plots.link_time.link_table import show_seconds
 
     title = single_line(f"{link} · {setting}" if setting else link)
-    table = Table(title=Text(title, style="bold"), box=None)
-    table.title_justify = "left"
-    table.add_column("Codec", overflow="fold")
-    for name in ("A round", "All rounds", "To target", "Reached", "Pays below"):
-        table.add_column(name, justify="right")
+    heads = ("Codec", "A round", "All rounds", "To target", "Reached", "Pays below")
+    table = FittedTable(*heads, title=Text(title, style="bold"), left=("Codec",))
     for row in rows.to_dict("records"):
         table.add_row(
             single_line(row["codec"]),

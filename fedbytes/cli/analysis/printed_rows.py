@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from fedbytes.cli.terminal.screen import Screen, say
+from fedbytes.plots.output.fitted_table import FittedTable
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,12 +39,8 @@ def print_rows(shown: "pd.DataFrame", notes: list[str], left: tuple[str, ...]) -
     for setting, rows in shown.groupby("Setting", sort=False):
         goal = f": target {rows['Target'].iloc[0]}" if "Target" in rows else ""
         title = Text(f"{setting}{goal}", style="bold")
-        table = Table(title=title, title_justify="left", box=None)
         columns = [name for name in rows.columns if name not in ("Setting", "Target")]
-        for name in columns:
-            table.add_column(
-                Text(name), justify="left" if name in left else "right", overflow="fold"
-            )
+        table = FittedTable(*columns, title=title, left=left)
         for row in rows[columns].itertuples(index=False):
             table.add_row(*(Text(str(cell)) for cell in row))
         console.print()

@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 
-from fedbytes.experiments.config.protocol import Protocol
+from fedbytes.experiments.config.declaration.protocol import Protocol
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.plots.inference.target_hits import check_target
 

@@ -3,6 +3,7 @@
 import math
 import time
 import tracemalloc
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,9 @@ import torch
 
 from fedbytes.compression.codec import CODECS, Codec, Floats, codec_names, codec_spec, make_codec
 from fedbytes.compression.layout import Layout, Shared
+from fedbytes.compression.numerics.kernels import compiled_at_once
 from fedbytes.compression.testing.sample_vectors import draw_vector
+from fedbytes.streams import stream
 
 _CLIENTS = 8
 _CORRELATION = 0.5
@@ -23,6 +26,26 @@ def default_variants() -> list[dict[str, Any]]:
         for name in codec_names()
         for fields in CODECS.get(name).examples
     ]
+
+
+def compile_loops(names: Sequence[str] = ()) -> int:
+    """Compile the loops of codecs' examples now, all codecs' by default.
+
+    Numba keeps the machine code on disk, where later processes find it, if the package's folder or
+    the user's cache can be written.
+
+    Returns:
+        how many configurations were encoded and decoded for it.
+    """
+    chosen = [spec for spec in default_variants() if not names or spec["name"] in names]
+    layout = Layout({"a": (64, 48), "b": (96,)})
+    vector = torch.from_numpy(stream(0, "compile").standard_normal(layout.numel, np.float32))
+    with compiled_at_once():
+        for spec in chosen:
+            codec = make_codec(spec)
+            shared = Shared(layout, round=1)
+            codec.decode(codec.encode(vector, shared), shared)
+    return len(chosen)
 
 
 def measure(

@@ -1,4 +1,8 @@
-"""Kernels: loops that numba compiles on first use, each with a numpy twin of equal result."""
+"""Kernels: loops that numba compiles, each with a numpy twin of equal result.
+
+Compiling takes a second or so a kernel, more than numpy needs for many short vectors. So a kernel
+is compiled when it first meets a long vector, or when short ones have come to as much work.
+"""
 
 import functools
 import os
@@ -6,7 +10,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
+SHORT = 1 << 14
+"""Elements of the largest argument below which a call alone is no reason to compile."""
+WORTH = 1 << 20
+"""Elements of short calls together from which the next one compiles."""
 _numpy_only = False
+_at_once = False
 
 
 @functools.cache
@@ -32,18 +43,40 @@ def numpy_only() -> Iterator[None]:
         _numpy_only = before
 
 
+@contextmanager
+def compiled_at_once() -> Iterator[None]:
+    """Compile every kernel on its first call within the block, however short the vector."""
+    global _at_once
+    before, _at_once = _at_once, True
+    try:
+        yield
+    finally:
+        _at_once = before
+
+
 class Kernel:
-    """A loop over arrays and its numpy twin; a call runs the loop if numba is present."""
+    """A loop over arrays and its numpy twin; a call runs the loop where numba is worth it."""
 
     def __init__(self, loops: Callable[..., Any], twin: Callable[..., Any]) -> None:
         self.loops = loops
         self.twin = twin
+        self._done = 0  # elements of short calls so far
+        self._used = False
 
     def __call__(self, *args: Any) -> Any:
-        """Run the compiled loop, or the twin if numba is absent or switched off."""
-        if _numpy_only or not numba_present():
+        """Run the compiled loop, or the twin if numba is absent, switched off or not worth it."""
+        if _numpy_only or not self._is_worth(args) or not numba_present():
             return self.twin(*args)
+        self._used = True
         return self.compiled(*args)
+
+    def _is_worth(self, args: tuple[Any, ...]) -> bool:
+        """Return whether the loop has been compiled, or is to be for this call."""
+        if self._used or _at_once:
+            return True
+        size = max((arg.size for arg in args if isinstance(arg, np.ndarray)), default=1)
+        self._done += size
+        return size >= SHORT or self._done >= WORTH
 
     @functools.cached_property
     def compiled(self) -> Callable[..., Any]:

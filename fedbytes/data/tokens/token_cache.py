@@ -17,6 +17,7 @@ from fedbytes.data.tokens.encoded import EncodedSplit, EncodedTask, Tokenizer
 from fedbytes.data.tokens.packing import pack_test_split
 from fedbytes.data.tokens.token_rows import token_rows
 from fedbytes.process.user_cache import cache_folder, unwritable_error
+from fedbytes.registry import nearest
 
 __all__ = ["EncodedSplit", "EncodedTask", "Tokenizer", "encode"]
 
@@ -57,9 +58,7 @@ def encode(
     if max_length < least:
         raise ValueError(f"max_length must be at least {least} for {kind}, got {max_length}")
     if kind == "classification" and "label" not in data.train.columns:
-        raise ValueError(
-            f"{data.name} has no column 'label' (known: {', '.join(data.train.columns)})"
-        )
+        raise ValueError(f"{data.name} has no column 'label'{nearest('label', data.train.columns)}")
     parts = [_FORMAT, data.digest, tokenizer_digest, kind, max_length]
     jinja = None if data.train.chats is None else pick_template(template, tokenizer)
     key = json.dumps([*parts, *(["pack"] if pack else []), *([] if jinja is None else [jinja])])

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import (
@@ -156,8 +156,7 @@ class RunConfig(BaseModel):
         fields = dict(given)
         for key in fields:
             if key not in cls.model_fields and key != "codec":
-                known = [*cls.model_fields, "codec"]
-                raise ValueError(f"there is no field {key!r}{nearest(str(key), known)}")
+                raise ValueError(_no_field(str(key), [*cls.model_fields, "codec"]))
         if "codec" in fields:
             both = fields.pop("codec")
             for link in ("uplink", "downlink"):
@@ -252,6 +251,15 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
     made = config.model_copy(update=canonical)
     object.__setattr__(made, "_components", components)
     return made
+
+
+def _no_field(key: str, known: Sequence[str]) -> str:
+    """Return what is said of a setting that does not exist, or that belongs into a section."""
+    from fedbytes.experiments.config.field_hints import whole_key
+
+    whole = whole_key(key)
+    hint = f"; did you mean {whole!r}?" if whole else nearest(key, known)
+    return f"there is no field {key!r}{hint}"
 
 
 def check_client_count(config: RunConfig, clients: int) -> None:

@@ -2,23 +2,26 @@
 
 import copy
 import itertools
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
+from fedbytes.experiments.config.declaration.protocol import Protocol, read_protocol
+from fedbytes.experiments.config.declaration.protocol_check import declare
+from fedbytes.experiments.config.declaration.tuned_settings import TunedSettings, read_tuned
 from fedbytes.experiments.config.dotted_keys import set_dotted as set_dotted
 from fedbytes.experiments.config.method_name import method_name
-from fedbytes.experiments.config.protocol import Protocol, read_protocol
-from fedbytes.experiments.config.protocol_check import declare
+from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.experiments.config.round_sections import SECTIONS
 from fedbytes.experiments.config.run_config import RunConfig, make_config
 from fedbytes.experiments.config.same_runs import refuse_merged
 from fedbytes.experiments.config.strict_yaml import read_yaml
 from fedbytes.experiments.config.suite_name import check_suite_name
 from fedbytes.experiments.config.target import Target, parse_target
-from fedbytes.experiments.config.tuned_settings import TunedSettings, read_tuned
+from fedbytes.html_view import html_table
 from fedbytes.registry import nearest
 
 _KEYS = (
@@ -62,8 +65,10 @@ class Suite:
     tune: Mapping[str, Any] = field(default_factory=dict)
     tuned: TunedSettings | None = None
 
-    def expand(self, overrides: Iterable[str] = ()) -> list[RunConfig]:
-        """Return the suite's runs, each once; `overrides` are `key=value` with YAML values.
+    def expand(self, overrides: Iterable[str | tuple[str, Any]] = ()) -> list[RunConfig]:
+        """Return the suite's runs, each once.
+
+        `overrides` are `key=value` with YAML values, or pairs of a dotted key and a value.
 
         A point of the grid that repeats a run in every field, such as a seed that stands twice,
         is that run.
@@ -86,6 +91,7 @@ class Suite:
                 grid[key] = value if _is_axis(key, value) else [value]
             else:
                 fixed[key] = value
+        self._load_plugins(fixed)
         axes = [[(key, value) for value in values] for key, values in grid.items()]
         runs: dict[str, tuple[int, RunConfig]] = {}
         for (number, variant), *point in itertools.product(enumerate(self.variants, 1), *axes):
@@ -103,7 +109,8 @@ class Suite:
                 f"suite {self.name!r} expands to no run: {', '.join(empty)} has no values"
             )
         configs = [config for _, config in runs.values()]
-        return declare(self.protocol, configs, overrides)
+        words = [one if isinstance(one, str) else f"{one[0]}={one[1]}" for one in overrides]
+        return declare(self.protocol, configs, words)
 
     def _take_over(
         self, tuned: TunedSettings, config: RunConfig, fixed: Mapping[str, Any]
@@ -114,6 +121,23 @@ class Suite:
             if key not in fixed:
                 set_dotted(fields, key, value)
         return make_config(fields | {"declared": {"tuned": tuned.stated(name)}})
+
+    def _repr_html_(self) -> str:
+        """Show the suite in a notebook: what its runs share, and what varies."""
+        rows = [(key, str(value)) for key, value in self.base.items()]
+        rows += [(f"{key}, each of", str([*values])) for key, values in self.grid.items()]
+        if len(self.variants) > 1:
+            rows.append(("variants", str(len(self.variants))))
+        title = f"suite {self.name}" + (f": {self.title}" if self.title else "")
+        return html_table(title, rows)
+
+    def _load_plugins(self, fixed: Mapping[str, Any]) -> None:
+        """Load the files of plug-ins, whose fields decide which defaults a section keeps."""
+        named = [self.plugins, self.base.get("plugins", ()), fixed.get("plugins", ())]
+        for given in named:
+            files = [given] if isinstance(given, str) else given
+            if isinstance(files, list | tuple):
+                load_plugins(file for file in files if isinstance(file, str))
 
 
 _LIST_FIELDS = {
@@ -144,19 +168,33 @@ def shipped_suites() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def load_suite(name_or_path: str) -> Suite:
-    """Read a shipped suite by name, or a suite file by path.
+SuiteLike: TypeAlias = str | os.PathLike[str] | Mapping[str, Any] | Suite
+"""A suite, or what stands for one: a shipped suite's name, a file's path, a file's content."""
+
+
+def load_suite(source: SuiteLike) -> Suite:
+    """Return a suite: a shipped one by name, one from a file by path or from a file's content.
+
+    A suite passes through as it is. Of a mapping, files of plug-ins are relative to the working
+    folder, and its name is `sweep` if it gives none.
 
     Raises:
         ValueError: if there is none, or its content is not a suite.
     """
-    path = Path(name_or_path)
+    if isinstance(source, Suite):
+        return source
+    if isinstance(source, Mapping):
+        try:
+            return _make_suite(copy.deepcopy(dict(source)), Path("sweep"))
+        except ValueError as error:
+            raise ValueError(f"suite: {error}") from None
+    path, named = Path(source), os.fspath(source)
     if not path.is_file():
         shipped = shipped_suites()
-        if name_or_path not in shipped:
+        if named not in shipped:
             what = "suite file" if path.suffix in (".yaml", ".yml") else "suite"
-            raise ValueError(f"there is no {what} {name_or_path!r}{nearest(name_or_path, shipped)}")
-        path = shipped[name_or_path]
+            raise ValueError(f"there is no {what} {named!r}{nearest(named, shipped)}")
+        path = shipped[named]
     try:
         return _make_suite(read_yaml(path.read_text(encoding="utf-8")), path)
     except ValueError as error:
@@ -235,12 +273,16 @@ def _list_files(plugins: Any, folder: Path) -> tuple[str, ...]:
     return tuple(str(folder / name) for name in names)
 
 
-def parse_override(text: str) -> tuple[str, Any]:
+def parse_override(text: str | tuple[str, Any]) -> tuple[str, Any]:
     """Split `key=value`; the value is read as a suite's YAML is, and `1e-3` is a number.
+
+    A pair of a key and a value is one already.
 
     Raises:
         ValueError: if there is no `=`, or the value is refused by `read_yaml`.
     """
+    if not isinstance(text, str):
+        return text
     key, equals, value = text.partition("=")
     if not equals or not key:
         raise ValueError(f"expected key=value, got {text!r}")

@@ -14,6 +14,7 @@ from fedbytes.experiments.config.run_config import RunConfig, check_client_count
 from fedbytes.noniid import Factor, Partition, Partitioner
 from fedbytes.process.disk_errors import replaced_file
 from fedbytes.process.user_cache import cache_folder, unwritable_error
+from fedbytes.registry import nearest
 
 FORMAT = 1
 _LISTED = 5  # clients that a note names
@@ -131,7 +132,8 @@ def factor_name(columns: Mapping[str, np.ndarray], name: str | None, field: str 
             f"one of {known}, or partition.name=iid"
         )
     if name not in columns:
-        raise ValueError(f"partition.{field}: there is no column {name!r} (known: {known})")
+        hint = nearest(name, [*columns, TEXT])
+        raise ValueError(f"partition.{field}: there is no column {name!r}{hint}")
     return name
 
 

@@ -1,12 +1,16 @@
-"""Estimates what a sweep will cost before it runs: bytes and time per run.
+"""Estimates what a sweep will cost before it runs: bytes, time and memory per run.
 
-One client's local training and one evaluation are run: their time is scaled up, and bytes follow
-from what the client would send (see `traffic_forecast`).
+One client's local training, one evaluation and one message of each kind are made, once more where
+the first time was cold; their times are scaled up, and bytes follow from what the client would send
+(see `traffic_forecast`). Frozen layers' states are kept on disk by a trial, as by a run, so that
+the sweep finds them there.
 """
 
+import heapq
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil
 from time import perf_counter
 
 import torch
@@ -14,7 +18,12 @@ import torch
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.run_setup import Problem, make_problem
 from fedbytes.experiments.execution.traffic_forecast import Sample, after_a_round, foretell
-from fedbytes.federated.algorithm import Trained
+from fedbytes.experiments.store.provenance import (
+    forget_peak_memory,
+    peak_gpu_bytes,
+    peak_memory_bytes,
+)
+from fedbytes.federated.algorithm import Algorithm, Trained
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.simulation import Simulation
@@ -23,43 +32,109 @@ from fedbytes.federated.state import State, initial_state
 
 @dataclass(frozen=True)
 class Estimate:
-    """The cost of one run: message bytes of both directions, and seconds on one worker."""
+    """The cost of one run on one worker.
+
+    Attributes:
+        run: its id.
+        up_bytes, down_bytes: of messages.
+        setup_seconds: loading texts and model, and splitting.
+        train_seconds: of all clients in all rounds.
+        codec_seconds: of encoding and decoding all messages.
+        evaluate_seconds: of all evaluations.
+        memory_bytes: the largest resident size of its process, which is also that of the runs
+            before it where they needed more.
+        gpu_bytes: the most that tensors on GPUs take, None without one.
+    """
 
     run: str
     up_bytes: int
     down_bytes: int
-    seconds: float
+    setup_seconds: float
+    train_seconds: float
+    codec_seconds: float
+    evaluate_seconds: float
+    memory_bytes: int
+    gpu_bytes: int | None = None
+
+    @property
+    def seconds(self) -> float:
+        """All of them together."""
+        parts = self.setup_seconds, self.train_seconds, self.codec_seconds, self.evaluate_seconds
+        return sum(parts)
 
 
 WARM = 2.0
 """Seconds of an evaluation above which warm-up is negligible."""
+LONG = 30.0
+"""Seconds of a client's training above which it is."""
 
 
 @dataclass(frozen=True)
 class _Trial:
+    """One client's training and one evaluation."""
+
+    client: int
     client_seconds: float
     evaluate_seconds: float
     sent: Sample
 
 
 def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
-    """Return the cost of each run; models and texts are loaded, nothing is stored."""
+    """Return the cost of each run; models and texts are loaded, no run is stored."""
     torch.set_num_threads(threads)
     trials: dict[str, _Trial] = {}
     costs = []
+    forget_peak_memory()
     for config in configs:
+        start = perf_counter()
         problem = make_problem(config, Hooks())
+        setup = perf_counter() - start
         parts = [config.task, config.model, config.adapter, config.algorithm]
         key = json.dumps(parts, sort_keys=True)
         if key not in trials:
+            problem.model.prepare()
             trials[key] = _measure(problem)
         fed, trial = problem.federation, trials[key]
-        up, down = foretell(fed, config.rounds, trial.sent)
+        up, down, codec_seconds = foretell(fed, config.rounds, trial.sent)
         evaluations = -(-config.rounds // config.evaluate_every) + config.evaluate_start
-        steps = config.rounds * fed.clients_per_round
-        seconds = steps * trial.client_seconds + evaluations * trial.evaluate_seconds
-        costs.append(Estimate(config.id, up, down, seconds))
+        costs.append(
+            Estimate(
+                config.id,
+                up,
+                down,
+                setup,
+                trial.client_seconds * count_trainings(fed, config.rounds, trial.client),
+                codec_seconds,
+                evaluations * trial.evaluate_seconds,
+                peak_memory_bytes(),
+                peak_gpu_bytes(),
+            )
+        )
     return costs
+
+
+def sweep_seconds(costs: Sequence[Estimate], workers: int) -> float:
+    """Return how long workers take that are given runs in their order, each when it is free."""
+    free = [0.0] * max(1, min(workers, len(costs)))
+    for cost in costs:
+        heapq.heapreplace(free, free[0] + cost.seconds)
+    return max(free)
+
+
+def count_trainings(fed: Federation, rounds: int, trained: int) -> float:
+    """Return all trainings of a run as a multiple of the client's that was `trained`.
+
+    Clients that pass over their examples work as long as they have batches.
+    """
+    if getattr(fed.algorithm, "local_epochs", None) is None:
+        return rounds * fed.clients_per_round
+    batches = [_batches(fed.algorithm, len(part)) for part in fed.parts]
+    drawn = (client for round_ in range(1, rounds + 1) for client in fed.context(round_).clients)
+    return sum(batches[client] for client in drawn) / max(batches[trained], 1)
+
+
+def _batches(algorithm: Algorithm, examples: int) -> int:
+    return ceil(examples / getattr(algorithm, "batch_size", 1))
 
 
 def _measure(problem: Problem) -> _Trial:
@@ -68,22 +143,24 @@ def _measure(problem: Problem) -> _Trial:
     found: list[_Trial] = []
     for _ in range(2):  # the first warms up caches and kernels
         state = initial_state(fed)
+        evaluating = found[0].evaluate_seconds if found else 0.0
         if found:
-            if found[0].evaluate_seconds > WARM:
+            if found[0].client_seconds > LONG:
                 break
             state.server.model, state.server.round = after_a_round(fed, found[0].sent), 1
         start = perf_counter()
-        trained = train_first_client(fed, state)
+        client, trained = _train_first_client(fed, state)
         middle = perf_counter()
-        problem.model.evaluate()
-        spent = middle - start, perf_counter() - middle
-        found.append(_Trial(*spent, Sample.of(trained.delta)))
+        if evaluating <= WARM:
+            problem.model.evaluate()
+            evaluating = perf_counter() - middle
+        found.append(_Trial(client, middle - start, evaluating, Sample.of(trained.delta)))
     return found[-1]
 
 
-def train_first_client(fed: Federation, state: State) -> Trained:
+def _train_first_client(fed: Federation, state: State) -> tuple[int, Trained]:
     """Bring the next round's first client up to date, and let it train; nothing is sent up."""
     run = Simulation(fed, state)
     client = run.server.open_round().clients[0]
     run.clients.receive(client, [m.data for m in run.server.messages_for(client)])
-    return run.clients[client].train(run.server.context)
+    return client, run.clients[client].train(run.server.context)

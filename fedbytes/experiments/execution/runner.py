@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 
-from fedbytes.experiments.config.protocol import parse_final
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.events import Advanced, Event, Noticed, Preparing
 from fedbytes.experiments.execution.reuse import IfStale, settle

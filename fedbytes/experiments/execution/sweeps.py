@@ -2,12 +2,13 @@
 
 import multiprocessing
 import os
-from collections.abc import Sequence
-from contextlib import suppress
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from filelock import FileLock, Timeout
 
@@ -130,8 +131,26 @@ class _Worker:
         self.process: SpawnProcess = context.Process(
             target=work, args=(theirs, store, threads, if_stale), daemon=True
         )
-        self.process.start()
+        with _unimported_script():
+            self.process.start()
         theirs.close()
+
+
+@contextmanager
+def _unimported_script() -> Iterator[None]:
+    """Let processes start without running the caller's script a second time.
+
+    A spawned process imports `__main__` for what is pickled from there, and workers are sent
+    nothing from it: so a script that sweeps needs no `if __name__ == "__main__"`.
+    """
+    main: Any = sys.modules["__main__"]
+    hidden = {name: vars(main).pop(name) for name in ("__file__",) if name in vars(main)}
+    spec, main.__spec__ = main.__spec__, None
+    try:
+        yield
+    finally:
+        main.__spec__ = spec
+        vars(main).update(hidden)
 
 
 class _Pool:

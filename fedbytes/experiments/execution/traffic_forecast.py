@@ -10,7 +10,10 @@ clients coincide (an entropy-coded downlink behind sparse uplinks). What clients
 with `gamma`) is left out.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from time import perf_counter
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,6 +32,8 @@ from fedbytes.federated.protocol.messages import METRICS_BYTES, SEED_BYTES
 from fedbytes.federated.server.catch_up import cheapest_way, count_kept
 from fedbytes.streams import stream
 
+SLOW = 2.0
+"""Seconds of a message's coding above which what it takes the first time is what it takes."""
 MOST = 1 << 20
 """Values of a trial that are kept; longer vectors repeat them."""
 FILLING = 4
@@ -57,9 +62,24 @@ class Sample:
         return turned.repeat(-(-numel // len(turned)))[:numel] if len(turned) else turned
 
 
+class Forecast(NamedTuple):
+    """What crosses in a run, in bytes, and the seconds that coding it takes."""
+
+    up_bytes: int
+    down_bytes: int
+    codec_seconds: float
+
+
+class _Message(NamedTuple):
+    """The length of a message, and the seconds that encoding and decoding it take once warm."""
+
+    size: int
+    seconds: float
+
+
 @dataclass
 class Lengths:
-    """How long the messages of a federation are.
+    """How long the messages of a federation are, and how long coding them takes.
 
     Args:
         fed: the federation.
@@ -68,7 +88,10 @@ class Lengths:
 
     fed: Federation
     sent: Sample
-    _known: dict[tuple[str, int], int] = field(default_factory=dict)
+    codec_seconds: float = 0.0
+    """Of all messages so far, of which a broadcast is coded once."""
+    _known: dict[tuple[str, int], _Message] = field(default_factory=dict)
+    _coded: set[tuple[str, int, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         fed, context = self.fed, self.fed.context(2)
@@ -82,39 +105,78 @@ class Lengths:
     def up(self, context: RoundContext) -> int:
         """Return the bytes of a client's delta."""
         layout = self.fed.algorithm.up(context)
-        return self._length("up", self.fed.uplink, layout, self.sent.vector(layout.numel))
+        return self._length(
+            "up", self.fed.uplink, layout, lambda: self.sent.vector(layout.numel), None
+        )
 
     def down(self, context: RoundContext) -> int:
         """Return the bytes of the update that a round ends with."""
         layout = self.fed.algorithm.down(context)
-        vector = self._update.vector(layout.numel)
-        return self._length("down", self.fed.downlink.for_model, layout, vector)
+        link = self.fed.downlink.for_model
+        return self._length(
+            "down", link, layout, lambda: self._update.vector(layout.numel), context.round
+        )
 
     def state(self, context: RoundContext) -> int:
         """Return the bytes of what a client is sent that keeps nothing."""
         held = self._states[context.round > 1]
-        layout, vector = (
-            self.fed.algorithm.down(context),
-            self.fed.algorithm.download(context, held),
-        )
+        algorithm = self.fed.algorithm
         kind = "state" if context.round > 1 else "first state"
-        return self._length(kind, self.fed.downlink, layout, vector)
+        return self._length(
+            kind,
+            self.fed.downlink,
+            algorithm.down(context),
+            lambda: algorithm.download(context, held),
+            context.round,
+        )
 
     def exactly(self, layout: Layout) -> int:
         """Return the bytes of a vector in fp32."""
-        return self._length("exact", make_link("fp32"), layout, torch.zeros(layout.numel))
+        return self._length(
+            "exact", make_link("fp32"), layout, lambda: torch.zeros(layout.numel), None
+        )
 
-    def _length(self, kind: str, link: Link, layout: Layout, x: Tensor) -> int:
+    def _length(
+        self, kind: str, link: Link, layout: Layout, x: Callable[[], Tensor], broadcast: int | None
+    ) -> int:
+        """Return the bytes of a message, and count the seconds of coding it.
+
+        Args:
+            kind: with the layout, tells messages of different lengths apart.
+            link: what codes it.
+            layout: of its vector.
+            x: returns the vector.
+            broadcast: the round in which all receive the same message; None for one of its own.
+        """
         key = (kind, layout.digest)
         if key not in self._known:
-            held: SenderState = {}
-            counts = []
-            for round_ in range(1, 2 if link.memory == NO_MEMORY else 1 + FILLING):
-                message = link.encode(x, held, Shared(layout, round=round_))
-                counts.append(len(message.data))
-                held = message.state
-            self._known[key] = round(sum(counts) / len(counts)) + HEADER_BYTES
-        return self._known[key]
+            self._known[key] = _code(link, layout, x())
+        coded = (*key, broadcast or 0)
+        if broadcast is None or coded not in self._coded:
+            self._coded.add(coded)
+            self.codec_seconds += self._known[key].seconds
+        return self._known[key].size
+
+
+def _code(link: Link, layout: Layout, x: Tensor) -> _Message:
+    """Code a vector as often as the link's memory takes to fill; the last time is timed.
+
+    Without a memory a second time, since compiling was part of the first.
+    """
+    held: SenderState = {}
+    counts, spent = [], 0.0
+    for round_ in range(1, 3 if link.memory == NO_MEMORY else 1 + FILLING):
+        if link.memory == NO_MEMORY and spent > SLOW:
+            break
+        start, shared = perf_counter(), Shared(layout, round=round_)
+        message = link.encode(x, held, shared)
+        link.codec.decode(message.data, shared)
+        spent = perf_counter() - start
+        if link.memory != NO_MEMORY:
+            held = message.state
+        counts.append(len(message.data))
+    kept = counts[:1] if link.memory == NO_MEMORY else counts
+    return _Message(round(sum(kept) / len(kept)) + HEADER_BYTES, spent)
 
 
 def after_a_round(fed: Federation, sent: Sample) -> Tensor:
@@ -141,8 +203,8 @@ def _update_of(
     return fed.algorithm.combine(context, held, uploads, {})[0]
 
 
-def foretell(fed: Federation, rounds: int, sent: Sample) -> tuple[int, int]:
-    """Return the message bytes of a run, up and down.
+def foretell(fed: Federation, rounds: int, sent: Sample) -> Forecast:
+    """Return the message bytes of a run, up and down, and the seconds of coding them.
 
     Args:
         fed: the federation; its model is left with another vector.
@@ -164,7 +226,7 @@ def foretell(fed: Federation, rounds: int, sent: Sample) -> tuple[int, int]:
             synced[client] = round_ - 1
         if fed.algorithm.downloads == "updates":
             updates.append(lengths.down(context))
-    return up, down
+    return Forecast(up, down, lengths.codec_seconds)
 
 
 def _sent_down(

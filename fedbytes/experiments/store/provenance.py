@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-import fedbytes
+from fedbytes.process.package import PACKAGE_FOLDER, PACKAGE_VERSION
 
 _PACKAGES = ("torch", "transformers", "peft", "numpy", "numba", "tokenizers", "bitsandbytes")
 
@@ -21,8 +21,8 @@ _PACKAGES = ("torch", "transformers", "peft", "numpy", "numba", "tokenizers", "b
 def provenance() -> dict[str, Any]:
     """Return the commit and its dirty flag, package versions, machine and time (UTC)."""
     return {
-        "fedbytes": fedbytes.__version__,
-        **_commit(Path(fedbytes.__file__).parent),
+        "fedbytes": PACKAGE_VERSION,
+        **_commit(PACKAGE_FOLDER),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in _PACKAGES},
         "platform": f"{platform.system()} {platform.machine()}",

@@ -43,6 +43,7 @@ from fedbytes.experiments.store.sealed_json import (
     write_sealed,
     write_sealed_yaml,
 )
+from fedbytes.html_view import html_table
 from fedbytes.process.disk_errors import explained_disk_errors
 
 
@@ -67,6 +68,16 @@ class RunFolder:
         with explained_disk_errors(self.path, ROOM):
             self.path.mkdir(parents=True, exist_ok=True)
         write_sealed_yaml(self.path / "config.yaml", settings)
+
+    def _repr_html_(self) -> str:
+        """Show the run in a notebook: its status, its settings and its newest row."""
+        try:
+            settings, rows = self.settings(), read_json_lines(self.path / "rounds.jsonl")
+        except (OSError, DamageError):
+            settings, rows = {}, []
+        shown: list[tuple[str, object]] = [("status", self.status), ("folder", self.path)]
+        shown += [(key, value) for key, value in settings.items() if value not in (None, [], ())]
+        return html_table(f"run {self.run}", [*shown, *(rows[-1].items() if rows else ())])
 
     def settings(self) -> dict[str, Any]:
         """Return the run's configuration as it was written.

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from fedbytes.experiments.config.protocol import parse_final
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite
 from fedbytes.experiments.tuning.trial_runs import (

@@ -13,8 +13,9 @@ from fedbytes.plots.store_figure import FigureOptions, StoreFigure, figure_names
 from fedbytes.plots.style import save_figure
 from fedbytes.plots.tables.comparison import metrics_in
 from fedbytes.plots.tables.csv_text import csv_text
+from fedbytes.plots.tables.latex import to_latex
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
-from fedbytes.plots.tables.summary import summary, to_csv, to_latex, to_markdown
+from fedbytes.plots.tables.summary import summary, to_csv, to_markdown
 
 
 @dataclass(frozen=True, eq=False)

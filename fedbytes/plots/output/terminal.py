@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 
 import pandas as pd
-from rich.table import Table
 from rich.text import Text
 
 from fedbytes.experiments.config.target import Target
 from fedbytes.labels import single_line
+from fedbytes.plots.output.fitted_table import FittedTable
 from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.plots.tables.summary import summary, summary_text
 
@@ -16,7 +16,7 @@ _COLUMNS = ("Codec", "Final", "To baseline", "Total", "To target", "Ratio", "Ove
 _SEEDS = re.compile(r" \((n = \d+)\)")
 
 
-def summary_tables(tables: Tables, target: Target = None) -> Iterator[Table]:
+def summary_tables(tables: Tables, target: Target = None) -> Iterator[FittedTable]:
     """Yield one table per setting; what all its rows share is in the title.
 
     Raises:
@@ -27,7 +27,7 @@ def summary_tables(tables: Tables, target: Target = None) -> Iterator[Table]:
         yield _table(str(setting), rows)
 
 
-def _table(setting: str, rows: pd.DataFrame) -> Table:
+def _table(setting: str, rows: pd.DataFrame) -> FittedTable:
     final = next(name for name in rows.columns if name.startswith("Final "))
     title = f"{setting}: {final[0].lower()}{final[1:]}, target {rows['Target'].iloc[0]}"
     rows = rows.rename(columns={final: "Final"})
@@ -35,11 +35,8 @@ def _table(setting: str, rows: pd.DataFrame) -> Table:
     if len(seeds) == 1:
         title += f", {seeds.pop()}"
         rows = rows.assign(Final=rows["Final"].str.replace(_SEEDS, "", regex=True))
-    table = Table(title=Text(single_line(title), style="bold"), title_justify="left", box=None)
     columns = [name for name in _COLUMNS if name in rows.columns]
-    for name in columns:
-        left = name == "Codec"
-        table.add_column(Text(name), justify="left" if left else "right", overflow="fold")
+    table = FittedTable(*columns, title=Text(single_line(title), style="bold"), left=("Codec",))
     for row in rows[columns].itertuples(index=False):
         table.add_row(*(Text(single_line(cell)) for cell in row))
     return table

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from fedbytes.experiments.config.protocol import parse_final
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.plots.number_words import format_value
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import (
@@ -16,6 +16,7 @@ from fedbytes.plots.tables.store_tables import (
     flatten_keys,
     read_mapping,
 )
+from fedbytes.registry import hint_at_nearest, nearest
 
 _ACTING = ["attack", "defense", "clean", "privacy", "audit"]
 _SETTING = ["suite", "task", "model", "adapter", "algorithm", "partition", "alpha", *_ACTING]
@@ -83,7 +84,7 @@ class Comparison:
     """One metric, in each setting, for every codec.
 
     Attributes:
-        codecs: the baseline first, then from most bytes to fewest.
+        codecs: the baseline first, then from most bytes to fewest, or as the tables order them.
         baseline: the codec that others are compared with; None if there is none.
         window: evaluations that a final value is the mean of; 1 where no protocol says more.
     """
@@ -156,7 +157,8 @@ def check_baseline(tables: Tables, baseline: str | None) -> None:
         return
     known = sorted(set(map(str, tables.finished()["codec"])))
     if baseline not in known:
-        raise ValueError(f"no run is called {baseline!r} (known: {'; '.join(known)})")
+        hint = hint_at_nearest(baseline, known)
+        raise ValueError(f"no run is called {baseline!r}{hint} (known: {'; '.join(known)})")
 
 
 def compare_codecs(
@@ -179,9 +181,11 @@ def compare_codecs(
     if chosen is None and metric:
         chosen = Metric(metric, metric.replace("_", " "), 1, True)
     if chosen is None or chosen.name not in rows or rows[chosen.name].isna().all():
-        known = ", ".join(name for name in METRICS if name in rows and rows[name].notna().any())
-        message = f"no finished run has the metric {metric or 'accuracy'!r} (known: {known})"
-        raise NothingToDrawError(message)
+        known = [name for name in METRICS if name in rows and rows[name].notna().any()]
+        wanted = metric or "accuracy"
+        raise NothingToDrawError(
+            f"no finished run has the metric {wanted!r}{nearest(wanted, known)}"
+        )
     if metric is None or metric in _HEADLINES:
         rows = rows[_kinds(rows) == chosen.name]
     rows = rows[rows[chosen.name].notna()]
@@ -192,6 +196,8 @@ def compare_codecs(
         codecs.insert(0, str(found))
     else:
         found = None
+    asked = {label: place for place, label in enumerate(tables.order)}
+    codecs.sort(key=lambda codec: asked.get(codec, len(asked)) if asked else 0)
     declared = tables.declared
     window = 1 if declared is None else parse_final(declared.protocol.final)
     return Comparison(chosen, _settings(rows, tables.runs), tuple(codecs), found, window)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fedbytes.experiments.config.protocol import Protocol, read_protocol
+from fedbytes.experiments.config.declaration.protocol import Protocol, read_protocol
 
 _BESIDE = ("sha256", "overrides")
 

@@ -27,6 +27,8 @@ class Tables:
         partitions: examples by run, client and category; `client_name` where clients have names.
         runs: one row per run: status, error, config, seconds by phase, provenance.
         baseline: the label that others are compared with, where the suite names one.
+        order: labels in the order in which they are shown; others follow. Without it the baseline
+            is first, then from most bytes to fewest.
         declared: the protocol that the runs were made under, where there is one.
         predictions: run, round, and `right`, bool [texts]: which test texts were answered rightly
             at the last evaluations. Empty for stores from before they were kept.
@@ -39,6 +41,7 @@ class Tables:
     partitions: pd.DataFrame
     runs: pd.DataFrame
     baseline: str | None = None
+    order: tuple[str, ...] = ()
     declared: DeclaredProtocol | None = None
     predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"run": []}))
 

@@ -1,4 +1,4 @@
-"""The summary table: a row per setting and codec, as numbers, Markdown, LaTeX and CSV."""
+"""The summary table: a row per setting and codec, as numbers, Markdown and CSV."""
 
 import re
 from collections.abc import Callable
@@ -114,7 +114,7 @@ def summary_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the summary as it is printed: rounded, with units and `±`; a dash for unknown."""
     if frame.empty:
         return pd.DataFrame()
-    metric = _metric(frame)
+    metric = shown_metric(frame)
     columns: dict[str, Callable[[Any], str]] = {
         "Setting": lambda row: str(row.setting),
         "Codec": lambda row: str(row.codec),
@@ -164,41 +164,13 @@ def _markdown(cell: object) -> str:
     return _MARKDOWN.sub(escape, single_line(cell))
 
 
-def to_latex(frame: pd.DataFrame) -> str:
-    """Return the summary as a LaTeX tabular for the package booktabs, a rule between settings."""
-    shown = summary_text(frame)
-    lines = [f"\\begin{{tabular}}{{ll{'r' * (shown.shape[1] - 2)}}}", "\\toprule"]
-    lines += [_latex_row(shown.columns), "\\midrule"]
-    previous = None
-    for row in shown.to_numpy().tolist():
-        if previous is not None and row[0] != previous:
-            lines.append("\\midrule")
-        lines.append(_latex_row(["", *row[1:]] if row[0] == previous else row))
-        previous = row[0]
-    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
-
-
 def to_csv(frame: pd.DataFrame) -> str:
     """Return the summary in raw units as CSV."""
     return csv_text(frame)
 
 
-_LATEX = {
-    "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_",
-    "{": r"\{", "}": r"\}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-    "±": r"$\pm$", "α": r"$\alpha$", "−": "$-$", "–": "--", "×": r"$\times$",
-    "≥": r"$\geq$", "≤": r"$\leq$", "…": r"\dots{}",
-    "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}", "∞": r"$\infty$",
-}  # fmt: skip
-
-
-def _latex_row(cells: Any) -> str:
-    pattern = "|".join(map(re.escape, _LATEX))
-    escaped = (re.sub(pattern, lambda found: _LATEX[found[0]], single_line(cell)) for cell in cells)
-    return " & ".join(escaped) + r" \\"
-
-
-def _metric(frame: pd.DataFrame) -> Metric:
+def shown_metric(frame: pd.DataFrame) -> Metric:
+    """Return the metric that a summary is of."""
     name = str(frame["metric"].iloc[0])
     return METRICS.get(name) or Metric(name, name, 1, True)
 

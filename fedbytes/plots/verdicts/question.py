@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from fedbytes.experiments.config.protocol import parse_final
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.tables.declared_protocol import DeclaredProtocol
 from fedbytes.plots.tables.store_tables import Tables

@@ -6,7 +6,7 @@ from math import isfinite, log, nan
 
 import pandas as pd
 
-from fedbytes.experiments.config.protocol import parse_final
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.plots.tables.comparison import Comparison, Metric, Setting
 from fedbytes.plots.tables.store_tables import Tables
 

@@ -6,7 +6,7 @@ from math import nan
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fedbytes.experiments.config.protocol import parse_final
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.plots.inference.text_bootstrap import bootstrap_texts
 from fedbytes.plots.tables.comparison import Setting
 from fedbytes.plots.tables.store_tables import Tables

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from fedbytes.experiments.config.protocol import parse_final
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
 from fedbytes.plots.tables.comparison import METRICS, Metric
 from fedbytes.plots.verdicts.run_ends import analyse_logarithm

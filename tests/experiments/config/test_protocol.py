@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
+from fedbytes.experiments.config.declaration.protocol import Protocol, read_protocol
 from fedbytes.experiments.config.method_name import method_name
-from fedbytes.experiments.config.protocol import Protocol, read_protocol
 from fedbytes.experiments.config.suite_file import load_suite
 
 FP32 = {"name": "fp32"}

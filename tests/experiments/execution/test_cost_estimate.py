@@ -1,9 +1,16 @@
-"""What a run will cost: its trainings and its evaluations, times what one of each took."""
+"""What a run will cost: its trainings, messages and evaluations, times what one of each took."""
 
 import pytest
 
 from fedbytes.experiments.config.run_config import make_config
-from fedbytes.experiments.execution.cost_estimate import estimate
+from fedbytes.experiments.execution.cost_estimate import (
+    Estimate,
+    count_trainings,
+    estimate,
+    sweep_seconds,
+)
+from fedbytes.experiments.execution.run_setup import make_problem
+from fedbytes.federated.hooks import Hooks
 
 
 def test_seconds_are_those_of_all_trainings_and_evaluations(settings):
@@ -19,10 +26,43 @@ def test_seconds_are_those_of_all_trainings_and_evaluations(settings):
         (5, 3, 5, True),
         (4, 1, 3, True),
     ]
-    one, two, *others = [cost.seconds for cost in estimate([config(*s) for s in shapes], 1)]
-    training, evaluation = two - one, 2 * one - two
-    expected = [10 * training + 3 * evaluation, 15 * training + 2 * evaluation]
-    expected += [4 * training + 3 * evaluation]
-    assert others == pytest.approx(expected)
+    costs = estimate([config(*shape) for shape in shapes], 1)
+    training, evaluation = costs[0].train_seconds, costs[0].evaluate_seconds
     assert training > 0
     assert evaluation > 0
+    assert [c.train_seconds for c in costs] == pytest.approx(
+        [training * count for count in (1, 2, 10, 15, 4)]
+    )
+    assert [c.evaluate_seconds for c in costs] == pytest.approx(
+        [evaluation * count for count in (1, 1, 3, 2, 3)]
+    )
+    for cost in costs:
+        parts = cost.setup_seconds, cost.train_seconds, cost.codec_seconds, cost.evaluate_seconds
+        assert cost.seconds == pytest.approx(sum(parts))
+        assert cost.codec_seconds > 0
+        assert 1e8 < cost.memory_bytes < 1e11
+
+
+def test_clients_that_pass_over_their_examples_work_by_their_batches(settings):
+    algorithm = {"name": "fedavg", "local_epochs": 1, "batch_size": 8, "learning_rate": 0.01}
+    split = {"name": "dirichlet", "alpha": 0.3, "num_clients": 4}
+    fields = {"algorithm": algorithm, "partition": split, "clients_per_round": 2, "rounds": 3}
+    fed = make_problem(make_config(settings | fields), Hooks()).federation
+    batches = [-(-len(part) // 8) for part in fed.parts]
+    drawn = [client for round_ in (1, 2, 3) for client in fed.context(round_).clients]
+    for trained in range(4):
+        expected = sum(batches[client] for client in drawn) / batches[trained]
+        assert count_trainings(fed, 3, trained) == pytest.approx(expected)
+    assert len(set(batches)) > 1
+
+
+def cost(seconds):
+    return Estimate("run", 0, 0, 0.0, float(seconds), 0.0, 0.0, 0)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "workers", "expected"),
+    [([3, 3, 3], 1, 9), ([3, 3, 3], 2, 6), ([5, 1, 1, 1], 2, 5), ([1], 8, 1), ([1, 1, 6], 2, 7)],
+)
+def test_a_sweep_takes_as_long_as_its_busiest_worker(seconds, workers, expected):
+    assert sweep_seconds([cost(s) for s in seconds], workers) == expected

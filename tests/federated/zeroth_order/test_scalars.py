@@ -9,7 +9,7 @@ import torch
 from fedbytes.compression.codec import make_codec
 from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.numerics.kernels import numpy_only
+from fedbytes.compression.numerics.kernels import compiled_at_once, numpy_only
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.protocol.channel import SERVER
@@ -52,7 +52,8 @@ def test_directions_are_the_same_however_they_are_made(size, monkeypatch):
     keys = [direction_key(0, 1, number) for number in range(3)]
     values = [0.5, 0.0, -2.0]
     compiled, twin, device = (torch.empty(size) for _ in range(3))
-    add_directions(compiled, base, keys, values)
+    with compiled_at_once():
+        add_directions(compiled, base, keys, values)
     with numpy_only():
         add_directions(twin, base, keys, values)
     directions._add_on_device(device, base, keys, values)

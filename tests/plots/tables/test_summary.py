@@ -11,7 +11,8 @@ from synthetic import by_hand, without
 
 from fedbytes import plots
 from fedbytes.plots import sample_tables
-from fedbytes.plots.tables.summary import summary, summary_text, to_csv, to_latex, to_markdown
+from fedbytes.plots.tables.latex import to_latex
+from fedbytes.plots.tables.summary import summary, summary_text, to_csv, to_markdown
 from fedbytes.registry import Registry
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from known_stores import store_of
 
-from fedbytes.experiments.config.protocol import Protocol
+from fedbytes.experiments.config.declaration.protocol import Protocol
 from fedbytes.plots import compare_codecs, measure_power, measure_verdicts, summary
 from fedbytes.plots.tables.declared_protocol import DeclaredProtocol, find_declared
 from fedbytes.plots.tables.shown_labels import shorten_labels

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from fedbytes.experiments.config.declaration.protocol import Protocol
 from fedbytes.experiments.config.method_name import method_name
-from fedbytes.experiments.config.protocol import Protocol
 from fedbytes.experiments.config.run_config import RunConfig, make_config
 
 _OF_THE_SEEDS = ("seed", "declared")

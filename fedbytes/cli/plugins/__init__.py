@@ -1,0 +1,1 @@
+"""Verbs about plug-ins: `fedbytes list` and `fedbytes new`."""
