@@ -5,8 +5,10 @@ from typing import Any
 
 from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.experiments.config.target import Target
+from fedbytes.plots.tables.comparison import compare_codecs
 from fedbytes.plots.tables.declared_protocol import DeclaredProtocol
 from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plots.verdicts.margins import choose_margin
 from fedbytes.plots.verdicts.run_ends import FINAL
 
 AFTERWARDS = "chosen after the runs"
@@ -73,7 +75,12 @@ def ask(
         return Question(metric, margin, baseline, target, targets, final or FINAL)
     protocol = declared.protocol
     stated: dict[str, Any] = {name: getattr(protocol, name) for name in given}
-    other = [name for name, value in given.items() if value is not None and value != stated[name]]
+    other = [
+        name
+        for name, value in given.items()
+        if value not in (None, stated[name])
+        and (stated[name] is not None or not _is_usual(tables, name, value))
+    ]
     if target is not None and target not in protocol.targets:
         other.append("target")
     asked = {name: stated[name] if value is None else value for name, value in given.items()}
@@ -85,6 +92,20 @@ def ask(
         afterwards=tuple(other),
         notes=(*_describe(declared), *_depart(protocol, other), *_seed_notes(tables)),
     )
+
+
+def _is_usual(tables: Tables, name: str, value: Any) -> bool:
+    """Return whether a value is what would be taken where the protocol leaves it open."""
+    try:
+        comparison = compare_codecs(tables)
+        usual = {
+            "metric": comparison.metric.name,
+            "baseline": comparison.baseline,
+            "margin": choose_margin(comparison.metric, None) if name == "margin" else None,
+        }
+    except ValueError:
+        return False
+    return bool(value == usual.get(name))
 
 
 def _describe(declared: DeclaredProtocol) -> list[str]:

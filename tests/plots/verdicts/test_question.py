@@ -58,6 +58,16 @@ def test_another_choice_is_said_to_come_after_the_runs(store):
     assert ask(tables, target=0.9, margin=0.02).afterwards == ()
 
 
+def test_the_usual_is_what_a_protocol_that_leaves_it_open_declares(store):
+    tables = declared(store, targets=(0.85,))
+    assert ask(tables, metric="accuracy", margin=0.005, baseline="fp32").afterwards == ()
+    other = ask(tables, metric="loss", margin=0.01, baseline="a")
+    assert other.afterwards == ("metric", "margin", "baseline")
+    assert (
+        "The margin was chosen after the runs: the protocol declares the usual one." in other.notes
+    )
+
+
 def test_what_departs_from_it_is_said(store):
     tables = declared(store, ("rounds=2",), 3, seeds=(0, 1, 2, 3, 4, 9))
     notes = " ".join(ask(tables).notes)
