@@ -33,6 +33,10 @@ if TYPE_CHECKING:
     from fedbytes.data.tokens.token_cache import EncodedSplit as EncodedSplit
     from fedbytes.data.tokens.token_cache import EncodedTask as EncodedTask
     from fedbytes.data.tokens.token_cache import encode as encode
+    from fedbytes.data.tokens.token_row import TokenRow as TokenRow
+    from fedbytes.data.tokens.token_row import extend_split as extend_split
+    from fedbytes.data.tokens.token_row import row_of as row_of
+    from fedbytes.data.tokens.token_row import split_of as split_of
     from fedbytes.data.tokens.unigram import unigram_perplexity as unigram_perplexity
     from fedbytes.process.user_cache import home as home
 

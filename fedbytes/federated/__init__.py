@@ -41,8 +41,10 @@ if TYPE_CHECKING:
     from fedbytes.federated.lora.subspace import Reduced as Reduced
     from fedbytes.federated.plugins.attack import ATTACKS as ATTACKS
     from fedbytes.federated.plugins.attack import Attack as Attack
+    from fedbytes.federated.plugins.attack import Constraint as Constraint
     from fedbytes.federated.plugins.attack import Deltas as Deltas
     from fedbytes.federated.plugins.attack import make_attack as make_attack
+    from fedbytes.federated.plugins.attack_probe import AttackProbe as AttackProbe
     from fedbytes.federated.plugins.audit import AUDITS as AUDITS
     from fedbytes.federated.plugins.audit import Audit as Audit
     from fedbytes.federated.plugins.audit import Heard as Heard
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from fedbytes.federated.plugins.defense import LossOf as LossOf
     from fedbytes.federated.plugins.defense import cap_claims as cap_claims
     from fedbytes.federated.plugins.defense import make_defense as make_defense
+    from fedbytes.federated.plugins.planted_rows import PlantedRows as PlantedRows
     from fedbytes.federated.plugins.round_plugins import RoundPlugins as RoundPlugins
     from fedbytes.federated.plugins.round_plugins import make_plugins as make_plugins
     from fedbytes.federated.plugins.stage_context import PluginState as PluginState

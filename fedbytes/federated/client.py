@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 from torch import Tensor
 
 from fedbytes.compression.error_feedback import SenderState
@@ -27,6 +28,7 @@ from fedbytes.federated.protocol.messages import (
 )
 from fedbytes.federated.replica import Replica
 from fedbytes.federated.stages.client_stages import clean, defended_loss, protect
+from fedbytes.federated.stages.hostile_training import hostile_training
 
 
 @dataclass
@@ -41,6 +43,8 @@ class ClientState:
         announced: the number that it announced last, None if it never did.
         plugins: what its cleaners and privacy mechanisms keep, by their stage.
         dropped: how many of its examples its cleaners left out when it trained last.
+        planted: how many of its examples an attack had planted then.
+        dropped_planted: how many of these its cleaners left out.
     """
 
     version: int = -1
@@ -50,6 +54,8 @@ class ClientState:
     announced: int | None = None
     plugins: dict[str, PluginState] = field(default_factory=dict)
     dropped: int = 0
+    planted: int = 0
+    dropped_planted: int = 0
 
 
 class Client:
@@ -57,7 +63,7 @@ class Client:
 
     Args:
         fed: the configuration that server and clients share, with the client's model.
-        number: which client it is; its examples are `fed.parts[number]`.
+        number: which client it is; its examples are `fed.rows(number, round)`.
         state: what it keeps, changed in place; a new one by default.
         replica: where it decodes what it is kept in step with; one of its own by default.
         clock: counts its seconds.
@@ -133,13 +139,24 @@ class Client:
         rng = self.fed.batch_rng(context.round, self.number)
         with self.clock.phase("train"):
             examples = clean(self.fed, self._context, start, self.state.plugins)
-            self.state.dropped = len(self.fed.parts[self.number]) - len(examples)
-            with defended_loss(self.fed, self._context, start):
-                trained = self.fed.algorithm.train(
-                    self._context, start, examples, self.state.memory, rng
+            self._count_dropped(examples)
+            with (
+                defended_loss(self.fed, self._context, start),
+                hostile_training(self.fed, self._context, start, self.state.plugins) as constrain,
+            ):
+                trained = constrain(
+                    self.fed.algorithm.train(self._context, start, examples, self.state.memory, rng)
                 )
         self.state.memory = trained.memory or self.state.memory
         return trained
+
+    def _count_dropped(self, kept: np.ndarray) -> None:
+        """Note how many examples were dropped, and of those that an attack planted, how many."""
+        held, planted = self.fed.rows(self.number, self.context.round), self.fed.planted
+        self.state.dropped = len(held) - len(kept)
+        if planted is not None:
+            self.state.planted = len(planted.among(held))
+            self.state.dropped_planted = self.state.planted - len(planted.among(kept))
 
     def send(self, trained: Trained) -> list[bytes]:
         """Return the client's messages of this round's first exchange."""
@@ -200,7 +217,8 @@ class Client:
     @property
     def examples(self) -> int:
         """How many training examples the client has, less those that it dropped."""
-        return len(self.fed.parts[self.number]) - self.state.dropped
+        held = self.fed.rows(self.number, self.context.round)
+        return len(held) - self.state.dropped
 
     def shared(self, exact: bool = False) -> Shared:
         """Return what both ends know of the client's message; without a reference if `exact`."""

@@ -16,6 +16,7 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.plugins.attack import Attack
 from fedbytes.federated.plugins.defense import Defense
+from fedbytes.federated.plugins.planted_rows import PlantedRows
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import Link
@@ -33,7 +34,8 @@ class Federation:
     `parts[c]` are the training examples of client `c`. With `initial="full"` a new client is
     sent the initial state; with `"seed"` it is sent the seed that both ends draw it from.
     `broadcast="unicast"` prices a broadcast once for each client that receives it,
-    `"multicast"` once for all. Another `batch_stream` is another order of every client's batches.
+    `"multicast"` once for all. `planted` is what attackers train on instead of their parts. Another
+    `batch_stream` is another order of every client's batches.
     """
 
     model: Trainable
@@ -48,6 +50,7 @@ class Federation:
     hooks: Hooks = field(default_factory=Hooks)
     aggregation: Aggregation = DECODE_EACH
     plugins: RoundPlugins = NO_PLUGINS
+    planted: PlantedRows | None = None
     batch_stream: int = 0
 
     def __post_init__(self) -> None:
@@ -77,6 +80,7 @@ class Federation:
         for attack in self.plugins.attack:
             attack.count(holders)
         self._check_layouts()
+        self._check_hostile_training()
 
     def _check_layouts(self) -> None:
         """Refuse plug-ins that need deltas of one layout, where clients' own differ."""
@@ -92,10 +96,29 @@ class Federation:
                 f"{kind} or algorithm"
             )
 
+    def _check_hostile_training(self) -> None:
+        """Refuse attacks on training where what is held or sent is not what is trained."""
+        training = [one for one in self.plugins.attack if one.stages & {"loss", "constraint"}]
+        if not training:
+            return
+        client = next(client for client, part in enumerate(self.parts) if len(part))
+        rounds = [self.context(round_).for_client(client) for round_ in (1, 2)]
+        if {self.layout, *map(self.algorithm.up, rounds)} != {self.model.layout}:
+            raise ValueError(
+                f"attack {training[0].name!r} acts on the {self.model.layout.numel} trained "
+                f"numbers, and algorithm {self.algorithm.name!r} holds or sends others: take "
+                "another attack or algorithm"
+            )
+
     @cached_property
     def layout(self) -> Layout:
         """What clients are kept in step with: by default the tensors that are trained."""
         return self.algorithm.synced_layout(self.model)
+
+    def rows(self, client: int, round_: int) -> np.ndarray:
+        """Return the training examples of a client in a round, before it cleans them."""
+        own = self.parts[client]
+        return own if self.planted is None else self.planted.held(client, round_, own)
 
     def context(self, round_: int, announced: Mapping[int, int] | None = None) -> RoundContext:
         """Return the server's context of a round; `.for_client` makes a client's.

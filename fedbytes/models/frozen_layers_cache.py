@@ -30,19 +30,40 @@ OnProgress = Callable[[str, int, int], None]
 
 
 class HiddenStates:
-    """The hidden states of one split, float32 [all tokens, hidden], as a memory map."""
+    """The hidden states of one split, float32 [all tokens, hidden], as a memory map.
 
-    def __init__(self, states: npt.NDArray[np.float32], split: EncodedSplit) -> None:
+    Args:
+        states: of the split's tokens, or of those that it adds to the one that it extends.
+        split: the split, or what it adds.
+        before: the states of the split that it extends.
+    """
+
+    def __init__(
+        self,
+        states: npt.NDArray[np.float32],
+        split: EncodedSplit,
+        before: "HiddenStates | None" = None,
+    ) -> None:
         self.states = states
         self.offsets = np.asarray(split.offsets)
+        self.before = before
+        self.first: int = 0 if before is None else before.first + len(before.offsets) - 1
 
     def gather(self, batch: Batch) -> Tensor:
         """Return the states of a batch, zero where it is padded, [batch, time, hidden]."""
         out = np.zeros((*batch.tokens.shape, self.states.shape[1]), dtype=np.float32)
         for index, row in enumerate(batch.rows):
-            start, end = self.offsets[row], self.offsets[row + 1]
-            out[index, : end - start] = self.states[start:end]
+            found = self.of_row(int(row))
+            out[index, : len(found)] = found
         return torch.from_numpy(out).to(batch.tokens.device, non_blocking=True)
+
+    def of_row(self, row: int) -> npt.NDArray[np.float32]:
+        """Return the states of an example, [tokens, hidden]."""
+        if self.before is not None and row < self.first:
+            return self.before.of_row(row)
+        at = row - self.first
+        found: npt.NDArray[np.float32] = self.states[self.offsets[at] : self.offsets[at + 1]]
+        return found
 
 
 def cache_limit() -> int:
@@ -71,6 +92,8 @@ def open_hidden_states(
 ) -> HiddenStates | None:
     """Return the split's hidden states, computed now if no process has before.
 
+    Of a split that extends another, those of its added rows are kept by themselves.
+
     Args:
         layers: the constant layers.
         split: the tokens.
@@ -86,6 +109,12 @@ def open_hidden_states(
         ValueError: if the cache folder cannot be written.
         filelock.Timeout: if another process is computing them and `wait` is false.
     """
+    before = None
+    if split.extends is not None:  # its rows' states are there already, and stay the same bits
+        before = open_hidden_states(layers, split.extends, base_digest, device, on_progress, wait)
+        if before is None:
+            return None
+        split = split.added
     shape = (len(split.tokens), layers.width)
     needed = 4 * shape[0] * shape[1]
     key = f"{_FORMAT} {base_digest} {split.digest} {layers.depth}"
@@ -104,7 +133,7 @@ def open_hidden_states(
         raise
     except OSError as error:
         raise unwritable_error(root, error) from error
-    return HiddenStates(states, split)
+    return HiddenStates(states, split, before)
 
 
 def _fill(

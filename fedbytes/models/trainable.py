@@ -24,6 +24,7 @@ from fedbytes.models.frozen_layers_cache import HiddenStates, OnProgress, open_h
 from fedbytes.models.heads.evaluation import (
     batch_token_loss,
     classification_metrics,
+    share_right,
     token_metrics,
 )
 from fedbytes.models.heads.generation import Answer, answer_prompts, score_answers
@@ -83,6 +84,7 @@ class TrainableModel:
         self.lora = LoraLayers(network, sent, device)
         self._frozen_layers: FrozenLayers | None = None
         self._hidden_states: dict[str, HiddenStates | None] = {}
+        self._others: dict[str, EncodedSplit] = {}
         self.answers: list[Answer] = []
         self.right: npt.NDArray[np.bool_] | None = None
         self.keeps_no_states = False
@@ -201,6 +203,21 @@ class TrainableModel:
             found |= score_answers(self.answers)
         return found
 
+    def share_right(self, rows: EncodedSplit) -> float:
+        """Return the share of a split's examples that the model gets right.
+
+        That is the class, or every learned token of a text, as greedy decoding would write it.
+
+        Args:
+            rows: of any texts; it keeps its name, by which constant layers' states are kept.
+
+        Raises:
+            ValueError: if its name is that of another split.
+        """
+        if self._others.setdefault(rows.name, rows) is not rows or rows.name in ("train", "test"):
+            raise ValueError(f"there is another split of the name {rows.name!r}: give its own")
+        return share_right(self._score, rows, self.device, self.dtype)
+
     def prepare(self, on_progress: OnProgress | None = None) -> None:
         """Compute the constant layers' states of both splits now, unless they are on disk.
 
@@ -253,6 +270,8 @@ class TrainableModel:
         return self._hidden_states[split]
 
     def _split(self, name: str) -> EncodedSplit:
+        if name in self._others:
+            return self._others[name]
         if name not in ("train", "test"):
             raise ValueError(f"split must be train or test, got {name!r}")
         return self.task.train if name == "train" else self.task.test

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from fedbytes.experiments import Suite
+from fedbytes.experiments import Suite, make_config
 from fedbytes.federated import ATTACKS, DEFENSES, make_attack
 
 PAGE = (Path(__file__).parents[2] / "docs" / "attacks-and-defenses.md").read_text(encoding="utf-8")
@@ -32,7 +32,9 @@ def test_the_tables_say_what_attackers_know():
 
 
 def test_the_suite_expands():
-    (code,) = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
+    code, attack = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
+    fields = {"task": "reuters-r8", **yaml.safe_load(attack)}
+    assert [one["name"] for one in make_config(fields).attack] == ["trigger", "neurotoxin"]
     assert len(Suite(name="page", **yaml.safe_load(code)).expand()) == 5 * 4 * 2 * 5
 
 

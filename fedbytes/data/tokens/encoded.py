@@ -1,5 +1,6 @@
 """Encoded splits and tasks, and the protocol of tokenizers."""
 
+import hashlib
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -40,6 +41,7 @@ class EncodedSplit:
         digest: SHA-256 that identifies this split's tokens.
         text_bytes: bytes of the texts (UTF-8) if none is truncated, else 0.
         learned: bool [all tokens], the tokens in the loss; None for all.
+        extends: the split that this one begins with, row by row; None for none.
     """
 
     name: str
@@ -50,6 +52,7 @@ class EncodedSplit:
     digest: str
     text_bytes: int = 0
     learned: npt.NDArray[np.bool_] | None = None
+    extends: "EncodedSplit | None" = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -58,6 +61,30 @@ class EncodedSplit:
     def lengths(self) -> npt.NDArray[np.int64]:
         """Number of tokens of each example, int64 [examples]."""
         return np.diff(self.offsets)
+
+    @property
+    def added(self) -> "EncodedSplit":
+        """The rows after those of the split that this one extends, as a split of their own."""
+        first = 0 if self.extends is None else len(self.extends)
+        begin = int(self.offsets[first])
+        tokens, offsets = self.tokens[begin:], self.offsets[first:] - begin
+        return EncodedSplit(
+            name=self.name,
+            tokens=tokens,
+            offsets=offsets,
+            labels=None if self.labels is None else self.labels[first:],
+            columns={},
+            digest=f"{digest_of(tokens, offsets)}-{self.name}",
+            learned=None if self.learned is None else self.learned[begin:],
+        )
+
+
+def digest_of(*arrays: npt.NDArray[Any]) -> str:
+    """Return the SHA-256 of arrays' content, one after the other."""
+    found = hashlib.sha256()
+    for array in arrays:
+        found.update(np.ascontiguousarray(array).tobytes())
+    return found.hexdigest()
 
 
 @dataclass(frozen=True)

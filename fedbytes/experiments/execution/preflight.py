@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fedbytes.data import EncodedTask
+from fedbytes.data import EncodedTask, pack
 from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.execution.attack_success import attack_probes
 from fedbytes.experiments.execution.client_split import notes_on, split_examples
 from fedbytes.experiments.execution.first_step import take_first_step
+from fedbytes.federated.stages.poisoned_data import poison
 from fedbytes.models import TrainableModel, build_model, encode_task, forget_bases
 from fedbytes.models.base.text_states import errors_of_model
 
@@ -26,8 +28,8 @@ def check(configs: Sequence[RunConfig]) -> list[str]:
 
     Raises:
         ValueError: for a file, column, model, device or adapter target that does not exist, a
-            split that cannot be made, an algorithm that cannot train the model, or a model that
-            does not run on the texts.
+            split that cannot be made, an attack that the texts do not allow, an algorithm that
+            cannot train the model, or a model that does not run on the texts.
     """
     tasks: dict[str, EncodedTask] = {}
     models: dict[str, dict[str, RunConfig]] = {}
@@ -90,4 +92,8 @@ def _check_split(config: RunConfig, task: EncodedTask) -> list[str]:
             "clients hold examples under this partition; raise partition.alpha or "
             "partition.min_size"
         )
+    attacks = config.components.plugins.attack
+    if attacks:
+        poison(attacks, *pack(task, partition.indices, config.seed), config.seed)
+        attack_probes(attacks, task)
     return notes_on(split, config)

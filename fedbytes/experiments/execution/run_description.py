@@ -41,6 +41,7 @@ def describe_run(config: RunConfig, problem: Problem, sources: Sources) -> dict[
         | plugin_labels(fed.plugins),
         **config.declared,
         **({"attackers": attackers_of(problem)} if fed.plugins.attack else {}),
+        **({"planted": fed.planted.counts} if fed.planted else {}),
         "data_digest": problem.task.data_digest,
         **({"data_notes": list(problem.task.notes)} if problem.task.notes else {}),
         **({"hooks": fed.hooks.names} if fed.hooks.names else {}),

@@ -1,5 +1,6 @@
 """Builds what a run's rounds need from its configuration: texts, a model, and the split."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,9 +14,11 @@ from fedbytes.data import (
     unigram_perplexity,
 )
 from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.execution.attack_success import attack_probes
 from fedbytes.experiments.execution.client_split import ClientSplit, split_examples
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Hooks
+from fedbytes.federated.plugins.attack_probe import AttackProbe
 from fedbytes.federated.stages.attackers import draw_attackers
 from fedbytes.federated.stages.poisoned_data import poison
 from fedbytes.models import TrainableModel, build_model, encode_task
@@ -27,13 +30,15 @@ class Problem:
     """A run's federation, with what is measured on the server.
 
     `task` holds the examples that were split between clients: documents, where the model's own
-    task holds the rows that they were packed into.
+    task holds the rows that they were packed into, and after them those that attackers planted
+    (`federation.planted`). `probes` show whether attacks work.
     """
 
     federation: Federation
     model: TrainableModel
     task: EncodedTask
     split: ClientSplit
+    probes: Sequence[AttackProbe] = ()
 
     def setup_bytes(self) -> dict[str, int]:
         """Return the bytes every client needs before the first round: frozen base, tokenizer."""
@@ -68,7 +73,8 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
     split = split_examples(config, task.train.columns)
     partition = split.partition
     learned, rows = pack(task, partition.indices, config.seed)
-    learned, rows = poison(parts.plugins.attack, learned, rows, config.seed)
+    learned, planted = poison(parts.plugins.attack, learned, rows, config.seed)
+    probes = attack_probes(parts.plugins.attack, learned)
     model = build_model(parts.model, parts.adapter, learned, seed=config.seed)
     federation = Federation(
         model=model,
@@ -84,8 +90,9 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
         aggregation=parts.aggregation,
         plugins=parts.plugins,
         batch_stream=config.batch_stream,
+        planted=planted if planted.phases else None,
     )
-    return Problem(federation, model, task, split)
+    return Problem(federation, model, task, split, probes)
 
 
 def who_holds_what(problem: Problem) -> dict[str, Any]:
@@ -95,10 +102,10 @@ def who_holds_what(problem: Problem) -> dict[str, Any]:
     held = {"categories": [str(c) for c in categories], "counts": counts.tolist()}
     if split.partition.names:
         held["names"] = list(split.partition.names)
-    hostile = attackers_of(problem)
-    return held | (
-        {"attackers": sorted({client for one in hostile for client in one})} if hostile else {}
-    )
+    hostile, planted = attackers_of(problem), problem.federation.planted
+    if hostile:
+        held["attackers"] = sorted({client for one in hostile for client in one})
+    return held | ({"planted": planted.counts} if planted else {})
 
 
 def attackers_of(problem: Problem) -> list[list[int]]:

@@ -11,6 +11,13 @@ from filelock import FileLock
 
 from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.execution.attack_success import (
+    HALF_LIFE,
+    SUCCESS,
+    half_life,
+    last_attacked_round,
+    measure_attacks,
+)
 from fedbytes.experiments.execution.events import Advanced, Event, Noticed, Preparing
 from fedbytes.experiments.execution.reuse import IfStale, settle
 from fedbytes.experiments.execution.run_description import count_attackers, describe_run
@@ -29,6 +36,7 @@ from fedbytes.experiments.store.provenance import (
     peak_memory_bytes,
     provenance,
 )
+from fedbytes.experiments.store.row_files import read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import ROOM
 from fedbytes.experiments.store.sources import Sources
@@ -194,17 +202,27 @@ class _Run:
             row["dropped_messages"] = len(report.dropped)
             row |= count_attackers(self.simulation, report)
         if plugins.clean:
-            dropped = {c: self.state.clients[c].dropped for c in report.clients}
-            row["dropped_examples"] = sum(dropped.values())
-            for client, count in dropped.items():
-                found = {"round": round_, "client": client, "dropped": count}
-                self.folder.append_row(found, "cleaned.jsonl")
+            row |= self._put_down_cleaned(report)
         self.folder.append_row(row, "deltas.jsonl")
         if plugins.audit:
             with self.clock.phase("evaluate"):
                 found_rows = self.simulation.audit() if evaluated else self.simulation.heard()
             for found in found_rows:
                 self.folder.append_row(found, "audits.jsonl")
+
+    def _put_down_cleaned(self, report: RoundReport) -> dict[str, int]:
+        """Write what each client dropped of its examples; return the round's sums."""
+        sums = {"dropped_examples": 0}
+        for client in report.clients:
+            kept = self.state.clients[client]
+            found = {"round": report.round, "client": client, "dropped": kept.dropped}
+            sums["dropped_examples"] += kept.dropped
+            if self.problem.federation.planted is not None:
+                of_planted = {"planted": kept.planted, "dropped_planted": kept.dropped_planted}
+                found |= of_planted
+                sums |= {key: sums.get(key, 0) + count for key, count in of_planted.items()}
+            self.folder.append_row(found, "cleaned.jsonl")
+        return sums
 
     def _evaluate(self, report: RoundReport) -> dict[str, Any] | None:
         """Return the row of an evaluated round, None for one that is not."""
@@ -223,6 +241,7 @@ class _Run:
         with self.clock.phase("evaluate"):
             self.problem.federation.algorithm.load(self.problem.model, self.state.model)
             self.metrics = self.problem.model.evaluate()
+            self.metrics |= measure_attacks(self.problem.model, self.problem.probes)
         return {
             "round": round_,
             "rounds": self.config.rounds,
@@ -251,6 +270,15 @@ class _Run:
             save_checkpoint(self.folder, self.state, self.ledger, extra)
             forget_tries(self.folder)
 
+    def _durability(self) -> dict[str, float | None]:
+        """Return the half-life of what attacks taught, where they end and it can be measured."""
+        until = last_attacked_round(self.problem.federation.plugins.attack)
+        if until is None or not self.problem.probes:
+            return {}
+        rows = read_json_lines(self.folder.path / "rounds.jsonl")
+        rounds, success = [row["round"] for row in rows], [row[SUCCESS] for row in rows]
+        return {HALF_LIFE: half_life(rounds, success, until)}
+
     def _summary(self) -> dict[str, Any]:
         seconds = self.clock.seconds()
         outside = sum(seconds[key] for key in ("encode", "decode", "aggregate", "other"))
@@ -259,6 +287,7 @@ class _Run:
         return {
             "rounds": self.state.round,
             **self.metrics,
+            **self._durability(),
             "up_bytes": self.ledger.up_bytes,
             "down_bytes": self.ledger.down_bytes,
             "total_bytes": self.ledger.total,

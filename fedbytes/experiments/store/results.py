@@ -47,10 +47,10 @@ def load_results(folder: str | Path) -> pd.DataFrame:
     Columns: `run, suite, task, model, adapter, algorithm, codec, uplink, downlink, partition,
     alpha, heterogeneity, seed, attack, defense, clean, privacy, audit` (the last five `none` where
     a run has no such plug-in; `partition_seed` where runs have one), then `round, rounds, up_bytes,
-    down_bytes, total_bytes` (cumulative message bytes over all clients), `train_loss`, the task's metrics (`loss` and
-    `accuracy, macro_f1` or `perplexity`; NaN where a task has none; others, such as
-    `bits_per_byte` or `exact_match`, after all other columns where a run has them), how far the
-    round's clients agree (`delta_cosine, delta_diversity, delta_norm, delta_mean_norm`, see
+    down_bytes, total_bytes` (cumulative message bytes over all clients), `train_loss`, the task's
+    metrics (`loss` and `accuracy, macro_f1` or `perplexity`; NaN where a task has none; others,
+    such as `bits_per_byte` or `exact_match`, after all other columns where a run has them), how far
+    the round's clients agree (`delta_cosine, delta_diversity, delta_norm, delta_mean_norm`, see
     `load_deltas`) and `seconds`.
 
     Raises:

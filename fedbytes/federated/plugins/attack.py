@@ -1,19 +1,25 @@
-"""The base class of attacks: some clients are hostile, in data, updates or bytes."""
+"""The base class of attacks: some clients are hostile, in data, training, updates or bytes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from torch import Tensor
 
 from fedbytes.data import EncodedTask
 from fedbytes.federated.algorithm import Trained
+from fedbytes.federated.plugins.attack_probe import AttackProbe
+from fedbytes.federated.plugins.defense import LossOf
 from fedbytes.federated.plugins.stage_context import PluginState, StageContext
 from fedbytes.plugin_fields import Plugin, bounded
 from fedbytes.registry import Registry
 
 Deltas = dict[int, Trained]
 """Outcomes of local training, by client."""
+Constraint = Callable[[Tensor], Tensor]
+"""Maps a change of the trained vector [numel] to the one that attackers allow themselves."""
+_STAGES = ("poison", "loss", "constraint", "act", "tamper")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +33,8 @@ class Attack(Plugin):
     Attributes:
         share: how many of the clients that hold examples attack, in (0, 1).
         from_round: the first round that it acts in.
-        until_round: the last one; None for to the end. Poisoned data stay poisoned.
+        until_round: the last one; None for to the end. Outside its rounds attackers train on their
+            own rows, as they were.
         knowledge: whose deltas `act` is given: `own` for the attackers', `all` for everyone's.
     """
 
@@ -60,6 +67,8 @@ class Attack(Plugin):
     ) -> tuple[EncodedTask, list[np.ndarray]]:
         """Return the task with other training rows, and who holds which; before the first round.
 
+        What it makes is trained on in the attack's rounds, by attackers alone.
+
         Args:
             task: its training rows may be replaced or added to, its test rows may not.
             parts: the rows of each client; those of attackers may change.
@@ -67,6 +76,34 @@ class Attack(Plugin):
             rng: the attack's own.
         """
         return task, parts
+
+    def check_task(self, task: EncodedTask) -> None:
+        """Check that the attack can work on a task's texts.
+
+        Raises:
+            ValueError: if it cannot: one line with the numbers and the remedy.
+        """
+
+    def probe(self, task: EncodedTask) -> AttackProbe | None:
+        """Return what shows on the model whether the attack works; None where nothing does."""
+        return None
+
+    def loss(self, loss: LossOf, context: StageContext) -> LossOf:
+        """Return what an attacker minimises instead of `loss`.
+
+        Args:
+            loss: of the model, with what defences made of it.
+            context: of the client; `held` is what it was sent, `moved` what that moved by.
+        """
+        return loss
+
+    def constraint(self, context: StageContext) -> Constraint | None:
+        """Return what an attacker's change of the trained vector is kept to, step by step.
+
+        Args:
+            context: as for `loss`.
+        """
+        return None
 
     def act(
         self,
@@ -95,12 +132,10 @@ class Attack(Plugin):
 
     @property
     def stages(self) -> frozenset[str]:
-        """Which of `poison`, `act` and `tamper` the attack has."""
+        """Which of `poison`, `loss`, `constraint`, `act` and `tamper` the attack has."""
         own = type(self)
         return frozenset(
-            stage
-            for stage in ("poison", "act", "tamper")
-            if getattr(own, stage) is not getattr(Attack, stage)
+            stage for stage in _STAGES if getattr(own, stage) is not getattr(Attack, stage)
         )
 
     def active(self, round_: int) -> bool:

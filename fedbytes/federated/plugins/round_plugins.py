@@ -103,6 +103,12 @@ class RoundPlugins:
         ]
 
     def _refuses_algorithm(self, algorithm: Algorithm) -> str | None:
+        for attack in self.attack:
+            if attack.stages & {"loss", "constraint"} and not algorithm.trains_by_loss:
+                return (
+                    f"attack {attack.name!r} changes how attackers minimise the loss, and "
+                    f"algorithm {algorithm.name!r} has one of its own: take another algorithm"
+                )
         for defense in self.defense:
             if defense.remembers and not algorithm.alike_each_round:
                 return (

@@ -40,12 +40,16 @@ class StageContext(RoundContext):
         wire: what attackers know of the uplink; None for plug-ins of other kinds.
         trusted: trains as a client does, from `held`, on so many rows that the server trusts, the
             same ones in every round, and returns the delta; None for all but defences.
+        moved: the change of `held` since the client trained last [numel], which is the last global
+            update where it takes part in every round; None at its first, and for all but attacks
+            on training.
     """
 
     held: Tensor = field(kw_only=True)
     stage: str = field(kw_only=True)
     wire: Wire | None = field(default=None, kw_only=True)
     trusted: Callable[[int], Tensor] | None = field(default=None, kw_only=True)
+    moved: Tensor | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(

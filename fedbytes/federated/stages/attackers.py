@@ -118,12 +118,9 @@ class Attackers:
         return frames
 
     def present(self, round_: int, clients: Sequence[int]) -> tuple[int, ...]:
-        """Return which clients of a round are hostile in it; poisoned data stay poisoned."""
+        """Return which clients of a round are hostile in it."""
         hostile = {
-            client
-            for attack, _, drawn in self.attacks
-            if attack.active(round_) or "poison" in attack.stages
-            for client in drawn
+            client for attack, _, drawn in self.attacks if attack.active(round_) for client in drawn
         }
         return tuple(client for client in clients if client in hostile)
 

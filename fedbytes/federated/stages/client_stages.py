@@ -28,7 +28,7 @@ def clean(
     Raises:
         ValueError: if a cleaner leaves none, or adds some.
     """
-    kept = indices = fed.parts[context.client]
+    kept = indices = fed.rows(context.client, context.round)
     for place, cleaner in enumerate(fed.plugins.clean):
         where = StageContext.of(context, start.clone(), f"clean {place} {cleaner.name}")
         if cleaner.uses_model:

@@ -23,6 +23,7 @@ from fedbytes.federated.testing.tiny_models import TEXT_MODELS, text_model
 from fedbytes.testing import Check, Finding, check_spec, require, run_checks
 
 HOSTILE = (1, 4)
+_IN_ROUNDS = {"loss", "constraint", "act", "tamper"}
 
 
 def check_attack(attack: Attack) -> list[Finding]:
@@ -40,7 +41,7 @@ def check_attack(attack: Attack) -> list[Finding]:
                     partial(check, always),
                 )
             )
-    if attack.stages & {"act", "tamper"}:
+    if attack.stages & _IN_ROUNDS:
         checks += [
             ("changes what attackers send, and nothing else", lambda: _check_sent(always)),
             ("rests outside its rounds", lambda: _check_rounds(attack)),
@@ -55,7 +56,7 @@ def _alone(attack: Attack) -> RoundPlugins:
 
 
 def _check_stages(attack: Attack) -> str:
-    require(bool(attack.stages), "it overrides none of poison, act and tamper")
+    require(bool(attack.stages), "it overrides none of poison, loss, constraint, act and tamper")
     return ", ".join(sorted(attack.stages))
 
 
@@ -82,24 +83,36 @@ def _check_poison(attack: Attack) -> str:
     task: EncodedTask = text_model(**TEXT_MODELS[0]).task  # type: ignore[attr-defined]
     parts = [np.arange(c, len(task.train), CLIENTS) for c in range(CLIENTS)]
     before = [part.copy() for part in parts]
-    made, held = poison([attack], task, parts, 0)
+    made, planted = poison([attack], task, parts, 0)
     again, _ = poison([attack], task, parts, 0)
     require(all(map(np.array_equal, parts, before)), "it changes the parts that it is given")
     require(made.train.digest == again.train.digest, "a second time gives other rows")
-    changed = sum(not np.array_equal(a, b) for a, b in zip(held, parts, strict=True))
-    return f"{len(made.train)} rows, {changed} parts changed"
+    held = [planted.held(client, 1, part) for client, part in enumerate(parts)]
+    changed = sum(len(planted.among(rows)) for rows in held)
+    require(changed > 0, "it plants no row")
+    late, resting = poison([replace(attack, from_round=2, until_round=2)], task, parts, 0)
+    require(late.train.digest == made.train.digest, "in a later round it makes other rows")
+    rest = [resting.held(c, r, part) for c, part in enumerate(parts) for r in (1, 3)]
+    require(not any(len(resting.among(rows)) for rows in rest), "it plants outside its rounds")
+    return f"{changed} rows planted"
 
 
 def _check_sent(attack: Attack) -> str:
-    runs = [Rehearsal(federation(plugins)).go(1) for plugins in (RoundPlugins(), _alone(attack))]
+    runs = [Rehearsal(federation(plugins)) for plugins in (RoundPlugins(), _alone(attack))]
     hostile = {client for _, _, clients in runs[1].attackers.attacks for client in clients}
-    honest = set(range(CLIENTS)) - hostile
-    plain, attacked = ({c: _sent(run, c) for c in range(CLIENTS)} for run in runs)
-    wrong = [client for client in honest if plain[client] != attacked[client]]
-    require(not wrong, f"honest clients {wrong} send something else")
-    changed = [client for client in hostile if plain[client] != attacked[client]]
-    require(bool(changed), "attackers send what honest clients would")
-    return f"{len(changed)} of {CLIENTS} clients"
+    for _ in range(2):  # in the first round there is no update yet that an attack could go by
+        plain, attacked = (_all_sent(run.go(1)) for run in runs)
+        changed = {client for client in range(CLIENTS) if plain[client] != attacked[client]}
+        wrong = sorted(changed - hostile)
+        require(not wrong, f"honest clients {wrong} send something else")
+        if changed:
+            return f"{len(changed)} of {CLIENTS} clients"
+    require(False, "attackers send what honest clients would")
+    return ""
+
+
+def _all_sent(run: Rehearsal) -> dict[int, list[bytes]]:
+    return {client: _sent(run, client) for client in range(CLIENTS)}
 
 
 def _sent(run: Rehearsal, client: int) -> list[bytes]:

@@ -58,6 +58,24 @@ def token_metrics(
     return found
 
 
+def share_right(
+    score: Score, split: EncodedSplit, device: torch.device, dtype: torch.dtype
+) -> float:
+    """Return the share of examples whose class, or whose every learned token, is the likeliest.
+
+    Learned tokens that are each the likeliest after those before are what greedy decoding writes.
+    """
+    right = 0
+    for batch, scores in _predict(score, split, device, dtype):
+        if batch.labels is not None:
+            right += int((scores.argmax(1) == batch.labels).sum())
+            continue
+        after = batch.scores_from + 1
+        guess, targets = scores[:, :-1].argmax(2), batch.targets[:, after:].bool()
+        right += int(((guess == batch.tokens[:, after:]) | ~targets).all(1).sum())
+    return right / len(split)
+
+
 def batch_token_loss(scores: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     """Return the summed negative log-likelihood of a batch's targets, and their number.
 

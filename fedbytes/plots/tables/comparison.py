@@ -56,6 +56,7 @@ METRICS = {
         Metric("perplexity", "Test perplexity", 1, False, 2),
         Metric("bits_per_byte", "Test bits per byte of text", 1, False),
         Metric("loss", "Test loss (nats)", 1, False),
+        Metric("attack_success", "Attack success (%)", 100, False, 1),
         Metric("train_loss", "Training loss (nats)", 1, False),
     )
 }

@@ -16,7 +16,12 @@ from matplotlib.transforms import Bbox
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import render_svg
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
-from fedbytes.plots.testing.sample_tables import ODD_LABELS, name_codecs, sample_tables
+from fedbytes.plots.testing.sample_tables import (
+    ODD_LABELS,
+    attacked_tables,
+    name_codecs,
+    sample_tables,
+)
 from fedbytes.testing import (
     BrokenError,
     Check,
@@ -67,6 +72,7 @@ def figure_samples() -> dict[str, Tables]:
         "odd labels": name_codecs(sample_tables(seeds=(0, 1), rounds=2), ODD_LABELS),
         "diverged runs": replace(small, results=diverged),
         "results alone": Tables(small.results, nothing, pd.DataFrame({"run": []}), small.runs),
+        "attacks that end": attacked_tables(),
         "nothing": Tables(nothing, nothing, nothing, nothing),
     }
 

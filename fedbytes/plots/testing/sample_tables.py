@@ -209,3 +209,23 @@ def sample_tables(
     return Tables(
         pd.DataFrame(results), pd.DataFrame(ledger), pd.DataFrame(partitions), pd.DataFrame(runs)
     )
+
+
+def attacked_tables(until: int = 5, rounds: int = 12) -> Tables:
+    """Return the tables of runs under an attack that ends after round `until`.
+
+    The success of one method halves each two rounds from then on, that of the others slower and
+    slower, and that of the last never.
+    """
+    plain = sample_tables((1.0,), rounds=rounds)
+    lives = dict(zip(SAMPLE_CODECS, (2.0, 3.0, 5.0, np.inf), strict=True))
+    since = (plain.results["round"] - until).clip(lower=0)
+    taught = np.minimum(1.0, plain.results["round"] / until)
+    success = taught * 0.5 ** (since / plain.results["codec"].map(lives))
+    results = plain.results.assign(attack_success=success, attack_chance=0.02)
+    codecs = plain.results.groupby("run")["codec"].first()
+    life = plain.runs["run"].map(codecs).map(lives).replace(np.inf, np.nan)
+    attack = {"attack": [{"name": "trigger", "until_round": until}], "rounds": rounds}
+    configs = plain.runs["config"].map(lambda config: config | attack)
+    runs = plain.runs.assign(attack_half_life=life, config=configs)
+    return replace(plain, results=results, runs=runs)

@@ -28,7 +28,12 @@ class Unlearn(Attack):
 def test_which_tokens_honest_clients_learn_is_theirs():
     task = colours(kind="causal-lm")
     parts = list(np.array_split(np.arange(len(task.train)), 4))
-    made, _ = poison([Unlearn(share=0.5)], task, parts, 0)
-    assert not made.train.learned.all()
+    made, planted = poison([Unlearn(share=0.5)], task, parts, 0)
+    first = int(made.train.offsets[planted.first])
+    assert made.train.learned[:first].all()
+    assert not made.train.learned[first:].all()
+    assert sum(len(rows) for _, held in planted.phases for rows in held.values()) == len(
+        made.train
+    ) - len(task.train)
     with pytest.raises(ValueError, match="training rows of its attackers alone"):
         poison([Unlearn(share=0.5, everyone=True)], task, parts, 0)

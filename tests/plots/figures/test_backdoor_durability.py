@@ -1,0 +1,47 @@
+"""What is left of an attack after it ends: lines, half-lives and what is left out."""
+
+import numpy as np
+import pytest
+
+from fedbytes.plots import FigureOptions, NothingToDrawError, make_figure, sample_tables
+from fedbytes.plots.testing.sample_tables import attacked_tables
+
+FIGURE = make_figure("durability")
+
+
+def test_success_is_drawn_from_the_end_of_the_attack():
+    tables = attacked_tables(until=5, rounds=12)
+    figure = FIGURE.draw(tables)
+    success, accuracy = figure.axes
+    assert [axis.get_title() for axis in figure.axes] == [
+        "Attack success (%)",
+        "Accuracy on unchanged texts (%)",
+    ]
+    curves = [line for line in success.lines if len(line.get_xdata()) == 12]
+    assert len(curves) == 4
+    np.testing.assert_array_equal(curves[0].get_xdata(), np.arange(-4, 8))
+    np.testing.assert_allclose(curves[0].get_ydata()[[4, 6, 8]], [100, 50, 25])
+    diamonds = [line for line in success.lines if len(line.get_xdata()) == 1]
+    assert [float(line.get_xdata()[0]) for line in diamonds] == [2, 3, 5]
+    assert all(float(line.get_ydata()[0]) == pytest.approx(50) for line in diamonds)
+    assert all(len(line.get_xdata()) > 1 for line in accuracy.lines)
+    (legend,) = figure.legends
+    said = [text.get_text() for text in legend.get_texts()]
+    assert said[0] == "fp32: 2.0 rounds"
+    assert said[-1].endswith(": over 7 rounds")
+
+
+def test_numbers_are_those_of_the_end_and_of_the_last_round():
+    rows = FIGURE.rows(attacked_tables(until=5, rounds=12), FigureOptions()).set_index("method")
+    assert rows.loc["fp32", "half_life"] == 2
+    assert rows.loc["fp32", "attack_success_at_end"] == pytest.approx(1)
+    assert rows.loc["fp32", "attack_success_last"] == pytest.approx(0.5 ** (7 / 2))
+    assert rows["halved"].tolist() == [3, 3, 3, 0]
+    assert rows["attack_chance_last"].eq(0.02).all()
+
+
+def test_runs_without_an_end_are_left_out():
+    with pytest.raises(NothingToDrawError, match="no run has an attack whose success"):
+        FIGURE.draw(sample_tables())
+    with pytest.raises(NothingToDrawError, match=r"ends \(until_round\) before the run does"):
+        FIGURE.draw(attacked_tables(until=12, rounds=12))
