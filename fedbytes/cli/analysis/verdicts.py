@@ -49,8 +49,5 @@ def verdicts(
     notes = [*explain_verdicts(frame), *asked.notes]
     if tables.declared is None and goal != suites:
         notes.append("The target was chosen after the runs: their suite declares another, or none.")
-    if len(asked.targets) > 1:
-        others = ", ".join(map(str, asked.targets[1:]))
-        notes.append(f"Targets declared beside this one, for --target: {others}.")
     print_rows(verdict_text(frame), notes, left=("Codec", "Verdict"))
     write_rows(frame, csv)

@@ -1,5 +1,6 @@
 """The columns of a table of verdicts about the bytes to the target."""
 
+from collections.abc import Sequence
 from math import isfinite, nan
 from typing import Any
 
@@ -17,6 +18,31 @@ from fedbytes.plots.verdicts.target_ratios import (
 )
 
 NEAR = "which a constant answer comes near, so no bytes are counted up to it"
+
+
+def describe_targets(
+    tables: Tables,
+    comparison: Comparison,
+    setting: Setting,
+    baseline: str,
+    targets: Sequence[Target],
+) -> dict[str, dict[str, Any]]:
+    """Return the columns about the bytes to the first target, by codec, and the others in words.
+
+    Raises:
+        ValueError: as `describe_target`.
+    """
+    first, *others = targets or (None,)
+    found = describe_target(tables, comparison, setting, baseline, first)
+    beside = [describe_target(tables, comparison, setting, baseline, other) for other in others]
+    for codec, columns in found.items():
+        words = [
+            f"{comparison.metric.show(other[codec]['target'])}: {other[codec]['to_target']}"
+            + (f", {other[codec]['times_fewer']}" if other[codec]["times_fewer"] != "–" else "")
+            for other in beside
+        ]
+        columns["other_targets"] = "; ".join(words)
+    return found
 
 
 def describe_target(

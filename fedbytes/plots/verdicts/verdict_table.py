@@ -25,7 +25,7 @@ from fedbytes.plots.verdicts.margins import choose_margin
 from fedbytes.plots.verdicts.paired_ends import PairedEnds, compare_to_baseline, pair_ends
 from fedbytes.plots.verdicts.question import ask
 from fedbytes.plots.verdicts.run_ends import read_ends
-from fedbytes.plots.verdicts.target_columns import describe_target
+from fedbytes.plots.verdicts.target_columns import describe_targets
 from fedbytes.plots.verdicts.text_bounds import bound_over_texts, mean_scores
 
 HolmFamily: TypeAlias = Literal["setting", "store"]
@@ -85,7 +85,7 @@ def measure_verdicts(
         differences: each seed's, as text; missing, failed: seeds, as text.
         target, target_source, reached, base_reached, runs, ratio, ratio_low, ratio_high,
         ratio_bound: see `BytesRatio`.
-        to_target, times_fewer: the same in words.
+        to_target, times_fewer: the same in words; other_targets: of those declared beside it.
 
     Raises:
         NothingToDrawError: if no run has the metric.
@@ -101,7 +101,7 @@ def measure_verdicts(
         scores = mean_scores(tables, comparison.metric.name, asked.final)
     design, rows = read_design(tables), []
     for setting in comparison.settings:
-        measured = describe_target(tables, comparison, setting, base, asked.target)
+        measured = describe_targets(tables, comparison, setting, base, asked.targets)
         ends = read_ends(tables, comparison, setting, asked.final)
         for pair in pair_ends(ends, base, comparison.metric):
             tests = judge_pairs(pair, loss, level, design)

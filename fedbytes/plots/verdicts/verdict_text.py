@@ -45,7 +45,7 @@ def verdict_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the verdicts as text, a row each; below five seeds the seeds stand for the interval.
 
     Columns: Setting, Codec, n, Difference, Over texts (where it is known), p (Holm), p (signs),
-    Verdict, Target, To target, Times fewer.
+    Verdict, Target, To target, Times fewer, Other targets (where several are declared).
     """
     metric = metric_of(frame)
     shown = pd.DataFrame(
@@ -62,11 +62,16 @@ def verdict_text(frame: pd.DataFrame) -> pd.DataFrame:
                 "Target": ("≥ " if metric.rises else "≤ ") + metric.show(row["target"]),
                 "To target": row["to_target"],
                 "Times fewer": row["times_fewer"],
+                "Other targets": row["other_targets"],
             }
             for row in _records(frame)
         ]
     )
-    return shown if frame["text_low"].notna().any() else shown.drop(columns="Over texts")
+    known = {
+        "Over texts": frame["text_low"].notna().any(),
+        "Other targets": frame["other_targets"].astype(bool).any(),
+    }
+    return shown.drop(columns=[name for name, there in known.items() if not there])
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ import pytest
 from known_stores import store_of
 
 from fedbytes.experiments.config.declaration.protocol import Protocol
-from fedbytes.plots import compare_codecs, measure_power, measure_verdicts, summary
+from fedbytes.plots import compare_codecs, measure_power, measure_verdicts, summary, verdict_text
 from fedbytes.plots.tables.declared_protocol import DeclaredProtocol, find_declared
 from fedbytes.plots.tables.shown_labels import shorten_labels
 from fedbytes.plots.verdicts.question import ask
@@ -46,6 +46,14 @@ def test_the_protocol_decides_what_the_caller_leaves_open(store):
     assert (found["final"], found["evaluations"]) == ("last", 1)
     assert (found["baseline"], found["codec"]) == ("a", "fp32")
     assert measure_power(tables)["margin"].iloc[0] == 0.02
+
+
+def test_all_declared_targets_are_in_the_table(store):
+    frame = measure_verdicts(declared(store, targets=(0.85, 0.95)))
+    assert frame["other_targets"].iloc[0].startswith("95.0: 0 of 6 reached with 600 B")
+    assert "Other targets" in verdict_text(frame)
+    alone = measure_verdicts(declared(store, targets=(0.85, 0.95)), target=0.9)
+    assert "Other targets" not in verdict_text(alone)
 
 
 def test_another_choice_is_said_to_come_after_the_runs(store):
