@@ -1,5 +1,7 @@
 """What a run's method is called in tables and figures."""
 
+from collections.abc import Sequence
+
 from fedbytes.experiments.config.run_config import RunConfig
 
 AGAIN = " again"
@@ -12,8 +14,26 @@ def link_labels(uplink: str, downlink: str) -> dict[str, str]:
     return {"uplink": uplink, "downlink": downlink, "codec": codec}
 
 
+def table_names(configs: Sequence[RunConfig]) -> list[str]:
+    """Return what tables call the method of each run.
+
+    Where runs of one label have several codecs, the codec is named after it.
+    """
+    codecs: dict[str, set[str]] = {}
+    for config in configs:
+        codecs.setdefault(method_name(config), set()).add(_codec(config))
+    return [
+        name if len(codecs[name]) == 1 else f"{name} · {_codec(config)}"
+        for config in configs
+        for name in [method_name(config)]
+    ]
+
+
+def _codec(config: RunConfig) -> str:
+    parts = config.components
+    return link_labels(parts.uplink.label, parts.downlink.label)["codec"]
+
+
 def method_name(config: RunConfig) -> str:
     """Return a run's label, or the name of its codec where it has none."""
-    parts = config.components
-    name = config.label or link_labels(parts.uplink.label, parts.downlink.label)["codec"]
-    return name + AGAIN * bool(config.batch_stream)
+    return (config.label or _codec(config)) + AGAIN * bool(config.batch_stream)

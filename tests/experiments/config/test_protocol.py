@@ -92,3 +92,14 @@ def test_one_that_cannot_be_kept_is_refused_in_one_line(changed, fields, message
     with pytest.raises(ValueError, match=message) as caught:
         changed(**fields).expand()
     assert "\n" not in str(caught.value)
+
+
+def test_methods_of_one_label_are_called_as_in_the_tables(changed):
+    suite = changed(
+        base=yaml.safe_load(yaml.safe_dump(dict(changed().base))) | {"label": "mine"},
+        protocol={"baseline": "mine · fp32", "control": True},
+    )
+    again = [run for run in suite.expand() if run.batch_stream]
+    assert {run.uplink["name"] for run in again} == {"fp32"}
+    with pytest.raises(ValueError, match="no method is called 'mine'"):
+        changed(protocol={"baseline": "mine"}).expand()

@@ -1,17 +1,16 @@
 """Runs under a protocol: whether they can answer what it asks, and what their provenance says."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from fedbytes.experiments.config.declaration.protocol import Protocol
-from fedbytes.experiments.config.method_name import method_name
+from fedbytes.experiments.config.method_name import method_name, table_names
 from fedbytes.experiments.config.run_config import RunConfig, make_config
 
 _OF_THE_SEEDS = ("seed", "declared")
 _NO_DEPARTURE = ("plugins", "checkpoint_every", "model.device", "label")
 """Overrides that change no number."""
-_Control = Callable[[RunConfig], tuple[int, ...]]
 
 
 def declare(
@@ -36,24 +35,24 @@ def declare(
         stated["overrides"] = departing
     else:
         check_protocol(protocol, configs)
-    again = _control_of(protocol, configs, strict=not departing)
+    base = _find_controlled(protocol, configs, strict=not departing)
     return [
         _with(one, declared={**one.declared, "protocol": stated}, batch_stream=number)
-        for one in configs
-        for number in (one.batch_stream, *again(one))
+        for one, name in zip(configs, table_names(configs), strict=True)
+        for number in (one.batch_stream, one.batch_stream + 1)[: 2 if name == base else 1]
     ]
 
 
-def _control_of(protocol: Protocol, configs: Sequence[RunConfig], strict: bool) -> _Control:
-    """Return a function from a run to the batch streams of its controls."""
-    base = None
-    if protocol.control:
-        try:
-            base = find_baseline(protocol, configs)
-        except ValueError:
-            if strict:
-                raise
-    return lambda one: (one.batch_stream + 1,) if method_name(one) == base else ()
+def _find_controlled(protocol: Protocol, configs: Sequence[RunConfig], strict: bool) -> str | None:
+    """Return the method that is run again; without `strict`, none where there is no baseline."""
+    if not protocol.control:
+        return None
+    try:
+        return find_baseline(protocol, configs)
+    except ValueError:
+        if strict:
+            raise
+        return None
 
 
 def _with(config: RunConfig, **fields: Any) -> RunConfig:
@@ -97,18 +96,18 @@ def find_baseline(protocol: Protocol, configs: Sequence[RunConfig]) -> str:
     Raises:
         ValueError: if there is no such method, or none is named and not one sends fp32 both ways.
     """
-    names = list(dict.fromkeys(map(method_name, configs)))
+    every = table_names(configs)
+    names = list(dict.fromkeys(every))
     if protocol.baseline is not None:
-        # Where one label has several codecs, each is known by both.
-        if any(protocol.baseline in (name, name.split(" · ")[0]) for name in names):
+        if protocol.baseline in names:
             return protocol.baseline
         raise ValueError(
             f"protocol.baseline: no method is called {protocol.baseline!r} (known: "
             f"{'; '.join(names)})"
         )
     plain = {
-        method_name(config)
-        for config in configs
+        name
+        for config, name in zip(configs, every, strict=True)
         if config.uplink["name"] == config.downlink["name"] == "fp32" and not config.batch_stream
     }
     if len(plain) != 1:
