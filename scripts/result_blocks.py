@@ -17,7 +17,7 @@ from typing import Any
 from fedbytes.experiments.config.target import parse_target
 from fedbytes.experiments.store.results import stored_target
 from fedbytes.plots import ask, measure_verdicts, read_store_or_rows, verdict_text
-from fedbytes.plots.tables.summary import markdown_table
+from fedbytes.plots.tables.summary import as_markdown
 from fedbytes.plots.verdicts.verdict_text import explain_verdicts
 
 ROOT = Path(__file__).parents[1]
@@ -64,7 +64,7 @@ def _verdicts(folder: Path) -> str:
     asked = ask(tables, target=target)
     frame = measure_verdicts(tables, target=target)
     notes = [*explain_verdicts(frame), *asked.notes]
-    return markdown_table(verdict_text(frame)) + "\n" + "\n".join(notes) + "\n"
+    return as_markdown(verdict_text(frame)) + "\n" + "\n".join(notes) + "\n"
 
 
 def _age(folder: Path) -> str:

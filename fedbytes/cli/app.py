@@ -18,6 +18,8 @@ from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
 from fedbytes.cli.plugins.list_plugins import list_plugins
 from fedbytes.cli.plugins.new_file import new
+from fedbytes.cli.published.compare import compare_folders
+from fedbytes.cli.published.submit import submit_store, verify_folder
 from fedbytes.cli.sweep import run, status, sweep
 from fedbytes.cli.terminal.screen import say
 from fedbytes.cli.terminal.streams import open_streams
@@ -80,6 +82,9 @@ _VERBS: dict[str, Callable[..., None]] = {
     "partition": partition,
     "codecs": codecs,
     "link": link,
+    "compare": compare_folders,
+    "submit": submit_store,
+    "verify": verify_folder,
     "list": list_plugins,
     "new": new,
     "check": check,

@@ -366,14 +366,14 @@ def test_defences_are_applied_in_their_order_after_hooks_and_keep_their_state(ma
 @dataclass(frozen=True, kw_only=True)
 class Huge(Attack):
     def act(self, deltas, attackers, context, state):
-        return {c: deltas[c].with_delta(deltas[c].delta * 1e30) for c in attackers}, state
+        huge = torch.full_like(deltas[attackers[0]].delta, 3e38)
+        return {c: deltas[c].with_delta(huge) for c in attackers}, state
 
 
 def test_clients_whose_training_attackers_broke_send_nothing_and_the_run_goes_on(make_run):
-    fields = {"model": text_model("tiny-llama", {"name": "lora", "rank": 2}, "causal-lm")}
-    fields["parts"] = [np.arange(c, 40, 4) for c in range(4)]
-    fields["algorithm"] = make_algorithm("fedavg", local_steps=1, learning_rate=0.01)
-    run = make_run(4, plugins=RoundPlugins(attack=(Huge(share=0.25),)), **fields).go(1)
+    # The scores of a linear model overflow on any processor; a transformer's norms may tame them.
+    fields = {"algorithm": make_algorithm("fedavg", local_steps=1, batch_size=100)}
+    run = make_run(4, plugins=RoundPlugins(attack=(Huge(share=0.75),)), **fields).go(1)
     before = run.state.model.clone()
     assert run.run_round().dropped == (0, 1, 2, 3)
     assert torch.equal(run.state.model, before)

@@ -41,7 +41,7 @@ def trained(task):
 
 
 def test_the_loss_is_that_of_the_answers_alone(task):
-    model = build_model("tiny-llama", "full", task)
+    model = build_model({"name": "tiny-llama", "precision": "float32"}, "full", task)
     batch = make_batch(task.train, np.arange(3), CPU)
     scores = model.network(batch.tokens, batch.mask)
     losses = []

@@ -170,7 +170,8 @@ def test_padding_does_not_change_scores(model):
 
 
 def test_evaluation_is_the_mean_over_examples(colours):
-    model = perturbed(build_model("tiny-llama", LORA, colours, seed=1))
+    spec = {"name": "tiny-llama", "precision": "float32"}
+    model = perturbed(build_model(spec, LORA, colours, seed=1))
     found = model.evaluate()
     losses, right = [], []
     for row in range(len(colours.test)):

@@ -73,8 +73,8 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
     split = split_examples(config, task.train.columns)
     partition = split.partition
     learned, rows = pack(task, partition.indices, config.seed)
-    learned, planted = poison(parts.plugins.attack, learned, rows, config.seed)
     probes = attack_probes(parts.plugins.attack, learned)
+    learned, planted = poison(parts.plugins.attack, learned, rows, config.seed)
     model = build_model(parts.model, parts.adapter, learned, seed=config.seed)
     federation = Federation(
         model=model,

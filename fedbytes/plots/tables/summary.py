@@ -146,12 +146,12 @@ _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 
 
 def to_markdown(frame: pd.DataFrame) -> str:
-    """Return the summary as a Markdown table."""
-    return markdown_table(summary_text(frame))
+    """Return the summary as a Markdown table; what Markdown would read as its own is escaped."""
+    return as_markdown(summary_text(frame))
 
 
-def markdown_table(shown: pd.DataFrame) -> str:
-    """Return a table of text in Markdown; what Markdown would read as its own is escaped."""
+def as_markdown(shown: pd.DataFrame) -> str:
+    """Return a table of texts as a Markdown table, escaped likewise."""
     rows = [[_markdown(cell) for cell in row] for row in (shown.columns, *shown.to_numpy())]
     rows.insert(1, ["---"] * shown.shape[1])
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)

@@ -99,7 +99,8 @@ def test_a_prompt_of_words_is_those_words_before_the_text(base, colours):
 
 
 def test_virtual_tokens_are_no_targets_of_a_language_model(colour_texts):
-    model = prompted("prompt_tuning", "tiny-llama", colour_texts, ids=WORDS)
+    spec = {"name": "tiny-llama", "precision": "float32"}
+    model = prompted("prompt_tuning", spec, colour_texts, ids=WORDS)
     batch = batch_of(colour_texts)
     words = torch.tensor(WORDS).expand(len(batch), -1)
     tokens = torch.cat([words, batch.tokens], 1)

@@ -1,0 +1,1 @@
+"""Verbs around published rows: `fedbytes compare`, `submit` and `verify`."""

@@ -1,0 +1,246 @@
+"""Two stores run by run: equal to the bit, within what processors explain, or different."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from fedbytes.experiments.published.run_record import NUMBERS, RunRecord, read_records
+
+RunVerdict = Literal["equal", "within tolerance", "differs", "only first", "only second", "no rows"]
+_PRINTED = 1e-5
+"""Relative difference of numbers of which one was printed with six digits."""
+_COMPARED = ("fedbytes", "commit", "dirty", "python", "platform", "processor", "threads")
+_MACHINE = ("processor", "platform", "packages", "threads", "precision")
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far two makings of a run may be apart before they differ.
+
+    Another processor adds up in another order. The last bits of a model then differ, and where a
+    codec rounds, a bit is enough to send another level; what a client keeps carries it on. Runs
+    over `fp32` links stay close; over lossy links they were seen half a point of accuracy apart.
+
+    Attributes:
+        share: of metrics between 0 and 1, such as accuracy, as a difference.
+        relative: of all others, such as losses and perplexity.
+        bytes: relative difference of the bytes; entropy-coded messages differ in length.
+    """
+
+    share: float = 0.005
+    relative: float = 0.02
+    bytes: float = 0.01
+
+    def __post_init__(self) -> None:
+        for name in ("share", "relative", "bytes"):
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ValueError(f"the tolerance {name} must be from 0 to below 1, got {value:g}")
+
+
+EXACT_LINKS = Tolerance(share=0.002, relative=0.002, bytes=0.0)
+"""Of runs whose links are `fp32`: their messages have equal lengths."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """A run of two stores.
+
+    Attributes:
+        run: its id.
+        label: the method's name.
+        seed: its seed.
+        verdict: what was found.
+        apart: the largest differences, by column; empty if there is none.
+        reason: why, where it is not the numbers.
+    """
+
+    run: str
+    label: str
+    seed: int | None
+    verdict: RunVerdict
+    apart: Mapping[str, float]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class StoreComparison:
+    """All runs of two stores.
+
+    Attributes:
+        runs: those that either has, in the order of label and seed.
+        origins: which provenance differs between runs of both: `(what, first, second, runs)`.
+        explained: whether provenance says that the two were made on different machines.
+    """
+
+    runs: tuple[Compared, ...]
+    origins: tuple[tuple[str, str, str, int], ...]
+    explained: bool
+
+    def count(self, verdict: RunVerdict) -> int:
+        """Return how many runs have a verdict."""
+        return sum(one.verdict == verdict for one in self.runs)
+
+    def table(self) -> pd.DataFrame:
+        """Return one row per run: `run, label, seed, verdict, reason`, and a column per metric."""
+        rows = [
+            {"run": r.run, "label": r.label, "seed": r.seed, "verdict": r.verdict}
+            | {"reason": r.reason}
+            | dict(r.apart)
+            for r in self.runs
+        ]
+        return pd.DataFrame(rows)
+
+
+def compare_stores(
+    first: str | Path, second: str | Path, tolerance: Tolerance | None = None
+) -> StoreComparison:
+    """Compare the runs that two stores, or published tables, have in common.
+
+    Args:
+        first: a store, or a folder with the rows of one.
+        second: another.
+        tolerance: by default `EXACT_LINKS` where both links are fp32, else `Tolerance()`.
+
+    Raises:
+        ValueError: if a folder holds no runs, or the two have none in common.
+    """
+    one, other = read_records(first), read_records(second)
+    common = sorted(one.keys() & other.keys())
+    if not common:
+        raise ValueError(
+            f"{first} ({_suites(one)}) and {second} ({_suites(other)}) have no run in common: "
+            "runs are joined by id, which every setting is part of"
+        )
+    found = [compare_runs(one[run], other[run], tolerance) for run in common]
+    found += [_alone(one[run], "only first") for run in one.keys() - other.keys()]
+    found += [_alone(other[run], "only second") for run in other.keys() - one.keys()]
+    found.sort(key=lambda c: (c.label, -1 if c.seed is None else c.seed, c.run))
+    origins = _origins([(one[run], other[run]) for run in common])
+    explained = any(what.split(" ")[0] in _MACHINE for what, *_ in origins)
+    return StoreComparison(tuple(found), tuple(origins), explained)
+
+
+def compare_runs(one: RunRecord, other: RunRecord, tolerance: Tolerance | None = None) -> Compared:
+    """Compare two makings of a run, evaluated round by evaluated round."""
+    if one.rows.empty or other.rows.empty:
+        which = " and ".join(
+            f"the {word} is {record.status}"
+            for word, record in (("first", one), ("second", other))
+            if record.rows.empty
+        )
+        whole = other if one.rows.empty else one
+        return Compared(
+            one.run, _label(whole), _seed(whole), "no rows", {}, f"{which}, without rows"
+        )
+    run, label, seed = one.run, _label(one), _seed(one)
+    rounds = [sorted(record.rows["round"]) for record in (one, other)]
+    if rounds[0] != rounds[1]:
+        ends = " and ".join(str(r[-1]) for r in rounds)
+        reason = f"{len(rounds[0])} and {len(rounds[1])} evaluations, to rounds {ends}"
+        return Compared(run, label, seed, "differs", {}, reason)
+    allowed = tolerance or _default_tolerance(one)
+    printed = not (one.exact and other.exact)
+    apart: dict[str, float] = {}
+    outside, different = [], False
+    for name in _shared_numbers(one.rows, other.rows):
+        gap, exceeds, equal = _gap(name, one.rows[name], other.rows[name], allowed, printed)
+        different |= not equal
+        if not equal:
+            apart[name] = gap
+        if exceeds:
+            outside.append(name)
+    verdict: RunVerdict = "differs" if outside else "within tolerance" if different else "equal"
+    reason = f"{', '.join(outside)} differ by more than is allowed" if outside else ""
+    return Compared(run, label, seed, verdict, apart, reason)
+
+
+def _shared_numbers(one: pd.DataFrame, other: pd.DataFrame) -> list[str]:
+    """Return the columns of numbers that both have, or that only one has, which is a difference."""
+    numeric = {
+        name
+        for frame in (one, other)
+        for name in frame.select_dtypes("number").columns
+        if name not in ("seed", "round", "rounds", "alpha")
+    }
+    return sorted(name for name in numeric if name in one and name in other)
+
+
+def _gap(
+    name: str, a: pd.Series, b: pd.Series, allowed: Tolerance, printed: bool
+) -> tuple[float, bool, bool]:
+    """Return the largest difference, whether it exceeds the tolerance, and whether it is none."""
+    one, other = a.astype(float), b.astype(float)
+    if (one.isna() != other.isna()).any():
+        return float("nan"), True, False
+    difference = (one - other).abs().fillna(0.0)
+    size = pd.concat([one.abs(), other.abs()], axis=1).max(axis=1).fillna(0.0)
+    relative = (difference / size.where(size > 0, 1.0)).max()
+    largest = float(difference.max())
+    equal = relative <= _PRINTED if printed else largest == 0
+    if name in NUMBERS:
+        return largest, not equal and relative > allowed.bytes, bool(equal)
+    is_share = bool(size.max() <= 1 and min(one.min(), other.min()) >= 0) and "loss" not in name
+    exceeds = largest > allowed.share if is_share else relative > allowed.relative
+    if name.startswith("delta_"):
+        exceeds = False  # of updates, not of the model: shown, and no ground for a verdict
+    return largest, bool(exceeds and not equal), bool(equal)
+
+
+def _default_tolerance(run: RunRecord) -> Tolerance:
+    links = {str(run.rows[name].iloc[0]) for name in ("uplink", "downlink") if name in run.rows}
+    return EXACT_LINKS if links == {"fp32"} else Tolerance()
+
+
+def _alone(run: RunRecord, verdict: RunVerdict) -> Compared:
+    return Compared(run.run, _label(run), _seed(run), verdict, {})
+
+
+def _label(run: RunRecord) -> str:
+    return run.label if run.settings.get("label") or not run.rows.empty else "–"
+
+
+def _seed(run: RunRecord) -> int | None:
+    if "seed" in run.settings:
+        return int(run.settings["seed"])
+    return None if run.rows.empty else int(run.rows["seed"].iloc[0])
+
+
+def _suites(records: Mapping[str, RunRecord]) -> str:
+    names = {str(r.rows["suite"].iloc[0]) for r in records.values() if "suite" in r.rows}
+    return f"{len(records)} runs of {', '.join(sorted(names)) or 'no suite'}"
+
+
+def _origins(pairs: list[tuple[RunRecord, RunRecord]]) -> list[tuple[str, str, str, int]]:
+    """Return what the provenance of runs of both differs in, most frequent first."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for one, other in pairs:
+        if not one.provenance or not other.provenance:
+            continue
+        a, b = _told(one.provenance), _told(other.provenance)
+        for key in sorted(a.keys() | b.keys()):
+            if a.get(key) != b.get(key):
+                case = (key, str(a.get(key, "–")), str(b.get(key, "–")))
+                counts[case] = counts.get(case, 0) + 1
+    found = [(*case, count) for case, count in counts.items()]
+    return sorted(found, key=lambda case: (-case[3], case[:3]))
+
+
+def _told(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a run was made from and with, flat."""
+    found = {key: provenance[key] for key in _COMPARED if key in provenance}
+    found |= {
+        f"packages {name}": version
+        for name, version in provenance.get("packages", {}).items()
+        if version is not None
+    }
+    found |= {
+        f"{kind} {path}": None if digest is None else digest[:12]
+        for kind, names in provenance.get("sources", {}).items()
+        for path, digest in names.items()
+    }
+    return {k: v for k, v in found.items() if not (isinstance(v, float) and isnan(v))}

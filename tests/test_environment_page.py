@@ -1,0 +1,15 @@
+"""docs/environment.md lists every switch that the code reads, and no other."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+NAME = re.compile(r"FEDBYTES_[A-Z_]+")
+
+
+def test_every_switch_is_documented_and_every_documented_one_is_read() -> None:
+    files = [*(ROOT / "fedbytes").rglob("*.py"), *(ROOT / "tests").rglob("*.py")]
+    own = Path(__file__)
+    read = {name for path in files if path != own for name in NAME.findall(path.read_text("utf-8"))}
+    page = (ROOT / "docs" / "environment.md").read_text(encoding="utf-8")
+    assert read == set(NAME.findall(page))
