@@ -39,7 +39,7 @@ def suite(settings, tmp_path):
 
 
 def test_what_is_declared_reaches_the_verdicts_and_the_kept_rows(suite, said, tmp_path):
-    path = suite(protocol={"margin": 0.03, "targets": [0.4], "final": "last2", "control": True})
+    path = suite(protocol={"margin": 0.03, "targets": [0.5], "final": "last2", "control": True})
     store, kept = tmp_path / "store", tmp_path / "kept"
     words = ("sweep", path, "--out", store, "--workers", 1, "--threads", 1, "--no-report")
     assert said(*words)[0] == 0
@@ -52,12 +52,12 @@ def test_what_is_declared_reaches_the_verdicts_and_the_kept_rows(suite, said, tm
     assert "fp32 again" in out
     assert "chosen after" not in out
     assert "Over texts" in out
-    late = said("verdicts", store, "--target", 0.5, "--margin", 0.01)[1]
-    assert "The target was chosen after the runs: the protocol declares 0.4." in late
+    late = said("verdicts", store, "--target", 0.6, "--margin", 0.01)[1]
+    assert "The target was chosen after the runs: the protocol declares 0.5." in late
     assert "The margin was chosen after the runs: the protocol declares 0.03." in late
     assert said("plot", store, "--out", kept)[0] == 0
     assert said("verdicts", kept)[1] == out
-    code, _, err = said("plot", kept, "--target", 0.5)
+    code, _, err = said("plot", kept, "--target", 0.6)
     assert code == 0
     assert "The target was chosen after the runs" in err
     assert (kept / "target.svg").exists()

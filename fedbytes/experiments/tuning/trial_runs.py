@@ -19,7 +19,7 @@ from fedbytes.experiments.tuning.tuning_plan import TuningPlan
 _HEADLINES = ("accuracy", "perplexity", "loss")
 _FALLING = ("perplexity", "loss", "train_loss", "bits_per_byte")
 
-Heard = Callable[[int, Mapping[str, Any]], None]
+Hearer = Callable[[int, Mapping[str, Any]], None]
 """Called with the round and the metrics of each evaluation."""
 
 
@@ -49,7 +49,7 @@ def with_choice(config: RunConfig, choice: Mapping[str, Any]) -> RunConfig:
     return make_config(fields)
 
 
-def make_trial_run(config: RunConfig, store: Path, hear: Heard) -> None:
+def make_trial_run(config: RunConfig, store: Path, hear: Hearer) -> None:
     """Make a run, or read what is stored of it; `hear` gets every evaluation once and in order.
 
     Where `hear` raises, the run stops, and can be resumed.

@@ -17,7 +17,7 @@ from fedbytes.plots.verdicts.target_ratios import (
     find_hits,
 )
 
-NEAR = "which a constant answer comes near, so no bytes are counted up to it"
+TOO_NEAR = "which a constant answer comes near, so no bytes are counted up to it"
 
 
 def describe_targets(
@@ -62,7 +62,7 @@ def describe_target(
         ratio = None if near else compare_hits(own, hits.get(baseline, {}))
         found[codec] = {
             "target": goal,
-            "target_source": f"{source}, {NEAR}" if near else source,
+            "target_source": f"{source}, {TOO_NEAR}" if near else source,
             "reached": sum(hit.reached for hit in own.values()),
             "runs": len(own),
             "base_reached": sum(hit.reached for hit in hits.get(baseline, {}).values()),
