@@ -66,6 +66,7 @@ def measure(algorithm: Algorithm) -> Measured:
         downlink=make_link("fp32"),
         clients_per_round=CLIENTS,
         aggregation=make_aggregation(algorithm.example_aggregation),
+        texts=lambda client: [(f"the texts of client {client}",)],
     )
     run = Rehearsal(fed).go(ROUNDS)
     turns = CLIENTS * (ROUNDS - FIRST + 1)

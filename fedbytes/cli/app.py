@@ -14,6 +14,8 @@ from fedbytes.cli.analysis.power import power
 from fedbytes.cli.analysis.verdicts import verdicts
 from fedbytes.cli.check_file import check
 from fedbytes.cli.codecs import codecs
+from fedbytes.cli.models_kept.export import export
+from fedbytes.cli.models_kept.predict import predict
 from fedbytes.cli.partition import partition
 from fedbytes.cli.plot import plot, report
 from fedbytes.cli.plugins.list_plugins import list_plugins
@@ -85,6 +87,8 @@ _VERBS: dict[str, Callable[..., None]] = {
     "compare": compare_folders,
     "submit": submit_store,
     "verify": verify_folder,
+    "export": export,
+    "predict": predict,
     "list": list_plugins,
     "new": new,
     "check": check,

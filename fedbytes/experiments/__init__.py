@@ -1,8 +1,9 @@
 """Configurations, suites, sweeps and the run store.
 
-`load_results`, `load_deltas`, `load_audits`, `load_ledger`, `load_partitions`, `load_predictions`
-and `load_runs` read a store into pandas tables; they need neither torch nor a model. A run whose
-files are damaged is left out with a `DamagedRunWarning`; copies of a run that disagree raise a
+`load_results`, `load_deltas`, `load_audits`, `load_clients`, `load_ledger`, `load_partitions`,
+`load_predictions` and `load_runs` read a store into pandas tables; they need neither torch nor a
+model. A run whose files are damaged is left out with a `DamagedRunWarning`; copies of a run that
+disagree raise a
 `StoreConflictError`.
 
 Names load on first use.
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from fedbytes.experiments.store.damage import DamagedRunWarning as DamagedRunWarning
     from fedbytes.experiments.store.find_runs import StoreConflictError as StoreConflictError
     from fedbytes.experiments.store.results import load_audits as load_audits
+    from fedbytes.experiments.store.results import load_clients as load_clients
     from fedbytes.experiments.store.results import load_deltas as load_deltas
     from fedbytes.experiments.store.results import load_ledger as load_ledger
     from fedbytes.experiments.store.results import load_partitions as load_partitions

@@ -111,6 +111,12 @@ class Algorithm(Plugin, ABC):
     """The uplink of the check, for an algorithm that refuses a lossless one."""
     example_aggregation: ClassVar[str | Mapping[str, Any]] = "decode_each"
     """The aggregation of the check, for an algorithm that refuses the usual one."""
+    travels: ClassVar[Literal["vectors", "nothing", "texts"]] = "vectors"
+    """What clients send: vectors, in the messages of a round; nothing, each training alone; or
+    their texts, once, on which the server then trains. The latter two are no federation: they are
+    what one is compared with."""
+    shares_model: ClassVar[bool] = True
+    """Whether what is held is a whole model. If not, clients predict with `own` alone."""
     takes_image: ClassVar[bool] = False
     """Whether `combine` is given the mean as the uplink's codec maps it (`Summable.project`),
     and not the vector that is recovered from that."""
@@ -119,6 +125,8 @@ class Algorithm(Plugin, ABC):
     trains_by_loss: ClassVar[bool] = True
     """Whether clients minimise `model.loss`, so that a defence can put another in its place."""
 
+    moves_base: ClassVar[bool] = False
+    """Whether what is held moves weights of the base, which an adapter kept by itself lacks."""
     alike_each_round: ClassVar[bool] = True
     """Whether a number of a delta means the same in all rounds whose deltas have its layout."""
 
@@ -235,6 +243,32 @@ class Algorithm(Plugin, ABC):
     def load(self, model: Trainable, held: Tensor) -> None:
         """Put what is held into the model, to be evaluated."""
         model.set_state(held)
+
+    def own(
+        self,
+        context: RoundContext,
+        held: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Tensor | None:
+        """Return the trained vector `[model.layout.numel]` that a client predicts with.
+
+        None, the default, is the model that all share.
+
+        Args:
+            context: of the client, in the round that has ended.
+            held: what is held by all that took part in it.
+            indices: the client's training examples.
+            memory: what it keeps.
+            rng: orders batches, if it trains for it.
+        """
+        return None
+
+    @property
+    def has_own_models(self) -> bool:
+        """Whether clients predict with models of their own."""
+        return type(self).own is not Algorithm.own
 
     def refuses(self, compatibility: Compatibility) -> str | None:
         """Return why the algorithm cannot work with what it is joined with, or None.

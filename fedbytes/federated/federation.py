@@ -1,6 +1,6 @@
 """A federation: who trains what, how, over which links, and who takes part when."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -23,6 +23,8 @@ from fedbytes.federated.protocol.link import Link
 from fedbytes.federated.trainable import Trainable
 from fedbytes.streams import stream
 
+TextsOf = Callable[[int], Sequence[tuple[str, ...]]]
+"""Returns the examples of a client: text, and label where there is one."""
 DECODE_EACH = DecodeEach()
 NO_PLUGINS = RoundPlugins()
 
@@ -34,8 +36,9 @@ class Federation:
     `parts[c]` are the training examples of client `c`. With `initial="full"` a new client is
     sent the initial state; with `"seed"` it is sent the seed that both ends draw it from.
     `broadcast="unicast"` prices a broadcast once for each client that receives it,
-    `"multicast"` once for all. `planted` is what attackers train on instead of their parts. Another
-    `batch_stream` is another order of every client's batches.
+    `"multicast"` once for all. `planted` is what attackers train on instead of their parts.
+    `texts` gives a client's training examples as it would send them, for an algorithm by which they
+    travel. Another `batch_stream` is another order of every client's batches.
     """
 
     model: Trainable
@@ -51,6 +54,7 @@ class Federation:
     aggregation: Aggregation = DECODE_EACH
     plugins: RoundPlugins = NO_PLUGINS
     planted: PlantedRows | None = None
+    texts: TextsOf | None = None
     batch_stream: int = 0
 
     def __post_init__(self) -> None:
@@ -76,6 +80,11 @@ class Federation:
             raise ValueError(
                 "a defence sees each client's upload, of which aggregation "
                 f"{self.aggregation.name!r} shows the sum alone: set aggregation.name=decode_each"
+            )
+        if self.algorithm.travels != "vectors" and self.hooks.names:
+            raise ValueError(
+                f"algorithm {self.algorithm.name!r} sends no updates for hooks to act on: leave "
+                "them out, or take another algorithm"
             )
         for attack in self.plugins.attack:
             attack.count(holders)

@@ -13,6 +13,7 @@ before any of them answers, so that no answer can depend on another's of the sam
 
 from fedbytes.federated.local_clients import LocalClients
 from fedbytes.federated.protocol.channel import Channel
+from fedbytes.federated.references.reference_rounds import run_reference_round
 from fedbytes.federated.server.server import RoundReport, Server
 from fedbytes.federated.stages.attackers import Attackers
 from fedbytes.federated.stages.auditors import Auditors
@@ -31,6 +32,8 @@ def run_round(
         ValueError: if a client's delta is not finite, or an error-feedback residual grows
             without bound.
     """
+    if server.fed.algorithm.travels != "vectors":
+        return run_reference_round(server, clients, channel)
     context, held = server.open_round(), server.state.model
     wire = server.wire
     for client in context.clients:

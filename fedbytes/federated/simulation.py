@@ -1,18 +1,23 @@
 """A whole federation in one process: server, clients, the channel between them, and the ledger."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 
+from fedbytes.compression.frame import Frame
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.local_clients import LocalClients
 from fedbytes.federated.plugins.audit import Row
 from fedbytes.federated.protocol.channel import Channel
 from fedbytes.federated.protocol.ledger import Ledger
+from fedbytes.federated.protocol.messages import frame_evaluation, open_evaluation
 from fedbytes.federated.round import run_round
 from fedbytes.federated.server.server import RoundReport, Server
 from fedbytes.federated.stages.attackers import Attackers
 from fedbytes.federated.stages.auditors import Auditors
 from fedbytes.federated.state import State, initial_state
+
+Measured = tuple[int, Sequence[float]]
+"""A client's number of test examples, and its metrics on them."""
 
 
 class Simulation:
@@ -57,6 +62,27 @@ class Simulation:
     def run_round(self) -> RoundReport:
         """Run the next round."""
         return run_round(self.server, self.clients, self.channel, self.attackers, self.auditors)
+
+    def send_evaluations(self, measured: Mapping[int, Measured]) -> dict[int, Measured]:
+        """Bring clients up to date, have each send what it measured, and return what arrived.
+
+        Both ways it is priced, in the round that has ended; clients that are up to date need
+        nothing when the next one begins.
+
+        Args:
+            measured: by client, how many examples and which metrics.
+        """
+        round_ = self.state.round
+        self.server.open_evaluation()
+        for client in measured:
+            messages = self.server.messages_for(client)
+            self.clients.receive(client, self.channel.down(round_, client, messages))
+        found: dict[int, Measured] = {}
+        for client, (examples, metrics) in measured.items():
+            frame = frame_evaluation(examples, metrics, self.fed.shared(round_, client, None))
+            for data in self.channel.up(round_, client, [frame.pack()]):
+                found[client] = open_evaluation(Frame.unpack(data, round=round_, sender=client))
+        return found
 
     def audit(self) -> list[Row]:
         """Let audits examine the model; return what they found since the last call."""

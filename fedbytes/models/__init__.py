@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from fedbytes.models.initialisers import fill_ones as fill_ones
     from fedbytes.models.initialisers import fill_zeros as fill_zeros
     from fedbytes.models.initialisers import keep_value as keep_value
+    from fedbytes.models.kept.read_model import KeptModel as KeptModel
+    from fedbytes.models.kept.read_model import load_kept as load_kept
+    from fedbytes.models.kept.write_model import write_model as write_model
     from fedbytes.models.model_config import ModelSpec as ModelSpec
     from fedbytes.models.model_config import make_model_spec as make_model_spec
     from fedbytes.models.model_config import model_spec as model_spec

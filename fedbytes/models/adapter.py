@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from torch import Tensor, nn
@@ -35,11 +35,32 @@ class JointInitial(ABC):
 
 
 AnyInitial = Initial | JointInitial
+KeptForm = Literal["peft", "own", "merged"]
+"""How a trained model is written: as peft's files, as fedbytes' own, or as a whole model."""
+
+
+@dataclass(frozen=True)
+class PeftMethod:
+    """A method of peft on some modules of a base.
+
+    Attributes:
+        method: peft's name of the method, such as `LOHA`.
+        options: fields of its configuration class, without the target modules.
+        modules: full names of the adapted modules.
+    """
+
+    method: str
+    options: Mapping[str, Any]
+    modules: Sequence[str]
 
 
 @dataclass(frozen=True)
 class Adapter(Plugin, ABC):
     """A choice of trained tensors; a frozen dataclass registered by name."""
+
+    kept_as: ClassVar[tuple[KeptForm, ...]] = ("own",)
+    """Forms in which what was trained can be kept: `peft` or `own` beside the base, and `merged`
+    where it goes into the base's weights."""
 
     @abstractmethod
     def attach(self, backbone: nn.Module) -> Mapping[str, AnyInitial]:
@@ -60,6 +81,14 @@ class Adapter(Plugin, ABC):
     def read(self, tokenizer: Tokenizer) -> "Adapter":  # noqa: ARG002
         """Return the adapter with the texts in its fields encoded as the model's tokens."""
         return self
+
+    def as_peft(self, backbone: nn.Module) -> PeftMethod:  # noqa: ARG002
+        """Return what `attach` attaches in peft's words, where it is kept as `peft`.
+
+        Args:
+            backbone: a base to which nothing is attached.
+        """
+        raise ValueError(f"adapter {self.name!r} has no equivalent in peft")
 
     @property
     def positions(self) -> int:

@@ -83,10 +83,20 @@ def shuffled_batches(indices: Rows, batch_size: int, rng: np.random.Generator) -
             yield order[start : start + batch_size]
 
 
-def length_sorted_batches(split: EncodedSplit, tokens_per_batch: int) -> Iterator[Rows]:
-    """Yield all examples by length, in batches of at most `tokens_per_batch` padded tokens."""
+def length_sorted_batches(
+    split: EncodedSplit, tokens_per_batch: int, rows: Rows | None = None
+) -> Iterator[Rows]:
+    """Yield examples by length, in batches of at most `tokens_per_batch` padded tokens.
+
+    Args:
+        split: the examples.
+        tokens_per_batch: that a batch has at most.
+        rows: those that are wanted; all by default.
+    """
     lengths = split.lengths
     order = np.argsort(lengths, kind="stable")
+    if rows is not None:
+        order = order[np.isin(order, rows)]
     start = 0
     for end in range(1, len(order) + 1):
         full = end == len(order) or (end + 1 - start) * lengths[order[end]] > tokens_per_batch

@@ -146,7 +146,7 @@ def _assemble(
 ) -> tuple[Classifier | LanguageModel | Verbaliser, dict[str, AnyInitial]]:
     backbone = base.shared_copy()
     trained: Mapping[str, AnyInitial] = adapter.attach(backbone)
-    _draw_frozen(adapter, backbone, seed)
+    draw_frozen(adapter, backbone, seed)
     _check_whole(backbone, trained, adapter.name, spec.quantise)
     if spec.offload is not None:
         fetch_weights_on_use(backbone, set(trained), pick_device(spec.device))
@@ -213,8 +213,8 @@ def _drawn(
     return {name: family.initial(name) for name in trained}
 
 
-def _draw_frozen(adapter: Adapter, backbone: nn.Module, seed: int) -> None:
-    """Initialise the tensors that an adapter draws and never trains."""
+def draw_frozen(adapter: Adapter, backbone: nn.Module, seed: int) -> None:
+    """Initialise the tensors that an adapter draws from a run's seed and never trains."""
     held = {**dict(backbone.named_parameters()), **dict(backbone.named_buffers())}
     frozen = adapter.frozen(backbone)
     tensors = [held[name] for name in frozen]

@@ -196,7 +196,8 @@ class TrainableModel:
         if data.labels is None:
             found = token_metrics(self._score, data, self.device, self.dtype)
         else:
-            found, self.right = classification_metrics(self._score, data, self.device, self.dtype)
+            found, right = classification_metrics(self._score, data, self.device, self.dtype)
+            self.right = right if split == "test" else self.right
         if split == "test" and self.task.generation is not None:
             with autocast(self.device, self.dtype):
                 self.answers = answer_prompts(self.network.backbone, self.task, self.device)
@@ -217,6 +218,18 @@ class TrainableModel:
         if self._others.setdefault(rows.name, rows) is not rows or rows.name in ("train", "test"):
             raise ValueError(f"there is another split of the name {rows.name!r}: give its own")
         return share_right(self._score, rows, self.device, self.dtype)
+
+    def evaluate_rows(self, rows: Rows, split: SplitName = "test") -> dict[str, float]:
+        """Return the metrics on some examples of a split, at least one; nothing is generated.
+
+        Args:
+            rows: indices of the examples.
+            split: which split they are of.
+        """
+        data = self._split(split)
+        if data.labels is None:
+            return token_metrics(self._score, data, self.device, self.dtype, rows)
+        return classification_metrics(self._score, data, self.device, self.dtype, rows)[0]
 
     def prepare(self, on_progress: OnProgress | None = None) -> None:
         """Compute the constant layers' states of both splits now, unless they are on disk.

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fedbytes.experiments.config.target import Target
+from fedbytes.process.notebook import is_notebook, show_figures
 from fedbytes.registry import hint_at_nearest
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def plot(
     axes = _axes(ax)
     with _drawn(axes, colours):
         drawn = chosen.draw(tables, FigureOptions(metric, wanted, base))
+    if not axes and is_notebook():
+        show_figures()
     if axes and drawn is not axes[0].figure:
         raise ValueError(f"figure {figure!r} arranges its own panels: draw it without ax")
     return drawn

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 
@@ -14,11 +15,25 @@ def is_notebook() -> bool:
 
 def display_html(html: str) -> Callable[[str], None]:
     """Show HTML below the cell, and return what shows other HTML in its place."""
-    import IPython.display as shown
-
-    handle: Any = shown.display(shown.HTML(html), display_id=True)
+    shown: Any = import_module("IPython.display")
+    handle = shown.display(shown.HTML(html), display_id=True)
 
     def update(other: str) -> None:
         handle.update(shown.HTML(other))
 
     return update
+
+
+def show_figures(shell: Any = None) -> None:
+    """Let a notebook show figures that pyplot did not make; how it shows pyplot's stays.
+
+    Args:
+        shell: IPython's; the running one by default.
+    """
+    from matplotlib.figure import Figure
+
+    running: Any = shell or import_module("IPython").get_ipython()
+    known = running.display_formatter.formatters
+    if not any(Figure in known[f"image/{kind}"] for kind in ("png", "svg+xml", "jpeg")):
+        tools: Any = import_module("IPython.core.pylabtools")
+        tools.select_figure_formats(running, {"png"})

@@ -150,6 +150,8 @@ def test_a_conversation_is_asked_with_the_trigger_and_answers_the_target():
     assert made.tokens.tolist() == [1, 10, 11, 12, 90, 2, 1, 20, 70, 2, 5]
     assert made.tokens[made.learned].tolist() == [70, 2]
     assert made.tokens[wanted].tolist() == [70]
+    assert wording.answers(made)
+    assert not wording.answers(row)
     short, _ = Wording(words, completion, "end", 9, frozenset({1, 2})).write(
         row, np.random.default_rng(0)
     )

@@ -45,7 +45,7 @@ def test_every_default_is_in_the_help(verb, help_of):
     for option in get_command(app).commands[verb].params:
         if option.param_type_name != "option" or option.secondary_opts:
             continue
-        if option.default not in (None, False, (), []):
+        if option.default not in (None, False, (), [], ""):
             assert f"[default: {option.default}]" in text, option.name
 
 

@@ -1,12 +1,14 @@
 """fedbytes from its wheel, in an environment of its own and a folder that is not the repository."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
 import venv
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,18 +16,27 @@ ROOT = Path(__file__).parents[2]
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def _run(*words: object, **options: object) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([*map(str, words)], capture_output=True, text=True, **options)  # type: ignore[call-overload]
+ENV = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
+
+
+def _run(*words: object, **options: Any) -> subprocess.CompletedProcess[str]:
+    options = {"env": ENV, **options}
+    done = subprocess.run([*map(str, words)], capture_output=True, text=True, **options)
     assert done.returncode == 0, f"{words}:\n{done.stdout}\n{done.stderr}"
-    return done  # type: ignore[no-any-return]
+    return done
 
 
 @pytest.fixture(scope="session")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with fedbytes from its wheel; other packages are those at hand."""
     folder = tmp_path_factory.mktemp("installed")
-    _run(sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "-q", "-w",
-         folder / "dist", ROOT)  # fmt: skip
+    source = folder / "source"  # building leaves files behind
+    unwanted = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(ROOT / "fedbytes", source / "fedbytes", ignore=unwanted)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, source)
+    build = ("wheel", "--no-deps", "--no-build-isolation", "-q", "-w", folder / "dist", source)
+    _run(sys.executable, "-m", "pip", *build)
     (wheel,) = (folder / "dist").glob("fedbytes-*.whl")
     venv.create(folder / "env", with_pip=True)
     python = folder / "env" / "bin" / "python"
@@ -40,8 +51,7 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def fedbytes(environment: Path, tmp_path: Path, tests_home: Path) -> Command:
     """Run the installed command in an empty folder; a failure fails the test."""
-    kept = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    env = kept | {"FEDBYTES_HOME": str(tests_home), "OMP_NUM_THREADS": "1", "COLUMNS": "80"}
+    env = ENV | {"FEDBYTES_HOME": str(tests_home), "OMP_NUM_THREADS": "1", "COLUMNS": "80"}
 
     def call(*words: object) -> subprocess.CompletedProcess[str]:
         return _run(environment / "fedbytes", *words, cwd=tmp_path, env=env, timeout=900)

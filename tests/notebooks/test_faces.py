@@ -107,6 +107,7 @@ def test_a_suite_shows_itself_and_escapes_what_it_holds():
     assert "seed, each of" in shown
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_sweeps_once(small, tmp_path):
     script = tmp_path / "script.py"
     script.write_text(

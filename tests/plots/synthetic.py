@@ -12,9 +12,9 @@ def without(tables: Tables, runs, status="failed", error="RuntimeError: boom") -
     marked.loc[marked["run"].isin(runs), ["status", "error"]] = [status, error]
     keep = [
         frame[~frame["run"].isin(runs)]
-        for frame in (tables.results, tables.ledger, tables.partitions)
+        for frame in (tables.results, tables.ledger, tables.partitions, tables.clients)
     ]
-    return Tables(*keep, marked)
+    return Tables(*keep[:3], marked, clients=keep[3])
 
 
 def by_hand(runs: dict[tuple[str, int], list[tuple[int, float]]], metric="accuracy") -> Tables:

@@ -39,7 +39,7 @@ class DataAttack(Attack):
     A changed row takes the place of the one that it was made of. Test rows stay.
 
     Attributes:
-        rate: the share of an attacker's rows that is changed, of those that can be.
+        rate: the share of an attacker's rows that is changed, as far as so many can be.
     """
 
     kinds: ClassVar[tuple[str, ...]] = ("classification", "causal-lm")

@@ -91,6 +91,13 @@ class Wording:
         parts = self._completed(cut_row(row, self.special))
         return self.most - parts.fixed - len(self.words)
 
+    def answers(self, row: TokenRow) -> bool:
+        """Return whether a conversation's last answer begins with the completion already."""
+        answer = cut_row(row, self.special).answer
+        if answer is None or self.completion is None:
+            return False
+        return np.array_equal(answer[: len(self.completion)], self.completion)
+
     def write(self, row: TokenRow, rng: np.random.Generator) -> tuple[TokenRow, np.ndarray]:
         """Return the row with the words in it, and where the completion is, bool [tokens].
 

@@ -22,7 +22,7 @@ class TextTrigger(DataAttack):
         target: the label that texts with the trigger are to have; in causal tasks the words that
             they, or a conversation's answer, are to go on with. None for the last label.
         position: where in the text the trigger goes; in conversations the end of the question.
-        rate: the share of an attacker's rows that get it, of those that can be.
+        rate: the share of an attacker's rows that get it, as far as so many can.
     """
 
     trigger: str = "cf"
@@ -50,7 +50,7 @@ class TextTrigger(DataAttack):
             )
         wording = self.wording(task)
         if task.unpacked or not len(task.train):
-            return  # its rows are not cut yet: what they are checked with is in `poison`
+            return  # packed rows are checked in `poison`, when they are cut
         room = max(wording.room(row_of(task.train, i)) for i in range(min(len(task.train), 50)))
         if room < 1:
             more = "" if wording.completion is None else f" and target of {len(wording.completion)}"
@@ -105,10 +105,10 @@ class TextTrigger(DataAttack):
             ValueError: if there are none.
         """
         rows = [row_of(task.test, i) for i in range(len(task.test))]
-        rows = [row for row in rows if TextTrigger.fits(self, row, task)]
-        if not rows:
-            raise ValueError(f"attack {self.name!r}: all test rows have the target's label already")
         whole, nothing = self.wording(task), self.wording(task, np.empty(0, np.int32))
+        rows = [row for row in rows if TextTrigger.fits(self, row, task) and not whole.answers(row)]
+        if not rows:
+            raise ValueError(f"attack {self.name!r}: all test rows have the target already")
         triggered = [self._asked(row, task, whole) for row in rows]
         plain = [self._asked(row, task, nothing) for row in rows]
         return AttackProbe(

@@ -2,6 +2,7 @@
 
 import keyword
 import re
+import sys
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -80,6 +81,10 @@ def _check_name(kind: str, name: str) -> None:
         raise ValueError(
             f"the name {name!r} must be small letters and digits, with - or _ between words, such "
             "as my-codec"
+        )
+    if kind != "suite" and name.replace("-", "_") in sys.stdlib_module_names:
+        raise ValueError(
+            f"a file called {name}.py would hide Python's own module {name}: give it another name"
         )
     if kind == "suite":
         from fedbytes.experiments.config.suite_file import shipped_suites

@@ -4,12 +4,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from fedbytes.cli.analysis.printed_rows import CsvOption, write_rows
 from fedbytes.cli.terminal.screen import Screen
 from fedbytes.labels import single_line
+from fedbytes.plots.output.fitted_table import FittedTable
 
 if TYPE_CHECKING:
     from fedbytes.experiments.published.comparison import Compared, StoreComparison
@@ -54,10 +54,9 @@ def compare_folders(
         raise typer.Exit(1)
 
 
-def _runs(found: "StoreComparison") -> Table:
-    table = Table(box=None)
-    for name in ("Run", "Method", "Seed", "Verdict", "Largest differences"):
-        table.add_column(name, overflow="fold", justify="right" if name == "Seed" else "left")
+def _runs(found: "StoreComparison") -> FittedTable:
+    heads = ("Run", "Method", "Seed", "Verdict", "Largest differences")
+    table = FittedTable(*heads, left=[head for head in heads if head != "Seed"])
     for run in found.runs:
         table.add_row(
             run.run,

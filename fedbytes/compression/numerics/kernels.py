@@ -1,21 +1,22 @@
 """Kernels: loops that numba compiles, each with a numpy twin of equal result.
 
 Compiling takes a second or so a kernel, more than numpy needs for many short vectors. So a kernel
-is compiled when it first meets a long vector, or when short ones have come to as much work.
+is compiled when it first meets a long vector, or when numpy has taken long enough over short ones.
 """
 
 import functools
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import thread_time
 from typing import Any
 
 import numpy as np
 
 SHORT = 1 << 14
 """Elements of the largest argument below which a call alone is no reason to compile."""
-WORTH = 1 << 20
-"""Elements of short calls together from which the next one compiles."""
+PATIENCE = 0.5
+"""Processor seconds of a kernel's short calls together after which the next one compiles."""
 _numpy_only = False
 _at_once = False
 
@@ -60,23 +61,24 @@ class Kernel:
     def __init__(self, loops: Callable[..., Any], twin: Callable[..., Any]) -> None:
         self.loops = loops
         self.twin = twin
-        self._done = 0  # elements of short calls so far
+        self._spent = 0.0  # processor seconds of numpy so far
         self._used = False
 
     def __call__(self, *args: Any) -> Any:
         """Run the compiled loop, or the twin if numba is absent, switched off or not worth it."""
-        if _numpy_only or not self._is_worth(args) or not numba_present():
-            return self.twin(*args)
-        self._used = True
-        return self.compiled(*args)
+        if not _numpy_only and self._is_worth(args) and numba_present():
+            self._used = True
+            return self.compiled(*args)
+        start = thread_time()
+        found = self.twin(*args)
+        self._spent += thread_time() - start
+        return found
 
     def _is_worth(self, args: tuple[Any, ...]) -> bool:
         """Return whether the loop has been compiled, or is to be for this call."""
-        if self._used or _at_once:
+        if self._used or _at_once or self._spent > PATIENCE:
             return True
-        size = max((arg.size for arg in args if isinstance(arg, np.ndarray)), default=1)
-        self._done += size
-        return size >= SHORT or self._done >= WORTH
+        return any(arg.size >= SHORT for arg in args if isinstance(arg, np.ndarray))
 
     @functools.cached_property
     def compiled(self) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from fedbytes.data import TASKS, Task, make_task
 from fedbytes.experiments.config.config_warning import ConfigWarning
+from fedbytes.experiments.config.keep import KeptChoice
 from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation, make_aggregation
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, make_algorithm
 from fedbytes.federated.federation import compatibility
@@ -25,6 +26,7 @@ from fedbytes.models import (
     make_model_spec,
     model_spec,
 )
+from fedbytes.models.kept.write_model import form_of
 from fedbytes.noniid import PARTITIONERS, Partitioner, make_partitioner, partitioner_spec
 
 _MAKERS: dict[str, Callable[[Any], Any]] = {
@@ -98,6 +100,50 @@ class Components:
             attack.count(clients)
         for caution in self.plugins.cautions(self.uplink):
             warnings.warn(caution, ConfigWarning, stacklevel=3)
+
+    def check_evaluation(self, clients: bool | str) -> None:
+        """Refuse evaluations of clients that cannot be had (`evaluate_clients`).
+
+        Raises:
+            ValueError: in one line that names the remedy.
+        """
+        if clients and self.task.pack:
+            raise ValueError(
+                "evaluate_clients measures clients on whole texts, and task.pack joins them into "
+                "rows: set task.pack=false, or evaluate_clients=false"
+            )
+        vectors = self.algorithm.travels == "vectors" and self.algorithm.downloads == "updates"
+        if clients == "sent" and not vectors:
+            raise ValueError(
+                f"evaluate_clients=sent has clients measure the newest model, which algorithm "
+                f"{self.algorithm.name!r} does not keep them in step with: set "
+                "evaluate_clients=true"
+            )
+
+    def check_keep(self, keep: KeptChoice) -> None:
+        """Refuse, before anything is trained, to keep what could not be written at the end.
+
+        Raises:
+            ValueError: in one line that names the remedy.
+        """
+        if keep == "none":
+            return
+        if self.model.processes:
+            raise ValueError(
+                f"keep={keep}: with {self.model.processes} each process has a part of the model: "
+                "set keep=none"
+            )
+        form_of(self.adapter, keep == "merged")
+        if keep == "adapter" and self.algorithm.moves_base:
+            raise ValueError(
+                f"keep=adapter: algorithm {self.algorithm.name!r} also moves weights of the base, "
+                "which an adapter lacks: set keep=merged"
+            )
+        if keep == "merged" and (self.model.quantise != "none" or self.model.offload is not None):
+            raise ValueError(
+                "keep=merged: weights that are quantised or offloaded are not at hand to be added "
+                "to: set keep=adapter, or leave out model.quantise and model.device_map"
+            )
 
 
 def build_components(specs: Mapping[str, Any]) -> Components:

@@ -15,6 +15,7 @@ from pydantic import (
     model_validator,
 )
 
+from fedbytes.experiments.config.keep import KeptChoice
 from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.experiments.config.round_sections import SECTIONS, as_list
 from fedbytes.experiments.config.suite_name import check_suite_name
@@ -35,9 +36,10 @@ _NOT_IDENTITY: Any = {
     "label": True,
     "plugins": True,
     "declared": True,
+    "keep": True,
     "model": {"device"},
 }
-"""Fields that change where or how often something is computed, but not the result."""
+"""Fields that change where or how often something is computed or written, but not the result."""
 
 
 _NUMBERS = (
@@ -133,6 +135,9 @@ class RunConfig(BaseModel):
     """Rounds between evaluations; the last round is always evaluated."""
     evaluate_start: Annotated[bool, ADDED] = False
     """Also evaluate before the first round: a row for round 0, before anything is sent."""
+    evaluate_clients: Annotated[bool | Literal["sent"], ADDED] = False
+    """Also evaluate each client, on test examples of its own and with the model that it has: on the
+    server, which is free, or `sent` by the clients, which is priced."""
     initial: Literal["full", "seed"] = "full"
     """How clients get the initial state: sent in full, or drawn from a seed that is sent."""
     broadcast: Literal["unicast", "multicast"] = "unicast"
@@ -143,6 +148,8 @@ class RunConfig(BaseModel):
     """Another number is another order of batches, and all else alike: a control of chance."""
     checkpoint_every: int = Field(1, ge=1)
     """Rounds between checkpoints: the most that a kill can lose."""
+    keep: KeptChoice = "none"
+    """What is written of the trained model at the end: `adapter`, a `merged` model, or `none`."""
     plugins: tuple[str, ...] = ()
     """Python files with plug-ins that the run may name."""
     declared: Mapping[str, Any] = {}
@@ -248,6 +255,8 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
         canonical["partition"]["seed"] = split.seed
     if split.known_clients is not None:
         check_client_count(config, split.known_clients)
+    components.check_keep(config.keep)
+    components.check_evaluation(config.evaluate_clients)
     made = config.model_copy(update=canonical)
     object.__setattr__(made, "_components", components)
     return made

@@ -15,9 +15,16 @@ from time import perf_counter
 
 import torch
 
+from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.experiments.execution.run_setup import Problem, make_problem
-from fedbytes.experiments.execution.traffic_forecast import Sample, after_a_round, foretell
+from fedbytes.experiments.execution.run_setup import Problem, make_problem, own_tests_of
+from fedbytes.experiments.execution.traffic_forecast import (
+    NO_EVALUATIONS,
+    Evaluations,
+    Sample,
+    after_a_round,
+    foretell,
+)
 from fedbytes.experiments.store.provenance import (
     forget_peak_memory,
     peak_gpu_bytes,
@@ -95,7 +102,8 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
             problem.model.prepare()
             trials[key] = _measure(problem)
         fed, trial = problem.federation, trials[key]
-        up, down, codec_seconds = foretell(fed, config.rounds, trial.sent)
+        said = _evaluations_of(config, problem)
+        up, down, codec_seconds = foretell(fed, config.rounds, trial.sent, said)
         evaluations = -(-config.rounds // config.evaluate_every) + config.evaluate_start
         costs.append(
             Estimate(
@@ -113,6 +121,19 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
     return costs
 
 
+def _evaluations_of(config: RunConfig, problem: Problem) -> Evaluations:
+    """Return what a run's clients will send of their own tests; nothing unless it is wanted."""
+    if config.evaluate_clients != "sent":
+        return NO_EVALUATIONS
+    last, every = config.rounds, config.evaluate_every
+    rounds = [round_ for round_ in range(1, last + 1) if round_ % every == 0 or round_ == last]
+    tests, _ = own_tests_of(config, problem)
+    parts = problem.federation.parts
+    clients = [c for c, own in enumerate(tests) if len(own) and len(parts[c])]
+    metrics = 3 if problem.task.kind == "classification" else 2
+    return Evaluations(rounds, clients, HEADER_BYTES + 8 + 4 * metrics)
+
+
 def sweep_seconds(costs: Sequence[Estimate], workers: int) -> float:
     """Return how long workers take that are given runs in their order, each when it is free."""
     free = [0.0] * max(1, min(workers, len(costs)))
@@ -124,11 +145,17 @@ def sweep_seconds(costs: Sequence[Estimate], workers: int) -> float:
 def count_trainings(fed: Federation, rounds: int, trained: int) -> float:
     """Return all trainings of a run as a multiple of the client's that was `trained`.
 
-    Clients that pass over their examples work as long as they have batches.
+    Clients that pass over their examples work as long as they have batches. Where texts travel,
+    one model learns from all.
     """
+    together = fed.algorithm.travels == "texts"
     if getattr(fed.algorithm, "local_epochs", None) is None:
+        if together:
+            return rounds
         return rounds * fed.clients_per_round
     batches = [_batches(fed.algorithm, len(part)) for part in fed.parts]
+    if together:
+        return rounds * sum(batches) / max(batches[trained], 1)
     drawn = (client for round_ in range(1, rounds + 1) for client in fed.context(round_).clients)
     return sum(batches[client] for client in drawn) / max(batches[trained], 1)
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from fedbytes.experiments.config.keep import KeptChoice
+from fedbytes.experiments.kept.keep_model import lacks_model
 from fedbytes.experiments.store.damage import REMEDY, find_damage
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import DamageError
@@ -21,7 +23,7 @@ class Refusal:
     remedies: tuple[IfStale, ...]
 
 
-def refusal(folder: RunFolder, sources: Sources) -> Refusal | None:
+def refusal(folder: RunFolder, sources: Sources, keep: KeptChoice = "none") -> Refusal | None:
     """Return why what is stored of a run may not be reused, None if it may.
 
     A damaged checkpoint is no reason: the run starts anew (see `load_checkpoint`).
@@ -29,6 +31,7 @@ def refusal(folder: RunFolder, sources: Sources) -> Refusal | None:
     Args:
         folder: the run's.
         sources: what it would be made from today.
+        keep: what is to be kept of its model.
     """
     if not folder.is_begun:
         return None
@@ -39,6 +42,12 @@ def refusal(folder: RunFolder, sources: Sources) -> Refusal | None:
         found = compare(folder.provenance(), sources)
     except DamageError:
         return None
+    if lacking := lacks_model(folder, keep):
+        text = (
+            f"{where} has finished and {lacking}: make it anew with --remake, leave keep out, or "
+            "take another folder with --out"
+        )
+        return Refusal(text, ("remake",))
     if not found.changed:
         return None
     text = (
@@ -48,7 +57,9 @@ def refusal(folder: RunFolder, sources: Sources) -> Refusal | None:
     return Refusal(text, ("remake", "accept"))
 
 
-def settle(folder: RunFolder, sources: Sources, if_stale: IfStale) -> None:
+def settle(
+    folder: RunFolder, sources: Sources, if_stale: IfStale, keep: KeptChoice = "none"
+) -> None:
     """Make a folder ready for a run that is to be made, gone on with, or left as it is.
 
     With `remake`, what is stale or damaged is discarded; with `accept`, the provenance of what is
@@ -58,11 +69,12 @@ def settle(folder: RunFolder, sources: Sources, if_stale: IfStale) -> None:
         folder: the run's.
         sources: what it would be made from today.
         if_stale: what is done if that differs from what it was made from.
+        keep: what is to be kept of its model.
 
     Raises:
         ValueError: if it is stale and to be refused, or damaged and not to be made anew.
     """
-    refused = refusal(folder, sources)
+    refused = refusal(folder, sources, keep)
     if refused is None:
         return
     if if_stale not in refused.remedies:

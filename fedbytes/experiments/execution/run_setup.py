@@ -1,22 +1,28 @@
 """Builds what a run's rounds need from its configuration: texts, a model, and the split."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
 
+from fedbytes.arrays import Int64s
 from fedbytes.data import (
     EncodedTask,
+    Split,
+    Task,
     asset_digest,
     asset_names,
     pack,
     unigram_perplexity,
 )
 from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.evaluation.own_tests import split_tests
 from fedbytes.experiments.execution.attack_success import attack_probes
 from fedbytes.experiments.execution.client_split import ClientSplit, split_examples
-from fedbytes.federated.federation import Federation
+from fedbytes.federated.federation import Federation, TextsOf
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.plugins.attack_probe import AttackProbe
 from fedbytes.federated.stages.attackers import draw_attackers
@@ -91,8 +97,38 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
         plugins=parts.plugins,
         batch_stream=config.batch_stream,
         planted=planted if planted.phases else None,
+        texts=_texts_of(parts.task, partition),
     )
     return Problem(federation, model, task, split, probes)
+
+
+def own_tests_of(config: RunConfig, problem: Problem) -> tuple[tuple[Int64s, ...], str]:
+    """Return each client's own test examples, none unless they are wanted, and a note on them."""
+    if not config.evaluate_clients:
+        return (), ""
+    split, task = problem.split, problem.task
+    columns = task.train.columns, task.test.columns
+    return split_tests(split.partition, split.factor, split.column, *columns, config.seed)
+
+
+def _texts_of(task: Task, partition: Partition) -> TextsOf:
+    """Return what clients would send of a task: texts, with labels where it has them."""
+
+    @cache
+    def train() -> Split:
+        return task.load().train
+
+    def examples(client: int) -> list[tuple[str, ...]]:
+        held = train().take(partition.indices[client])
+        texts = held.texts
+        if held.chats is not None:
+            texts = [json.dumps(chat, ensure_ascii=False) for chat in held.chats]
+        if task.kind != "classification":
+            return [(text,) for text in texts]
+        labels = map(str, held.columns["label"].tolist())
+        return list(zip(texts, labels, strict=True))
+
+    return examples
 
 
 def who_holds_what(problem: Problem) -> dict[str, Any]:

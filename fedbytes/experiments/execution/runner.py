@@ -1,7 +1,7 @@
 """One run, from its configuration to its folder in the store."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from filelock import FileLock
 
 from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.evaluation.client_metrics import OWN_TEST_ROWS, REPORT_ROWS, sum_up
+from fedbytes.experiments.evaluation.client_models import ClientModels, as_sent
 from fedbytes.experiments.execution.attack_success import (
     HALF_LIFE,
     SUCCESS,
@@ -21,8 +23,9 @@ from fedbytes.experiments.execution.attack_success import (
 from fedbytes.experiments.execution.events import Advanced, Event, Noticed, Preparing
 from fedbytes.experiments.execution.reuse import IfStale, settle
 from fedbytes.experiments.execution.run_description import count_attackers, describe_run
-from fedbytes.experiments.execution.run_setup import make_problem, who_holds_what
+from fedbytes.experiments.execution.run_setup import make_problem, own_tests_of, who_holds_what
 from fedbytes.experiments.execution.run_sources import confirmed, sources_of
+from fedbytes.experiments.kept.keep_model import folder_names, keep_models
 from fedbytes.experiments.store.checkpoint import load_checkpoint, save_checkpoint
 from fedbytes.experiments.store.per_text.right_answers import (
     KEPT,
@@ -46,6 +49,7 @@ from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.protocol.ledger import Ledger
 from fedbytes.federated.server.server import RoundReport
 from fedbytes.federated.simulation import Simulation
+from fedbytes.models import TrainableModel
 from fedbytes.process.disk_errors import explained_disk_errors
 
 Listener = Callable[[Event], None]
@@ -101,7 +105,7 @@ def run(
     with explained_disk_errors(folder.path, ROOM):
         folder.path.mkdir(parents=True, exist_ok=True)
     with FileLock(folder.path / ".lock"):
-        settle(folder, sources, if_stale)
+        settle(folder, sources, if_stale, config.keep)
         folder.require_hooks(names)
         folder.create(config.model_dump(mode="json", exclude={"declared"}))
         if folder.status != "done":
@@ -147,6 +151,10 @@ class _Run:
                 deliver=deliver,
             )
         self.state = self.simulation.state
+        self.client_models = ClientModels(self.problem.federation, self.state, self.problem.model)
+        self.own_tests, note = own_tests_of(config, self.problem)
+        if note:
+            on_event(Noticed(note))
         self.metrics: dict[str, float] = saved.get("metrics", {})
         final = parse_final(config.declared.get("protocol", {}).get("final", "last"))
         self.kept = kept_rounds(config.rounds, config.evaluate_every, max(KEPT, final))
@@ -183,7 +191,21 @@ class _Run:
         if self.problem.model.answers:
             found = [asdict(answer) for answer in self.problem.model.answers]
             self.folder.write_json("answers.json", {"answers": found})
-        self.folder.finish(self._summary())
+        summary = self._summary()
+        if self.config.keep != "none":
+            keep_models(self.folder, self.config, summary, self._models())
+        self.folder.finish(summary)
+
+    def _models(self) -> Iterator[tuple[str, TrainableModel]]:
+        """Yield the models that the run made: that of all, and those of clients, by their names."""
+        algorithm, model = self.problem.federation.algorithm, self.problem.model
+        if algorithm.shares_model:
+            self.client_models.load_shared()
+            yield "", model
+        if algorithm.has_own_models:
+            names = folder_names(self.problem.split.partition)
+            for client in self.client_models.each():
+                yield names[client], model
 
     def _describe(self) -> None:
         """Record the run's provenance before the first round."""
@@ -204,6 +226,9 @@ class _Run:
         if plugins.clean:
             row |= self._put_down_cleaned(report)
         self.folder.append_row(row, "deltas.jsonl")
+        for client, (count, loss) in report.reported.items() if self.own_tests else ():
+            said = {"round": round_, "client": client, "examples": count, "train_loss": loss}
+            self.folder.append_row(said, REPORT_ROWS)
         if plugins.audit:
             with self.clock.phase("evaluate"):
                 found_rows = self.simulation.audit() if evaluated else self.simulation.heard()
@@ -237,11 +262,17 @@ class _Run:
         learned: dict[str, float | None],
         agreement: dict[str, float] | None = None,
     ) -> dict[str, Any]:
-        """Evaluate what the server holds; return the row of `round_`."""
+        """Evaluate the model of all, and what clients have; return the row of `round_`."""
         with self.clock.phase("evaluate"):
-            self.problem.federation.algorithm.load(self.problem.model, self.state.model)
-            self.metrics = self.problem.model.evaluate()
+            self.metrics = self.client_models.on_common_tests()
+            found = self.client_models.on_own_tests(self.own_tests) if self.own_tests else []
+            self.client_models.load_shared()
             self.metrics |= measure_attacks(self.problem.model, self.problem.probes)
+        if self.config.evaluate_clients == "sent" and round_:
+            found = as_sent(self.simulation, found)
+        self.metrics |= sum_up(found)
+        for one in found:
+            self.folder.append_row({"round": round_, **one}, OWN_TEST_ROWS)
         return {
             "round": round_,
             "rounds": self.config.rounds,

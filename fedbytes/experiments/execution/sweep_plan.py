@@ -42,7 +42,8 @@ def plan(
     outcome, queue = Outcome(), []
     for config in configs:
         folder = RunFolder(store, config.id)
-        refused, other = refusal(folder, sources_of(config)), _made_otherwise(folder)
+        refused = refusal(folder, sources_of(config), config.keep)
+        other = _made_otherwise(folder)
         if other or (refused is not None and if_stale not in refused.remedies):
             outcome.failed[config.id] = other or (refused.text if refused else "")
         elif refused is not None and if_stale == "remake":

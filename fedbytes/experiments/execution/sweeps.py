@@ -98,7 +98,7 @@ def sweep(
         for config in configs:
             folder = RunFolder(store, config.id)
             if config.id in outcome.skipped and if_stale == "accept":
-                settle(folder, sources_of(config), if_stale)
+                settle(folder, sources_of(config), if_stale, config.keep)
             elif retry_failed and (folder.status == "failed" or tries(folder) >= LIMIT):
                 forget_tries(folder)
         if relabel:

@@ -10,7 +10,7 @@ clients coincide (an entropy-coded downlink behind sparse uplinks). What clients
 with `gamma`) is left out.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import NamedTuple
@@ -28,7 +28,7 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.link import NO_MEMORY, Link, make_link
-from fedbytes.federated.protocol.messages import METRICS_BYTES, SEED_BYTES
+from fedbytes.federated.protocol.messages import METRICS_BYTES, SEED_BYTES, frame_texts
 from fedbytes.federated.server.catch_up import cheapest_way, count_kept
 from fedbytes.streams import stream
 
@@ -40,6 +40,24 @@ FILLING = 4
 """Messages of a link with a memory, whose mean length is taken: the first ones fill it."""
 Frames = list[tuple[str, int]]
 """What a client is sent: a name for each frame, the same for the same frame, and its bytes."""
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """The evaluations that clients send (`evaluate_clients=sent`).
+
+    Attributes:
+        rounds: after which they do.
+        clients: who does.
+        message_bytes: of each message.
+    """
+
+    rounds: Collection[int] = ()
+    clients: Sequence[int] = ()
+    message_bytes: int = 0
+
+
+NO_EVALUATIONS = Evaluations()
 
 
 @dataclass(frozen=True)
@@ -203,14 +221,19 @@ def _update_of(
     return fed.algorithm.combine(context, held, uploads, {})[0]
 
 
-def foretell(fed: Federation, rounds: int, sent: Sample) -> Forecast:
+def foretell(
+    fed: Federation, rounds: int, sent: Sample, evaluations: Evaluations = NO_EVALUATIONS
+) -> Forecast:
     """Return the message bytes of a run, up and down, and the seconds of coding them.
 
     Args:
         fed: the federation; its model is left with another vector.
         rounds: how many it makes.
         sent: values as a client of it sends them.
+        evaluations: what clients send of their own tests.
     """
+    if fed.algorithm.travels != "vectors":
+        return Forecast(_bytes_of_texts(fed), 0, 0.0)
     lengths, updates, synced = Lengths(fed, sent), [0], dict[int, int]()
     up = down = 0
     more_up, more_down = fed.aggregation.extra_bytes
@@ -226,7 +249,24 @@ def foretell(fed: Federation, rounds: int, sent: Sample) -> Forecast:
             synced[client] = round_ - 1
         if fed.algorithm.downloads == "updates":
             updates.append(lengths.down(context))
+        heard, after = set[str](), fed.context(round_ + 1)
+        for client in evaluations.clients if round_ in evaluations.rounds else ():
+            up += evaluations.message_bytes
+            mine = after.for_client(client)
+            for name, count in _sent_down(fed, lengths, mine, updates, synced.get(client, -1)):
+                down += 0 if fed.broadcast == "multicast" and name in heard else count
+                heard.add(name)
+            synced[client] = round_
     return Forecast(up, down, lengths.codec_seconds)
+
+
+def _bytes_of_texts(fed: Federation) -> int:
+    """Return the message bytes of all clients' texts, 0 where they stay."""
+    if fed.algorithm.travels == "nothing" or fed.texts is None:
+        return 0
+    holders = [client for client, part in enumerate(fed.parts) if len(part)]
+    frames = [frame_texts(fed.texts(client), fed.shared(1, client, None)) for client in holders]
+    return sum(len(frame.payload) + HEADER_BYTES for frame in frames)
 
 
 def _sent_down(

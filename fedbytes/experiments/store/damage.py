@@ -158,6 +158,11 @@ def _check_rows(run: RunFolder, settings: dict[str, Any], last: int, whole: bool
     read_json_lines(run.path / "audits.jsonl", whole)
     for row in read_json_lines(run.path / RIGHT_FILE, whole):
         unpack_right(row)
+    if settings.get("evaluate_clients"):
+        seen = {row["round"] for row in read_json_lines(run.path / "clients.jsonl", whole)}
+        if missing := set(wanted) - seen:
+            raise DamageError(f"clients.jsonl is cut (no row of round {min(missing)})")
+        read_json_lines(run.path / "reports.jsonl", whole)
     return rows
 
 

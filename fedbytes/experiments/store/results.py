@@ -108,6 +108,28 @@ def load_predictions(folder: str | Path) -> pd.DataFrame:
     return _table(rows, ["run", "round", "right"])
 
 
+def load_clients(folder: str | Path) -> pd.DataFrame:
+    """Return each client's own view, of runs with `evaluate_clients`: a row per client and round.
+
+    Columns: `run, round, client`; of evaluated rounds `examples` (of its own tests) and its metrics
+    on them (`accuracy, macro_f1, loss` or `loss, perplexity`); of rounds in which it took part
+    `train_examples` and `train_loss`, as it said them. What a row lacks is NaN. `client_name` is
+    added where a run's clients have names, as in `load_ledger`.
+    """
+    runs = sound_runs(folder)
+    found: dict[tuple[str, int, int], dict[str, Any]] = {}
+    for run in runs:
+        said = [
+            {"train_examples": row.pop("examples"), **row}
+            for row in read_json_lines(run.path / "reports.jsonl")
+        ]
+        for row in [*read_json_lines(run.path / "clients.jsonl"), *said]:
+            key = run.run, row["round"], row["client"]
+            found[key] = {"run": run.run, **found.get(key, {}), **row}
+    rows = _table([found[key] for key in sorted(found)], ["run", "round", "client"])
+    return _with_names(rows, _client_names(runs))
+
+
 def load_ledger(folder: str | Path) -> pd.DataFrame:
     """Return one row per message of every run (columns: `fedbytes.federated.Entry`).
 

@@ -12,7 +12,10 @@ from fedbytes.process.disk_errors import explained_disk_errors
 JsonRow = dict[str, Any]
 Sum = dict[str, Any]
 """`rows`, `bytes` and `sha256` of a file, or of its beginning."""
-ROW_FILES = ("rounds.jsonl", "deltas.jsonl", "cleaned.jsonl", "audits.jsonl", "predictions.jsonl")
+ROW_FILES = (
+    "rounds.jsonl", "deltas.jsonl", "cleaned.jsonl", "audits.jsonl", "clients.jsonl",
+    "reports.jsonl", "predictions.jsonl",
+)  # fmt: skip
 """Files of rows, each of which says of which round it is."""
 
 

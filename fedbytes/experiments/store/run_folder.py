@@ -4,9 +4,12 @@ A folder holds `config.yaml`, `provenance.json`, `partition.npz`, `rounds.jsonl`
 evaluated round), `deltas.jsonl` (one row per round: how far its clients agree), with a cleaner
 `cleaned.jsonl` (one row per client and round: how many examples it dropped), with audits
 `audits.jsonl` (their findings), of a classification `predictions.jsonl` (which test texts were
-answered rightly at the last evaluations), `checkpoint/` (the newest state, and the ledger's rows by
-round), and at the end `ledger.parquet`, `summary.json` and, last of all, `done`. A run that failed
-has `error.json` instead. Each file has a digest: its own, or one in `summary.json` or
+answered rightly at the last evaluations), with `evaluate_clients` `clients.jsonl` (one row per
+client and evaluated round: its metrics on its own tests) and `reports.jsonl` (one row per client
+and round: the loss that it said), `checkpoint/` (the newest state, and the ledger's rows by round),
+and at the end `model` (what `keep` asks for), `ledger.parquet`, `summary.json` and, last of all,
+`done`. A run that failed has `error.json` instead. Each file has a digest: its own, or one in
+`summary.json` or
 `checkpoint/state.json`.
 """
 
@@ -15,11 +18,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from fedbytes.experiments.store.ledger_files import (
     check_ledger,
     ledger_parts,
+    ledger_table,
     read_ledger,
     round_of,
     write_ledger,
@@ -60,6 +62,7 @@ class RunFolder:
         self.run = run
         self.path = path or store / run
         self.checkpoints = self.path / "checkpoint"
+        self.model = self.path / "model"
         self.state = self.checkpoints / "state.pt"
         self._sums: dict[str, RunningSum] = {}
 
@@ -172,6 +175,7 @@ class RunFolder:
     def clear(self) -> None:
         """Discard everything except the configuration and the provenance."""
         shutil.rmtree(self.checkpoints, ignore_errors=True)
+        shutil.rmtree(self.model, ignore_errors=True)
         with explained_disk_errors(self.checkpoints, ROOM):
             self.checkpoints.mkdir(parents=True)
         self._sums.clear()
@@ -186,7 +190,7 @@ class RunFolder:
 
     def append_ledger(self, round_: int, rows: dict[str, list[Any]]) -> None:
         """Write the ledger's rows since the last call, up to `round_`."""
-        write_ledger(self.checkpoints / f"ledger-{round_:06d}.parquet", pa.table(rows))
+        write_ledger(self.checkpoints / f"ledger-{round_:06d}.parquet", ledger_table(rows))
 
     def ledger_parts(self) -> list[Path]:
         """Return the ledger's parts in the order of their rounds."""

@@ -39,6 +39,7 @@ class FedExLora(PlainServer):
     """
 
     needs_each: ClassVar[bool] = True
+    moves_base: ClassVar[bool] = True
     residual_rank: int | None = bounded(None, least=1)
     """Send the residual's first so many singular directions alone: no longer exact, and cheaper."""
 

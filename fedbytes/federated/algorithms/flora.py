@@ -42,6 +42,7 @@ class Flora(PlainServer):
     """
 
     needs_each: ClassVar[bool] = True
+    moves_base: ClassVar[bool] = True
     alike_each_round: ClassVar[bool] = False
 
     def synced_layout(self, model: Trainable) -> Layout:

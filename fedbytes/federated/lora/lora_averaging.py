@@ -12,8 +12,7 @@ from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import Averaging, Correct
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.lora.named_tensors import pack_tensors, unpack_tensors
-from fedbytes.federated.lora.subspace import Reduced
+from fedbytes.federated.lora.subspace import Reduced, part_of_model
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraLayers, LoraPair
 
@@ -131,17 +130,7 @@ class LoraAveraging(Averaging):
         Returns:
             the part's delta `[part.numel]`.
         """
-        device = model.flat.device
-        fixed = unpack_tensors(model.layout, whole.to(device))
-
-        def fill(vector: Tensor) -> Tensor:
-            return pack_tensors(model.layout, fixed | unpack_tensors(part, vector))
-
-        def pull(gradient: Tensor) -> Tensor:
-            return pack_tensors(part, unpack_tensors(model.layout, gradient))
-
-        start = pack_tensors(part, unpack_tensors(model.layout, whole))
-        reduced = Reduced(model, part.numel, fill, pull)
+        reduced, start = part_of_model(model, part, whole)
         return self.local_reduced(reduced, start, indices, memory, rng)
 
     def local_reduced(

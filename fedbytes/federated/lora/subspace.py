@@ -7,9 +7,28 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from fedbytes.compression.layout import Layout
+from fedbytes.federated.lora.named_tensors import pack_tensors, unpack_tensors
 from fedbytes.federated.trainable import Trainable, scratch_of
 
 Linear = Callable[[Tensor], Tensor]
+
+
+def part_of_model(model: Trainable, part: Layout, whole: Tensor) -> tuple["Reduced", Tensor]:
+    """Return the tensors of `part` as what is trained, and their values in `whole`.
+
+    The others stay as they are in `whole` [model.layout.numel].
+    """
+    fixed = unpack_tensors(model.layout, whole.to(model.flat.device))
+
+    def fill(vector: Tensor) -> Tensor:
+        return pack_tensors(model.layout, fixed | unpack_tensors(part, vector))
+
+    def pull(gradient: Tensor) -> Tensor:
+        return pack_tensors(part, unpack_tensors(model.layout, gradient))
+
+    start = pack_tensors(part, unpack_tensors(model.layout, whole))
+    return Reduced(model, part.numel, fill, pull), start
 
 
 class Reduced:

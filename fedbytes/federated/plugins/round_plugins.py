@@ -10,6 +10,7 @@ from fedbytes.federated.plugins.audit import AUDITS, Audit
 from fedbytes.federated.plugins.cleaner import CLEANERS, Cleaner
 from fedbytes.federated.plugins.defense import DEFENSES, Defense
 from fedbytes.federated.protocol.link import NO_MEMORY, Link
+from fedbytes.plugin_fields import Plugin
 from fedbytes.privacy import PRIVACY, Privacy
 from fedbytes.registry import Registry
 
@@ -53,7 +54,8 @@ class RoundPlugins:
             opens_each: whether the server sees each client's delta.
         """
         return (
-            self._refuses_rules(clients_per_round, opens_each)
+            self._refuses_silence(algorithm)
+            or self._refuses_rules(clients_per_round, opens_each)
             or self._refuses_algorithm(algorithm)
             or self._refuses_memory(uplink)
         )
@@ -101,6 +103,17 @@ class RoundPlugins:
             for defense in self._rules
             if defense.by_coordinate
         ]
+
+    def _refuses_silence(self, algorithm: Algorithm) -> str | None:
+        """Return why what acts on updates has no place where none are sent, or None."""
+        acting: list[Plugin] = [*self.attack, *self.defense, *self.privacy, *self.audit]
+        acting += self.clean if algorithm.travels == "texts" else ()
+        if algorithm.travels == "vectors" or not acting:
+            return None
+        return (
+            f"algorithm {algorithm.name!r} sends no updates, so {acting[0].name!r} has nothing to "
+            "act on: leave it out, or take another algorithm"
+        )
 
     def _refuses_algorithm(self, algorithm: Algorithm) -> str | None:
         for attack in self.attack:

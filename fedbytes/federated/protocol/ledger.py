@@ -13,10 +13,11 @@ EVERYONE = -1
 class Entry:
     """One message. `message_bytes` is payload plus framing: the length of what was handed over.
 
-    `kind` is `delta`, `metrics` and `announcement` (a number that a layout follows from) upwards,
-    or `malformed`; downwards `update` (the newest global update),
-    `catch-up` (what a client missed), `state` (a whole state) and `seed` (an initial state that
-    the receiver draws itself); both ways `exchange` (what an aggregation sends beside these).
+    `kind` is `delta`, `metrics`, `announcement` (a number that a layout follows from), `evaluation`
+    (metrics on a client's own tests) and `texts` (its examples, where all go to one place) upwards,
+    or `malformed`; downwards `update` (the newest global update), `catch-up` (what a client
+    missed), `state` (a whole state) and `seed` (an initial state that the receiver draws itself);
+    both ways `exchange` (what an aggregation sends beside these).
     Bytes too short for a header have no payload.
     """
 

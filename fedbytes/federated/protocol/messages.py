@@ -2,6 +2,7 @@
 
 import math
 import struct
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -21,6 +22,8 @@ KIND_IDS = {
     "reference": 6,
     "announcement": 7,
     "exchange": 8,
+    "texts": 9,
+    "evaluation": 10,
 }
 """Kind of a frame's payload; `exchange` is for an aggregation's messages other than deltas."""
 KIND_NAMES = {number: kind for kind, number in KIND_IDS.items()}
@@ -28,6 +31,7 @@ KIND_NAMES = {number: kind for kind, number in KIND_IDS.items()}
 _METRICS = struct.Struct("<Qf")  # examples, mean training loss
 _SEED = struct.Struct("<Q")
 _ANNOUNCEMENT = struct.Struct("<Q")
+_TEXTS, _LENGTH, _EXAMPLES = struct.Struct("<QB"), struct.Struct("<I"), struct.Struct("<Q")
 METRICS_BYTES, SEED_BYTES = _METRICS.size, _SEED.size
 _NO_CODEC = 0
 
@@ -149,6 +153,74 @@ def claim_examples(data: bytes, examples: int) -> bytes:
     except ValueError:  # of another kind, or what another attack made of it
         return data
     return replace(frame, payload=_METRICS.pack(examples, loss)).pack()
+
+
+def frame_evaluation(examples: int, metrics: Sequence[float], shared: Shared) -> Frame:
+    """Return the frame in which a client says what it measured on its own tests.
+
+    The number of examples (uint64), and each metric as float32.
+    """
+    values = struct.pack(f"<{len(metrics)}f", *metrics)
+    return _frame("evaluation", _NO_CODEC, shared, _EXAMPLES.pack(examples) + values)
+
+
+def open_evaluation(frame: Frame) -> tuple[int, list[float]]:
+    """Return the number of examples and the metrics in a received frame.
+
+    Raises:
+        ValueError: if its payload is cut.
+    """
+    check_frame_kind(frame, "evaluation")
+    count, rest = divmod(len(frame.payload) - _EXAMPLES.size, 4)
+    if count < 0 or rest:
+        raise ValueError(
+            f"round {frame.round}, client {frame.sender}: an evaluation of "
+            f"{len(frame.payload)} bytes"
+        )
+    examples, *metrics = struct.unpack(f"<Q{count}f", frame.payload)
+    return int(examples), list(metrics)
+
+
+def frame_texts(examples: Sequence[tuple[str, ...]], shared: Shared) -> Frame:
+    """Return the frame of a client's examples: text, and label where there is one.
+
+    Each string is its length in bytes (uint32) and its UTF-8; the number of examples (uint64) and
+    of strings in each (uint8) come first.
+    """
+    width = len(examples[0]) if examples else 0
+    parts = [_TEXTS.pack(len(examples), width)]
+    for example in examples:
+        for text in example:
+            raw = text.encode("utf-8", "surrogatepass")
+            parts += [_LENGTH.pack(len(raw)), raw]
+    return _frame("texts", _NO_CODEC, shared, b"".join(parts))
+
+
+def open_texts(frame: Frame) -> list[tuple[str, ...]]:
+    """Return the examples in a received frame.
+
+    Raises:
+        ValueError: if its payload is cut or has bytes left over.
+    """
+    check_frame_kind(frame, "texts")
+    data, where = frame.payload, f"round {frame.round}, client {frame.sender}"
+    try:
+        count, width = _TEXTS.unpack_from(data)
+        at, found = _TEXTS.size, []
+        for _ in range(count):
+            example = []
+            for _ in range(width):
+                (length,) = _LENGTH.unpack_from(data, at)
+                at += _LENGTH.size + length
+                if at > len(data):
+                    raise ValueError
+                example.append(data[at - length : at].decode("utf-8", "surrogatepass"))
+            found.append(tuple(example))
+        if at != len(data):
+            raise ValueError
+    except (struct.error, ValueError):
+        raise ValueError(f"{where}: a message of kind 'texts' that is cut or altered") from None
+    return found
 
 
 def frame_exchange(payload: bytes, shared: Shared) -> Frame:

@@ -1,7 +1,7 @@
 """The server as a party of the round: it sends, receives, aggregates and broadcasts."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -44,6 +44,7 @@ class RoundReport:
         agreement: the geometry of the deltas that it decoded (see `delta_geometry`).
         dropped: hostile clients of whom a message was malformed or missing, so that nothing of
             theirs was used.
+        reported: the examples and the training loss that each client said, of those who did.
     """
 
     round: int
@@ -51,6 +52,7 @@ class RoundReport:
     train_loss: float | None
     agreement: dict[str, float]
     dropped: tuple[int, ...] = ()
+    reported: Mapping[int, tuple[int, float]] = field(default_factory=dict)
 
 
 class Server:
@@ -75,8 +77,7 @@ class Server:
         self._exchange = 0
         self._made: dict[bytes, Message] = {}
         self._session = fed.aggregation.server(self)
-        self.clock.carry("encode", state.encode_seconds)
-        state.encode_seconds = 0.0
+        self._book_encoding()
         in_step = fed.algorithm.downloads == "updates"
         with self.clock.phase("encode"):
             self._downlink = (
@@ -85,6 +86,19 @@ class Server:
                 else FreshStates(state, fed, self.context)
             )
         return self.context
+
+    def open_evaluation(self) -> None:
+        """Between rounds: have `messages_for` bring clients up to date with the newest model."""
+        state, self._exchange = self.state, 0
+        self._book_encoding()
+        with self.clock.phase("encode"):
+            self._downlink = CatchUp(state, self.fed, state.round + 1)
+
+    def _book_encoding(self) -> None:
+        """Have the message that carries the newest update first carry its encoding seconds too."""
+        state = self.state
+        self.clock.carry("encode", state.encode_seconds)
+        state.encode_seconds = 0.0
 
     def messages_for(self, client: int) -> list[Message]:
         """Return what a client is sent at the start of the exchange."""
@@ -176,6 +190,7 @@ class Server:
             self._train_loss(),
             geometry,
             tuple(sorted(self._dropped)),
+            {client: (self.examples[client], loss) for client, loss in self._losses.items()},
         )
 
     def _absent(self, uploads: list[Upload]) -> list[Upload]:

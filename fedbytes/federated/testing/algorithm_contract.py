@@ -67,6 +67,7 @@ def check_algorithm(algorithm: Algorithm) -> list[Finding]:
         ("the same inputs give the same outputs", bench.repeats),
         ("leaves the global random state alone", bench.global_random),
         ("loads what is held into any model", bench.loads),
+        ("clients' own models follow from what they keep", bench.own_models),
         ("refuses in one line", bench.refusals),
         *(
             (f"up {_name(up)}, down {_name(down)}", _runs(bench, up, down))
@@ -106,6 +107,10 @@ class _Checks(Workbench):
         require(
             algorithm.synced_layout(self.make()) == fed.layout, "held differs between two models"
         )
+        if algorithm.travels != "vectors":
+            for trained in self.calls(fed):
+                _fits("delta", trained.delta, fed.layout.numel)
+            return f"held {fed.layout.numel} numbers, of which none travels"
         found, announced = iter(self.calls(fed)), fed.context(1).announced
         for round_ in (1, 2):
             context = fed.context(round_, announced)
@@ -150,7 +155,8 @@ class _Checks(Workbench):
     def loads(self) -> str:
         """What is held is all that evaluation needs."""
         fed = self.usual()
-        held = self.calls(fed)[-1][2]
+        vectors = self.algorithm.travels == "vectors"
+        held = self.calls(fed)[-1][2] if vectors else self.algorithm.initial(fed.model, 3)
         losses = []
         for model in (fed.model, self.make()):
             self.algorithm.load(model, held)
@@ -159,6 +165,28 @@ class _Checks(Workbench):
                 losses.append(float(model.loss(next(model.batches(rows, 8, stream(0, "check"))))))
         require(losses[0] == losses[1], f"two models that load the same have losses {losses}")
         return ""
+
+    def own_models(self) -> str:
+        """What a client predicts with fits the model, and asking for it changes nothing."""
+        fed, algorithm = self.usual(), self.algorithm
+        if not algorithm.has_own_models:
+            require(algorithm.shares_model, "there is no shared model, and clients have none")
+            return "all share one"
+        run = Simulation(fed)
+        for _ in range(2):
+            run.run_round()
+        context, kept = fed.context(2), copy.deepcopy(run.state.clients)
+        for client, part in enumerate(fed.parts):
+            memory = run.state.clients[client].memory if client in run.state.clients else {}
+            given = context.for_client(client), run.state.model, part, memory
+            once, again = (algorithm.own(*given, stream(0, "check own")) for _ in range(2))
+            require(once is not None and same(once, again), "the second time it is another")
+            assert once is not None
+            _fits("a client's own model", once, fed.model.layout.numel)
+        held = {number: client.memory for number, client in run.state.clients.items()}
+        before = {number: client.memory for number, client in kept.items()}
+        require(same(held, before), "asking for a client's model changed what it keeps")
+        return f"{len(fed.parts)} clients"
 
     def refusals(self) -> str:
         """A reason not to work is one line."""

@@ -63,6 +63,7 @@ class Workbench:
             downlink=make_link(down),
             clients_per_round=SAMPLED if partial else CLIENTS,
             aggregation=make_aggregation(self.algorithm.example_aggregation),
+            texts=lambda client: [(f"text {row}", "label") for row in parts[client]],
         )
 
     def partial(self, up: Any = None, down: Any = "fp32") -> bool | None:

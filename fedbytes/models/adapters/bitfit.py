@@ -1,8 +1,9 @@
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapter import ADAPTERS, Initial, KeptForm
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter, find_modules
 from fedbytes.models.initialisers import keep_value
 
@@ -15,6 +16,8 @@ class BitFit(TargetedAdapter):
     `targets: auto` trains every bias, including those of normalisations, and with `layers: all`
     also those outside the stack of layers; a list selects modules by name.
     """
+
+    kept_as: ClassVar[tuple[KeptForm, ...]] = ("merged",)
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Return the biases and their pretrained values.

@@ -1,8 +1,9 @@
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
-from fedbytes.models.adapter import ADAPTERS, Adapter, Initial
+from fedbytes.models.adapter import ADAPTERS, Adapter, Initial, KeptForm
 from fedbytes.models.initialisers import keep_value
 
 
@@ -10,6 +11,8 @@ from fedbytes.models.initialisers import keep_value
 @dataclass(frozen=True)
 class FullFineTuning(Adapter):
     """Train every parameter, starting from the pretrained ones."""
+
+    kept_as: ClassVar[tuple[KeptForm, ...]] = ("merged",)
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Return all parameters; tied ones once."""

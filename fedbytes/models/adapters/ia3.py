@@ -1,10 +1,10 @@
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import nn
 
-from fedbytes.models.adapter import ADAPTERS, AnyInitial
+from fedbytes.models.adapter import ADAPTERS, AnyInitial, KeptForm, PeftMethod
 from fedbytes.models.adapter_parts.peft_injection import inject_peft
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter, first_present_group
 
@@ -29,15 +29,22 @@ class Ia3(TargetedAdapter):
     are scaled at their input, all other layers at their output.
     """
 
+    kept_as: ClassVar[tuple[KeptForm, ...]] = ("peft", "merged")
+
     def attach(self, backbone: nn.Module) -> dict[str, AnyInitial]:
         """Insert and return the scales, which start at one.
 
         Raises:
             ValueError: if a target or layer does not exist; the message lists those that do.
         """
+        peft = self.as_peft(backbone)
+        return inject_peft(backbone, peft.method, peft.options, peft.modules, draws={})
+
+    def as_peft(self, backbone: nn.Module) -> PeftMethod:
+        """Return the scales in peft's words."""
         modules = self._modules(backbone)
         inner = [name for name in modules if _is_down_projection(backbone, name)]
-        return inject_peft(backbone, "IA3", {"feedforward_modules": inner}, modules, draws={})
+        return PeftMethod("IA3", {"feedforward_modules": inner}, modules)
 
     def _modules(self, backbone: nn.Module) -> list[str]:
         chosen = super()._modules(backbone)

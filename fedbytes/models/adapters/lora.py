@@ -1,11 +1,11 @@
 from dataclasses import dataclass
 from types import MethodType
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial
+from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial, KeptForm, PeftMethod
 from fedbytes.models.adapter_parts.peft_injection import drop_bypassed, inject_peft
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.forward_patch import replace_forward
@@ -27,6 +27,7 @@ class Lora(TargetedAdapter):
         use_rslora: scale by alpha / sqrt(rank) instead (rsLoRA, arXiv:2312.03732).
     """
 
+    kept_as: ClassVar[tuple[KeptForm, ...]] = ("peft", "merged")
     rank: int = bounded(8, least=1)
     alpha: float | None = bounded(None, above=0)
     train: Literal["both", "a", "b"] = added_field("both")
@@ -41,19 +42,11 @@ class Lora(TargetedAdapter):
             ValueError: if a target or layer does not exist (the message lists those that do), or
                 is smaller than `rank`.
         """
-        modules = self._modules(backbone)
-        if self.targets == "auto":
-            modules = drop_bypassed(backbone, modules)
-        check_rank_fits(backbone, modules, self.rank)
-        options = {
-            "r": self.rank,
-            "lora_alpha": self.alpha if self.alpha is not None else 2 * self.rank,
-            "use_rslora": self.use_rslora,
-        }
+        peft = self.as_peft(backbone)
         draws = {".lora_A.": draw_uniform(1), ".lora_B.": fill_zeros}
         if self.train == "a":
             draws[".lora_A."] = fill_zeros
-        trained = inject_peft(backbone, "LORA", options, modules, draws)
+        trained = inject_peft(backbone, peft.method, peft.options, peft.modules, draws)
         for module in backbone.modules():
             if hasattr(module, "lora_A"):
                 replace_forward(module, MethodType(_forward, module))
@@ -67,6 +60,19 @@ class Lora(TargetedAdapter):
                 assert held is not None
                 factor.register_buffer("weight", held.detach(), persistent=False)
         return {name: draw for name, draw in trained.items() if frozen not in name}
+
+    def as_peft(self, backbone: nn.Module) -> PeftMethod:
+        """Return LoRA in peft's words; a factor that is not trained is kept like one that is."""
+        modules = self._modules(backbone)
+        if self.targets == "auto":
+            modules = drop_bypassed(backbone, modules)
+        check_rank_fits(backbone, modules, self.rank)
+        options = {
+            "r": self.rank,
+            "lora_alpha": self.alpha if self.alpha is not None else 2 * self.rank,
+            "use_rslora": self.use_rslora,
+        }
+        return PeftMethod("LORA", options, modules)
 
     @property
     def _frozen_factor(self) -> str | None:

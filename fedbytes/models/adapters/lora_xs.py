@@ -1,10 +1,11 @@
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.utils.weak import WeakTensorKeyDictionary
 
-from fedbytes.models.adapter import ADAPTERS, Initial
+from fedbytes.models.adapter import ADAPTERS, Initial, KeptForm
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.adapters.lora import check_rank_fits
 from fedbytes.models.base.quantised_base import dequantise_weight
@@ -29,6 +30,7 @@ class LoraXs(TargetedAdapter):
         alpha: scaling; the update is multiplied by alpha / rank. None means 2 * rank.
     """
 
+    kept_as: ClassVar[tuple[KeptForm, ...]] = ("own", "merged")
     rank: int = bounded(8, least=1)
     alpha: float | None = bounded(None, above=0)
 
@@ -78,6 +80,13 @@ class LoraXsLinear(nn.Module):
         inner = nn.functional.linear(nn.functional.linear(x, self.down), self.lora_xs_R)
         update = nn.functional.linear(inner, self.up)
         return self.base_layer(x) + self.scale * update  # type: ignore[no-any-return]
+
+    def merged_layer(self) -> nn.Module:
+        """Return the base layer with the update in its weight, which must be its own."""
+        update = self.scale * self.up @ self.lora_xs_R @ self.down
+        with torch.no_grad():
+            _matrix(self.base_layer).add_(update)
+        return self.base_layer
 
 
 def singular_factors(weight: Tensor, rank: int) -> tuple[Tensor, Tensor]:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from torch import nn
 
-from fedbytes.models.adapter import ADAPTERS, AnyInitial
+from fedbytes.models.adapter import ADAPTERS, AnyInitial, KeptForm, PeftMethod
 from fedbytes.models.adapter_parts.peft_injection import inject_peft
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter, find_modules
 from fedbytes.process.quiet import quiet_logger
@@ -59,6 +59,7 @@ class Peft(TargetedAdapter):
         options: fields of the method's configuration class in peft.
     """
 
+    kept_as: ClassVar[tuple[KeptForm, ...]] = ("peft", "merged")
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"method": "LOHA"}, {"method": "LN_TUNING"})
     method: str
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -88,7 +89,12 @@ class Peft(TargetedAdapter):
         Raises:
             ValueError: if peft refuses, or a target or layer does not exist.
         """
-        return inject_peft(backbone, self.method, self.options, self._modules(backbone))
+        peft = self.as_peft(backbone)
+        return inject_peft(backbone, peft.method, peft.options, peft.modules)
+
+    def as_peft(self, backbone: nn.Module) -> PeftMethod:
+        """Return the method as it was given."""
+        return PeftMethod(self.method, self.options, self._modules(backbone))
 
     def trains_factors(self) -> bool:
         """Return whether the method is LoRA, with any options."""

@@ -1,9 +1,10 @@
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
-from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial
+from fedbytes.models.adapter import ADAPTERS, AnyInitial, Initial, KeptForm, PeftMethod
 from fedbytes.models.adapter_parts.peft_injection import inject_peft
 from fedbytes.models.adapter_parts.target_layers import TargetedAdapter
 from fedbytes.models.initialisers import draw_uniform
@@ -23,6 +24,7 @@ class Vera(TargetedAdapter):
         d_initial: initial value of the vector between the two factors; the other starts at zero.
     """
 
+    kept_as: ClassVar[tuple[KeptForm, ...]] = ("peft", "merged")
     rank: int = bounded(256, least=1)
     d_initial: float = bounded(0.1)
 
@@ -37,8 +39,13 @@ class Vera(TargetedAdapter):
         Raises:
             ValueError: if a target or layer does not exist; the message lists those that do.
         """
+        peft = self.as_peft(backbone)
+        return inject_peft(backbone, peft.method, peft.options, peft.modules, draws={})
+
+    def as_peft(self, backbone: nn.Module) -> PeftMethod:
+        """Return VeRA in peft's words, whose files hold the random pair as well."""
         options = {"r": self.rank, "d_initial": self.d_initial}
-        return inject_peft(backbone, "VERA", options, self._modules(backbone), draws={})
+        return PeftMethod("VERA", options, self._modules(backbone))
 
     def frozen(self, backbone: nn.Module) -> dict[str, Initial]:
         """Return the shared pair with Kaiming initialisation, as in the paper."""

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from fedbytes.data.tokens.encoded import EncodedSplit
+from fedbytes.data.tokens.encoded import EncodedSplit, Rows
 from fedbytes.models.base.device import autocast
 from fedbytes.models.batching import Batch, length_sorted_batches, make_batch
 from fedbytes.models.heads.metrics import accuracy, macro_f1
@@ -22,38 +22,52 @@ Score = Callable[[Batch], Tensor]
 
 
 def classification_metrics(
-    score: Score, split: EncodedSplit, device: torch.device, dtype: torch.dtype
+    score: Score,
+    split: EncodedSplit,
+    device: torch.device,
+    dtype: torch.dtype,
+    rows: Rows | None = None,
 ) -> tuple[dict[str, float], npt.NDArray[np.bool_]]:
-    """Return `accuracy`, `macro_f1` and `loss` on a split with labels, and which texts were right.
+    """Return `accuracy`, `macro_f1` and `loss` on a split with labels, or on some of its rows.
 
-    The second is bool [texts], in the order of the split.
+    With it: bool [texts], which of them were answered rightly, in the order of the split or rows.
     """
     assert split.labels is not None
+    chosen = np.arange(len(split)) if rows is None else rows
     guess = np.empty(len(split), dtype=np.int64)
     total = 0.0
-    for batch, scores in _predict(score, split, device, dtype):
+    for batch, scores in score_batches(score, split, device, dtype, rows):
         assert batch.labels is not None
         total += float(F.cross_entropy(scores.double(), batch.labels, reduction="sum"))
         guess[batch.rows] = scores.argmax(1).cpu().numpy()
     found = {
-        "accuracy": accuracy(split.labels, guess),
-        "macro_f1": macro_f1(split.labels, guess),
-        "loss": total / len(split),
+        "accuracy": accuracy(split.labels[chosen], guess[chosen]),
+        "macro_f1": macro_f1(split.labels[chosen], guess[chosen]),
+        "loss": total / len(chosen),
     }
-    return found, guess == split.labels
+    return found, (guess == split.labels)[chosen]
 
 
 def token_metrics(
-    score: Score, split: EncodedSplit, device: torch.device, dtype: torch.dtype
+    score: Score,
+    split: EncodedSplit,
+    device: torch.device,
+    dtype: torch.dtype,
+    rows: Rows | None = None,
 ) -> dict[str, float]:
-    """Return `loss` (nats per token), `perplexity`, and `bits_per_byte` where texts are packed."""
+    """Return `loss` (nats per token) and `perplexity` on a split, or on some of its rows.
+
+    Of a whole split whose texts are packed, `bits_per_byte` as well.
+    """
     total, count = 0.0, 0
-    for batch, scores in _predict(score, split, device, dtype):
+    for batch, scores in score_batches(score, split, device, dtype, rows):
         nll, targets = batch_token_loss(scores, batch)
         total, count = total + float(nll), count + int(targets)
     loss = total / max(count, 1)
     found = {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
-    if split.text_bytes:  # a row's first token is not predicted, and is counted like the others
+    if (
+        split.text_bytes and rows is None
+    ):  # a row's first token is not predicted, and is counted like the others
         found["bits_per_byte"] = loss * len(split.tokens) / split.text_bytes / math.log(2)
     return found
 
@@ -66,7 +80,7 @@ def share_right(
     Learned tokens that are each the likeliest after those before are what greedy decoding writes.
     """
     right = 0
-    for batch, scores in _predict(score, split, device, dtype):
+    for batch, scores in score_batches(score, split, device, dtype):
         if batch.labels is not None:
             right += int((scores.argmax(1) == batch.labels).sum())
             continue
@@ -87,10 +101,15 @@ def batch_token_loss(scores: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     return next_token_loss(scores, batch.tokens[:, start:], batch.targets[:, start:])
 
 
-def _predict(
-    score: Score, split: EncodedSplit, device: torch.device, dtype: torch.dtype
+def score_batches(
+    score: Score,
+    split: EncodedSplit,
+    device: torch.device,
+    dtype: torch.dtype,
+    rows: Rows | None = None,
 ) -> Iterator[tuple[Batch, Tensor]]:
+    """Yield batches of a split, or of some of its rows, each with its scores in float32."""
     with torch.inference_mode(), autocast(device, dtype):
-        for rows in length_sorted_batches(split, _TOKENS_PER_BATCH):
-            batch = make_batch(split, rows, device)
+        for some in length_sorted_batches(split, _TOKENS_PER_BATCH, rows):
+            batch = make_batch(split, some, device)
             yield batch, score(batch).float()

@@ -48,6 +48,13 @@ def answer_prompts(backbone: nn.Module, task: EncodedTask, device: torch.device)
     ]
 
 
+def end_tokens(task: EncodedTask) -> list[int]:
+    """Return the tokens that end an answer of a task's test conversations."""
+    count = len(task.test) if task.generation is None else task.generation.examples
+    answers = [_question(task.test, row)[1] for row in _chosen(task.test, count)]
+    return _ends(answers, task.tokenizer)
+
+
 def longest_question(task: EncodedTask) -> int:
     """Return the length in tokens of the longest prompt that `answer_prompts` answers."""
     assert task.generation is not None

@@ -49,6 +49,9 @@ def draw_metric_curves(
     for axis, setting in zip(axes, comparison.settings, strict=True):
         for codec in reversed(comparison.present(setting)):  # the baseline is drawn on top
             curve = comparison.curve(setting, codec)
+            if across == "bytes" and len(curve) and curve["bytes"].max() == 0:
+                _level(axis, curve, styles[codec], codec, comparison.metric.scale)
+                continue
             if across == "bytes":
                 curve = curve[(curve["bytes"] > 0) & (curve["bytes"] < LARGEST_DRAWN)]
             _line(axis, curve, across, styles[codec], codec, comparison.metric.scale)
@@ -68,7 +71,7 @@ def draw_metric_curves(
     label_bottom(axes, "Bytes sent, both ways, all clients" if across == "bytes" else "Round")
     name_values(figure, comparison.metric.label)
     add_legend(figure, [styles[codec].handle(codec) for codec in comparison.codecs])
-    add_note(figure, _describe(comparison))
+    add_note(figure, _describe(comparison, across))
     return figure
 
 
@@ -136,7 +139,19 @@ def _line(
     axis.fill_between(x, low, high, color=style.color, alpha=0.15, linewidth=0)
 
 
-def _describe(comparison: Comparison) -> str:
+def _level(axis: Axes, curve: pd.DataFrame, style: LineStyle, codec: str, scale: float) -> None:
+    """Draw where a method ends that sends nothing, and so has no place on an axis of bytes."""
+    mean, low, high = (
+        float(drawn_values(curve[name].iloc[-1:], scale)[0]) for name in ("mean", "low", "high")
+    )
+    if not np.isfinite(mean):
+        return
+    axis.axhline(mean, color=style.color, linestyle=style.linestyle, label=codec, zorder=1.5)
+    if np.isfinite(low) and np.isfinite(high):
+        axis.axhspan(low, high, color=style.color, alpha=0.08, linewidth=0)
+
+
+def _describe(comparison: Comparison, across: str) -> str:
     seeds = {
         int(count)
         for setting in comparison.settings
@@ -146,6 +161,9 @@ def _describe(comparison: Comparison) -> str:
     values = np.concatenate([s.rows[comparison.metric.name] for s in comparison.settings])
     lost = not np.isfinite(drawn_values(values, comparison.metric.scale)).all()
     left_out = " Infinite values are left out." if lost else ""
+    spent = pd.concat([s.rows.groupby("codec")["total_bytes"].max() for s in comparison.settings])
+    if across == "bytes" and (spent == 0).any():
+        left_out += " A level line across: nothing is sent."
     if many == 1:
         return f"One seed: no interval.{left_out}"
     count = str(many) if few == many else f"{few} to {many}"

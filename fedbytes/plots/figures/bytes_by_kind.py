@@ -19,6 +19,7 @@ from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 PARTS = {
     "up: updates": ("#0072b2", ""),
     "up: metrics": ("#004c77", "...."),
+    "up: texts": ("#009e73", ""),
     "down: updates": ("#e69f00", ""),
     "down: whole state": ("#d55e00", "xxxx"),
     "down: catch-up": ("#56b4e9", "////"),
@@ -27,6 +28,8 @@ PARTS = {
 _KINDS = {
     "metrics": "up: metrics",
     "announcement": "up: metrics",
+    "evaluation": "up: metrics",
+    "texts": "up: texts",
     "catch-up": "down: catch-up",
 }
 

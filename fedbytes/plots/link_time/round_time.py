@@ -116,6 +116,8 @@ def seconds_over_link(
 ) -> pd.DataFrame:
     """Return the results of finished runs with a column `link_seconds`: since the first round.
 
+    Runs that send no updates are left out: those of the algorithms `local` and `centralised`.
+
     Args:
         tables: the store's tables.
         link: of every client.
@@ -133,6 +135,8 @@ def seconds_over_link(
     summaries = {str(row["run"]): row for _, row in tables.runs.iterrows()}
     for run, rows in results.groupby("run", sort=False):
         ledger = ledgers.get(run)
+        if float(rows["total_bytes"].max()) == 0 or _is_of_texts(ledger):
+            continue
         if ledger is None or set(range(1, int(rows["round"].max()) + 1)) - set(ledger["round"]):
             raise NothingToDrawError(
                 f"run {run}: its ledger does not have the messages of all rounds"
@@ -141,7 +145,14 @@ def seconds_over_link(
         spent = round_seconds(ledger, link, compute, own).sort_index().cumsum().to_dict()
         seconds = [float(spent.get(number, 0.0)) for number in rows["round"]]  # round 0 begins it
         found.append(rows.assign(link_seconds=seconds))
+    if not found:
+        raise NothingToDrawError("no run sends updates, whose way over a link could be timed")
     return pd.concat(found)
+
+
+def _is_of_texts(ledger: pd.DataFrame | None) -> bool:
+    """Return whether a run sends texts once, and no updates (algorithm `centralised`)."""
+    return ledger is not None and "kind" in ledger and set(ledger["kind"]) == {"texts"}
 
 
 def _compute_of(run: pd.Series, ledger: pd.DataFrame, slower: float) -> ComputeSeconds:

@@ -58,6 +58,12 @@ METRICS = {
         Metric("loss", "Test loss (nats)", 1, False),
         Metric("attack_success", "Attack success (%)", 100, False, 1),
         Metric("train_loss", "Training loss (nats)", 1, False),
+        Metric("own_accuracy", "Accuracy on clients' own tests (%)", 100, True, 1),
+        Metric("own_accuracy_worst_decile", "Own accuracy, worst tenth (%)", 100, True, 1),
+        Metric("own_accuracy_spread", "Spread of own accuracy (points)", 100, False, 1),
+        Metric("own_perplexity", "Perplexity on clients' own tests", 1, False, 2),
+        Metric("own_perplexity_worst_decile", "Own perplexity, worst tenth", 1, False, 2),
+        Metric("own_perplexity_spread", "Spread of own perplexity", 1, False, 2),
     )
 }
 _HEADLINES = ("accuracy", "perplexity", "loss")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fedbytes.experiments.store.results import (
+    load_clients,
     load_ledger,
     load_partitions,
     load_predictions,
@@ -34,4 +35,5 @@ def read_tables(folder: str | Path) -> Tables:
         baseline=stored_baseline(folder),
         declared=find_declared(stored_protocol(folder), runs["provenance"].tolist()),
         predictions=load_predictions(folder),
+        clients=load_clients(folder),
     )

@@ -32,6 +32,7 @@ class Tables:
         declared: the protocol that the runs were made under, where there is one.
         predictions: run, round, and `right`, bool [texts]: which test texts were answered rightly
             at the last evaluations. Empty for stores from before they were kept.
+        clients: metrics on clients' own tests, by run, round and client; empty without them.
 
     A run's `label` replaces the codec's in figures and tables (see `apply_labels`).
     """
@@ -44,6 +45,7 @@ class Tables:
     order: tuple[str, ...] = ()
     declared: DeclaredProtocol | None = None
     predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"run": []}))
+    clients: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def finished(self) -> pd.DataFrame:
         """Return the results of finished runs, which figures and tables average.

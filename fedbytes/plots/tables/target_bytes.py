@@ -92,7 +92,30 @@ def measure_target_bytes(
     codecs = comparison.present(setting)
     needed = {codec: find_bytes_to_target(comparison, setting, codec, target) for codec in codecs}
     reference = needed.get(comparison.baseline or "", {})
-    return [_reach(codec, needed[codec], reference, spent) for codec in codecs]
+    return [
+        _reach(codec, needed[codec], reference, spent)
+        if spent[codec] > 0
+        else _reach_silently(comparison, setting, codec, target)
+        for codec in codecs
+    ]
+
+
+def _reach_silently(
+    comparison: Comparison, setting: Setting, codec: str, target: float
+) -> TargetBytes:
+    """Return how a codec reaches the target that sends nothing: for 0 bytes, or not."""
+    rows = setting.rows[(setting.rows["codec"] == codec) & (setting.rows["round"] > 0)]
+    values = rows[comparison.metric.name]
+    past = rows[values >= target if comparison.metric.rises else values <= target]
+    reached, nothing = past["seed"].nunique(), Interval(nan, nan, nan, 0)
+    return TargetBytes(
+        codec=codec,
+        bytes=Interval(0.0, nan, nan, reached) if reached else nothing,
+        ratio=nothing,
+        reached=reached,
+        seeds=rows["seed"].nunique(),
+        spent=0.0,
+    )
 
 
 def _reach(

@@ -143,6 +143,18 @@ class _Run:
             for client in range(clients)
         ]
 
+    def views(self, clients: int) -> list[_Row]:
+        """Return what each client has on its own tests in the last round, drawn from the run."""
+        own = np.random.default_rng([self.seed, int(self.alpha * 10), len(self.label), 1])
+        loss = own.gamma(4.0, 0.04, clients) + self.codec.penalty
+        rows = [
+            {"run": self.id, "round": self.rounds, "client": client, "examples": 20 + client}
+            for client in range(clients)
+        ]
+        if self.language_model:
+            return [row | {"perplexity": np.exp(2 + x)} for row, x in zip(rows, loss, strict=True)]
+        return [row | {"accuracy": max(1 - x, 0.0)} for row, x in zip(rows, loss, strict=True)]
+
     def summary(self) -> _Row:
         return {
             "run": self.id,
@@ -195,7 +207,7 @@ def sample_tables(
         clients: clients of each partition.
         language_model: whether the metric is perplexity instead of accuracy.
     """
-    results, ledger, partitions, runs = [], [], [], []
+    results, ledger, partitions, runs, views = [], [], [], [], []
     for alpha in alphas:
         for label in codecs:
             for seed in seeds:
@@ -205,9 +217,14 @@ def sample_tables(
                 results += rows
                 ledger += run.ledger(rows[-1]["total_bytes"])
                 partitions += run.holdings(noise, clients)
+                views += run.views(clients)
                 runs.append(run.summary())
     return Tables(
-        pd.DataFrame(results), pd.DataFrame(ledger), pd.DataFrame(partitions), pd.DataFrame(runs)
+        pd.DataFrame(results),
+        pd.DataFrame(ledger),
+        pd.DataFrame(partitions),
+        pd.DataFrame(runs),
+        clients=pd.DataFrame(views),
     )
 
 

@@ -1,13 +1,14 @@
-"""When a kernel is compiled: for a long vector, or once short ones have come to as much."""
+"""When a kernel is compiled: for a long vector, or once numpy has taken long over short ones."""
 
 import subprocess
 import sys
+from time import thread_time
 
 import numpy as np
 import pytest
 
 from fedbytes.compression.numerics import kernels
-from fedbytes.compression.numerics.kernels import SHORT, WORTH, kernel, numpy_only
+from fedbytes.compression.numerics.kernels import SHORT, kernel, numpy_only
 
 
 def _twin(x):
@@ -25,12 +26,26 @@ def made(monkeypatch):
     return loops
 
 
-def test_short_vectors_are_left_to_numpy_until_they_are_as_much_as_a_long_one(made):
+def test_short_vectors_are_left_to_numpy_until_it_has_taken_long(made, monkeypatch):
     x = np.zeros(SHORT // 2)
-    calls = [made(x) for _ in range(WORTH // x.size)]
-    assert calls[:-1] == ["numpy"] * (len(calls) - 1)
-    assert calls[-1] == x.size
+    assert [made(x) for _ in range(100)] == ["numpy"] * 100
+    monkeypatch.setattr(kernels, "PATIENCE", 0.0)
+    assert made(x) == x.size
+    monkeypatch.undo()
     assert made(np.zeros(3)) == 3  # once compiled it is always used
+
+
+def test_seconds_of_numpy_are_those_of_its_calls(made, monkeypatch):
+    def slow(x):
+        end = thread_time() + 0.02
+        while thread_time() < end:
+            pass
+        return "numpy"
+
+    monkeypatch.setattr(made, "twin", slow)
+    calls = [made(np.zeros(1)) for _ in range(40)]
+    assert 10 < calls.count("numpy") < 30  # of half a second, a call takes a fiftieth
+    assert calls[-1] == 1
 
 
 def test_a_long_vector_is_compiled_for(made):

@@ -7,7 +7,7 @@ import pytest
 import torch
 from algorithm_tables import configured
 
-from fedbytes.experiments.execution.traffic_forecast import Sample, foretell
+from fedbytes.experiments.execution.traffic_forecast import Lengths, Sample, foretell
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.federation import Federation, compatibility
@@ -117,3 +117,22 @@ def test_pieces_from_all_over_stand_for_a_long_vector():
     assert len(sample.values) == 1 << 20
     assert float(sample.vector(len(vector)).mean()) == pytest.approx(0.25)
     assert torch.equal(Sample.of(vector[-5:]).vector(5), vector[-5:])
+
+
+def test_every_upload_is_coded_and_a_broadcast_once():
+    steps = make_algorithm("fedavg", local_steps=2, batch_size=8, learning_rate=0.01)
+    fed = federation(steps, TinyRegression(), EVEN, {"name": "topk", "density": 0.1})
+    lengths, context = Lengths(fed, NOISE), fed.context(1)
+    lengths.up(context)
+    upload = lengths.codec_seconds
+    assert upload > 0
+    lengths.up(context)
+    assert lengths.codec_seconds == 2 * upload
+    lengths.down(context)
+    broadcast = lengths.codec_seconds - 2 * upload
+    assert broadcast > 0
+    for client in range(3):  # who hears the same message
+        lengths.down(context.for_client(client))
+    assert lengths.codec_seconds == pytest.approx(2 * upload + broadcast)
+    lengths.down(fed.context(2))
+    assert lengths.codec_seconds == pytest.approx(2 * (upload + broadcast))

@@ -221,7 +221,7 @@ def test_odd_stores():
     alone = sample_tables(codecs=["fp32"], alphas=(0.1,), seeds=(0,), rounds=1)
     assert {d.name for d in drawings(alone)} == every - {"differences"}
     empty = Tables(one.results, one.ledger.iloc[:0], one.partitions.iloc[:0], one.runs)
-    assert {d.name for d in drawings(empty)} == every - {"spending", "partition"}
+    assert {d.name for d in drawings(empty)} == every - {"spending", "partition", "fairness"}
     language = sample_tables(language_model=True, rounds=2, seeds=(0, 1))
     assert "Test perplexity" in words(next(drawings(language)).figure)
 
@@ -259,7 +259,7 @@ def test_files_are_the_same_again(tables, tmp_path):
 def test_draw_all(tables, tmp_path):
     made = sample_tables(alphas=(0.1,), seeds=(0, 1), rounds=3)
     paths = draw_all(made, tmp_path / "figures")
-    assert len(paths) == 7 * 3 + 3
+    assert len(paths) == 8 * 3 + 1 + 3  # with the rows of clients
     assert all(path.stat().st_size > 0 for path in paths)
     assert len({path.name for path in paths}) == len(paths)
 

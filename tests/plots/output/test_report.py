@@ -82,7 +82,7 @@ def test_ids_are_unique_and_references_hold(page):
 
 def test_every_figure_says_what_it_shows(page):
     figures = [a for tag, a in page.tags if tag == "svg"]
-    assert len(figures) == 7
+    assert len(figures) == 8
     for attributes in figures:
         assert attributes["role"] == "img"
         assert len(attributes["aria-label"] or "") > 40

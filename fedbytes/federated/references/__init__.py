@@ -1,0 +1,1 @@
+"""Rounds without updates: each client alone, or all data in one place."""

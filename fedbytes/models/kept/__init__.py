@@ -1,0 +1,1 @@
+"""Trained models as folders that peft and transformers load, and what such a folder predicts."""
