@@ -42,9 +42,10 @@ CHANGED = {
     "broadcast": "multicast",
     "seed": 1,
     "batch_stream": 1,
+    "evaluate_clients": True,
 }
 """Another value of each field that decides what a run finds."""
-WHERE = ("suite", "label", "checkpoint_every", "plugins", "declared")
+WHERE = ("suite", "label", "checkpoint_every", "plugins", "declared", "keep")
 """Fields that decide where and how it is found, and are no part of its identity."""
 
 
