@@ -13,6 +13,7 @@ ELSEWHERE = "free some space, or write it elsewhere with fedbytes plot or report
 """The remedy for a disk that takes no report or figures."""
 
 if TYPE_CHECKING:
+    from fedbytes.plots.store_figure import FigureOptions
     from fedbytes.plots.tables.store_tables import Tables
 
 TargetOption = Annotated[
@@ -31,6 +32,15 @@ Baseline = Annotated[
     typer.Option(help="Codec or label to compare with; the suite's by default, or fp32."),
 ]
 
+MarginDrawn = Annotated[
+    float | None,
+    typer.Option("--margin", help="Loss that would matter, in the metric's unit, as 0.005."),
+]
+Highlight = Annotated[
+    list[str] | None,
+    typer.Option(help="Codec or label to draw in colour; may be repeated."),
+]
+
 
 def plot(
     store: StoreOrRows,
@@ -42,6 +52,11 @@ def plot(
     metric: MetricOption = None,
     baseline: Baseline = None,
     plugin: Plugins = None,
+    margin: MarginDrawn = None,
+    highlight: Highlight = None,
+    width: Annotated[
+        str, typer.Option(help="Of the figures: column or page of a paper, or slide.")
+    ] = "page",
 ) -> None:
     """Draw every figure for a folder of runs as SVG, PDF and PNG, with its data as tables.
 
@@ -55,9 +70,9 @@ def plot(
     tables, kept = tables_or_rows(store, baseline), is_kept_rows(store)
     folder = out or (store if kept else store / "figures")
     undrawn: list[str] = []
-    wanted = read_target(store, target)
+    wanted, asked = read_target(store, target), read_options(tables, margin, highlight, width)
     with explained_disk_errors(folder, ELSEWHERE):
-        paths = draw_all(tables, folder, metric, wanted, baseline, undrawn=undrawn)
+        paths = draw_all(tables, folder, metric, wanted, baseline, undrawn=undrawn, asked=asked)
         if not kept:
             paths += write_data(tables, folder)
             paths += copy_suite(store, folder)
@@ -82,10 +97,12 @@ def report(
     metric: MetricOption = None,
     baseline: Baseline = None,
     plugin: Plugins = None,
+    margin: MarginDrawn = None,
+    highlight: Highlight = None,
 ) -> None:
     """Write one HTML file with figures, tables and provenance; it opens offline."""
     wanted = read_target(store, target)
-    path = _write_report(store, wanted, out, metric, baseline)
+    path = _write_report(store, wanted, out, metric, baseline, margin, highlight)
     say(f"report: {path}")
     warn(_afterwards(tables_or_rows(store, None), metric, wanted, baseline))
 
@@ -108,13 +125,38 @@ def _write_report(
     out: Path | None = None,
     metric: str | None = None,
     baseline: str | None = None,
+    margin: float | None = None,
+    highlight: list[str] | None = None,
 ) -> Path:
     from fedbytes.experiments.store.results import stored_title
     from fedbytes.plots.output.report import write_report
 
     path, tables = out or store / "report.html", tables_or_rows(store, baseline)
     with explained_disk_errors(path, ELSEWHERE):
-        return write_report(tables, path, stored_title(store), metric, target, baseline)
+        asked = read_options(tables, margin, highlight)
+        title = stored_title(store)
+        return write_report(tables, path, title, metric, target, baseline, asked=asked)
+
+
+def read_options(
+    tables: "Tables", margin: float | None, highlight: list[str] | None, width: str = "page"
+) -> "FigureOptions":
+    """Return what figures are drawn with beside metric, target and baseline.
+
+    Raises:
+        ValueError: for a margin that is not above 0, an unknown label or width.
+    """
+    from fedbytes.plots.canvas import draw_on
+    from fedbytes.plots.inference.paired_tests import check_margin
+    from fedbytes.plots.store_figure import FigureOptions
+    from fedbytes.plots.tables.comparison import check_baseline
+
+    if margin is not None:
+        check_margin(margin)
+    for label in highlight or ():
+        check_baseline(tables, label)
+    with draw_on(width):
+        return FigureOptions(margin=margin, highlight=tuple(highlight or ()), width=width)  # type: ignore[arg-type]
 
 
 def tables_of(store: Path, baseline: str | None) -> "Tables":

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from fedbytes.plots.inference.variance_components import split_variance as split_variance
     from fedbytes.plots.inference.verdict_words import Verdict as Verdict
     from fedbytes.plots.inference.verdict_words import decide as decide
+    from fedbytes.plots.method_looks import LineStyle as LineStyle
+    from fedbytes.plots.method_looks import assign_line_styles as assign_line_styles
     from fedbytes.plots.number_axis import format_bytes_axis as format_bytes_axis
     from fedbytes.plots.number_words import format_bytes as format_bytes
     from fedbytes.plots.output.render import Drawing as Drawing
@@ -37,12 +39,11 @@ if TYPE_CHECKING:
     from fedbytes.plots.store_figure import StoreFigure as StoreFigure
     from fedbytes.plots.store_figure import figure_names as figure_names
     from fedbytes.plots.store_figure import make_figure as make_figure
-    from fedbytes.plots.style import LineStyle as LineStyle
     from fedbytes.plots.style import add_legend as add_legend
     from fedbytes.plots.style import add_note as add_note
-    from fedbytes.plots.style import assign_line_styles as assign_line_styles
     from fedbytes.plots.style import make_panels as make_panels
     from fedbytes.plots.style import save_figure as save_figure
+    from fedbytes.plots.svg_marks import mark as mark
     from fedbytes.plots.tables.comparison import Comparison as Comparison
     from fedbytes.plots.tables.comparison import Metric as Metric
     from fedbytes.plots.tables.comparison import Setting as Setting

@@ -9,7 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from fedbytes.experiments.config.target import Target
+from fedbytes.plots.canvas import CanvasName, draw_on
 from fedbytes.plots.style import styled
+from fedbytes.plots.tables.comparison import Comparison, compare_codecs
 from fedbytes.plots.tables.shown_labels import shorten_labels
 from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.plugin_fields import Plugin
@@ -26,11 +28,21 @@ class FigureOptions:
             for accuracy); by default 98 % of the baseline's final mean in each setting.
         baseline: the label of the codec that others are compared with; by default the one that
             sends fp32 both ways.
+        margin: the loss that would matter, in the metric's unit; by default the usual one.
+        final: which evaluations a final value is the mean of, such as `last3`, the default.
+        targets: several targets, where a figure has room for them.
+        highlight: labels of the methods to draw in colour; by default the figure chooses.
+        width: `column` or `page` of a paper, or `slide`.
     """
 
     metric: str | None = None
     target: Target = None
     baseline: str | None = None
+    margin: float | None = None
+    final: str | None = None
+    targets: tuple[Target, ...] = ()
+    highlight: tuple[str, ...] = ()
+    width: CanvasName = "page"
 
 
 class StoreFigure(Plugin, ABC):
@@ -42,7 +54,8 @@ class StoreFigure(Plugin, ABC):
         name: the registered name, which is also the name of the files.
         title: heading in the report; `{metric}` stands for the metric's name.
         caption: what to see in the figure, in one or two sentences.
-        order: position in the report, ascending; figures of fedbytes have 10, 20, …, 80.
+        order: position in the report, ascending; figures of fedbytes have 5 to 80.
+        appendix: whether the figure stands in the report's appendix.
         shows_metric: whether the figure shows the metric. The report then adds the final values
             to the figure's alternative text.
         examples: fields of configurations that the contract tests run, one dict each.
@@ -51,20 +64,56 @@ class StoreFigure(Plugin, ABC):
     title: ClassVar[str]
     caption: ClassVar[str]
     order: ClassVar[int] = 100
+    appendix: ClassVar[bool] = False
     shows_metric: ClassVar[bool] = True
 
-    @styled
     def draw(self, tables: Tables, options: FigureOptions | None = None) -> Figure:
         """Draw the figure; long labels are cut in their middle.
 
         Raises:
             NothingToDrawError: if the tables lack what the figure shows.
         """
-        shown, names = shorten_labels(tables)
         asked = options or FigureOptions()
+        with draw_on(asked.width):
+            return self._draw_styled(tables, asked)
+
+    @styled
+    def _draw_styled(self, tables: Tables, asked: FigureOptions) -> Figure:
+        shown, names = shorten_labels(tables)
         if asked.baseline is not None:
             asked = replace(asked, baseline=names.get(asked.baseline, asked.baseline))
-        return self._draw(shown, asked)
+        highlight = tuple(names.get(label, label) for label in asked.highlight)
+        return self._draw(shown, replace(asked, highlight=highlight))
+
+    def pages(self, tables: Tables, options: FigureOptions) -> list[Tables]:
+        """Return the tables of each figure: all, or of as many settings as a page holds.
+
+        Raises:
+            NothingToDrawError: if no round was evaluated.
+        """
+        if type(self).settings_on_page is StoreFigure.settings_on_page:
+            return [tables]
+        comparison = compare_codecs(tables, options.metric, options.baseline)
+        settings, most = comparison.settings, self.settings_on_page(comparison, options)
+        if most is None or len(settings) <= most:
+            return [tables]
+        count = -(-len(settings) // most)
+        each = -(-len(settings) // count)
+        pages = [settings[start : start + each] for start in range(0, len(settings), each)]
+        runs = [set().union(*(set(s.rows["run"]) for s in page)) for page in pages]
+        known = set().union(*runs)
+        return [
+            replace(
+                tables,
+                results=tables.results[tables.results["run"].isin(chosen)],
+                runs=tables.runs[~tables.runs["run"].isin(known - chosen)],
+            )
+            for chosen in runs
+        ]
+
+    def settings_on_page(self, comparison: Comparison, options: FigureOptions) -> int | None:  # noqa: ARG002
+        """Return how many settings one figure shows; None for any number."""
+        return None
 
     def rows(self, tables: Tables, options: FigureOptions) -> pd.DataFrame | None:  # noqa: ARG002
         """Return numbers to write next to the figure as CSV, or None.

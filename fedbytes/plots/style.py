@@ -1,76 +1,49 @@
-"""One look for all figures: colours, markers, byte axes, and saving without churn."""
+"""One style for all figures: panels, legends, notes, and saving without churn."""
 
 import functools
 import io
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
 
+from fedbytes.plots.canvas import canvas
+from fedbytes.plots.method_looks import COLOURS as COLOURS
+from fedbytes.plots.method_looks import DASHES as DASHES
+from fedbytes.plots.method_looks import GRID as GRID
+from fedbytes.plots.method_looks import INK as INK
+from fedbytes.plots.method_looks import MARKERS as MARKERS
+from fedbytes.plots.method_looks import PAPER as PAPER
+from fedbytes.plots.method_looks import LineStyle as LineStyle
+from fedbytes.plots.method_looks import assign_line_styles as assign_line_styles
 from fedbytes.plots.number_axis import write_powers_plainly
-from fedbytes.plots.own_axes import add_own_legend, own_axes, own_colour, own_panels
+from fedbytes.plots.own_axes import add_own_legend, own_axes, own_panels
 from fedbytes.plots.shown_text import MISSING, cut, drawable, finish_texts, inches, wrap
+from fedbytes.plots.svg_marks import mark, number_marks, write_marks
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 WIDTH = 7.0  # inches: two columns of a paper
-LABEL_WIDTH = 3.2  # inches: of a method's name in a legend
 TITLE_LINES = 3
-INK, PAPER, GRID = "#1b1b1b", "#fefefe", "#dcdcdc"
-# Okabe and Ito's palette, which people with any colour vision can tell apart, without the yellow
-# that vanishes on white. Markers and dashes differ too, so a figure reads in grey.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-MARKERS = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*")
-DASHES: tuple[Any, ...] = (
-    (0, (5, 1.5)),
-    (0, (1, 1)),
-    (0, (5, 1.5, 1, 1.5)),
-    (0, (2.5, 1)),
-    (0, (7, 1, 1, 1, 1, 1)),
-    "-",
-    (0, (1, 2.5)),
-)
+_LABEL_WIDTH = 3.2  # inches: of a method's name in a legend
 _TITLE_POINTS = 9.0
+_SMALL = 8.0  # points
 _LEGEND_ROWS, _NOTE_LINES = 1, 1  # that the usual height has room for
 _NO_GLYPH = f"{MISSING}: a character that no installed font has; the tables have it."
 _SHEET = Path(__file__).with_name("fedbytes.mplstyle")
-
-
-@dataclass(frozen=True)
-class LineStyle:
-    """How one codec is drawn in every figure."""
-
-    color: str
-    marker: str
-    linestyle: Any
-
-    def handle(self, label: str) -> Line2D:
-        """Return the codec's entry in a legend."""
-        return Line2D(
-            [], [], color=self.color, marker=self.marker, linestyle=self.linestyle, label=label
-        )
-
-
-def assign_line_styles(codecs: Sequence[str], baseline: str | None) -> dict[str, LineStyle]:
-    """Return a line style per codec; the baseline is a solid line in ink with round markers."""
-    others = [codec for codec in codecs if codec != baseline]
-    found = {
-        codec: LineStyle(COLOURS[i % 6], MARKERS[i % 11], DASHES[i % 7])
-        for i, codec in enumerate(others)
-    }
-    if baseline is not None:
-        found = {baseline: LineStyle(INK, "o", "-"), **found}
-    return {
-        codec: replace(look, color=own_colour(codec) or look.color) for codec, look in found.items()
-    }
+_SCALED = (
+    "font.size", "axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize",
+    "legend.fontsize", "legend.title_fontsize", "figure.labelsize", "axes.linewidth",
+    "grid.linewidth", "lines.linewidth", "lines.markersize", "errorbar.capsize",
+    "hatch.linewidth", "xtick.major.size", "ytick.major.size", "xtick.major.pad",
+    "ytick.major.pad", "axes.titlepad", "axes.labelpad",
+)  # fmt: skip
 
 
 def styled(function: Callable[P, R]) -> Callable[P, R]:
@@ -84,6 +57,9 @@ def styled(function: Callable[P, R]) -> Callable[P, R]:
         if own_axes():
             return function(*args, **kwargs)
         with matplotlib.rc_context(fname=_SHEET):
+            for name in _SCALED if canvas().scale != 1 else ():
+                sizes: Any = matplotlib.rcParams
+                sizes[name] = float(sizes[name]) * canvas().scale
             made = function(*args, **kwargs)
             if isinstance(made, Figure):
                 _finish(made)
@@ -98,6 +74,28 @@ def _finish(figure: Figure) -> None:
     said = figure.get_supxlabel()
     if missing and _NO_GLYPH not in said:
         add_note(figure, f"{said}\n{_NO_GLYPH}" if said else _NO_GLYPH)
+
+
+def points(size: float = _SMALL) -> float:
+    """Return a size of text, of a line or of a marker on the canvas that is drawn on."""
+    return size * canvas().scale
+
+
+def set_size(figure: Figure, height: float) -> None:
+    """Make a figure as wide as the canvas, and so many inches high; not the caller's own."""
+    if own_axes():
+        return
+    figure.set_size_inches(canvas().inches, height * canvas().scale)
+
+
+def label_width() -> float:
+    """Return the inches that a method's name may have in a legend."""
+    return min(_LABEL_WIDTH, canvas().width - 0.8)
+
+
+def fit_columns(count: int, most: int, least: float = 2.1) -> int:
+    """Return how many panels stand in a row: at most `most`, each at least `least` inches wide."""
+    return max(1, min(count, most, int(canvas().width / least)))
 
 
 def make_panels(
@@ -115,11 +113,13 @@ def make_panels(
     if own_axes():
         given = own_panels(titles)
         return given[0].get_figure(root=True), given  # type: ignore[return-value]
-    across = min(len(titles), columns)
+    across = fit_columns(len(titles), columns, least=1.5)
     down = math.ceil(len(titles) / across)
-    titles = [wrap_title(title, title_width or WIDTH / across - 0.6) for title in titles]
+    room = title_width or canvas().width / across - 0.6
+    titles = [wrap_title(title, room) for title in titles]
     height += extra_height(titles)
-    figure = Figure(figsize=(WIDTH, height * down + 0.5), layout="constrained")
+    figure = Figure(layout="constrained")
+    set_size(figure, height * down + 0.5)
     grid = figure.subplots(down, across, squeeze=False, **sharing)
     axes = [axis for row in grid for axis in row]
     for axis, title in zip(axes, titles, strict=False):
@@ -134,14 +134,15 @@ def name_values(figure: Figure, label: str) -> None:
     if own_axes():
         own_axes()[0].set_ylabel(drawable(label))
         return
-    room = figure.get_figheight() - 0.9
+    room = figure.get_figheight() / canvas().scale - 0.9
     figure.supylabel(wrap(drawable(label), max(room, 1.0), 3, points=9.0))
 
 
 def label_bottom(axes: Sequence[Axes], label: str, columns: int = 2) -> None:
     """Name the x axis of the lowest panel of each column."""
     for axis in axes[-columns:]:
-        axis.set_xlabel(label)
+        room = canvas().width / columns - 0.6
+        axis.set_xlabel(wrap(label, room, 2, points=9.0))
 
 
 def wrap_title(title: str, width: float) -> str:
@@ -158,12 +159,13 @@ def extra_height(titles: Sequence[str]) -> float:
 
 def add_legend(figure: Figure, handles: Sequence[Any], title: str | None = None) -> None:
     """Put one legend above the panels, in as many columns as fit; the figure grows with it."""
-    labels = [cut(drawable(handle.get_label()), LABEL_WIDTH) for handle in handles]
+    labels = [cut(drawable(handle.get_label()), label_width()) for handle in handles]
     if own_axes():
         add_own_legend(handles, labels, title)
         return
     wide = [max(0.065 * len(label), inches(label)) + 0.65 for label in labels]
-    columns = next(n for n in range(len(wide), 0, -1) if n == 1 or _wide(wide, n) < WIDTH)
+    room = canvas().width
+    columns = next(n for n in range(len(wide), 0, -1) if n == 1 or _wide(wide, n) < room)
     made = figure.legend(
         handles=list(handles),
         labels=[f"entry {place}" for place in range(len(labels))],
@@ -173,13 +175,29 @@ def add_legend(figure: Figure, handles: Sequence[Any], title: str | None = None)
     )
     for text, label in zip(made.get_texts(), labels, strict=True):
         text.set_text(label)  # matplotlib leaves out names that start with an underscore
+    for handle, text, given in zip(made.legend_handles, made.get_texts(), handles, strict=True):
+        for artist in (handle, text):
+            if artist is not None:
+                mark(artist, str(given.get_label()))
     _grow(figure, 0.165 * (math.ceil(len(labels) / columns) - _LEGEND_ROWS))
+
+
+def add_headline(figure: Figure, facts: str) -> None:
+    """Write above everything, a legend too, what all panels have in common; the figure grows."""
+    words = wrap(drawable(facts), canvas().width - 0.3, 3, _SMALL, bold=True)
+    if not words or own_axes():
+        return
+    if figure.legends:
+        figure.legends[0].set_title(words)
+    else:
+        figure.suptitle(words, fontsize=points(), x=0.02, ha="left")
+    _grow(figure, 0.16 * (1 + words.count("\n")))
 
 
 def _grow(figure: Figure, height: float) -> None:
     """Make a figure taller, so that what stands around its panels does not press them."""
     if height > 0:
-        figure.set_figheight(figure.get_figheight() + height)
+        figure.set_figheight(figure.get_figheight() + height * canvas().scale)
 
 
 def _wide(inches: list[float], columns: int) -> float:
@@ -194,8 +212,8 @@ def add_note(figure: Figure, text: str) -> None:
     if own_axes():
         return
     before = len(figure.get_supxlabel().splitlines())
-    lines = [wrap(drawable(line), WIDTH - 0.3, 4) for line in text.split("\n")]
-    figure.supxlabel("\n".join(lines), fontsize=8, color=INK)
+    lines = [wrap(drawable(line), canvas().width - 0.3, 4) for line in text.split("\n")]
+    figure.supxlabel("\n".join(lines), fontsize=points(), color=INK)
     now = len("\n".join(lines).splitlines())
     _grow(figure, 0.14 * (max(now, _NOTE_LINES) - max(before, _NOTE_LINES)))
 
@@ -210,15 +228,15 @@ def save_figure(figure: Figure, folder: str | Path, name: str) -> list[Path]:
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     nameless: dict[str, dict[str, Any]] = {
-        "svg": {"Date": None, "Creator": None},
         "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
         "png": {"Software": None},
     }
-    paths = {suffix: target / f"{name}.{suffix}" for suffix in nameless}
+    paths = {suffix: target / f"{name}.{suffix}" for suffix in ("svg", *nameless)}
     engine = figure.get_layout_engine()
     if engine is not None:  # lay out once, not once a format
         engine.execute(figure)
         figure.set_layout_engine("none")
+    paths["svg"].write_text(render_svg(figure), encoding="utf-8")
     for suffix, metadata in nameless.items():
         figure.savefig(paths[suffix], metadata=metadata)
     figure.set_layout_engine(engine)
@@ -227,7 +245,11 @@ def save_figure(figure: Figure, folder: str | Path, name: str) -> list[Path]:
 
 @styled
 def render_svg(figure: Figure) -> str:
-    """Return a figure as SVG text without a date; the same figure gives the same text."""
+    """Return a figure as SVG text without a date; the same figure gives the same text.
+
+    What was marked (see `mark`) names its method in `data-method`, and its numbers in `<title>`.
+    """
+    marks = number_marks(figure)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
-    return buffer.getvalue()
+    return write_marks(buffer.getvalue(), marks)

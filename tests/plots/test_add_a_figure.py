@@ -54,7 +54,7 @@ def test_check_runs_the_contract_of_figures(
 def test_it_is_drawn_and_reported_in_its_place(
     documented: str, tables: Tables, tmp_path: Path
 ) -> None:
-    assert figure_names()[-3:] == ["spending", "seconds", "partition"]
+    assert figure_names()[-4:] == ["spending", "seconds", "partition", "durability"]
     paths = draw_all(tables, tmp_path / "figures", figures=[make_figure("seconds")])
     assert {"seconds.svg", "seconds.pdf", "seconds.png"} <= {path.name for path in paths}
     page = write_report(tables, tmp_path / "report.html").read_text(encoding="utf-8")

@@ -8,15 +8,8 @@ from matplotlib.lines import Line2D
 
 from fedbytes.plots.codec_survey.rate_distortion import TITLES, format_rate_axis, line_options
 from fedbytes.plots.codec_survey.shannon_bounds import ecsq_curve, shannon_bound
-from fedbytes.plots.style import (
-    INK,
-    LineStyle,
-    add_legend,
-    add_note,
-    assign_line_styles,
-    make_panels,
-    styled,
-)
+from fedbytes.plots.method_looks import INK, LineStyle, assign_line_styles
+from fedbytes.plots.style import add_legend, add_note, make_panels, styled
 
 _MOST = 12.0  # dB
 _HIGH_RATE = 6.0  # bits; from there on the scalar quantiser stays 1.53 dB above

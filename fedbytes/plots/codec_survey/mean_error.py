@@ -5,14 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fedbytes.plots.codec_survey.rate_distortion import format_rate_axis, line_options
-from fedbytes.plots.style import (
-    LineStyle,
-    add_legend,
-    add_note,
-    assign_line_styles,
-    make_panels,
-    styled,
-)
+from fedbytes.plots.method_looks import LineStyle, assign_line_styles
+from fedbytes.plots.style import add_legend, add_note, make_panels, styled
 
 _RATES = (0.03, 10.0)  # bits per coordinate; casts lie beyond
 _FLOOR = 1e-6

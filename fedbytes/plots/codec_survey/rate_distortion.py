@@ -10,15 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fedbytes.plots.codec_survey.shannon_bounds import ecsq_curve, shannon_bound
-from fedbytes.plots.style import (
-    INK,
-    LineStyle,
-    add_legend,
-    add_note,
-    assign_line_styles,
-    make_panels,
-    styled,
-)
+from fedbytes.plots.method_looks import INK, LineStyle, assign_line_styles
+from fedbytes.plots.style import add_legend, add_note, make_panels, styled
 
 TITLES = {"gauss": "Gaussian", "t3": "Student-t, 3 degrees of freedom"}
 _TICKS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32)

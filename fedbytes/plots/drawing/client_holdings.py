@@ -13,16 +13,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from fedbytes.plots.method_looks import COLOURS, INK
 from fedbytes.plots.shown_text import cut, distinct, drawable
-from fedbytes.plots.style import (
-    COLOURS,
-    INK,
-    WIDTH,
-    add_legend,
-    extra_height,
-    label_bottom,
-    make_panels,
-)
+from fedbytes.plots.style import WIDTH, add_legend, extra_height, label_bottom, make_panels
 from fedbytes.plots.tables.store_tables import NothingToDrawError
 
 CLIENTS_LABEL = "Clients, the largest first"
@@ -33,7 +26,7 @@ _NAMES, _NAME_PITCH = 0.9, 0.14  # inches of clients' names, and between them
 _STACKS = 8  # categories with a colour of their own
 
 
-def _gathered(counts: pd.DataFrame, most: int) -> pd.DataFrame:
+def gather_categories(counts: pd.DataFrame, most: int) -> pd.DataFrame:
     """Return the most frequent categories by their short names, and the others as one."""
     kept = counts if counts.shape[1] <= most else counts.iloc[:, : most - 1]
     named = kept.set_axis(short_names(kept.columns), axis="columns")
@@ -71,12 +64,12 @@ def draw_bubbles(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figure:
     most frequent first).
     """
     largest = _largest(tables)
-    shown = {title: _gathered(counts, _ROWS) for title, counts in tables.items()}
+    shown = {title: gather_categories(counts, _ROWS) for title, counts in tables.items()}
     rows = max(counts.shape[1] for counts in shown.values())
     figure, axes = make_panels(list(shown), columns=columns, sharey=_same_columns(shown))
     down = -(-len(axes) // columns)
     above = 0.8 + extra_height([axis.get_title() for axis in axes])
-    below = _NAMES if any(_has_names(counts, columns) for counts in shown.values()) else 0.0
+    below = _NAMES if any(has_names(counts, columns) for counts in shown.values()) else 0.0
     figure.set_size_inches(WIDTH, 1.0 + down * (above + below + 0.2 * rows))
     widest = max(len(counts) for counts in shown.values())
     area = min(230.0, (WIDTH * 72 * 0.72 / columns / widest) ** 2)
@@ -94,7 +87,7 @@ def draw_bubbles(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figure:
         axis.set_yticks(range(counts.shape[1]), counts.columns)
         axis.set_ylim(counts.shape[1] - 0.4, -0.6)
         axis.set_xlim(-0.7, len(counts) - 0.3)
-        _mark_clients(axis, counts, columns)
+        mark_clients(axis, counts, columns)
         axis.set_xlabel("Client")
     keys = sorted({_round_number(largest * part) for part in (0.05, 0.25, 1.0)})
     add_legend(
@@ -116,15 +109,15 @@ def draw_bubbles(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figure:
     return figure
 
 
-def _has_names(counts: pd.DataFrame, columns: int) -> bool:
+def has_names(counts: pd.DataFrame, columns: int) -> bool:
     """Return whether the clients have names, and a panel the width to write them upright."""
     named = not pd.api.types.is_integer_dtype(counts.index.dtype)
     return named and len(counts) <= 0.75 * WIDTH / columns / _NAME_PITCH
 
 
-def _mark_clients(axis: Axes, counts: pd.DataFrame, columns: int) -> None:
-    """Write the clients' names below the x axis, or numbers."""
-    if not _has_names(counts, columns):
+def mark_clients(axis: Axes, counts: pd.DataFrame, columns: int) -> None:
+    """Write the clients' names below the x axis of one of so many panels, or numbers."""
+    if not has_names(counts, columns):
         axis.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=10))
         return
     shown = [
@@ -149,7 +142,7 @@ def draw_stacks(tables: dict[str, pd.DataFrame], columns: int = 1) -> Figure:
     """
     _largest(tables)
     height = 2.4 if columns == 1 else 1.7
-    height += _NAMES if any(_has_names(t, columns) for t in tables.values()) else 0.0
+    height += _NAMES if any(has_names(t, columns) for t in tables.values()) else 0.0
     figure, axes = make_panels(list(tables), height=height, columns=columns)
     totals = pd.concat([counts.sum() for counts in tables.values()], axis=1).sum(axis=1)
     kept = list(totals.sort_values(ascending=False, kind="stable").index)
@@ -164,7 +157,7 @@ def draw_stacks(tables: dict[str, pd.DataFrame], columns: int = 1) -> Figure:
             parts = np.column_stack([parts, full[others].sum(axis=1)])
         _stack(axis, parts, ramp)
         if len(counts) <= BUBBLES:
-            _mark_clients(axis, counts, columns)
+            mark_clients(axis, counts, columns)
     add_legend(figure, [Patch(facecolor=ramp[i], label=name) for i, name in enumerate(names)])
     figure.supylabel("Examples")
     label_bottom(axes, CLIENTS_LABEL if _many(tables) else "Client", columns)

@@ -8,23 +8,35 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import PercentFormatter
 from numpy.typing import NDArray
 
-from fedbytes.plots.drawing.codec_rows import label_rows, write_beside
+from fedbytes.plots.canvas import canvas
+from fedbytes.plots.drawing.codec_rows import label_rows, settings_that_fit, write_beside
+from fedbytes.plots.drawing.headline import describe_runs
+from fedbytes.plots.method_looks import COLOURS, PAPER
 from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
-from fedbytes.plots.style import PAPER, WIDTH, add_legend, add_note, extra_height, make_panels
-from fedbytes.plots.tables.comparison import compare_codecs
+from fedbytes.plots.style import (
+    add_headline,
+    add_legend,
+    add_note,
+    extra_height,
+    fit_columns,
+    make_panels,
+    set_size,
+)
+from fedbytes.plots.tables.comparison import Comparison, compare_codecs
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
 # From dark to light and hatched, so that the parts read in grey too.
 PARTS = {
-    "up: updates": ("#0072b2", ""),
-    "up: metrics": ("#004c77", "...."),
-    "up: texts": ("#009e73", ""),
-    "down: updates": ("#e69f00", ""),
-    "down: whole state": ("#d55e00", "xxxx"),
-    "down: catch-up": ("#56b4e9", "////"),
+    "up: updates": (COLOURS[0], ""),
+    "up: metrics": (COLOURS[1], "...."),
+    "up: texts": (COLOURS[2], ""),
+    "down: updates": (COLOURS[4], ""),
+    "down: whole state": (COLOURS[3], "xxxx"),
+    "down: catch-up": (COLOURS[5], "////"),
     "framing": ("#dcdcdc", ""),
 }
+_SEEN = 0.005  # of a run's bytes: a part that no bar shows has no place in the legend
 _KINDS = {
     "metrics": "up: metrics",
     "announcement": "up: metrics",
@@ -42,19 +54,28 @@ class BytesByKind(StoreFigure):
     title = "Where the bytes went"
     caption = "Payload bytes by kind of message, and the framing around them."
     order = 70
+    appendix = True
     shows_metric = False
+
+    def settings_on_page(self, comparison: Comparison, options: FigureOptions) -> int:  # noqa: ARG002
+        """Return as many as have their bars on one page, two beside each other."""
+        return 2 * settings_that_fit(comparison.codecs, 0.9)
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         comparison = compare_codecs(tables, options.metric, options.baseline)
         if tables.ledger.empty:
             raise NothingToDrawError("the store has no ledger of messages")
         by_run = sum_bytes_by_part(tables.ledger)
+        columns = fit_columns(len(comparison.settings), 2, least=3.3)
         figure, axes = make_panels(
-            [s.title for s in comparison.settings], columns=2, title_width=2.2, sharey=True
+            [s.title for s in comparison.settings],
+            columns=columns,
+            title_width=canvas().width / columns - 1.6,
+            sharey=True,
         )
-        rows = -(-len(axes) // 2)
+        rows = -(-len(axes) // columns)
         above = 0.75 + extra_height([axis.get_title() for axis in axes])
-        figure.set_size_inches(WIDTH, 1.0 + rows * (above + 0.28 * len(comparison.codecs)))
+        set_size(figure, 1.0 + rows * (above + 0.28 * len(comparison.codecs)))
         for axis, setting in zip(axes, comparison.settings, strict=True):
             codec_of = setting.rows.drop_duplicates("run").set_index("run")["codec"]
             mean = by_run[by_run.index.isin(codec_of.index)].groupby(codec_of).mean()
@@ -63,10 +84,12 @@ class BytesByKind(StoreFigure):
                     _bar(axis, row, mean.loc[codec].to_numpy(dtype=float))
             label_rows(axis, comparison.codecs)
             axis.set_xlim(0, 1)
+            axis.set_xticks([0, 0.5, 1])
             axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
             axis.set_xlabel("Share of message bytes")
             axis.grid(False, axis="y")
-        used = [part for part in PARTS if by_run[part].sum() > 0]
+        shares = by_run.div(by_run.sum(axis=1), axis=0)
+        used = [part for part in PARTS if shares[part].max() > _SEEN]
         add_legend(
             figure,
             [
@@ -74,6 +97,7 @@ class BytesByKind(StoreFigure):
                 for p in used
             ],
         )
+        add_headline(figure, describe_runs(tables, comparison))
         add_note(figure, "Right of each bar: total bytes of a run, mean over seeds.")
         return figure
 

@@ -1,142 +1,235 @@
+from collections.abc import Mapping
 from dataclasses import dataclass
-from math import isfinite
-from typing import Any
+from math import isfinite, nan
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator
 
-from fedbytes.plots.drawing.codec_rows import label_rows, write_beside
+from fedbytes.plots.canvas import canvas
+from fedbytes.plots.drawing.codec_rows import (
+    clip_ends,
+    label_rows,
+    make_row_panels,
+    row_height,
+    settings_that_fit,
+    write_columns,
+)
+from fedbytes.plots.drawing.constant_line import read_constant
+from fedbytes.plots.drawing.headline import describe_runs
+from fedbytes.plots.inference.bytes_ratio import BytesRatio, geometric_mean
+from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
+from fedbytes.plots.inference.target_hits import Hit
+from fedbytes.plots.method_looks import INK, LineStyle, assign_line_styles
 from fedbytes.plots.number_axis import format_bytes_axis, on_log_axis
 from fedbytes.plots.number_words import format_bytes
-from fedbytes.plots.shown_text import cut
+from fedbytes.plots.shown_text import wrap
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
-from fedbytes.plots.style import (
-    INK,
-    PAPER,
-    WIDTH,
-    LineStyle,
-    add_note,
-    assign_line_styles,
-    extra_height,
-    make_panels,
-    wrap_title,
-)
-from fedbytes.plots.tables.comparison import Metric, compare_codecs
+from fedbytes.plots.style import add_headline, add_note, points, wrap_title
+from fedbytes.plots.svg_marks import mark
+from fedbytes.plots.tables.comparison import Comparison, Metric, Setting, compare_codecs
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
-from fedbytes.plots.tables.target_bytes import TargetBytes, measure_target_bytes, resolve_target
+from fedbytes.plots.verdicts.target_choice import SettledTarget, read_hits, settle_targets
+from fedbytes.plots.verdicts.target_ratios import compare_hits
 
-_TITLE_WIDTH = 4.6  # inches right of the codecs' names
+
+@dataclass(frozen=True)
+class _Reach:
+    """How one method reaches one target: its runs, their mean, and the ratio to the baseline."""
+
+    method: str
+    hits: Mapping[int, Hit]
+    mean: float
+    ratio: BytesRatio | None
+
+    @property
+    def reached(self) -> str:
+        return f"{sum(hit.reached for hit in self.hits.values())}/{len(self.hits)}"
+
+    @property
+    def order(self) -> float:
+        """What rows are sorted by: the mean, and without one more than was spent."""
+        spent = max((hit.bytes for hit in self.hits.values()), default=nan)
+        return self.mean if isfinite(self.mean) else 1e12 * spent
 
 
 @FIGURES.register("target")
 @dataclass(frozen=True)
 class BytesToTarget(StoreFigure):
-    """The bytes that each codec needs to reach the target, and its ratio to the baseline."""
+    """The bytes that each method needs to reach each target, and its ratio to the baseline."""
 
     title = "Bytes to the target"
-    caption = "Cumulative bytes at the first evaluated round that reaches the target."
-    order = 30
+    caption = (
+        "Cumulative bytes at which a run reaches the target for good. An arrow is a run that spent "
+        "so much and did not."
+    )
+    order = 20
+
+    def settings_on_page(self, comparison: Comparison, options: FigureOptions) -> int:  # noqa: ARG002
+        """Return as many as have their rows on one page."""
+        return settings_that_fit(comparison.codecs, 0.8)
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         comparison = compare_codecs(tables, options.metric, options.baseline)
-        goals = [
-            resolve_target(comparison, setting, options.target) for setting in comparison.settings
+        goals = [_targets(tables, comparison, s, options) for s in comparison.settings]
+        if canvas().width < 5:
+            goals = [found[-1:] for found in goals]
+        reached = [
+            [_measure(tables, comparison, setting, goal) for goal in found]
+            for setting, found in zip(comparison.settings, goals, strict=True)
         ]
-        found = [
-            measure_target_bytes(comparison, s, goal)
-            for s, (goal, _) in zip(comparison.settings, goals, strict=True)
-        ]
-        figure, axes = make_panels([""] * len(goals), columns=1, sharex=True)
-        titles = [wrap_title(setting.title, _TITLE_WIDTH) for setting in comparison.settings]
-        above = 0.78 + extra_height(titles)
-        figure.set_size_inches(WIDTH, 0.65 + len(axes) * (above + 0.27 * len(comparison.codecs)))
-        styles = assign_line_styles(comparison.codecs, comparison.baseline)
-        ends = on_log_axis(_end(item) for items in found for item in items)
+        ends = on_log_axis(
+            hit.bytes for line in reached for one in line for r in one for hit in r.hits.values()
+        )
         if not ends:
             raise NothingToDrawError("no run has sent a byte")
-        for axis, items, title, goal in zip(axes, found, titles, goals, strict=True):
-            # Half a decade to the left so that the shortest bar is seen; room for words right.
-            format_bytes_axis(axis, min(ends) / 3, max(ends) * 4, most=8)
-            _bars(axis, items, styles, comparison.baseline)
-            axis.set_title(title, loc="left", pad=16)
-            axis.annotate(
-                _goal(comparison.metric, *goal),
-                (0, 1),
-                xycoords="axes fraction",
-                xytext=(0, 4),
-                textcoords="offset points",
-                fontsize=8,
-            )
-            axis.xaxis.set_tick_params(labelbottom=True)
-        axes[-1].set_xlabel("Bytes to the target, both ways, all clients (log scale)")
-        add_note(figure, _describe(comparison.baseline))
+        count = len(goals[0])
+        counts = [len(line[-1]) for line in reached]
+        figure, lines = make_row_panels(
+            [""] * len(counts), counts, count,
+            row=row_height(comparison.codecs), room=0.85,
+        )  # fmt: skip
+        styles = assign_line_styles(comparison.codecs, comparison.baseline)
+        titles = [setting.title for setting in comparison.settings]
+        for axes, line, found, title in zip(lines, reached, goals, titles, strict=True):
+            order = [item.method for item in sorted(line[-1], key=lambda one: one.order)]
+            heads = [_goal(comparison.metric, goal, count > 1) for goal in found]
+            for axis, items, head in zip(axes, line, heads, strict=True):
+                format_bytes_axis(axis, min(ends), max(ends), most=int(canvas().width))
+                if count > 1:
+                    ticks = list(axis.get_xticks())
+                    axis.xaxis.set_major_locator(FixedLocator([*ticks[:1], *ticks[1:][-1:]]))
+                _panel(axis, {item.method: item for item in items}, order, styles, comparison)
+                axis.set_title(head, loc="left", fontweight="normal")
+                axis.xaxis.set_tick_params(labelbottom=True)
+                label_rows(axis, order, above=0.6, below=0.6, width=1.3 if count > 1 else None)
+                if axis is not axes[0]:
+                    axis.tick_params(labelleft=False)
+            _name_setting(axes[0], title, 1 + max(head.count("\n") for head in heads))
+        for axis in lines[-1]:
+            axis.set_xlabel("Bytes" if count > 1 else "Bytes to the target, both ways, all clients")
+        add_headline(figure, describe_runs(tables, comparison))
+        add_note(figure, _describe(comparison, goals))
         return figure
 
 
-def _goal(metric: Metric, goal: float, why: str) -> str:
-    sign = "≥" if metric.rises else "≤"
-    unit = " %" if metric.scale == 100 else ""
-    name = cut(metric.name.replace("_", "-"), 1.2)
-    return cut(f"target: {name} {sign} {metric.show(goal)}{unit} ({why})", _TITLE_WIDTH)
+def _name_setting(axis: Axes, title: str, below: int) -> None:
+    """Write a setting's title across its panels, above the lines that name their targets."""
+    axis.annotate(
+        wrap_title(title, canvas().width - 2.2),
+        (0, 1),
+        xycoords="axes fraction",
+        xytext=(0, points(10 + 12.5 * below)),
+        textcoords="offset points",
+        va="bottom",
+        fontsize=points(9),
+        fontweight="bold",
+    )
 
 
-def _end(item: TargetBytes) -> float:
-    return item.bytes.mean if item.reached else item.spent
+def _targets(
+    tables: Tables, comparison: Comparison, setting: Setting, options: FigureOptions
+) -> list[SettledTarget]:
+    constant = read_constant(tables, setting, comparison.metric.name)
+    return settle_targets(comparison, setting, options.target, options.targets, constant)
 
 
-def _bars(
-    axis: Axes, items: list[TargetBytes], styles: dict[str, LineStyle], baseline: str | None
-) -> None:
-    left, right = axis.get_xlim()
-    for row, item in enumerate(items):
-        end = float(np.clip(np.nan_to_num(_end(item), posinf=right / 4), left, right / 4))
-        axis.barh(
-            row,
-            end - left,
-            left=left,
-            height=0.62,
-            linewidth=1.2,
-            label=item.codec,
-            **_fill(item, styles[item.codec].color),
+def _measure(
+    tables: Tables, comparison: Comparison, setting: Setting, goal: SettledTarget
+) -> list[_Reach]:
+    hits = read_hits(tables, comparison, setting, goal)
+    base = hits.get(comparison.baseline or "", {})
+    return [
+        _Reach(
+            method,
+            own,
+            geometric_mean(list(own.values())) if own else nan,
+            None if method == comparison.baseline else compare_hits(own, base),
         )
-        tip = end
-        if item.reached and isfinite(item.bytes.low):
-            # Of few seeds it can be far wider than the axis: it ends where words need the place.
-            ends = [max(item.bytes.low, left), min(item.bytes.high, max(end, right / 4))]
-            axis.plot(ends, [row, row], color=INK, linewidth=1.1)
-            for edge, shown in zip((item.bytes.low, item.bytes.high), ends, strict=True):
-                mark = "|" if edge == shown else ("<" if shown == left else ">")
-                axis.plot([shown], [row], color=INK, marker=mark, markersize=5)
-            tip = max(end, ends[1])
-        write_beside(axis, _words(item, baseline), (tip, row), 5)
-    label_rows(axis, [item.codec for item in items], above=0.6, below=0.6)
-    axis.grid(False, axis="y")
+        for method, own in hits.items()
+    ]
 
 
-def _fill(item: TargetBytes, color: str) -> dict[str, Any]:
-    """Return a pale bar with a strong edge: the interval over it stays legible."""
-    if not item.reached:
-        return {"facecolor": PAPER, "edgecolor": color, "linestyle": (0, (3, 2))}
-    hatch = "////" if item.reached < item.seeds else None
-    return {"facecolor": (color, 0.4), "edgecolor": color, "hatch": hatch}
+def _goal(metric: Metric, goal: SettledTarget, short: bool) -> str:
+    sign, unit = ("≥" if metric.rises else "≤"), (" %" if metric.scale == 100 else "")
+    name = metric.name.replace("_", "-")
+    words = f"{name} {sign} {metric.show(goal.value)}{unit}"
+    if not short and goal.source != "given":
+        words += f" ({goal.source})"
+    if goal.hollow:
+        words += ": too easy"
+    return wrap(words, canvas().width / 3.6 if short else canvas().width - 1.9, 2, 9.0)
 
 
-def _words(item: TargetBytes, baseline: str | None) -> str:
-    if not item.reached:
-        return f"not reached with {format_bytes(item.spent)}"
-    words = format_bytes(item.bytes.mean)
-    if item.codec != baseline and item.ratio.n:
-        words += f",  ratio {item.ratio.mean:.3g}"
-        if isfinite(item.ratio.low):
-            words += f" ({item.ratio.low:.3g} to {item.ratio.high:.3g})"
-    if item.reached < item.seeds:
-        words += f", {item.reached} of {item.seeds} seeds"
+def _panel(
+    axis: Axes,
+    items: Mapping[str, _Reach],
+    order: list[str],
+    styles: dict[str, LineStyle],
+    comparison: Comparison,
+) -> None:
+    base = items.get(comparison.baseline or "")
+    if base is not None and isfinite(base.mean):
+        axis.axvline(base.mean, color=INK, linewidth=points(0.8), zorder=1)
+    for place, method in enumerate(order):
+        if method in items:
+            _row(axis, place, items[method], styles[method], base)
+    axis.xaxis.grid(True)
+    write_columns(axis, [_words(items.get(m), comparison.baseline) for m in order])
+
+
+def _row(axis: Axes, place: int, item: _Reach, style: LineStyle, base: _Reach | None) -> None:
+    left, right = axis.get_xlim()
+    for seed, hit in item.hits.items():
+        if not left <= hit.bytes <= right:
+            continue
+        said = "reaches it with" if hit.reached else "does not reach it with"
+        look = style.marker if hit.reached else ">"
+        (dot,) = axis.plot(
+            [hit.bytes], [place + 0.2], look, color=style.color, markersize=points(3),
+            markerfacecolor="none", markeredgewidth=points(0.7),
+        )  # fmt: skip
+        mark(dot, item.method, f"{item.method}: seed {seed} {said} {format_bytes(hit.bytes)}")
+    if not left <= item.mean <= right:
+        return
+    found = item.ratio
+    if found is not None and base is not None and isfinite(found.low) and isfinite(base.mean):
+        ends = item.mean * found.ratio / found.high, item.mean * found.ratio / found.low
+        clip_ends(axis, *ends, place - 0.12, color=style.color, linewidth=points(1.2))
+    (dot,) = axis.plot([item.mean], [place - 0.12], style.marker, color=style.color,
+                       markersize=points(5))  # fmt: skip
+    mark(dot, item.method, f"{item.method}: mean {format_bytes(item.mean)}, {item.reached} reached")
+
+
+def _words(item: _Reach | None, baseline: str | None) -> list[str]:
+    if item is None:
+        return ["", ""]
+    if item.method == baseline:
+        return ["1 ×", item.reached]
+    return [_ratio(item.ratio) if item.ratio else format_bytes(item.mean), item.reached]
+
+
+def _ratio(found: BytesRatio) -> str:
+    if found.bound in ("below", "above"):
+        return f"{'<' if found.bound == 'below' else '>'} {found.ratio:.3g} ×"
+    if found.bound == "unknown":
+        return "–"
+    return f"{'≈ ' if found.extrapolated else ''}{found.ratio:.3g} ×"
+
+
+def _describe(comparison: Comparison, goals: list[list[SettledTarget]]) -> str:
+    words = (
+        "Filled: geometric mean, runs that miss counted as needing more. Hollow: seeds; a small "
+        "arrow spent so much and missed."
+    )
+    if comparison.baseline:
+        words += (
+            f"\nLine and ratio: {comparison.baseline}, paired by seed; intervals of the ratio, "
+            f"from {FEWEST_SEEDS} seeds on. ≈: extrapolated. Last column: runs that reach it."
+        )
+    every = [goal for found in goals for goal in found]
+    if any(goal.source != "given" for goal in every):
+        words += "\nTargets taken from the runs themselves were known after them alone."
+    if any(goal.hollow for goal in every):
+        words += "\nA target within five points of a constant answer shows nothing: see the title."
     return words
-
-
-def _describe(baseline: str | None) -> str:
-    words = "Geometric means with 95 % t intervals of the logarithms over seeds."
-    if baseline:
-        words += f"\nRatio: {baseline}'s bytes over the codec's, paired by seed."
-    return words + " Dashed: no seed reaches it. Hatched: some do."

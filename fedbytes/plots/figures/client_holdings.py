@@ -3,17 +3,18 @@ from dataclasses import dataclass
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fedbytes.plots.drawing.client_holdings import BUBBLES, draw_bubbles, draw_stacks
+from fedbytes.plots.drawing.headline import describe_runs
+from fedbytes.plots.drawing.holdings_map import draw_holdings_map
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
-from fedbytes.plots.style import add_note
-from fedbytes.plots.tables.comparison import compare_codecs
+from fedbytes.plots.style import add_headline, add_note
+from fedbytes.plots.tables.comparison import Comparison, compare_codecs
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables, read_mapping
 
 
 @FIGURES.register("partition")
 @dataclass(frozen=True)
 class ClientHoldings(StoreFigure):
-    """One partition of each setting: bubbles for few clients, stacked bars for many.
+    """One partition of each setting, as a heat map of each client's shares.
 
     Attributes:
         seed: whose partition to draw; by default the smallest stored.
@@ -22,9 +23,14 @@ class ClientHoldings(StoreFigure):
     seed: int | None = None
 
     title = "Who holds what"
-    caption = "Examples of each category on each client."
+    caption = "The share of each category on each client, and above it the client's examples."
     order = 80
+    appendix = True
     shows_metric = False
+
+    def settings_on_page(self, comparison: Comparison, options: FigureOptions) -> int:  # noqa: ARG002
+        """Return as many as have a legible panel."""
+        return 6
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         comparison = compare_codecs(tables, options.metric)
@@ -40,9 +46,13 @@ class ClientHoldings(StoreFigure):
                 seeds.add(int(first["seed"]))
         if not tables_by_title:
             raise NothingToDrawError("the store has no partition to draw")
-        clients = max(len(counts) for counts in tables_by_title.values())
-        figure = (draw_bubbles if clients <= BUBBLES else draw_stacks)(tables_by_title)
-        add_note(figure, f"Partition of seed {', '.join(map(str, sorted(seeds)))}.")
+        figure = draw_holdings_map(tables_by_title)
+        add_headline(figure, describe_runs(tables, comparison))
+        add_note(
+            figure,
+            f"Partition of seed {', '.join(map(str, sorted(seeds)))}. Above: examples of a client. "
+            "Below: dark is all of its examples.",
+        )
         return figure
 
 

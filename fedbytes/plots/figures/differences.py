@@ -1,3 +1,4 @@
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -5,22 +6,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from fedbytes.plots.drawing.codec_rows import label_rows, write_beside
-from fedbytes.plots.number_axis import format_log_ticks
+from fedbytes.plots.canvas import canvas
+from fedbytes.plots.drawing.codec_rows import (
+    label_rows,
+    row_height,
+    settings_that_fit,
+    write_beside,
+)
+from fedbytes.plots.drawing.headline import describe_runs
+from fedbytes.plots.method_looks import GRID, INK, LineStyle, assign_line_styles
+from fedbytes.plots.number_axis import format_log_ticks, on_log_axis
 from fedbytes.plots.shown_text import cut, wrap
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
-from fedbytes.plots.style import (
-    GRID,
-    INK,
-    WIDTH,
-    LineStyle,
-    add_note,
-    assign_line_styles,
-    extra_height,
-    make_panels,
-)
-from fedbytes.plots.tables.comparison import compare_codecs
-from fedbytes.plots.tables.paired_differences import compare_with_baseline
+from fedbytes.plots.style import add_headline, add_note, extra_height, make_panels, points, set_size
+from fedbytes.plots.tables.comparison import Comparison, compare_codecs
+from fedbytes.plots.tables.paired_differences import Difference, compare_with_baseline
 from fedbytes.plots.tables.statistics import Interval
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
@@ -35,7 +35,12 @@ class Differences(StoreFigure):
         "Runs of one seed share data, clients, initial weights and batches, so they are compared "
         "with each other before they are averaged."
     )
-    order = 40
+    order = 65
+    appendix = True
+
+    def settings_on_page(self, comparison: Comparison, options: FigureOptions) -> int:  # noqa: ARG002
+        """Return as many as have their rows on one page."""
+        return settings_that_fit(comparison.codecs, 0.9)
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         comparison = compare_codecs(tables, options.metric, options.baseline)
@@ -48,27 +53,34 @@ class Differences(StoreFigure):
             raise NothingToDrawError(
                 "no run to pair with a baseline: fp32 or another codec is missing"
             )
-        titles = [title for s, _ in rows for title in (s.title, "")]
-        figure, axes = make_panels(titles, columns=2, sharey="row", sharex="col")
+        both = canvas().width > 5  # a column of a paper has no room for the ratios
+        titles = [title for s, _ in rows for title in ((s.title, "") if both else (s.title,))]
+        figure, axes = make_panels(titles, columns=1 + both, sharey="row", sharex="col")
+        left_axes, right_axes = axes[:: 1 + both], axes[1::2] if both else []
         most = max(len(found) for _, found in rows)
         above = 0.7 + extra_height([axis.get_title() for axis in axes])
-        figure.set_size_inches(WIDTH, 0.75 + len(rows) * (above + 0.27 * most))
+        row = max(0.27, row_height(comparison.codecs))
+        set_size(figure, 0.75 + len(rows) * (above + row * most))
         styles = assign_line_styles(comparison.codecs, comparison.baseline)
-        for (_, found), left, right in zip(rows, axes[::2], axes[1::2], strict=True):
+        for (_, found), left in zip(rows, left_axes, strict=True):
             scale = comparison.metric.scale
             gaps = [
                 (d.codec, _scaled(d.metric, scale), [g * scale for g in d.metrics]) for d in found
             ]
             _draw_rows(left, gaps, styles, 0.0)
-            _draw_rows(right, [(d.codec, d.ratio, list(d.ratios)) for d in found], styles, 1.0)
             label_rows(left, [d.codec for d in found])
-        _format_ratios(axes[1::2])
-        axes[-2].xaxis.set_major_locator(MaxNLocator(nbins=5))
+        for (_, found), right in zip(rows, right_axes, strict=False):
+            _draw_rows(right, [(d.codec, d.ratio, list(d.ratios)) for d in found], styles, 1.0)
+        _format_ratios(right_axes, _sensible(found for _, found in rows))
+        left_axes[-1].xaxis.set_major_locator(MaxNLocator(nbins=5 if both else 3))
         unit = " (points)" if comparison.metric.scale == 100 else ""
         name = cut(comparison.metric.name.replace("_", "-"), 1.2)
         words = f"Final {name} minus {comparison.baseline}'s{unit}"
-        axes[-2].set_xlabel(wrap(words, 2.4, 3, points=9.0))
-        axes[-1].set_xlabel("Times fewer bytes to the target")
+        for axis, label in zip(
+            axes[-1 - both :], (words, "Times fewer bytes to the target"), strict=False
+        ):
+            axis.set_xlabel(wrap(label, 2.0, 3, points=9.0))
+        add_headline(figure, describe_runs(tables, comparison))
         add_note(
             figure,
             "Hollow: one seed. Filled: mean over seeds, with 95 % t interval and n. "
@@ -93,12 +105,12 @@ def _draw_rows(
         style = styles[codec]
         if not found.n:
             axis.annotate(
-                "target not reached",
+                "no seed reached by both",
                 (0.97, row),
                 xycoords=("axes fraction", "data"),
                 va="center",
                 ha="right",
-                fontsize=8,
+                fontsize=points(),
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},
             )
             continue
@@ -118,8 +130,16 @@ def _draw_rows(
     axis.grid(True, axis="y", color=GRID, linewidth=0.4)
 
 
-def _format_ratios(axes: list[Axes]) -> None:
+def _sensible(found: Iterable[Sequence[Difference]]) -> tuple[float, float]:
+    """Return the range of the ratios of seeds and means; intervals of few can be far wider."""
+    ratios = [r for line in found for d in line for r in (*d.ratios, d.ratio.mean, 1.0)]
+    known = on_log_axis(ratios)
+    return min(known) / 2, max(known) * 2
+
+
+def _format_ratios(axes: list[Axes], ends: tuple[float, float]) -> None:
     for axis in axes:
         axis.set_xscale("log")
+        axis.set_xlim(*ends)
         format_log_ticks(axis.xaxis)
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))

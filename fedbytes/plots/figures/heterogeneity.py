@@ -1,6 +1,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
+from math import isfinite, nan
 
 import numpy as np
 import pandas as pd
@@ -8,69 +8,100 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
+from fedbytes.plots.canvas import canvas
+from fedbytes.plots.drawing.constant_line import read_constant
+from fedbytes.plots.drawing.headline import describe_runs
+from fedbytes.plots.drawing.highlights import choose_highlights
+from fedbytes.plots.inference.bytes_ratio import geometric_mean
+from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
+from fedbytes.plots.method_looks import FAINT, INK, LineStyle, assign_line_styles
 from fedbytes.plots.number_axis import drawn_values, format_log_ticks
 from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
-    INK,
-    LineStyle,
+    add_headline,
     add_legend,
     add_note,
-    assign_line_styles,
     label_bottom,
     make_panels,
+    points,
 )
-from fedbytes.plots.tables.comparison import Comparison, compare_codecs
+from fedbytes.plots.svg_marks import mark
+from fedbytes.plots.tables.comparison import Comparison, Setting, compare_codecs
 from fedbytes.plots.tables.heterogeneity_slopes import STEP, fit_slopes, measure_points
-from fedbytes.plots.tables.statistics import Line, fit_line
+from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plots.verdicts.target_choice import read_hits, settle_targets
+from fedbytes.plots.verdicts.target_ratios import compare_hits
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A quantity of one method in one setting.
+
+    Attributes:
+        scheme: the partitioner, within which settings are joined.
+        seeds: the values of the runs; empty for what is one number.
+        bound: `above` or `below`, where the value is a bound and no estimate.
+    """
+
+    method: str
+    scheme: str
+    setting: str
+    nmi: float
+    value: float
+    low: float = nan
+    high: float = nan
+    seeds: tuple[float, ...] = ()
+    bound: str = ""
 
 
 @FIGURES.register("heterogeneity")
 @dataclass(frozen=True)
 class Heterogeneity(StoreFigure):
-    """Final metric and bytes to target against NMI, each also compared with the baseline."""
+    """Final metric and bytes to the target by setting, over NMI, and both against the baseline."""
 
     title = "The cost of heterogeneous clients"
     caption = (
-        "Final value and bytes to the target against the measured heterogeneity of each run's "
-        "partition. The slope of a paired difference shows whether a codec loses more on more "
-        "heterogeneous data."
+        "Final value and bytes to the target in each setting, over the measured heterogeneity of "
+        "its partitions. Settings of one scheme are joined; a hollow triangle is a bound."
     )
     order = 50
 
     def rows(self, tables: Tables, options: FigureOptions) -> pd.DataFrame:
-        """Return the slopes of the figure's lines."""
+        """Return slopes over NMI, whose intervals take the settings as independent."""
         comparison = compare_codecs(tables, options.metric, options.baseline)
         return fit_slopes(measure_points(comparison, options.target))
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         comparison = compare_codecs(tables, options.metric, options.baseline)
         frame = measure_points(comparison, options.target)
-        compared = [codec for codec in comparison.codecs if codec != comparison.baseline]
-        paired = comparison.baseline is not None and bool(compared)
-        columns = 2 if paired else 1
-        styles, scale = (
-            assign_line_styles(comparison.codecs, comparison.baseline),
-            comparison.metric.scale,
-        )
-        figure, axes = make_panels(
-            _titles(comparison, paired), height=2.5, columns=columns, sharex=True
-        )
-        words = []
-        _scatter(axes[0], frame, comparison.codecs, styles, "value", scale)
-        _scatter(axes[columns], frame, comparison.codecs, styles, "bytes", log_scale=True)
-        axes[columns].yaxis.set_major_formatter(FuncFormatter(format_bytes))
+        scale = comparison.metric.scale
+        paired = comparison.baseline is not None and len(comparison.codecs) > 1
+        columns = 2 if paired and canvas().width > 5 else 1
+        figure, axes = make_panels(_titles(comparison, paired), 2.5, columns, sharex=True)
+        styles = assign_line_styles(comparison.codecs, comparison.baseline)
+        coloured = choose_highlights(comparison, options.highlight)
+        needed, ratios = _bytes(tables, comparison, options)
+        of_value = _by_setting(comparison, frame, "value", scale)
+        panels = [(of_value, False), (needed, True)]
         if paired:
-            lines = _scatter(axes[1], frame, compared, styles, "difference", scale)
-            words = [_slope(codec, line, scale == 100) for codec, line in lines.items()]
-            axes[1].axhline(0, color=INK, linewidth=0.9, zorder=1)
-            _scatter(axes[3], frame, compared, styles, "ratio", log_scale=True)
-            axes[3].axhline(1, color=INK, linewidth=0.9, zorder=1)
+            gaps = _by_setting(comparison, frame, "difference", scale)
+            panels = [panels[0], (gaps, False), panels[1], (ratios, True)]
+        for axis, (places, logs) in zip(axes, panels, strict=True):
+            _draw_panel(axis, places, styles, coloured, logs)
+        _bound_values(axes[0], scale)
+        axes[2 if paired else 1].yaxis.set_major_formatter(FuncFormatter(format_bytes))
+        if paired:
+            axes[1].axhline(0, color=INK, linewidth=points(0.9), zorder=1)
+            axes[3].axhline(1, color=INK, linewidth=points(0.9), zorder=1)
             axes[3].yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+        known = [s.heterogeneity for s in comparison.settings if isfinite(s.heterogeneity)]
+        axes[0].set_xlim(0, max(0.05, *(1.04 * nmi for nmi in known)))
         label_bottom(axes, "Measured heterogeneity (NMI)", columns)
-        add_legend(figure, [styles[codec].handle(codec) for codec in comparison.codecs])
-        add_note(figure, "\n".join([_describe(frame, comparison), *words]))
+        add_legend(figure, [styles[codec].handle(codec) for codec in coloured])
+        add_headline(figure, describe_runs(tables, comparison))
+        add_note(figure, _describe(comparison, frame, coloured, scale))
         return figure
 
 
@@ -87,76 +118,144 @@ def _titles(comparison: Comparison, paired: bool) -> list[str]:
     ]
 
 
-def _scatter(
+def _scheme(setting: Setting) -> str:
+    return str(setting.keys.get("partition", ""))
+
+
+def _by_setting(
+    comparison: Comparison, frame: pd.DataFrame, column: str, scale: float
+) -> list[_Place]:
+    """Return the mean over seeds in each setting, with its interval from five seeds on."""
+    found = []
+    for setting in comparison.settings:
+        for method in comparison.present(setting):
+            rows = frame[(frame["setting"] == setting.title) & (frame["codec"] == method)]
+            values = drawn_values(rows[column], scale)
+            values = values[np.isfinite(values)]
+            if not values.size or (column == "difference" and method == comparison.baseline):
+                continue
+            seen = t_interval(values)
+            few = values.size < FEWEST_SEEDS
+            found.append(
+                _Place(
+                    method,
+                    _scheme(setting),
+                    setting.title,
+                    setting.heterogeneity,
+                    seen.mean,
+                    nan if few else seen.low,
+                    nan if few else seen.high,
+                    tuple(values) if few else (),
+                )
+            )
+    return found
+
+
+def _bytes(
+    tables: Tables, comparison: Comparison, options: FigureOptions
+) -> tuple[list[_Place], list[_Place]]:
+    """Return bytes to the target, and ratios to the baseline; bounds where runs miss it."""
+    needed, ratios = [], []
+    for setting in comparison.settings:
+        constant = read_constant(tables, setting, comparison.metric.name)
+        goal = settle_targets(comparison, setting, options.target, options.targets, constant)[-1]
+        if goal.hollow or not isfinite(goal.value):
+            continue
+        hits = read_hits(tables, comparison, setting, goal)
+        base = hits.get(comparison.baseline or "", {})
+        for method, own in hits.items():
+            if not own:
+                continue
+            at = (method, _scheme(setting), setting.title, setting.heterogeneity)
+            mean = geometric_mean(list(own.values()))
+            if isfinite(mean):
+                needed.append(_Place(*at, mean))
+            elif not any(hit.reached for hit in own.values()):
+                spent = float(np.exp(np.mean([np.log(hit.bytes) for hit in own.values()])))
+                needed.append(_Place(*at, spent, bound="above"))
+            ratio = None if method == comparison.baseline else compare_hits(own, base)
+            if ratio is not None and isfinite(ratio.ratio):
+                bound = ratio.bound if ratio.bound in ("above", "below") else ""
+                ratios.append(_Place(*at, ratio.ratio, ratio.low, ratio.high, bound=bound))
+    return needed, ratios
+
+
+def _draw_panel(
     axis: Axes,
-    frame: pd.DataFrame,
-    codecs: Sequence[str],
+    places: Sequence[_Place],
     styles: dict[str, LineStyle],
-    column: str,
-    scale: float = 1.0,
-    log_scale: bool = False,
-) -> dict[str, Line]:
-    """Draw the runs of each codec and the line through them; return the lines."""
-    lines = {}
-    for codec in codecs:
-        part = frame[(frame["codec"] == codec) & np.isfinite(frame[column].astype(float))]
-        style = styles[codec]
-        x, y = drawn_values(part["nmi"]), drawn_values(part[column], scale)
-        axis.plot(
-            x,
-            y,
-            style.marker,
-            color=style.color,
-            markersize=3.2,
-            markerfacecolor="none",
-            markeredgewidth=0.7,
-            alpha=0.8,
-        )
-        line = fit_line(x, np.log(y) if log_scale else y)
-        if line is not None:
-            lines[codec] = line
-            _draw_line(axis, line, (float(x.min()), float(x.max())), style, log_scale)
-    if log_scale:
-        axis.set_yscale("log")
-        format_log_ticks(axis.yaxis)
-    axis.set_xlim(0, max(0.05, axis.get_xlim()[1]))
-    return lines
-
-
-def _draw_line(
-    axis: Axes, line: Line, ends: tuple[float, float], style: LineStyle, log_scale: bool
+    coloured: Sequence[str],
+    logs: bool,
 ) -> None:
-    x = np.linspace(*ends, 50)
-    found = [line.at(float(nmi)) for nmi in x]
-    means, lows, highs = (
-        [exp(value) if log_scale else value for value in values]
-        for values in zip(*((f.mean, f.low, f.high) for f in found), strict=True)
+    if logs and places:
+        axis.set_yscale("log")
+    for method in styles:
+        mine = [p for p in places if p.method == method and isfinite(p.nmi)]
+        style = styles[method]
+        color = style.color if method in coloured else FAINT
+        for scheme in dict.fromkeys(place.scheme for place in mine):
+            joined = sorted(
+                (p for p in mine if p.scheme == scheme and not p.bound), key=lambda p: p.nmi
+            )
+            if len(joined) > 1:
+                (line,) = axis.plot(
+                    [p.nmi for p in joined], [p.value for p in joined], color=color,
+                    linestyle=style.linestyle, linewidth=points(1.1), alpha=0.8,
+                )  # fmt: skip
+                mark(line, method)
+        for place in mine:
+            _draw_place(axis, place, style, color)
+    if logs and places:
+        format_log_ticks(axis.yaxis)
+
+
+def _draw_place(axis: Axes, place: _Place, style: LineStyle, color: str) -> None:
+    if isfinite(place.low) and isfinite(place.high):
+        (bar,) = axis.plot([place.nmi] * 2, [place.low, place.high], color=color, marker="_",
+                           markersize=points(4), linewidth=points(0.9))  # fmt: skip
+        mark(bar, place.method)
+    if len(place.seeds) > 1:
+        (dots,) = axis.plot([place.nmi] * len(place.seeds), place.seeds, style.marker, color=color,
+                            markersize=points(2.2), markerfacecolor="none", alpha=0.7,
+                            markeredgewidth=points(0.5))  # fmt: skip
+        mark(dots, place.method)
+    look = {"above": "^", "below": "v"}.get(place.bound, style.marker)
+    (dot,) = axis.plot([place.nmi], [place.value], look, color=color, markersize=points(4.4),
+                       markerfacecolor="none" if place.bound else color)  # fmt: skip
+    words = f"{place.method}, {place.setting}: {place.bound} {place.value:.4g}"
+    mark(dot, place.method, words.replace(":  ", ": "))
+
+
+def _bound_values(axis: Axes, scale: float) -> None:
+    low, high = axis.get_ylim()
+    if scale == 100 and axis.dataLim.y1 <= 100:
+        axis.set_ylim(max(low, 0) if axis.dataLim.y0 >= 0 else low, min(high, 100.5))
+
+
+def _describe(
+    comparison: Comparison, frame: pd.DataFrame, coloured: Sequence[str], scale: float
+) -> str:
+    words = (
+        f"Marks: settings, means over seeds; bars: 95 % intervals, from {FEWEST_SEEDS} seeds on; "
+        "small: seeds below that.\nHollow triangles: no run reaches the target, so it takes more "
+        "bytes or saves less. Lines join settings of one scheme."
     )
-    axis.plot(x, means, color=style.color, linestyle=style.linestyle, linewidth=1.4)
-    axis.fill_between(x, lows, highs, color=style.color, alpha=0.15, linewidth=0)
-
-
-def _slope(codec: str, line: Line, percent: bool) -> str:
-    unit = " points" if percent else ""
-    values = (line.slope.mean, line.slope.low, line.slope.high)
-    signed = [f"{value * STEP:+.2g}".replace("-", "−") for value in values]
-    return (
-        f"{codec}: difference {signed[0]}{unit} per 0.1 NMI "
-        f"({signed[1]} to {signed[2]}), n = {line.n}"
-    )
-
-
-def _describe(frame: pd.DataFrame, comparison: Comparison) -> str:
-    words = "Markers: runs. Lines: least squares, with the 95 % band of the mean."
-    short = [
-        f"{codec} {int(missed)}"
-        for codec, missed in frame.groupby("codec", sort=False)["bytes"]
-        .apply(lambda column: column.isna().sum())
-        .items()
-        if missed
+    slopes = fit_slopes(frame, scale)
+    slopes = slopes[slopes["quantity"] == "difference"]
+    lines = [
+        _slope(row, scale == 100) for row in slopes.to_dict("records") if row["codec"] in coloured
     ]
-    if short:
-        words += f"\nRuns that do not reach the target, left out below: {', '.join(short)}."
-    if comparison.baseline:
-        words += "\nDifferences and ratios are paired by seed and partition."
-    return words
+    grey = [method for method in comparison.codecs if method not in coloured]
+    lines += [f"Grey: {', '.join(grey)}."] if grey else []
+    return "\n".join([words, *lines])
+
+
+def _slope(row: dict[object, float], percent: bool) -> str:
+    unit = " points" if percent else ""
+    signed = [
+        f"{row[name]:+.2g}".replace("-", "−") for name in ("slope", "low", "high")
+    ]  # fmt: skip
+    return (
+        f"{row['codec']}: difference {signed[0]}{unit} per {STEP} NMI ({signed[1]} to "
+        f"{signed[2]}), n = {row['n']} in {row['settings']} settings"
+    )

@@ -2,9 +2,9 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from fedbytes.plots.drawing.metric_curves import LOG_FACTOR, draw_metric_curves
+from fedbytes.plots.drawing.metric_curves import LOG_FACTOR, ON_A_PAGE, draw_metric_curves
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
-from fedbytes.plots.tables.comparison import compare_codecs
+from fedbytes.plots.tables.comparison import Comparison
 from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.registry import bounded
 
@@ -26,6 +26,9 @@ class MetricAgainstBytes(StoreFigure):
     )
     order = 10
 
+    def settings_on_page(self, comparison: Comparison, options: FigureOptions) -> int:  # noqa: ARG002
+        """Return as many as have a legible panel."""
+        return ON_A_PAGE
+
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
-        comparison = compare_codecs(tables, options.metric, options.baseline)
-        return draw_metric_curves(comparison, "bytes", self.log_factor)
+        return draw_metric_curves(tables, options, "bytes", self.log_factor)

@@ -7,14 +7,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fedbytes.plots.link_time.link_table import LinkComparison, show_seconds
+from fedbytes.plots.method_looks import assign_line_styles
 from fedbytes.plots.number_axis import drawn_values, on_log_axis
 from fedbytes.plots.shown_text import distinct
 from fedbytes.plots.style import (
-    LABEL_WIDTH,
     add_legend,
     add_note,
-    assign_line_styles,
     label_bottom,
+    label_width,
     make_panels,
     name_values,
     styled,
@@ -67,7 +67,7 @@ def draw_hours(over: Sequence[LinkComparison]) -> Figure:
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: show_seconds(value)))
     label_bottom(axes, "Time since the first round")
     name_values(figure, first.metric.label)
-    names = distinct(first.codecs, LABEL_WIDTH)
+    names = distinct(first.codecs, label_width())
     add_legend(figure, [styles[codec].handle(names[codec]) for codec in first.codecs])
     add_note(
         figure,

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -27,12 +27,14 @@ class Drawing:
         options: what it was drawn for; the metric is named.
         name: of its files.
         figure: the figure itself.
+        page: its number, from 1, where a plug-in draws several.
     """
 
     plugin: StoreFigure
     options: FigureOptions
     name: str
     figure: Figure
+    page: int = 1
 
     @property
     def title(self) -> str:
@@ -52,6 +54,7 @@ def drawings(
     baseline: str | None = None,
     figures: Iterable[StoreFigure] | None = None,
     undrawn: list[str] | None = None,
+    asked: FigureOptions | None = None,
 ) -> Iterator[Drawing]:
     """Yield every figure that the tables have data for.
 
@@ -64,15 +67,16 @@ def drawings(
         figures: what to draw; by default every registered figure.
         undrawn: gets a line for each figure that fails, so that the others are drawn; without it
             the first failure is raised.
+        asked: the other options, such as the width; its metric, target and baseline are not used.
 
     Raises:
         NothingToDrawError: if no round was evaluated.
     """
     chosen = list(figures) if figures is not None else [make_figure(n) for n in figure_names()]
-    for options, suffix in _metrics(tables, metric, target, baseline):
+    for options, suffix in _metrics(tables, metric, target, baseline, asked):
         for plugin in chosen:
             try:
-                figure = plugin.draw(tables, options)
+                found = [plugin.draw(page, options) for page in plugin.pages(tables, options)]
             except NothingToDrawError:
                 continue
             except Exception as error:  # a figure of the user's own can fail in any way
@@ -81,7 +85,9 @@ def drawings(
                 reason = f"{type(error).__name__}: {error}"
                 undrawn.append(single_line(f"figure {plugin.name} was not drawn: {reason}"))
                 continue
-            yield Drawing(plugin, options, plugin.name + suffix, figure)
+            for number, figure in enumerate(found, start=1):
+                page = "" if number == 1 else f"-{number}"
+                yield Drawing(plugin, options, plugin.name + suffix + page, figure, number)
 
 
 def draw_all(
@@ -92,6 +98,7 @@ def draw_all(
     baseline: str | None = None,
     figures: Iterable[StoreFigure] | None = None,
     undrawn: list[str] | None = None,
+    asked: FigureOptions | None = None,
 ) -> list[Path]:
     """Write every figure as SVG, PDF and PNG, and the summary as Markdown, LaTeX and CSV.
 
@@ -102,13 +109,13 @@ def draw_all(
     """
     written = Path(folder)
     paths = []
-    for drawing in drawings(tables, metric, target, baseline, figures, undrawn):
+    for drawing in drawings(tables, metric, target, baseline, figures, undrawn, asked):
         paths += save_figure(drawing.figure, written, drawing.name)
-        rows = drawing.plugin.rows(tables, drawing.options)
+        rows = None if drawing.page > 1 else drawing.plugin.rows(tables, drawing.options)
         if rows is not None:
             paths.append(written / f"{drawing.name}.csv")
             paths[-1].write_text(csv_text(rows, "%.5g"), encoding="utf-8")
-    for options, suffix in _metrics(tables, metric, target, baseline):
+    for options, suffix in _metrics(tables, metric, target, baseline, asked):
         frame = summary(tables, options.metric, target, baseline)
         texts = {"md": to_markdown(frame), "tex": to_latex(frame), "csv": to_csv(frame)}
         for ending, text in texts.items():
@@ -123,11 +130,19 @@ def _in_file_name(metric: str) -> str:
 
 
 def _metrics(
-    tables: Tables, metric: str | None, target: Target, baseline: str | None
+    tables: Tables,
+    metric: str | None,
+    target: Target,
+    baseline: str | None,
+    asked: FigureOptions | None,
 ) -> list[tuple[FigureOptions, str]]:
     """Return the options for each metric to draw, and what its file names end with."""
     names = [metric] if metric else [found.name for found in metrics_in(tables)]
+    common = asked or FigureOptions()
     return [
-        (FigureOptions(name, target, baseline), f"-{_in_file_name(name)}" if len(names) > 1 else "")
+        (
+            replace(common, metric=name, target=target, baseline=baseline),
+            f"-{_in_file_name(name)}" if len(names) > 1 else "",
+        )
         for name in names
     ]

@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from fedbytes.plots.style import COLOURS, add_note, make_panels, styled
+from fedbytes.plots.method_looks import COLOURS
+from fedbytes.plots.style import add_note, make_panels, styled
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import NothingToDrawError, flatten_keys
 

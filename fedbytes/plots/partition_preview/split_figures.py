@@ -17,20 +17,14 @@ from fedbytes.plots.drawing.client_holdings import (
     draw_stacks,
     short_names,
 )
+from fedbytes.plots.method_looks import COLOURS, DASHES
 from fedbytes.plots.partition_preview.knob_vs_nmi import (
     collect_knob_values,
     draw_knob_vs_nmi,
     field_name,
 )
 from fedbytes.plots.shown_text import cut, drawable
-from fedbytes.plots.style import (
-    COLOURS,
-    DASHES,
-    label_bottom,
-    make_panels,
-    save_figure,
-    styled,
-)
+from fedbytes.plots.style import label_bottom, make_panels, save_figure, styled
 from fedbytes.plots.tables.store_tables import NothingToDrawError, flatten_keys
 
 _ROWS = 20  # categories with a row of cells of their own

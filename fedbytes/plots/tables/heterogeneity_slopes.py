@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from fedbytes.experiments.config.target import Target
+from fedbytes.plots.inference.clustered_line import ClusteredLine, fit_clustered_line
 from fedbytes.plots.tables.comparison import Comparison, Setting
-from fedbytes.plots.tables.statistics import fit_line
 from fedbytes.plots.tables.store_tables import NothingToDrawError
 from fedbytes.plots.tables.target_bytes import find_bytes_to_target, resolve_target
 
@@ -70,28 +70,37 @@ def _rows(comparison: Comparison, setting: Setting, target: Target) -> list[dict
 def fit_slopes(frame: pd.DataFrame, scale: float = 1.0) -> pd.DataFrame:
     """Return each codec's slopes over NMI, by least squares over what `measure_points` returns.
 
+    Runs of one setting share its partitions, so the intervals take the settings, and not the runs,
+    as independent (see `fit_clustered_line`). A quantity that some run lacks, such as the bytes to
+    a target that it misses, has no slope: one through the others would be the survivors'.
+
     Returns:
         one row per codec and quantity (`value`, `difference`, `log2 bytes`, `log2 ratio`): slope
-        per 0.1 NMI with its 95 % interval, the p-value of a slope of 0, and the number of points.
+        per 0.1 NMI with its 95 % interval, the p-value of a slope of 0, the number of points and
+        that of settings.
     """
+    columns = ["codec", "quantity", "slope", "low", "high", "p_value", "n", "settings"]
     rows = []
     for codec in frame["codec"].unique():
         part = frame[frame["codec"] == codec]
+        part = part[np.isfinite(part["nmi"].astype(float))]
         for name in ("value", "difference", "bytes", "ratio"):
             logs = name in ("bytes", "ratio")
             values = np.log2(part[name]) if logs else part[name] * scale
-            line = None if part[name].nunique() < 2 else fit_line(part["nmi"], values)
+            line = _fit(part["nmi"], values, part["setting"])
             if line is not None:
-                rows.append(
-                    {
-                        "codec": codec,
-                        "quantity": f"log2 {name}" if logs else name,
-                        "slope": line.slope.mean * STEP,
-                        "low": line.slope.low * STEP,
-                        "high": line.slope.high * STEP,
-                        "p_value": line.p_value,
-                        "n": line.n,
-                    }
-                )
-    columns = ["codec", "quantity", "slope", "low", "high", "p_value", "n"]
+                ends = (line.slope, line.low, line.high)
+                quantity = f"log2 {name}" if logs else name
+                slopes = [end * STEP for end in ends]
+                rows.append([codec, quantity, *slopes, line.p_value, line.n, line.clusters])
     return pd.DataFrame(rows, columns=columns)
+
+
+def _fit(nmi: pd.Series, values: pd.Series, settings: pd.Series) -> ClusteredLine | None:
+    """Return the line; None where a run lacks the value, or settings or their NMI are too few."""
+    if not np.isfinite(values.astype(float)).all() or values.nunique() < 2:
+        return None
+    try:
+        return fit_clustered_line(nmi, values, settings)
+    except ValueError:
+        return None

@@ -63,7 +63,7 @@ def figure_samples() -> dict[str, Tables]:
     diverged.loc[diverged["codec"] == "nf4", ["loss", "accuracy", "macro_f1"]] = np.nan
     nothing = pd.DataFrame()
     return {
-        "two settings": sample_tables(rounds=4),
+        "two settings": sample_tables(rounds=8),
         "four settings": sample_tables((0.1, 0.3, 1.0, 10.0), seeds=(0, 1), rounds=3),
         "one run": sample_tables((0.1,), seeds=(0,), rounds=1, codecs=["fp32"]),
         "no baseline": sample_tables(seeds=(0, 1), rounds=2, codecs=["nf4", "ecsq 1.1 bit + EF"]),

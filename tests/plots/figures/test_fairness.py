@@ -7,7 +7,6 @@ import pandas as pd
 import pytest
 
 from fedbytes.plots import make_figure, sample_tables
-from fedbytes.plots.drawing.metric_curves import draw_metric_curves
 from fedbytes.plots.link_time.link import make_links
 from fedbytes.plots.link_time.round_time import seconds_over_link
 from fedbytes.plots.store_figure import FigureOptions
@@ -65,7 +64,7 @@ def test_its_rows_are_the_clients_of_the_last_round() -> None:
 def test_who_sends_nothing_is_a_level_line_where_it_ends() -> None:
     made = sample_tables(alphas=(0.1,), seeds=(0, 1), codecs=("fp32", "nf4"))
     tables = silent(made, "nf4")
-    figure = draw_metric_curves(compare_codecs(tables), "bytes")
+    figure = make_figure("bytes").draw(tables)
     (line,) = [line for line in figure.axes[0].lines if line.get_label() == "nf4"]
     ends = tables.results[(tables.results["codec"] == "nf4")].groupby("run")["accuracy"].last()
     assert list(line.get_ydata()) == pytest.approx([100 * ends.mean()] * 2)

@@ -1,16 +1,28 @@
 """The report: one file, whole, that asks nothing of the network."""
 
+import io
+import json
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 from synthetic import without
+from verdicts.known_stores import store_of
 
-from fedbytes.plots import sample_tables
-from fedbytes.plots.output.report import write_report
-from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plots import (
+    FigureOptions,
+    Tables,
+    compare_codecs,
+    measure_verdicts,
+    sample_tables,
+    write_report,
+)
+from fedbytes.plots.output.seed_table import tabulate_seeds
+from fedbytes.plots.testing.sample_tables import name_codecs
+from fedbytes.plots.verdicts.verdict_sentence import state_verdicts
 
 TRACE = 'Traceback (most recent call last):\n  File "x.py"\nRuntimeError: <b>out</b> of memory'
 
@@ -18,7 +30,7 @@ TRACE = 'Traceback (most recent call last):\n  File "x.py"\nRuntimeError: <b>out
 class Page(HTMLParser):
     """Collects tags with their attributes, checks nesting, keeps text."""
 
-    VOID = ("meta", "link", "br")
+    VOID = ("meta", "link", "br", "input")
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -82,18 +94,20 @@ def test_ids_are_unique_and_references_hold(page):
 
 def test_every_figure_says_what_it_shows(page):
     figures = [a for tag, a in page.tags if tag == "svg"]
-    assert len(figures) == 8
+    assert len(figures) == 10 + 2  # two settings have their runs' curves
     for attributes in figures:
         assert attributes["role"] == "img"
         assert len(attributes["aria-label"] or "") > 40
-    assert "fp32 ends at 87.4 after 26.4 MB" in (figures[0]["aria-label"] or "")
+    assert "fp32 ends at 87.4 after 26.4 MB" in (figures[1]["aria-label"] or "")
 
 
 def test_the_table_sorts_by_keyboard(page):
     heads = [a for tag, a in page.tags if tag == "th" and a.get("scope") == "col"]
     buttons = [a for tag, a in page.tags if tag == "button"]
-    assert len(heads) == len(buttons) == 10
-    assert all(a["aria-sort"] == "none" for a in heads)
+    sorting = [a for a in heads if "aria-sort" in a]
+    assert len(sorting) == 10
+    assert len(buttons) > 10
+    assert all(a["aria-sort"] == "none" for a in sorting)
     numbers = [a["data-number"] for tag, a in page.tags if tag == "td" and "data-number" in a]
     assert all(n == "" or float(n or 0) == float(n or 0) for n in numbers)
 
@@ -133,3 +147,60 @@ def test_odd_provenance(tmp_path):
     made.runs["provenance"] = [{"commit": "a", "gpu": None}, '{"commit": "b"}']
     words = Page(write_report(made, tmp_path / "r.html").read_text()).words
     assert "a (1 of 2 runs); b (1 of 2 runs)" in words
+
+
+def test_the_first_sentence_is_the_verdicts(page):
+    lead = page.words.split("24 runs:")[0]
+    assert "Against fp32, margin 0.50 points (dirichlet, α = 0.1" in lead
+    assert "no verdict below 5 seeds" in lead
+    assert "(n = 2)" in lead
+
+
+def test_five_seeds_have_verdicts_by_word():
+    frame = measure_verdicts(store_of({"same": [0.0] * 6, "bad": [-0.05, -0.06] * 3}))
+    (sentence,) = state_verdicts(frame)
+    assert sentence.startswith("Against fp32, margin 0.50 points (iid")
+    assert "equal within the margin: same +0.00 (n = 6); worse: bad −5.50 (n = 6)." in sentence
+
+
+def test_failed_and_missing_seeds_stand_in_their_setting(tables, tmp_path):
+    gone = tables.results[tables.results["run"] != "reuters-r8-1.0-nf4-2"]
+    made = without(replace(tables, results=gone), ["reuters-r8-0.1-nf4-1"])
+    described = made.results.drop_duplicates("run").set_index("run")[["codec", "seed", "alpha"]]
+    failed = pd.DataFrame({"codec": ["nf4"], "seed": [1], "alpha": [0.1]},
+                          index=["reuters-r8-0.1-nf4-1"])  # fmt: skip
+    runs = made.runs.join(pd.concat([described, failed]), on="run")
+    comparison = compare_codecs(replace(made, runs=runs))
+    seen = {}
+    for setting in comparison.settings:
+        seeds, rows = tabulate_seeds(replace(made, runs=runs), comparison, setting)
+        assert seeds == [0, 1, 2]
+        seen[setting.keys["alpha"]] = dict(rows)
+    assert seen[0.1]["nf4"][1] == "failed"
+    assert seen[1.0]["nf4"][2] == "missing"
+    assert float(seen[1.0]["fp32"][0]) > 80
+
+
+def test_downloads_are_whole_and_the_commands_repeat_it(tables, tmp_path):
+    asked = FigureOptions(margin=0.01)
+    path = write_report(tables, tmp_path / "r.html", "T {x}", target=0.9, figures=[], asked=asked)
+    text = path.read_text(encoding="utf-8")
+    (found,) = re.findall(r'<script type="application/json" id="files">(.*?)</script>', text)
+    files = json.loads(found)
+    assert set(files) == {"summary.csv", "summary.tex", "results.csv"}
+    assert len(pd.read_csv(io.StringIO(files["results.csv"]))) == len(tables.results)
+    assert files["summary.tex"].startswith("\\begin{tabular}")
+    for part in (
+        "git checkout 0123abc",
+        "fedbytes sweep quickstart",
+        "fedbytes report runs/quickstart --target 0.9 --margin 0.01",
+        "title = {T x}",
+        "commit 0123abc",
+    ):
+        assert part in text
+
+
+def test_a_label_cannot_end_the_files(tmp_path):
+    made = name_codecs(sample_tables((0.1,), (0,), 2), ["fp32", "</script><b>x"])
+    text = write_report(made, tmp_path / "r.html", figures=[]).read_text(encoding="utf-8")
+    assert "</script><b>" not in text
