@@ -15,7 +15,7 @@ import result_blocks
 from fedbytes.experiments.config.target import parse_target
 from fedbytes.experiments.store.results import stored_target
 from fedbytes.plots import draw_all, read_store_or_rows
-from fedbytes.plots.tables.kept_rows import RUNS_FILE
+from fedbytes.plots.tables.kept.kept_rows import RUNS_FILE
 
 
 def redraw(folder: Path) -> list[str]:

@@ -64,7 +64,7 @@ def plot(
     has what they need are drawn again.
     """
     from fedbytes.plots.output.render import draw_all
-    from fedbytes.plots.tables.kept_rows import write_data
+    from fedbytes.plots.tables.kept.kept_rows import write_data
     from fedbytes.plots.verdicts.read_rows import is_kept_rows
 
     tables, kept = tables_or_rows(store, baseline), is_kept_rows(store)

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from fedbytes.plots.tables.comparison import Metric as Metric
     from fedbytes.plots.tables.comparison import Setting as Setting
     from fedbytes.plots.tables.comparison import compare_codecs as compare_codecs
-    from fedbytes.plots.tables.kept_rows import write_data as write_data
+    from fedbytes.plots.tables.kept.kept_rows import write_data as write_data
     from fedbytes.plots.tables.latex import to_latex as to_latex
     from fedbytes.plots.tables.read_store import read_tables as read_tables
     from fedbytes.plots.tables.statistics import Interval as Interval

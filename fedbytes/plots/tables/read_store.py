@@ -12,8 +12,8 @@ from fedbytes.experiments.store.results import (
     stored_baseline,
     stored_protocol,
 )
-from fedbytes.plots.tables.crossed_seeds import join_seeds
 from fedbytes.plots.tables.declared_protocol import find_declared
+from fedbytes.plots.tables.kept.crossed_seeds import join_seeds
 from fedbytes.plots.tables.store_tables import Tables, apply_labels
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from fedbytes.experiments.store.per_text.right_answers import unpack_right
 from fedbytes.experiments.store.results import stored_baseline, stored_protocol
 from fedbytes.plots.tables.declared_protocol import find_declared
-from fedbytes.plots.tables.kept_rows import (
+from fedbytes.plots.tables.kept.kept_rows import (
     BYTES_FILE,
     HOLDINGS_FILE,
     PREDICTIONS_FILE,

@@ -8,7 +8,7 @@ import pytest
 from known_stores import store_of
 
 from fedbytes.plots import compare_crossed, measure_power, measure_verdicts, split_variance
-from fedbytes.plots.tables.crossed_seeds import join_seeds
+from fedbytes.plots.tables.kept.crossed_seeds import join_seeds
 from fedbytes.plots.verdicts.crossed_design import read_design
 from fedbytes.plots.verdicts.power_text import explain_power
 from fedbytes.plots.verdicts.verdict_text import explain_verdicts
