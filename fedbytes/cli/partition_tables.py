@@ -116,7 +116,8 @@ def compute_partitions(configs: Sequence[RunConfig], console: Console) -> list[P
 def _view(
     config: RunConfig, train: Split, words: tuple[NDArray[np.int64], NDArray[np.int64]]
 ) -> PartitionView:
-    split = split_examples(config, train.columns)
+    holders = train.columns.get(config.components.task.holders)
+    split = split_examples(config, train.columns, holders)
     partition = split.partition
     categories, counts = partition.counts(split.factor)
     measured = measures(split, train.columns)

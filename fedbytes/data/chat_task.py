@@ -1,6 +1,7 @@
 """Instruction tuning: conversations of which only the answers are learned."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from fedbytes.data.task import Kind, Task
 from fedbytes.plugin_fields import bounded
@@ -19,6 +20,8 @@ class ChatTask(Task):
         max_new_tokens: maximum number of tokens of a generated answer.
     """
 
+    measures: ClassVar[str] = ""
+    """The column that says which metric a test conversation counts for, if there is one."""
     kind: Kind = "causal-lm"
     max_length: int = 256
     template: str | None = None

@@ -33,6 +33,9 @@ class Task(Plugin):
 
     reads_tables: ClassVar[bool] = False
     """Whether columns are a user's own: text there is read as numbers where their order counts."""
+    holders: ClassVar[str] = ""
+    """The column that says who has a training example, if not all are split among clients: those of
+    `clients` are, those of `server` are its own, and others are for attacks that ask for them."""
     kind: Kind = "classification"
     max_length: int = bounded(64, least=1)
     max_train_examples: int | None = bounded(None, least=1)

@@ -122,6 +122,9 @@ class Algorithm(Plugin, ABC):
     and not the vector that is recovered from that."""
     searches_words: ClassVar[bool] = False
     """Whether it can find tokens of the vocabulary, which have neither gradient nor mean."""
+    takes_local_steps: ClassVar[bool] = False
+    """Whether it has the fields `local_steps`, `local_epochs` and `learning_rate`, and a client's
+    delta is where so many steps end, so that the server can train by it too."""
     trains_by_loss: ClassVar[bool] = True
     """Whether clients minimise `model.loss`, so that a defence can put another in its place."""
 

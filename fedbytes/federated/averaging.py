@@ -34,6 +34,7 @@ class Averaging(Algorithm):
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"local_steps": 3, "batch_size": 8, "learning_rate": 0.01},
     )
+    takes_local_steps: ClassVar[bool] = True
     sgd_rate: ClassVar[float] = 1.0
     """`server_learning_rate` of the server's SGD where none is given."""
 

@@ -26,6 +26,7 @@ from fedbytes.federated.protocol.messages import (
     frame_vector,
     open_vector,
 )
+from fedbytes.federated.protocol.root_examples import RootExamples
 from fedbytes.federated.replica import Replica
 from fedbytes.federated.stages.client_stages import clean, defended_loss, protect
 from fedbytes.federated.stages.hostile_training import hostile_training
@@ -45,6 +46,7 @@ class ClientState:
         dropped: how many of its examples its cleaners left out when it trained last.
         planted: how many of its examples an attack had planted then.
         dropped_planted: how many of these its cleaners left out.
+        root: the payload of the trusted examples that it was sent.
     """
 
     version: int = -1
@@ -56,6 +58,7 @@ class ClientState:
     dropped: int = 0
     planted: int = 0
     dropped_planted: int = 0
+    root: bytes | None = None
 
 
 class Client:
@@ -107,6 +110,9 @@ class Client:
             self._sent = frame.round, open_vector(frame, fed.downlink.codec, shared)
         elif kind == "state":
             state.version = replica.take_state(fed, frame)
+        elif kind == "root":
+            RootExamples.open(frame.payload)  # refused now rather than when it is used
+            state.root = frame.payload
         elif kind == "reference":
             replica.take_reference(fed, frame)
         elif kind == "update":
@@ -138,7 +144,7 @@ class Client:
             )
         rng = self.fed.batch_rng(context.round, self.number)
         with self.clock.phase("train"):
-            examples = clean(self.fed, self._context, start, self.state.plugins)
+            examples = clean(self.fed, self._context, start, self.state.plugins, self.state.root)
             self._count_dropped(examples)
             with (
                 defended_loss(self.fed, self._context, start),

@@ -38,7 +38,8 @@ class Federation:
     `broadcast="unicast"` prices a broadcast once for each client that receives it,
     `"multicast"` once for all. `planted` is what attackers train on instead of their parts.
     `texts` gives a client's training examples as it would send them, for an algorithm by which they
-    travel. Another `batch_stream` is another order of every client's batches.
+    travel. `server_rows` are training examples that the server has for itself. Another
+    `batch_stream` is another order of every client's batches.
     """
 
     model: Trainable
@@ -56,6 +57,7 @@ class Federation:
     planted: PlantedRows | None = None
     texts: TextsOf | None = None
     batch_stream: int = 0
+    server_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
         self.algorithm.check(self.model)
@@ -90,6 +92,34 @@ class Federation:
             attack.count(holders)
         self._check_layouts()
         self._check_hostile_training()
+        self._check_server_training()
+
+    def _check_server_training(self) -> None:
+        """Refuse defences that train on the server where it cannot, or clients would not know."""
+        if self.plugins.root_examples and getattr(self.model, "task", None) is None:
+            raise ValueError(
+                "the server sends trusted examples as tokens, and the model has no texts: leave "
+                "out "
+                f"{', '.join(c.name for c in self.plugins.clean if c.trusts)}"
+            )
+        for defense in self.plugins.defense:
+            if "start" in defense.stages and self.initial == "seed":
+                raise ValueError(
+                    f"defense {defense.name!r} begins with what no seed draws: set initial=full, "
+                    "which sends it"
+                )
+            if not defense.server_examples:
+                continue
+            if not len(self.server_rows):
+                raise ValueError(
+                    f"defense {defense.name!r} trains on the server's own examples, of which the "
+                    "task gives it 0: take a task that does, such as news-policy"
+                )
+            if not self.algorithm.takes_local_steps:
+                raise ValueError(
+                    f"defense {defense.name!r} takes local steps on the server, and algorithm "
+                    f"{self.algorithm.name!r} has none: take one that averages, such as fedavg"
+                )
 
     def _check_layouts(self) -> None:
         """Refuse plug-ins that need deltas of one layout, where clients' own differ."""

@@ -13,6 +13,7 @@ from fedbytes.federated.federation import Federation
 from fedbytes.federated.plugins.stage_context import PluginState
 from fedbytes.federated.replica import Replica
 from fedbytes.federated.server.server_state import ServerState
+from fedbytes.federated.stages.server_defenses import begin
 from fedbytes.process.disk_errors import replaced_file
 
 _FORMAT = 2
@@ -99,8 +100,8 @@ class State:
 
 
 def initial_state(fed: Federation) -> State:
-    """Return the state before the first round: initial weights drawn, nobody reached."""
-    model = fed.algorithm.initial(fed.model, fed.seed)
+    """Return the state before the first round: what the server begins with, and nobody reached."""
+    model = begin(fed, fed.algorithm.initial(fed.model, fed.seed))
     return State(ServerState(model, synced=[-1] * len(fed.parts)))
 
 

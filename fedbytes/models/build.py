@@ -53,8 +53,14 @@ def encode_task(
     else:
         tokenizer, digest = load_tokenizer(spec.family.tokenizer if spec.family else spec.name)
     if not isinstance(task, ChatTask):
-        return encode(data, tokenizer, digest, task.kind, task.max_length, task.pack)
+        encoded = encode(data, tokenizer, digest, task.kind, task.max_length, task.pack)
+        return replace(encoded, holders=encoded.train.columns.get(task.holders))
     encoded = encode(data, tokenizer, digest, task.kind, task.max_length, template=task.template)
+    encoded = replace(
+        encoded,
+        holders=encoded.train.columns.get(task.holders),
+        measures=encoded.test.columns.get(task.measures),
+    )
     if not task.generate_examples:
         return encoded
     return replace(

@@ -190,11 +190,13 @@ class TrainableModel:
             `accuracy`, `macro_f1` and `loss` for classification; `loss` (nats per token) and
             `perplexity` for causal-lm, and `bits_per_byte` of text where texts are packed. For
             instruction tuning, loss and perplexity are those of the answers' tokens; the test split
-            adds `exact_match` and `rouge_l` of generated answers, which are kept in `answers`.
+            adds `exact_match` and `rouge_l` of generated answers, which are kept in `answers`, and
+            the metrics that its conversations count for, if the task says so.
         """
         data = self._split(split)
         if data.labels is None:
-            found = token_metrics(self._score, data, self.device, self.dtype)
+            measures = self.task.measures if split == "test" else None
+            found = token_metrics(self._score, data, self.device, self.dtype, measures=measures)
         else:
             found, right = classification_metrics(self._score, data, self.device, self.dtype)
             self.right = right if split == "test" else self.right
@@ -265,7 +267,7 @@ class TrainableModel:
         return self._run(lambda: self.network(batch.tokens, batch.mask, **options), batch)
 
     def _run(self, call: Callable[[], Tensor], batch: Batch) -> Tensor:
-        if self._frozen_layers is None:
+        if self._frozen_layers is None or batch.split not in ("train", "test"):
             return call()
         states = self._open_states(batch.split)
         return self._frozen_layers.run(None if states is None else states.gather(batch), call)

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from fedbytes.experiments import Suite, make_config
-from fedbytes.federated import ATTACKS, DEFENSES, make_attack
+from fedbytes.federated import ATTACKS, CLEANERS, DEFENSES, make_attack
 
 PAGE = (Path(__file__).parents[2] / "docs" / "attacks-and-defenses.md").read_text(encoding="utf-8")
 ROWS = dict(re.findall(r"^\| `(\w+)` \| (.*) \|$", PAGE, re.M))
@@ -18,10 +18,10 @@ def own(registry):
 
 
 def test_the_tables_have_every_one_and_all_of_its_fields():
-    assert set(ROWS) == {*own(ATTACKS), *own(DEFENSES)}
+    assert set(ROWS) == {*own(ATTACKS), *own(DEFENSES), *own(CLEANERS)}
     common = {"share", "from_round", "until_round", "knowledge"}
     for name, row in ROWS.items():
-        cls = (ATTACKS if name in ATTACKS.names() else DEFENSES).get(name)
+        cls = next(r for r in (ATTACKS, DEFENSES, CLEANERS) if name in r.names()).get(name)
         fields = {field.name for field in dataclasses.fields(cls)} - common
         assert fields <= set(re.findall(r"`(\w+)`", row)), name
 
@@ -32,9 +32,10 @@ def test_the_tables_say_what_attackers_know():
 
 
 def test_the_suite_expands():
-    code, attack = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
+    code, attack, policy = re.findall(r"```yaml\n(.*?)```", PAGE, re.S)
     fields = {"task": "reuters-r8", **yaml.safe_load(attack)}
     assert [one["name"] for one in make_config(fields).attack] == ["trigger", "neurotoxin"]
+    assert len(Suite(name="page", **yaml.safe_load(policy)).expand()) == 1
     assert len(Suite(name="page", **yaml.safe_load(code)).expand()) == 5 * 4 * 2 * 5
 
 

@@ -110,3 +110,28 @@ def test_exact_match_ignores_case_and_blanks():
     assert found["exact_match"] == 0.5
     assert found["rouge_l"] == 0.5
     assert score_answers([]) == {}
+
+
+def test_greedy_answers_are_told_without_generating_them(task, trained):
+    """By teacher forcing, the same answers are found right as those that are written."""
+    optimised = trained.get_state()
+    noise = torch.randn(len(optimised), generator=torch.Generator().manual_seed(3))
+    names = np.array(["mammal", "mammal", "other"])
+    seen = set()
+    for scale in (0.0, 0.02, 0.05, 0.1, 0.3):
+        trained.set_state(optimised + scale * noise)
+        object.__setattr__(task, "measures", names)
+        found = trained.evaluate()
+        right = [answer.wanted == answer.written for answer in trained.answers]
+        by_name = dict(zip([answer.prompt for answer in trained.answers], right, strict=True))
+        ordered = [ok for _, ok in sorted(by_name.items(), key=lambda one: _place(one[0]))]
+        assert found["mammal"] == np.mean(ordered[:2])
+        assert found["other"] == ordered[2]
+        seen |= {found["mammal"], found["other"]}
+    object.__setattr__(task, "measures", None)
+    trained.set_state(optimised)
+    assert len(seen) > 1
+
+
+def _place(prompt):
+    return next(place for place, (question, _) in enumerate(PAIRS) if question in prompt)

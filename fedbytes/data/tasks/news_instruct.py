@@ -6,7 +6,7 @@ from fedbytes.data.readers.named_tables import load_categories
 from fedbytes.data.task import TASKS
 from fedbytes.data.text_data import Split, TextData, make_text_data
 
-_TOPICS = {
+TOPICS = {
     "acq": "acquisitions",
     "crude": "oil",
     "earn": "earnings",
@@ -18,7 +18,7 @@ _TOPICS = {
 }
 _QUESTION = (
     "What is the topic of this news story? Answer with one of: "
-    f"{', '.join(sorted(_TOPICS.values()))}.\n\n"
+    f"{', '.join(sorted(TOPICS.values()))}.\n\n"
 )
 
 
@@ -43,7 +43,7 @@ class NewsInstruct(ChatTask):
 def _ask(split: Split) -> Split:
     labels = split.columns["label"].tolist()
     chats = [
-        question_and_answer(_QUESTION + text, _TOPICS[str(label)])
+        question_and_answer(_QUESTION + text, TOPICS[str(label)])
         for text, label in zip(split.texts, labels, strict=True)
     ]
     return make_chat_split(chats, {"label": split.columns["label"]})

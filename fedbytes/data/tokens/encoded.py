@@ -105,6 +105,10 @@ class EncodedTask:
         generation: options for generated answers, None for none.
         notes: what to know of the data, in one line each (see `TextData`).
         data_digest: SHA-256 of the texts and labels, whatever the tokenizer.
+        holders: who has each training example: `clients`, `server`, or whom an attack looks for;
+            None where all are clients'.
+        measures: the metric that each test conversation counts for, by whether its answer is the
+            greedy one; None for none.
     """
 
     train: EncodedSplit
@@ -118,3 +122,11 @@ class EncodedTask:
     generation: GenerationOptions | None = None
     notes: tuple[str, ...] = ()
     data_digest: str = ""
+    holders: Column | None = None
+    measures: Column | None = None
+
+    def held_by(self, holder: str) -> Rows:
+        """Return the training examples that a holder has, int64; none where `holders` is None."""
+        if self.holders is None:
+            return np.zeros(0, dtype=np.int64)
+        return np.flatnonzero(self.holders == holder).astype(np.int64)

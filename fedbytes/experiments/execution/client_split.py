@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -41,12 +41,50 @@ class ClientSplit:
     column: str = ""
 
 
-def split_examples(config: RunConfig, columns: Mapping[str, np.ndarray]) -> ClientSplit:
+def split_examples(
+    config: RunConfig,
+    columns: Mapping[str, np.ndarray],
+    holders: np.ndarray | None = None,
+) -> ClientSplit:
     """Split the training examples, given their columns, over the run's clients.
+
+    Args:
+        config: of the run.
+        columns: of the training examples.
+        holders: who has each of them (see `EncodedTask.holders`); those of others than clients are
+            dropped.
 
     Raises:
         ValueError: if there is no such column, or the split cannot be made.
     """
+    if holders is None:
+        return _split_all(config, columns)
+    rows = np.flatnonzero(holders == "clients")
+    if not len(rows):
+        raise ValueError(
+            f"task {config.task['name']!r} has no training example of clients among "
+            f"{len(holders)}: raise task.max_train_examples"
+        )
+    if config.components.partition.needs != "column":
+        raise ValueError(
+            f"partition {config.partition['name']!r} works on texts, and task "
+            f"{config.task['name']!r} keeps some from clients: take a partition by a column"
+        )
+    return _spread(_split_all(config, {k: v[rows] for k, v in columns.items()}), rows, len(holders))
+
+
+def _spread(split: ClientSplit, rows: np.ndarray, examples: int) -> ClientSplit:
+    """Return a split of the examples at `rows` as one of all, of which the others are dropped."""
+    some = split.partition
+    owners = np.full(examples, -1, dtype=np.int64)
+    owners[rows] = some.owners
+    whole = Partition.from_owners(owners, some.num_clients, some.moved, some.names)
+    factor = np.full(examples, np.asarray(split.factor)[0])
+    factor[rows] = split.factor
+    return ClientSplit(replace(whole, solved=some.solved), factor, split.column)
+
+
+def _split_all(config: RunConfig, columns: Mapping[str, np.ndarray]) -> ClientSplit:
     partitioner, task = config.components.partition, config.components.task
     name = config.clients.factor or partitioner.default_factor
     given_as_clients = isinstance(getattr(task, "path", None), Mapping)

@@ -83,7 +83,7 @@ def _build(config: RunConfig, task: EncodedTask) -> TrainableModel:
 
 
 def _check_split(config: RunConfig, task: EncodedTask) -> list[str]:
-    split = split_examples(config, task.train.columns)
+    split = split_examples(config, task.train.columns, task.holders)
     partition = split.partition
     holders, wanted = int(np.count_nonzero(partition.sizes)), config.clients_per_round or 1
     if wanted > holders:

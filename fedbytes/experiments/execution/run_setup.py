@@ -27,6 +27,7 @@ from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.plugins.attack_probe import AttackProbe
 from fedbytes.federated.stages.attackers import draw_attackers
 from fedbytes.federated.stages.poisoned_data import poison
+from fedbytes.federated.stages.rewritten_data import rewrite
 from fedbytes.models import TrainableModel, build_model, encode_task
 from fedbytes.noniid import Partition
 
@@ -76,11 +77,12 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
     """
     parts = config.components
     task = encode_task(parts.task, parts.model)
-    split = split_examples(config, task.train.columns)
+    split = split_examples(config, task.train.columns, task.holders)
     partition = split.partition
     learned, rows = pack(task, partition.indices, config.seed)
     probes = attack_probes(parts.plugins.attack, learned)
     learned, planted = poison(parts.plugins.attack, learned, rows, config.seed)
+    learned = rewrite(parts.plugins.clean, learned, planted.ever_held(rows))
     model = build_model(parts.model, parts.adapter, learned, seed=config.seed)
     federation = Federation(
         model=model,
@@ -98,6 +100,7 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
         batch_stream=config.batch_stream,
         planted=planted if planted.phases else None,
         texts=_texts_of(parts.task, partition),
+        server_rows=task.held_by("server"),
     )
     return Problem(federation, model, task, split, probes)
 

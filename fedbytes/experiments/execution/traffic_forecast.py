@@ -30,6 +30,7 @@ from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.link import NO_MEMORY, Link, make_link
 from fedbytes.federated.protocol.messages import METRICS_BYTES, SEED_BYTES, frame_texts
 from fedbytes.federated.server.catch_up import cheapest_way, count_kept
+from fedbytes.federated.stages.trusted_rows import root_examples
 from fedbytes.streams import stream
 
 SLOW = 2.0
@@ -237,13 +238,16 @@ def foretell(
     lengths, updates, synced = Lengths(fed, sent), [0], dict[int, int]()
     up = down = 0
     more_up, more_down = fed.aggregation.extra_bytes
+    root = root_examples(fed)
+    trusted = [] if root is None else [("root", len(root.payload) + HEADER_BYTES)]
     for round_ in range(1, rounds + 1):
         context, heard = fed.context(round_), set[str]()
         for client in context.clients:
             mine = context.for_client(client)
             up += lengths.up(mine) + METRICS_BYTES + HEADER_BYTES + more_up
             sent_down = _sent_down(fed, lengths, mine, updates, synced.get(client, -1))
-            for name, count in [*sent_down, ("exchange", more_down)]:
+            first = trusted if client not in synced else []
+            for name, count in [*first, *sent_down, ("exchange", more_down)]:
                 down += 0 if fed.broadcast == "multicast" and name in heard else count
                 heard.add(name)
             synced[client] = round_ - 1

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.data import EncodedTask
 from fedbytes.federated.plugins.stage_context import PluginState, StageContext
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
@@ -23,6 +24,13 @@ class Cleaner(Plugin, ABC):
     """Fields that the contract is checked with, a set for each way of working."""
     uses_model: ClassVar[bool] = True
     """Whether it asks the model that the client was sent, and so needs clients to hold it."""
+    reads_texts: ClassVar[bool] = False
+    """Whether it needs examples that are texts, and a model of them."""
+
+    @property
+    def trusts(self) -> int:
+        """How many trusted examples it has the server send to each client; 0 for none."""
+        return 0
 
     @abstractmethod
     def clean(
@@ -35,6 +43,23 @@ class Cleaner(Plugin, ABC):
             context: of the client; its model holds what the client was sent.
             state: what the cleaner keeps on this client.
         """
+
+    def rewrite(self, task: EncodedTask, rows: np.ndarray) -> dict[int, np.ndarray]:
+        """Return what a client trains on instead of some of its texts, before the first round.
+
+        Args:
+            task: the run's.
+            rows: the client's training examples.
+
+        Returns:
+            the new tokens, int32, by the example; none for those that stay as they are.
+        """
+        return {}
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether it has the stage `rewrite`."""
+        return type(self).rewrite is not Cleaner.rewrite
 
 
 CLEANERS: Registry[Cleaner] = Registry(

@@ -20,7 +20,7 @@ LossOf = Callable[[Any], Tensor]
 class Defense(Plugin):
     """A defence; its fields are its configuration.
 
-    A derived class overrides the stages that it works in. Both are pure. Defences of a run are
+    A derived class overrides the stages that it works in. All are pure. Defences of a run are
     applied in their order.
     """
 
@@ -37,10 +37,22 @@ class Defense(Plugin):
     by_coordinate: ClassVar[bool] = False
     """Whether `uploads` judges each number by itself, so that a number not sent votes for zero."""
 
+    server_examples: ClassVar[bool] = False
+    """Whether it trains on the server's own examples, and so needs a task that gives it some."""
+
     @property
     def remembers(self) -> bool:
         """Whether `uploads` compares deltas with those of earlier rounds, which it keeps."""
         return False
+
+    def start(self, context: StageContext) -> Tensor:
+        """Return what the server begins with, before it sends anything.
+
+        Args:
+            context: the server's, of round 0; `held` is the initial vector, or what the defence
+                before this one made of it.
+        """
+        return context.held
 
     def uploads(
         self, uploads: list[Upload], context: StageContext, state: PluginState
@@ -85,11 +97,11 @@ class Defense(Plugin):
 
     @property
     def stages(self) -> frozenset[str]:
-        """Which of `uploads` and `loss` the defence has."""
+        """Which of `start`, `uploads` and `loss` the defence has."""
         own = type(self)
         return frozenset(
             stage
-            for stage in ("uploads", "loss")
+            for stage in ("start", "uploads", "loss")
             if getattr(own, stage) is not getattr(Defense, stage)
         )
 

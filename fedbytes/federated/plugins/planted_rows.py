@@ -1,6 +1,6 @@
 """What attackers train on instead of their own rows, round by round."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,14 @@ class PlantedRows:
         for begin, rows in self.phases:
             now = rows if begin <= round_ else now
         return now.get(client, own)
+
+    def ever_held(self, parts: Sequence[np.ndarray]) -> list[np.ndarray]:
+        """Return all rows that each client trains on in some round, sorted, given its own."""
+        phases = [rows for _, rows in self.phases] or [{}]
+        return [
+            np.unique(np.concatenate([own, *(rows.get(client, own) for rows in phases)]))
+            for client, own in enumerate(parts)
+        ]
 
     def among(self, rows: np.ndarray) -> np.ndarray:
         """Return those of the rows that an attack planted."""

@@ -91,6 +91,11 @@ class RoundPlugins:
             clients = defense.leaves(clients)
         return min(numbers, default=None)
 
+    @property
+    def root_examples(self) -> int:
+        """How many trusted examples the server sends to each client."""
+        return max((cleaner.trusts for cleaner in self.clean), default=0)
+
     def cautions(self, uplink: Link) -> list[str]:
         """Return what is allowed and seldom meant: a line each, with the remedy."""
         if not uplink.codec.sparse or uplink.estimates:

@@ -15,6 +15,10 @@ PluginState = dict[str, Any]
 """State of a plug-in between its calls: tensors and plain values, checkpointed with the run."""
 
 
+Tune = Callable[[Tensor, int, int, float | None], Tensor]
+"""Trains from a vector on so many examples for so many steps at a rate, and returns the delta."""
+
+
 @dataclass(frozen=True)
 class Wire:
     """What a client knows of its uplink: all that both ends of a message share.
@@ -43,6 +47,10 @@ class StageContext(RoundContext):
         moved: the change of `held` since the client trained last [numel], which is the last global
             update where it takes part in every round; None at its first, and for all but attacks
             on training.
+        root: the batch of trusted examples that the server sent, for cleaners that asked for some.
+        tune: trains as a client does, from a vector, on so many of the server's own examples, the
+            same ones in every round, for so many steps, and returns the delta; likewise. The last
+            argument is a learning rate, None for the clients'.
     """
 
     held: Tensor = field(kw_only=True)
@@ -50,6 +58,8 @@ class StageContext(RoundContext):
     wire: Wire | None = field(default=None, kw_only=True)
     trusted: Callable[[int], Tensor] | None = field(default=None, kw_only=True)
     moved: Tensor | None = field(default=None, kw_only=True)
+    root: Any = field(default=None, kw_only=True)
+    tune: Tune | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(

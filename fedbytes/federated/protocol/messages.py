@@ -24,6 +24,7 @@ KIND_IDS = {
     "exchange": 8,
     "texts": 9,
     "evaluation": 10,
+    "root": 11,
 }
 """Kind of a frame's payload; `exchange` is for an aggregation's messages other than deltas."""
 KIND_NAMES = {number: kind for kind, number in KIND_IDS.items()}
@@ -226,6 +227,11 @@ def open_texts(frame: Frame) -> list[tuple[str, ...]]:
 def frame_exchange(payload: bytes, shared: Shared) -> Frame:
     """Return the frame of what an aggregation sends in an exchange of its own."""
     return _frame("exchange", _NO_CODEC, shared, payload)
+
+
+def frame_root(payload: bytes, shared: Shared) -> Frame:
+    """Return the frame of the examples that the server trusts (see `RootExamples`)."""
+    return _frame("root", _NO_CODEC, shared, payload)
 
 
 def _unpack(values: struct.Struct, frame: Frame) -> tuple[Any, ...]:

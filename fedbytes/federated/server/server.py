@@ -26,11 +26,13 @@ from fedbytes.federated.protocol.messages import (
     open_metrics,
     open_vector,
 )
+from fedbytes.federated.protocol.root_examples import RootExamples
 from fedbytes.federated.server.catch_up import CatchUp, remember_update
 from fedbytes.federated.server.delta_geometry import delta_geometry
 from fedbytes.federated.server.fresh_state import FreshStates
 from fedbytes.federated.server.server_state import ServerState
 from fedbytes.federated.stages.server_defenses import defend
+from fedbytes.federated.stages.trusted_rows import root_examples
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class Server:
 
     def __init__(self, fed: Federation, state: ServerState, clock: Clock | None = None) -> None:
         self.fed, self.state, self.clock = fed, state, clock or Clock()
+        self._root: RootExamples | None = None
 
     def open_round(self) -> RoundContext:
         """Begin the next round; return its context, which says who takes part."""
@@ -105,9 +108,19 @@ class Server:
         if self._exchange:
             return [self._message(data) for data in self._session.messages(client)]
         with self.clock.phase("encode"):
-            messages = self._downlink.messages(client)
+            messages = [*self._trusted_examples(client), *self._downlink.messages(client)]
         self.state.synced[client] = self.state.round
         return messages
+
+    def _trusted_examples(self, client: int) -> list[Message]:
+        """Return the message of the trusted examples, for a client that was never reached."""
+        if not self.fed.plugins.root_examples or self.state.synced[client] >= 0:
+            return []
+        if self._root is None:
+            self._root = root_examples(self.fed)
+        assert self._root is not None
+        data = self._root.frame(self.shared).pack()
+        return [self._made.setdefault(data, Message(data, "root"))]
 
     def receive(self, client: int, frames: Iterable[bytes]) -> None:
         """Take a client's messages of the exchange in.

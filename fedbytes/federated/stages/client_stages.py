@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,15 @@ from fedbytes.federated.algorithm import Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.plugins.stage_context import PluginState, StageContext, stage_rng
+from fedbytes.federated.stages.trusted_rows import root_batch
 
 
 def clean(
-    fed: Federation, context: RoundContext, start: Tensor, states: dict[str, PluginState]
+    fed: Federation,
+    context: RoundContext,
+    start: Tensor,
+    states: dict[str, PluginState],
+    root: bytes | None = None,
 ) -> np.ndarray:
     """Return the examples that a client trains on in a round.
 
@@ -24,13 +30,16 @@ def clean(
         context: of the client.
         start: what it was sent.
         states: what its cleaners keep, changed in place.
+        root: the payload of the trusted examples that it was sent.
 
     Raises:
         ValueError: if a cleaner leaves none, or adds some.
     """
     kept = indices = fed.rows(context.client, context.round)
+    trusted = None if root is None else root_batch(fed, root)
     for place, cleaner in enumerate(fed.plugins.clean):
         where = StageContext.of(context, start.clone(), f"clean {place} {cleaner.name}")
+        where = replace(where, root=trusted)
         if cleaner.uses_model:
             fed.algorithm.load(fed.model, start)
         kept, states[where.stage] = cleaner.clean(kept.copy(), where, states.get(where.stage, {}))

@@ -2,15 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
+from fedbytes.federated.algorithm import Algorithm
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.plugins.stage_context import PluginState, StageContext
-from fedbytes.federated.stages.attackers import draw_attackers
+from fedbytes.federated.plugins.stage_context import PluginState, StageContext, Tune
+from fedbytes.federated.stages.trusted_rows import trusted_rows
 from fedbytes.streams import stream
 
 
@@ -58,7 +60,34 @@ def server_context(
 ) -> StageContext:
     """Return what a defence may know on the server in a round."""
     known = StageContext.of(context, held, stage)
-    return replace(known, trusted=_trainer(fed, known))
+    return replace(known, trusted=_trainer(fed, known), tune=_tuner(fed, known))
+
+
+def begin(fed: Federation, held: Tensor) -> Tensor:
+    """Return what the server begins with, after its defences; `held` is the initial vector."""
+    context = replace(fed.context(1), round=0)
+    for place, defense in enumerate(fed.plugins.defense):
+        if "start" in defense.stages:
+            where = server_context(fed, context, held, f"defense {place} {defense.name}")
+            held = defense.start(where)
+    return held
+
+
+def _tuner(fed: Federation, context: StageContext) -> Tune:
+    """Return what trains on the server's own examples; no byte is counted for these."""
+
+    def tune(start: Tensor, count: int, steps: int, rate: float | None) -> Tensor:
+        rows = fed.server_rows
+        chosen = stream(fed.seed, context.stage).choice(rows, min(count, len(rows)), replace=False)
+        own = context.for_client(context.clients[0])
+        rng = stream(fed.seed, context.stage, context.round)
+        rates = {} if rate is None else {"learning_rate": rate}
+        algorithm: Any = fed.algorithm
+        longer: Algorithm = replace(algorithm, local_steps=steps, local_epochs=None, **rates)
+        trained = longer.train(own, start, np.sort(chosen), {}, rng)
+        return trained.delta
+
+    return tune
 
 
 def _trainer(fed: Federation, context: StageContext) -> Callable[[int], Tensor]:
@@ -69,13 +98,7 @@ def _trainer(fed: Federation, context: StageContext) -> Callable[[int], Tensor]:
     """
 
     def train(count: int) -> Tensor:
-        hostile = {
-            client
-            for attack in fed.plugins.attack
-            for client in draw_attackers(attack, fed.parts, fed.seed)
-        }
-        held = [part for client, part in enumerate(fed.parts) if client not in hostile]
-        rows = np.unique(np.concatenate(held))
+        rows = trusted_rows(fed)
         chosen = stream(fed.seed, context.stage).choice(rows, min(count, len(rows)), replace=False)
         own = context.for_client(context.clients[0])
         rng = stream(fed.seed, context.stage, context.round)

@@ -19,17 +19,17 @@ def check_cleaner(cleaner: Cleaner) -> list[Finding]:
     plugins = RoundPlugins(clean=(cleaner,))
     checks: list[Check] = [
         ("its spec rebuilds it", lambda: check_spec(CLEANERS, cleaner)),
-        ("keeps some of the client's examples", lambda: _check_kept(cleaner)),
+        ("keeps some of the client's examples", lambda: _check_kept(cleaner, plugins)),
         ("what it drops is counted", lambda: _check_counted(plugins)),
         ("resumes from a checkpoint", lambda: check_checkpoint(plugins)),
     ]
     return run_checks(checks)
 
 
-def _check_kept(cleaner: Cleaner) -> str:
-    context = stage_context("clean 0 check", client=0)
+def _check_kept(cleaner: Cleaner, plugins: RoundPlugins) -> str:
+    context = stage_context("clean 0 check", client=0, plugins=plugins)
     context.model.set_state(context.held)
-    indices = federation(RoundPlugins()).parts[0]
+    indices = federation(plugins).parts[0]
     kept, _ = check_pure(cleaner.clean, indices, context, {})
     require(isinstance(kept, np.ndarray) and kept.dtype == np.int64, "it gives no int64 array")
     require(len(kept) > 0, "it leaves no example")

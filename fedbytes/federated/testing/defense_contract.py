@@ -37,6 +37,8 @@ def check_defense(defense: Defense) -> list[Finding]:
             ("the order of uploads does not matter", lambda: _check_order(defense)),
             ("a client does not win by claiming examples", lambda: _check_claims(defense)),
         ]
+    if "start" in defense.stages:
+        checks.append(("begins with a vector of its own", lambda: _check_start(defense)))
     if "loss" in defense.stages:
         checks.append(
             ("the loss has a graph, and leaves the model alone", lambda: _check_loss(defense))
@@ -46,7 +48,7 @@ def check_defense(defense: Defense) -> list[Finding]:
 
 
 def _check_stages(defense: Defense) -> str:
-    require(bool(defense.stages), "it overrides neither uploads nor loss")
+    require(bool(defense.stages), "it overrides none of start, uploads and loss")
     return ", ".join(sorted(defense.stages))
 
 
@@ -68,6 +70,14 @@ def _check_uploads(defense: Defense) -> str:
         require(bool(torch.isfinite(upload.delta).all()), "it makes a delta that is not finite")
         require(upload.examples >= 1, f"it says that a client has {upload.examples} examples")
     return f"{len(uploads)} uploads in, {len(found)} out"
+
+
+def _check_start(defense: Defense) -> str:
+    context = stage_context("defense 0 check", round_=0)
+    found = check_pure(defense.start, context)
+    require(found.shape == context.held.shape, "it changes the length of what is held")
+    require(bool(torch.isfinite(found).all()), "it begins with numbers that are not finite")
+    return f"moved by {float(torch.dist(found, context.held)):.2g}"
 
 
 def _check_order(defense: Defense) -> str:

@@ -17,10 +17,11 @@ from fedbytes.federated.plugins.round_plugins import RoundPlugins
 from fedbytes.federated.plugins.stage_context import StageContext
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.stages.server_defenses import server_context
+from fedbytes.federated.stages.trusted_rows import root_batch, root_examples
 from fedbytes.federated.state import State
 from fedbytes.federated.testing.bench_federation import same
 from fedbytes.federated.testing.strict_client import Rehearsal
-from fedbytes.federated.testing.tiny_models import EXAMPLES, TinyRegression
+from fedbytes.federated.testing.tiny_models import LORA, TinyRegression, examples_of, text_model
 from fedbytes.streams import stream
 from fedbytes.testing import no_global_random, require
 
@@ -28,24 +29,35 @@ CLIENTS, ROUNDS = 10, 4
 
 
 def federation(plugins: RoundPlugins, uplink: Any = "fp32") -> Federation:
-    """Return a federation of ten clients, all of whom take part, on a regression."""
+    """Return a federation of ten clients, all of whom take part, on a regression.
+
+    It is on forty texts if a cleaner reads texts.
+    """
+    texts = any(cleaner.reads_texts for cleaner in plugins.clean)
+    model = text_model("tiny-bert", LORA) if texts else TinyRegression()
+    examples = examples_of(model)
     return Federation(
-        model=TinyRegression(),
-        parts=[np.arange(c, EXAMPLES, CLIENTS) for c in range(CLIENTS)],
+        model=model,
+        parts=[np.arange(c, examples, CLIENTS) for c in range(CLIENTS)],
         algorithm=make_algorithm("fedavg", local_steps=2, learning_rate=0.05),
         uplink=make_link(uplink),
         downlink=make_link("fp32"),
         clients_per_round=CLIENTS,
         plugins=plugins,
+        server_rows=np.arange(examples // 10),
     )
 
 
-def stage_context(stage: str, client: int = -1, round_: int = 2) -> StageContext:
+def stage_context(
+    stage: str, client: int = -1, round_: int = 2, plugins: RoundPlugins | None = None
+) -> StageContext:
     """Return the context of a stage, with what is held before the first round."""
-    fed = federation(RoundPlugins())
+    fed = federation(plugins or RoundPlugins())
     context = fed.context(round_)
     context = context if client < 0 else context.for_client(client)
-    return server_context(fed, context, fed.algorithm.initial(fed.model, 0), stage)
+    root = root_examples(fed)
+    known = server_context(fed, context, fed.algorithm.initial(fed.model, 0), stage)
+    return known if root is None else replace(known, root=root_batch(fed, root.payload))
 
 
 def draw_uploads(purpose: str) -> list[Upload]:
@@ -70,14 +82,20 @@ def check_pure(call: Callable[..., Any], *inputs: Any) -> Any:
     Returns:
         what it gives.
     """
-    given = copy.deepcopy(inputs)
+    given = _copied(inputs)
     with no_global_random():
         first = call(*given)
     require(same(_plain(given), _plain(inputs)), "it changes what it is given")
-    second = call(*copy.deepcopy(inputs))
+    second = call(*_copied(inputs))
     alike = same(_plain(first), _plain(second))
     require(alike, "the same inputs give other outputs the second time")
     return first
+
+
+def _copied(inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Return a copy of a stage's inputs; models stay, as copies lose the tie to their gradient."""
+    models = [value.model for value in inputs if isinstance(value, StageContext)]
+    return copy.deepcopy(inputs, {id(model): model for model in models})
 
 
 def _plain(value: Any) -> Any:

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from fedbytes.data.text_data import Column
 from fedbytes.data.tokens.encoded import EncodedSplit, Rows
 from fedbytes.models.base.device import autocast
 from fedbytes.models.batching import Batch, length_sorted_batches, make_batch
@@ -54,40 +55,52 @@ def token_metrics(
     device: torch.device,
     dtype: torch.dtype,
     rows: Rows | None = None,
+    measures: Column | None = None,
 ) -> dict[str, float]:
     """Return `loss` (nats per token) and `perplexity` on a split, or on some of its rows.
 
-    Of a whole split whose texts are packed, `bits_per_byte` as well.
+    Of a whole split whose texts are packed, `bits_per_byte` as well. Of each measure that its
+    conversations count for [examples], the share is added whose answers are the greedy ones.
     """
     total, count = 0.0, 0
+    greedy = np.zeros(len(split), dtype=bool)
     for batch, scores in score_batches(score, split, device, dtype, rows):
         nll, targets = batch_token_loss(scores, batch)
         total, count = total + float(nll), count + int(targets)
+        if measures is not None:
+            greedy[batch.rows] = _would_answer(scores, batch).cpu().numpy()
     loss = total / max(count, 1)
     found = {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
     if (
         split.text_bytes and rows is None
     ):  # a row's first token is not predicted, and is counted like the others
         found["bits_per_byte"] = loss * len(split.tokens) / split.text_bytes / math.log(2)
+    for name in () if measures is None else np.unique(measures):
+        found[str(name)] = float(greedy[measures == name].mean())
     return found
 
 
 def share_right(
     score: Score, split: EncodedSplit, device: torch.device, dtype: torch.dtype
 ) -> float:
-    """Return the share of examples whose class, or whose every learned token, is the likeliest.
-
-    Learned tokens that are each the likeliest after those before are what greedy decoding writes.
-    """
+    """Return the share of examples whose class, or whose every learned token, is the likeliest."""
     right = 0
     for batch, scores in score_batches(score, split, device, dtype):
         if batch.labels is not None:
             right += int((scores.argmax(1) == batch.labels).sum())
-            continue
-        after = batch.scores_from + 1
-        guess, targets = scores[:, :-1].argmax(2), batch.targets[:, after:].bool()
-        right += int(((guess == batch.tokens[:, after:]) | ~targets).all(1).sum())
+        else:
+            right += int(_would_answer(scores, batch).sum())
     return right / len(split)
+
+
+def _would_answer(scores: Tensor, batch: Batch) -> Tensor:
+    """Return of which rows every learned token is the likeliest after those before, bool [batch].
+
+    Such an answer, its end token included, is what greedy decoding would write.
+    """
+    start = batch.scores_from
+    wanted, asked = batch.tokens[:, start + 1 :], batch.targets[:, start + 1 :].bool()
+    return ((scores[:, :-1].argmax(-1) == wanted) | ~asked).all(1)
 
 
 def batch_token_loss(scores: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:

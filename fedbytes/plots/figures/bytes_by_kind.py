@@ -34,6 +34,7 @@ PARTS = {
     "down: updates": (COLOURS[4], ""),
     "down: whole state": (COLOURS[3], "xxxx"),
     "down: catch-up": (COLOURS[5], "////"),
+    "down: trusted examples": (COLOURS[2], "....."),
     "framing": ("#dcdcdc", ""),
 }
 _SEEN = 0.005  # of a run's bytes: a part that no bar shows has no place in the legend
@@ -43,6 +44,7 @@ _KINDS = {
     "evaluation": "up: metrics",
     "texts": "up: texts",
     "catch-up": "down: catch-up",
+    "root": "down: trusted examples",
 }
 
 

@@ -11,6 +11,7 @@ from fedbytes.experiments.execution.traffic_forecast import Lengths, Sample, for
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.federation import Federation, compatibility
+from fedbytes.federated.plugins.round_plugins import make_plugins
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.testing.bench_federation import find_model
 from fedbytes.federated.testing.strict_client import Rehearsal
@@ -74,6 +75,15 @@ def test_what_an_aggregation_tells_all_is_forecast_once_for_a_multicast(broadcas
     fixed = {"name": "fixed", "clip": 4.0, "bits": 16}
     fields = {"broadcast": broadcast, "aggregation": make_aggregation("sum_then_decode")}
     fed = federation(steps, find_model(steps)(), fixed, "fp32", **fields)
+    assert foretell(fed, ROUNDS, NOISE)[:2] == made(fed)
+
+
+@pytest.mark.parametrize("broadcast", ["unicast", "multicast"])
+def test_trusted_examples_are_forecast_once_for_each_client(broadcast):
+    plugins = make_plugins(clean={"name": "influence", "root_examples": 7, "from_round": 99})
+    model = text_model("tiny-bert", {"name": "lora", "rank": 2})
+    algorithm = make_algorithm("fedavg", local_steps=1)
+    fed = federation(algorithm, model, "fp32", "fp32", plugins=plugins, broadcast=broadcast)
     assert foretell(fed, ROUNDS, NOISE)[:2] == made(fed)
 
 
