@@ -85,8 +85,8 @@ def _with_numbers(cells: AttackCells, runs: pd.DataFrame) -> pd.DataFrame:
     known = cells.rows["run"].map(configs)
     rows = cells.rows.assign(
         family=cells.rows["defense"].map(rule_family),
-        assumed=[assumed_attackers(config) for config in known],
-        attacking=[true_attackers(config) for config in known],
+        assumed=known.map(assumed_attackers).astype(float),
+        attacking=known.map(true_attackers).astype(float),
     ).dropna(subset=["assumed"])
     several = rows.groupby(_PANEL)["assumed"].transform("nunique") > 1
     if not several.any():

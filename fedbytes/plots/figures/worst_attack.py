@@ -77,7 +77,8 @@ def _points(cells: AttackCells) -> list[_Point]:
     """Return the points of all lines, by ascending bytes."""
     found = []
     attacked = cells.rows[cells.rows["attack"] != NOBODY]
-    for (place, rule, codec), rows in attacked.groupby(["place", "defense", "codec"]):
+    for key, rows in attacked.groupby(["place", "defense", "codec"]):
+        place, rule, codec = map(str, key)
         panel = set(attacked[attacked["place"] == place]["attack"])
         means = {
             attack: cells.cell(place=place, defense=rule, codec=codec, attack=attack)

@@ -48,11 +48,16 @@ def rule_tables(
             runs.append(
                 plain.runs.assign(
                     run=plain.runs["run"] + mark,
-                    config=[_config(config, acting) for config in plain.runs["config"]],
+                    config=plain.runs["config"].map(
+                        lambda config, acting=acting: _config(config, acting)
+                    ),
                 )
             )
-    tables = {"results": pd.concat(results), "runs": pd.concat(runs)}
-    return replace(plain, **{k: table.reset_index(drop=True) for k, table in tables.items()})
+    return replace(
+        plain,
+        results=pd.concat(results, ignore_index=True),
+        runs=pd.concat(runs, ignore_index=True),
+    )
 
 
 def _config(config: dict[str, Any], acting: dict[str, Any]) -> dict[str, Any]:
