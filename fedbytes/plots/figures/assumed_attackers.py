@@ -46,7 +46,7 @@ class AssumedAttackers(StoreFigure):
         "How many attackers a rule is set for, against how many there are (the vertical line). Too "
         "few lets them in, too many throws honest clients away."
     )
-    order = 66
+    order = 56
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         cells = attack_cells(tables, options.metric, options.baseline)

@@ -33,7 +33,7 @@ class AttackGrid(StoreFigure):
         "A row for each rule, a column for each attack, a panel for each codec. Cells are means "
         "over seeds; an empty one has no finished run."
     )
-    order = 62
+    order = 52
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         cells = attack_cells(tables, options.metric, options.baseline)

@@ -33,7 +33,7 @@ class WorstAttack(StoreFigure):
         "A line for each rule, a marker for each codec: the mean over seeds under the attack that "
         "leaves the worst mean. It is the worst of the attacks that were run."
     )
-    order = 64
+    order = 54
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         cells = attack_cells(tables, options.metric, options.baseline)
