@@ -75,9 +75,11 @@ def test_every_cell_of_the_grid_has_its_value_and_missing_ones_a_dash(tables):
     figure = make_figure("attack_grid").draw(without(tables, attack=FLIP, defense=NNM))
     cells = attack_cells(tables)
     panels = [axis for axis in figure.axes if axis.images]
-    assert [axis.get_title() for axis in panels] == [
-        f"{codec}, {place}" for codec in cells.codecs for place in cells.places
-    ]
+    wanted = [(codec, place) for codec in cells.codecs for place in cells.places]
+    for axis, (codec, place) in zip(panels, wanted, strict=True):
+        title = axis.get_title()  # names of codecs may have their bits with them
+        assert title.startswith(codec)
+        assert title.endswith(f", {place}")
     for axis, (codec, place) in zip(
         panels, [(c, p) for c in cells.codecs for p in cells.places], strict=True
     ):
