@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint test-slow bench site help
+.PHONY: demo test test-fast lint test-slow bench results site help
 .DEFAULT_GOAL := help
 
 help:
@@ -11,6 +11,7 @@ help:
 	@echo "make test-fast  the quick tests alone, for whoever is editing"
 	@echo "make test-slow  the longer checks as well"
 	@echo "make site       run the notebooks and build the documentation site, build/site/index.html"
+	@echo "make results    redraw docs/results from the rows kept there, and write its tables anew"
 	@echo "make bench      measure codecs and the round on this machine"
 
 # Done again only when what is pinned changes.
@@ -41,6 +42,9 @@ test-slow: lint
 site: .venv/ready
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-docs.lock
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python scripts/build_site.py
+
+results: .venv/ready
+	@$(BIN)/python scripts/redraw_results.py
 
 bench: .venv/ready
 	@$(BIN)/python benchmarks/overhead.py

@@ -19,8 +19,10 @@ class Mimic(Attack):
     Of honest deltas [1, 0], [0, 1] and [5, 5] two attackers send [5, 5] twice more. No rule can
     tell copies from an honest client, and where clients' data differ, the rest is voted down.
 
-    The victim is who stands out most: it has the largest part along the direction in which honest
-    deltas spread most. Attackers stay with it, and take another in rounds without it.
+    The victim is who stands out most in the first round attacked: it has the largest part, from the
+    mean, along the direction in which honest deltas spread most. Attackers stay with it, and take
+    another in rounds without it. The paper learns that direction over some rounds before it chooses
+    (recalled); of one round our victim may stand out by chance.
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"knowledge": "own", "share": 0.3})

@@ -25,6 +25,7 @@ from fedbytes.cli.published.submit import submit_store, verify_folder
 from fedbytes.cli.sweep import run, status, sweep
 from fedbytes.cli.terminal.screen import say
 from fedbytes.cli.terminal.streams import open_streams
+from fedbytes.cli.tuning.tune import tune
 from fedbytes.labels import single_line
 from fedbytes.process.disk_errors import disk_reason
 from fedbytes.process.one_line_warning import show_in_one_line
@@ -36,7 +37,7 @@ _ABOUT = """Federated training of language models, measured by the bytes it comm
 Start with [bold]fedbytes sweep quickstart[/]. A suite is a YAML file with settings that its runs
 share and a grid of those that vary; every setting can be given as [bold]key=value[/], such as
 [bold]rounds=4[/], [bold]seed=\\[0,1][/] or [bold]uplink.density=0.05[/]."""
-_RESUMABLE = ("sweep", "run")
+_RESUMABLE = ("sweep", "run", "tune")
 _INTERRUPTED = 130
 
 
@@ -75,6 +76,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "sweep": sweep,
     "run": run,
     "status": status,
+    "tune": tune,
     "plot": plot,
     "report": report,
     "verdicts": verdicts,

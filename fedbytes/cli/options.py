@@ -35,6 +35,9 @@ Overrides = Annotated[
     ),
 ]
 Store = Annotated[Path, typer.Argument(help="Folder of runs, written by `fedbytes sweep`.")]
+StoreOrRows = Annotated[
+    Path, typer.Argument(help="Folder of runs, or one with the results.csv of `fedbytes plot`.")
+]
 Out = Annotated[Path | None, typer.Option(help="Folder for the runs; runs/SUITE by default.")]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads per worker; cores / workers by default.")

@@ -82,7 +82,7 @@ def configurations(
 def distinct_partitions(configs: Sequence[RunConfig]) -> list[RunConfig]:
     """Return one run per partition: the others differ from it in codec or training only."""
     found = {
-        json.dumps([config.task, config.partition, config.seed], sort_keys=True): config
+        json.dumps([config.task, config.partition, config.split_seed], sort_keys=True): config
         for config in reversed(configs)
     }
     return list(reversed(found.values()))
@@ -127,7 +127,7 @@ def _view(
     return PartitionView(
         title=partition_label(config.partition),
         spec=config.partitioner_spec,
-        seed=config.seed,
+        seed=config.split_seed,
         partition=partition,
         counts=pd.DataFrame(
             counts,

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fedbytes.cli.options import Plugins, Store
+from fedbytes.cli.options import Plugins, StoreOrRows
 from fedbytes.cli.terminal.screen import Screen, say, warn
 from fedbytes.process.disk_errors import explained_disk_errors
 
@@ -43,8 +43,11 @@ Highlight = Annotated[
 
 
 def plot(
-    store: Store,
-    out: Annotated[Path | None, typer.Option(help="Folder; STORE/figures by default.")] = None,
+    store: StoreOrRows,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder; STORE/figures by default, or where the results.csv lies."),
+    ] = None,
     target: TargetOption = None,
     metric: MetricOption = None,
     baseline: Baseline = None,
@@ -55,22 +58,40 @@ def plot(
         str, typer.Option(help="Of the figures: column or page of a paper, or slide.")
     ] = "page",
 ) -> None:
-    """Draw every figure for a folder of runs as SVG, PDF and PNG, with its data as tables."""
-    from fedbytes.plots.output.render import draw_all
-    from fedbytes.plots.tables.read_store import write_data
+    """Draw every figure for a folder of runs as SVG, PDF and PNG, with its data as tables.
 
-    folder, tables = out or store / "figures", tables_of(store, baseline)
+    A folder with the results.csv that this verb wrote will do as well: the figures for which it
+    has what they need are drawn again.
+    """
+    from fedbytes.plots.output.render import draw_all
+    from fedbytes.plots.tables.kept.kept_rows import write_data
+    from fedbytes.plots.verdicts.read_rows import is_kept_rows
+
+    tables, kept = tables_or_rows(store, baseline), is_kept_rows(store)
+    folder = out or (store if kept else store / "figures")
     undrawn: list[str] = []
     wanted, asked = read_target(store, target), read_options(tables, margin, highlight, width)
     with explained_disk_errors(folder, ELSEWHERE):
         paths = draw_all(tables, folder, metric, wanted, baseline, undrawn=undrawn, asked=asked)
-        paths += write_data(tables, folder)
+        if not kept:
+            paths += write_data(tables, folder)
+            paths += copy_suite(store, folder)
     say(*paths)
-    warn(undrawn)
+    warn([*undrawn, *_afterwards(tables, metric, wanted, baseline)])
+
+
+def _afterwards(
+    tables: "Tables", metric: str | None, target: str | float | None, baseline: str | None
+) -> list[str]:
+    """Return what is to be said of figures that are not as the store's protocol declares."""
+    from fedbytes.plots.verdicts.question import AFTERWARDS, ask
+
+    notes = ask(tables, metric, baseline=baseline, target=target).notes
+    return [note for note in notes if AFTERWARDS in note]
 
 
 def report(
-    store: Store,
+    store: StoreOrRows,
     out: Annotated[Path | None, typer.Option(help="File; STORE/report.html by default.")] = None,
     target: TargetOption = None,
     metric: MetricOption = None,
@@ -83,6 +104,7 @@ def report(
     wanted = read_target(store, target)
     path = _write_report(store, wanted, out, metric, baseline, margin, highlight)
     say(f"report: {path}")
+    warn(_afterwards(tables_or_rows(store, None), metric, wanted, baseline))
 
 
 def conclude(store: Path, target: str | float | None) -> None:
@@ -109,7 +131,7 @@ def _write_report(
     from fedbytes.experiments.store.results import stored_title
     from fedbytes.plots.output.report import write_report
 
-    path, tables = out or store / "report.html", tables_of(store, baseline)
+    path, tables = out or store / "report.html", tables_or_rows(store, baseline)
     with explained_disk_errors(path, ELSEWHERE):
         asked = read_options(tables, margin, highlight)
         title = stored_title(store)
@@ -145,6 +167,25 @@ def tables_of(store: Path, baseline: str | None) -> "Tables":
     tables = read_tables(store)
     check_baseline(tables, baseline)
     return tables
+
+
+def tables_or_rows(store: Path, baseline: str | None) -> "Tables":
+    """Return the tables of a store, or of the rows that were kept of one."""
+    from fedbytes.plots.tables.comparison import check_baseline
+    from fedbytes.plots.verdicts.read_rows import read_store_or_rows
+
+    tables = read_store_or_rows(store)
+    check_baseline(tables, baseline)
+    return tables
+
+
+def copy_suite(store: Path, folder: Path) -> list[Path]:
+    """Copy what is known of the suite beside the rows that are kept of its runs."""
+    source, copy = store / "suite.json", folder / "suite.json"
+    if not source.is_file() or source.resolve() == copy.resolve():
+        return []
+    copy.write_bytes(source.read_bytes())
+    return [copy]
 
 
 def read_target(store: Path, target: str | None) -> str | float | None:

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from fedbytes.cli.run_labels import counted, partition_label
 from fedbytes.cli.terminal.screen import coloured
+from fedbytes.experiments.config.method_name import AGAIN, link_labels
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.events import Advanced, Event, Failed, Noticed, Preparing
 from fedbytes.labels import single_line
@@ -22,13 +23,12 @@ from fedbytes.plots.number_words import format_bytes, format_value
 
 def run_label(config: RunConfig) -> str:
     """Return a few words that distinguish a run from the others of its suite."""
-    from fedbytes.experiments.execution.run_description import link_labels
-
     parts = config.components
     links = link_labels(parts.uplink.label, parts.downlink.label)
     method = f"{config.label} · " if config.label else ""
+    again = AGAIN * bool(config.batch_stream)
     split = partition_label(config.partition)
-    return single_line(f"{method}{links['codec']} · {split} · seed {config.seed}")
+    return single_line(f"{method}{links['codec']}{again} · {split} · seed {config.seed}")
 
 
 def headline(metrics: dict[str, float]) -> str:

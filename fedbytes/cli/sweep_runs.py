@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from fedbytes.cli.analysis.target_check import check_targets
 from fedbytes.cli.progress_table import bytes_text, headline, run_label
 from fedbytes.cli.run_labels import counted
 from fedbytes.cli.terminal.live import live_table
@@ -73,6 +74,7 @@ def make_suite(
     """Make the runs that have not finished, with a table of their progress."""
     store = open_store(folder)
     fetch_assets(configs)
+    check_targets(suite.protocol, configs)
     left, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
     warn([*preflight.check(queue), *_kept_unverified(left)])
     console.print(f"{len(queue)} of {counted(len(configs), 'run')} to make in {store}")
@@ -87,6 +89,8 @@ def make_suite(
             reporter=table,
         )
     about = {key: getattr(suite, key) for key in ("name", "title", "target", "baseline")}
+    declared = [config.declared for config in configs if config.declared]
+    about |= {"protocol": declared[0]["protocol"]} if suite.protocol else {}
     write_sealed(store / "suite.json", about)
     done = len(outcome.done) + len(outcome.skipped)
     console.print(f"{done} of {counted(len(configs), 'run')} done in {store}")

@@ -26,6 +26,9 @@ class Task(Plugin):
         max_test_examples: the same for the test examples.
         pack: for causal-lm, join a client's texts, each followed by the end token, and cut them
             into rows of exactly `max_length` tokens, instead of truncating each text.
+        validation: share of the training texts that is held out, the same for all seeds: never
+            split among clients, and never tested on unless `evaluate_on` says so.
+        evaluate_on: `test`, or `validation` to choose settings without a look at the test texts.
     """
 
     reads_tables: ClassVar[bool] = False
@@ -38,11 +41,18 @@ class Task(Plugin):
     max_train_examples: int | None = bounded(None, least=1)
     max_test_examples: int | None = bounded(None, least=1)
     pack: bool = added_field(False)
+    validation: float | None = added_field(bounded(None, above=0, below=1))
+    evaluate_on: Literal["test", "validation"] = added_field("test")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.pack and self.kind != "causal-lm":
             raise ValueError(f"pack requires kind: causal-lm (got kind: {self.kind})")
+        if self.evaluate_on == "validation" and self.validation is None:
+            raise ValueError(
+                "evaluate_on: validation requires validation, the share of the training texts that "
+                "is held out, such as 0.2"
+            )
 
     def read_paths(self) -> tuple[Path, ...]:
         """Return the files that this task reads from disk, whether they exist or not.
@@ -60,14 +70,31 @@ class Task(Plugin):
         """Return the texts, sampled to the maximum numbers of examples.
 
         Raises:
-            ValueError: if the source is missing or lacks a column.
+            ValueError: if the source is missing or lacks a column, or nothing is left to train on.
         """
         data = self.read()
-        if self.max_train_examples is None and self.max_test_examples is None:
+        given = self.max_train_examples, self.max_test_examples, self.validation
+        if given == (None, None, None):
             return data
-        train = _subsample(data.train, self.max_train_examples, 0)
-        test = _subsample(data.test, self.max_test_examples, 1)
+        train, test = self._without_validation(data)
+        train = _subsample(train, self.max_train_examples, 0)
+        test = _subsample(test, self.max_test_examples, 1)
         return make_text_data(data.name, train, test, notes=data.notes)
+
+    def _without_validation(self, data: TextData) -> tuple[Split, Split]:
+        """Return the examples to learn from and those to measure with; the rest is not used."""
+        if self.validation is None:
+            return data.train, data.test
+        rows = stream(0, "validation").permutation(len(data.train)).astype(np.int64)
+        count = max(1, round(self.validation * len(data.train)))
+        if count >= len(data.train):
+            raise ValueError(
+                f"validation={self.validation:g} leaves none of {len(data.train)} texts of "
+                f"{data.name!r} to train on"
+            )
+        held, kept = np.sort(rows[:count]), np.sort(rows[count:])
+        train = data.train.take(kept)
+        return train, data.test if self.evaluate_on == "test" else data.train.take(held)
 
 
 TASKS: Registry[Task] = Registry(

@@ -20,7 +20,8 @@ class Bucketing(Defense):
     f attackers are in f groups at most, so of fewer groups they are a larger share. Ten clients at
     s = 2 become five uploads, and the next rule needs to be for the same f among five.
 
-    Groups are drawn anew each round. Where s does not divide the clients, the last is smaller.
+    Groups are drawn anew each round. Where s does not divide the clients, the last is smaller and
+    its clients count more; algorithms that add up what clients send over rounds then refuse it.
 
     Attributes:
         s: clients of a group.
@@ -33,6 +34,10 @@ class Bucketing(Defense):
     def leaves(self, clients: int) -> int:
         """Return the number of groups."""
         return -(-clients // self.s)
+
+    def weighs_alike(self, clients: int) -> bool:
+        """Return whether all groups are of `s`: each counts once, so in a smaller one each more."""
+        return clients % self.s == 0
 
     def uploads(
         self, uploads: list[Upload], context: StageContext, state: PluginState

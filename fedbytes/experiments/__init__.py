@@ -1,8 +1,9 @@
 """Configurations, suites, sweeps and the run store.
 
-`load_results`, `load_deltas`, `load_audits`, `load_clients`, `load_ledger`, `load_partitions` and
-`load_runs` read a store into pandas tables; they need neither torch nor a model. A run whose files
-are damaged is left out with a `DamagedRunWarning`; copies of a run that disagree raise a
+`load_results`, `load_deltas`, `load_audits`, `load_clients`, `load_ledger`, `load_partitions`,
+`load_predictions` and `load_runs` read a store into pandas tables; they need neither torch nor a
+model. A run whose files are damaged is left out with a `DamagedRunWarning`; copies of a run that
+disagree raise a
 `StoreConflictError`.
 
 Names load on first use.
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from fedbytes.experiments.store.results import load_deltas as load_deltas
     from fedbytes.experiments.store.results import load_ledger as load_ledger
     from fedbytes.experiments.store.results import load_partitions as load_partitions
+    from fedbytes.experiments.store.results import load_predictions as load_predictions
     from fedbytes.experiments.store.results import load_results as load_results
     from fedbytes.experiments.store.results import load_runs as load_runs
 

@@ -144,6 +144,11 @@ class Algorithm(Plugin, ABC):
         return False
 
     @property
+    def needs_votes(self) -> bool:
+        """Whether a client has to count as much as any other in all rounds."""
+        return False
+
+    @property
     def needs_each(self) -> bool:
         """Whether `combine` must see each client's upload.
 

@@ -30,7 +30,6 @@ from fedbytes.federated.protocol.root_examples import RootExamples
 from fedbytes.federated.replica import Replica
 from fedbytes.federated.stages.client_stages import clean, defended_loss, protect
 from fedbytes.federated.stages.hostile_training import hostile_training
-from fedbytes.streams import stream
 
 
 @dataclass
@@ -143,7 +142,7 @@ class Client:
                 f"client {self.number} takes part in round {context.round} and holds version "
                 f"{self.state.version}: it was not brought up to date"
             )
-        rng = stream(self.fed.seed, "batches", context.round, self.number)
+        rng = self.fed.batch_rng(context.round, self.number)
         with self.clock.phase("train"):
             examples = clean(self.fed, self._context, start, self.state.plugins, self.state.root)
             self._count_dropped(examples)

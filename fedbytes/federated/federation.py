@@ -38,7 +38,8 @@ class Federation:
     `broadcast="unicast"` prices a broadcast once for each client that receives it,
     `"multicast"` once for all. `planted` is what attackers train on instead of their parts.
     `texts` gives a client's training examples as it would send them, for an algorithm by which they
-    travel. `server_rows` are training examples that the server has for itself.
+    travel. `server_rows` are training examples that the server has for itself. Another
+    `batch_stream` is another order of every client's batches.
     """
 
     model: Trainable
@@ -55,6 +56,7 @@ class Federation:
     plugins: RoundPlugins = NO_PLUGINS
     planted: PlantedRows | None = None
     texts: TextsOf | None = None
+    batch_stream: int = 0
     server_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
@@ -172,6 +174,11 @@ class Federation:
             uplink=self.uplink.codec,
             num_examples=sum(len(part) for part in self.parts),
         )
+
+    def batch_rng(self, round_: int, client: int) -> np.random.Generator:
+        """Return the generator of a client's batches in a round."""
+        keys = (self.batch_stream,) if self.batch_stream else ()
+        return stream(self.seed, "batches", round_, client, *keys)
 
     def shared(self, round_: int, sender: int, reference: Tensor | None) -> Shared:
         """Return what both ends know of a message with all that is held."""

@@ -5,6 +5,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from filelock import Timeout
@@ -50,6 +51,7 @@ class TrainableModel:
         dtype: type of matrix products.
         seed: the seed of `initial_state`.
         answers: answers that the model generated at the last evaluation.
+        right: of a classification, bool [texts]: what was right at the last evaluation.
         lora: the layers with LoRA factors, and the offsets of their base weights.
         keeps_no_states: whether its constant layers run in every step, because their states depend
             on more than a text's tokens.
@@ -87,6 +89,7 @@ class TrainableModel:
         self._shifted = False
         self._state_shift: Shift | None = None
         self.answers: list[Answer] = []
+        self.right: npt.NDArray[np.bool_] | None = None
         self.keeps_no_states = False
         self.scratch: dict[str, Any] = {}
         self.set_state(self.initial_state)
@@ -261,7 +264,8 @@ class TrainableModel:
             measures = self.task.measures if split == "test" else None
             found = token_metrics(self._score, data, self.device, self.dtype, measures=measures)
         else:
-            found = classification_metrics(self._score, data, self.device, self.dtype)
+            found, right = classification_metrics(self._score, data, self.device, self.dtype)
+            self.right = right if split == "test" else self.right
         if split == "test" and self.task.generation is not None:
             with autocast(self.device, self.dtype):
                 self.answers = answer_prompts(self.network.backbone, self.task, self.device)
@@ -291,8 +295,9 @@ class TrainableModel:
             split: which split they are of.
         """
         data = self._split(split)
-        metrics = token_metrics if data.labels is None else classification_metrics
-        return metrics(self._score, data, self.device, self.dtype, rows)
+        if data.labels is None:
+            return token_metrics(self._score, data, self.device, self.dtype, rows)
+        return classification_metrics(self._score, data, self.device, self.dtype, rows)[0]
 
     def prepare(self, on_progress: OnProgress | None = None) -> None:
         """Compute the constant layers' states of both splits now, unless they are on disk.

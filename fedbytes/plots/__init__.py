@@ -48,9 +48,9 @@ if TYPE_CHECKING:
     from fedbytes.plots.tables.comparison import Metric as Metric
     from fedbytes.plots.tables.comparison import Setting as Setting
     from fedbytes.plots.tables.comparison import compare_codecs as compare_codecs
+    from fedbytes.plots.tables.kept.kept_rows import write_data as write_data
     from fedbytes.plots.tables.latex import to_latex as to_latex
     from fedbytes.plots.tables.read_store import read_tables as read_tables
-    from fedbytes.plots.tables.read_store import write_data as write_data
     from fedbytes.plots.tables.statistics import Interval as Interval
     from fedbytes.plots.tables.statistics import geometric_interval as geometric_interval
     from fedbytes.plots.tables.statistics import t_interval as t_interval
@@ -62,6 +62,8 @@ if TYPE_CHECKING:
     from fedbytes.plots.testing.figure_contract import check_figure as check_figure
     from fedbytes.plots.testing.sample_tables import sample_tables as sample_tables
     from fedbytes.plots.verdicts.power_table import measure_power as measure_power
+    from fedbytes.plots.verdicts.question import Question as Question
+    from fedbytes.plots.verdicts.question import ask as ask
     from fedbytes.plots.verdicts.read_rows import read_store_or_rows as read_store_or_rows
     from fedbytes.plots.verdicts.target_ratios import measure_hits as measure_hits
     from fedbytes.plots.verdicts.verdict_table import measure_verdicts as measure_verdicts

@@ -128,7 +128,7 @@ def test_a_page_of_a_plugin_has_its_fields_ranges_paper_and_examples(capsys):
     ("kind", "name", "seen"),
     [
         ("algorithms", "fedavg", "Optimiser steps a client takes"),
-        ("suites", "quickstart", "runs: 24"),
+        ("suites", "quickstart", "runs: 30"),
         ("models", "minilm", "model=minilm"),
         ("transforms", "rotate", "in a configuration:"),
     ],

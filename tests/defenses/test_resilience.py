@@ -1,7 +1,8 @@
 """The resilience inequality |R(x) - mean_S|^2 <= kappa mean_S |x_i - mean_S|^2, for every S.
 
-S is any set of n - f clients. The constants are those of Allouah et al. 2023 (arXiv:2302.01772,
-table 1) for the trimmed mean, the median and the geometric median. Their Krum counts n - f - 1
+S is any set of n - f clients. The constants are those of Allouah et al. 2023 (arXiv:2302.01772) for
+the trimmed mean, the median and the geometric median, recalled and not compared with the paper: the
+tests say that no draw exceeds them, not that they are the least. Their Krum counts n - f - 1
 neighbours; with Blanchard's n - f - 2 the same proof has n - 2 f - 1 honest rows among the chosen
 one and its neighbours, one less: 6 (n - f) / (n - 2 f - 1). That of minimum-diameter averaging is
 by the triangle: means of two sets that share a row differ by f / (n - f) times 2 diameters of S at

@@ -9,10 +9,10 @@ from fedbytes.cli.analysis.printed_rows import (
     FinalOption,
     MarginOption,
     MetricCompared,
-    StoreOrRows,
     print_rows,
     write_rows,
 )
+from fedbytes.cli.options import StoreOrRows
 from fedbytes.cli.plot import Baseline
 
 
@@ -21,7 +21,7 @@ def power(
     margin: MarginOption = None,
     baseline: Baseline = None,
     metric: MetricCompared = None,
-    final: FinalOption = "last3",
+    final: FinalOption = None,
     power: Annotated[
         float, typer.Option(help="Probability that non-inferiority is shown, between 0 and 1.")
     ] = 0.8,
@@ -38,9 +38,11 @@ def power(
     """
     from fedbytes.plots.verdicts.power_table import measure_power
     from fedbytes.plots.verdicts.power_text import explain_power, power_text
+    from fedbytes.plots.verdicts.question import ask
     from fedbytes.plots.verdicts.read_rows import read_store_or_rows
 
     tables = read_store_or_rows(store)
     frame = measure_power(tables, margin, metric, baseline, final, power, difference)
-    print_rows(power_text(frame), explain_power(frame), left=("Codec",))
+    notes = [*explain_power(frame), *ask(tables, metric, margin, baseline, final=final).notes]
+    print_rows(power_text(frame), notes, left=("Codec",))
     write_rows(frame, csv)

@@ -12,9 +12,6 @@ from fedbytes.plots.output.fitted_table import FittedTable
 if TYPE_CHECKING:
     import pandas as pd
 
-StoreOrRows = Annotated[
-    Path, typer.Argument(help="Folder of runs, or one with the results.csv of `fedbytes plot`.")
-]
 MarginOption = Annotated[
     float | None,
     typer.Option(
@@ -27,7 +24,10 @@ MetricCompared = Annotated[
     typer.Option("--metric", help="Metric to compare; the task's main metric by default."),
 ]
 FinalOption = Annotated[
-    str, typer.Option(help="Final value: last, or last3 for the mean of three evaluations.")
+    str | None,
+    typer.Option(
+        help="Final value: last, or last3 for the mean of three evaluations; last3 by default."
+    ),
 ]
 CsvOption = Annotated[Path | None, typer.Option(help="Write the rows to this file as well.")]
 

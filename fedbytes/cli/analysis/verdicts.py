@@ -9,10 +9,10 @@ from fedbytes.cli.analysis.printed_rows import (
     FinalOption,
     MarginOption,
     MetricCompared,
-    StoreOrRows,
     print_rows,
     write_rows,
 )
+from fedbytes.cli.options import StoreOrRows
 from fedbytes.cli.plot import Baseline, TargetOption
 
 
@@ -22,7 +22,7 @@ def verdicts(
     baseline: Baseline = None,
     metric: MetricCompared = None,
     target: TargetOption = None,
-    final: FinalOption = "last3",
+    final: FinalOption = None,
     family: Annotated[
         str,
         typer.Option(help="What Holm's adjustment is over: the codecs of a setting, or the store."),
@@ -36,16 +36,18 @@ def verdicts(
     """
     from fedbytes.experiments.config.target import parse_target
     from fedbytes.experiments.store.results import stored_target
+    from fedbytes.plots.verdicts.question import ask
     from fedbytes.plots.verdicts.read_rows import read_store_or_rows
     from fedbytes.plots.verdicts.verdict_table import measure_verdicts
     from fedbytes.plots.verdicts.verdict_text import explain_verdicts, verdict_text
 
     tables = read_store_or_rows(store)
-    declared = stored_target(store)
-    goal = parse_target(declared if target is None else target)
+    suites = None if tables.declared else parse_target(stored_target(store))
+    goal = suites if target is None else parse_target(target)
+    asked = ask(tables, metric, margin, baseline, goal, final)
     frame = measure_verdicts(tables, margin, metric, baseline, goal, final, family)  # type: ignore[arg-type]
-    notes = explain_verdicts(frame)
-    if target is not None and goal != parse_target(declared):
+    notes = [*explain_verdicts(frame), *asked.notes]
+    if tables.declared is None and goal != suites:
         notes.append("The target was chosen after the runs: their suite declares another, or none.")
     print_rows(verdict_text(frame), notes, left=("Codec", "Verdict"))
     write_rows(frame, csv)

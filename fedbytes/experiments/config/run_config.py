@@ -35,16 +35,24 @@ _NOT_IDENTITY: Any = {
     "checkpoint_every": True,
     "label": True,
     "plugins": True,
+    "declared": True,
     "keep": True,
     "model": {"device"},
 }
 """Fields that change where or how often something is computed or written, but not the result."""
 
 
-_NUMBERS = ("rounds", "clients_per_round", "evaluate_every", "seed", "checkpoint_every")
+_NUMBERS = (
+    "rounds",
+    "clients_per_round",
+    "evaluate_every",
+    "seed",
+    "batch_stream",
+    "checkpoint_every",
+)
 
 
-_OF_THE_SPLIT = ("num_clients", "factor", "groups")
+_OF_THE_SPLIT = ("num_clients", "factor", "groups", "seed")
 """Fields of a partition that are not its partitioner's."""
 
 
@@ -68,6 +76,9 @@ class PartitionConfig(BaseModel):
     """Column that the split follows; by default the label, or the task's natural column."""
     groups: str | None = None
     """Column, such as an author, whose examples of one value stay together."""
+
+    seed: Annotated[int | None, Field(ge=0, lt=2**64)] = None
+    """Seed of the split alone; by default the run's. For designs that cross both."""
 
     @property
     def known_clients(self) -> int | None:
@@ -132,13 +143,17 @@ class RunConfig(BaseModel):
     broadcast: Literal["unicast", "multicast"] = "unicast"
     """Whether a broadcast's bytes count once per receiver or once in total."""
     seed: int = Field(0, ge=0, lt=2**64)
-    """Seed of every random stream of the run."""
+    """Seed of every random stream of the run; of the split unless `partition.seed` is given."""
+    batch_stream: Annotated[int, ADDED] = Field(0, ge=0)
+    """Another number is another order of batches, and all else alike: a control of chance."""
     checkpoint_every: int = Field(1, ge=1)
     """Rounds between checkpoints: the most that a kill can lose."""
     keep: KeptChoice = "none"
     """What is written of the trained model at the end: `adapter`, a `merged` model, or `none`."""
     plugins: tuple[str, ...] = ()
     """Python files with plug-ins that the run may name."""
+    declared: Mapping[str, Any] = {}
+    """What the suite declared before the run, for its provenance; no part of its identity."""
 
     @model_validator(mode="before")
     @classmethod
@@ -172,6 +187,12 @@ class RunConfig(BaseModel):
     def clients(self) -> PartitionConfig:
         """The split's number of clients and factor, and its partitioner's fields."""
         return PartitionConfig(**self.partition)
+
+    @property
+    def split_seed(self) -> int:
+        """The seed that the examples are split by."""
+        own = self.clients.seed
+        return self.seed if own is None else own
 
     @property
     def partitioner_spec(self) -> Spec:
@@ -231,6 +252,8 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
     canonical["partition"] |= {"num_clients": split.num_clients, "factor": split.factor}
     if split.groups is not None:
         canonical["partition"]["groups"] = split.groups
+    if split.seed is not None:
+        canonical["partition"]["seed"] = split.seed
     if split.known_clients is not None:
         check_client_count(config, split.known_clients)
     components.check_keep(config.keep)

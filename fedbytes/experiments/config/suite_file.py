@@ -9,7 +9,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from fedbytes.experiments.config.declaration.protocol import Protocol, read_protocol
+from fedbytes.experiments.config.declaration.protocol_check import declare
+from fedbytes.experiments.config.declaration.tuned_settings import TunedSettings, read_tuned
 from fedbytes.experiments.config.dotted_keys import set_dotted as set_dotted
+from fedbytes.experiments.config.method_name import method_name
 from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.experiments.config.round_sections import SECTIONS
 from fedbytes.experiments.config.run_config import RunConfig, make_config
@@ -27,6 +31,9 @@ _KEYS = (
     "plugins",
     "target",
     "baseline",
+    "protocol",
+    "tune",
+    "tuned",
     "base",
     "grid",
     "variants",
@@ -40,7 +47,9 @@ class Suite:
     `grid` maps a dotted key to its values. `variants` is one more axis, whose values set several
     keys at once. `target` is the metric value that figures count bytes up to, or `baseline-0.005`
     for that much below the baseline's final mean. `baseline` is the label that others are compared
-    with; by default the runs that send fp32 in both directions.
+    with; by default the runs that send fp32 in both directions. `protocol` declares, before the
+    runs, how they are compared; where there is one, it holds `target` and `baseline`. `tune` says
+    what `fedbytes tune` chooses for each method, and `tuned` is what it chose.
     """
 
     name: str
@@ -52,6 +61,9 @@ class Suite:
     base: Mapping[str, Any] = field(default_factory=dict)
     grid: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     variants: Sequence[Mapping[str, Any]] = ({},)
+    protocol: Protocol | None = None
+    tune: Mapping[str, Any] = field(default_factory=dict)
+    tuned: TunedSettings | None = None
 
     def expand(self, overrides: Iterable[str | tuple[str, Any]] = ()) -> list[RunConfig]:
         """Return the suite's runs, each once.
@@ -64,10 +76,15 @@ class Suite:
         An override of a grid axis replaces the axis; a list is its values. Any other override
         applies to every run.
 
+        Every run takes the protocol along in `declared`, with the overrides that depart from it; a
+        protocol without overrides is checked against the runs.
+
         Raises:
-            ValueError: for a field or value that a run refuses, if there is no run, or if two
-                variants or labels would be one run, of which only one would be stored.
+            ValueError: for a field or value that a run refuses, if there is no run, if two
+                variants or labels would be one run, of which only one would be stored, or if the
+                runs cannot answer what the protocol asks.
         """
+        overrides = tuple(overrides)
         grid, fixed = dict(self.grid), {}
         for key, value in map(parse_override, overrides):
             if key in grid or _is_axis(key, value):
@@ -82,6 +99,8 @@ class Suite:
             for key, value in [*variant.items(), *point, *fixed.items()]:
                 set_dotted(fields, key, value)
             config = make_config({"suite": self.name, "plugins": self.plugins, **fields})
+            if self.tuned is not None:
+                config = self._take_over(self.tuned, config, fixed)
             first = runs.setdefault(config.id, (number, config))
             refuse_merged(self.name, first, (number, config), fixed)
         if not runs:
@@ -89,7 +108,19 @@ class Suite:
             raise ValueError(
                 f"suite {self.name!r} expands to no run: {', '.join(empty)} has no values"
             )
-        return [config for _, config in runs.values()]
+        configs = [config for _, config in runs.values()]
+        words = [one if isinstance(one, str) else f"{one[0]}={one[1]}" for one in overrides]
+        return declare(self.protocol, configs, words)
+
+    def _take_over(
+        self, tuned: TunedSettings, config: RunConfig, fixed: Mapping[str, Any]
+    ) -> RunConfig:
+        """Return a run with the settings that were chosen for its method, overrides left alone."""
+        name, fields = method_name(config), config.model_dump(mode="json")
+        for key, value in tuned.of(name).items():
+            if key not in fixed:
+                set_dotted(fields, key, value)
+        return make_config(fields | {"declared": {"tuned": tuned.stated(name)}})
 
     def _repr_html_(self) -> str:
         """Show the suite in a notebook: what its runs share, and what varies."""
@@ -176,21 +207,54 @@ def _make_suite(content: Any, path: Path) -> Suite:
     for key in content:
         if key not in _KEYS:
             raise ValueError(f"there is no field {key!r}{nearest(key, _KEYS)}")
-    for key in ("title", "description", "plugins", "target", "baseline"):
+    for key in (
+        "title",
+        "description",
+        "plugins",
+        "target",
+        "baseline",
+        "protocol",
+        "tune",
+        "tuned",
+    ):
         if content.get(key, "") is None:  # written, and left empty
             del content[key]
     _check_kinds(content)
     fields: dict[str, Any] = {"name": path.stem, "variants": [{}]} | content
     check_suite_name(fields["name"])
     plugins = _list_files(fields.get("plugins", ()), path.parent)
-    return Suite(**fields | {"plugins": plugins, "target": parse_target(fields.get("target"))})
+    fields |= {"plugins": plugins, "target": parse_target(fields.get("target"))}
+    if "tuned" in fields:
+        fields["tuned"] = read_tuned(path.parent / _file_name(fields["tuned"]))
+    return Suite(**fields | _read_protocol(fields))
+
+
+def _file_name(given: Any) -> str:
+    if not isinstance(given, str) or not given:
+        raise ValueError(f"tuned must be the file that `fedbytes tune` wrote, got {given!r}")
+    return given
+
+
+def _read_protocol(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a suite that its protocol decides."""
+    if "protocol" not in fields:
+        return {}
+    protocol = read_protocol(fields["protocol"])
+    for key, declared in (("target", protocol.targets), ("baseline", protocol.baseline)):
+        if fields.get(key) is not None and declared:
+            raise ValueError(f"{key} stands in the protocol as well: leave it there alone")
+    target = protocol.targets[0] if protocol.targets else fields["target"]
+    baseline = protocol.baseline or fields.get("baseline")
+    targets = () if target is None else protocol.targets or (target,)
+    found = protocol.model_copy(update={"baseline": baseline, "targets": targets})
+    return {"protocol": found, "target": target, "baseline": baseline}
 
 
 def _check_kinds(content: dict[str, Any]) -> None:
     for key in ("title", "description", "baseline"):
         if not isinstance(content.get(key, ""), str):
             raise ValueError(f"{key} must be text, got {content[key]!r}: put it in quotes")
-    for key, kind in (("base", dict), ("grid", dict), ("variants", list)):
+    for key, kind in (("base", dict), ("grid", dict), ("tune", dict), ("variants", list)):
         if not isinstance(content.get(key, kind()), kind):
             raise ValueError(f"{key} must be a {kind.__name__}, got {content[key]!r}")
     for key, values in content.get("grid", {}).items():

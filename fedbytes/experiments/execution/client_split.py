@@ -107,7 +107,7 @@ def _split_all(config: RunConfig, columns: Mapping[str, np.ndarray]) -> ClientSp
         splitter, column = _resolve(partitioner, texts, lambda: data.digest)
     clients, together = config.clients.client_count, config.clients.groups
     groups = None if together is None else factor_column(columns, together, "groups")
-    partition = splitter(column, clients, config.seed, groups)
+    partition = splitter(column, clients, config.split_seed, groups)
     check_client_count(config, partition.num_clients)
     return ClientSplit(partition, column, name)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 
+from fedbytes.experiments.config.method_name import AGAIN, link_labels
 from fedbytes.experiments.config.round_sections import SECTIONS
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.client_split import measures
@@ -36,7 +37,9 @@ def describe_run(config: RunConfig, problem: Problem, sources: Sources) -> dict[
         "found": problem.split.partition.solved,
         "heterogeneity": measures(problem.split, train.columns)
         | unigram_measures(problem.split.partition, train.tokens, train.offsets),
-        "labels": link_labels(fed.uplink.label, fed.downlink.label) | plugin_labels(fed.plugins),
+        "labels": _labels(config, fed.uplink.label, fed.downlink.label)
+        | plugin_labels(fed.plugins),
+        **config.declared,
         **({"attackers": attackers_of(problem)} if fed.plugins.attack else {}),
         **({"planted": fed.planted.counts} if fed.planted else {}),
         "data_digest": problem.task.data_digest,
@@ -57,13 +60,12 @@ def count_attackers(simulation: Simulation, report: RoundReport) -> dict[str, in
     return {"attackers": len(hostile), **above}
 
 
+def _labels(config: RunConfig, uplink: str, downlink: str) -> dict[str, str]:
+    found = link_labels(uplink, downlink)
+    return found | {"codec": found["codec"] + AGAIN * bool(config.batch_stream)}
+
+
 def plugin_labels(plugins: RoundPlugins) -> dict[str, str]:
     """Return the names of what acts in the rounds, by section; of those that are not empty."""
     sections = ((key, getattr(plugins, key)) for key in SECTIONS)
     return {key: " + ".join(map(short_label, found)) for key, found in sections if found}
-
-
-def link_labels(uplink: str, downlink: str) -> dict[str, str]:
-    """Return the names of both links, and one for the pair."""
-    codec = uplink if uplink == downlink else f"{uplink} up, {downlink} down"
-    return {"uplink": uplink, "downlink": downlink, "codec": codec}

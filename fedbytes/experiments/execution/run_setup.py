@@ -54,8 +54,15 @@ class Problem:
         return whole | ({"tokenizer_bytes": info.tokenizer_bytes} if info.tokenizer_bytes else {})
 
     def baselines(self) -> dict[str, float]:
-        """Return metrics a trained model must beat: a unigram model's perplexity for causal-lm."""
+        """Return metrics that a trained model must beat.
+
+        `constant_accuracy`, of always answering the test split's largest class, for
+        classification; `unigram_perplexity` for causal-lm.
+        """
         task = self.model.task
+        if task.test.labels is not None:
+            counts = np.bincount(task.test.labels)
+            return {"constant_accuracy": float(counts.max() / counts.sum())}
         if task.kind != "causal-lm":
             return {}
         vocabulary = self.model.vocabulary
@@ -90,6 +97,7 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
         hooks=hooks,
         aggregation=parts.aggregation,
         plugins=parts.plugins,
+        batch_stream=config.batch_stream,
         planted=planted if planted.phases else None,
         texts=_texts_of(parts.task, partition),
         server_rows=task.held_by("server"),

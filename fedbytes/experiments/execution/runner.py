@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from filelock import FileLock
 
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.evaluation.client_metrics import OWN_TEST_ROWS, REPORT_ROWS, sum_up
 from fedbytes.experiments.evaluation.client_models import ClientModels, as_sent
@@ -26,6 +27,12 @@ from fedbytes.experiments.execution.run_setup import make_problem, own_tests_of,
 from fedbytes.experiments.execution.run_sources import confirmed, sources_of
 from fedbytes.experiments.kept.keep_model import folder_names, keep_models
 from fedbytes.experiments.store.checkpoint import load_checkpoint, save_checkpoint
+from fedbytes.experiments.store.per_text.right_answers import (
+    KEPT,
+    RIGHT_FILE,
+    kept_rounds,
+    pack_right,
+)
 from fedbytes.experiments.store.provenance import (
     forget_peak_memory,
     peak_gpu_bytes,
@@ -100,7 +107,7 @@ def run(
     with FileLock(folder.path / ".lock"):
         settle(folder, sources, if_stale, config.keep)
         folder.require_hooks(names)
-        folder.create(config.model_dump(mode="json"))
+        folder.create(config.model_dump(mode="json", exclude={"declared"}))
         if folder.status != "done":
             with counted_try(folder, retry_failed):
                 _Run(config, folder, hooks, deliver, tell or on_event, sources).go()
@@ -149,6 +156,8 @@ class _Run:
         if note:
             on_event(Noticed(note))
         self.metrics: dict[str, float] = saved.get("metrics", {})
+        final = parse_final(config.declared.get("protocol", {}).get("final", "last"))
+        self.kept = kept_rounds(config.rounds, config.evaluate_every, max(KEPT, final))
 
     def _say_why_anew(self) -> None:
         where = f"run {self.folder.run} in {self.folder.path.parent}"
@@ -289,6 +298,9 @@ class _Run:
         round_ = self.state.round
         if row is not None:
             self.folder.append_row(row)
+            right = self.problem.model.right
+            if right is not None and round_ in self.kept:
+                self.folder.append_row(pack_right(round_, right), RIGHT_FILE)
         if round_ % self.config.checkpoint_every == 0 or round_ == self.config.rounds:
             extra = {
                 "seconds": self.clock.seconds(),

@@ -9,6 +9,7 @@ from typing import Any
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.store.ledger_files import check_ledger, read_ledger
 from fedbytes.experiments.store.old_checkpoint import saved_round
+from fedbytes.experiments.store.per_text.right_answers import RIGHT_FILE, unpack_right
 from fedbytes.experiments.store.row_files import ROW_FILES, JsonRow, check_sum, read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.saved_sums import check_saved, read_saved
@@ -155,6 +156,8 @@ def _check_rows(run: RunFolder, settings: dict[str, Any], last: int, whole: bool
     if settings.get("clean") and (missing := set(range(1, last + 1)) - cleaned):
         raise DamageError(f"cleaned.jsonl is cut (no row of round {min(missing)})")
     read_json_lines(run.path / "audits.jsonl", whole)
+    for row in read_json_lines(run.path / RIGHT_FILE, whole):
+        unpack_right(row)
     if settings.get("evaluate_clients"):
         seen = {row["round"] for row in read_json_lines(run.path / "clients.jsonl", whole)}
         if missing := set(wanted) - seen:

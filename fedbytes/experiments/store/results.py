@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from fedbytes.experiments.config.method_name import AGAIN
 from fedbytes.experiments.config.round_sections import SECTIONS
 from fedbytes.experiments.store.damage import DamagedRunWarning, place_of
 from fedbytes.experiments.store.find_runs import checked_runs, sound_runs
 from fedbytes.experiments.store.find_runs import run_folders as run_folders
 from fedbytes.experiments.store.ledger_files import read_ledger
+from fedbytes.experiments.store.per_text.right_answers import RIGHT_FILE, unpack_right
 from fedbytes.experiments.store.row_files import read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.run_state import state_of
@@ -44,11 +46,11 @@ def load_results(folder: str | Path) -> pd.DataFrame:
 
     Columns: `run, suite, task, model, adapter, algorithm, codec, uplink, downlink, partition,
     alpha, heterogeneity, seed, attack, defense, clean, privacy, audit` (the last five `none` where
-    a run has no such plug-in), then `round, rounds, up_bytes, down_bytes, total_bytes`
-    (cumulative message bytes over all clients), `train_loss`, the task's metrics (`loss` and
-    `accuracy, macro_f1` or `perplexity`; NaN where a task has none; others, such as
-    `bits_per_byte` or `exact_match`, and what audits add, after all other columns where a run has
-    them), how far the round's clients agree (`delta_cosine, delta_diversity, delta_norm,
+    a run has no such plug-in; `partition_seed` where runs have one), then `round, rounds, up_bytes,
+    down_bytes, total_bytes` (cumulative message bytes over all clients), `train_loss`, the task's
+    metrics (`loss` and `accuracy, macro_f1` or `perplexity`; NaN where a task has none; others,
+    such as `bits_per_byte` or `exact_match`, and what audits add, after all other columns where a
+    run has them), how far the round's clients agree (`delta_cosine, delta_diversity, delta_norm,
     delta_mean_norm`, see `load_deltas`) and `seconds`.
 
     Raises:
@@ -88,6 +90,22 @@ def load_audits(folder: str | Path) -> pd.DataFrame:
         for row in read_json_lines(run.path / "audits.jsonl")
     ]
     return _table(rows, ["run", "round", "audit"])
+
+
+def load_predictions(folder: str | Path) -> pd.DataFrame:
+    """Return which test texts were answered rightly: `run, round, right`, of the last evaluations.
+
+    `right` is bool [texts]. Only classifications have rows, and no run from before they were kept.
+
+    Raises:
+        ValueError: if the folder does not exist.
+    """
+    rows = [
+        {"run": run.run, "round": row["round"], "right": unpack_right(row)}
+        for run in sound_runs(folder)
+        for row in read_json_lines(run.path / RIGHT_FILE)
+    ]
+    return _table(rows, ["run", "round", "right"])
 
 
 def load_clients(folder: str | Path) -> pd.DataFrame:
@@ -209,6 +227,16 @@ def stored_baseline(folder: str | Path) -> str | None:
     return None if found is None else str(found)
 
 
+def stored_protocol(folder: str | Path) -> dict[str, Any] | None:
+    """Return the protocol that was declared for the runs in `folder`, if any.
+
+    It is that of the suite that was swept into it last, or what the runs there have in common:
+    the fields of `Protocol`, `sha256`, and with overrides that depart from it `overrides`.
+    """
+    found = _stored_suite(folder).get("protocol")
+    return dict(found) if isinstance(found, Mapping) else None
+
+
 def stored_title(folder: str | Path) -> str:
     """Return the title of the suite that was swept into `folder`, or the folder's name."""
     suite = _stored_suite(folder)
@@ -236,7 +264,10 @@ def _identity(run: RunFolder) -> dict[str, Any]:
     for part in (split, split.get("then") or {}):
         alpha = part.get("alpha") if alpha is None else alpha
     labels = started.get("labels", {})
-    named = {"label": config["label"]} if config.get("label") else {}
+    again = AGAIN * bool(config.get("batch_stream"))
+    named = {"label": config["label"] + again} if config.get("label") else {}
+    if split.get("seed") is not None:
+        named["partition_seed"] = split["seed"]
     aggregation = config.get("aggregation", {}).get("name", "decode_each")
     named |= {"aggregation": aggregation} if aggregation != "decode_each" else {}
     hooks = started.get("hooks", {})

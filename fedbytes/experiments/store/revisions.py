@@ -27,7 +27,7 @@ def outdated(settings: Mapping[str, Any]) -> str:
 def _of_plugins(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the specifications of a run's plug-ins without their revisions."""
     fields = {key: _without(value) for key, value in settings.items()}
-    beside = ("num_clients", "factor", "groups")
+    beside = ("num_clients", "factor", "groups", "seed")
     split = {key: v for key, v in dict(fields["partition"]).items() if key not in beside}
     return fields | {"partition": split, "aggregation": fields.get("aggregation") or "decode_each"}
 

@@ -14,7 +14,7 @@ Sum = dict[str, Any]
 """`rows`, `bytes` and `sha256` of a file, or of its beginning."""
 ROW_FILES = (
     "rounds.jsonl", "deltas.jsonl", "cleaned.jsonl", "audits.jsonl", "clients.jsonl",
-    "reports.jsonl",
+    "reports.jsonl", "predictions.jsonl",
 )  # fmt: skip
 """Files of rows, each of which says of which round it is."""
 

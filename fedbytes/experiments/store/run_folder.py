@@ -3,12 +3,13 @@
 A folder holds `config.yaml`, `provenance.json`, `partition.npz`, `rounds.jsonl` (one row per
 evaluated round), `deltas.jsonl` (one row per round: how far its clients agree), with a cleaner
 `cleaned.jsonl` (one row per client and round: how many examples it dropped), with audits
-`audits.jsonl` (their findings), with `evaluate_clients` `clients.jsonl` (one row per client and
-evaluated round: its metrics on its own tests) and `reports.jsonl` (one row per client and round:
-the loss that it said), `checkpoint/` (the newest state, and the ledger's rows by round),
+`audits.jsonl` (their findings), of a classification `predictions.jsonl` (which test texts were
+answered rightly at the last evaluations), with `evaluate_clients` `clients.jsonl` (one row per
+client and evaluated round: its metrics on its own tests) and `reports.jsonl` (one row per client
+and round: the loss that it said), `checkpoint/` (the newest state, and the ledger's rows by round),
 and at the end `model` (what `keep` asks for), `ledger.parquet`, `summary.json` and, last of all,
-`done`. A run that failed has
-`error.json` instead. Each file has a digest: its own, or one in `summary.json` or
+`done`. A run that failed has `error.json` instead. Each file has a digest: its own, or one in
+`summary.json` or
 `checkpoint/state.json`.
 """
 

@@ -32,6 +32,7 @@ class FedDyn(Averaging):
     """
 
     needs_each: ClassVar[bool] = True
+    needs_votes: ClassVar[bool] = True
     alpha: float = bounded(0.1, above=0)
     """Weight of the regularisation."""
     server_optimizer: Literal["sgd"] = "sgd"

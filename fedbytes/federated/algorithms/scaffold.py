@@ -51,6 +51,11 @@ class Scaffold(Averaging):
         return self.weights == "examples"
 
     @property
+    def needs_votes(self) -> bool:
+        """Whether clients count alike: c is a sum over rounds under fixed weights."""
+        return self.weights == "clients"
+
+    @property
     def needs_each(self) -> bool:
         """Whether clients count alike, which a mean weighted by examples does not show."""
         return self.weights == "clients"

@@ -95,6 +95,10 @@ class Defense(Plugin):
         """Return of how many uploads the next defence is given, of those of so many clients."""
         return clients
 
+    def weighs_alike(self, clients: int) -> bool:
+        """Return whether those it keeps of so many clients count alike, whatever they send."""
+        return True
+
     def tolerates(self, clients: int) -> int | None:
         """Return up to how many attackers among so many clients it is made for.
 

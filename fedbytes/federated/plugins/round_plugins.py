@@ -55,7 +55,7 @@ class RoundPlugins:
         """
         return (
             self._refuses_silence(algorithm)
-            or self._refuses_rules(clients_per_round, opens_each)
+            or self._refuses_rules(algorithm, clients_per_round, opens_each)
             or self._refuses_algorithm(algorithm)
             or self._refuses_memory(uplink)
         )
@@ -64,7 +64,9 @@ class RoundPlugins:
     def _rules(self) -> list[Defense]:
         return [defense for defense in self.defense if "uploads" in defense.stages]
 
-    def _refuses_rules(self, clients_per_round: int, opens_each: bool) -> str | None:
+    def _refuses_rules(
+        self, algorithm: Algorithm, clients_per_round: int, opens_each: bool
+    ) -> str | None:
         clients = clients_per_round
         for defense in self._rules:
             if defense.needs_each and not opens_each:
@@ -76,6 +78,12 @@ class RoundPlugins:
             if refusal:
                 whole = "" if clients == clients_per_round else f" ({clients_per_round} a round)"
                 return f"defense {defense.name!r} {refusal}{whole}"
+            if algorithm.needs_votes and not defense.weighs_alike(clients):
+                return (
+                    f"defense {defense.name!r} makes groups of unequal size of {clients} clients, "
+                    f"and algorithm {algorithm.name!r} adds up over rounds what each sends, with "
+                    f"equal weights: take groups of a size that divides {clients}"
+                )
             clients = defense.leaves(clients)
         return None
 

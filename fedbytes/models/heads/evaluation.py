@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -27,8 +28,11 @@ def classification_metrics(
     device: torch.device,
     dtype: torch.dtype,
     rows: Rows | None = None,
-) -> dict[str, float]:
-    """Return `accuracy`, `macro_f1` and `loss` on a split with labels, or on some of its rows."""
+) -> tuple[dict[str, float], npt.NDArray[np.bool_]]:
+    """Return `accuracy`, `macro_f1` and `loss` on a split with labels, or on some of its rows.
+
+    With it: bool [texts], which of them were answered rightly, in the order of the split or rows.
+    """
     assert split.labels is not None
     chosen = np.arange(len(split)) if rows is None else rows
     guess = np.empty(len(split), dtype=np.int64)
@@ -37,11 +41,12 @@ def classification_metrics(
         assert batch.labels is not None
         total += float(F.cross_entropy(scores.double(), batch.labels, reduction="sum"))
         guess[batch.rows] = scores.argmax(1).cpu().numpy()
-    return {
+    found = {
         "accuracy": accuracy(split.labels[chosen], guess[chosen]),
         "macro_f1": macro_f1(split.labels[chosen], guess[chosen]),
         "loss": total / len(chosen),
     }
+    return found, (guess == split.labels)[chosen]
 
 
 def token_metrics(

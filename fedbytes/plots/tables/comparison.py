@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.plots.number_words import format_value
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import (
@@ -93,17 +94,27 @@ class Comparison:
     Attributes:
         codecs: the baseline first, then from most bytes to fewest, or as the tables order them.
         baseline: the codec that others are compared with; None if there is none.
+        window: evaluations that a final value is the mean of; 1 where no protocol says more.
     """
 
     metric: Metric
     settings: tuple[Setting, ...]
     codecs: tuple[str, ...]
     baseline: str | None
+    window: int = 1
 
     def final(self, setting: Setting) -> pd.DataFrame:
-        """Return the last evaluated round of each run, with columns value and total_bytes."""
-        rows = setting.rows.sort_values("round").groupby("run", sort=False).tail(1)
-        return rows.assign(value=rows[self.metric.name])
+        """Return the last evaluated round of each run, with columns value and total_bytes.
+
+        The value is the mean of the last `window` evaluations after the first round.
+        """
+        ordered = setting.rows.sort_values("round")
+        rows = ordered.groupby("run", sort=False).tail(1)
+        if self.window == 1:
+            return rows.assign(value=rows[self.metric.name])
+        trained = ordered[ordered["round"] > 0].groupby("run", sort=False).tail(self.window)
+        means = trained.groupby("run")[self.metric.name].mean()
+        return rows.assign(value=rows["run"].map(means).fillna(rows[self.metric.name]))
 
     def initial(self, setting: Setting) -> pd.DataFrame:
         """Return the state before the first round of each run that evaluated it, with value."""
@@ -208,7 +219,9 @@ def compare_codecs(
         found = None
     asked = {label: place for place, label in enumerate(tables.order)}
     codecs.sort(key=lambda codec: asked.get(codec, len(asked)) if asked else 0)
-    return Comparison(chosen, _settings(rows, tables.runs), tuple(codecs), found)
+    declared = tables.declared
+    window = 1 if declared is None else parse_final(declared.protocol.final)
+    return Comparison(chosen, _settings(rows, tables.runs), tuple(codecs), found, window)
 
 
 def _kinds(rows: pd.DataFrame) -> pd.Series:

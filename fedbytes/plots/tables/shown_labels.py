@@ -7,6 +7,7 @@ import pandas as pd
 from fedbytes.plots.own_axes import own_axes
 from fedbytes.plots.shown_text import distinct
 from fedbytes.plots.style import label_width
+from fedbytes.plots.tables.declared_protocol import DeclaredProtocol
 from fedbytes.plots.tables.method_rates import add_rate, measure_rates
 from fedbytes.plots.tables.store_tables import Tables
 
@@ -33,6 +34,7 @@ def shorten_labels(tables: Tables) -> tuple[Tables, dict[str, str]]:
         results=tables.results.assign(codec=tables.results["codec"].astype(str).map(names)),
         runs=_renamed(tables, names),
         baseline=baseline,
+        declared=_renamed_protocol(tables.declared, names),
         order=tuple(names.get(label, label) for label in tables.order),
     ), names
 
@@ -45,3 +47,13 @@ def _renamed(tables: Tables, names: dict[str, str]) -> pd.DataFrame:
         if column in tables.runs
     }
     return tables.runs.assign(**changed)
+
+
+def _renamed_protocol(
+    declared: DeclaredProtocol | None, names: dict[str, str]
+) -> DeclaredProtocol | None:
+    """Return the protocol with its baseline as the figure calls it."""
+    if declared is None or declared.protocol.baseline is None:
+        return declared
+    shown = names.get(declared.protocol.baseline, declared.protocol.baseline)
+    return replace(declared, protocol=declared.protocol.model_copy(update={"baseline": shown}))

@@ -7,6 +7,8 @@ from typing import Any
 
 import pandas as pd
 
+from fedbytes.plots.tables.declared_protocol import DeclaredProtocol
+
 
 class NothingToDrawError(ValueError):
     """The tables lack the data of a figure; the message says which, and how to get it."""
@@ -27,6 +29,9 @@ class Tables:
         baseline: the label that others are compared with, where the suite names one.
         order: labels in the order in which they are shown; others follow. Without it the baseline
             is first, then from most bytes to fewest.
+        declared: the protocol that the runs were made under, where there is one.
+        predictions: run, round, and `right`, bool [texts]: which test texts were answered rightly
+            at the last evaluations. Empty for stores from before they were kept.
         clients: metrics on clients' own tests, by run, round and client; empty without them.
 
     A run's `label` replaces the codec's in figures and tables (see `apply_labels`).
@@ -38,6 +43,8 @@ class Tables:
     runs: pd.DataFrame
     baseline: str | None = None
     order: tuple[str, ...] = ()
+    declared: DeclaredProtocol | None = None
+    predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"run": []}))
     clients: pd.DataFrame = field(default_factory=pd.DataFrame)
 
     def finished(self) -> pd.DataFrame:

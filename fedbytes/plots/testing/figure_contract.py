@@ -16,6 +16,7 @@ from matplotlib.transforms import Bbox
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import render_svg
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
+from fedbytes.plots.testing.rule_tables import rule_tables
 from fedbytes.plots.testing.sample_tables import (
     ODD_LABELS,
     attacked_tables,
@@ -70,6 +71,7 @@ def figure_samples() -> dict[str, Tables]:
         "no baseline": sample_tables(seeds=(0, 1), rounds=2, codecs=["nf4", "ecsq 1.1 bit + EF"]),
         "many clients": sample_tables((0.1,), seeds=(0,), rounds=2, clients=100),
         "a language model": sample_tables(seeds=(0, 1), rounds=3, language_model=True),
+        "rules under attack": rule_tables(("none", "sign_flip scale=5")),
         "odd labels": name_codecs(sample_tables(seeds=(0, 1), rounds=2), ODD_LABELS),
         "diverged runs": replace(small, results=diverged),
         "attacked texts": replace(small, results=small.results.assign(**fooled)),

@@ -10,9 +10,11 @@ from fedbytes.plots.inference.paired_tests import LEVEL
 from fedbytes.plots.inference.seeds_needed import POWER, bound_sd, compute_power, count_seeds
 from fedbytes.plots.inference.variance_components import split_variance
 from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plots.verdicts.crossed_design import read_design, split_spread
 from fedbytes.plots.verdicts.margins import choose_margin
 from fedbytes.plots.verdicts.paired_ends import PairedEnds, compare_to_baseline, pair_ends
-from fedbytes.plots.verdicts.run_ends import FINAL, RunEnds, read_ends
+from fedbytes.plots.verdicts.question import ask
+from fedbytes.plots.verdicts.run_ends import RunEnds, read_ends
 
 FEWEST_PAIRS = 3  # for a deviation that says anything
 _MEASURED = (
@@ -26,19 +28,21 @@ def measure_power(
     margin: float | None = None,
     metric: str | None = None,
     baseline: str | None = None,
-    final: str = FINAL,
+    final: str | None = None,
     power: float = POWER,
     difference: float = 0.0,
     level: float = LEVEL,
 ) -> pd.DataFrame:
     """Return a row per setting and codec: the seeds that show it non-inferior.
 
+    What is not given is as the store's protocol declares (see `ask`), else as follows.
+
     Args:
         tables: of a store, such as a pilot's.
         margin: the loss that would matter, in the metric's unit; see `choose_margin` for None.
         metric: a column of the results; the task's headline by default.
         baseline: a codec's label; by default the suite's, or the one that sends fp32 both ways.
-        final: `last3`: a run's final value is the mean of its last three evaluations.
+        final: `last3`, the default: a run's final value is the mean of its last three evaluations.
         power: the probability that non-inferiority is shown.
         difference: the true one, in which more is better; 0 for as good as the baseline.
         level: of the family.
@@ -49,6 +53,7 @@ def measure_power(
         paired_sd: of the differences, with sd_low and sd_high, which hold it with 80 %.
         shared_sd, own_sd: over all codecs of the setting, what a seed gives to all alike and what
             is left; NaN where no two seeds have all codecs.
+        partition_sd, training_sd, rest_sd: of the differences of a crossed design, by source.
         seeds: needed for this codec alone; seeds_holm: at Holm's hardest step over the codecs of
             the setting, with seeds_low and seeds_high for the ends of the spread. NaN above 10,000.
         power_now: the probability with the present n, at Holm's hardest step.
@@ -57,11 +62,13 @@ def measure_power(
         NothingToDrawError: if no run has the metric.
         ValueError: if no codec has three pairs, or as `measure_verdicts`.
     """
-    comparison, base = compare_to_baseline(tables, metric, baseline)
-    loss = choose_margin(comparison.metric, margin)
-    rows, most = [], 0
+    asked = ask(tables, metric, margin, baseline, final=final)
+    comparison, base = compare_to_baseline(tables, asked.metric, asked.baseline)
+    loss = choose_margin(comparison.metric, asked.margin)
+    design, most = read_design(tables), 0
+    rows: list[dict[str, Any]] = []
     for setting in comparison.settings:
-        ends = read_ends(tables, comparison, setting, final)
+        ends = read_ends(tables, comparison, setting, asked.final)
         pairs = list(pair_ends(ends, base, comparison.metric))
         most = max([most, *(len(pair.seeds) for pair in pairs)])
         shared = _shared(ends)
@@ -69,6 +76,7 @@ def measure_power(
             {"setting": setting.title}
             | _needs(pair, loss, power, difference, level, len(pairs))
             | shared
+            | vars(split_spread(pair, design))
             for pair in pairs
         ]
     if most < FEWEST_PAIRS:

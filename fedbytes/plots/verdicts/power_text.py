@@ -6,7 +6,12 @@ import pandas as pd
 
 from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS, MOST_SEEDS
 from fedbytes.plots.verdicts.power_table import FEWEST_PAIRS
-from fedbytes.plots.verdicts.verdict_text import format_difference, metric_of, unit_of
+from fedbytes.plots.verdicts.verdict_text import (
+    format_difference,
+    metric_of,
+    spread_notes,
+    unit_of,
+)
 
 
 def power_text(frame: pd.DataFrame) -> pd.DataFrame:
@@ -66,6 +71,7 @@ def explain_power(frame: pd.DataFrame) -> list[str]:
                 f"{setting}: a seed gives all codecs alike a deviation of {next(parts)}, and each "
                 f"its own of {next(parts)} {unit}."
             )
+    words += spread_notes(frame)
     if (frame["n"] < FEWEST_PAIRS).any():
         words.append(f"Codecs with fewer than {FEWEST_PAIRS} pairs have no measured spread.")
     return words

@@ -1,17 +1,16 @@
 """How each run of a setting ends: the mean of its last evaluations, and what is missing."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite, log, nan
 
 import pandas as pd
 
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.plots.tables.comparison import Comparison, Metric, Setting
 from fedbytes.plots.tables.store_tables import Tables
 
 FINAL = "last3"
-_FINAL = re.compile(r"last([1-9]\d*)?")
 
 
 @dataclass(frozen=True)
@@ -31,20 +30,6 @@ class RunEnds:
     missing: tuple[int, ...]
     failed: tuple[int, ...]
     evaluations: int
-
-
-def parse_final(final: str) -> int:
-    """Return how many last evaluations a final value is the mean of.
-
-    Raises:
-        ValueError: unless `final` is `last`, or `last` and a number such as `last3`.
-    """
-    found = _FINAL.fullmatch(str(final).strip())
-    if found is None:
-        raise ValueError(
-            f"final must be last, or last3 for the mean of three evaluations, got {final!r}"
-        )
-    return int(found[1] or 1)
 
 
 def analyse_logarithm(metric: Metric) -> bool:

@@ -4,11 +4,31 @@ from collections.abc import Mapping
 from math import nan
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.plots.inference.text_bootstrap import bootstrap_texts
 from fedbytes.plots.tables.comparison import Setting
+from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.plots.verdicts.paired_ends import PairedEnds
+
+
+def mean_scores(tables: Tables, metric: str, final: str) -> dict[str, NDArray[np.float64]]:
+    """Return what each run scored on each test text, [texts], over its last evaluations, by run.
+
+    Args:
+        tables: of a store; `tables.predictions` says which answers were right.
+        metric: only the mean of right answers, accuracy, has scores.
+        final: such as `last3`: of how many evaluations.
+    """
+    rows = tables.predictions
+    if metric != "accuracy" or rows.empty:
+        return {}
+    window = parse_final(final)
+    return {
+        str(run): np.mean(np.stack(list(found["right"].tail(window))), axis=0)
+        for run, found in rows.sort_values("round").groupby("run")
+    }
 
 
 def bound_over_texts(

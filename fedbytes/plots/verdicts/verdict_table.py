@@ -9,23 +9,24 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from fedbytes.experiments.config.target import Target
-from fedbytes.plots.inference.paired_tests import LEVEL, PairedTests, compare_with_margin
+from fedbytes.plots.inference.paired_tests import LEVEL, PairedTests
 from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
 from fedbytes.plots.inference.sign_flips import flip_signs
 from fedbytes.plots.inference.verdict_words import Verdict, decide
-from fedbytes.plots.tables.comparison import Comparison, Metric, Setting
+from fedbytes.plots.tables.comparison import Metric, Setting
 from fedbytes.plots.tables.store_tables import Tables
-from fedbytes.plots.tables.target_bytes import resolve_target
+from fedbytes.plots.verdicts.crossed_design import (
+    SplitSpread,
+    judge_pairs,
+    read_design,
+    split_spread,
+)
 from fedbytes.plots.verdicts.margins import choose_margin
 from fedbytes.plots.verdicts.paired_ends import PairedEnds, compare_to_baseline, pair_ends
-from fedbytes.plots.verdicts.run_ends import FINAL, read_ends
-from fedbytes.plots.verdicts.target_ratios import (
-    compare_hits,
-    describe_ratio,
-    describe_reached,
-    find_hits,
-)
-from fedbytes.plots.verdicts.text_bounds import bound_over_texts
+from fedbytes.plots.verdicts.question import ask
+from fedbytes.plots.verdicts.run_ends import read_ends
+from fedbytes.plots.verdicts.target_columns import describe_targets
+from fedbytes.plots.verdicts.text_bounds import bound_over_texts, mean_scores
 
 HolmFamily: TypeAlias = Literal["setting", "store"]
 
@@ -39,6 +40,7 @@ class _Row:
     tests: PairedTests | None
     bytes: dict[str, Any]
     over_texts: tuple[float, float]
+    spread: SplitSpread
 
 
 def measure_verdicts(
@@ -47,12 +49,14 @@ def measure_verdicts(
     metric: str | None = None,
     baseline: str | None = None,
     target: Target = None,
-    final: str = FINAL,
+    final: str | None = None,
     family: HolmFamily = "setting",
     level: float = LEVEL,
     scores: Mapping[str, ArrayLike] | None = None,
 ) -> pd.DataFrame:
     """Return a row per setting and codec: what is shown against the baseline.
+
+    What is not given is as the store's protocol declares (see `ask`), else as follows.
 
     Args:
         tables: of a store.
@@ -60,12 +64,13 @@ def measure_verdicts(
         metric: a column of the results; the task's headline by default.
         baseline: a codec's label; by default the suite's, or the one that sends fp32 both ways.
         target: up to which bytes are counted; 98 % of the baseline's final mean by default.
-        final: `last3`: a run's final value is the mean of its last three evaluations.
+        final: `last3`, the default: a run's final value is the mean of its last three evaluations.
         family: over which methods Holm's adjustment is made: those of a `setting`, or all cells of
             the `store`.
         level: of each claim over its family.
         scores: [texts] what each run scored on each test text, by the run's id, more is better.
-            With them, `text_low` and `text_high` hold for other texts too.
+            With them, `text_low` and `text_high` hold for other texts too. By default what the
+            store has of them, for accuracy.
 
     Returns:
         setting, codec, n (pairs), metric, margin, final, evaluations.
@@ -74,29 +79,35 @@ def measure_verdicts(
         p_non_inferior, p_better, p_equal, p_worse: adjusted by Holm; p_sign_flip: of
             non-inferiority by the exact test, not adjusted.
         text_low, text_high: bounds over seeds and texts; NaN without scores.
+        partition_sd, training_sd, rest_sd: of the differences of a crossed design, by source.
         word, verdict, seeds_needed: see `Verdict`; a codec that lost a seed to a failure is shown
             to be nothing good.
         differences: each seed's, as text; missing, failed: seeds, as text.
         target, target_source, reached, base_reached, runs, ratio, ratio_low, ratio_high,
         ratio_bound: see `BytesRatio`.
-        to_target, times_fewer: the same in words.
+        to_target, times_fewer: the same in words; other_targets: of those declared beside it.
 
     Raises:
         NothingToDrawError: if no run has the metric.
-        ValueError: without a baseline or anything to compare, or for a margin that is none.
+        ValueError: without a baseline or anything to compare, for a margin that is none, or for a
+            target in numbers that a constant answer comes near.
     """
     if family not in get_args(HolmFamily):
         raise ValueError(f"family must be setting or store, got {family!r}")
-    comparison, base = compare_to_baseline(tables, metric, baseline)
-    loss = choose_margin(comparison.metric, margin)
-    rows = []
+    asked = ask(tables, metric, margin, baseline, target, final)
+    comparison, base = compare_to_baseline(tables, asked.metric, asked.baseline)
+    loss = choose_margin(comparison.metric, asked.margin)
+    if scores is None:
+        scores = mean_scores(tables, comparison.metric.name, asked.final)
+    design, rows = read_design(tables), []
     for setting in comparison.settings:
-        measured = _bytes(tables, comparison, setting, base, target)
-        ends = read_ends(tables, comparison, setting, final)
+        measured = describe_targets(tables, comparison, setting, base, asked.targets)
+        ends = read_ends(tables, comparison, setting, asked.final)
         for pair in pair_ends(ends, base, comparison.metric):
-            tests = _test(pair, loss, level)
+            tests = judge_pairs(pair, loss, level, design)
             over = bound_over_texts(setting, pair, base, scores, level)
-            rows.append(_Row(setting, pair, tests, measured[pair.codec], over))
+            spread = split_spread(pair, design)
+            rows.append(_Row(setting, pair, tests, measured[pair.codec], over, spread))
     if not rows:
         raise ValueError(f"no setting has both {base!r} and another codec")
     verdicts: dict[int, Verdict] = {}
@@ -108,15 +119,11 @@ def measure_verdicts(
             [bool(rows[i].ends.failed) for i in members],
         )
         verdicts |= dict(zip(members, found, strict=True))
-    facts = {"metric": comparison.metric.name, "margin": loss, "final": final, "baseline": base}
+    facts = {"metric": comparison.metric.name, "margin": loss, "final": asked.final}
+    facts |= {"baseline": base, "target_origin": asked.target_origin}
     return pd.DataFrame(
         [_columns(row, verdicts[i], comparison.metric, loss) | facts for i, row in enumerate(rows)]
     )
-
-
-def _test(ends: PairedEnds, margin: float, level: float) -> PairedTests | None:
-    """Return the tests of a codec that has pairs enough for a deviation."""
-    return compare_with_margin(ends.differences, margin, level) if len(ends.seeds) > 1 else None
 
 
 def _families(rows: list[_Row], family: HolmFamily) -> list[list[int]]:
@@ -126,31 +133,6 @@ def _families(rows: list[_Row], family: HolmFamily) -> list[list[int]]:
     for i, row in enumerate(rows):
         groups.setdefault(id(row.setting), []).append(i)
     return list(groups.values())
-
-
-def _bytes(
-    tables: Tables, comparison: Comparison, setting: Setting, baseline: str, target: Target
-) -> dict[str, dict[str, Any]]:
-    """Return the columns about the bytes to the target, by codec."""
-    goal, source = resolve_target(comparison, setting, target)
-    hits = find_hits(tables, comparison, setting, goal)
-    found = {}
-    for codec, own in hits.items():
-        ratio = compare_hits(own, hits.get(baseline, {}))
-        found[codec] = {
-            "target": goal,
-            "target_source": source,
-            "reached": sum(hit.reached for hit in own.values()),
-            "runs": len(own),
-            "base_reached": sum(hit.reached for hit in hits.get(baseline, {}).values()),
-            "ratio": ratio.ratio if ratio else nan,
-            "ratio_low": ratio.low if ratio else nan,
-            "ratio_high": ratio.high if ratio else nan,
-            "ratio_bound": ratio.bound if ratio else "unknown",
-            "to_target": describe_reached(own),
-            "times_fewer": describe_ratio(ratio, FEWEST_SEEDS) if ratio else "–",
-        }
-    return found
 
 
 def _columns(row: _Row, verdict: Verdict, metric: Metric, margin: float) -> dict[str, Any]:
@@ -174,6 +156,7 @@ def _columns(row: _Row, verdict: Verdict, metric: Metric, margin: float) -> dict
         "text_low": over[0],
         "text_high": over[1],
         "sd": tests.sd if tests else nan,
+        **vars(row.spread),
         "p_non_inferior": verdict.p_non_inferior,
         "p_better": verdict.p_better,
         "p_equal": verdict.p_equal,

@@ -5,9 +5,10 @@ from typing import Any
 
 import pandas as pd
 
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
 from fedbytes.plots.tables.comparison import METRICS, Metric, metric_named
-from fedbytes.plots.verdicts.run_ends import analyse_logarithm, parse_final
+from fedbytes.plots.verdicts.run_ends import analyse_logarithm
 
 
 def metric_of(frame: pd.DataFrame) -> Metric:
@@ -44,7 +45,7 @@ def verdict_text(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the verdicts as text, a row each; below five seeds the seeds stand for the interval.
 
     Columns: Setting, Codec, n, Difference, Over texts (where it is known), p (Holm), p (signs),
-    Verdict, Target, To target, Times fewer.
+    Verdict, Target, To target, Times fewer, Other targets (where several are declared).
     """
     metric = metric_of(frame)
     shown = pd.DataFrame(
@@ -61,11 +62,16 @@ def verdict_text(frame: pd.DataFrame) -> pd.DataFrame:
                 "Target": ("≥ " if metric.rises else "≤ ") + metric.show(row["target"]),
                 "To target": row["to_target"],
                 "Times fewer": row["times_fewer"],
+                "Other targets": row["other_targets"],
             }
             for row in _records(frame)
         ]
     )
-    return shown if frame["text_low"].notna().any() else shown.drop(columns="Over texts")
+    known = {
+        "Over texts": frame["text_low"].notna().any(),
+        "Other targets": frame["other_targets"].astype(bool).any(),
+    }
+    return shown.drop(columns=[name for name, there in known.items() if not there])
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -84,6 +90,35 @@ def _between(low: float, high: float, metric: Metric) -> str:
     if not isfinite(low):
         return "–"
     return f"{format_difference(low, metric)} to {format_difference(high, metric)}"
+
+
+def _texts_note(frame: pd.DataFrame) -> list[str]:
+    """Return what is said where bounds over texts are left out for some or all codecs."""
+    if str(frame["metric"].iloc[0]) != "accuracy":
+        return []
+    paired = frame[frame["n"] > 1]
+    without = paired[paired["text_low"].isna()]
+    if without.empty:
+        return ["Over texts: bounds that hold for other seeds and other test texts."]
+    if len(without) == len(paired):
+        return ["Which texts were answered rightly is not stored: no bounds over texts."]
+    names = ", ".join(dict.fromkeys(without["codec"]))
+    return [f"Which texts were answered rightly is not stored of all runs of {names}."]
+
+
+def spread_notes(frame: pd.DataFrame) -> list[str]:
+    """Return the sources of variance of each codec's differences in a crossed design."""
+    metric, words = metric_of(frame), []
+    for row in _records(frame[frame["rest_sd"].notna()]):
+        parts = (
+            format_difference(row[name], metric, signed=False)
+            for name in ("partition_sd", "training_sd", "rest_sd")
+        )
+        words.append(
+            f"{row['codec']} ({row['setting']}): deviation by partition {next(parts)}, by training "
+            f"seed {next(parts)}, by neither alone {next(parts)} {unit_of(metric)}."
+        )
+    return words
 
 
 def explain_verdicts(frame: pd.DataFrame) -> list[str]:
@@ -107,9 +142,10 @@ def explain_verdicts(frame: pd.DataFrame) -> list[str]:
         words.append(
             "Seeds needed: for 80 % power, if the true difference is 0 and the spread as measured."
         )
-    source = str(first["target_source"])
-    if source != "given":
-        words.append(f"The target is {source}, so it was known after the runs alone.")
+    for source in dict.fromkeys(map(str, frame["target_source"])):
+        if source != "given":
+            words.append(f"The target is {source}: it was known after the runs alone.")
+    words += [*_texts_note(frame), *spread_notes(frame)]
     fewest = int(frame["evaluations"].min())
     if fewest < window:
         words.append(f"Some runs have {fewest} evaluations, and their final value is of these.")

@@ -84,7 +84,7 @@ def test_power_of_an_old_store(said, store):
 
 
 def test_committed_rows(said):
-    code, out, _ = said("verdicts", RESULTS / "quickstart", "--target", "0.85")
+    code, out, _ = said("verdicts", RESULTS / "codecs", "--target", "0.85")
     assert code == 0
     assert "no verdict" in out
     assert "The target was chosen after the runs" in out

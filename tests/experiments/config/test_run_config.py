@@ -41,9 +41,11 @@ CHANGED = {
     "initial": "seed",
     "broadcast": "multicast",
     "seed": 1,
+    "batch_stream": 1,
+    "evaluate_clients": True,
 }
 """Another value of each field that decides what a run finds."""
-WHERE = ("suite", "label", "checkpoint_every", "plugins")
+WHERE = ("suite", "label", "checkpoint_every", "plugins", "declared", "keep")
 """Fields that decide where and how it is found, and are no part of its identity."""
 
 
@@ -68,7 +70,12 @@ def test_what_a_model_runs_on_does_not_hide_what_it_is(settings):
 
 @pytest.mark.parametrize(
     "change",
-    [{"suite": "x"}, {"checkpoint_every": 2}, {"model": {"name": "tiny-bert", "device": "cpu"}}],
+    [
+        {"suite": "x"},
+        {"checkpoint_every": 2},
+        {"declared": {"protocol": {"margin": 0.1}}},
+        {"model": {"name": "tiny-bert", "device": "cpu"}},
+    ],
     ids=str,
 )
 def test_where_it_runs_does_not(settings, change):

@@ -147,8 +147,8 @@ def test_a_damaged_run_is_refused_by_a_further_call_and_made_anew_if_asked(
 def test_a_report_is_written_of_the_runs_that_are_whole(
     store: Path, configs: list[RunConfig], tmp_path: Path
 ) -> None:
+    from fedbytes.plots import read_tables, write_data
     from fedbytes.plots.output.report import write_report
-    from fedbytes.plots.tables.read_store import read_tables, write_data
 
     cut(store / configs[1].id / "config.yaml")
     (store / configs[0].id / "provenance.json").unlink()

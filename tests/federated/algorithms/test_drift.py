@@ -137,6 +137,16 @@ def test_scaffold_by_examples_is_refused_under_rules_that_change_the_weights(rul
         quadratic_run(algorithm, SIZES, [1.0] * 10, plugins=make_plugins(defense=rule))
 
 
+@pytest.mark.parametrize("spec", [{"name": "scaffold", "weights": "clients"}, "feddyn"], ids=str)
+def test_groups_of_unequal_size_are_refused_where_clients_count_alike_over_rounds(spec):
+    algorithm = make_algorithm(spec, **FULL_BATCH)
+    groups = {"plugins": make_plugins(defense={"name": "bucketing", "s": 3}), "rounds": 1}
+    with pytest.raises(ValueError, match=r"unequal size of 10 clients, .* that divides 10"):
+        quadratic_run(algorithm, SIZES, [1.0] * 10, **groups)
+    quadratic_run(algorithm, SIZES, [1.0] * 10, clients_per_round=9, **groups)
+    quadratic_run(make_algorithm("fedavg", **FULL_BATCH), SIZES, [1.0] * 10, **groups)
+
+
 @pytest.mark.parametrize("max_grad_norm", [None, 0.5])
 def test_feddyn_ends_at_the_unweighted_optimum_whoever_takes_part(max_grad_norm):
     fields = FULL_BATCH | {"alpha": 1.0, "max_grad_norm": max_grad_norm}

@@ -46,7 +46,10 @@ def test_token_metrics_are_means_over_all_predicted_tokens():
 def test_class_metrics_are_means_over_all_examples():
     split = split_of(300)
     scores = torch.from_numpy(np.random.default_rng(2).normal(size=(300, CLASSES)))
-    found = classification_metrics(lambda batch: scores[batch.rows], split, CPU, torch.float32)
+    found, right = classification_metrics(
+        lambda batch: scores[batch.rows], split, CPU, torch.float32
+    )
     logs = log_softmax(scores.numpy())
     assert found["loss"] == pytest.approx(-logs[np.arange(300), split.labels].mean(), rel=1e-5)
     assert found["accuracy"] == np.mean(logs.argmax(1) == split.labels)
+    assert np.array_equal(right, logs.argmax(1) == split.labels)

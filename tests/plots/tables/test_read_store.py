@@ -8,9 +8,9 @@ import pytest
 from fedbytes.experiments.config.run_config import make_config
 from fedbytes.experiments.execution.runner import run
 from fedbytes.experiments.store.results import load_results
+from fedbytes.plots import read_tables, write_data
 from fedbytes.plots.output.render import draw_all
 from fedbytes.plots.output.report import write_report
-from fedbytes.plots.tables.read_store import read_tables, write_data
 
 
 @pytest.fixture

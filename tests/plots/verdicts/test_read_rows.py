@@ -30,7 +30,7 @@ def test_a_run_that_ends_early_is_unfinished(tmp_path):
     assert set(read.runs.loc[read.runs["status"] == "interrupted", "run"]) == {"a-0"}
 
 
-@pytest.mark.parametrize("suite", ["quickstart", "pretrain", "friends-speakers", "instruct"])
+@pytest.mark.parametrize("suite", ["codecs", "pretrain", "friends-speakers", "instruct"])
 def test_committed_rows_are_read(suite):
     frame = measure_verdicts(read_store_or_rows(RESULTS / suite))
     assert (frame["word"] == "no verdict").all()  # three seeds

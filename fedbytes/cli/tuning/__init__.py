@@ -1,0 +1,1 @@
+"""The verb that chooses settings for the methods of a suite."""

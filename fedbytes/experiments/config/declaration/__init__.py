@@ -1,0 +1,1 @@
+"""What a suite declares before its runs: its protocol, and settings that were tuned."""

@@ -1,0 +1,1 @@
+"""What each run answered on each test text."""

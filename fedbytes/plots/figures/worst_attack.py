@@ -1,0 +1,159 @@
+from dataclasses import dataclass
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from fedbytes.plots.number_axis import drawn_values, format_bytes_axis, on_log_axis
+from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
+from fedbytes.plots.style import (
+    INK,
+    MARKERS,
+    PAPER,
+    LineStyle,
+    add_legend,
+    add_note,
+    assign_line_styles,
+    label_bottom,
+    make_panels,
+    name_values,
+)
+from fedbytes.plots.tables.attack_cells import NOBODY, AttackCells, attack_cells, name_or_no
+from fedbytes.plots.tables.statistics import Interval
+from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
+
+
+@FIGURES.register("worst_attack")
+@dataclass(frozen=True)
+class WorstAttack(StoreFigure):
+    """Metric under the attack that harms most, against total bytes: a line a rule."""
+
+    title = "Final {metric} under the worst attack against total bytes"
+    caption = (
+        "A line for each rule, a marker for each codec: the mean over seeds under the attack that "
+        "leaves the worst mean. It is the worst of the attacks that were run."
+    )
+    order = 54
+
+    def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
+        cells = attack_cells(tables, options.metric, options.baseline)
+        points = _points(cells)
+        spent = on_log_axis(point.cost for point in points)
+        if not spent:
+            raise NothingToDrawError("no run has sent a byte")
+        figure, axes = make_panels(list(cells.places), height=3.0, columns=2, sharey=True)
+        styles = assign_line_styles(cells.defenses, NOBODY)
+        marks = dict(zip(cells.codecs, ["o", *MARKERS] * len(cells.codecs), strict=False))
+        for axis, place in zip(axes, cells.places, strict=True):
+            for rule in cells.defenses:
+                line = [p for p in points if (p.place, p.rule) == (place, rule)]
+                _line(axis, cells, line, styles[rule], marks)
+            _reference(axis, cells, place)
+            format_bytes_axis(axis, min(spent), max(spent))
+        label_bottom(axes, "Total bytes, both ways, all clients")
+        name_values(figure, cells.axis_label)
+        add_legend(figure, _legend(cells, styles, marks))
+        add_note(figure, _describe(cells, points))
+        return figure
+
+
+@dataclass(frozen=True)
+class _Point:
+    """The worst of a rule's attacks behind a codec.
+
+    Attributes:
+        whole: whether every attack of its panel was run.
+    """
+
+    place: str
+    rule: str
+    codec: str
+    cost: float
+    worst: Interval
+    whole: bool
+
+
+def _points(cells: AttackCells) -> list[_Point]:
+    """Return the points of all lines, by ascending bytes."""
+    found = []
+    attacked = cells.rows[cells.rows["attack"] != NOBODY]
+    for key, rows in attacked.groupby(["place", "defense", "codec"]):
+        place, rule, codec = map(str, key)
+        panel = set(attacked[attacked["place"] == place]["attack"])
+        means = {
+            attack: cells.cell(place=place, defense=rule, codec=codec, attack=attack)
+            for attack in rows["attack"].unique()
+        }
+        known = [one for one in means.values() if one.n]
+        if known:
+            choose = min if cells.metric.rises else max
+            worst = choose(known, key=lambda one: one.mean)
+            cost = float(rows["total_bytes"].mean())
+            found.append(_Point(place, rule, codec, cost, worst, panel <= set(means)))
+    return sorted(found, key=lambda point: point.cost)
+
+
+def _line(
+    axis: Axes,
+    cells: AttackCells,
+    points: list[_Point],
+    style: LineStyle,
+    marks: dict[str, str],
+) -> None:
+    points = [p for p in points if on_log_axis([p.cost])]
+    costs = [p.cost for p in points]
+    values = drawn_values([p.worst.mean for p in points], cells.metric.scale)
+    axis.plot(costs, values, color=style.color, linestyle=style.linestyle, linewidth=1.3)
+    for point, value in zip(points, values, strict=True):
+        half = float(drawn_values([point.worst.half], cells.metric.scale)[0])
+        axis.errorbar(
+            point.cost,
+            value,
+            yerr=half if half > 0 else None,  # NaN is not
+            fmt=marks[point.codec],
+            color=style.color,
+            markersize=6,
+            linewidth=0.9,
+            markerfacecolor=style.color if point.whole else PAPER,
+        )
+
+
+def _reference(axis: Axes, cells: AttackCells, place: str) -> None:
+    """Draw what the first rule, none if there are runs of that, reaches without an attack."""
+    first = {"defense": cells.defenses[0], "codec": cells.codecs[0]}
+    clean = cells.cell(place=place, attack=NOBODY, **first)
+    if clean.n:
+        value = float(drawn_values([clean.mean], cells.metric.scale)[0])
+        axis.axhline(value, color=INK, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+
+
+def _legend(
+    cells: AttackCells, styles: dict[str, LineStyle], marks: dict[str, str]
+) -> list[Line2D]:
+    alone = marks[cells.codecs[0]] if len(cells.codecs) == 1 else ""
+    rules = [
+        Line2D(
+            [], [], color=styles[rule].color, linestyle=styles[rule].linestyle, marker=alone,
+            label=name_or_no("rule", rule),
+        )
+        for rule in cells.defenses
+    ]  # fmt: skip
+    codecs = [
+        Line2D([], [], color=INK, linestyle="none", marker=marks[codec], label=codec)
+        for codec in cells.codecs
+    ]
+    return [*rules, *codecs] if len(codecs) > 1 else rules
+
+
+def _describe(cells: AttackCells, points: list[_Point]) -> str:
+    attacks = len(set(cells.attacks) - {NOBODY})
+    words = (
+        f"{cells.setting}. Worst mean of up to {attacks} attack{'s' * (attacks != 1)}; bars: 95 % "
+        "t interval of that attack's runs, which does not know that it was chosen."
+    )
+    if not all(point.whole for point in points):
+        words += " Hollow: some of its panel's attacks have no value."
+    if NOBODY not in cells.attacks:
+        return words
+    first = [name_or_no("rule", cells.defenses[0]), cells.codecs[0]]
+    return f"{words}\nDotted: {', '.join(filter(None, first))}, without an attack."

@@ -1,0 +1,98 @@
+"""The rows behind a store's figures, written so that the figures can be drawn without the store."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from fedbytes.plots.tables.csv_text import csv_text
+from fedbytes.plots.tables.store_tables import Tables
+
+RUNS_FILE = "runs.jsonl"
+BYTES_FILE = "bytes_by_kind.csv"
+HOLDINGS_FILE = "holdings.csv"
+PREDICTIONS_FILE = "predictions.csv"
+_LEFT_OUT = ("provenance", "traceback")
+"""Columns of `Tables.runs` that stand elsewhere, or say more of a machine than of a run."""
+
+
+def write_data(tables: Tables, folder: str | Path) -> list[Path]:
+    """Write the rows behind the figures, and their provenance.
+
+    `read_store_or_rows` reads them back, all but what single messages say.
+
+    Returns:
+        the paths of `results.csv` (a row per run and evaluated round), `provenance.json` (what all
+        runs have in common, and lists of what differs between them) and, where the store has
+        them, `runs.jsonl` (configuration, status and summary of each run), `bytes_by_kind.csv`
+        (message bytes by run, direction and kind), `holdings.csv` (who holds what) and
+        `predictions.csv` (which test texts were answered rightly, as bits in base64).
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    texts = {
+        "results.csv": csv_text(tables.results, "%.6g"),
+        "provenance.json": json.dumps(_provenance(tables), indent=2) + "\n",
+        RUNS_FILE: _runs(tables.runs),
+        BYTES_FILE: _bytes(tables.ledger),
+        HOLDINGS_FILE: csv_text(tables.partitions) if len(tables.partitions) else "",
+        PREDICTIONS_FILE: _predictions(tables.predictions),
+    }
+    paths = []
+    for name, text in texts.items():
+        if text:
+            paths.append(target / name)
+            paths[-1].write_text(text, encoding="utf-8")
+    return paths
+
+
+def _provenance(tables: Tables) -> dict[str, Any]:
+    records = [record for record in tables.runs["provenance"] if record]
+    common: dict[str, Any] = {"runs": tables.runs["run"].tolist()}
+    for key in dict.fromkeys(key for record in records for key in record):
+        values = {json.dumps(record.get(key), sort_keys=True) for record in records}
+        found = [json.loads(value) for value in sorted(values)]
+        common[key] = found[0] if len(found) == 1 else found
+    return common
+
+
+def _runs(runs: pd.DataFrame) -> str:
+    """Return a JSON line for each run; what it lacks is left out."""
+    if "config" not in runs:
+        return ""
+    lines = []
+    for record in runs.drop(columns=list(_LEFT_OUT), errors="ignore").to_dict("records"):
+        known = {str(key): _plain(value) for key, value in record.items()}
+        line = {key: value for key, value in known.items() if value not in (None, "", {})}
+        lines.append(json.dumps(line, sort_keys=True, ensure_ascii=False) + "\n")
+    return "".join(lines)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it; None for what is missing."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    return None if isinstance(value, float) and value != value else value
+
+
+def _bytes(ledger: pd.DataFrame) -> str:
+    keys = ["run", "direction", "kind"]
+    if ledger.empty or not {*keys, "payload_bytes", "message_bytes"} <= set(ledger.columns):
+        return ""
+    groups = ledger.groupby(keys, sort=True)
+    found = groups[["payload_bytes", "message_bytes"]].sum().assign(messages=groups.size())
+    return csv_text(found.reset_index())
+
+
+def _predictions(predictions: pd.DataFrame) -> str:
+    if predictions.empty:
+        return ""
+    bits = [
+        base64.b64encode(np.packbits(right).tobytes()).decode("ascii")
+        for right in predictions["right"]
+    ]
+    sizes = predictions["right"].map(len)
+    return csv_text(predictions[["run", "round"]].assign(texts=sizes, right=bits))

@@ -1,0 +1,102 @@
+"""Writes the generated parts of the pages of results: tables, verdicts and the age of the rows.
+
+    python scripts/result_blocks.py          # writes them anew
+    python scripts/result_blocks.py --check  # says which are not as they would be written
+
+A block stands between `<!-- results:begin NAME KIND -->` and `<!-- results:end -->`; NAME is the
+folder under docs/results, KIND one of `KINDS`.
+"""
+
+import json
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from fedbytes.experiments.config.target import parse_target
+from fedbytes.experiments.store.results import stored_target
+from fedbytes.plots import ask, measure_verdicts, read_store_or_rows, verdict_text
+from fedbytes.plots.tables.summary import as_markdown
+from fedbytes.plots.verdicts.verdict_text import explain_verdicts
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "docs" / "results"
+_BLOCK = re.compile(
+    r"(<!-- results:begin ([\w-]+) ([\w-]+) -->\n)(.*?)(<!-- results:end -->)", re.S
+)
+
+
+def pages() -> list[Path]:
+    """Return the pages that may hold blocks."""
+    return [ROOT / "README.md", *sorted(RESULTS.rglob("README.md"))]
+
+
+def blocks_of(text: str) -> list[tuple[str, str]]:
+    """Return folder and kind of each block of a page."""
+    return [(found[2], found[3]) for found in _BLOCK.finditer(text)]
+
+
+def with_blocks(text: str) -> str:
+    """Return a page with its blocks as they would be written today.
+
+    Raises:
+        ValueError: for a kind or folder that there is not.
+    """
+    return _BLOCK.sub(lambda found: found[1] + _write(found[2], found[3]) + found[5], text)
+
+
+def _write(name: str, kind: str) -> str:
+    if kind not in KINDS or not (RESULTS / name).is_dir():
+        raise ValueError(f"there is no block {kind!r} of docs/results/{name} ({', '.join(KINDS)})")
+    return KINDS[kind](RESULTS / name)
+
+
+def _summary(folder: Path) -> str:
+    """Return the summary that `fedbytes plot` wrote beside the rows."""
+    return (folder / "summary.md").read_text(encoding="utf-8")
+
+
+def _verdicts(folder: Path) -> str:
+    """Return what the rows show of each method, as `fedbytes verdicts` prints it."""
+    tables = read_store_or_rows(folder)
+    target = None if tables.declared else parse_target(stored_target(folder))
+    asked = ask(tables, target=target)
+    frame = measure_verdicts(tables, target=target)
+    notes = [*explain_verdicts(frame), *asked.notes]
+    return as_markdown(verdict_text(frame)) + "\n" + "\n".join(notes) + "\n"
+
+
+def _age(folder: Path) -> str:
+    """Return when the rows were made, and from which commit."""
+    origin: dict[str, Any] = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
+    days = sorted({moment[:10] for moment in _listed(origin["started"])})
+    commits = sorted({commit[:7] for commit in _listed(origin["commit"])})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return f"*{len(origin['runs'])} runs of {when}, commit {', '.join(commits)}.*\n"
+
+
+def _listed(value: Any) -> list[str]:
+    return [str(one) for one in (value if isinstance(value, list) else [value])]
+
+
+KINDS: dict[str, Callable[[Path], str]] = {"summary": _summary, "verdicts": _verdicts, "age": _age}
+
+
+def main(check: bool) -> int:
+    """Write the blocks of all pages, or say which are old."""
+    old = []
+    for page in pages():
+        text = page.read_text(encoding="utf-8")
+        wanted = with_blocks(text)
+        if wanted != text:
+            old.append(page)
+            if not check:
+                page.write_text(wanted, encoding="utf-8")
+    for page in old:
+        print(f"{'old' if check else 'written'}: {page.relative_to(ROOT)}")
+    return len(old) if check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main("--check" in sys.argv[1:]))
