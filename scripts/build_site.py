@@ -1,7 +1,7 @@
 """Gather the pages of the documentation site and build it with mkdocs; a warning is a failure.
 
-The pages stand in the source as they do in the repository, so that their links hold. The reference of
-every package's public names, the gallery and the notebooks' pages are written here.
+The pages stand in the source as they do in the repository, so that their links hold. The reference
+of every package's public names, the gallery and the notebooks' pages are written here.
 """
 
 import argparse

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from fedbytes.federated.adversarial.perturbation import climb_objective as climb_objective
     from fedbytes.federated.adversarial.suffix_search import Suffix as Suffix
     from fedbytes.federated.adversarial.suffix_search import find_suffix as find_suffix
-    from fedbytes.federated.adversarial.victim import Outcome as Outcome
     from fedbytes.federated.adversarial.victim import TargetText as TargetText
+    from fedbytes.federated.adversarial.victim import TextOutcome as TextOutcome
     from fedbytes.federated.adversarial.victim import Victim as Victim
     from fedbytes.federated.adversarial.victim import vocabulary_of as vocabulary_of
     from fedbytes.federated.adversarial.vocabulary import Vocabulary as Vocabulary

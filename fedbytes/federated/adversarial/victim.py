@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.federated.adversarial.vocabulary import Piece, Vocabulary
+from fedbytes.federated.adversarial.vocabulary import Vocabulary, WordTokens
 from fedbytes.federated.trainable import scratch_of
 from fedbytes.models.shifted_embeddings import Shift
 
@@ -28,7 +28,7 @@ class TargetText:
         tail: of a prompt, how many of its last tokens are the template's, after the user's text.
     """
 
-    pieces: tuple[Piece, ...]
+    pieces: tuple[WordTokens, ...]
     words: tuple[int, ...]
     label: int = -1
     tail: int = 0
@@ -49,7 +49,7 @@ class TargetText:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TextOutcome:
     """What became of an attack on a text.
 
     Attributes:
@@ -93,7 +93,7 @@ class Victim:
         """The tokens of the model."""
         return vocabulary_of(self.model)
 
-    def join(self, pieces: Sequence[Piece]) -> list[int]:
+    def join(self, pieces: Sequence[WordTokens]) -> list[int]:
         """Return pieces as the row that the model would read: as long as the task's texts may be.
 
         What is cut off is cut before the special tokens at the end.

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-Piece = tuple[int, ...]
+WordTokens = tuple[int, ...]
 """The tokens of a word, or of what stands between words."""
 
 
@@ -74,7 +74,7 @@ class Vocabulary:
         found: npt.NDArray[np.bool_] = self.spells & alike & (self._words != self._words[token])
         return found
 
-    def pieces(self, tokens: Sequence[int]) -> tuple[Piece, ...]:
+    def pieces(self, tokens: Sequence[int]) -> tuple[WordTokens, ...]:
         """Return a row of tokens as words and what is between them; together they are the row."""
         found: list[list[int]] = []
         fresh = True
@@ -87,15 +87,15 @@ class Vocabulary:
             fresh = alone
         return tuple(map(tuple, found))
 
-    def is_word(self, piece: Piece) -> bool:
+    def is_word(self, piece: WordTokens) -> bool:
         """Return whether a piece has a letter or a digit."""
         return piece[0] not in self.special and any(char.isalnum() for char in self.spell(piece))
 
-    def spell(self, piece: Piece) -> str:
+    def spell(self, piece: WordTokens) -> str:
         """Return the text of a piece, without spaces around it."""
         return self._decode([piece])[0].strip()
 
-    def encode(self, word: str, like: Piece) -> Piece:
+    def encode(self, word: str, like: WordTokens) -> WordTokens:
         """Return a word's tokens in another's place, with a space before it if that had one."""
         spaced = word if not self._surfaces[like[0]][:1].isspace() else f" {word}"
         return tuple(self.tokenizer(spaced, add_special_tokens=False)["input_ids"])

@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 
-from fedbytes.federated.adversarial.victim import Outcome, Victim
-from fedbytes.federated.adversarial.vocabulary import Piece
+from fedbytes.federated.adversarial.victim import TextOutcome, Victim
+from fedbytes.federated.adversarial.vocabulary import WordTokens
 
-Replacements = Callable[[Piece], Sequence[Piece]]
+Replacements = Callable[[WordTokens], Sequence[WordTokens]]
 """Returns what could stand in the place of a word; an empty piece is the word left out."""
 
 
-def replace_words(victim: Victim, most: int, replacements: Replacements) -> Outcome:
+def replace_words(victim: Victim, most: int, replacements: Replacements) -> TextOutcome:
     """Replace words one by one until the model is fooled.
 
     A word is the more important the more the margin falls without it, which costs a query a word
@@ -34,8 +34,8 @@ def replace_words(victim: Victim, most: int, replacements: Replacements) -> Outc
             margin = min(found)
             pieces[word] = options[found.index(margin)]
             changed += 1
-    return Outcome(margin < 0, tuple(victim.join(pieces)), changed, victim.queries)
+    return TextOutcome(margin < 0, tuple(victim.join(pieces)), changed, victim.queries)
 
 
-def _with(pieces: Sequence[Piece], place: int, piece: Piece) -> list[Piece]:
+def _with(pieces: Sequence[WordTokens], place: int, piece: WordTokens) -> list[WordTokens]:
     return [*pieces[:place], piece, *pieces[place + 1 :]]

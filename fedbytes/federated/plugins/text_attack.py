@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from fedbytes.federated.adversarial.victim import Outcome, TargetText, Victim
+from fedbytes.federated.adversarial.victim import TargetText, TextOutcome, Victim
 from fedbytes.plugin_fields import Plugin, bounded
 from fedbytes.registry import Registry
 
@@ -26,7 +26,7 @@ class TextAttack(Plugin, ABC):
     queries: int = bounded(200, least=1)
 
     @abstractmethod
-    def attack(self, victim: Victim, rng: np.random.Generator) -> Outcome:
+    def attack(self, victim: Victim, rng: np.random.Generator) -> TextOutcome:
         """Change the victim's text within the budget, and say whether that fooled the model.
 
         Args:

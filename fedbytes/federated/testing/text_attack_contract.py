@@ -9,8 +9,8 @@ import torch
 
 from fedbytes.data.task import Kind
 from fedbytes.federated.adversarial.victim import (
-    Outcome,
     TargetText,
+    TextOutcome,
     Victim,
     vocabulary_of,
 )
@@ -55,7 +55,7 @@ def _victims(attack: TextAttack, model: Any) -> list[Victim]:
     return found
 
 
-def _attacked(attack: TextAttack, victims: list[Victim]) -> list[Outcome]:
+def _attacked(attack: TextAttack, victims: list[Victim]) -> list[TextOutcome]:
     require(bool(victims), "the model withstands none of the texts as they are")
     return [attack.attack(v, stream(0, "check texts", n)) for n, v in enumerate(victims)]
 
@@ -75,7 +75,7 @@ def _check_budget(attack: TextAttack, victims: list[Victim]) -> str:
     return f"{max(victim.queries for victim in victims)} queries at most"
 
 
-def _apart(victim: Victim, outcome: Outcome) -> int:
+def _apart(victim: Victim, outcome: TextOutcome) -> int:
     """Return how many words of the text are not in the changed one."""
     assert outcome.tokens is not None
     now = Counter(victim.vocabulary.pieces(outcome.tokens))

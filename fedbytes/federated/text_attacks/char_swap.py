@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedbytes.federated.adversarial.victim import Outcome, Victim
-from fedbytes.federated.adversarial.vocabulary import Piece
+from fedbytes.federated.adversarial.victim import TextOutcome, Victim
+from fedbytes.federated.adversarial.vocabulary import WordTokens
 from fedbytes.federated.adversarial.word_search import replace_words
 from fedbytes.federated.plugins.text_attack import TEXT_ATTACKS, WordAttack
 
@@ -20,10 +20,10 @@ class CharSwap(WordAttack):
     lowers the margin most.
     """
 
-    def attack(self, victim: Victim, rng: np.random.Generator) -> Outcome:
+    def attack(self, victim: Victim, rng: np.random.Generator) -> TextOutcome:
         """Swap letters until the model errs or the budget is spent."""
 
-        def swaps(piece: Piece) -> list[Piece]:
+        def swaps(piece: WordTokens) -> list[WordTokens]:
             word = victim.vocabulary.spell(piece)
             return [victim.vocabulary.encode(swap, piece) for swap in inner_swaps(word)]
 

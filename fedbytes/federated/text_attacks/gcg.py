@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from fedbytes.federated.adversarial.suffix_search import find_suffix
-from fedbytes.federated.adversarial.victim import Outcome, Victim
+from fedbytes.federated.adversarial.victim import TextOutcome, Victim
 from fedbytes.federated.plugins.text_attack import TEXT_ATTACKS, TextAttack
 from fedbytes.registry import bounded
 
@@ -46,7 +46,7 @@ class GCG(TextAttack):
         if not self.target.strip():
             raise ValueError(f"gcg: target must say how the answer begins, got {self.target!r}")
 
-    def attack(self, victim: Victim, rng: np.random.Generator) -> Outcome:
+    def attack(self, victim: Victim, rng: np.random.Generator) -> TextOutcome:
         """Search the suffix of the victim's prompt."""
         tokens, tail = victim.text.tokens, victim.text.tail
         user, after = tokens[: len(tokens) - tail], tokens[len(tokens) - tail :]
@@ -61,7 +61,7 @@ class GCG(TextAttack):
         )
         victim.queries += found.queries
         row = (*user, *found.tokens, *after)
-        return Outcome(found.reached, row, 0, victim.queries)
+        return TextOutcome(found.reached, row, 0, victim.queries)
 
     def holds(self, victim: Victim) -> bool:
         """Return whether the model answers the prompt itself otherwise."""

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedbytes.federated.adversarial.victim import Outcome, Victim
-from fedbytes.federated.adversarial.vocabulary import Piece
+from fedbytes.federated.adversarial.victim import TextOutcome, Victim
+from fedbytes.federated.adversarial.vocabulary import WordTokens
 from fedbytes.federated.plugins.text_attack import TEXT_ATTACKS, WordAttack
 from fedbytes.registry import bounded
 
@@ -36,7 +36,7 @@ class HotFlip(WordAttack):
 
     candidates: int = bounded(16, least=1)
 
-    def attack(self, victim: Victim, rng: np.random.Generator) -> Outcome:
+    def attack(self, victim: Victim, rng: np.random.Generator) -> TextOutcome:
         """Flip tokens until the model errs, no flip helps, or the budget is spent."""
         pieces, changed = list(victim.text.pieces), set[int]()
         most, margin = self.most(victim.text), float("inf")
@@ -53,10 +53,10 @@ class HotFlip(WordAttack):
             best = found.index(margin)
             pieces = rows[best]
             changed.add(flips[best][0])
-        return Outcome(margin < 0, tuple(victim.join(pieces)), len(changed), victim.queries)
+        return TextOutcome(margin < 0, tuple(victim.join(pieces)), len(changed), victim.queries)
 
     def _best_flips(
-        self, victim: Victim, pieces: Sequence[Piece], free: Sequence[int], gradient: Tensor
+        self, victim: Victim, pieces: Sequence[WordTokens], free: Sequence[int], gradient: Tensor
     ) -> list[_Flip]:
         """Return the flips of the free pieces with the lowest estimates, lowest first."""
         starts = np.cumsum([0, *map(len, pieces)])
@@ -80,7 +80,7 @@ class HotFlip(WordAttack):
         return [(*places[i // gains.shape[1]], i % gains.shape[1]) for i in chosen]
 
 
-def _flipped(pieces: Sequence[Piece], flip: _Flip) -> list[Piece]:
+def _flipped(pieces: Sequence[WordTokens], flip: _Flip) -> list[WordTokens]:
     where, place, token = flip
     made = list(pieces)
     made[where] = (*made[where][:place], token, *made[where][place + 1 :])

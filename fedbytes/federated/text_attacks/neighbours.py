@@ -8,8 +8,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from fedbytes.federated.adversarial.victim import Outcome, Victim
-from fedbytes.federated.adversarial.vocabulary import Piece
+from fedbytes.federated.adversarial.victim import TextOutcome, Victim
+from fedbytes.federated.adversarial.vocabulary import WordTokens
 from fedbytes.federated.adversarial.word_search import replace_words
 from fedbytes.federated.plugins.text_attack import TEXT_ATTACKS, WordAttack
 from fedbytes.registry import bounded
@@ -33,13 +33,13 @@ class Neighbours(WordAttack):
 
     nearest: int = bounded(10, least=1)
 
-    def attack(self, victim: Victim, rng: np.random.Generator) -> Outcome:
+    def attack(self, victim: Victim, rng: np.random.Generator) -> TextOutcome:
         """Replace words until the model errs or the budget is spent."""
         return replace_words(
             victim, self.most(victim.text), lambda piece: self._neighbours(victim, piece)
         )
 
-    def _neighbours(self, victim: Victim, piece: Piece) -> Sequence[Piece]:
+    def _neighbours(self, victim: Victim, piece: WordTokens) -> Sequence[WordTokens]:
         vocabulary = victim.vocabulary
         vectors = F.normalize(victim.model.embedding[: vocabulary.size].float(), dim=1)
         near = vectors @ vectors[list(piece)].mean(0)

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from fedbytes.federated.adversarial.perturbation import Perturbation
-from fedbytes.federated.adversarial.victim import Outcome, Victim
+from fedbytes.federated.adversarial.victim import TextOutcome, Victim
 from fedbytes.federated.plugins.text_attack import TEXT_ATTACKS, TextAttack
 from fedbytes.registry import bounded
 
@@ -32,7 +32,7 @@ class PGDOnEmbeddings(TextAttack):
     steps: int = bounded(10, least=1)
     alpha: float | None = bounded(None, above=0)
 
-    def attack(self, victim: Victim, rng: np.random.Generator) -> Outcome:
+    def attack(self, victim: Victim, rng: np.random.Generator) -> TextOutcome:
         """Step until the model errs or the steps are taken."""
         step = 2 * self.eps / self.steps if self.alpha is None else self.alpha
         shift, fooled = Perturbation(self.eps, rng), False
@@ -45,4 +45,4 @@ class PGDOnEmbeddings(TextAttack):
                 shift.climb_loss(-margin, step)
         if not fooled and victim.left:
             fooled = float(victim.shifted_margin(shift).detach()) < 0
-        return Outcome(fooled, None, 0, victim.queries)
+        return TextOutcome(fooled, None, 0, victim.queries)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedbytes.federated.adversarial.victim import Outcome, Victim
+from fedbytes.federated.adversarial.victim import TextOutcome, Victim
 from fedbytes.federated.adversarial.word_search import replace_words
 from fedbytes.federated.plugins.text_attack import TEXT_ATTACKS, WordAttack
 
@@ -18,6 +18,6 @@ class WordDrop(WordAttack):
     sharply`, margins without each word of 0.2, 1.1, 2.0 and 2.1 leave `oil` out first.
     """
 
-    def attack(self, victim: Victim, rng: np.random.Generator) -> Outcome:
+    def attack(self, victim: Victim, rng: np.random.Generator) -> TextOutcome:
         """Leave words out until the model errs or the budget is spent."""
         return replace_words(victim, self.most(victim.text), lambda _: [()])

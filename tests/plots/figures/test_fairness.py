@@ -25,7 +25,7 @@ def silent(tables: Tables, codec: str) -> Tables:
 def test_clients_stand_from_the_worst_to_the_best() -> None:
     tables = sample_tables(alphas=(0.1,), seeds=(0, 1), codecs=("fp32", "nf4"), clients=5)
     figure = make_figure("fairness").draw(tables)
-    lines = {line.get_label(): line for line in figure.axes[0].lines}
+    lines = {str(line.get_label()).split(",")[0]: line for line in figure.axes[0].lines}
     assert set(lines) == {"fp32", "nf4"}
     clients = tables.clients.merge(tables.results[["run", "codec"]].drop_duplicates())
     for codec, line in lines.items():
