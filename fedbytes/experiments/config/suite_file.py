@@ -86,6 +86,7 @@ class Suite:
         """
         overrides = tuple(overrides)
         grid, fixed = dict(self.grid), {}
+        given = {key for key, _ in map(parse_override, overrides)}
         for key, value in map(parse_override, overrides):
             if key in grid or _is_axis(key, value):
                 grid[key] = value if _is_axis(key, value) else [value]
@@ -100,7 +101,7 @@ class Suite:
                 set_dotted(fields, key, value)
             config = make_config({"suite": self.name, "plugins": self.plugins, **fields})
             if self.tuned is not None:
-                config = self._take_over(self.tuned, config, fixed)
+                config = self._take_over(self.tuned, config, given)
             first = runs.setdefault(config.id, (number, config))
             refuse_merged(self.name, first, (number, config), fixed)
         if not runs:
@@ -112,13 +113,11 @@ class Suite:
         words = [one if isinstance(one, str) else f"{one[0]}={one[1]}" for one in overrides]
         return declare(self.protocol, configs, words)
 
-    def _take_over(
-        self, tuned: TunedSettings, config: RunConfig, fixed: Mapping[str, Any]
-    ) -> RunConfig:
+    def _take_over(self, tuned: TunedSettings, config: RunConfig, given: set[str]) -> RunConfig:
         """Return a run with the settings that were chosen for its method, overrides left alone."""
         name, fields = method_name(config), config.model_dump(mode="json")
         for key, value in tuned.of(name).items():
-            if key not in fixed:
+            if not _is_given(key, given):
                 set_dotted(fields, key, value)
         return make_config(fields | {"declared": {"tuned": tuned.stated(name)}})
 
@@ -150,6 +149,12 @@ _LIST_FIELDS = {
     "algorithm.ranks",
 }
 """Fields whose value is a list, so that a list is one value and not an axis."""
+
+
+def _is_given(key: str, given: set[str]) -> bool:
+    """Return whether overrides set a key, a section that it stands in, or a part of it."""
+    both = {"uplink", "downlink"} if "codec" in given else set()
+    return any(f"{key}.".startswith(f"{one}.") or one.startswith(f"{key}.") for one in given | both)
 
 
 def _is_axis(key: str, value: Any) -> bool:

@@ -56,7 +56,7 @@ class ClientModels:
             self.load_shared()
             return self.model.evaluate()
         found = [self.model.evaluate() for _ in self.each()]
-        self.model.answers = []  # of the last client alone
+        self.model.answers, self.model.right = [], None  # of the last client alone
         return mean_metrics(found)
 
     def on_own_tests(self, tests: Sequence[Int64s]) -> list[dict[str, Any]]:

@@ -160,14 +160,21 @@ def compare_runs(one: RunRecord, other: RunRecord, tolerance: Tolerance | None =
 
 
 def _shared_numbers(one: pd.DataFrame, other: pd.DataFrame) -> list[str]:
-    """Return the columns of numbers that both have, or that only one has, which is a difference."""
+    """Return the columns that both have, numbers in one and numbers or nothing in the other."""
     numeric = {
         name
         for frame in (one, other)
         for name in frame.select_dtypes("number").columns
         if name not in ("seed", "round", "rounds", "alpha")
     }
-    return sorted(name for name in numeric if name in one and name in other)
+    return sorted(name for name in numeric if _is_numbers(one, name) and _is_numbers(other, name))
+
+
+def _is_numbers(rows: pd.DataFrame, name: str) -> bool:
+    """Return whether a column is there, and of numbers; of a run that diverged it may be empty."""
+    if name not in rows:
+        return False
+    return bool(pd.api.types.is_numeric_dtype(rows[name]) or rows[name].isna().all())
 
 
 def _gap(
@@ -176,12 +183,12 @@ def _gap(
     """Return the largest difference, whether it exceeds the tolerance, and whether it is none."""
     one, other = a.astype(float), b.astype(float)
     if (one.isna() != other.isna()).any():
-        return float("nan"), True, False
+        return float("nan"), not name.startswith("delta_"), False
     difference = (one - other).abs().fillna(0.0)
     size = pd.concat([one.abs(), other.abs()], axis=1).max(axis=1).fillna(0.0)
     relative = (difference / size.where(size > 0, 1.0)).max()
     largest = float(difference.max())
-    equal = relative <= _PRINTED if printed else largest == 0
+    equal = relative <= _PRINTED if printed and name not in NUMBERS else largest == 0
     if name in NUMBERS:
         return largest, not equal and relative > allowed.bytes, bool(equal)
     is_share = bool(size.max() <= 1 and min(one.min(), other.min()) >= 0) and "loss" not in name

@@ -101,6 +101,6 @@ def _of_table(path: Path, exact: bool) -> dict[str, RunRecord]:
 
 
 def measured_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a run's rows by round, without seconds and columns that it does not have."""
-    kept = rows.drop(columns=[_SECONDS], errors="ignore").dropna(axis="columns", how="all")
+    """Return a run's rows by round, without seconds; what diverged throughout stays, as NaN."""
+    kept = rows.drop(columns=[_SECONDS], errors="ignore")
     return kept.sort_values("round").reset_index(drop=True)

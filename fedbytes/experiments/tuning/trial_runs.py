@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def methods_of(suite: Suite, plan: TuningPlan) -> dict[str, list[RunConfig]]:
     """
     seeds = f"seed={json.dumps(list(plan.seeds))}"
     found: dict[str, list[RunConfig]] = {}
-    for config in suite.expand([seeds]):
+    for config in replace(suite, tuned=None).expand([seeds]):
         if config.batch_stream:
             continue
         fields = config.model_dump(mode="json")

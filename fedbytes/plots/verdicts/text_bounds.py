@@ -25,9 +25,12 @@ def mean_scores(tables: Tables, metric: str, final: str) -> dict[str, NDArray[np
     if metric != "accuracy" or rows.empty:
         return {}
     window = parse_final(final)
+    trained = tables.results[tables.results["round"] > 0]
+    wanted = trained.groupby("run")["round"].nunique().clip(upper=window)
     return {
         str(run): np.mean(np.stack(list(found["right"].tail(window))), axis=0)
         for run, found in rows.sort_values("round").groupby("run")
+        if len(found) >= wanted.get(run, window)  # else they are of fewer than `final` averages
     }
 
 

@@ -105,7 +105,8 @@ def measure_verdicts(
         ends = read_ends(tables, comparison, setting, asked.final)
         for pair in pair_ends(ends, base, comparison.metric):
             tests = judge_pairs(pair, loss, level, design)
-            over = bound_over_texts(setting, pair, base, scores, level)
+            # Cells of a crossed design are no independent seeds.
+            over = (nan, nan) if design else bound_over_texts(setting, pair, base, scores, level)
             spread = split_spread(pair, design)
             rows.append(_Row(setting, pair, tests, measured[pair.codec], over, spread))
     if not rows:

@@ -65,6 +65,17 @@ def test_a_missing_value_and_missing_rounds_differ() -> None:
     assert (found.verdict, found.reason) == ("differs", "2 and 1 evaluations, to rounds 2 and 1")
 
 
+def test_a_run_that_diverged_throughout_is_no_equal_of_one_that_did_not() -> None:
+    found = compare_runs(record([0.5], loss=2.0), record([0.5], loss=float("nan")))
+    assert found.verdict == "differs"
+
+
+def test_printed_bytes_are_whole() -> None:
+    whole = record([0.5], total_bytes=10_000_000, uplink="fp32", downlink="fp32")
+    other = RunRecord(whole.run, whole.rows.assign(total_bytes=10_000_050), exact=False)
+    assert compare_runs(whole, other).verdict == "differs"
+
+
 def test_printed_digits_are_equal_as_far_as_they_go() -> None:
     whole = record([0.123456789])
     printed = RunRecord(whole.run, whole.rows.assign(accuracy=0.123457), exact=False)
