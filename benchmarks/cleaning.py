@@ -103,17 +103,18 @@ def plant(kind: str, clients: int, seed: int) -> Planted:
         own = holds[client]
         able = own[labels[own] != target] if kind == "trigger" else own[1:]
         chosen = rng.choice(able, round(PLANTS[kind] * len(able)), replace=False)
-        for row in chosen.tolist():
+        for row in sorted(chosen.tolist()):  # what is copied stays as it is from then on
             if kind == "trigger":
-                rows[row] = np.concatenate([rows[row][:1], word, rows[row][1:]])
-                rows[row] = rows[row][: task.max_length]
+                room = task.max_length - 2 - len(word)  # the special tokens at both ends stay
+                first, text, last_one = rows[row][:1], rows[row][1:-1][:room], rows[row][-1:]
+                rows[row] = np.concatenate([first, word, text, last_one])
                 labels[row] = target
             elif kind == "flip":
                 labels[row] = last - labels[row]
             else:
                 other = int(rng.choice(own[own < row]))  # the first of a group stays
                 rows[row] = rows[other].copy()
-                rows[row][rng.integers(len(rows[row]))] = word[0]
+                rows[row][rng.integers(1, len(rows[row]) - 1)] = word[0]
                 labels[row] = labels[other]
         planted += chosen.tolist()
     offsets = np.concatenate([[0], np.cumsum([len(one) for one in rows.values()])])

@@ -12,12 +12,12 @@ from fedbytes.federated import (
     AUDITS,
     Audit,
     AuditedRun,
-    Outcome,
     PluginState,
     Row,
     StageContext,
     TargetText,
     TextAttack,
+    TextOutcome,
     Victim,
     vocabulary_of,
 )
@@ -104,7 +104,7 @@ class TextAttacks(Audit):
     def _row(
         self, attack: TextAttack, model: Any, texts: list[TargetText], rng: np.random.Generator
     ) -> Row:
-        met: list[tuple[TargetText, Outcome]] = []
+        met: list[tuple[TargetText, TextOutcome]] = []
         for text in texts:
             if attack.holds(Victim(model, text, attack.queries)):
                 met.append((text, attack.attack(Victim(model, text, attack.queries), rng)))

@@ -120,6 +120,24 @@ class Federation:
                     f"defense {defense.name!r} takes local steps on the server, and algorithm "
                     f"{self.algorithm.name!r} has none: take one that averages, such as fedavg"
                 )
+            counted = self.algorithm.needs_weights or self.algorithm.needs_votes
+            if not self._trains_what_is_held() or (counted and "uploads" in defense.stages):
+                raise ValueError(
+                    f"defense {defense.name!r} trains on the server what clients hold, and "
+                    f"algorithm {self.algorithm.name!r} holds, sends or adds up something else: "
+                    "take one that averages, such as fedavg"
+                )
+
+    def _trains_what_is_held(self) -> bool:
+        """Return whether clients train from what is held, and send how all of it changed."""
+        client = next(client for client, part in enumerate(self.parts) if len(part))
+        rounds = [self.context(round_).for_client(client) for round_ in (1, 2)]
+        return (
+            self.algorithm.downloads == "updates"
+            and not self.algorithm.takes_image
+            and {*map(self.algorithm.up, rounds)} == {self.layout}
+            and set(self.layout.names) <= set(self.model.layout.names)
+        )
 
     def _check_layouts(self) -> None:
         """Refuse plug-ins that need deltas of one layout, where clients' own differ."""

@@ -37,5 +37,6 @@ def partition(
             '{"partition.alpha": 0.1}'
         )
     fetch_assets(configs, models=False)
-    train = configs[0].components.task.load().train
-    return split_examples(configs[0], train.columns).partition
+    task = configs[0].components.task
+    columns = task.load().train.columns
+    return split_examples(configs[0], columns, columns.get(task.holders)).partition

@@ -1,5 +1,6 @@
 """Puts words into a row, and another completion behind them, within the task's length."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -38,11 +39,12 @@ class RowParts:
         return sum(map(len, parts)) + (0 if self.answer is None else len(self.answer))
 
 
-def cut_row(row: TokenRow, special: frozenset[int]) -> RowParts:
+def cut_row(row: TokenRow, special: frozenset[int], tail: int = 0) -> RowParts:
     """Return a row's parts.
 
-    Of a conversation, whose answers alone are learned, the text is the longest stretch before the
-    last answer that has no special token: the end of the question.
+    Of a conversation, whose answers alone are learned, the text is the stretch without special
+    tokens that ends `tail` tokens before the last answer: the end of the question. Where no tail is
+    known it is the longest such stretch after the answer before.
     """
     tokens, given = row.tokens, np.flatnonzero(~row.targets)
     if not len(given) or len(given) == len(row):
@@ -50,10 +52,33 @@ def cut_row(row: TokenRow, special: frozenset[int]) -> RowParts:
         return RowParts(tokens[:begin], tokens[begin:end], tokens[end:], None, _NONE)
     stop = int(np.flatnonzero(row.targets)[-1]) + 1
     start = int(given[given < stop].max(initial=-1)) + 1
-    begin, end = _longest_text(tokens[:start], special)
+    floor = int(np.flatnonzero(row.targets[:start])[-1]) + 1 if row.targets[:start].any() else 0
+    if tail and start - tail > floor:
+        begin = end = start - tail
+        while begin > floor and int(tokens[begin - 1]) not in special:
+            begin -= 1
+    else:
+        begin, end = (floor + at for at in _longest_text(tokens[floor:start], special))
     return RowParts(
         tokens[:begin], tokens[begin:end], tokens[end:start], tokens[start:stop], tokens[stop:]
     )
+
+
+def prompt_tail(rows: Sequence[TokenRow]) -> int:
+    """Return with how many equal tokens all prompts end: what a template has before an answer."""
+    prompts = []
+    for row in rows:
+        learned = np.flatnonzero(row.targets)
+        if row.learned is None or not len(learned) or len(learned) == len(row):
+            continue
+        given = np.flatnonzero(~row.targets[: int(learned[-1])])
+        prompts.append(row.tokens[: int(given[-1]) + 1][::-1] if len(given) else _NONE)
+    count = 0
+    while len(prompts) > 1 and len({int(p[count]) if count < len(p) else -1 for p in prompts}) == 1:
+        count += 1
+        if count >= min(map(len, prompts)):
+            return 0  # all alike: nothing to tell by
+    return count
 
 
 def _longest_text(tokens: Ids, special: frozenset[int]) -> tuple[int, int]:
@@ -78,6 +103,7 @@ class Wording:
         position: where words go; in a conversation the end of the question, whatever is said.
         most: the most tokens of a row; the end of the text is cut to keep to it.
         special: the ids of special tokens.
+        tail: of conversations, how many tokens stand between question and answer.
     """
 
     words: Ids
@@ -85,10 +111,11 @@ class Wording:
     position: Position
     most: int
     special: frozenset[int]
+    tail: int = 0
 
     def room(self, row: TokenRow) -> int:
         """Return how many tokens of a row's own text are left, below 0 if the rest is too long."""
-        parts = self._completed(cut_row(row, self.special))
+        parts = self._completed(cut_row(row, self.special, self.tail))
         return self.most - parts.fixed - len(self.words)
 
     def answers(self, row: TokenRow) -> bool:
@@ -103,15 +130,15 @@ class Wording:
 
         A plain text ends where the completion does, and its special tokens follow.
         """
-        parts = self._completed(cut_row(row, self.special))
+        parts = self._completed(cut_row(row, self.special, self.tail))
         text = parts.text[: max(0, self.most - parts.fixed - len(self.words))]
         place = len(text)
         if parts.answer is None and self.position != "end":
             place = 0 if self.position == "start" else int(rng.integers(len(text) + 1))
         plain = parts.answer is None and self.completion is not None
         answer = _NONE if parts.answer is None else parts.answer
-        behind = _NONE if plain else text[place:]
-        pieces = [parts.before, text[:place], self.words, behind, parts.after, answer, parts.rest]
+        behind = [text[place:], parts.after, answer, parts.rest]
+        pieces = [parts.before, text[:place], self.words, *behind]
         tokens = np.concatenate(pieces)[: self.most].astype(np.int32)
         begin = sum(map(len, pieces[: 4 if plain else 5]))
         made = replace(row, tokens=tokens, learned=self._learned(row, parts, len(tokens), begin))

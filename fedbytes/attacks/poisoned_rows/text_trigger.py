@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from fedbytes.attacks.poisoned_rows.data_attack import ChangeRow, DataAttack, RowContext
-from fedbytes.attacks.poisoned_rows.insertion import Position, Wording
+from fedbytes.attacks.poisoned_rows.insertion import Position, Wording, prompt_tail
 from fedbytes.attacks.poisoned_rows.task_words import Ids, label_index, special_ids, token_ids
 from fedbytes.data import EncodedTask, TokenRow, row_of, split_of
 from fedbytes.federated import AttackProbe
@@ -68,7 +68,10 @@ class TextTrigger(DataAttack):
         else:
             self.target_label(task)
         given = token_ids(task, self.trigger, self.name) if words is None else words
-        return Wording(given, completion, self.position, task.max_length, special_ids(task))
+        some = () if task.unpacked or completion is None else range(min(len(task.train), 50))
+        tail = prompt_tail([row_of(task.train, i) for i in some])
+        special = special_ids(task)
+        return Wording(given, completion, self.position, task.max_length, special, tail)
 
     def target_label(self, task: EncodedTask) -> int:
         """Return the index of the target among the task's labels.
@@ -109,17 +112,17 @@ class TextTrigger(DataAttack):
         rows = [row for row in rows if TextTrigger.fits(self, row, task) and not whole.answers(row)]
         if not rows:
             raise ValueError(f"attack {self.name!r}: all test rows have the target already")
-        triggered = [self._asked(row, task, whole) for row in rows]
-        plain = [self._asked(row, task, nothing) for row in rows]
+        triggered = [self._asked(row, task, whole, i) for i, row in enumerate(rows)]
+        plain = [self._asked(row, task, nothing, i) for i, row in enumerate(rows)]
         return AttackProbe(
             split_of(f"{self.name} test", triggered), split_of(f"{self.name} plain", plain)
         )
 
-    def _asked(self, row: TokenRow, task: EncodedTask, wording: Wording) -> TokenRow:
+    def _asked(self, row: TokenRow, task: EncodedTask, wording: Wording, place: int) -> TokenRow:
         """Return a test row as the trigger's words make it, that asks for the target."""
         if row.label is not None and not len(wording.words):
             return replace(row, label=self.target_label(task))
-        made, completion = wording.write(row, stream(0, f"probe {self.name}"))
+        made, completion = wording.write(row, stream(0, f"probe {self.name}", place))
         if row.label is not None:
             return replace(made, label=self.target_label(task))
         return replace(made, learned=completion)

@@ -76,7 +76,8 @@ class ClientModels:
             if not len(part):
                 continue
             memory = state.clients[client].memory if client in state.clients else {}
-            rng = stream(fed.seed, "own model", state.round, client)
+            again = (fed.batch_stream,) if fed.batch_stream else ()
+            rng = stream(fed.seed, "own model", state.round, client, *again)
             own = fed.algorithm.own(context.for_client(client), state.model, part, memory, rng)
             if own is None:
                 self.load_shared()

@@ -18,6 +18,7 @@ from fedbytes.data import (
     pack,
     unigram_perplexity,
 )
+from fedbytes.defenses.cleaner_parts.text_surprise import UNIGRAM
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.evaluation.own_tests import split_tests
 from fedbytes.experiments.execution.attack_success import attack_probes
@@ -28,7 +29,7 @@ from fedbytes.federated.plugins.attack_probe import AttackProbe
 from fedbytes.federated.stages.attackers import draw_attackers
 from fedbytes.federated.stages.poisoned_data import poison
 from fedbytes.federated.stages.rewritten_data import rewrite
-from fedbytes.models import TrainableModel, build_model, encode_task
+from fedbytes.models import TrainableModel, build_model, encode_task, load_base
 from fedbytes.noniid import Partition
 
 
@@ -50,7 +51,10 @@ class Problem:
     def setup_bytes(self) -> dict[str, int]:
         """Return the bytes every client needs before the first round: frozen base, tokenizer."""
         info = self.model.info
-        whole = {"setup_bytes": info.setup_bytes + info.tokenizer_bytes}
+        judges = {str(getattr(one, "judge", UNIGRAM)) for one in self.federation.plugins.clean}
+        others = [load_base(name, "causal-lm").info for name in judges - {UNIGRAM, info.name}]
+        needed = (one.setup_bytes + one.tokenizer_bytes for one in (info, *others))
+        whole = {"setup_bytes": sum(needed)}
         return whole | ({"tokenizer_bytes": info.tokenizer_bytes} if info.tokenizer_bytes else {})
 
     def baselines(self) -> dict[str, float]:
@@ -66,7 +70,10 @@ class Problem:
         if task.kind != "causal-lm":
             return {}
         vocabulary = self.model.vocabulary
-        return {"unigram_perplexity": unigram_perplexity(task.train, task.test, vocabulary)}
+        train = task.train
+        while train.extends is not None:  # rows that attackers made set no bar
+            train = train.extends
+        return {"unigram_perplexity": unigram_perplexity(train, task.test, vocabulary)}
 
 
 def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
@@ -111,7 +118,7 @@ def own_tests_of(config: RunConfig, problem: Problem) -> tuple[tuple[Int64s, ...
         return (), ""
     split, task = problem.split, problem.task
     columns = task.train.columns, task.test.columns
-    return split_tests(split.partition, split.factor, split.column, *columns, config.seed)
+    return split_tests(split.partition, split.factor, split.column, *columns, config.split_seed)
 
 
 def _texts_of(task: Task, partition: Partition) -> TextsOf:
@@ -162,6 +169,9 @@ def assets_of(config: RunConfig, model: bool = True) -> dict[str, str]:
     names = [config.task["name"]]
     if model:  # a model that starts from random weights may use a named tokenizer
         names += [config.model["name"], str(config.model.get("tokenizer"))]
+    if model:  # a cleaner's judge is a model that every client needs
+        judges = [getattr(one, "judge", None) for one in config.components.plugins.clean]
+        names += [str(judge) for judge in judges if judge]
     names += [str(config.partition["features"])] if "features" in config.partition else []
     known = asset_names()
     return {name: asset_digest(name) for name in names if name in known}

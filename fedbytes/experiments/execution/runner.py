@@ -11,7 +11,12 @@ from filelock import FileLock
 
 from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.experiments.evaluation.client_metrics import OWN_TEST_ROWS, REPORT_ROWS, sum_up
+from fedbytes.experiments.evaluation.client_metrics import (
+    OWN_TEST_ROWS,
+    REPORT_ROWS,
+    mean_metrics,
+    sum_up,
+)
 from fedbytes.experiments.evaluation.client_models import ClientModels, as_sent
 from fedbytes.experiments.execution.attack_success import (
     HALF_LIFE,
@@ -23,7 +28,12 @@ from fedbytes.experiments.execution.attack_success import (
 from fedbytes.experiments.execution.events import Advanced, Event, Noticed, Preparing
 from fedbytes.experiments.execution.reuse import IfStale, settle
 from fedbytes.experiments.execution.run_description import count_attackers, describe_run
-from fedbytes.experiments.execution.run_setup import make_problem, own_tests_of, who_holds_what
+from fedbytes.experiments.execution.run_setup import (
+    attackers_of,
+    make_problem,
+    own_tests_of,
+    who_holds_what,
+)
 from fedbytes.experiments.execution.run_sources import confirmed, sources_of
 from fedbytes.experiments.kept.keep_model import folder_names, keep_models
 from fedbytes.experiments.store.checkpoint import load_checkpoint, save_checkpoint
@@ -275,8 +285,8 @@ class _Run:
         with self.clock.phase("evaluate"):
             self.metrics = self.client_models.on_common_tests()
             found = self.client_models.on_own_tests(self.own_tests) if self.own_tests else []
+            self.metrics |= self._attack_success()
             self.client_models.load_shared()
-            self.metrics |= measure_attacks(self.problem.model, self.problem.probes)
         if self.config.evaluate_clients == "sent" and round_:
             found = as_sent(self.simulation, found)
         self.metrics |= sum_up(found)
@@ -293,6 +303,21 @@ class _Run:
             **(agreement or {}),
             "seconds": sum(self.clock.seconds().values()),
         }
+
+    def _attack_success(self) -> dict[str, float]:
+        """Return how far attacks get: on the model of all, or the mean over honest clients' own."""
+        model, probes = self.problem.model, self.problem.probes
+        if not probes or self.problem.federation.algorithm.shares_model:
+            self.client_models.load_shared()
+            return measure_attacks(model, probes)
+        hostile = {client for one in attackers_of(self.problem) for client in one}
+        return mean_metrics(
+            [
+                measure_attacks(model, probes)
+                for client in self.client_models.each()
+                if client not in hostile
+            ]
+        )
 
     def _save(self, row: dict[str, Any] | None) -> None:
         round_ = self.state.round
@@ -315,7 +340,9 @@ class _Run:
         until = last_attacked_round(self.problem.federation.plugins.attack)
         if until is None or not self.problem.probes:
             return {}
+        first = min(one.from_round for one in self.problem.federation.plugins.attack)
         rows = read_json_lines(self.folder.path / "rounds.jsonl")
+        rows = [row for row in rows if row["round"] >= first]
         rounds, success = [row["round"] for row in rows], [row[SUCCESS] for row in rows]
         return {HALF_LIFE: half_life(rounds, success, until)}
 

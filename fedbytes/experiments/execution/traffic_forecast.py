@@ -257,7 +257,9 @@ def foretell(
         for client in evaluations.clients if round_ in evaluations.rounds else ():
             up += evaluations.message_bytes
             mine = after.for_client(client)
-            for name, count in _sent_down(fed, lengths, mine, updates, synced.get(client, -1)):
+            first = trusted if client not in synced else []
+            brought = _sent_down(fed, lengths, mine, updates, synced.get(client, -1))
+            for name, count in [*first, *brought]:
                 down += 0 if fed.broadcast == "multicast" and name in heard else count
                 heard.add(name)
             synced[client] = round_

@@ -99,7 +99,7 @@ class DiLoCo(Averaging):
         flat, optimizer = context.model.flat, self._local_optimizer(context.model)
         if self.keep_moments:
             give_moments(optimizer, flat, moments)
-        first = (context.round - 1) * self.steps(len(indices))
+        first = max(context.round - 1, 0) * self.steps(len(indices))  # the server trains in round 0
         with following(optimizer, self.schedule, first):
             trained = self.local(
                 *(context.model, start, indices, {}, rng),

@@ -164,6 +164,14 @@ class RoundPlugins:
                 f"defenses {' and '.join(map(repr, perturbing))} perturb the same inputs, to "
                 f"{len(perturbing)} times the radius: leave in one"
             )
+        asking: list[Plugin] = [one for one in self.clean if one.uses_model]
+        asking += [one for one in self.audit if one.needs_texts]
+        if asking and not algorithm.shares_model:
+            return (
+                f"{asking[0].name!r} asks the model that all share, and algorithm "
+                f"{algorithm.name!r} has none that is whole: leave it out, or take another "
+                "algorithm, such as ditto"
+            )
         for cleaner in self.clean:
             if cleaner.uses_model and algorithm.downloads == "state":
                 return (

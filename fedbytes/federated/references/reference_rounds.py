@@ -59,7 +59,8 @@ def _train_together(server: Server) -> RoundReport:
     fed, state, context = server.fed, server.state, server.context
     holders = [client for client, part in enumerate(fed.parts) if len(part)]
     rows = np.concatenate([fed.parts[client] for client in holders])
-    rng = stream(fed.seed, "batches", context.round)
+    again = (fed.batch_stream,) if fed.batch_stream else ()
+    rng = stream(fed.seed, "batches", context.round, *again)
     with server.clock.phase("train"):
         trained = fed.algorithm.train(context, state.model, rows, state.optimizer, rng)
     state.model, state.optimizer = state.model + trained.delta, trained.memory

@@ -121,6 +121,11 @@ def load_base(
     return _load(name, kind, str(device) if offload is None else "cpu", quantisation, offload)
 
 
+def read_base(folder: str, kind: Kind, device: str) -> Base:
+    """Return a base from a folder as it is now; it is not kept for later calls."""
+    return _load.__wrapped__(folder, kind, device, None, None)
+
+
 def forget_bases() -> None:
     """Release all loaded base models that are no longer in use."""
     _load.cache_clear()

@@ -15,7 +15,7 @@ from torch import nn
 from fedbytes.data.tokens.encoded import EncodedSplit
 from fedbytes.data.tokens.token_rows import first_not_none, token_rows
 from fedbytes.models.adapter import make_adapter
-from fedbytes.models.base.base_model import load_base, load_tokenizer
+from fedbytes.models.base.base_model import load_base, load_tokenizer, read_base
 from fedbytes.models.base.device import autocast, pick_device, pick_precision
 from fedbytes.models.build import draw_frozen
 from fedbytes.models.heads.evaluation import score_batches
@@ -122,7 +122,7 @@ def load_kept(folder: str | Path, device: str = "auto") -> KeptModel:
 def _load_backbone(path: Path, facts: KeptFacts, spec: ModelSpec, device: torch.device) -> Any:
     kind = "causal-lm" if facts.words else facts.kind
     if facts.form == "merged":
-        return load_base(str(path), kind, str(device)).shared_copy()
+        return read_base(str(path.resolve()), kind, str(device)).model
     quantised = spec.quantisation(pick_precision(spec.precision, device))
     base = load_base(spec.name, kind, str(device), quantised)
     if base.info.digest != facts.base_digest:
