@@ -212,7 +212,7 @@ def test_every_rule_takes_whatever_finite_numbers_come():
     ]
     for name in DEFENSES.names():
         defense = make_defense(name)
-        if "uploads" in defense.stages:
+        if "uploads" in defense.stages and not defense.server_examples:  # those train
             for rows in cases:
                 state: PluginState = {}
                 for _ in range(2):

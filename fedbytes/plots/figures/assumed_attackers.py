@@ -24,10 +24,10 @@ from fedbytes.plots.tables.attack_cells import (
     AttackCells,
     assumed_attackers,
     attack_cells,
-    count_seeds,
-    describe_runs,
+    describe_cells,
     name_or_no,
     rule_family,
+    seeds_of_cells,
     true_attackers,
 )
 from fedbytes.plots.tables.statistics import t_interval
@@ -71,7 +71,7 @@ class AssumedAttackers(StoreFigure):
         )
         add_note(
             figure,
-            f"{describe_runs(rows, tables.runs)}, {count_seeds(rows)}. "
+            f"{describe_cells(rows, tables.runs)}, {seeds_of_cells(rows)}. "
             "Means with 95 % t intervals over seeds. Vertical: how many attack.",
         )
         return figure

@@ -94,7 +94,7 @@ def attack_cells(
         defenses=defenses,
         attacks=_in_order(rows["attack"]),
         codecs=codecs,
-        setting=f"{describe_runs(rows, tables.runs)}, {count_seeds(rows)}",
+        setting=f"{describe_cells(rows, tables.runs)}, {seeds_of_cells(rows)}",
     )
 
 
@@ -137,7 +137,7 @@ def name_or_no(kind: str, name: str) -> str:
     return f"no {kind}" if name == NOBODY else name
 
 
-def count_seeds(rows: pd.DataFrame) -> str:
+def seeds_of_cells(rows: pd.DataFrame) -> str:
     """Return how many seeds the cells of rows have, as `n = 3` or `n = 2 to 5`."""
     least, most = _seeds(rows)
     return f"n = {least}" if least == most else f"n = {least} to {most}"
@@ -148,7 +148,7 @@ def _seeds(rows: pd.DataFrame) -> tuple[int, int]:
     return int(found.min()), int(found.max())
 
 
-def describe_runs(rows: pd.DataFrame, runs: pd.DataFrame) -> str:
+def describe_cells(rows: pd.DataFrame, runs: pd.DataFrame) -> str:
     """Return the task, model, clients and rounds of the rows' runs in one line."""
     words = [_all_of(rows, "task"), _all_of(rows, "model")]
     configs = runs[runs["run"].isin(set(rows["run"]))]["config"] if "config" in runs else ()

@@ -68,7 +68,7 @@ def test_names_are_in_the_tables_of_the_store(written, tmp_path):
     assert Partition.load(folder.path / "partition.npz").names == tuple(sorted(AUTHORS))
     figure = make_figure("partition").draw(read_tables(tmp_path / "store"))
     figure.draw_without_rendering()
-    shown = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    shown = [label.get_text() for label in figure.axes[-1].get_xticklabels()]
     assert [shown[0], shown[1], shown[2]] == ["ann", "bob", "dee $"]
 
 
