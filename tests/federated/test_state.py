@@ -19,6 +19,9 @@ CLIENT = {
     "announced": 7,
     "plugins": {"privacy 0 clip": {"spent": 0.5, "noise": torch.ones(2)}},
     "dropped": 11,
+    "planted": 12,
+    "dropped_planted": 5,
+    "root": b"trusted",
 }
 SERVER = {
     "model": torch.linspace(0, 1, 3),
