@@ -51,6 +51,11 @@ class TuningPlan(BaseModel):
     pruner: Literal["median", "none"] = "median"
     """Stop trials that lie below the median of those before, at the same evaluation."""
 
+    @field_validator("space", mode="before")
+    @classmethod
+    def _read_space(cls, space: Any) -> Any:
+        return {k: _values(k, v) for k, v in space.items()} if isinstance(space, Mapping) else space
+
     @field_validator("space")
     @classmethod
     def _check_space(cls, space: dict[str, Any]) -> dict[str, Any]:
@@ -68,6 +73,18 @@ class TuningPlan(BaseModel):
                 return None
             count *= len(values)
         return count
+
+
+def _values(key: str, given: Any) -> Any:
+    """Return the values of a key, or their range; what is neither is refused as what it is."""
+    if isinstance(given, Mapping):
+        try:
+            return ValueRange(**given)
+        except ValidationError as error:
+            raise ValueError(f"{key}: {one_line(error)}") from None
+    if not isinstance(given, list | tuple | ValueRange):
+        raise ValueError(f"{key} must be a list of values, or low and high")
+    return given
 
 
 def read_plan(suite: Suite, trials: int | None = None) -> TuningPlan:

@@ -34,6 +34,7 @@ def federation(algorithm, model, uplink, downlink, **fields):
         downlink=make_link(downlink),
         clients_per_round=SAMPLED,
         seed=3,
+        texts=lambda client: [(f"text {row}", "label") for row in parts[client]],
         **fields,
     )
 

@@ -144,7 +144,7 @@ def test_less_is_better_where_the_metric_falls():
         ({"seeds": [0]}, "seeds"),
         ({"trials": 0}, "trials"),
         ({"validation": 1.0}, "validation"),
-        ({"trails": 3}, "there is no field 'trails', did you mean 'trials'"),
+        ({"trails": 3}, "there is no field 'trails'; did you mean 'trials'"),
         ({"space": {"rounds": {"low": 2, "high": 1}}}, "low must be below high"),
         ({"space": {"rounds": {"low": 0, "high": 1, "log": True}}}, "log requires low above 0"),
     ],
