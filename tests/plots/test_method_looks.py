@@ -61,7 +61,8 @@ def test_a_family_shares_its_hue_and_its_members_differ():
 
 
 def test_every_codec_has_a_family():
-    assert [name for name in CODECS.names() if registered_name(name) != name] == []
+    own = [n for n in CODECS.names() if CODECS.get(n).__module__.startswith("fedbytes.")]
+    assert [name for name in own if registered_name(name) != name] == []
 
 
 def test_no_two_of_sixty_look_alike():

@@ -33,7 +33,7 @@ class RobustAccuracy(StoreFigure):
         "How many test texts keep their class when an attack changes them, for the bytes sent so "
         "far, beside all test texts as they are."
     )
-    order = 82
+    order = 58
     shows_metric: ClassVar[bool] = False
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
