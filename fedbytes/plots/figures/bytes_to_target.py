@@ -53,6 +53,9 @@ class _Reach:
         return self.mean if isfinite(self.mean) else 1e12 * spent
 
 
+_LONG_TITLE = 60  # characters
+
+
 @FIGURES.register("target")
 @dataclass(frozen=True)
 class BytesToTarget(StoreFigure):
@@ -72,7 +75,8 @@ class BytesToTarget(StoreFigure):
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         comparison = compare_codecs(tables, options.metric, options.baseline)
         goals = [_targets(tables, comparison, s, options) for s in comparison.settings]
-        if canvas().width < 5:
+        longest = max(len(setting.title) for setting in comparison.settings)
+        if canvas().width < 5 or longest > _LONG_TITLE:  # which would leave three panels no width
             goals = [found[-1:] for found in goals]
         reached = [
             [_measure(tables, comparison, setting, goal) for goal in found]
