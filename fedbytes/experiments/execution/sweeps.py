@@ -2,9 +2,11 @@
 
 import multiprocessing
 import os
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -131,9 +133,27 @@ class _Worker:
         self.process: SpawnProcess = context.Process(
             target=work, args=(theirs, store, threads, if_stale), daemon=True
         )
-        with _unimported_script():
+        with _unimported_script(), _uninterrupted():
             self.process.start()
         theirs.close()
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Let processes start that Ctrl-C does not reach: the terminal sends it to all of them.
+
+    The parent stops its workers; a worker that heard it as well would print its own traceback.
+    What is pressed meanwhile reaches the parent afterwards.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # on Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # whose own start lets the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -50,6 +50,33 @@ class Quiet:
         self.events.append((type(event).__name__, config.id))
 
 
+def signal_workers(which: signal.Signals) -> int:
+    """Send a signal to every worker of this process; return their number."""
+    children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
+    workers = [
+        int(child)
+        for child in children
+        if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()
+    ]
+    for worker in workers:
+        os.kill(worker, which)
+    return len(workers)
+
+
+class Interrupter(Quiet):
+    """Lets every worker hear Ctrl-C as soon as it is started, and at each of its events."""
+
+    heard = 0
+
+    def started(self, config):
+        super().started(config)
+        self.heard += signal_workers(signal.SIGINT)
+
+    def on_event(self, config, event):
+        super().on_event(config, event)
+        self.heard += signal_workers(signal.SIGINT)
+
+
 def start_sweep(suite: Path, out: Path, *words: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "fedbytes.cli", "sweep", str(suite), "--out", str(out)]
     return subprocess.Popen(
@@ -71,11 +98,12 @@ def assert_same_tables(first: Path, second: Path) -> None:
         )
 
 
-def test_a_sweep_makes_every_run_once(suite_file, tmp_path):
+def test_a_sweep_makes_every_run_once_and_ctrl_c_is_its_parents_alone(suite_file, tmp_path):
     configs = load_suite(str(suite_file)).expand()
-    quiet = Quiet()
+    quiet = Interrupter()
     outcome = sweep(configs, tmp_path / "store", workers=2, threads=1, reporter=quiet)
     assert sorted(outcome.done) == sorted(c.id for c in configs)
+    assert quiet.heard > 10
     assert quiet.events.count(("Finished", configs[0].id)) == 1
     results = load_results(tmp_path / "store")
     assert results.groupby("run").size().tolist() == [4] * 4
@@ -146,10 +174,7 @@ def test_a_dead_worker_is_a_failed_run_and_is_replaced(suite_file, tmp_path):
         def on_event(self, config, event):
             super().on_event(config, event)
             if self.events.count(("Advanced", configs[0].id)) == 1 and config is configs[0]:
-                children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
-                for child in children.read_text().split():
-                    if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
-                        os.kill(int(child), signal.SIGKILL)
+                signal_workers(signal.SIGKILL)
 
     outcome = sweep(configs, tmp_path, workers=1, threads=1, reporter=Killer())
     assert list(outcome.failed) == [configs[0].id]
