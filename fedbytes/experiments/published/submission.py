@@ -4,7 +4,8 @@ import hashlib
 import json
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -114,7 +115,7 @@ def _fit(run: RunFolder, damage: str) -> RunFolder:
     return run
 
 
-def _copies(runs: Iterable[RunFolder], with_files: bool) -> dict[str, str]:
+def _copies(runs: Sequence[RunFolder], with_files: bool) -> dict[str, str]:
     """Return the files to copy, by path, with their names in the submission.
 
     Raises:
@@ -133,12 +134,32 @@ def _copies(runs: Iterable[RunFolder], with_files: bool) -> dict[str, str]:
     gone = [path for path in own if not Path(path).expanduser().is_file()]
     if gone:
         raise ValueError(f"{gone[0]}, which runs were made from, is not there: put it back")
+    spelled = _spellings(run.settings() for run in runs)
     names: dict[str, str] = {}
     for path in sorted(own):
         name = Path(path).name
-        taken = set(names.values())
-        names[path] = name if name not in taken else f"{len(names)}-{name}"
+        name = name if name not in names.values() else f"{len(names)}-{name}"
+        names |= dict.fromkeys(spelled.get(_whole(path), [path]), name)
     return names
+
+
+def _spellings(settings: Iterable[Mapping[str, Any]]) -> dict[Path, list[str]]:
+    """Return how configurations spell each path: relative ones are digested by their whole path."""
+    found: dict[Path, set[str]] = defaultdict(set)
+    waiting: list[Any] = list(settings)
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            waiting += value.values()
+        elif isinstance(value, list | tuple):
+            waiting += value
+        elif isinstance(value, str) and "\0" not in value:
+            found[_whole(value)].add(value)
+    return {path: sorted(words) for path, words in found.items()}
+
+
+def _whole(path: str) -> Path:
+    return Path(path).expanduser().resolve()
 
 
 def _write(

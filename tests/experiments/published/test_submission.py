@@ -32,14 +32,18 @@ class Halves(Codec):
 
 
 @pytest.fixture
-def store(settings: dict[str, Any], tmp_path: Path) -> Path:
-    """Two seeds of fp32 and of a codec of somebody else's, as if from a clean checkout."""
+def store(settings: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Two seeds of fp32 and of a codec of somebody else's, as if from a clean checkout.
+
+    The texts are named by their whole path and the codec by a relative one, as people do.
+    """
+    monkeypatch.chdir(tmp_path)
     plugin = tmp_path / "halves.py"
     plugin.write_text(HALVES)
     folder = tmp_path / "store"
     for codec in ("fp32", "halves"):
         for seed in (0, 1):
-            fields = {"plugins": [str(plugin)], "codec": {"name": codec}, "seed": seed}
+            fields = {"plugins": [plugin.name], "codec": {"name": codec}, "seed": seed}
             made = run(make_config(settings | fields), folder)
             clean(made)
     return folder
