@@ -14,9 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from fedbytes.experiments.config.target import parse_target
 from fedbytes.experiments.store.results import stored_target
 from fedbytes.plots import ask, measure_verdicts, read_store_or_rows, verdict_text
+from fedbytes.plots.link_time.break_even import survey_break_even
+from fedbytes.plots.link_time.link import MEGA, make_links, wire_bits
+from fedbytes.plots.link_time.link_table import show_seconds
 from fedbytes.plots.tables.summary import as_markdown
 from fedbytes.plots.verdicts.verdict_text import explain_verdicts
 
@@ -29,7 +34,11 @@ _BLOCK = re.compile(
 
 def pages() -> list[Path]:
     """Return the pages that may hold blocks."""
-    return [ROOT / "README.md", *sorted(RESULTS.rglob("README.md"))]
+    return [
+        ROOT / "README.md",
+        ROOT / "docs" / "choose-a-codec.md",
+        *sorted(RESULTS.rglob("README.md")),
+    ]
 
 
 def blocks_of(text: str) -> list[tuple[str, str]]:
@@ -76,11 +85,50 @@ def _age(folder: Path) -> str:
     return f"*{len(origin['runs'])} runs of {when}, commit {', '.join(commits)}.*\n"
 
 
+def _costs(folder: Path) -> str:
+    """Return size, error and hours on a link of common codecs, from a survey's rows."""
+    rates = pd.read_csv(folder / "rates.csv").query("distribution == 'gauss'").set_index("codec")
+    rows = rates.loc[list(_COMMON)].assign(pays=lambda found: survey_break_even(found))
+    links = make_links("adsl,4g,fibre")
+    heads = ["Codec", "Bits a number", "MB up", "NMSE", "Pays below, Mbit/s"]
+    lines = [[*heads, *(one.name for one in links)], ["---"] * (len(heads) + len(links))]
+    for codec, row in rows.iterrows():
+        size = _NUMBERS * row["bits_per_coordinate"] / 8
+        work = 2 * 4e-6 * _NUMBERS * (1 / row["encode_mb_s"] + 1 / row["decode_mb_s"])
+        rounds = [
+            _ROUNDS * (work + one.rtt / 1000 + wire_bits(size) / MEGA * (1 / one.up + 1 / one.down))
+            for one in links
+        ]
+        pays = f"{row['pays']:,.0f}" if row["pays"] else "never"
+        cells = [
+            codec,
+            f"{row['bits_per_coordinate']:.2f}",
+            f"{size / 1e6:.3g}",
+            f"{row['nmse']:.2g}",
+            pays,
+        ]
+        lines.append([*cells, *map(show_seconds, rounds)])
+    return "".join("| " + " | ".join(map(str, cells)) + " |\n" for cells in lines)
+
+
+_COMMON = (
+    "fp32", "bf16", "int", "nf4", "thc", "eden", "sign", "ecsq bits=1", "ecsq bits=0.5",
+    "tcq bits=0.5", "topk density=0.05 bits=4", "chunked_topk density=0.015625", "stc density=0.01",
+)  # fmt: skip
+"""Codecs of the page that helps to choose."""
+_NUMBERS, _ROUNDS = 1_000_000, 100
+
+
 def _listed(value: Any) -> list[str]:
     return [str(one) for one in (value if isinstance(value, list) else [value])]
 
 
-KINDS: dict[str, Callable[[Path], str]] = {"summary": _summary, "verdicts": _verdicts, "age": _age}
+KINDS: dict[str, Callable[[Path], str]] = {
+    "summary": _summary,
+    "verdicts": _verdicts,
+    "age": _age,
+    "costs": _costs,
+}
 
 
 def main(check: bool) -> int:

@@ -29,13 +29,14 @@ from fedbytes.compression.numerics.kernels import compiled_at_once
 from fedbytes.experiments.store.provenance import provenance
 from fedbytes.labels import short_label, single_line
 from fedbytes.plots.codec_survey.survey_files import read_survey, write_survey
+from fedbytes.plots.link_time.break_even import survey_break_even
 from fedbytes.plots.output.fitted_table import FittedTable
 
 _console = Screen()
 
 MeasuredCodecs: TypeAlias = tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]
 """Rates, means of several vectors, and rates of entropy coders above their bounds."""
-_RATE_COLUMNS = ("bit", "NMSE", "dB", "enc GB/s", "dec GB/s", "enc B", "dec B")
+_RATE_COLUMNS = ("bit", "NMSE", "dB", "enc GB/s", "dec GB/s", "enc B", "dec B", "pays below")
 
 
 def measure_codecs(names: Sequence[str], numel: int, distribution: str) -> None:
@@ -116,10 +117,11 @@ def survey_codecs(names: Sequence[str], numel: int) -> MeasuredCodecs:
 def _rate_table(distribution: str, numel: int, rows: pd.DataFrame) -> FittedTable:
     title = (
         f"{numel:,} coordinates, {distribution}, one thread; all bytes counted; dB above 2^-2R; "
-        "scratch memory in bytes per coordinate"
+        "scratch memory in bytes per coordinate; in Mbit/s, the rate of a link below which it is "
+        "faster than fp32"
     )
     table = _table(title, _RATE_COLUMNS)
-    for row in rows.to_dict("records"):
+    for row in rows.assign(break_even_mbit=survey_break_even(rows)).to_dict("records"):
         table.add_row(
             single_line(row["codec"]),
             f"{row['bits_per_coordinate']:.3f}",
@@ -129,6 +131,7 @@ def _rate_table(distribution: str, numel: int, rows: pd.DataFrame) -> FittedTabl
             f"{row['decode_mb_s'] / 1000:.2f}",
             f"{row['encode_memory']:.1f}",
             f"{row['decode_memory']:.1f}",
+            f"{row['break_even_mbit']:,.0f}" if row["break_even_mbit"] else "never",
         )
     return table
 

@@ -34,8 +34,12 @@ def test_codecs_have_their_measures_in_the_order_of_the_heads():
     table = codec_tables._rate_table("gauss", 1000, pd.DataFrame([MEASURED]))
     heads = [str(column.header) for column in table.columns]
     (row,) = zip(*(column.cells for column in table.columns), strict=True)
-    assert list(row) == ["some", "1.125", "0.25", "3.50", "4.00", "5.00", "6.0", "7.0"]
-    assert heads == ["codec", "bit", "NMSE", "dB", "enc GB/s", "dec GB/s", "enc B", "dec B"]
+    assert list(row) == ["some", "1.125", "0.25", "3.50", "4.00", "5.00", "6.0", "7.0", "17,153"]
+    speeds = ["enc GB/s", "dec GB/s", "enc B", "dec B", "pays below"]
+    assert heads == ["codec", "bit", "NMSE", "dB", *speeds]
+    whole = pd.DataFrame([MEASURED | {"bits_per_coordinate": 32.0}])
+    (last,) = list(codec_tables._rate_table("gauss", 1000, whole).columns)[-1].cells
+    assert last == "never"
 
 
 def test_means_are_found_by_senders_and_correlation():

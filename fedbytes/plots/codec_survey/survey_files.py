@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from fedbytes.plots.codec_survey.db_above_shannon import draw_db_above_shannon
 from fedbytes.plots.codec_survey.mean_error import draw_mean_error
 from fedbytes.plots.codec_survey.rate_distortion import draw_rate_distortion
+from fedbytes.plots.link_time.break_even import survey_break_even
 from fedbytes.plots.style import save_figure
 
 _COLUMNS = {
@@ -21,6 +22,7 @@ _COLUMNS = {
     "decode_mb_s": "Decode, MB/s",
     "encode_memory": "Encode, B",
     "decode_memory": "Decode, B",
+    "break_even_mbit": "Pays below, Mbit/s",
 }
 
 
@@ -118,7 +120,7 @@ def _means_markdown(rows: pd.DataFrame) -> str:
 
 def _markdown(rows: pd.DataFrame) -> str:
     lines = ["| " + " | ".join(_COLUMNS.values()) + " |", "|" + " --- |" * len(_COLUMNS)]
-    for row in rows.to_dict("records"):
+    for row in rows.assign(break_even_mbit=survey_break_even(rows)).to_dict("records"):
         cells = [
             row["codec"],
             f"{row['bits_per_coordinate']:.3f}",
@@ -128,6 +130,7 @@ def _markdown(rows: pd.DataFrame) -> str:
             f"{row['decode_mb_s']:.0f}",
             f"{row['encode_memory']:.1f}",
             f"{row['decode_memory']:.1f}",
+            f"{row['break_even_mbit']:,.0f}" if row["break_even_mbit"] else "never",
         ]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

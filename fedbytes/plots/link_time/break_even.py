@@ -22,6 +22,24 @@ def break_even_rate(saved_bits: float, spent_seconds: float) -> float:
     return math.inf if spent_seconds <= 0 else saved_bits / spent_seconds / MEGA
 
 
+def survey_break_even(rates: pd.DataFrame) -> pd.Series:
+    """Return the Mbit/s below which each measured codec saves time against fp32.
+
+    Args:
+        rates: rows of a survey of codecs: `bits_per_coordinate`, of 32, and `encode_mb_s` and
+            `decode_mb_s`, the MB of float32 that one core does in a second.
+
+    Example:
+        >>> rates = pd.DataFrame([{"bits_per_coordinate": 4.5, "encode_mb_s": 4000,
+        ...                        "decode_mb_s": 8000}])
+        >>> survey_break_even(rates).round().tolist()
+        [18333.0]
+    """
+    seconds = 4 / MEGA / rates["encode_mb_s"] + 4 / MEGA / rates["decode_mb_s"]
+    pairs = zip(32 - rates["bits_per_coordinate"], seconds, strict=True)
+    return pd.Series([break_even_rate(*pair) for pair in pairs], index=rates.index)
+
+
 def measure_break_even(results: pd.DataFrame, ledger: pd.DataFrame, baseline: str) -> pd.Series:
     """Return the break-even rate of each codec's uploads in Mbit/s, by the codec's label.
 
