@@ -102,6 +102,19 @@ class Memory:
         """Return the update of a decoded message, given the receiver's last estimate."""
         return decoded if not self.estimates or estimate is None else estimate + decoded
 
+    def keep_back(self, x: Tensor, state: SenderState) -> SenderState:
+        """Return the sender's next state if x [numel] is not sent, nor anything else this time.
+
+        The residual of `ef14` then holds all of it; without feedback it is lost.
+        """
+        if self.feedback != "ef14":
+            return state
+        kept = {}
+        if self.momentum:
+            x = kept["velocity"] = x + self.momentum * state.get("velocity", torch.zeros_like(x))
+        residual = state.get("residual", torch.zeros_like(x))
+        return kept | {"residual": x + self.decay * residual}
+
     def _residual(self, codec: Codec, x: Tensor, state: SenderState, shared: Shared) -> Sent:
         after: SenderState = {}
         target = x

@@ -1,18 +1,20 @@
 """How a server gets from what clients send to what its algorithm combines."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
 from torch import Tensor
 
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.summable import Integers
+from fedbytes.compression.summable import Integers, why_not_summable
 from fedbytes.federated.algorithm import Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
+from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import Link
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
@@ -43,6 +45,23 @@ class Sender(Protocol):
     def metrics(self, loss: float) -> bytes:
         """Return the message of the client's number of examples and its training loss."""
 
+    @property
+    def sums(self) -> IntegerSums:
+        """How the round's deltas become integers that add."""
+
+    def integers(self, delta: Tensor, weight: float = 1.0) -> Integers:
+        """Return the integers of `weight` times a delta, through the uplink and its memory."""
+
+    def keep_back(self, delta: Tensor) -> Callable[[], None]:
+        """Have error feedback, if any, make up for a delta that may never be sent.
+
+        Returns:
+            takes that back, right before the delta is sent.
+        """
+
+    def private_rng(self, purpose: str) -> np.random.Generator:
+        """Return randomness of the client alone in this round, which no message tells of."""
+
 
 class Receiver(Protocol):
     """A server as its aggregation sees it (`fedbytes.federated.server.server.Server`)."""
@@ -66,6 +85,10 @@ class Receiver(Protocol):
     @property
     def examples(self) -> dict[int, int]:
         """The number of examples that each client has said it has, of those who have."""
+
+    @property
+    def sums(self) -> IntegerSums:
+        """How the round's deltas become integers that add."""
 
     def shared_up(self, client: int) -> Shared:
         """Return what both ends know of a client's message."""
@@ -96,6 +119,16 @@ class ClientSession(ABC):
 class ServerSession(ABC):
     """The server's part in one round of an aggregation."""
 
+    @property
+    def train_loss(self) -> float | None:
+        """The mean training loss, where clients' own are not sent; None if it is not known."""
+        return None
+
+    @property
+    def outcome(self) -> dict[str, int]:
+        """Numbers of how the round went, which are stored with it."""
+        return {}
+
     @abstractmethod
     def receive(self, client: int, frame: Frame) -> None:
         """Take a client's message in."""
@@ -120,6 +153,8 @@ class ServerSession(ABC):
     @abstractmethod
     def uploads(self) -> list[Upload]:
         """Return what the algorithm combines, when all exchanges have ended.
+
+        Nothing for a round that was given up: the model then stays as it is.
 
         Raises:
             ValueError: if too few clients are left.
@@ -156,9 +191,34 @@ class Aggregation(Plugin, ABC):
         """
         return 0, 0
 
+    def own_bytes(self, sums: IntegerSums, shared: Shared) -> tuple[int, int] | None:
+        """Return all message bytes up and down, per client and round, beside the broadcast.
+
+        None, the default, where a delta and metrics travel, and `extra_bytes` says what else.
+
+        Args:
+            sums: of a round in which nobody drops out.
+            shared: what both ends know of a client's message.
+        """
+        return None
+
     def refuses(self, uplink: Link) -> str | None:
         """Return in one line why it cannot work with an uplink, with the remedy, or None."""
         return None
+
+    def refuses_sums(self, sums: IntegerSums) -> str | None:
+        """Return in one line why it cannot work with the sums of a round, or None.
+
+        Asked after `refuses`, and in its place where noise takes the place of the uplink.
+        """
+        return None
+
+    def refuses_noise(self) -> str | None:
+        """Return in one line why its sums cannot carry noise of all clients together, or None."""
+        return (
+            "puts into each message a part of the noise that the sum needs, so that nobody may see "
+            "one: add secagg to privacy"
+        )
 
     @abstractmethod
     def client(self, sender: Sender) -> ClientSession:
@@ -175,6 +235,17 @@ AGGREGATIONS: Registry[Aggregation] = Registry(
     "fedbytes.federated.aggregations",
     "fedbytes.federated.testing.aggregation_contract:check_aggregation",
 )
+
+
+def refuse_unsummable(what: str, uplink: Link) -> str | None:
+    """Return why an uplink's messages cannot be added by what shows no single one, or None."""
+    if uplink.estimates:
+        return (
+            f"{what} shows no single upload, and error feedback 'ef21' has the server follow each "
+            "client: set uplink.error_feedback=ef14 or false"
+        )
+    reason = why_not_summable(uplink.codec)
+    return None if reason is None else f"{what} adds messages: {reason}"
 
 
 def make_aggregation(spec: str | Mapping[str, Any] | Aggregation, **fields: Any) -> Aggregation:

@@ -1,6 +1,6 @@
 """A client as a party of the round: it receives bytes, trains on its own examples, sends bytes."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor
 from fedbytes.compression.error_feedback import SenderState
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
+from fedbytes.compression.summable import Integers
 from fedbytes.federated.aggregation import ClientSession
 from fedbytes.federated.algorithm import ClientMemory, Trained
 from fedbytes.federated.clock import Clock
@@ -18,6 +19,7 @@ from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context
 from fedbytes.federated.plugins.stage_context import PluginState
 from fedbytes.federated.protocol.channel import SERVER
+from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import check_residual
 from fedbytes.federated.protocol.messages import (
     KIND_NAMES,
@@ -30,6 +32,7 @@ from fedbytes.federated.protocol.root_examples import RootExamples
 from fedbytes.federated.replica import Replica
 from fedbytes.federated.stages.client_stages import clean, defended_loss, protect
 from fedbytes.federated.stages.hostile_training import hostile_training
+from fedbytes.streams import stream
 
 
 @dataclass
@@ -209,6 +212,43 @@ class Client:
         check_residual(self.state.guards, key, delta, sent)
         self.state.senders[key] = sent.state
         return frame.pack()
+
+    @property
+    def sums(self) -> IntegerSums:
+        """How the round's deltas become integers that add."""
+        return self.fed.integer_sums(self.context)
+
+    def integers(self, delta: Tensor, weight: float = 1.0) -> Integers:
+        """Return the integers of `weight` times a delta, through the uplink and its memory.
+
+        Where a privacy mechanism adds noise to the sum it makes them, in the uplink's place.
+        """
+        sums = self.sums
+        if sums.noisy is not None:
+            x = delta.numpy() if weight == 1 else (weight * delta).numpy()
+            with self.clock.phase("encode"):
+                return sums.with_noise(x, self.shared(), self.private_rng("noise of the sum"))
+        frame = Frame.unpack(self.delta(delta, weight))
+        return sums.open_message(frame.payload, self.shared())
+
+    def keep_back(self, delta: Tensor) -> Callable[[], None]:
+        """Have error feedback, if any, make up for a delta that may never be sent.
+
+        Returns:
+            takes that back, right before the delta is sent.
+        """
+        key, senders = self.fed.memory_key(self.shared().layout), self.state.senders
+        before = senders.get(key, {})
+        senders[key] = self._uplink.memory.keep_back(delta, before)
+        return lambda: senders.update({key: before})
+
+    def private_rng(self, purpose: str) -> np.random.Generator:
+        """Return randomness of the client alone in this round, which no message tells of.
+
+        It follows from the seed, so that a run can be repeated, and from no name that `Shared`
+        opens.
+        """
+        return stream(self.fed.seed, f"private {purpose}", self.context.round, self.number)
 
     def metrics(self, loss: float) -> bytes:
         """Return the message of the client's number of examples and its training loss."""

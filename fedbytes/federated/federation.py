@@ -15,10 +15,12 @@ from fedbytes.federated.algorithm import Algorithm, Compatibility
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.plugins.attack import Attack
+from fedbytes.federated.plugins.carriers import carried_by, integer_sums, refuse_aggregation
 from fedbytes.federated.plugins.defense import Defense
 from fedbytes.federated.plugins.planted_rows import PlantedRows
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
 from fedbytes.federated.protocol.channel import SERVER
+from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import Link
 from fedbytes.federated.trainable import Trainable
 from fedbytes.streams import stream
@@ -60,6 +62,8 @@ class Federation:
     server_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
+        carried = carried_by(self.aggregation, self.plugins.privacy)
+        object.__setattr__(self, "aggregation", carried)
         self.algorithm.check(self.model)
         holders = sum(len(part) > 0 for part in self.parts)
         if not 1 <= self.clients_per_round <= holders:
@@ -70,7 +74,7 @@ class Federation:
         partial = self.clients_per_round < holders
         joined = compatibility(self.uplink, self.downlink, partial, self.aggregation)
         refusal = (
-            self.aggregation.refuses(self.uplink)
+            refuse_aggregation(carried, self.uplink, self.clients_per_round, self.plugins.privacy)
             or self.algorithm.refuses(joined)
             or self.plugins.refuses(
                 self.algorithm, self.uplink, self.clients_per_round, self.aggregation.opens_each
@@ -192,6 +196,10 @@ class Federation:
             uplink=self.uplink.codec,
             num_examples=sum(len(part) for part in self.parts),
         )
+
+    def integer_sums(self, context: RoundContext) -> IntegerSums:
+        """Return how deltas of a round become integers that add, and their sum a mean."""
+        return integer_sums(self.uplink.codec, len(context.clients), self.plugins.privacy)
 
     def batch_rng(self, round_: int, client: int) -> np.random.Generator:
         """Return the generator of a client's batches in a round."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
+    from fedbytes.privacy.noisy_sum import NoisySum as NoisySum
     from fedbytes.privacy.privacy import PRIVACY as PRIVACY
     from fedbytes.privacy.privacy import Privacy as Privacy
     from fedbytes.privacy.privacy import make_privacy as make_privacy

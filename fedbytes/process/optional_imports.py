@@ -1,5 +1,6 @@
 """Packages that only some configurations require, imported on use."""
 
+from importlib.util import find_spec
 from types import ModuleType
 
 from fedbytes.process.quiet import quiet_logger
@@ -23,3 +24,16 @@ def import_bitsandbytes(what: str) -> ModuleType:
             f"{what} requires bitsandbytes: pip install 'fedbytes[bnb]' ({reason})"
         ) from error
     return bitsandbytes
+
+
+def refuse_missing(package: str, extra: str, what: str) -> str | None:
+    """Return in one line that a package is missing and how to get it, or None if it is there.
+
+    Args:
+        package: its import name.
+        extra: of fedbytes, that installs it.
+        what: the setting that requires it.
+    """
+    if find_spec(package) is not None:
+        return None
+    return f"{what} requires {package}: pip install 'fedbytes[{extra}]'"

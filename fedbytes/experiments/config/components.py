@@ -13,6 +13,7 @@ from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation, make_aggre
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, make_algorithm
 from fedbytes.federated.federation import compatibility
 from fedbytes.federated.plugins.audit import AuditedRun
+from fedbytes.federated.plugins.carriers import carried_by, refuse_aggregation
 from fedbytes.federated.plugins.round_plugins import (
     ROUND_REGISTRIES,
     RoundPlugins,
@@ -96,17 +97,16 @@ class Components:
         Raises:
             ValueError: with its reason, in one line.
         """
+        aggregation = carried_by(self.aggregation, self.plugins.privacy)
         joined = replace(
-            compatibility(self.uplink, self.downlink, sampled < clients, self.aggregation),
+            compatibility(self.uplink, self.downlink, sampled < clients, aggregation),
             adapter=self.adapter,
             classifies=self.model.head == "linear" and self.task.kind == "classification",
         )
         refusal = (
-            self.aggregation.refuses(self.uplink)
+            refuse_aggregation(aggregation, self.uplink, sampled, self.plugins.privacy)
             or self.algorithm.refuses(joined)
-            or self.plugins.refuses(
-                self.algorithm, self.uplink, sampled, self.aggregation.opens_each
-            )
+            or self.plugins.refuses(self.algorithm, self.uplink, sampled, aggregation.opens_each)
         )
         if refusal:
             raise ValueError(refusal)

@@ -233,7 +233,7 @@ class _Run:
             what audits add to the row of an evaluated round.
         """
         plugins, round_ = self.problem.federation.plugins, report.round
-        row: dict[str, Any] = {"round": round_, **report.agreement}
+        row: dict[str, Any] = {"round": round_, **report.agreement, **report.outcome}
         if plugins.attack:
             row["dropped_messages"] = len(report.dropped)
             row |= count_attackers(self.simulation, report)

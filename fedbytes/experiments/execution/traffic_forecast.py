@@ -237,17 +237,20 @@ def foretell(
         return Forecast(_bytes_of_texts(fed), 0, 0.0)
     lengths, updates, synced = Lengths(fed, sent), [0], dict[int, int]()
     up = down = 0
-    more_up, more_down = fed.aggregation.extra_bytes
     root = root_examples(fed)
     trusted = [] if root is None else [("root", len(root.payload) + HEADER_BYTES)]
     for round_ in range(1, rounds + 1):
         context, heard = fed.context(round_), set[str]()
+        sums = fed.integer_sums(context)
         for client in context.clients:
             mine = context.for_client(client)
-            up += lengths.up(mine) + METRICS_BYTES + HEADER_BYTES + more_up
+            whole = fed.aggregation.own_bytes(sums, fed.shared_up(mine, None))
+            more_up, more_down = whole or fed.aggregation.extra_bytes
+            up += more_up if whole else lengths.up(mine) + METRICS_BYTES + HEADER_BYTES + more_up
             sent_down = _sent_down(fed, lengths, mine, updates, synced.get(client, -1))
             first = trusted if client not in synced else []
-            for name, count in [*first, *sent_down, ("exchange", more_down)]:
+            exchange = f"exchange {client}" if whole else "exchange"
+            for name, count in [*first, *sent_down, (exchange, more_down)]:
                 down += 0 if fed.broadcast == "multicast" and name in heard else count
                 heard.add(name)
             synced[client] = round_ - 1

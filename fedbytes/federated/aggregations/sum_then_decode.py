@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 
 from fedbytes.compression.frame import HEADER_BYTES, Frame
-from fedbytes.compression.summable import Integers, as_summable, why_not_summable
+from fedbytes.compression.summable import Integers, as_summable
 from fedbytes.federated.aggregation import (
     AGGREGATIONS,
     Aggregation,
@@ -16,6 +16,7 @@ from fedbytes.federated.aggregation import (
     Receiver,
     Sender,
     ServerSession,
+    refuse_unsummable,
     reported_examples,
 )
 from fedbytes.federated.algorithm import Trained
@@ -62,13 +63,7 @@ class SumThenDecode(Aggregation):
 
     def refuses(self, uplink: Link) -> str | None:
         """Return why the uplink's messages cannot be added, or None."""
-        if uplink.estimates:
-            return (
-                f"aggregation {self.name!r} shows no single upload, and error feedback 'ef21' has "
-                "the server follow each client: set uplink.error_feedback=ef14 or false"
-            )
-        reason = why_not_summable(uplink.codec)
-        return None if reason is None else f"aggregation {self.name!r} adds messages: {reason}"
+        return refuse_unsummable(f"aggregation {self.name!r}", uplink)
 
     def client(self, sender: Sender) -> ClientSession:
         """Return a part that sends its share of the mean."""

@@ -58,6 +58,7 @@ class RoundPlugins:
             or self._refuses_rules(algorithm, clients_per_round, opens_each)
             or self._refuses_algorithm(algorithm)
             or self._refuses_memory(uplink)
+            or self._refuses_tampering()
         )
 
     @property
@@ -189,6 +190,17 @@ class RoundPlugins:
                     f"privacy {mechanism.name!r} bounds what is sent, and the uplink's error "
                     "feedback or momentum adds to it afterwards: set uplink.error_feedback=false "
                     "and leave out its momentum"
+                )
+        return None
+
+    def _refuses_tampering(self) -> str | None:
+        """Return why attacks on messages have none that they can read, or None."""
+        carried = [mechanism.name for mechanism in self.privacy if mechanism.carrier is not None]
+        for attack in self.attack if carried else ():
+            if "tamper" in attack.stages:
+                return (
+                    f"attack {attack.name!r} changes deltas or metrics on the wire, of which "
+                    f"privacy {carried[0]!r} leaves none to read: leave out one of the two"
                 )
         return None
 

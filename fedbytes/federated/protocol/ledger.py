@@ -17,7 +17,10 @@ class Entry:
     (metrics on a client's own tests) and `texts` (its examples, where all go to one place) upwards,
     or `malformed`; downwards `update` (the newest global update), `catch-up` (what a client
     missed), `state` (a whole state) and `seed` (an initial state that the receiver draws itself);
-    both ways `exchange` (what an aggregation sends beside these).
+    both ways `exchange` (what an aggregation sends beside these). A masked sum has upwards
+    `public-key`, `shares`, `masked` (the vector) and `unmask`, downwards `keys`, `shares` and
+    `survivors`; an encrypted one upwards `ciphertext` and `plain-part`, downwards `key` and
+    `ciphertext-sum`.
     Bytes too short for a header have no payload.
     """
 

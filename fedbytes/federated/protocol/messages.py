@@ -25,8 +25,21 @@ KIND_IDS = {
     "texts": 9,
     "evaluation": 10,
     "root": 11,
+    "public-key": 12,
+    "keys": 13,
+    "shares": 14,
+    "masked": 15,
+    "survivors": 16,
+    "unmask": 17,
+    "key": 18,
+    "ciphertext": 19,
+    "ciphertext-sum": 20,
+    "plain-part": 21,
+    "range": 22,
 }
-"""Kind of a frame's payload; `exchange` is for an aggregation's messages other than deltas."""
+"""Kind of a frame's payload. `exchange` is for an aggregation's messages that have none of their
+own; those from 12 to 17 are of masked sums, from 18 to 21 of encrypted ones, and `range` of grids
+that clients agree on."""
 KIND_NAMES = {number: kind for kind, number in KIND_IDS.items()}
 
 _METRICS = struct.Struct("<Qf")  # examples, mean training loss
@@ -224,9 +237,9 @@ def open_texts(frame: Frame) -> list[tuple[str, ...]]:
     return found
 
 
-def frame_exchange(payload: bytes, shared: Shared) -> Frame:
+def frame_exchange(payload: bytes, shared: Shared, kind: str = "exchange") -> Frame:
     """Return the frame of what an aggregation sends in an exchange of its own."""
-    return _frame("exchange", _NO_CODEC, shared, payload)
+    return _frame(kind, _NO_CODEC, shared, payload)
 
 
 def frame_root(payload: bytes, shared: Shared) -> Frame:

@@ -16,6 +16,7 @@ from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context, Upload
 from fedbytes.federated.plugins.stage_context import Wire
 from fedbytes.federated.protocol.channel import SERVER, Message
+from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import Link, check_residual
 from fedbytes.federated.protocol.messages import (
     KIND_NAMES,
@@ -47,6 +48,7 @@ class RoundReport:
         dropped: hostile clients of whom a message was malformed or missing, so that nothing of
             theirs was used.
         reported: the examples and the training loss that each client said, of those who did.
+        outcome: what the aggregation says of the round (`ServerSession.outcome`).
     """
 
     round: int
@@ -55,6 +57,7 @@ class RoundReport:
     agreement: dict[str, float]
     dropped: tuple[int, ...] = ()
     reported: Mapping[int, tuple[int, float]] = field(default_factory=dict)
+    outcome: Mapping[str, int] = field(default_factory=dict)
 
 
 class Server:
@@ -169,7 +172,8 @@ class Server:
 
     def _message(self, data: bytes) -> Message:
         """Return a message of the exchange: what several are sent is one, for a multicast."""
-        return self._made.setdefault(data, Message(data, "exchange"))
+        kind, _ = Frame.peek(data)
+        return self._made.setdefault(data, Message(data, KIND_NAMES[kind]))
 
     def next_exchange(self) -> Sequence[int]:
         """Begin a further exchange of the round; return who takes part in it."""
@@ -204,6 +208,7 @@ class Server:
             geometry,
             tuple(sorted(self._dropped)),
             {client: (self.examples[client], loss) for client, loss in self._losses.items()},
+            self._session.outcome,
         )
 
     def _absent(self, uploads: list[Upload]) -> list[Upload]:
@@ -248,9 +253,9 @@ class Server:
             state.model = fed.algorithm.apply(context, state.model, update)
 
     def _train_loss(self) -> float | None:
-        """Return the mean of the losses that clients sent, weighted by their examples."""
+        """Return the mean of clients' losses, weighted by their examples, if it is known."""
         if not self._losses:
-            return None
+            return self._session.train_loss
         weights = [float(self.examples[client]) for client in self._losses]  # 2^63 twice is 0
         return float(np.average(list(self._losses.values()), weights=weights))
 
@@ -258,6 +263,11 @@ class Server:
     def uplink(self) -> Link:
         """The link of clients' deltas."""
         return self.fed.uplink
+
+    @property
+    def sums(self) -> IntegerSums:
+        """How the round's deltas become integers that add."""
+        return self.fed.integer_sums(self.context)
 
     @property
     def takes_image(self) -> bool:

@@ -85,17 +85,23 @@ class _Checks:
         return f"{self.aggregation.exchanges} exchanges"
 
     def ledger(self) -> str:
-        """The ledger counts what crossed, and `extra_bytes` foretells the exchanges' part."""
+        """The ledger counts what crossed; `extra_bytes` or `own_bytes` foretells its own part."""
         run = self.run().go(_ROUNDS)
         crossed = sum(map(len, run.crossed))
         require(
             run.ledger.total == crossed, f"{run.ledger.total} bytes in the ledger, not {crossed}"
         )
-        turns = _ROUNDS * run.fed.clients_per_round
-        for way, extra in zip(("up", "down"), self.aggregation.extra_bytes, strict=True):
-            own = [e for e in run.ledger.entries if (e.kind, e.direction) == ("exchange", way)]
+        turns, fed = _ROUNDS * run.fed.clients_per_round, run.fed
+        context = fed.context(_ROUNDS)
+        shared = fed.shared_up(context.for_client(context.clients[0]), None)
+        whole = self.aggregation.own_bytes(fed.integer_sums(context), shared)
+        usual = ("delta", "metrics", "update", "state", "catch-up", "seed")
+        for way, extra in zip(("up", "down"), whole or self.aggregation.extra_bytes, strict=True):
+            own = [e for e in run.ledger.entries if e.direction == way and e.kind not in usual]
             said = sum(e.message_bytes for e in own) / turns
-            require(said == extra, f"extra_bytes says {extra} {way}, and {said} crossed")
+            require(
+                said == extra, f"{extra} bytes of its own are foretold {way}, and {said} crossed"
+            )
         return f"{crossed} bytes"
 
     def mean(self) -> str:

@@ -113,9 +113,10 @@ def _plain(value: Any) -> Any:
     return [_plain(one) for one in value] if isinstance(value, list | tuple) else value
 
 
-def check_checkpoint(plugins: RoundPlugins) -> str:
+def check_checkpoint(plugins: RoundPlugins, uplink: Any = "fp32") -> str:
     """Check that a run that is cut, saved and resumed ends the same, bit for bit."""
-    whole, cut = Rehearsal(federation(plugins)).go(ROUNDS), Rehearsal(federation(plugins))
+    whole, cut = (Rehearsal(federation(plugins, uplink)) for _ in range(2))
+    whole.go(ROUNDS)
     cut.go(ROUNDS // 2)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "state.pt"
@@ -124,7 +125,7 @@ def check_checkpoint(plugins: RoundPlugins) -> str:
             state, _ = State.load(path)
         except Exception as error:
             require(False, f"its state is not tensors and plain values: {error}")
-    fed = replace(federation(plugins), plugins=copy.deepcopy(plugins))
+    fed = replace(federation(plugins, uplink), plugins=copy.deepcopy(plugins))
     rest = Rehearsal(fed, state).go(ROUNDS - ROUNDS // 2)
     require(torch.equal(rest.state.model, whole.state.model), "it ends with another model")
     require(cut.crossed + rest.crossed == whole.crossed, "other bytes cross")

@@ -27,7 +27,7 @@ def check_privacy(mechanism: Privacy) -> list[Finding]:
         ("its spec rebuilds it", lambda: check_spec(PRIVACY, mechanism)),
         ("changes nothing it is given, draws from its own", lambda: _check_protect(mechanism)),
         ("is refused where error feedback would undo it", lambda: _check_memory(plugins)),
-        ("resumes from a checkpoint", lambda: check_checkpoint(plugins)),
+        ("resumes from a checkpoint", lambda: check_checkpoint(plugins, mechanism.example_uplink)),
     ]
     return run_checks(checks)
 

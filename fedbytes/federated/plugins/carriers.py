@@ -1,0 +1,67 @@
+"""Privacy mechanisms that decide what the server can open: the aggregation that they ask for."""
+
+from collections.abc import Sequence
+
+from fedbytes.compression.codec import Codec
+from fedbytes.federated.aggregation import Aggregation, DecodeEach, make_aggregation
+from fedbytes.federated.protocol.integer_sums import IntegerSums
+from fedbytes.federated.protocol.link import NO_MEMORY, Link
+from fedbytes.privacy import Privacy
+
+
+def carried_by(aggregation: Aggregation, privacy: Sequence[Privacy]) -> Aggregation:
+    """Return the aggregation that a run's privacy mechanisms ask for, or else the one given.
+
+    Raises:
+        ValueError: if several ask for one, or the one given is neither the usual one nor theirs.
+    """
+    asking = [mechanism for mechanism in privacy if mechanism.carrier is not None]
+    if not asking:
+        return aggregation
+    if len(asking) > 1:
+        names = " and ".join(repr(mechanism.name) for mechanism in asking)
+        raise ValueError(f"privacy {names} both decide what the server opens: leave in one")
+    made = make_aggregation(asking[0].carrier or {})
+    if aggregation not in (DecodeEach(), made):
+        raise ValueError(
+            f"privacy {asking[0].name!r} decides what the server opens, and aggregation "
+            f"{aggregation.name!r} as well: leave aggregation out"
+        )
+    return made
+
+
+def integer_sums(codec: Codec, clients: int, privacy: Sequence[Privacy]) -> IntegerSums:
+    """Return how the messages of a round's clients become integers that add."""
+    made = (mechanism.noisy_sum(clients) for mechanism in privacy)
+    return IntegerSums(codec, clients, next((noisy for noisy in made if noisy is not None), None))
+
+
+def refuse_aggregation(
+    aggregation: Aggregation, uplink: Link, clients: int, privacy: Sequence[Privacy]
+) -> str | None:
+    """Return why an aggregation cannot work with the rest of a run, or None.
+
+    Args:
+        aggregation: as `carried_by` returns it.
+        uplink: from clients to the server.
+        clients: of a round.
+        privacy: the run's mechanisms.
+    """
+    adding = [one.name for one in privacy if one.noisy_sum(clients) is not None]
+    reason = _refuse_noise(adding, aggregation, uplink) if adding else aggregation.refuses(uplink)
+    return reason or aggregation.refuses_sums(integer_sums(uplink.codec, clients, privacy))
+
+
+def _refuse_noise(names: Sequence[str], aggregation: Aggregation, uplink: Link) -> str | None:
+    """Return why noise of a sum cannot be had with the rest of a run, or None."""
+    if len(names) > 1:
+        return f"privacy {' and '.join(map(repr, names))} both add the noise of a sum: leave in one"
+    reason = aggregation.refuses_noise()
+    if reason is not None:
+        return f"privacy {names[0]!r} {reason}"
+    if uplink.codec.name != "fp32" or uplink.memory != NO_MEMORY:
+        return (
+            f"privacy {names[0]!r} makes integers of messages itself, and uplink codec "
+            f"{uplink.codec.name!r} or its memory would not act: leave uplink out"
+        )
+    return None

@@ -1,0 +1,70 @@
+"""How the deltas of a round become integers that add, and their sum a mean: known to both ends."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedbytes.arrays import UInt64s
+from fedbytes.compression.codec import Codec, Floats
+from fedbytes.compression.layout import Shared
+from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
+from fedbytes.compression.numerics.hadamard import inverse_rotate, rotate
+from fedbytes.compression.summable import as_summable, sum_bits
+from fedbytes.privacy import NoisySum
+
+WIDEST_SUM = 32
+"""Bits of a sum that messages can hold."""
+_ROTATION = "noisy sum"
+
+
+@dataclass(frozen=True)
+class IntegerSums:
+    """The integers of one round's clients.
+
+    Attributes:
+        codec: the uplink's, which adds; not used where there is noise.
+        clients: how many take part in the round.
+        noisy: makes integers with noise in the codec's place, or None.
+    """
+
+    codec: Codec
+    clients: int
+    noisy: NoisySum | None = None
+
+    @property
+    def bits(self) -> int:
+        """Bits of the modulus, 2^bits: it holds the sum of all clients' integers."""
+        if self.noisy is not None:
+            return self.noisy.bits
+        return sum_bits(as_summable(self.codec).levels, self.clients)
+
+    def coordinates(self, shared: Shared) -> int:
+        """Return how many integers a message has."""
+        if self.noisy is not None:
+            return shared.layout.numel
+        return as_summable(self.codec).coordinates(shared)
+
+    def open_message(self, data: bytes, shared: Shared) -> UInt64s:
+        """Return the integers in a message of the codec."""
+        return as_summable(self.codec).open_integers(data, shared)
+
+    def with_noise(self, x: Floats, shared: Shared, rng: np.random.Generator) -> UInt64s:
+        """Return the integers with noise of a message [numel]; `rng` is the client's own."""
+        assert self.noisy is not None
+        scaled, exponent = split_exponent(x)
+        turned = rotate(scaled, shared.common_generator(_ROTATION))
+        return self.noisy.integers(apply_exponent(turned, exponent), rng)
+
+    def image(self, total: UInt64s, senders: int, shared: Shared) -> Floats:
+        """Return the mean of some senders' messages, as they were mapped, from their sum."""
+        if self.noisy is not None:
+            return self.noisy.mean(total, senders)
+        return as_summable(self.codec).grid((), shared).mean(total, senders)
+
+    def recover(self, image: Floats, shared: Shared) -> Floats:
+        """Return the vector [numel] that an image stands for."""
+        if self.noisy is None:
+            return as_summable(self.codec).recover(image, shared)
+        scaled, exponent = split_exponent(image)
+        turned = inverse_rotate(scaled, shared.common_generator(_ROTATION))
+        return apply_exponent(turned, exponent)

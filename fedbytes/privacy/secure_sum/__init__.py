@@ -1,0 +1,1 @@
+"""Parts of secure aggregation: keys, masks, secret sharing, who masks with whom."""
