@@ -1,7 +1,11 @@
 """What tests of several rooms share: texts, a configuration and a sweep small enough to run."""
 
 import csv
-from collections.abc import Iterator
+import io
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -85,3 +89,26 @@ def settings(texts: Path) -> dict[str, Any]:
         "rounds": 4,
         "clients_per_round": 2,
     }
+
+
+@pytest.fixture
+def fedbytes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Call the command in this process: an own one takes longer to begin than most verbs to end."""
+
+    def call(*words: object, **env: str) -> subprocess.CompletedProcess[str]:
+        from fedbytes.cli import main
+
+        out, err, code = io.StringIO(), io.StringIO(), 0
+        with monkeypatch.context() as patch, warnings.catch_warnings():
+            for key, value in {"COLUMNS": "160", **env}.items():
+                patch.setenv(key, value)
+            patch.setattr(sys, "argv", ["fedbytes", *map(str, words)])
+            patch.setattr(sys, "stdout", out)
+            patch.setattr(sys, "stderr", err)
+            try:
+                main()
+            except SystemExit as end:
+                code = end.code if isinstance(end.code, int) else 0
+        return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
+
+    return call

@@ -1,9 +1,6 @@
 """Clients keep their names from the data to tables; what is odd about a split is said."""
 
 import csv
-import os
-import subprocess
-import sys
 
 import pytest
 
@@ -94,18 +91,9 @@ def test_ids_that_share_a_client_and_empty_clients_are_said(written):
     assert empty.startswith("6 of 10 clients hold no examples (client 4, 5, 6, 7, 8, …)")
 
 
-def test_partition_and_dry_run_take_all_and_print_names(written, tmp_path):
+def test_partition_and_dry_run_take_all_and_print_names(fedbytes, written, tmp_path):
     words = ["task.name=file", f"task.path={written['task']['path']}", "partition.name=natural"]
     words += ["partition.factor=author", "model.name=tiny-bert"]
-
-    def fedbytes(*more):
-        return subprocess.run(
-            [sys.executable, "-m", "fedbytes.cli", *more],
-            env=os.environ | {"OMP_NUM_THREADS": "1", "COLUMNS": "120"},
-            capture_output=True,
-            text=True,
-            timeout=240,
-        )
 
     saved, drawn = tmp_path / "split.npz", tmp_path / "drawn"
     shown = fedbytes("partition", *words, "partition.num_clients=all", "--save", saved,
