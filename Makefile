@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test test-fast lint test-slow bench results site help
+.PHONY: demo test test-fast lint test-slow test-engines bench results site help
 .DEFAULT_GOAL := help
 
 help:
@@ -10,6 +10,7 @@ help:
 	@echo "make test       set up, then lint, types, import rules and tests"
 	@echo "make test-fast  the quick tests alone, for whoever is editing"
 	@echo "make test-slow  the longer checks as well"
+	@echo "make test-engines  sweeps on a real SLURM of one node, Ray, Dask and submitit"
 	@echo "make site       run the notebooks and build the documentation site, build/site/index.html"
 	@echo "make results    redraw docs/results from the rows kept there, and write its tables anew"
 	@echo "make bench      measure codecs and the round on this machine"
@@ -32,12 +33,19 @@ test: lint
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 test-fast: .venv/ready
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not thorough"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not thorough and not engines"
 
 test-slow: lint
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-fuzz.lock || \
 		echo "atheris is unavailable on this platform; skipping coverage-guided fuzzing"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "slow or not slow"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not engines"
+
+# In CI an engine that cannot be used is a failure, elsewhere it is skipped.
+test-engines: .venv/ready
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-engines.lock || \
+		echo "ray, dask or submitit cannot be installed; their tests are skipped"
+	@sh scripts/slurm_packages.sh
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m engines tests/engines
 
 site: .venv/ready
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-docs.lock

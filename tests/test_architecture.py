@@ -30,6 +30,7 @@ PLUGIN_FOLDERS = {
     "audits",
     "text_attacks",
     "suites",
+    "launchers",
 }
 MOST_MODULES = 15
 

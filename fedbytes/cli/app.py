@@ -14,6 +14,9 @@ from fedbytes.cli.analysis.power import power
 from fedbytes.cli.analysis.verdicts import verdicts
 from fedbytes.cli.check_file import check
 from fedbytes.cli.codecs import codecs
+from fedbytes.cli.engines.fetch import fetch_named
+from fedbytes.cli.engines.plan import plan_suite
+from fedbytes.cli.engines.work import work_on
 from fedbytes.cli.models_kept.export import export
 from fedbytes.cli.models_kept.predict import predict
 from fedbytes.cli.partition import partition
@@ -37,7 +40,7 @@ _ABOUT = """Federated training of language models, measured by the bytes it comm
 Start with [bold]fedbytes sweep quickstart[/]. A suite is a YAML file with settings that its runs
 share and a grid of those that vary; every setting can be given as [bold]key=value[/], such as
 [bold]rounds=4[/], [bold]seed=\\[0,1][/] or [bold]uplink.density=0.05[/]."""
-_RESUMABLE = ("sweep", "run", "tune")
+_RESUMABLE = ("sweep", "run", "work", "tune")
 _INTERRUPTED = 130
 
 
@@ -75,6 +78,9 @@ def _options(
 _VERBS: dict[str, Callable[..., None]] = {
     "sweep": sweep,
     "run": run,
+    "plan": plan_suite,
+    "work": work_on,
+    "fetch": fetch_named,
     "status": status,
     "tune": tune,
     "plot": plot,

@@ -16,7 +16,14 @@ from fedbytes.cli.run_labels import counted, partition_label
 from fedbytes.cli.terminal.screen import coloured
 from fedbytes.experiments.config.method_name import AGAIN, link_labels
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.experiments.execution.events import Advanced, Event, Failed, Noticed, Preparing
+from fedbytes.experiments.execution.events import (
+    Advanced,
+    Event,
+    Failed,
+    LeftAlone,
+    Noticed,
+    Preparing,
+)
 from fedbytes.labels import single_line
 from fedbytes.plots.number_words import format_bytes, format_value
 
@@ -99,7 +106,8 @@ class LiveTable(Progress):
             self.update(bar, completed=event.round, metric=text)
             self._advance(config, event.round)
             return
-        self._advance(config, config.rounds)
+        if not isinstance(event, LeftAlone):
+            self._advance(config, config.rounds)
         self.remove_task(bar)
         self.left -= 1
         self.console.print(self._line(config, event), soft_wrap=True)
@@ -113,6 +121,8 @@ class LiveTable(Progress):
         what = f"{config.id} {run_label(config)}"
         if isinstance(event, Failed):
             return coloured("failed", "red", f"{what}: {event.message} {left}")
+        if isinstance(event, LeftAlone):
+            return coloured("left", "yellow", f"{what}: {event.message} {left}")
         last = self.last.get(config.id)
         result = f"{headline(last.metrics)}, {bytes_text(last.total_bytes)}" if last else ""
         return coloured("done", "green", f"{what}: {result} {left}")

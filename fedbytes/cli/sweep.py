@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from fedbytes.cli.completion import complete_suites
+from fedbytes.cli.engines.worker_options import STOPPED, LeaseSeconds
 from fedbytes.cli.options import Out, Overrides, Plugins, Store, Threads
 
 SuiteName = Annotated[
@@ -42,18 +43,33 @@ def sweep(
         bool, typer.Option(help="Estimate runs, bytes and minutes without running anything.")
     ] = False,
     report: Annotated[bool, typer.Option(help="Write the report at the end.")] = True,
+    on: Annotated[
+        str, typer.Option(help="Who makes the runs: local, slurm, submitit, ray or dask.")
+    ] = "local",
+    engine: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE", help="Setting of that engine, such as partition=low. Repeatable."
+        ),
+    ] = None,
+    lease_seconds: LeaseSeconds = 300.0,
 ) -> None:
     """Run everything in a suite that has not finished, then write the report.
 
     Interrupt it at any time and run the same command again: finished runs are kept, interrupted
     ones resume from their last checkpoint. A run made from files that have changed since is stale:
-    it is refused until you choose --remake or --accept.
+    it is refused until you choose --remake or --accept. On SIGTERM or SIGUSR1 rounds in hand are
+    finished and saved, and the exit code is 75.
+
+    With --on, workers of an engine make the runs on hosts that share the folder, and this command
+    watches it. `fedbytes list launchers` has the engines and their settings.
     """
     from fedbytes.cli import sweep_runs
+    from fedbytes.cli.engines.engine_settings import make_launcher
     from fedbytes.cli.plot import conclude
     from fedbytes.experiments import load_suite
 
-    chosen = load_suite(suite)
+    chosen, launcher = load_suite(suite), make_launcher(on, engine or [])
     configs = sweep_runs.expand(chosen, overrides or [], plugin or [])
     if dry_run:
         sweep_runs.show_estimate(chosen, configs, workers, threads)
@@ -67,10 +83,14 @@ def sweep(
         threads=threads,
         retry_failed=retry_failed,
         if_stale=_if_stale(remake, accept),
+        launcher=launcher,
+        lease_seconds=lease_seconds,
     )
+    if outcome.stopped:
+        raise typer.Exit(STOPPED)
     if report and (outcome.done or outcome.skipped):
         conclude(store, chosen.target)
-    raise typer.Exit(1 if outcome.failed else 0)
+    raise typer.Exit(1 if outcome.failed or outcome.left else 0)
 
 
 def run(
@@ -105,16 +125,25 @@ def run(
     raise typer.Exit(1 if failed else 0)
 
 
-def status(store: Store, plugin: Plugins = None) -> None:
-    """List a folder's runs with status, round and latest metric.
+def status(
+    store: Store,
+    plugin: Plugins = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Draw the table anew until every run has ended.")
+    ] = False,
+    every: Annotated[float, typer.Option(min=0.1, help="Seconds between two drawings.")] = 5.0,
+) -> None:
+    """List a folder's runs with status, round, time left and latest metric.
 
-    Besides done, failed, interrupted and waiting, a run can be stale (made from files that have
-    changed since, or at an earlier revision of a plug-in), damaged (its own files are missing, cut
-    or altered), or done but unverified (what it was made from is not here, or has no digests).
+    Runs are done, failed, interrupted, waiting, or running on the host that is named. A run can
+    also be stale (its worker has not been heard for as long as it promised, or it was made from
+    files that have changed since, or at an earlier revision of a plug-in), damaged (its own files
+    are missing, cut or altered), or done but unverified (what it was made from is not here, or has
+    no digests).
     """
-    from fedbytes.cli.sweep_runs import show_status
+    from fedbytes.cli.engines.status_table import show_status
 
-    show_status(store)
+    show_status(store, watch, every)
 
 
 def _if_stale(remake: bool, accept: bool) -> Literal["refuse", "remake", "accept"]:

@@ -5,17 +5,21 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
 from fedbytes.cli.analysis.target_check import check_targets
-from fedbytes.cli.progress_table import bytes_text, headline, run_label
+from fedbytes.cli.progress_table import bytes_text, run_label
 from fedbytes.cli.run_labels import counted
 from fedbytes.cli.terminal.live import live_table
 from fedbytes.cli.terminal.screen import Screen, coloured, warn
 from fedbytes.data import fetch
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
+from fedbytes.experiments.engines.launcher import LAUNCHERS, Launcher, SweepRequest
+from fedbytes.experiments.engines.plan_file import read_sweep_plan, write_sweep_plan
+from fedbytes.experiments.engines.work_store import WorkDone, work_store
 from fedbytes.experiments.execution import preflight
 from fedbytes.experiments.execution.cost_estimate import estimate, sweep_seconds
 from fedbytes.experiments.execution.reuse import IfStale
@@ -23,15 +27,11 @@ from fedbytes.experiments.execution.run_setup import assets_of
 from fedbytes.experiments.execution.sweep_plan import Outcome, plan
 from fedbytes.experiments.execution.sweeps import default_workers, open_store
 from fedbytes.experiments.execution.sweeps import sweep as make_runs
-from fedbytes.experiments.store.damage import place_of
-from fedbytes.experiments.store.find_runs import checked_runs
-from fedbytes.experiments.store.row_files import read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
-from fedbytes.experiments.store.run_state import state_of
 from fedbytes.experiments.store.sealed_json import write_sealed
 from fedbytes.experiments.store.tries import LIMIT, tries
-from fedbytes.labels import single_line
 from fedbytes.plots.output.fitted_table import FittedTable
+from fedbytes.process.leases.lease_files import LEASE_SECONDS
 
 console = Screen()
 
@@ -69,29 +69,29 @@ def make_suite(
     threads: int | None,
     retry_failed: bool,
     if_stale: IfStale = "refuse",
+    launcher: Launcher | None = None,
+    lease_seconds: float = LEASE_SECONDS,
     console: Console = console,
 ) -> Outcome:
-    """Make the runs that have not finished, with a table of their progress."""
+    """Make the runs that have not finished, with a table of their progress.
+
+    `launcher` says where: on this machine by default.
+    """
+    launcher = launcher or LAUNCHERS.make("local")
+    if refused := launcher.refusal():
+        raise ValueError(refused)
     store = open_store(folder)
     fetch_assets(configs)
     check_targets(suite.protocol, configs)
     left, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
     warn([*preflight.check(queue), *_kept_unverified(left)])
     console.print(f"{len(queue)} of {counted(len(configs), 'run')} to make in {store}")
+    asked = SweepRequest(
+        suite.name, configs, store, workers, threads, retry_failed, if_stale, lease_seconds
+    )
     with live_table(queue, len(left.skipped), console) as table:
-        outcome = make_runs(
-            configs,
-            store,
-            workers=workers,
-            threads=threads,
-            retry_failed=retry_failed,
-            if_stale=if_stale,
-            reporter=table,
-        )
-    about = {key: getattr(suite, key) for key in ("name", "title", "target", "baseline")}
-    declared = [config.declared for config in configs if config.declared]
-    about |= {"protocol": declared[0]["protocol"]} if suite.protocol else {}
-    write_sealed(store / "suite.json", about)
+        outcome = launcher.make_runs(asked, table)
+    _write_about(suite, configs, store)
     done = len(outcome.done) + len(outcome.skipped)
     console.print(f"{done} of {counted(len(configs), 'run')} done in {store}")
     if outcome.relabelled:
@@ -99,9 +99,67 @@ def make_suite(
         console.print(f"{again} now under the label that the suite gives it")
     for run, message in outcome.failed.items():
         console.print(coloured("failed", "red", f"{run}: {message}"), soft_wrap=True)
+    for run, message in outcome.left.items():
+        console.print(coloured("left", "yellow", f"{run}: {message}"), soft_wrap=True)
     if any(RunFolder(store, run).status == "failed" for run in outcome.failed):
         console.print("retry them with `fedbytes sweep … --retry-failed`")
     return outcome
+
+
+def _write_about(suite: Suite, configs: Sequence[RunConfig], store: Path) -> None:
+    """Write what figures and reports need of a suite into its store."""
+    about = {key: getattr(suite, key) for key in ("name", "title", "target", "baseline")}
+    declared = [config.declared for config in configs if config.declared]
+    about |= {"protocol": declared[0]["protocol"]} if suite.protocol else {}
+    write_sealed(store / "suite.json", about)
+
+
+def plan_runs(
+    suite: Suite,
+    configs: Sequence[RunConfig],
+    folder: Path,
+    *,
+    estimate_costs: bool,
+    threads: int | None,
+    replace: bool,
+) -> None:
+    """Check runs as before a sweep, write their plan, and say what is left to make."""
+    store = open_store(folder)
+    fetch_assets(configs)
+    check_targets(suite.protocol, configs)
+    left, queue = plan(configs, store, retry_failed=False)
+    warn([*preflight.check(queue), *_kept_unverified(left), *left.failed.values()])
+    costs = None
+    if estimate_costs:
+        measured = estimate(configs, threads or os.cpu_count() or 1)
+        costs = {cost.run: cost.seconds for cost in measured}
+    written = write_sweep_plan(store, suite.name, configs, costs, replace=replace)
+    _write_about(suite, configs, store)
+    time_left = ""
+    if costs:
+        time_left = f", about {_minutes(sum(costs[run] for run in written.left(store)))} minutes"
+    console.print(
+        f"{len(written.left(store))} of {counted(len(configs), 'run')} to make{time_left}: "
+        f"`fedbytes work {store}`, on as many hosts as share this folder",
+        soft_wrap=True,
+    )
+
+
+def work_with_table(store: Path, **asked: Any) -> WorkDone:
+    """Make runs of a store's plan, with a table of their progress; see `work_store`."""
+    known = read_sweep_plan(store)
+    if known.folder.is_dir():  # that relative paths of the runs start from
+        os.chdir(known.folder)
+    waiting = set(known.left(store)) & set(asked["only"] or known.left(store))
+    queue = [config for config in known.order if config.id in waiting]
+    fetch_assets(queue)
+    with live_table(queue, len(known.runs) - len(known.left(store)), console) as table:
+        found = work_store(store, known, reporter=table, **asked)
+    why = "stopped" if found.stopped else "nothing is left for this worker"
+    console.print(f"{why}: {counted(len(found.done), 'run')} done, {len(found.left)} left")
+    for run, message in found.failed.items():
+        console.print(coloured("failed", "red", f"{run}: {message}"), soft_wrap=True)
+    return found
 
 
 def _kept_unverified(left: Outcome) -> list[str]:
@@ -140,54 +198,13 @@ def make_one(
     for message in left.failed.values():
         console.print(coloured("failed", "red", f"{config.id}: {message}"), soft_wrap=True)
     console.print(f"run: {store / config.id}", soft_wrap=True)
-    return bool(outcome.failed)
+    return bool(outcome.failed or outcome.left)
 
 
 def fetch_assets(configs: Sequence[RunConfig], models: bool = True) -> None:
     """Fetch every asset before workers start, with one progress bar on the screen."""
     for name in sorted({name for config in configs for name in assets_of(config, models)}):
         fetch(name, progress=sys.stderr.isatty())
-
-
-def show_status(store: Path) -> None:
-    """Print a table of a store's runs, and what is to be said of those not simply done."""
-    heads = ("run", "what", "status", "round", "metric", "bytes")
-    table = FittedTable(*heads, left=("run", "what", "status"))
-    counts: dict[str, int] = {}
-    notes = []
-    for folder, damage in checked_runs(store):
-        state = state_of(folder, damage)
-        counts[state.status] = counts.get(state.status, 0) + 1
-        if state.reason:
-            where = place_of(folder, damage) if damage else state.reason
-            notes.append(f"{folder.run} {state.status}: {where}")
-        shown = state.status if state.verified or damage else f"{state.status}, unverified"
-        table.add_row(folder.run, *_what_and_where(folder, shown, bool(damage)))
-    console.print(table)
-    console.print(", ".join(f"{count} {name}" for name, count in sorted(counts.items())) or "none")
-    for note in notes:
-        console.print(note, soft_wrap=True)
-
-
-def _what_and_where(folder: RunFolder, status: str, damaged: bool) -> list[str]:
-    """Return the cells of a run's row after its id."""
-    if damaged:
-        return ["", status, "", "", ""]
-    config = RunConfig(**folder.settings())
-    rows = read_json_lines(folder.path / "rounds.jsonl")
-    last = rows[-1] if rows else {}
-    at = f"{last.get('round', 0)}/{config.rounds}"
-    total = bytes_text(last.get("total_bytes", 0))
-    return [_label(config), status, at, headline(last), total]
-
-
-def _label(config: RunConfig) -> str:
-    """Return a run's label, made of names alone where its plug-ins are not at hand."""
-    try:
-        return run_label(config)
-    except ValueError:
-        names = config.uplink["name"], config.partition["name"]
-        return single_line(f"{' · '.join(names)} · seed {config.seed}")
 
 
 def show_estimate(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from fedbytes.experiments.config.suite_file import Suite as Suite
     from fedbytes.experiments.config.suite_file import SuiteLike as SuiteLike
     from fedbytes.experiments.config.suite_file import load_suite as load_suite
+    from fedbytes.experiments.engines.launcher import LAUNCHERS as LAUNCHERS
+    from fedbytes.experiments.engines.launcher import Launcher as Launcher
     from fedbytes.experiments.execution.runner import run as run
     from fedbytes.experiments.execution.sweeps import sweep as sweep
     from fedbytes.experiments.store.damage import DamagedRunWarning as DamagedRunWarning

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -66,11 +67,12 @@ def replaced_file(path: Path, remedy: str) -> Iterator[Path]:
     """Yield a file beside `path` to write to, which takes its place after the block.
 
     A reader sees the old file or the whole new one. If the block fails, nothing is left behind.
+    Its name is nobody else's: processes of several hosts may have one id.
 
     Raises:
         DiskError: if the disk is full or may not be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     with explained_disk_errors(path, remedy):
         try:
             yield part

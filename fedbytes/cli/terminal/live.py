@@ -9,7 +9,14 @@ from rich.console import Console
 from fedbytes.cli.progress_table import LiveTable, bytes_text, headline, run_label
 from fedbytes.cli.run_labels import counted
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.experiments.execution.events import Advanced, Event, Failed, Noticed, Preparing
+from fedbytes.experiments.execution.events import (
+    Advanced,
+    Event,
+    Failed,
+    LeftAlone,
+    Noticed,
+    Preparing,
+)
 from fedbytes.html_view import Bar, html_table
 from fedbytes.process.notebook import display_html, is_notebook
 
@@ -97,7 +104,10 @@ class NotebookTable:
         else:
             if isinstance(event, Failed):
                 self._said.append(f"failed: {config.id} {run_label(config)}: {event.message}")
-            self._rounds[config.id] = config.rounds
+            if isinstance(event, LeftAlone):
+                self._said.append(f"left: {config.id} {run_label(config)}: {event.message}")
+            else:
+                self._rounds[config.id] = config.rounds
             self._running.pop(config.id, None)
             self._ended += 1
         self._draw()

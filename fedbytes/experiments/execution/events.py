@@ -35,9 +35,20 @@ class Finished:
 
 @dataclass(frozen=True)
 class Failed:
-    """The run failed; `message` is one line, the run's folder has the traceback."""
+    """The run failed; `message` is one line, the run's folder has the traceback.
+
+    `of_disk` says that it could not be written: then nothing is wrong with the run.
+    """
+
+    message: str
+    of_disk: bool = False
+
+
+@dataclass(frozen=True)
+class LeftAlone:
+    """The run was stopped on request, or another process makes it; `message` says which."""
 
     message: str
 
 
-Event = Preparing | Advanced | Noticed | Finished | Failed
+Event = Preparing | Advanced | Noticed | Finished | Failed | LeftAlone

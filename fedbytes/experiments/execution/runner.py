@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from filelock import FileLock
 
 from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.experiments.config.run_config import RunConfig
@@ -36,6 +35,7 @@ from fedbytes.experiments.execution.run_setup import (
 )
 from fedbytes.experiments.execution.run_sources import confirmed, sources_of
 from fedbytes.experiments.kept.keep_model import folder_names, keep_models
+from fedbytes.experiments.store.attempts.held_run import IfRunHeld, held_run
 from fedbytes.experiments.store.checkpoint import load_checkpoint, save_checkpoint
 from fedbytes.experiments.store.per_text.right_answers import (
     KEPT,
@@ -44,6 +44,7 @@ from fedbytes.experiments.store.per_text.right_answers import (
     pack_right,
 )
 from fedbytes.experiments.store.provenance import (
+    continued_elsewhere,
     forget_peak_memory,
     peak_gpu_bytes,
     peak_memory_bytes,
@@ -51,7 +52,6 @@ from fedbytes.experiments.store.provenance import (
 )
 from fedbytes.experiments.store.row_files import read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
-from fedbytes.experiments.store.sealed_json import ROOM
 from fedbytes.experiments.store.sources import Sources
 from fedbytes.experiments.store.tries import counted_try, forget_tries
 from fedbytes.federated.clock import Clock
@@ -60,10 +60,14 @@ from fedbytes.federated.protocol.ledger import Ledger
 from fedbytes.federated.server.server import RoundReport
 from fedbytes.federated.simulation import Simulation
 from fedbytes.models import TrainableModel
-from fedbytes.process.disk_errors import explained_disk_errors
+from fedbytes.process.leases.lease_files import LEASE_SECONDS, LeaseRecord
 
 Listener = Callable[[Event], None]
 """Called with each event of a run."""
+
+
+class RunStoppedError(Exception):
+    """A run was asked to stop: it has finished its round and written a checkpoint."""
 
 
 def _warn(event: Event) -> None:
@@ -82,12 +86,19 @@ def run(
     tell: Listener | None = None,
     if_stale: IfStale = "refuse",
     retry_failed: bool = False,
+    lease_seconds: float = LEASE_SECONDS,
+    if_held: IfRunHeld = "queue",
+    stop: Callable[[], bool] = bool,
 ) -> RunFolder:
     """Make a run in `store`, or resume one that was interrupted; a finished one is left alone.
 
     A run that resumes from its checkpoint ends as it would have ended undisturbed, bit for bit,
     on the same machine: it keeps the number of threads that it began with. One whose checkpoint is
     damaged starts anew and says so.
+
+    The run is held by a lease, so that one process at a time makes it, on whichever hosts share the
+    store. A holder that has ended on this host is replaced at once, one on another host after
+    `lease_seconds` of silence; what it writes when it wakes up is not read.
 
     What a run reads has digests in its provenance. Where they are others than today, the run is
     stale: neither its numbers nor its checkpoint are what the configuration would give.
@@ -103,25 +114,44 @@ def run(
         if_stale: `refuse` a run that is stale, `remake` it (a damaged one too), or `accept` it,
             which its provenance then says.
         retry_failed: also make a run that has died three times without finishing a round.
+        lease_seconds: of silence after which others may take this run over.
+        if_held: what to do while another process makes the run: `queue` behind those of this host,
+            and `watch` others; `watch` all; or `leave` it alone at once.
+        stop: asked after each round whether to stop there.
 
     Raises:
         ValueError: for anything that makes the run impossible, such as a folder that other hooks
             made, a hook without a name, or a run that is stale.
+        HeldError: a ValueError, if another process is making the run.
+        LostLeaseError: a ValueError, if another process took the run over meanwhile.
+        RunStoppedError: if `stop` said so; the same call goes on.
         DiskError: if the disk is full; the run goes on when there is room.
     """
     hooks = hooks or Hooks()
-    names, folder = hooks.names, RunFolder(Path(store), config.id)
-    sources = sources_of(config, hooks)
-    with explained_disk_errors(folder.path, ROOM):
-        folder.path.mkdir(parents=True, exist_ok=True)
-    with FileLock(folder.path / ".lock"):
+    sources, listener = sources_of(config, hooks), tell or on_event
+
+    def wait(lease: LeaseRecord, silent: float) -> None:
+        if silent == 0:
+            listener(Noticed(_waiting_for(lease, config.id)))
+
+    root = Path(store) / config.id
+    with held_run(root, seconds=lease_seconds, if_held=if_held, on_wait=wait) as (lease, folder):
         settle(folder, sources, if_stale, config.keep)
-        folder.require_hooks(names)
+        folder.require_hooks(hooks.names)
         folder.create(config.model_dump(mode="json", exclude={"declared"}))
         if folder.status != "done":
             with counted_try(folder, retry_failed):
-                _Run(config, folder, hooks, deliver, tell or on_event, sources).go()
+                made = _Run(config, folder, hooks, deliver, listener, sources)
+                made.is_ours, made.stop = lease.check, stop
+                made.go()
     return folder
+
+
+def _waiting_for(lease: LeaseRecord, run_id: str) -> str:
+    return (
+        f"run {run_id} is held by {lease.holder}: it is taken over after {lease.seconds:g} s of "
+        "silence"
+    )
 
 
 class _Run:
@@ -137,6 +167,8 @@ class _Run:
         sources: Sources,
     ) -> None:
         self.config, self.folder, self.on_event = config, folder, on_event
+        self.is_ours: Callable[[], None] = lambda: None
+        self.stop: Callable[[], bool] = bool
         forget_peak_memory()
         self.resumed, saved, self.damage = load_checkpoint(folder)
         if self.damage:
@@ -188,7 +220,11 @@ class _Run:
 
     def go(self) -> None:
         """Run the remaining rounds, and finish."""
-        if self.resumed is None:
+        if self.resumed is not None:
+            moved = continued_elsewhere(self.folder.provenance(), self.state.round)
+            if moved is not None:
+                self.folder.write_json("provenance.json", moved)
+        else:
             self._describe()
             if self.config.evaluate_start:
                 self.folder.append_row(self._row(0, {"train_loss": None}))
@@ -198,6 +234,8 @@ class _Run:
             found = self._put_down(report, evaluated=row is not None)
             self._save(None if row is None else row | found)
             self.on_event(Advanced(report.round, self.ledger.total, self.metrics))
+            self._stop_if_asked()
+        self.is_ours()
         if self.problem.model.answers:
             answers = [asdict(answer) for answer in self.problem.model.answers]
             self.folder.write_json("answers.json", {"answers": answers})
@@ -205,6 +243,15 @@ class _Run:
         if self.config.keep != "none":
             keep_models(self.folder, self.config, summary, self._models())
         self.folder.finish(summary)
+
+    def _stop_if_asked(self) -> None:
+        """Write a checkpoint and stop, if that is wanted and rounds are left."""
+        round_ = self.state.round
+        if round_ == self.config.rounds or not self.stop():
+            return
+        if round_ % self.config.checkpoint_every:
+            self._checkpoint()
+        raise RunStoppedError(f"stopped after round {round_} of {self.config.rounds}")
 
     def _models(self) -> Iterator[tuple[str, TrainableModel]]:
         """Yield the models that the run made: that of all, and those of clients, by their names."""
@@ -327,13 +374,18 @@ class _Run:
             if right is not None and round_ in self.kept:
                 self.folder.append_row(pack_right(round_, right), RIGHT_FILE)
         if round_ % self.config.checkpoint_every == 0 or round_ == self.config.rounds:
-            extra = {
-                "seconds": self.clock.seconds(),
-                "threads": torch.get_num_threads(),
-                "metrics": self.metrics,
-            }
-            save_checkpoint(self.folder, self.state, self.ledger, extra)
-            forget_tries(self.folder)
+            self._checkpoint()
+
+    def _checkpoint(self) -> None:
+        """Save the state, if the run is still ours."""
+        self.is_ours()
+        extra = {
+            "seconds": self.clock.seconds(),
+            "threads": torch.get_num_threads(),
+            "metrics": self.metrics,
+        }
+        save_checkpoint(self.folder, self.state, self.ledger, extra)
+        forget_tries(self.folder)
 
     def _durability(self) -> dict[str, float | None]:
         """Return the half-life of what attacks taught, where they end and it can be measured."""

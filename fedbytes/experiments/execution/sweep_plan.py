@@ -19,6 +19,8 @@ class Outcome:
 
     `relabelled` are those, finished or failed before, whose label the suite has changed since;
     `unverified` maps those of `skipped` that cannot be compared with today's files to the reason.
+    `left` maps those that were stopped on request, or that another process makes, to the reason;
+    `stopped` says that a signal ended the sweep before its runs were done.
     """
 
     done: list[str] = field(default_factory=list)
@@ -26,6 +28,8 @@ class Outcome:
     failed: dict[str, str] = field(default_factory=dict)
     relabelled: list[str] = field(default_factory=list)
     unverified: dict[str, str] = field(default_factory=dict)
+    left: dict[str, str] = field(default_factory=dict)
+    stopped: bool = False
 
 
 def plan(

@@ -1,28 +1,25 @@
 """Sweeps: worker processes make every run of a suite, each once."""
 
-import multiprocessing
 import os
-import signal
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from multiprocessing import resource_tracker
-from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from collections.abc import Sequence
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from filelock import FileLock, Timeout
 
 from fedbytes.experiments.config.run_config import RunConfig
-from fedbytes.experiments.execution.events import Advanced, Event, Failed, Noticed, Preparing
+from fedbytes.experiments.execution.events import Event, Failed, Finished, LeftAlone
 from fedbytes.experiments.execution.reuse import IfStale, settle
 from fedbytes.experiments.execution.run_sources import sources_of
 from fedbytes.experiments.execution.sweep_plan import Outcome, plan, relabel_kept
-from fedbytes.experiments.execution.worker import work
+from fedbytes.experiments.execution.workers.stopping import stopping
+from fedbytes.experiments.execution.workers.worker import WorkerOptions
+from fedbytes.experiments.execution.workers.worker_process import WorkerProcess
 from fedbytes.experiments.store.run_folder import RunFolder
-from fedbytes.experiments.store.tries import LIMIT, died_too_often, forget_tries, tries
-from fedbytes.process.disk_errors import DiskError
+from fedbytes.experiments.store.tries import LIMIT, forget_tries, tries
+
+_LOOK = 1.0  # seconds between two looks at signals
 
 
 class Reporter(Protocol):
@@ -122,57 +119,6 @@ def default_workers() -> int:
     return 1 if torch.cuda.is_available() else os.cpu_count() or 1
 
 
-class _Worker:
-    """A worker process, the run assigned to it, and the pipe to it."""
-
-    def __init__(self, store: Path, threads: int, if_stale: IfStale) -> None:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        self.pipe: Connection = ours
-        self.config: RunConfig | None = None
-        self.process: SpawnProcess = context.Process(
-            target=work, args=(theirs, store, threads, if_stale), daemon=True
-        )
-        with _unimported_script(), _uninterrupted():
-            self.process.start()
-        theirs.close()
-
-
-@contextmanager
-def _uninterrupted() -> Iterator[None]:
-    """Let processes start that Ctrl-C does not reach: the terminal sends it to all of them.
-
-    The parent stops its workers; a worker that heard it as well would print its own traceback.
-    What is pressed meanwhile reaches the parent afterwards.
-    """
-    if not hasattr(signal, "pthread_sigmask"):  # on Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # whose own start lets the signal through again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _unimported_script() -> Iterator[None]:
-    """Let processes start without running the caller's script a second time.
-
-    A spawned process imports `__main__` for what is pickled from there, and workers are sent
-    nothing from it: so a script that sweeps needs no `if __name__ == "__main__"`.
-    """
-    main: Any = sys.modules["__main__"]
-    hidden = {name: vars(main).pop(name) for name in ("__file__",) if name in vars(main)}
-    spec, main.__spec__ = main.__spec__, None
-    try:
-        yield
-    finally:
-        main.__spec__ = spec
-        vars(main).update(hidden)
-
-
 class _Pool:
     """Hands runs to workers, and replaces a worker that died."""
 
@@ -180,69 +126,48 @@ class _Pool:
         self, store: Path, threads: int, reporter: Reporter, if_stale: IfStale = "refuse"
     ) -> None:
         self.store, self.threads, self.reporter = store, threads, reporter
-        self.if_stale = if_stale
+        self.options = WorkerOptions(if_stale, stops=True)
 
-    def _hire(self) -> _Worker:
-        return _Worker(self.store, self.threads, self.if_stale)
+    def _hire(self) -> WorkerProcess:
+        return WorkerProcess(self.store, self.threads, self.options)
 
     def run_all(self, queue: list[RunConfig], count: int, outcome: Outcome) -> None:
         waiting = list(reversed(queue))
         workers = [self._hire() for _ in range(count if queue else 0)]
         try:
-            for worker in workers:
-                self._assign(worker, waiting)
-            while busy := [worker for worker in workers if worker.config is not None]:
-                for pipe in wait([worker.pipe for worker in busy]):
-                    worker = next(w for w in busy if w.pipe is pipe)
-                    event = self._receive(worker)
-                    config = worker.config
-                    assert config is not None
-                    self.reporter.on_event(config, event)
-                    if isinstance(event, Advanced | Preparing | Noticed):
-                        continue
-                    if isinstance(event, Failed):
-                        outcome.failed[config.id] = event.message
-                    else:
-                        outcome.done.append(config.id)
-                    if not worker.process.is_alive():
-                        workers[workers.index(worker)] = worker = self._hire()
+            with stopping() as stopped:
+                for worker in workers:
                     self._assign(worker, waiting)
+                while busy := [worker for worker in workers if worker.config is not None]:
+                    ready = wait([worker.pipe for worker in busy], timeout=_LOOK)
+                    for worker in busy:
+                        if worker.pipe in ready and self._is_free(worker, outcome):
+                            if not worker.process.is_alive() and not stopped():
+                                workers[workers.index(worker)] = worker = self._hire()
+                            self._assign(worker, [] if stopped() else waiting)
+                        elif stopped():
+                            worker.tell_to_stop()
+                outcome.stopped = stopped() and bool(waiting or outcome.left)
         finally:
             for worker in workers:
-                worker.process.kill()
-                worker.process.join()
-                if worker.config is not None:  # stopped on purpose
-                    forget_tries(RunFolder(self.store, worker.config.id))
+                worker.end(self.store)
 
-    def _assign(self, worker: _Worker, waiting: list[RunConfig]) -> None:
-        worker.config = waiting.pop() if waiting else None
-        if worker.config is not None:
-            self.reporter.started(worker.config)
-            worker.pipe.send(worker.config)
+    def _is_free(self, worker: WorkerProcess, outcome: Outcome) -> bool:
+        """Take a worker's next event; return whether its run has come to an end."""
+        config, event = worker.config, worker.receive(self.store)
+        assert config is not None
+        self.reporter.on_event(config, event)
+        if isinstance(event, Failed):
+            outcome.failed[config.id] = event.message
+        elif isinstance(event, LeftAlone):
+            outcome.left[config.id] = event.message
+        elif isinstance(event, Finished):
+            outcome.done.append(config.id)
+        return isinstance(event, Failed | LeftAlone | Finished)
 
-    def _receive(self, worker: _Worker) -> Event:
-        try:
-            event: Event = worker.pipe.recv()
-        except EOFError:
-            worker.process.join()
-            assert worker.config is not None
-            folder = RunFolder(self.store, worker.config.id)
-            message = _died(folder, worker.process.exitcode)
-            if tries(folder) >= LIMIT:
-                with suppress(DiskError):
-                    folder.fail(message, "")
-            return Failed(message)
-        return event
-
-
-def _died(folder: RunFolder, code: int | None) -> str:
-    """Return what is said of a run whose process died, and of what follows."""
-    count = tries(folder)
-    message = (
-        f"the worker process died with exit code {code}; -9 often means out of memory: use fewer "
-        "--workers"
-    )
-    if count >= LIMIT:
-        return f"{message}; {died_too_often(count)}"
-    goes_on = "from its checkpoint" if folder.state.exists() else "from its beginning"
-    return f"{message}; the same command goes on {goes_on} (try {count} of {LIMIT} ended)"
+    def _assign(self, worker: WorkerProcess, waiting: list[RunConfig]) -> None:
+        worker.config = None
+        if waiting:
+            config = waiting.pop()
+            self.reporter.started(config)
+            worker.assign(config, "queue")

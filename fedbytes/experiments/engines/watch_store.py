@@ -1,0 +1,132 @@
+"""Watches a store while workers elsewhere make its runs, and replaces workers that are lost."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.engines.free_runs import live_lease
+from fedbytes.experiments.engines.workers import EngineWorkers
+from fedbytes.experiments.execution.events import Advanced, Failed, Finished
+from fedbytes.experiments.execution.sweep_plan import Outcome
+from fedbytes.experiments.execution.sweeps import Reporter
+from fedbytes.experiments.store.row_files import read_json_lines
+from fedbytes.experiments.store.run_folder import RunFolder
+from fedbytes.experiments.store.sealed_json import DamageError
+from fedbytes.experiments.store.tries import LIMIT
+from fedbytes.process.leases.silence import Silence
+
+POLL = 1.0
+"""Seconds between two looks at the store."""
+
+
+def watch_store(
+    store: Path,
+    queue: Sequence[RunConfig],
+    workers: EngineWorkers,
+    outcome: Outcome,
+    reporter: Reporter,
+    poll: float = POLL,
+) -> None:
+    """Ask for a worker per run, and for another one where none is left, until every run has ended.
+
+    What a run has come to is read from the store. The engine is asked only for which runs a worker
+    still waits or works, so that none is asked for twice.
+
+    Args:
+        store: the folder of runs.
+        queue: the runs to make, in the order in which workers are asked for.
+        workers: of the engine.
+        outcome: takes the ids of runs that have ended.
+        reporter: receives every event.
+        poll: seconds between two looks.
+    """
+    watched = [_WatchedRun(store, config, reporter) for config in queue]
+    silence = Silence(most=10 * poll)
+    while watched := [run for run in watched if not run.has_ended(outcome)]:
+        alive = workers.alive()
+        lacking = [run for run in watched if run.lacks_worker(alive, silence)]
+        hopeless = [run for run in lacking if run.asked >= LIMIT]
+        for run in hopeless:
+            run.give_up(outcome)
+        ids = [run.config.id for run in lacking if run not in hopeless]
+        if ids:
+            workers.submit(ids)
+        watched = [run for run in watched if run not in hopeless]
+        time.sleep(poll)
+
+
+@dataclass
+class _WatchedRun:
+    """A run that has not ended yet, as far as the watcher has seen it."""
+
+    store: Path
+    config: RunConfig
+    reporter: Reporter
+    asked: int = 0
+    began: bool = False
+    round: int = 0
+    replaced: set[int] = field(default_factory=set)
+
+    @property
+    def folder(self) -> RunFolder:
+        return RunFolder(self.store, self.config.id)
+
+    def has_ended(self, outcome: Outcome) -> bool:
+        """Look at the store, and tell of what is new; return whether the run has ended."""
+        folder = self.folder
+        status = folder.status
+        if live_lease(self.store / self.config.id) is not None or status in ("done", "failed"):
+            self._begin()
+        self._advance(folder)
+        if status == "done":
+            outcome.done.append(self.config.id)
+            self.reporter.on_event(self.config, Finished())
+        elif status == "failed":
+            self._fail(outcome, folder.failure)
+        return status in ("done", "failed")
+
+    def lacks_worker(self, alive: set[str], silence: Silence) -> bool:
+        """Return whether another worker is to be asked for, and count that."""
+        lease = live_lease(self.store / self.config.id)
+        if lease is not None:
+            self.asked = 0  # a worker has got as far as its lease
+            silent = silence.of(f"{self.config.id} {lease.number}", lease.signature)
+            if silent < lease.seconds or lease.number in self.replaced:
+                return False
+            self.replaced.add(lease.number)
+        elif self.config.id in alive:
+            return False
+        self.asked += self.asked < LIMIT
+        return True
+
+    def give_up(self, outcome: Outcome) -> None:
+        """Say that no worker got as far as the run."""
+        self._begin()
+        self._fail(
+            outcome,
+            f"{LIMIT} workers ended before they took run {self.config.id}: see the logs in "
+            f"{self.store / 'engines'}",
+        )
+
+    def _begin(self) -> None:
+        if not self.began:
+            self.began = True
+            self.reporter.started(self.config)
+
+    def _advance(self, folder: RunFolder) -> None:
+        """Tell of the newest evaluated round."""
+        try:
+            rows = read_json_lines(folder.path / "rounds.jsonl")
+        except (DamageError, OSError):  # it is just being copied or cleared
+            return
+        if rows and rows[-1]["round"] > self.round:
+            self._begin()
+            row = rows[-1]
+            self.round, self.asked = row["round"], 0
+            self.reporter.on_event(self.config, Advanced(self.round, row["total_bytes"], row))
+
+    def _fail(self, outcome: Outcome, message: str) -> None:
+        outcome.failed[self.config.id] = message
+        self.reporter.on_event(self.config, Failed(message))

@@ -1,0 +1,1 @@
+"""Processes that make runs, and how they are told to stop."""

@@ -1,0 +1,1 @@
+"""Launchers, one file each: what makes the runs of `fedbytes sweep SUITE --on NAME`."""

@@ -1,0 +1,1 @@
+"""Leases: one process at a time does a thing, on any of several hosts that share a folder."""

@@ -1,0 +1,122 @@
+"""Files of leases: a number each, made by one process alone, and rewritten as its beat."""
+
+import json
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fedbytes.process.disk_errors import explained_disk_errors, replaced_file
+from fedbytes.process.leases.holder import Holder
+
+LEASE_SECONDS = 300.0
+"""Silence after which another process takes a lease over, unless its holder promised another."""
+_ROOM = "free some space or choose another folder"
+
+
+@dataclass(frozen=True)
+class LeaseRecord:
+    """A lease as its file says.
+
+    Attributes:
+        path: its file.
+        number: which of the folder's leases it is; the highest counts.
+        holder: who has it.
+        token: tells this lease from any other that had its number.
+        seconds: of silence, after which it is lost.
+        beat: how often the holder has said that it is there.
+        released: whether the holder has given it back.
+        signature: the file's bytes and time, which any beat changes.
+    """
+
+    path: Path
+    number: int
+    holder: Holder
+    token: str
+    seconds: float
+    beat: int
+    released: bool
+    signature: bytes
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nobody can be writing under it: given back, or its process is gone."""
+        return self.released or self.holder.is_gone
+
+
+def lease_path(folder: Path, name: str, number: int) -> Path:
+    """Return the file of a lease."""
+    return folder / f"{name}-{number}.json"
+
+
+def read_leases(folder: Path, name: str) -> list[LeaseRecord]:
+    """Return a folder's leases in the order of their numbers, none if there is no such folder."""
+    pattern = re.compile(re.escape(name) + r"-(\d+)\.json")
+    try:
+        found = [(entry.name, pattern.fullmatch(entry.name)) for entry in os.scandir(folder)]
+    except FileNotFoundError:
+        return []
+    numbers = sorted(int(match[1]) for _, match in found if match)
+    records = (_read(lease_path(folder, name, number), number) for number in numbers)
+    return [record for record in records if record is not None]
+
+
+def newest_lease(folder: Path, name: str) -> LeaseRecord | None:
+    """Return the lease that counts, None if there is none."""
+    records = read_leases(folder, name)
+    return records[-1] if records else None
+
+
+def create_lease(path: Path, content: dict[str, Any]) -> bool:
+    """Make a lease's file; return False if it is there already.
+
+    Raises:
+        DiskError: if the disk is full or may not be written.
+    """
+    with explained_disk_errors(path, _ROOM):
+        try:
+            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        except FileExistsError:
+            return False
+        with os.fdopen(handle, "wb") as file:
+            file.write(json.dumps(content).encode())
+            file.flush()
+            os.fsync(handle)
+    return True
+
+
+def rewrite_lease(path: Path, content: dict[str, Any]) -> None:
+    """Put other content into a lease's file.
+
+    Raises:
+        DiskError: if the disk is full or may not be written.
+    """
+    with replaced_file(path, _ROOM) as part:
+        part.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _read(path: Path, number: int) -> LeaseRecord | None:
+    """Return a lease; one whose content is not there yet has an unknown holder."""
+    try:
+        with path.open("rb") as file:
+            data, time = file.read(), os.fstat(file.fileno()).st_mtime_ns
+    except FileNotFoundError:
+        return None
+    try:
+        found = json.loads(data)
+        return LeaseRecord(
+            path,
+            number,
+            Holder.read(found["holder"]),
+            str(found["token"]),
+            float(found["seconds"]),
+            int(found["beat"]),
+            bool(found["released"]),
+            data + str(time).encode(),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        unknown = Holder.read({})
+        return LeaseRecord(
+            path, number, unknown, "", LEASE_SECONDS, 0, False, data + str(time).encode()
+        )

@@ -1,0 +1,30 @@
+"""For how long a beat has not changed, by the watcher's own clock."""
+
+import math
+import time
+from collections.abc import Callable
+
+
+class Silence:
+    """Counts how long something has looked the same.
+
+    Hosts' clocks are never compared: what counts is this process's monotonic clock between its own
+    looks. A watcher that was itself frozen counts no more than `most` between two looks, so that a
+    machine that stood still as a whole does not find everybody silent when it goes on.
+
+    Args:
+        most: seconds that count between two looks at most.
+        clock: returns seconds that only grow.
+    """
+
+    def __init__(self, most: float = math.inf, clock: Callable[[], float] = time.monotonic) -> None:
+        self._most, self._clock = most, clock
+        self._seen: dict[str, tuple[bytes, float, float]] = {}
+
+    def of(self, name: str, signature: bytes) -> float:
+        """Return for how many seconds `name` has had this signature at every look."""
+        now = self._clock()
+        before, last, silent = self._seen.get(name, (b"", now, 0.0))
+        silent = silent + min(now - last, self._most) if before == signature else 0.0
+        self._seen[name] = signature, now, silent
+        return silent

@@ -1,0 +1,147 @@
+"""Leases: one holder at a time, by numbers and beats, whatever clocks say."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from fedbytes.process.leases.holder import Holder, this_process
+from fedbytes.process.leases.lease import HeldError, Lease, LostLeaseError, acquire
+from fedbytes.process.leases.lease_files import create_lease, lease_path, read_leases
+from fedbytes.process.leases.silence import Silence
+
+ELSEWHERE = Holder("another-host", "boot", "space", 1, "1")
+HOLD = """
+import sys, time
+from pathlib import Path
+from fedbytes.process.leases.lease import acquire
+lease = acquire(Path(sys.argv[1]), seconds=float(sys.argv[2]))
+print(lease.number, flush=True)
+sys.stdin.readline()
+try:
+    lease.check()
+except ValueError as error:
+    print(error, flush=True)
+"""
+
+
+def hold_elsewhere(folder: Path, seconds: float, number: int = 1) -> Path:
+    """A lease of a process on a host that is not seen from here, and does not beat."""
+    path = lease_path(folder, "lease", number)
+    content = {"holder": ELSEWHERE.stated(), "token": "theirs", "seconds": seconds}
+    assert create_lease(path, content | {"beat": 0, "released": False})
+    return path
+
+
+def held_by_another_process(folder: Path, seconds: float) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder), str(seconds)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "1\n"
+    return process
+
+
+def test_a_lease_that_is_given_back_leaves_nothing(tmp_path: Path) -> None:
+    lease = acquire(tmp_path)
+    lease.check()
+    (record,) = read_leases(tmp_path, "lease")
+    assert record.holder == this_process()
+    assert not record.is_over
+    lease.release(forget_lower=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_number_is_taken_once(tmp_path: Path) -> None:
+    lease = acquire(tmp_path)
+    twin = Lease(tmp_path, "lease", lease.number, 300, clean=True)
+    assert not twin.begin()
+    with pytest.raises(LostLeaseError):
+        twin.check()
+    lease.release(forget_lower=True)
+
+
+def test_a_process_that_has_ended_here_is_replaced_at_once(tmp_path: Path) -> None:
+    process = held_by_another_process(tmp_path, 3600)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    lease = acquire(tmp_path)
+    assert (lease.number, lease.clean) == (2, True)
+    lease.release(forget_lower=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_heart_that_beats_keeps_its_lease(tmp_path: Path) -> None:
+    process = held_by_another_process(tmp_path, 1)
+    with pytest.raises(HeldError, match=rf"is being made by .*process {process.pid}"):
+        acquire(tmp_path)
+    assert process.communicate("\n") == ("", None)
+
+
+def test_a_frozen_process_loses_its_lease_and_finds_out(tmp_path: Path) -> None:
+    process = held_by_another_process(tmp_path, 0.5)
+    os.kill(process.pid, signal.SIGSTOP)
+    lease = acquire(tmp_path)
+    assert (lease.number, lease.clean) == (2, False)
+    os.kill(process.pid, signal.SIGCONT)
+    assert "was taken over by" in process.communicate("\n")[0]
+    lease.check()
+    lease.release(forget_lower=False)
+    assert [one.released for one in read_leases(tmp_path, "lease")] == [False, True]
+    assert acquire(tmp_path, seconds=1).number == 3  # a number is not used twice
+
+
+def test_a_lower_number_does_not_count_beside_a_newer_attempt(tmp_path: Path) -> None:
+    hold_elsewhere(tmp_path, 3600)
+    lease = acquire(tmp_path, least=2)
+    assert lease.number == 2
+    lease.release(forget_lower=True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_that_is_cut_is_a_lease_of_nobody_known(tmp_path: Path) -> None:
+    lease_path(tmp_path, "lease", 1).write_text('{"holder": {"ho')
+    (record,) = read_leases(tmp_path, "lease")
+    assert str(record.holder) == "an unknown host"
+    assert not record.is_over
+
+
+def test_silence_is_of_the_watcher_s_own_clock() -> None:
+    now = [100.0]
+    silence = Silence(most=10, clock=lambda: now[0])
+    assert silence.of("a", b"1") == 0
+    now[0] += 4
+    assert silence.of("a", b"1") == 4
+    now[0] += 5000  # the watcher was frozen
+    assert silence.of("a", b"1") == 14
+    now[0] += 1
+    assert silence.of("a", b"2") == 0
+
+
+@pytest.mark.parametrize("years", [-20, 20])
+def test_hosts_clocks_do_not_matter(tmp_path: Path, years: int) -> None:
+    path = hold_elsewhere(tmp_path, 0.4)
+    then = time.time() + years * 3e7
+    os.utime(path, (then, then))
+    begun = time.monotonic()
+    lease = acquire(tmp_path)
+    assert time.monotonic() - begun >= 0.4
+    assert not lease.clean
+    lease.release(forget_lower=True)
+
+
+def test_processes_are_told_apart_from_those_that_had_their_number(tmp_path: Path) -> None:
+    me = this_process()
+    assert not me.is_gone
+    assert Holder(**(me.stated() | {"started": "1"})).is_gone
+    assert not Holder(**(me.stated() | {"boot": "another", "started": "1"})).is_gone
+    assert not Holder(**(me.stated() | {"space": "a container", "started": "1"})).is_gone
+    assert Holder.read(json.loads(json.dumps(me.stated())) | {"of_next_release": 1}) == me
