@@ -32,6 +32,22 @@ class Deadly(Codec):
 
     def _decode(self, data, shared): ...
 """
+SLOW = """
+import time
+from dataclasses import dataclass
+import numpy as np
+from fedbytes.compression.codec import CODECS, Codec
+
+@CODECS.register("slow")
+@dataclass(frozen=True)
+class Slow(Codec):
+    def _encode(self, x, shared):
+        time.sleep(0.1)
+        return x.tobytes()
+
+    def _decode(self, data, shared):
+        return np.frombuffer(data, np.float32).copy()
+"""
 
 
 def start_worker(store: Path, *words: object) -> subprocess.Popen[str]:
@@ -75,7 +91,9 @@ def test_a_worker_that_is_told_to_stop_saves_its_round_and_another_goes_on(
 ) -> None:
     store, whole = tmp_path / "store", tmp_path / "whole"
     store.mkdir()
-    long = make_config(small | {"rounds": 20_000, "checkpoint_every": 20_000})
+    (tmp_path / "slow.py").write_text(SLOW)
+    slow = {"plugins": [str(tmp_path / "slow.py")], "uplink": {"name": "slow"}}
+    long = make_config(small | slow | {"rounds": 400, "checkpoint_every": 400})
     write_sweep_plan(store, "tiny", [long])
     worker = start_worker(store)
     wait_for(lambda: RunFolder(store, long.id).path.joinpath("rounds.jsonl").exists())
@@ -87,8 +105,8 @@ def test_a_worker_that_is_told_to_stop_saves_its_round_and_another_goes_on(
     assert live_lease(store / long.id) is None
     assert RunFolder(store, long.id).status == "interrupted"
     reached = len((RunFolder(store, long.id).path / "rounds.jsonl").read_text().splitlines())
-    assert 0 < reached < 20_000
-    with pytest.raises(RunStoppedError, match=f"after round {reached + 1} of 20000"):
+    assert 0 < reached < 400
+    with pytest.raises(RunStoppedError, match=f"after round {reached + 1} of 400"):
         run(long, store, stop=lambda: True)  # goes on where it stopped
     stops = iter([False] * reached + [True])
     with pytest.raises(RunStoppedError):
