@@ -215,6 +215,7 @@ def show_estimate(
     warn(preflight.check(configs))
     count = workers or default_workers()
     costs = estimate(configs, threads or max(1, (os.cpu_count() or 1) // count))
+    warn(list(dict.fromkeys(cost.note for cost in costs if cost.note)))
     heads = ("run", "what", "up", "down", "minutes", "memory")
     table = FittedTable(*heads, left=("run", "what"))
     for config, cost in zip(configs, costs, strict=True):

@@ -45,6 +45,9 @@ class Sender(Protocol):
     def metrics(self, loss: float) -> bytes:
         """Return the message of the client's number of examples and its training loss."""
 
+    def report(self, loss: float) -> list[bytes]:
+        """Return the message of the client's metrics, none where they are private."""
+
     @property
     def sums(self) -> IntegerSums:
         """How the round's deltas become integers that add."""
@@ -278,7 +281,7 @@ class _SendsDelta(ClientSession):
     def begin(self, trained: Trained) -> list[bytes]:
         sender = self.sender
         frames = sender.announcement(trained)
-        return [*frames, sender.delta(trained.delta), sender.metrics(trained.loss)]
+        return [*frames, sender.delta(trained.delta), *sender.report(trained.loss)]
 
 
 class _DecodesEach(ServerSession):

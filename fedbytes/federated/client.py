@@ -254,6 +254,10 @@ class Client:
         """Return the message of the client's number of examples and its training loss."""
         return frame_metrics(self.examples, loss, self.shared()).pack()
 
+    def report(self, loss: float) -> list[bytes]:
+        """Return the message of the client's metrics, none where they are private."""
+        return [] if self.fed.plugins.hides_examples else [self.metrics(loss)]
+
     @property
     def context(self) -> RoundContext:
         """The round as the client knows it."""

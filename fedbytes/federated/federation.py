@@ -18,11 +18,14 @@ from fedbytes.federated.plugins.attack import Attack
 from fedbytes.federated.plugins.carriers import carried_by, integer_sums, refuse_aggregation
 from fedbytes.federated.plugins.defense import Defense
 from fedbytes.federated.plugins.planted_rows import PlantedRows
+from fedbytes.federated.plugins.privacy_fit import why_not_private
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import Link
 from fedbytes.federated.trainable import Trainable
+from fedbytes.privacy.participation import Participation, Sampling
+from fedbytes.privacy.privacy import Privacy
 from fedbytes.streams import stream
 
 TextsOf = Callable[[int], Sequence[tuple[str, ...]]]
@@ -41,7 +44,9 @@ class Federation:
     `"multicast"` once for all. `planted` is what attackers train on instead of their parts.
     `texts` gives a client's training examples as it would send them, for an algorithm by which they
     travel. `server_rows` are training examples that the server has for itself. Another
-    `batch_stream` is another order of every client's batches.
+    `batch_stream` is another order of every client's batches. With `sampling="poisson"` each client
+    takes part by a coin of its own, and `clients_per_round` of them do on average. `rounds` is how
+    many the run makes, for a mechanism whose promise is of all of them.
     """
 
     model: Trainable
@@ -60,6 +65,8 @@ class Federation:
     texts: TextsOf | None = None
     batch_stream: int = 0
     server_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    sampling: Sampling = "fixed"
+    rounds: int | None = None
 
     def __post_init__(self) -> None:
         carried = carried_by(self.aggregation, self.plugins.privacy)
@@ -79,9 +86,18 @@ class Federation:
             or self.plugins.refuses(
                 self.algorithm, self.uplink, self.clients_per_round, self.aggregation.opens_each
             )
+            or why_not_private(
+                self.plugins, self.algorithm, self.uplink, self.aggregation, self.participation
+            )
         )
         if refusal:
             raise ValueError(refusal)
+        if self.hooks.before_aggregate and self.plugins.releases_sum:
+            raise ValueError(
+                "a defence sees each client's upload, in the place of which privacy "
+                f"{self.plugins.privacy[0].name!r} gives it one noisy mean: leave out one "
+                "of the two"
+            )
         if self.hooks.before_aggregate and not self.aggregation.opens_each:
             raise ValueError(
                 "a defence sees each client's upload, of which aggregation "
@@ -97,6 +113,7 @@ class Federation:
         self._check_layouts()
         self._check_hostile_training()
         self._check_server_training()
+        _ = self.privacy  # refused now rather than in a round
 
     def _check_server_training(self) -> None:
         """Refuse defences that train on the server where it cannot, or clients would not know."""
@@ -175,6 +192,35 @@ class Federation:
     def layout(self) -> Layout:
         """What clients are kept in step with: by default the tensors that are trained."""
         return self.algorithm.synced_layout(self.model)
+
+    @cached_property
+    def holders(self) -> list[int]:
+        """The clients that hold examples, and so can take part."""
+        return [client for client, part in enumerate(self.parts) if len(part)]
+
+    @cached_property
+    def participation(self) -> Participation:
+        """How clients come to take part, for a privacy accountant."""
+        return Participation(
+            self.sampling, len(self.holders), self.clients_per_round, self.rounds, self._most_turns
+        )
+
+    def _most_turns(self, rounds: int) -> int:
+        """Return the most rounds that one client takes part in, of the first so many."""
+        turns = dict.fromkeys(self.holders, 0)
+        for round_ in range(1, rounds + 1):
+            for client in sample_clients(self, round_):
+                turns[client] += 1
+        return max(turns.values())
+
+    @cached_property
+    def privacy(self) -> tuple[Privacy, ...]:
+        """The run's privacy mechanisms, with their noise settled.
+
+        Raises:
+            ValueError: if one cannot keep its promise.
+        """
+        return tuple(one.calibrated(self.participation) for one in self.plugins.privacy)
 
     def rows(self, client: int, round_: int) -> np.ndarray:
         """Return the training examples of a client in a round, before it cleans them."""
@@ -273,7 +319,13 @@ def compatibility(
 
 
 def sample_clients(fed: Federation, round_: int) -> list[int]:
-    """Return this round's clients, sorted: uniformly without replacement, none without data."""
-    holders = np.array([c for c, part in enumerate(fed.parts) if len(part)])
+    """Return this round's clients, sorted, none without data.
+
+    So many, uniformly without replacement, or each by its own coin.
+    """
+    holders = np.array(fed.holders)
     rng = stream(fed.seed, "clients", round_)
+    if fed.sampling == "poisson":
+        drawn: list[int] = holders[rng.random(len(holders)) < fed.participation.rate].tolist()
+        return drawn
     return sorted(rng.choice(holders, fed.clients_per_round, replace=False).tolist())

@@ -1,7 +1,7 @@
-"""The base class of privacy mechanisms: what clients do to a message, and who may open it."""
+"""The base class of privacy mechanisms: on a client's whole message, or on the server's sum."""
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from fedbytes.plugin_fields import Plugin
 from fedbytes.privacy.noisy_sum import NoisySum
+from fedbytes.privacy.participation import Participation
 from fedbytes.registry import Registry
 
 Vector = npt.NDArray[np.float32]
@@ -18,19 +19,39 @@ MechanismState = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Privacy(Plugin, ABC):
-    """A mechanism that every honest client applies; its fields are its configuration.
+class PrivacySpent:
+    """What a run's outputs promise so far: (epsilon, delta), of what unit, by which accountant.
 
-    One that acts on what each client sends defines `protect`. One that decides what the server can
-    open says so by `carrier`, and one whose noise is that of a sum by `noisy_sum`.
+    Attributes:
+        epsilon: of the rounds so far.
+        delta: the probability that the promise is not kept.
+        relation: between two federations that cannot be told apart by more than that.
+        unit: whose data they differ in.
+        accountant: who says so.
+        noise: the noise multiplier.
+    """
+
+    epsilon: float
+    delta: float
+    relation: str
+    unit: str
+    accountant: str
+    noise: float
+
+
+@dataclass(frozen=True)
+class Privacy(Plugin, ABC):
+    """A mechanism that protects clients; its fields are its configuration.
+
+    A derived class overrides `protect`, which every honest client applies to what it sends, or
+    `release`, which the server applies to what it decoded.
+
+    One that decides what the server can open says so by `carrier`, and one whose noise is that of a
+    sum by `noisy_sum`.
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     """Fields that the contract is checked with, a set for each way of working."""
-    bounds_what_is_sent: ClassVar[bool] = True
-    """Whether its promise is of what is sent. What error feedback or momentum adds to a later
-    message would break it (and takes noise back, so that it vanishes over rounds): both are then
-    refused on the uplink."""
 
     example_uplink: ClassVar[str | Mapping[str, Any]] = "fp32"
     """The uplink that the contract is checked with."""
@@ -48,6 +69,30 @@ class Privacy(Plugin, ABC):
         """
         return None
 
+    @property
+    def kind(self) -> str:
+        """What of it a label says beside its name and its promise."""
+        return ""
+
+    @property
+    def bounds_what_is_sent(self) -> bool:
+        """Whether its promise is of what is sent.
+
+        What error feedback or momentum adds to a later message would break it (and takes noise
+        back, so that it vanishes over rounds): both are then refused on the uplink.
+        """
+        return True
+
+    @property
+    def releases_sum(self) -> bool:
+        """Whether the algorithm is given what `release` makes, in the place of clients' deltas."""
+        return False
+
+    @property
+    def hides_examples(self) -> bool:
+        """Whether clients count alike and say neither their number of examples nor their loss."""
+        return False
+
     def protect(
         self, message: Vector, rng: np.random.Generator, state: MechanismState
     ) -> tuple[Vector, MechanismState]:
@@ -62,6 +107,48 @@ class Privacy(Plugin, ABC):
             state: what the mechanism keeps on this client.
         """
         return message, state
+
+    def release(
+        self,
+        decoded: Iterable[Vector],
+        numel: int,
+        expected: int,
+        rng: np.random.Generator,
+        state: MechanismState,
+    ) -> tuple[Vector, MechanismState]:
+        """Return the mean that the server goes on with, float32 [numel], and the next state.
+
+        Args:
+            decoded: what each client of the round sent, float32 [numel]; perhaps none.
+            numel: how many numbers.
+            expected: clients in a round, on average.
+            rng: the server's own of this round; no message carries what it is drawn from.
+            state: what the mechanism keeps on the server.
+        """
+        raise NotImplementedError(f"privacy {self.name!r} makes no sum")
+
+    def refuses(self, participation: Participation) -> str | None:
+        """Return why it cannot keep its promise in such a run, or None: one line."""
+        return None
+
+    def calibrated(self, participation: Participation) -> "Privacy":
+        """Return the mechanism with its noise settled for a run.
+
+        Raises:
+            ValueError: if the promise cannot be kept.
+        """
+        return self
+
+    def spent(self, participation: Participation, rounds: int) -> PrivacySpent | None:
+        """Return what the mechanism, calibrated, has promised after so many rounds."""
+        return None
+
+    def noise_ratio(self, numel: int, expected: int) -> float | None:
+        """Return the noise in the mean of a round over the longest that one message can be.
+
+        Both are L2 norms: well above 1, a model learns little.
+        """
+        return None
 
 
 PRIVACY: Registry[Privacy] = Registry(

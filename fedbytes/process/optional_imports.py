@@ -37,3 +37,24 @@ def refuse_missing(package: str, extra: str, what: str) -> str | None:
     if find_spec(package) is not None:
         return None
     return f"{what} requires {package}: pip install 'fedbytes[{extra}]'"
+
+
+def import_dp_accounting(what: str) -> ModuleType:
+    """Return the package `dp_accounting`, with its accountants.
+
+    Args:
+        what: the setting that requires it, for the message.
+
+    Raises:
+        ValueError: if it is not installed or does not load.
+    """
+    try:
+        import dp_accounting
+        import dp_accounting.pld
+        import dp_accounting.rdp
+    except (ImportError, OSError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(
+            f"{what} requires dp-accounting: pip install 'fedbytes[dp]' ({reason})"
+        ) from error
+    return dp_accounting

@@ -14,6 +14,7 @@ from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, make_algorithm
 from fedbytes.federated.federation import compatibility
 from fedbytes.federated.plugins.audit import AuditedRun
 from fedbytes.federated.plugins.carriers import carried_by, refuse_aggregation
+from fedbytes.federated.plugins.privacy_fit import why_not_private
 from fedbytes.federated.plugins.round_plugins import (
     ROUND_REGISTRIES,
     RoundPlugins,
@@ -30,6 +31,7 @@ from fedbytes.models import (
 )
 from fedbytes.models.kept.write_model import form_of
 from fedbytes.noniid import PARTITIONERS, Partitioner, make_partitioner, partitioner_spec
+from fedbytes.privacy.participation import Participation
 
 _MAKERS: dict[str, Callable[[Any], Any]] = {
     "task": make_task,
@@ -85,18 +87,18 @@ class Components:
             if refusal:
                 raise ValueError(f"audit {audit.name!r}: {refusal}")
 
-    def check_compatibility(self, clients: int, sampled: int) -> None:
+    def check_compatibility(self, participation: Participation) -> None:
         """Refuse a component that cannot work with the others.
 
         No model is loaded for it: what only a model can tell is left to `Algorithm.held`.
 
         Args:
-            clients: how many there are.
-            sampled: how many of them take part in a round.
+            participation: how many clients there are, and take part in a round.
 
         Raises:
             ValueError: with its reason, in one line.
         """
+        clients, sampled = participation.clients, participation.expected
         aggregation = carried_by(self.aggregation, self.plugins.privacy)
         joined = replace(
             compatibility(self.uplink, self.downlink, sampled < clients, aggregation),
@@ -107,6 +109,9 @@ class Components:
             refuse_aggregation(aggregation, self.uplink, sampled, self.plugins.privacy)
             or self.algorithm.refuses(joined)
             or self.plugins.refuses(self.algorithm, self.uplink, sampled, aggregation.opens_each)
+            or why_not_private(
+                self.plugins, self.algorithm, self.uplink, aggregation, participation
+            )
         )
         if refusal:
             raise ValueError(refusal)
@@ -126,6 +131,11 @@ class Components:
             raise ValueError(
                 "evaluate_clients measures clients on whole texts, and task.pack joins them into "
                 "rows: set task.pack=false, or evaluate_clients=false"
+            )
+        if clients == "sent" and self.plugins.hides_examples:
+            raise ValueError(
+                "evaluate_clients=sent has clients send metrics in the clear, which privacy "
+                f"{self.plugins.privacy[0].name!r} hides: set evaluate_clients=false"
             )
         vectors = self.algorithm.travels == "vectors" and self.algorithm.downloads == "updates"
         if clients == "sent" and not vectors:

@@ -21,6 +21,7 @@ from fedbytes.experiments.config.round_sections import SECTIONS, as_list
 from fedbytes.experiments.config.suite_name import check_suite_name
 from fedbytes.noniid import ONE_PER_VALUE, ClientCount
 from fedbytes.plugin_fields import ADDED, is_default
+from fedbytes.privacy.participation import Participation
 from fedbytes.registry import nearest
 
 if TYPE_CHECKING:
@@ -124,13 +125,16 @@ class RunConfig(BaseModel):
     clean: Annotated[tuple[Spec, ...], ADDED] = ()
     """What clients drop of their own examples before they train."""
     privacy: Annotated[tuple[Spec, ...], ADDED] = ()
-    """What clients do to their whole message before it is encoded."""
+    """What protects clients: what they do to their whole message before it is encoded, or the
+    server to what it decoded."""
     audit: Annotated[tuple[Spec, ...], ADDED] = ()
     """What is found out from the bytes and the model; it changes neither."""
     rounds: int = Field(12, ge=1)
     """Federated rounds."""
     clients_per_round: int | None = Field(None, ge=1)
     """Clients sampled per round; all by default."""
+    sampling: Annotated[Literal["fixed", "poisson"], ADDED] = "fixed"
+    """Whether a round has so many clients, or each by a coin of its own and so many on average."""
     evaluate_every: int = Field(1, ge=1)
     """Rounds between evaluations; the last round is always evaluated."""
     evaluate_start: Annotated[bool, ADDED] = False
@@ -286,7 +290,8 @@ def check_client_count(config: RunConfig, clients: int) -> None:
             f"clients_per_round is {wanted}, but there are only {clients} clients "
             "(partition.num_clients)"
         )
-    config.components.check_compatibility(clients, wanted or clients)
+    participation = Participation(config.sampling, clients, wanted or clients, config.rounds)
+    config.components.check_compatibility(participation)
 
 
 def _validate(model: type[M], fields: Mapping[str, Any]) -> M:

@@ -34,6 +34,8 @@ from fedbytes.federated.algorithm import Algorithm, Trained
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.simulation import Simulation
+from fedbytes.federated.stages.client_stages import protect
+from fedbytes.federated.stages.privacy_account import privacy_note
 from fedbytes.federated.state import State, initial_state
 
 
@@ -51,6 +53,7 @@ class Estimate:
         memory_bytes: the largest resident size of its process, which is also that of the runs
             before it where they needed more.
         gpu_bytes: the most that tensors on GPUs take, None without one.
+        note: how strong the noise of its privacy is, None where it adds none.
     """
 
     run: str
@@ -62,6 +65,7 @@ class Estimate:
     evaluate_seconds: float
     memory_bytes: int
     gpu_bytes: int | None = None
+    note: str | None = None
 
     @property
     def seconds(self) -> float:
@@ -116,6 +120,7 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
                 evaluations * trial.evaluate_seconds,
                 peak_memory_bytes(),
                 peak_gpu_bytes(),
+                privacy_note(fed),
             )
         )
     return costs
@@ -187,7 +192,10 @@ def _measure(problem: Problem) -> _Trial:
 
 def _train_first_client(fed: Federation, state: State) -> tuple[int, Trained]:
     """Bring the next round's first client up to date, and let it train; nothing is sent up."""
+    while not fed.context(state.server.round + 1).clients:
+        state.server.round += 1
     run = Simulation(fed, state)
     client = run.server.open_round().clients[0]
     run.clients.receive(client, [m.data for m in run.server.messages_for(client)])
-    return client, run.clients[client].train(run.server.context)
+    trained = run.clients[client].train(run.server.context)
+    return client, protect(fed, run.server.context.for_client(client), trained, {})

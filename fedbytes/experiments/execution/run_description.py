@@ -13,6 +13,7 @@ from fedbytes.experiments.store.sources import Sources
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
 from fedbytes.federated.server.server import RoundReport
 from fedbytes.federated.simulation import Simulation
+from fedbytes.federated.stages.privacy_account import privacy_label
 from fedbytes.labels import short_label
 from fedbytes.noniid import unigram_measures
 
@@ -38,7 +39,8 @@ def describe_run(config: RunConfig, problem: Problem, sources: Sources) -> dict[
         "heterogeneity": measures(problem.split, train.columns)
         | unigram_measures(problem.split.partition, train.tokens, train.offsets),
         "labels": _labels(config, fed.uplink.label, fed.downlink.label)
-        | plugin_labels(fed.plugins),
+        | plugin_labels(fed.plugins)
+        | privacy_label(fed),
         **config.declared,
         **({"attackers": attackers_of(problem)} if fed.plugins.attack else {}),
         **({"planted": fed.planted.counts} if fed.planted else {}),

@@ -108,6 +108,8 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
         planted=planted if planted.phases else None,
         texts=_texts_of(parts.task, partition),
         server_rows=task.held_by("server"),
+        sampling=config.sampling,
+        rounds=config.rounds,
     )
     return Problem(federation, model, task, split, probes)
 

@@ -59,6 +59,7 @@ from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.protocol.ledger import Ledger
 from fedbytes.federated.server.server import RoundReport
 from fedbytes.federated.simulation import Simulation
+from fedbytes.federated.stages.privacy_account import epsilon_after, privacy_note, promise
 from fedbytes.models import TrainableModel
 from fedbytes.process.leases.lease_files import LEASE_SECONDS, LeaseRecord
 
@@ -195,8 +196,9 @@ class _Run:
         self.state = self.simulation.state
         self.client_models = ClientModels(self.problem.federation, self.state, self.problem.model)
         self.own_tests, note = own_tests_of(config, self.problem)
-        if note:
-            on_event(Noticed(note))
+        for one in (note, privacy_note(self.problem.federation)):
+            if one:
+                on_event(Noticed(one))
         self.metrics: dict[str, float] = saved.get("metrics", {})
         final = parse_final(config.declared.get("protocol", {}).get("final", "last"))
         self.kept = kept_rounds(config.rounds, config.evaluate_every, max(KEPT, final))
@@ -281,6 +283,7 @@ class _Run:
         """
         plugins, round_ = self.problem.federation.plugins, report.round
         row: dict[str, Any] = {"round": round_, **report.agreement, **report.outcome}
+        row |= epsilon_after(self.problem.federation, round_)
         if plugins.attack:
             row["dropped_messages"] = len(report.dropped)
             row |= count_attackers(self.simulation, report)
@@ -348,6 +351,7 @@ class _Run:
             **learned,
             **self.metrics,
             **(agreement or {}),
+            **epsilon_after(self.problem.federation, round_),
             "seconds": sum(self.clock.seconds().values()),
         }
 
@@ -407,6 +411,7 @@ class _Run:
             "rounds": self.state.round,
             **self.metrics,
             **self._durability(),
+            **promise(self.problem.federation, self.state.round),
             "up_bytes": self.ledger.up_bytes,
             "down_bytes": self.ledger.down_bytes,
             "total_bytes": self.ledger.total,

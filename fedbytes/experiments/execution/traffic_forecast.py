@@ -10,6 +10,7 @@ clients coincide (an entropy-coded downlink behind sparse uplinks). What clients
 with `gamma`) is left out.
 """
 
+import itertools
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
@@ -30,6 +31,7 @@ from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.link import NO_MEMORY, Link, make_link
 from fedbytes.federated.protocol.messages import METRICS_BYTES, SEED_BYTES, frame_texts
 from fedbytes.federated.server.catch_up import cheapest_way, count_kept
+from fedbytes.federated.stages.server_privacy import release
 from fedbytes.federated.stages.trusted_rows import root_examples
 from fedbytes.streams import stream
 
@@ -113,7 +115,7 @@ class Lengths:
     _coded: set[tuple[str, int, int]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        fed, context = self.fed, self.fed.context(2)
+        fed, context = self.fed, _drawn(self.fed, 2)
         held = fed.algorithm.initial(fed.model, fed.seed)
         update = _update_of(fed, context, held, self.sent, fed.uplink.codec)
         self._update = Sample.of(update)
@@ -200,9 +202,14 @@ def _code(link: Link, layout: Layout, x: Tensor) -> _Message:
 
 def after_a_round(fed: Federation, sent: Sample) -> Tensor:
     """Return what is held after a first round of clients that send such values, losslessly."""
-    context, held = fed.context(1), fed.algorithm.initial(fed.model, fed.seed)
+    context, held = _drawn(fed, 1), fed.algorithm.initial(fed.model, fed.seed)
     update = _update_of(fed, context, held, sent, make_codec("fp32"))
     return fed.algorithm.apply(context, held, update)
+
+
+def _drawn(fed: Federation, round_: int) -> RoundContext:
+    """Return the context of a round, or of the next one that clients were drawn for."""
+    return next(found for r in itertools.count(round_) if (found := fed.context(r)).clients)
 
 
 def _update_of(
@@ -219,6 +226,8 @@ def _update_of(
         summable = as_summable(fed.uplink.codec)
         image = summable.project(weighted_mean(uploads).numpy(), shared)
         uploads = [Upload(-1, torch.from_numpy(image), 1)]
+    if fed.plugins.releases_sum:
+        uploads = release(fed, context, uploads, {})
     return fed.algorithm.combine(context, held, uploads, {})[0]
 
 
@@ -239,6 +248,7 @@ def foretell(
     up = down = 0
     root = root_examples(fed)
     trusted = [] if root is None else [("root", len(root.payload) + HEADER_BYTES)]
+    metrics = 0 if fed.plugins.hides_examples else METRICS_BYTES + HEADER_BYTES
     for round_ in range(1, rounds + 1):
         context, heard = fed.context(round_), set[str]()
         sums = fed.integer_sums(context)
@@ -246,7 +256,7 @@ def foretell(
             mine = context.for_client(client)
             whole = fed.aggregation.own_bytes(sums, fed.shared_up(mine, None))
             more_up, more_down = whole or fed.aggregation.extra_bytes
-            up += more_up if whole else lengths.up(mine) + METRICS_BYTES + HEADER_BYTES + more_up
+            up += more_up if whole else lengths.up(mine) + metrics + more_up
             sent_down = _sent_down(fed, lengths, mine, updates, synced.get(client, -1))
             first = trusted if client not in synced else []
             exchange = f"exchange {client}" if whole else "exchange"

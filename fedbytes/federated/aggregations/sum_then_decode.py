@@ -82,11 +82,10 @@ class _SendsShare(ClientSession):
     def begin(self, trained: Trained) -> list[bytes]:
         if trained.announces is not None:
             raise ValueError("messages of clients that announce a layout of their own do not add")
-        metrics = self.sender.metrics(trained.loss)
         if self.weights == "examples":
             self.trained: Trained | None = trained
-            return [metrics]
-        return [self.sender.delta(trained.delta), metrics]
+            return [self.sender.metrics(trained.loss)]
+        return [self.sender.delta(trained.delta), *self.sender.report(trained.loss)]
 
     def receive(self, frame: Frame) -> None:
         (self.largest,) = _LARGEST.unpack(frame.payload)
@@ -139,6 +138,8 @@ class _Adds(ServerSession):
 
     def uploads(self) -> list[Upload]:
         self._add_newest()
+        if self.total is None and not self.receiver.context.clients:
+            return []  # nobody was drawn
         if self.total is None:
             raise ValueError("no client of the round sent its delta: there is nothing to add")
         codec = as_summable(self.receiver.uplink.codec)

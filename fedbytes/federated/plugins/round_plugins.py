@@ -70,12 +70,18 @@ class RoundPlugins:
     ) -> str | None:
         clients = clients_per_round
         for defense in self._rules:
+            if defense.needs_each and self.releases_sum:
+                return (
+                    f"defense {defense.name!r} needs each client's delta, in the place of which "
+                    f"privacy {self.privacy[0].name!r} gives it one noisy mean: leave out one of "
+                    "the two"
+                )
             if defense.needs_each and not opens_each:
                 return (
                     f"defense {defense.name!r} needs each client's delta, and this aggregation "
                     "shows the server their sum alone: leave out one of the two"
                 )
-            refusal = defense.refuses(clients)
+            refusal = None if self.releases_sum else defense.refuses(clients)
             if refusal:
                 whole = "" if clients == clients_per_round else f" ({clients_per_round} a round)"
                 return f"defense {defense.name!r} {refusal}{whole}"
@@ -87,6 +93,16 @@ class RoundPlugins:
                 )
             clients = defense.leaves(clients)
         return None
+
+    @property
+    def releases_sum(self) -> bool:
+        """Whether the algorithm is given one private mean in the place of clients' deltas."""
+        return any(mechanism.releases_sum for mechanism in self.privacy)
+
+    @property
+    def hides_examples(self) -> bool:
+        """Whether clients count alike, and send no metrics."""
+        return any(mechanism.hides_examples for mechanism in self.privacy)
 
     def tolerates(self, clients: int) -> int | None:
         """Return up to how many attackers among the clients of a round the defences are made for.

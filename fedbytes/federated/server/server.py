@@ -33,6 +33,7 @@ from fedbytes.federated.server.delta_geometry import delta_geometry
 from fedbytes.federated.server.fresh_state import FreshStates
 from fedbytes.federated.server.server_state import ServerState
 from fedbytes.federated.stages.server_defenses import defend
+from fedbytes.federated.stages.server_privacy import release
 from fedbytes.federated.stages.trusted_rows import root_examples
 
 
@@ -157,10 +158,16 @@ class Server:
             check_layout(frame, self.shared_up(client))
             number = open_announcement(frame)
             self.context = self.context.with_announcement(client, number)
+        elif kind == "metrics" and self.fed.plugins.hides_examples:
+            raise ValueError(
+                f"round {frame.round}: client {client} sent metrics, which are private in this run"
+            )
         elif kind == "metrics":
             self.examples[client], self._losses[client] = open_metrics(frame)
         else:
             self._session.receive(client, frame)
+            if self.fed.plugins.hides_examples:
+                self.examples[client] = 1  # all count alike
 
     def _drop(self, client: int, before: RoundContext) -> None:
         """Forget what a client sent in this round; `before` is the context before it did."""
@@ -195,6 +202,9 @@ class Server:
             senders = len(uploads)
             geometry = delta_geometry(uploads) if uploads and self._comparable() else {}
             uploads += self._absent(uploads)
+            if fed.plugins.releases_sum:
+                uploads = release(fed, context, uploads, state.privacy)
+                senders = fed.clients_per_round  # how many there were is the clients' secret
             for before_aggregate in fed.hooks.before_aggregate:
                 uploads = before_aggregate(uploads, Context(fed.seed, context.round, -1))
             uploads = defend(fed, context, state.model, uploads, state.defenses)
@@ -325,7 +335,9 @@ class Server:
             return open_integers(frame, codec, self.shared_up(client))
 
     def _comparable(self) -> bool:
-        """Return whether the server saw each delta, and all in one layout."""
+        """Return whether the server saw each delta and may tell, and all in one layout."""
+        if self.fed.plugins.releases_sum:
+            return False
         algorithm, context = self.fed.algorithm, self.context
         layouts = {algorithm.up(context.for_client(client)) for client in context.clients}
         return self.fed.aggregation.opens_each and len(layouts) == 1

@@ -29,6 +29,7 @@ class ServerState:
             averages all estimates (EF21-PP).
         announced: the number that each client announced last, of those who ever did.
         defenses: what the defences keep, by their stage.
+        privacy: what privacy mechanisms keep on the server, likewise.
         encode_seconds: what encoding the newest update took; booked where it is first sent.
     """
 
@@ -45,3 +46,4 @@ class ServerState:
     announced: dict[int, int] = field(default_factory=dict)
     encode_seconds: float = 0.0
     defenses: dict[str, PluginState] = field(default_factory=dict)
+    privacy: dict[str, PluginState] = field(default_factory=dict)

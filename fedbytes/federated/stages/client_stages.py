@@ -106,7 +106,7 @@ def protect(
     if trained.hostile or not fed.plugins.privacy:
         return trained
     message = trained.delta.numpy().copy()
-    for place, mechanism in enumerate(fed.plugins.privacy):
+    for place, mechanism in enumerate(fed.privacy):
         stage = f"privacy {place} {mechanism.name}"
         kept = _arrays(states.get(stage, {}))
         message, state = mechanism.protect(message, stage_rng(context, stage), kept)

@@ -51,8 +51,13 @@ def defend(
 
 def _kept_at(fed: Federation, context: RoundContext, stage: str) -> str:
     """Return where a defence keeps its state: of each layout its own, as rounds may take turns."""
-    layout = fed.algorithm.up(context.for_client(context.clients[0]))
+    layout = fed.algorithm.up(context.for_client(_anyone(fed, context)))
     return f"{stage} {fed.memory_key(layout)}".rstrip()
+
+
+def _anyone(fed: Federation, context: RoundContext) -> int:
+    """Return a client of the round, or any where nobody was drawn."""
+    return context.clients[0] if context.clients else fed.holders[0]
 
 
 def server_context(
@@ -79,7 +84,7 @@ def _tuner(fed: Federation, context: StageContext) -> Tune:
     def tune(start: Tensor, count: int, steps: int, rate: float | None) -> Tensor:
         rows = fed.server_rows
         chosen = stream(fed.seed, context.stage).choice(rows, min(count, len(rows)), replace=False)
-        own = context.for_client(context.clients[0])
+        own = context.for_client(_anyone(fed, context))
         rng = stream(fed.seed, context.stage, context.round)
         rates = {} if rate is None else {"learning_rate": rate}
         algorithm: Any = fed.algorithm
@@ -100,7 +105,7 @@ def _trainer(fed: Federation, context: StageContext) -> Callable[[int], Tensor]:
     def train(count: int) -> Tensor:
         rows = trusted_rows(fed)
         chosen = stream(fed.seed, context.stage).choice(rows, min(count, len(rows)), replace=False)
-        own = context.for_client(context.clients[0])
+        own = context.for_client(_anyone(fed, context))
         rng = stream(fed.seed, context.stage, context.round)
         return fed.algorithm.train(own, context.held, np.sort(chosen), {}, rng).delta
 

@@ -49,6 +49,7 @@ def federation(
         clients_per_round=CLIENTS,
         plugins=plugins,
         server_rows=np.arange(examples_of(model) // 10),
+        rounds=ROUNDS,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.privacy.dp.gaussian_noise import clip_to_norm
 from fedbytes.privacy.privacy import PRIVACY, MechanismState, Privacy, Vector
 from fedbytes.registry import bounded
 
@@ -30,7 +31,4 @@ class Clip(Privacy):
         self, message: Vector, rng: np.random.Generator, state: MechanismState
     ) -> tuple[Vector, MechanismState]:
         """Shorten the message to the bound; rounding never leaves it longer."""
-        clipped = message
-        while (norm := float(np.linalg.norm(clipped.astype(np.float64)))) > self.norm:
-            clipped = (clipped * min(self.norm / norm, 1 - 2**-23)).astype(np.float32)
-        return clipped, state
+        return clip_to_norm(message, self.norm), state

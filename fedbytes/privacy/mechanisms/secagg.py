@@ -41,12 +41,16 @@ class SecAgg(SecureSumFields, Privacy):
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"neighbours": 4, "dropout": 0.1})
-    bounds_what_is_sent: ClassVar[bool] = False
     example_uplink: ClassVar[dict[str, Any]] = {"name": "fixed", "clip": 4.0, "bits": 16}
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.check_neighbours(self.name)
+
+    @property
+    def bounds_what_is_sent(self) -> bool:
+        """False: what is summed may be of any length, and error feedback may be in it."""
+        return False
 
     @property
     def carrier(self) -> dict[str, Any]:

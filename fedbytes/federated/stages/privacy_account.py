@@ -1,0 +1,66 @@
+"""What a run's privacy promises, as its rows, its summary and its labels say it."""
+
+from dataclasses import asdict
+from typing import Any
+
+from fedbytes.federated.federation import Federation
+from fedbytes.labels import short_label
+from fedbytes.privacy.privacy import Privacy, PrivacySpent
+
+
+def epsilon_after(fed: Federation, rounds: int) -> dict[str, float]:
+    """Return `epsilon` of a run's first rounds; nothing where nobody promises any."""
+    spent = _spent(fed, rounds)
+    return {} if spent is None else {"epsilon": spent.epsilon}
+
+
+def promise(fed: Federation, rounds: int) -> dict[str, Any]:
+    """Return `epsilon`, and in `privacy_account` all that it has to be told with."""
+    spent = _spent(fed, rounds)
+    if spent is None:
+        return {}
+    told = asdict(spent)
+    rate = fed.participation.rate
+    return {"epsilon": told.pop("epsilon"), "privacy_account": told | {"sampling_rate": rate}}
+
+
+def privacy_label(fed: Federation) -> dict[str, str]:
+    """Return the name of a run's privacy with its whole promise, nothing if it has none.
+
+    An epsilon says nothing without delta, the unit, the neighbours and the accountant.
+    """
+    if not fed.privacy:
+        return {}
+    pairs = zip(fed.plugins.privacy, fed.privacy, strict=True)
+    return {"privacy": " + ".join(_label(fed, *pair) for pair in pairs)}
+
+
+def _label(fed: Federation, asked: Privacy, settled: Privacy) -> str:
+    spent = settled.spent(fed.participation, fed.rounds or 0) if fed.rounds else None
+    if spent is None:
+        return short_label(asked)
+    return (
+        f"{settled.name} {settled.kind} ε={spent.epsilon:.3g} δ={spent.delta:g} per {spent.unit}, "
+        f"{spent.relation}, {spent.accountant}"
+    )
+
+
+def _spent(fed: Federation, rounds: int) -> PrivacySpent | None:
+    found = (mechanism.spent(fed.participation, rounds) for mechanism in fed.privacy)
+    return next((spent for spent in found if spent is not None), None)
+
+
+def privacy_note(fed: Federation) -> str | None:
+    """Return in one line how strong the noise is beside what a client can send, if there is any."""
+    context = fed.context(1).for_client(fed.holders[0])
+    numel, expected = fed.algorithm.up(context).numel, fed.clients_per_round
+    for mechanism in fed.privacy:
+        ratio = mechanism.noise_ratio(numel, expected)
+        if ratio is not None:
+            advice = "; little is learned: train fewer numbers, or take more clients"
+            return (
+                f"privacy {mechanism.name!r}: the noise in a round's mean is {ratio:.3g} times as "
+                f"long as the clip ({numel} numbers, {expected} clients a round)"
+                f"{advice if ratio > 1 else ''}"
+            )
+    return None

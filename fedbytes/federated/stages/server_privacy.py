@@ -1,0 +1,37 @@
+"""The server's part in a run's privacy: one private mean of what it decoded."""
+
+import torch
+
+from fedbytes.federated.context import RoundContext
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.hooks import Upload
+from fedbytes.federated.plugins.stage_context import PluginState, stage_rng
+
+
+def release(
+    fed: Federation,
+    context: RoundContext,
+    uploads: list[Upload],
+    states: dict[str, PluginState],
+) -> list[Upload]:
+    """Return the one upload, a private mean, that the algorithm is given.
+
+    Args:
+        fed: the federation.
+        context: the server's.
+        uploads: what it decoded of each client; there may be none.
+        states: what each mechanism keeps on the server, changed in place.
+    """
+    for place, mechanism in enumerate(fed.privacy):
+        if not mechanism.releases_sum:
+            continue
+        stage = f"privacy {place} {mechanism.name}"
+        mean, states[stage] = mechanism.release(
+            (upload.delta.numpy() for upload in uploads),
+            fed.algorithm.up(context).numel,
+            fed.clients_per_round,
+            stage_rng(context, stage),
+            states.get(stage, {}),
+        )
+        uploads = [Upload(-1, torch.from_numpy(mean), 1)]
+    return uploads

@@ -1,0 +1,1 @@
+"""Differential privacy: what noise costs and promises. Accounting is by `dp-accounting`."""

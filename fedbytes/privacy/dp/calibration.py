@@ -1,0 +1,41 @@
+"""The least noise that keeps a promise."""
+
+import math
+from collections.abc import Callable
+
+from scipy.optimize import brentq
+
+DIGITS = 4
+"""Decimals that a noise multiplier is rounded up to."""
+LEAST, MOST = 1e-2, 1e6
+
+
+def least_noise(epsilon_of: Callable[[float], float], epsilon: float) -> float:
+    """Return the least noise multiplier of four decimals with at most this epsilon.
+
+    Args:
+        epsilon_of: the epsilon of a noise multiplier; it falls as the noise grows.
+        epsilon: the most that it may be, above 0.
+
+    Raises:
+        ValueError: if no noise is enough.
+    """
+    low = high = 1.0
+    while epsilon_of(high) > epsilon:
+        low, high = high, 2 * high
+        if high > MOST:
+            raise ValueError(
+                f"dp: no noise gives epsilon={epsilon:g}, up to {MOST:g} times the clip: raise "
+                "epsilon or delta, or make fewer rounds"
+            )
+    while low > LEAST and epsilon_of(low) <= epsilon:
+        low, high = low / 2, low
+    if low <= LEAST:
+        return high
+    found = brentq(
+        lambda log: epsilon_of(math.exp(log)) - epsilon, math.log(low), math.log(high), xtol=1e-6
+    )
+    noise = math.ceil(math.exp(found) * 10**DIGITS) / 10**DIGITS
+    while epsilon_of(noise) > epsilon:  # the root is a little to one side or the other
+        noise = round(noise + 10**-DIGITS, DIGITS)
+    return noise

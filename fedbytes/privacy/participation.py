@@ -1,0 +1,33 @@
+"""How clients come to take part in the rounds of a run, as a privacy accountant must know it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Sampling = Literal["fixed", "poisson"]
+"""`fixed`: so many clients in each round. `poisson`: each by a coin of its own, so many on average,
+and in some rounds perhaps none."""
+
+
+@dataclass(frozen=True)
+class Participation:
+    """Who takes part in a run's rounds.
+
+    Attributes:
+        sampling: how a round's clients are drawn.
+        clients: how many hold examples, and so can be drawn.
+        expected: how many take part in a round; under `poisson` on average.
+        rounds: how many the run makes; None if nobody has said.
+        most_turns: returns the most rounds that one client takes part in, of the first so many.
+    """
+
+    sampling: Sampling
+    clients: int
+    expected: int
+    rounds: int | None = None
+    most_turns: Callable[[int], int] = int
+
+    @property
+    def rate(self) -> float:
+        """The share of the clients that take part in a round, on average."""
+        return self.expected / self.clients
