@@ -201,9 +201,11 @@ class Federation:
     @cached_property
     def participation(self) -> Participation:
         """How clients come to take part, for a privacy accountant."""
-        return Participation(
-            self.sampling, len(self.holders), self.clients_per_round, self.rounds, self._most_turns
-        )
+        numel = 0
+        if self.plugins.privacy:
+            numel = self.algorithm.up(self.context(1).for_client(self.holders[0])).numel
+        clients = len(self.holders), self.clients_per_round
+        return Participation(self.sampling, *clients, self.rounds, numel, self._most_turns)
 
     def _most_turns(self, rounds: int) -> int:
         """Return the most rounds that one client takes part in, of the first so many."""
@@ -326,6 +328,7 @@ def sample_clients(fed: Federation, round_: int) -> list[int]:
     holders = np.array(fed.holders)
     rng = stream(fed.seed, "clients", round_)
     if fed.sampling == "poisson":
-        drawn: list[int] = holders[rng.random(len(holders)) < fed.participation.rate].tolist()
+        rate = fed.clients_per_round / len(holders)
+        drawn: list[int] = holders[rng.random(len(holders)) < rate].tolist()
         return drawn
     return sorted(rng.choice(holders, fed.clients_per_round, replace=False).tolist())

@@ -57,4 +57,5 @@ def import_dp_accounting(what: str) -> ModuleType:
         raise ValueError(
             f"{what} requires dp-accounting: pip install 'fedbytes[dp]' ({reason})"
         ) from error
-    return dp_accounting
+    package: ModuleType = dp_accounting
+    return package

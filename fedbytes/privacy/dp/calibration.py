@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 from scipy.optimize import brentq
 
-DIGITS = 4
-"""Decimals that a noise multiplier is rounded up to."""
+GRAIN = 1e-4
+"""What a noise multiplier is rounded up to a multiple of."""
 LEAST, MOST = 1e-2, 1e6
 
 
@@ -32,10 +32,12 @@ def least_noise(epsilon_of: Callable[[float], float], epsilon: float) -> float:
         low, high = low / 2, low
     if low <= LEAST:
         return high
-    found = brentq(
-        lambda log: epsilon_of(math.exp(log)) - epsilon, math.log(low), math.log(high), xtol=1e-6
-    )
-    noise = math.ceil(math.exp(found) * 10**DIGITS) / 10**DIGITS
-    while epsilon_of(noise) > epsilon:  # the root is a little to one side or the other
-        noise = round(noise + 10**-DIGITS, DIGITS)
-    return noise
+
+    def above(log: float) -> float:
+        return epsilon_of(math.exp(log)) - epsilon
+
+    found = float(brentq(above, math.log(low), math.log(high), xtol=1e-6))
+    steps = math.ceil(math.exp(found) / GRAIN)
+    while epsilon_of(round(steps * GRAIN, 4)) > epsilon:  # the root is a little to either side
+        steps += 1
+    return round(steps * GRAIN, 4)

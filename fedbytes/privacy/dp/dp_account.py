@@ -1,0 +1,101 @@
+"""The account of a run's differential privacy: what so much noise costs over so many rounds."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from fedbytes.privacy.dp.gaussian_account import (
+    PrivacyCost,
+    Relation,
+    Sampled,
+    gaussian_cost,
+)
+from fedbytes.privacy.dp.skellam_account import SkellamRound, skellam_epsilon
+from fedbytes.privacy.dp.skellam_integers import scale_of
+from fedbytes.privacy.participation import Participation
+
+Where = Literal["central", "local", "distributed"]
+"""Who adds the noise: the server, each client all of its own, or all clients together."""
+
+
+@dataclass(frozen=True)
+class DpAccount:
+    """What a mechanism's noise is accounted by.
+
+    Attributes:
+        where: who adds it.
+        clip: the L2 norm of a message; of `distributed` alone it matters.
+        delta: the probability that the promise is not kept.
+        bits: of the modulus, where the noise is integers.
+        participation: of the run's clients.
+    """
+
+    where: Where
+    clip: float
+    delta: float
+    bits: int
+    participation: Participation
+
+    @property
+    def relation(self) -> Relation:
+        """Between two federations that must not be told apart."""
+        by_coins = self.participation.sampling == "poisson" and self.where != "local"
+        return "add/remove" if by_coins else "replace-one"
+
+    def cost(self, noise: float, rounds: int, shares: Sequence[float] = ()) -> PrivacyCost:
+        """Return epsilon of so many rounds, and its accountant.
+
+        Args:
+            noise: the noise multiplier.
+            rounds: how many.
+            shares: of the noise's variance that was there in the first rounds, where it is added
+                together; all of it in rounds that are not told.
+        """
+        them = self.participation
+        if self.where == "distributed":
+            rate = them.rate if self.relation == "add/remove" else 1.0
+            replaced = self.relation == "replace-one"
+            return PrivacyCost(self._skellam(noise, rounds, shares, rate, replaced), "RDP")
+        if self.where == "local":
+            turns = them.most_turns(rounds)
+            return gaussian_cost(noise, turns, self.delta, Sampled("replace-one"))
+        sampled = Sampled(self.relation, them.clients, them.expected)
+        return gaussian_cost(noise, rounds, self.delta, sampled)
+
+    def cost_to_server(
+        self, noise: float, rounds: int, shares: Sequence[float] = ()
+    ) -> float | None:
+        """Return epsilon towards a server that sees the sums and who is in them; else None.
+
+        Drawing clients amplifies nothing there, and neighbours have a client in the place of
+        another.
+        """
+        if self.where != "distributed":
+            return None
+        turns = self.participation.most_turns(rounds)
+        least = sorted(shares)[:turns]
+        return self._skellam(noise, turns, least, 1.0, True)
+
+    def scale(self, noise: float) -> float:
+        """Return by how much messages are scaled before they are rounded."""
+        them = self.participation
+        deviation = noise * self.clip
+        return scale_of(self.bits, self.clip, deviation, them.most_likely, them.numel)
+
+    def _skellam(
+        self, noise: float, rounds: int, shares: Sequence[float], rate: float, replaced: bool
+    ) -> float:
+        scale = self.scale(noise)
+        variance = (noise * self.clip * scale) ** 2
+        told = [*shares[:rounds], *[1.0] * (rounds - len(shares[:rounds]))]
+        kinds = [
+            (
+                SkellamRound(
+                    scale * self.clip, self.participation.numel, share * variance, rate, replaced
+                ),
+                times,
+            )
+            for share, times in sorted(Counter(told).items())
+        ]
+        return skellam_epsilon(kinds, self.delta)
