@@ -247,7 +247,7 @@ class Federation:
 
     def integer_sums(self, context: RoundContext) -> IntegerSums:
         """Return how deltas of a round become integers that add, and their sum a mean."""
-        return integer_sums(self.uplink.codec, len(context.clients), self.plugins.privacy)
+        return integer_sums(self.uplink.codec, len(context.clients), self.privacy)
 
     def batch_rng(self, round_: int, client: int) -> np.random.Generator:
         """Return the generator of a client's batches in a round."""

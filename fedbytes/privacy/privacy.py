@@ -29,6 +29,8 @@ class PrivacySpent:
         unit: whose data they differ in.
         accountant: who says so.
         noise: the noise multiplier.
+        epsilon_to_server: epsilon towards a server that knows who took part, where clients were
+            drawn and hide from it as well.
     """
 
     epsilon: float
@@ -37,6 +39,7 @@ class PrivacySpent:
     unit: str
     accountant: str
     noise: float
+    epsilon_to_server: float | None = None
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,11 @@ class Privacy(Plugin, ABC):
 
     example_uplink: ClassVar[str | Mapping[str, Any]] = "fp32"
     """The uplink that the contract is checked with."""
+
+    @property
+    def examined_with(self) -> tuple[str, ...]:
+        """The names of mechanisms that it needs beside it, for the contract."""
+        return ()
 
     @property
     def carrier(self) -> dict[str, Any] | None:
@@ -109,42 +117,51 @@ class Privacy(Plugin, ABC):
         return message, state
 
     def release(
-        self,
-        decoded: Iterable[Vector],
-        numel: int,
-        expected: int,
-        rng: np.random.Generator,
-        state: MechanismState,
+        self, decoded: Iterable[Vector], rng: np.random.Generator, state: MechanismState
     ) -> tuple[Vector, MechanismState]:
         """Return the mean that the server goes on with, float32 [numel], and the next state.
 
         Args:
             decoded: what each client of the round sent, float32 [numel]; perhaps none.
-            numel: how many numbers.
-            expected: clients in a round, on average.
             rng: the server's own of this round; no message carries what it is drawn from.
             state: what the mechanism keeps on the server.
         """
         raise NotImplementedError(f"privacy {self.name!r} makes no sum")
+
+    def after_sum(self, senders: int, clients: int, state: MechanismState) -> MechanismState:
+        """Return what the mechanism keeps on the server after a round of a masked sum.
+
+        Args:
+            senders: how many are in the sum; 0 of a round that was given up.
+            clients: how many took part.
+            state: what it kept.
+        """
+        return state
 
     def refuses(self, participation: Participation) -> str | None:
         """Return why it cannot keep its promise in such a run, or None: one line."""
         return None
 
     def calibrated(self, participation: Participation) -> "Privacy":
-        """Return the mechanism with its noise settled for a run.
+        """Return the mechanism as it acts in a run, with its noise settled.
 
         Raises:
             ValueError: if the promise cannot be kept.
         """
         return self
 
-    def spent(self, participation: Participation, rounds: int) -> PrivacySpent | None:
-        """Return what the mechanism, calibrated, has promised after so many rounds."""
+    def spent(self, rounds: int, state: MechanismState) -> PrivacySpent | None:
+        """Return what the mechanism, calibrated, has promised after so many rounds.
+
+        Args:
+            rounds: how many.
+            state: what it keeps on the server.
+        """
         return None
 
-    def noise_ratio(self, numel: int, expected: int) -> float | None:
-        """Return the noise in the mean of a round over the longest that one message can be.
+    @property
+    def noise_ratio(self) -> float | None:
+        """The noise in the mean of a round over the longest that one message can be, if there is.
 
         Both are L2 norms: well above 1, a model learns little.
         """

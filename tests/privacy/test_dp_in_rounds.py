@@ -18,6 +18,7 @@ from fedbytes.federated.stages.privacy_account import (
 )
 from fedbytes.federated.testing.strict_client import Rehearsal
 from fedbytes.federated.testing.tiny_models import TinyRegression
+from fedbytes.privacy.participation import Participation
 from fedbytes.streams import stream
 
 CLIP, NOISE = 0.5, 2.0
@@ -59,6 +60,11 @@ def run_of(make_run, clients=4, **fields):
     fields = {"algorithm": still()} | fields
     privacy = fields.pop("privacy")
     return make_run(clients, plugins=make_plugins(privacy=privacy), **fields)
+
+
+def settled(numel, clients, **fields):
+    (mechanism,) = make_plugins(privacy=dp(**fields)).privacy
+    return mechanism.calibrated(Participation("fixed", 1000, clients, numel=numel))
 
 
 def within(found, variance, count):
@@ -123,13 +129,13 @@ def test_the_server_cannot_draw_the_noise_from_what_both_ends_know(make_run, whe
 
 
 def test_one_client_more_moves_the_mean_by_at_most_its_share(make_run):
-    (mechanism,) = make_plugins(privacy=dp()).privacy
+    mechanism = settled(30, 5)
     rng = np.random.default_rng(0)
     lengths = 10.0 ** rng.integers(-3, 4, size=9)
     messages = [(rng.normal(size=30) * length).astype(np.float32) for length in lengths]
     for more in messages:
         few, many = (
-            mechanism.release(sent, 30, 5, stream(0, "a test"), {})[0]
+            mechanism.release(sent, stream(0, "a test"), {})[0]
             for sent in (messages[:4], [*messages[:4], more])
         )
         gap = float(np.linalg.norm(many.astype(float) - few))
@@ -200,11 +206,11 @@ def test_a_resumed_run_has_the_same_noise_and_clip_and_epsilon(make_run, tmp_pat
 
 
 def test_an_adaptive_clip_goes_to_the_median_norm(make_run):
-    (mechanism,) = make_plugins(privacy=dp(clip="adaptive", noise=0.1)).privacy
+    mechanism = settled(4, 201, clip="adaptive", noise=0.1)
     norms, state = np.linspace(0.5, 3.5, 201), {}
     messages = [np.full(4, norm / 2, np.float32) for norm in norms]
     for round_ in range(60):
-        _, state = mechanism.release(messages, 4, 201, stream(0, "a test", round_), state)
+        _, state = mechanism.release(messages, stream(0, "a test", round_), state)
     assert state["clip"] == pytest.approx(2.0, rel=0.15)
 
 
@@ -322,6 +328,9 @@ def test_a_rule_that_needs_single_uploads_is_refused(make_run):
         ({"clip": "adaptive", "where": "local"}, "set clip to a number"),
         ({"first_clip": 1.0}, "first_clip=1 is for clip=adaptive"),
         ({"unit": "example"}, "unit must be"),
+        ({"bits": 12}, "bits=12 is of where=distributed, and where is central"),
+        ({"mechanism": "skellam"}, "mechanism=skellam is not the noise of where=central"),
+        ({"where": "distributed", "mechanism": "gaussian"}, "set mechanism=skellam"),
     ],
     ids=str,
 )

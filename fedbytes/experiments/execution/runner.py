@@ -283,7 +283,7 @@ class _Run:
         """
         plugins, round_ = self.problem.federation.plugins, report.round
         row: dict[str, Any] = {"round": round_, **report.agreement, **report.outcome}
-        row |= epsilon_after(self.problem.federation, round_)
+        row |= epsilon_after(self.problem.federation, round_, self.state.server.privacy)
         if plugins.attack:
             row["dropped_messages"] = len(report.dropped)
             row |= count_attackers(self.simulation, report)
@@ -351,7 +351,7 @@ class _Run:
             **learned,
             **self.metrics,
             **(agreement or {}),
-            **epsilon_after(self.problem.federation, round_),
+            **epsilon_after(self.problem.federation, round_, self.state.server.privacy),
             "seconds": sum(self.clock.seconds().values()),
         }
 
@@ -411,7 +411,7 @@ class _Run:
             "rounds": self.state.round,
             **self.metrics,
             **self._durability(),
-            **promise(self.problem.federation, self.state.round),
+            **promise(self.problem.federation, self.state.round, self.state.server.privacy),
             "up_bytes": self.ledger.up_bytes,
             "down_bytes": self.ledger.down_bytes,
             "total_bytes": self.ledger.total,

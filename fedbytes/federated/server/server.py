@@ -33,7 +33,7 @@ from fedbytes.federated.server.delta_geometry import delta_geometry
 from fedbytes.federated.server.fresh_state import FreshStates
 from fedbytes.federated.server.server_state import ServerState
 from fedbytes.federated.stages.server_defenses import defend
-from fedbytes.federated.stages.server_privacy import release
+from fedbytes.federated.stages.server_privacy import note_senders, release
 from fedbytes.federated.stages.trusted_rows import root_examples
 
 
@@ -198,6 +198,7 @@ class Server:
         fed, state, context = self.fed, self.state, self.context
         with self.clock.phase("aggregate"):
             uploads = self._session.uploads()
+            note_senders(fed, context, self._session.outcome, state.privacy)
             self._require_deltas(uploads)
             senders = len(uploads)
             geometry = delta_geometry(uploads) if uploads and self._comparable() else {}

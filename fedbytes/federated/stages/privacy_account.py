@@ -1,25 +1,36 @@
 """What a run's privacy promises, as its rows, its summary and its labels say it."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from fedbytes.federated.federation import Federation
+from fedbytes.federated.plugins.stage_context import PluginState
 from fedbytes.labels import short_label
 from fedbytes.privacy.privacy import Privacy, PrivacySpent
 
+States = Mapping[str, PluginState]
+NOTHING_KEPT: States = {}
 
-def epsilon_after(fed: Federation, rounds: int) -> dict[str, float]:
-    """Return `epsilon` of a run's first rounds; nothing where nobody promises any."""
-    spent = _spent(fed, rounds)
+
+def epsilon_after(fed: Federation, rounds: int, states: States = NOTHING_KEPT) -> dict[str, float]:
+    """Return `epsilon` of a run's first rounds; nothing where nobody promises any.
+
+    Args:
+        fed: the federation.
+        rounds: how many.
+        states: what mechanisms keep on the server (`ServerState.privacy`).
+    """
+    spent = _spent(fed, rounds, states)
     return {} if spent is None else {"epsilon": spent.epsilon}
 
 
-def promise(fed: Federation, rounds: int) -> dict[str, Any]:
+def promise(fed: Federation, rounds: int, states: States = NOTHING_KEPT) -> dict[str, Any]:
     """Return `epsilon`, and in `privacy_account` all that it has to be told with."""
-    spent = _spent(fed, rounds)
+    spent = _spent(fed, rounds, states)
     if spent is None:
         return {}
-    told = asdict(spent)
+    told = {key: value for key, value in asdict(spent).items() if value is not None}
     rate = fed.participation.rate
     return {"epsilon": told.pop("epsilon"), "privacy_account": told | {"sampling_rate": rate}}
 
@@ -36,7 +47,7 @@ def privacy_label(fed: Federation) -> dict[str, str]:
 
 
 def _label(fed: Federation, asked: Privacy, settled: Privacy) -> str:
-    spent = settled.spent(fed.participation, fed.rounds or 0) if fed.rounds else None
+    spent = settled.spent(fed.rounds, {}) if fed.rounds else None
     if spent is None:
         return short_label(asked)
     return (
@@ -45,22 +56,24 @@ def _label(fed: Federation, asked: Privacy, settled: Privacy) -> str:
     )
 
 
-def _spent(fed: Federation, rounds: int) -> PrivacySpent | None:
-    found = (mechanism.spent(fed.participation, rounds) for mechanism in fed.privacy)
-    return next((spent for spent in found if spent is not None), None)
+def _spent(fed: Federation, rounds: int, states: States) -> PrivacySpent | None:
+    for place, mechanism in enumerate(fed.privacy):
+        spent = mechanism.spent(rounds, states.get(f"privacy {place} {mechanism.name}", {}))
+        if spent is not None:
+            return spent
+    return None
 
 
 def privacy_note(fed: Federation) -> str | None:
     """Return in one line how strong the noise is beside what a client can send, if there is any."""
-    context = fed.context(1).for_client(fed.holders[0])
-    numel, expected = fed.algorithm.up(context).numel, fed.clients_per_round
+    them = fed.participation
     for mechanism in fed.privacy:
-        ratio = mechanism.noise_ratio(numel, expected)
+        ratio = mechanism.noise_ratio
         if ratio is not None:
             advice = "; little is learned: train fewer numbers, or take more clients"
             return (
                 f"privacy {mechanism.name!r}: the noise in a round's mean is {ratio:.3g} times as "
-                f"long as the clip ({numel} numbers, {expected} clients a round)"
+                f"long as the clip ({them.numel} numbers, {them.expected} clients a round)"
                 f"{advice if ratio > 1 else ''}"
             )
     return None

@@ -1,5 +1,7 @@
 """The server's part in a run's privacy: one private mean of what it decoded."""
 
+from collections.abc import Mapping
+
 import torch
 
 from fedbytes.federated.context import RoundContext
@@ -28,10 +30,31 @@ def release(
         stage = f"privacy {place} {mechanism.name}"
         mean, states[stage] = mechanism.release(
             (upload.delta.numpy() for upload in uploads),
-            fed.algorithm.up(context).numel,
-            fed.clients_per_round,
             stage_rng(context, stage),
             states.get(stage, {}),
         )
         uploads = [Upload(-1, torch.from_numpy(mean), 1)]
     return uploads
+
+
+def note_senders(
+    fed: Federation,
+    context: RoundContext,
+    outcome: Mapping[str, int],
+    states: dict[str, PluginState],
+) -> None:
+    """Let mechanisms whose noise is that of a sum know how many clients are in it.
+
+    Args:
+        fed: the federation.
+        context: the server's.
+        outcome: what the aggregation says of the round.
+        states: what each mechanism keeps on the server, changed in place.
+    """
+    for place, mechanism in enumerate(fed.privacy):
+        if mechanism.noisy_sum(1) is None:
+            continue
+        stage = f"privacy {place} {mechanism.name}"
+        senders = 0 if outcome.get("aborted") else outcome.get("summed_clients", 0)
+        before = states.get(stage, {})
+        states[stage] = mechanism.after_sum(senders, len(context.clients), before)

@@ -22,17 +22,19 @@ from fedbytes.testing import (
 
 def check_privacy(mechanism: Privacy) -> list[Finding]:
     """Run every contract check over a mechanism, in a federation of ten clients."""
-    plugins = RoundPlugins(privacy=(mechanism,))
+    beside = [PRIVACY.make(name) for name in mechanism.examined_with]
+    plugins = RoundPlugins(privacy=(mechanism, *beside))
     checks: list[Check] = [
         ("its spec rebuilds it", lambda: check_spec(PRIVACY, mechanism)),
-        ("changes nothing it is given, draws from its own", lambda: _check_protect(mechanism)),
+        ("changes nothing it is given, draws from its own", lambda: _check_protect(plugins)),
         ("is refused where error feedback would undo it", lambda: _check_memory(plugins)),
         ("resumes from a checkpoint", lambda: check_checkpoint(plugins, mechanism.example_uplink)),
     ]
     return run_checks(checks)
 
 
-def _check_protect(mechanism: Privacy) -> str:
+def _check_protect(plugins: RoundPlugins) -> str:
+    mechanism = federation(plugins, plugins.privacy[0].example_uplink).privacy[0]
     message = draw_uploads("privacy")[0].delta.numpy()
     given, found = message.copy(), []
     for _ in range(2):

@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from scipy.stats import binom
+
 from fedbytes.privacy.dp.gaussian_account import (
     PrivacyCost,
     Relation,
@@ -99,3 +101,21 @@ class DpAccount:
             for share, times in sorted(Counter(told).items())
         ]
         return skellam_epsilon(kinds, self.delta)
+
+
+def too_few_come(participation: Participation, delta: float) -> str | None:
+    """Return why rounds that secure aggregation gives up would tell too much, or None.
+
+    A round of fewer than three clients has no sum, so whether there is one says whether a third
+    was there. That must be rarer than a hundredth of delta in all rounds together.
+    """
+    if participation.sampling == "fixed":
+        return None
+    few = float(binom.cdf(3, participation.clients, participation.rate))
+    if few * (participation.rounds or 1) <= delta / 100:
+        return None
+    return (
+        f"privacy 'dp': of {participation.expected} clients a round on average, drawn by coins, "
+        f"three or fewer come with probability {few:.1g}, and a round without a sum tells: raise "
+        "clients_per_round, or set sampling=fixed"
+    )

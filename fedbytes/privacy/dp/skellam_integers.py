@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from fedbytes.arrays import UInt64s
 from fedbytes.privacy.dp.gaussian_noise import Float32s, clip_to_norm
 from fedbytes.privacy.dp.skellam_account import rounded_norm
 
-Uint64s = npt.NDArray[np.uint64]
 MARGIN = 4.0
 """Standard deviations of a sum's numbers that fit into the modulus, either way."""
 
@@ -59,13 +59,13 @@ class SkellamCode:
     scale: float
     share: float
 
-    def encode(self, message: Float32s, rng: np.random.Generator) -> Uint64s:
+    def encode(self, message: Float32s, rng: np.random.Generator) -> UInt64s:
         """Return integers modulo 2^bits `[numel]`: clipped, scaled, rounded, with noise."""
         scaled = clip_to_norm(message, self.clip).astype(np.float64) * self.scale
         integers = round_within(scaled, rounded_norm(self.scale * self.clip, len(scaled)), rng)
         return _modulo(integers + skellam_noise(len(integers), self.share, rng), self.bits)
 
-    def decode(self, total: Uint64s, clients: int) -> Float32s:
+    def decode(self, total: UInt64s, clients: int) -> Float32s:
         """Return the mean `[numel]` from a sum modulo 2^bits, of so many clients."""
         half = 1 << (self.bits - 1)
         centred = _modulo(total.astype(np.int64) + half, self.bits).astype(np.int64) - half
@@ -91,5 +91,5 @@ def skellam_noise(numel: int, variance: float, rng: np.random.Generator) -> npt.
     return rng.poisson(variance / 2, numel) - rng.poisson(variance / 2, numel)
 
 
-def _modulo(integers: npt.NDArray[np.int64], bits: int) -> Uint64s:
+def _modulo(integers: npt.NDArray[np.int64], bits: int) -> UInt64s:
     return (integers & ((1 << bits) - 1)).astype(np.uint64)

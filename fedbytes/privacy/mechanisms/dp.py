@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -10,11 +10,15 @@ import numpy as np
 from fedbytes.plugin_fields import bounded
 from fedbytes.privacy.dp.adaptive_clip import CountNoise, next_clip
 from fedbytes.privacy.dp.calibration import least_noise
-from fedbytes.privacy.dp.gaussian_account import PrivacyCost, Sampled, gaussian_cost
+from fedbytes.privacy.dp.dp_account import DpAccount, Where, too_few_come
 from fedbytes.privacy.dp.gaussian_noise import clip_to_norm, gaussian_noise
+from fedbytes.privacy.dp.skellam_sum import SkellamSum
 from fedbytes.privacy.participation import Participation
 from fedbytes.privacy.privacy import PRIVACY, MechanismState, Privacy, PrivacySpent, Vector
 from fedbytes.process.optional_imports import import_dp_accounting
+
+_FIRST_CLIP, _BITS = 0.1, 16
+_ALONE = Participation("fixed", 1, 1)
 
 
 @PRIVACY.register("dp")
@@ -26,8 +30,11 @@ class DifferentialPrivacy(Privacy):
     adds them, adds noise N(0, (noise C)²) to each number, and divides by the clients that a round
     has on average. Compression and error feedback come before that, and cost nothing. `where:
     local` trusts nobody: each client clips and adds noise N(0, (noise C)²) to its own message
-    before it is encoded. In both, all clients count alike and send no metrics, as their number of
-    examples and their loss are private as well.
+    before it is encoded. `where: distributed` has all clients add the noise together: each rounds
+    its clipped message to integers and adds a share of Skellam noise, and secure aggregation (give
+    `secagg` beside it) shows the server the sum alone, modulo 2^bits (Agarwal et al. 2021). In all
+    of them clients count alike and send no metrics, as their number of examples and their loss are
+    private as well.
 
     The noise is told as a multiplier of C, or as the epsilon that all rounds together may cost;
     then it is the least multiplier of four decimals that keeps to it. At `noise: 2` and all of the
@@ -36,82 +43,119 @@ class DifferentialPrivacy(Privacy):
 
     Which of the two follows from the sampling. `poisson`: one client more or less, by a privacy
     loss distribution (PLD). `fixed`: one in the place of another, as their number is known; by PLD
-    with all clients in each round, else by Rényi divergences (RDP). `local`: one in the place of
-    another, for each round that a client takes part in, by PLD.
+    with all clients in each round, else by Rényi divergences (RDP) if they say less. `local`: one
+    in the place of another, for each round that a client takes part in, by PLD. `distributed`: as
+    the sampling has it, by RDP.
 
     Attributes:
         where: who adds the noise.
         unit: whose data are hidden: all of a client's.
+        mechanism: the noise: `gaussian`, or `skellam` of integers, which `distributed` has.
         clip: the L2 norm C that a message is shortened to; `adaptive` leads it to the median norm
             of the clients, at the cost of a little more noise (Andrew et al. 2021).
         noise: the noise's standard deviation over C; give this or `epsilon`.
         epsilon: what the run may cost.
         delta: the probability that it costs more; below 1 / clients.
         first_clip: what `adaptive` begins with; 0.1 if it is not given.
+        bits: of an integer that `distributed` sends; 16 if it is not given.
+        dropout: the share of a round's clients that may vanish without taking away noise that
+            `distributed` needs; where more do, epsilon rises.
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"clip": 0.5, "noise": 1.0, "delta": 0.01},
         {"where": "local", "clip": 0.5, "noise": 1.0, "delta": 0.01},
-        {"clip": "adaptive", "noise": 0.3, "delta": 0.01},
+        {"clip": "adaptive", "epsilon": 8.0, "delta": 0.01},
+        {"where": "distributed", "clip": 0.5, "noise": 1.0, "delta": 0.01},
     )
 
-    where: Literal["central", "local"] = "central"
+    where: Where = "central"
     unit: Literal["client"] = "client"
+    mechanism: Literal["gaussian", "skellam"] | None = None
     clip: float | Literal["adaptive"] | None = None
     noise: float | None = bounded(None, above=0)
     epsilon: float | None = bounded(None, above=0)
     delta: float | None = bounded(None, above=0, below=1)
     first_clip: float | None = bounded(None, above=0)
+    bits: int | None = bounded(None, least=4, most=32)
+    dropout: float = bounded(0.0, least=0, below=1)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        usual = "skellam" if self.where == "distributed" else "gaussian"
+        if self.mechanism is None:
+            object.__setattr__(self, "mechanism", usual)
+        refusal = self._unsaid() or self._misplaced(usual)
+        if refusal:
+            raise ValueError(f"dp: {refusal}")
+
+    def _unsaid(self) -> str | None:
+        """Return what a promise lacks, or None."""
         if self.clip is None:
-            raise ValueError(
-                "dp: clip is not given, and without it one message can change a sum by any "
-                "amount: set clip to an L2 norm such as 0.1, or to adaptive"
+            return (
+                "clip is not given, and without it one message can change a sum by any amount: set "
+                "clip to an L2 norm such as 0.1, or to adaptive"
             )
         if self.clip != "adaptive" and not 0 < self.clip < math.inf:
-            raise ValueError(f"dp: clip must be above 0 and finite, or adaptive, got {self.clip!r}")
+            return f"clip must be above 0 and finite, or adaptive, got {self.clip!r}"
         if self.delta is None:
-            raise ValueError(
-                "dp: delta is not given: set it below 1 / clients, such as delta=1e-3 for 500"
-            )
+            return "delta is not given: set it below 1 / clients, such as delta=1e-3 for 500"
         if (self.noise is None) == (self.epsilon is None):
-            raise ValueError(
-                f"dp: give either noise or epsilon, got noise={self.noise} and "
-                f"epsilon={self.epsilon}"
+            return (
+                f"give either noise or epsilon, got noise={self.noise} and epsilon={self.epsilon}"
             )
-        if self.clip == "adaptive" and self.where == "local":
-            raise ValueError(
-                "dp: clip=adaptive has the server count who is within it, which where=local "
-                "shows it of nobody: set clip to a number"
+        return None
+
+    def _misplaced(self, mechanism: str) -> str | None:
+        """Return which field says something that `where` has no use for, or None."""
+        if self.mechanism != mechanism:
+            return (
+                f"mechanism={self.mechanism} is not the noise of where={self.where}: set "
+                f"mechanism={mechanism}, or leave it out"
+            )
+        if self.clip == "adaptive" and self.where != "central":
+            return (
+                "clip=adaptive has the server count who is within it, which "
+                f"where={self.where} shows it of nobody: set clip to a number"
             )
         if self.clip != "adaptive" and self.first_clip is not None:
-            raise ValueError(
-                f"dp: first_clip={self.first_clip:g} is for clip=adaptive, and clip is "
-                f"{self.clip:g}: leave it out"
+            return (
+                f"first_clip={self.first_clip:g} is for clip=adaptive, and clip is {self.clip:g}: "
+                "leave it out"
             )
+        for key, usual in (("bits", None), ("dropout", 0)):
+            if self.where != "distributed" and getattr(self, key) != usual:
+                return (
+                    f"{key}={getattr(self, key)} is of where=distributed, and where is "
+                    f"{self.where}: leave it out"
+                )
+        return None
 
     @property
     def kind(self) -> str:
-        """Where the noise is added, and the clip."""
-        return f"{self.where} clip={self.clip}"
+        """Where the noise is added, the clip, and the bits of integers."""
+        bits = f" bits={self.bits or _BITS}" if self.where == "distributed" else ""
+        return f"{self.where} clip={self.clip}{bits}"
 
     @property
     def bounds_what_is_sent(self) -> bool:
         """Whether clients add the noise: the server clips and adds its own after decoding."""
-        return self.where == "local"
+        return self.where != "central"
 
     @property
     def releases_sum(self) -> bool:
-        """Whether the server makes one noisy mean."""
+        """Whether the server makes one noisy mean of what it decoded."""
         return self.where == "central"
 
     @property
     def hides_examples(self) -> bool:
         """True: numbers of examples and losses are as private as deltas."""
         return True
+
+    @property
+    def examined_with(self) -> tuple[str, ...]:
+        """Secure aggregation, where the server must not see a single message."""
+        return ("secagg",) if self.where == "distributed" else ()
 
     def refuses(self, participation: Participation) -> str | None:
         """Return why the promise says nothing, or cannot be accounted for."""
@@ -128,90 +172,116 @@ class DifferentialPrivacy(Privacy):
                 f"privacy 'dp': epsilon={self.epsilon:g} is of all rounds, and nobody has said "
                 "how many: give Federation(rounds=…), or noise in its place"
             )
+        if self.where == "distributed":
+            return too_few_come(participation, self.delta)
         return None
 
-    def calibrated(self, participation: Participation) -> "DifferentialPrivacy":
-        """Return the mechanism with the noise that its epsilon asks for."""
-        if self.epsilon is None:
-            return self
-        rounds = participation.rounds or 0
-
-        def epsilon_of(noise: float) -> float:
-            return self._cost(noise, participation, rounds).epsilon
-
-        return replace(self, noise=least_noise(epsilon_of, self.epsilon), epsilon=None)
-
-    def spent(self, participation: Participation, rounds: int) -> PrivacySpent:
-        """Return epsilon after so many rounds, and what it is of."""
-        assert self.noise is not None
+    def account(self, participation: Participation) -> DpAccount:
+        """Return what the noise is accounted by in a run."""
         assert self.delta is not None
-        cost = self._cost(self.noise, participation, rounds)
-        return PrivacySpent(
-            epsilon=cost.epsilon,
-            delta=self.delta,
-            relation=self._sampled(participation).relation,
-            unit=self.unit,
-            accountant=cost.accountant,
-            noise=self.noise,
-        )
+        clip = self._clip({})
+        return DpAccount(self.where, clip, self.delta, self.bits or _BITS, participation)
 
-    def noise_ratio(self, numel: int, expected: int) -> float:
-        """Return noise sqrt(numel) / n; local noise is added n times, and leaves sqrt(n)."""
-        assert self.noise is not None
-        clients = expected if self.where == "central" else math.sqrt(expected)
-        return self.noise * math.sqrt(numel) / clients
+    def calibrated(self, participation: Participation) -> "CalibratedDp":
+        """Return the mechanism with the noise that its epsilon asks for."""
+        noise, account = self.noise, self.account(participation)
+        if noise is None:
+            assert self.epsilon is not None
+            rounds = participation.rounds or 0
+            noise = least_noise(lambda one: account.cost(one, rounds).epsilon, self.epsilon)
+        if self.where == "distributed":
+            account.scale(noise)  # refused now rather than in a round
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        return CalibratedDp(**own | {"noise": noise, "epsilon": None}, participation=participation)
+
+    def noisy_sum(self, clients: int) -> SkellamSum | None:
+        """Return how clients make integers with noise, where they add it together."""
+        if self.where != "distributed":
+            return None
+        known = self.bits or _BITS, self._clip({}), self.noise or 1.0
+        return SkellamSum(*known, clients, clients, clients, self.dropout)
+
+    def _clip(self, state: MechanismState) -> float:
+        """Return the L2 norm that messages of the round are shortened to."""
+        given: Any = self.clip
+        if given != "adaptive":
+            return float(given)
+        return float(state.get("clip", self.first_clip or _FIRST_CLIP))
+
+
+@dataclass(frozen=True)
+class CalibratedDp(DifferentialPrivacy):
+    """The mechanism in a run: its noise is settled, and it knows who takes part.
+
+    Attributes:
+        participation: of the run's clients.
+    """
+
+    participation: Participation = _ALONE
 
     def protect(
         self, message: Vector, rng: np.random.Generator, state: MechanismState
     ) -> tuple[Vector, MechanismState]:
-        """Clip the message and add the client's noise, where it is the client's to add."""
+        """Clip the message and add the client's noise, where all of it is the client's to add."""
         if self.where != "local":
             return message, state
-        assert self.noise is not None, "calibrated first"
         clip = self._clip(state)
-        noise = gaussian_noise(len(message), self.noise * clip, rng)
+        noise = gaussian_noise(len(message), self._noise * clip, rng)
         return (clip_to_norm(message, clip) + noise).astype(np.float32), state
 
     def release(
-        self,
-        decoded: Iterable[Vector],
-        numel: int,
-        expected: int,
-        rng: np.random.Generator,
-        state: MechanismState,
+        self, decoded: Iterable[Vector], rng: np.random.Generator, state: MechanismState
     ) -> tuple[Vector, MechanismState]:
         """Return the noisy mean; the state holds the next round's clip, where it is led."""
-        clip = self._clip(state)
-        total, within, clients = np.zeros(numel), 0, 0
+        clip, expected = self._clip(state), self.participation.expected
+        total, within, clients = np.zeros(self.participation.numel), 0, 0
         for message in decoded:
             clipped = clip_to_norm(message, clip)
             total += clipped
             within += clipped is message
             clients += 1
-        total += gaussian_noise(numel, self._noise_of_deltas(expected) * clip, rng)
+        noise = self._noise
         if self.clip == "adaptive":
-            count = CountNoise.among(expected, self.noise or 0.0)
+            count = CountNoise.among(expected, noise)
             state = {"clip": next_clip(clip, within, clients, expected, count, rng)}
+            noise = count.of_deltas(noise)
+        total += gaussian_noise(len(total), noise * clip, rng)
         return (total / expected).astype(np.float32), state
 
-    def _clip(self, state: MechanismState) -> float:
-        """Return the L2 norm that messages of the round are shortened to."""
-        given: Any = self.clip
-        return float(state.get("clip", self.first_clip or 0.1) if given == "adaptive" else given)
+    def noisy_sum(self, clients: int) -> SkellamSum | None:
+        """Return how the clients of a round make integers with noise."""
+        made, them = super().noisy_sum(clients), self.participation
+        return made and replace(made, planned=them.most_likely, expected=them.expected)
 
-    def _noise_of_deltas(self, expected: int) -> float:
-        assert self.noise is not None, "calibrated first"
-        if self.clip != "adaptive":
-            return self.noise
-        return CountNoise.among(expected, self.noise).of_deltas(self.noise)
+    def after_sum(self, senders: int, clients: int, state: MechanismState) -> MechanismState:
+        """Note the share of the noise that was in a round's sum, which shows if clients vanish."""
+        if self.where != "distributed":
+            return state
+        share = senders / (clients * (1 - self.dropout)) if senders else 1.0
+        return {"shares": [*state.get("shares", []), share]}
 
-    def _sampled(self, participation: Participation) -> Sampled:
-        if self.where == "local":
-            return Sampled("replace-one")
-        relation = "add/remove" if participation.sampling == "poisson" else "replace-one"
-        return Sampled(relation, participation.clients, participation.expected)  # type: ignore[arg-type]
+    def spent(self, rounds: int, state: MechanismState) -> PrivacySpent:
+        """Return epsilon after so many rounds, and what it is of."""
+        account, shares = self.account(self.participation), state.get("shares", ())
+        cost = account.cost(self._noise, rounds, shares)
+        return PrivacySpent(
+            epsilon=cost.epsilon,
+            delta=account.delta,
+            relation=account.relation,
+            unit=self.unit,
+            accountant=cost.accountant,
+            noise=self._noise,
+            epsilon_to_server=account.cost_to_server(self._noise, rounds, shares),
+        )
 
-    def _cost(self, noise: float, participation: Participation, rounds: int) -> PrivacyCost:
-        assert self.delta is not None
-        turns = participation.most_turns(rounds) if self.where == "local" else rounds
-        return gaussian_cost(noise, turns, self.delta, self._sampled(participation))
+    @property
+    def noise_ratio(self) -> float:
+        """Return noise sqrt(numel) / n; local noise is added n times, and leaves sqrt(n)."""
+        them = self.participation
+        clients = math.sqrt(them.expected) if self.where == "local" else them.expected
+        return self._noise * math.sqrt(them.numel) / clients
+
+    @property
+    def _noise(self) -> float:
+        assert self.noise is not None
+        return self.noise

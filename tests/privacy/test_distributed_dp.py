@@ -1,0 +1,134 @@
+"""Noise that clients add together, behind secure aggregation."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from fedbytes.federated import State, make_algorithm, make_link, make_plugins
+from fedbytes.federated.stages.privacy_account import epsilon_after, privacy_label, promise
+from fedbytes.federated.testing.strict_client import Rehearsal
+from fedbytes.privacy.participation import Participation
+
+CLIP, NOISE = 0.5, 2.0
+
+
+def dp(**fields):
+    return {"name": "dp", "where": "distributed", "clip": CLIP, "delta": 0.01} | (
+        {} if "epsilon" in fields else {"noise": NOISE}
+    ) | fields  # fmt: skip
+
+
+def run_of(make_run, clients=6, secagg=None, privacy=None, **fields):
+    section = [privacy or dp(), {"name": "secagg", **(secagg or {})}]
+    algorithm = make_algorithm("fedavg", local_steps=1, learning_rate=0.05)
+    fields = {"algorithm": algorithm} | fields
+    return make_run(clients, plugins=make_plugins(privacy=section), **fields)
+
+
+def moved(run, rounds=1):
+    start = run.state.model.clone()
+    return (run.go(rounds).state.model - start).double()
+
+
+def test_the_model_moves_by_the_clipped_mean_and_noise(make_run):
+    """With hardly any noise by the mean itself; else by so much noise, of all together."""
+    still = run_of(make_run, privacy=dp(noise=1e-3))
+    mean = moved(still)
+    noisy = torch.stack([moved(run_of(make_run, privacy=dp(noise=n))) for n in (2.0, 4.0)])
+    plain = moved(make_run(6, algorithm=still.fed.algorithm))
+    assert float(torch.cosine_similarity(mean, plain, dim=0)) > 0.9
+    assert float(mean.norm()) <= CLIP * 1.001
+    for noise, found in zip((2.0, 4.0), noisy - mean, strict=True):
+        variance = (noise * CLIP / 6) ** 2
+        assert abs(float(found.var()) - variance) < 4 * variance * math.sqrt(2 / len(found))
+
+
+@pytest.mark.parametrize(("dropout", "allowed"), [(0.0, 0.0), (0.3, 0.0), (0.3, 0.6)])
+def test_vanished_clients_take_noise_with_them_and_epsilon_says_so(make_run, dropout, allowed):
+    secagg = {"dropout": dropout, "vanish": "after-shares", "threshold": 0.51}
+    run = run_of(make_run, 10, secagg, dp(dropout=allowed), rounds=6)
+    reports = [run.run_round() for _ in range(6)]
+    (kept,) = [one for one in run.state.server.privacy.values() if one]
+    summed = [report.outcome["summed_clients"] for report in reports]
+    assert not any(report.outcome["aborted"] for report in reports)
+    assert kept["shares"] == pytest.approx([n / 10 / (1 - allowed) for n in summed])
+    promised = epsilon_after(run.fed, 6)["epsilon"]
+    spent = epsilon_after(run.fed, 6, run.state.server.privacy)["epsilon"]
+    if dropout == allowed == 0:
+        assert summed == [10] * 6
+        assert spent == promised
+    else:
+        assert min(summed) < 10
+        assert (spent > promised) == (allowed == 0)
+
+
+def test_one_of_ten_dropped_raises_epsilon():
+    (mechanism,) = make_plugins(privacy=dp()).privacy
+    settled = mechanism.calibrated(Participation("fixed", 10, 10, 1, numel=900))
+    whole, fewer = (settled.after_sum(senders, 10, {}) for senders in (10, 9))
+    assert settled.spent(1, fewer).epsilon > settled.spent(1, whole).epsilon
+
+
+def test_a_resumed_run_has_the_same_noise_and_epsilon(make_run, tmp_path):
+    secagg = {"dropout": 0.2, "vanish": "after-shares", "threshold": 0.51}
+    whole, cut = run_of(make_run, 8, secagg).go(4), run_of(make_run, 8, secagg).go(2)
+    cut.state.save(tmp_path / "state.pt", {})
+    state, _ = State.load(tmp_path / "state.pt")
+    rest = Rehearsal(run_of(make_run, 8, secagg).fed, state).go(2)
+    assert torch.equal(rest.state.model, whole.state.model)
+    told = [promise(run.fed, 4, run.state.server.privacy) for run in (rest, whole)]
+    assert told[0] == told[1]
+    assert cut.crossed + rest.crossed == whole.crossed
+
+
+def test_bits_are_bytes(make_run):
+    sizes = {}
+    for bits in (8, 12, 16):
+        run = run_of(make_run, privacy=dp(bits=bits)).go(1)
+        masked = [e for e in run.ledger.entries if e.kind == "masked"]
+        sizes[bits] = {entry.payload_bytes for entry in masked}
+        numel = run.fed.layout.numel
+        assert sizes[bits] == {math.ceil(numel * bits / 8)}
+        assert not any(entry.kind == "metrics" for entry in run.ledger.entries)
+
+
+def test_the_server_is_promised_less_than_those_who_see_the_model(make_run):
+    """Who took part is no secret to it, so drawing clients hides nobody from it."""
+    parts = [np.array([c]) for c in range(120)]
+    fields = {"parts": parts, "sampling": "poisson", "clients_per_round": 30, "rounds": 8}
+    run = run_of(make_run, privacy=dp(epsilon=6.0, delta=1e-3), **fields)
+    told = promise(run.fed, 8)
+    account = told["privacy_account"]
+    assert told["epsilon"] <= 6.0
+    assert (account["relation"], account["accountant"]) == ("add/remove", "RDP")
+    assert account["epsilon_to_server"] > 2 * told["epsilon"]
+    label = "dp distributed clip=0.5 bits=16 ε=6 δ=0.001 per client, add/remove, RDP + secagg"
+    assert privacy_label(run.fed)["privacy"] == label
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"sampling": "poisson", "clients_per_round": 3},
+            "three or fewer come with probability .* raise clients_per_round",
+        ),
+        ({"uplink": make_link({"name": "topk", "density": 0.1})}, "leave uplink out"),
+        ({"secagg": {"weights": "examples"}}, "weights"),
+        ({"privacy": dp(bits=4, delta=1e-3), "parts": [np.array([c]) for c in range(100)],
+          "clients_per_round": 100, "clients": 100}, "bits=4 do not hold the rounding of 100"),
+        ({"privacy": dp(clip="adaptive")}, "set clip to a number"),
+    ],
+    ids=lambda value: None if isinstance(value, dict) else value[:30],
+)  # fmt: skip
+def test_what_the_noise_cannot_be_joined_with_is_refused(make_run, fields, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        run_of(make_run, **{"clients": 6} | fields)
+    assert "\n" not in str(caught.value)
+
+
+def test_without_secure_aggregation_it_is_refused(make_run):
+    with pytest.raises(ValueError, match="add secagg to privacy"):
+        make_run(6, plugins=make_plugins(privacy=dp()))
