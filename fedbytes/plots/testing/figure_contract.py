@@ -75,10 +75,17 @@ def figure_samples() -> dict[str, Tables]:
         "odd labels": name_codecs(sample_tables(seeds=(0, 1), rounds=2), ODD_LABELS),
         "diverged runs": replace(small, results=diverged),
         "attacked texts": replace(small, results=small.results.assign(**fooled)),
+        "private": replace(small, results=small.results.assign(epsilon=_epsilons(small.results))),
         "results alone": Tables(small.results, nothing, pd.DataFrame({"run": []}), small.runs),
         "attacks that end": attacked_tables(),
         "nothing": Tables(nothing, nothing, nothing, nothing),
     }
+
+
+def _epsilons(results: pd.DataFrame) -> pd.Series:
+    """Return epsilon of rounds so far, another of each codec; none of fp32."""
+    place = results["codec"].astype("category").cat.codes + 1.0
+    return (place * results["round"] ** 0.5).where(results["codec"] != "fp32")
 
 
 @dataclass(frozen=True, eq=False)

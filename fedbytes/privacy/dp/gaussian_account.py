@@ -16,6 +16,8 @@ Relation = Literal["add/remove", "replace-one"]
 GRID = 1e-3
 """Discretisation of privacy losses: a tenth of the default's accuracy costs 0.1 % of epsilon, and
 takes a tenth of a second for what takes ten."""
+FAINT_NOISE = 0.1
+"""Below this, losses are so large that the grid is coarser by their size; no less safe."""
 
 
 @dataclass(frozen=True)
