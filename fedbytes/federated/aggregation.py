@@ -52,6 +52,13 @@ class Sender(Protocol):
     def sums(self) -> IntegerSums:
         """How the round's deltas become integers that add."""
 
+    @property
+    def held(self) -> Tensor:
+        """What the client holds in step with the others `[synced_layout.numel]`."""
+
+    def move_by(self, update: Tensor) -> None:
+        """Move what the client holds by the update that the round ends with."""
+
     def integers(self, delta: Tensor, weight: float = 1.0) -> Integers:
         """Return the integers of `weight` times a delta, through the uplink and its memory."""
 
@@ -104,7 +111,15 @@ class Receiver(Protocol):
 
 
 class ClientSession(ABC):
-    """A client's part in one round of an aggregation."""
+    """A client's part in one round of an aggregation.
+
+    Attributes:
+        opened: what the round's uploads are, where clients open them (`Aggregation.clients_open`).
+        mean_loss: the mean training loss that it found with them.
+    """
+
+    opened: list[Upload] | None = None
+    mean_loss: float | None = None
 
     @abstractmethod
     def begin(self, trained: Trained) -> list[bytes]:
@@ -178,6 +193,9 @@ class Aggregation(Plugin, ABC):
 
     name: ClassVar[str]
     opens_each: ClassVar[bool] = True
+    clients_open: ClassVar[bool] = False
+    """Whether clients alone can open the sum: they move their models by it, and are sent no update.
+    Then the update must be the mean, all clients take part, and the downlink is fp32."""
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     example_uplink: ClassVar[str | Mapping[str, Any]] = "fp32"
 
@@ -198,6 +216,7 @@ class Aggregation(Plugin, ABC):
         """Return all message bytes up and down, per client and round, beside the broadcast.
 
         None, the default, where a delta and metrics travel, and `extra_bytes` says what else.
+        Exact, or to 1 % where clients open the sum, as ciphertexts are compressed.
 
         Args:
             sums: of a round in which nobody drops out.

@@ -149,6 +149,11 @@ class Algorithm(Plugin, ABC):
         return False
 
     @property
+    def moves_by_mean(self) -> bool:
+        """Whether the update is the mean of the deltas, so that clients can make it themselves."""
+        return False
+
+    @property
     def needs_each(self) -> bool:
         """Whether `combine` must see each client's upload.
 

@@ -80,6 +80,14 @@ class Averaging(Algorithm):
         """False: the mean is all that is used; a class that needs more says so."""
         return False
 
+    @property
+    def moves_by_mean(self) -> bool:
+        """Whether the server's optimiser is SGD at rate 1, and nothing else is made of the mean."""
+        cls, step = type(self), (self.server_optimizer, self.server_learning_rate)
+        own = (cls.server, cls.step, cls.aggregate, cls.combine)
+        usual = (Averaging.server, Averaging.step, Averaging.aggregate, Algorithm.combine)
+        return own == usual and step == ("sgd", 1.0) and self.server_momentum == 0
+
     def __post_init__(self) -> None:
         given: Any = self.server_learning_rate
         if given is None:

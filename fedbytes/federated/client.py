@@ -16,7 +16,7 @@ from fedbytes.federated.algorithm import ClientMemory, Trained
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
-from fedbytes.federated.hooks import Context
+from fedbytes.federated.hooks import Context, Upload
 from fedbytes.federated.plugins.stage_context import PluginState
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.integer_sums import IntegerSums
@@ -230,6 +230,29 @@ class Client:
                 return sums.with_noise(x, self.shared(), self.private_rng("noise of the sum"))
         frame = Frame.unpack(self.delta(delta, weight))
         return sums.open_message(frame.payload, self.shared())
+
+    @property
+    def held(self) -> Tensor:
+        """What the client holds in step with the others `[synced_layout.numel]`."""
+        assert self.replica.vector is not None
+        return self.replica.vector
+
+    def move_by(self, update: Tensor) -> None:
+        """Move what the client holds by the update that the round ends with.
+
+        It takes in what it would have been sent: the update in the downlink's codec.
+        """
+        fed, codec = self.fed, self.fed.downlink.codec
+        shared = fed.shared_down(fed.context(self.context.round), self.replica.reference)
+        self._take("update", frame_vector("update", codec, shared, codec.encode(update, shared)))
+
+    @property
+    def opened(self) -> tuple[list[Upload], float | None] | None:
+        """The round's uploads and mean loss, where the client has opened them."""
+        session = self._session
+        if session is None or session.opened is None:
+            return None
+        return session.opened, session.mean_loss
 
     def keep_back(self, delta: Tensor) -> Callable[[], None]:
         """Have error feedback, if any, make up for a delta that may never be sent.

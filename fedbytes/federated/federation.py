@@ -15,7 +15,12 @@ from fedbytes.federated.algorithm import Algorithm, Compatibility
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.plugins.attack import Attack
-from fedbytes.federated.plugins.carriers import carried_by, integer_sums, refuse_aggregation
+from fedbytes.federated.plugins.carriers import (
+    carried_by,
+    integer_sums,
+    refuse_aggregation,
+    refuse_clients_opening,
+)
 from fedbytes.federated.plugins.defense import Defense
 from fedbytes.federated.plugins.planted_rows import PlantedRows
 from fedbytes.federated.plugins.privacy_fit import why_not_private
@@ -82,6 +87,7 @@ class Federation:
         joined = compatibility(self.uplink, self.downlink, partial, self.aggregation)
         refusal = (
             refuse_aggregation(carried, self.uplink, self.clients_per_round, self.plugins.privacy)
+            or refuse_clients_opening(carried, self.algorithm, self.downlink, partial)
             or self.algorithm.refuses(joined)
             or self.plugins.refuses(
                 self.algorithm, self.uplink, self.clients_per_round, self.aggregation.opens_each

@@ -9,6 +9,7 @@ from fedbytes.federated.client import Client, ClientState
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
+from fedbytes.federated.hooks import Upload
 from fedbytes.federated.replica import Replica
 
 
@@ -54,6 +55,13 @@ class LocalClients:
     def answer(self, client: int) -> list[bytes]:
         """Return a client's messages of a further exchange."""
         return self[client].answer()
+
+    def opened(self, context: RoundContext) -> tuple[list[Upload], float | None] | None:
+        """Return the round's uploads and mean loss as its first client opened them.
+
+        None where the server does. Nothing crosses: a simulation evaluates at this client.
+        """
+        return self[context.clients[0]].opened if self.fed.aggregation.clients_open else None
 
     def agree(self, client: int, announced: int | None, estimates: dict[str, Tensor]) -> None:
         """Have a hostile client go by what the server heard of it.

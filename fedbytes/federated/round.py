@@ -8,7 +8,8 @@ the update through the downlink's codec into its new state. Every byte goes thro
 which books it.
 
 An aggregation may have further exchanges. In each the server sends to all whom it still awaits
-before any of them answers, so that no answer can depend on another's of the same exchange.
+before any of them answers, so that no answer can depend on another's of the same exchange. Where
+clients alone can open the sum, they move their models by it, and the run is evaluated at one.
 """
 
 from fedbytes.federated.local_clients import LocalClients
@@ -55,7 +56,7 @@ def run_round(
             frames = attackers.tamper(context, held, client, clients.answer(client), wire)
             arriving = channel.up(context.round, client, frames)
             server.receive(client, auditors.hear(context, held, client, arriving, server.shared_up))
-    report = server.close_round()
+    report = server.close_round(clients.opened(context))
     known = server.state
     for client in attackers.tamperers(context):
         clients.agree(client, known.announced.get(client), known.estimates.get(client, {}))

@@ -13,7 +13,11 @@ from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation, make_aggre
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, make_algorithm
 from fedbytes.federated.federation import compatibility
 from fedbytes.federated.plugins.audit import AuditedRun
-from fedbytes.federated.plugins.carriers import carried_by, refuse_aggregation
+from fedbytes.federated.plugins.carriers import (
+    carried_by,
+    refuse_aggregation,
+    refuse_clients_opening,
+)
 from fedbytes.federated.plugins.privacy_fit import why_not_private
 from fedbytes.federated.plugins.round_plugins import (
     ROUND_REGISTRIES,
@@ -107,6 +111,7 @@ class Components:
         )
         refusal = (
             refuse_aggregation(aggregation, self.uplink, sampled, self.plugins.privacy)
+            or refuse_clients_opening(aggregation, self.algorithm, self.downlink, sampled < clients)
             or self.algorithm.refuses(joined)
             or self.plugins.refuses(self.algorithm, self.uplink, sampled, aggregation.opens_each)
             or why_not_private(

@@ -263,7 +263,7 @@ def foretell(
             for name, count in [*first, *sent_down, (exchange, more_down)]:
                 down += 0 if fed.broadcast == "multicast" and name in heard else count
                 heard.add(name)
-            synced[client] = round_ - 1
+            synced[client] = round_ if fed.aggregation.clients_open else round_ - 1
         if fed.algorithm.downloads == "updates":
             updates.append(lengths.down(context))
         heard, after = set[str](), fed.context(round_ + 1)

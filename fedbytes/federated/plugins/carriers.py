@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from fedbytes.compression.codec import Codec
 from fedbytes.federated.aggregation import Aggregation, DecodeEach, make_aggregation
+from fedbytes.federated.algorithm import Algorithm
 from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import NO_MEMORY, Link
 from fedbytes.privacy import Privacy
@@ -50,6 +51,38 @@ def refuse_aggregation(
     adding = [one.name for one in privacy if one.noisy_sum(clients) is not None]
     reason = _refuse_noise(adding, aggregation, uplink) if adding else aggregation.refuses(uplink)
     return reason or aggregation.refuses_sums(integer_sums(uplink.codec, clients, privacy))
+
+
+def refuse_clients_opening(
+    aggregation: Aggregation, algorithm: Algorithm, downlink: Link, partial: bool
+) -> str | None:
+    """Return why clients cannot do what the server would where they alone open the sum, or None.
+
+    Args:
+        aggregation: as `carried_by` returns it.
+        algorithm: of the run.
+        downlink: from the server to clients.
+        partial: whether a round has fewer clients than there are.
+    """
+    if not aggregation.clients_open:
+        return None
+    if not algorithm.moves_by_mean or algorithm.downloads != "updates":
+        return (
+            "privacy 'he' leaves the server nothing to read, and algorithm "
+            f"{algorithm.name!r} has it do more than average: take one whose update is the mean, "
+            "such as fedavg with server_optimizer=sgd and server_learning_rate=1"
+        )
+    if partial:
+        return (
+            "privacy 'he' leaves the server no update to bring up to date who missed a round: set "
+            "clients_per_round to all clients"
+        )
+    if downlink.codec.name != "fp32" or downlink.memory != NO_MEMORY:
+        return (
+            "privacy 'he' sends an encrypted sum down, of which downlink codec "
+            f"{downlink.codec.name!r} can code nothing: leave downlink out"
+        )
+    return None
 
 
 def _refuse_noise(names: Sequence[str], aggregation: Aggregation, uplink: Link) -> str | None:

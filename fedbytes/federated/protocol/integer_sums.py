@@ -38,6 +38,11 @@ class IntegerSums:
             return self.noisy.bits
         return sum_bits(as_summable(self.codec).levels, self.clients)
 
+    @property
+    def own_bits(self) -> int:
+        """Bits of one client's integer, which is not masked."""
+        return sum_bits(as_summable(self.codec).levels, 1)
+
     def coordinates(self, shared: Shared) -> int:
         """Return how many integers a message has."""
         if self.noisy is not None:

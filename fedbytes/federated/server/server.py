@@ -189,15 +189,19 @@ class Server:
         with self.clock.phase("aggregate"):
             return self._session.next_exchange()
 
-    def close_round(self) -> RoundReport:
+    def close_round(self, opened: tuple[list[Upload], float | None] | None = None) -> RoundReport:
         """Aggregate what was received, and broadcast the update; the state moves by one round.
+
+        Args:
+            opened: the uploads and the mean loss as a client opened them, where the server cannot.
+                Its model then stands for what clients hold, who have moved by themselves.
 
         Raises:
             ValueError: if an error-feedback residual grows without bound.
         """
         fed, state, context = self.fed, self.state, self.context
         with self.clock.phase("aggregate"):
-            uploads = self._session.uploads()
+            uploads = self._session.uploads() if opened is None else list(opened[0])
             note_senders(fed, context, self._session.outcome, state.privacy)
             self._require_deltas(uploads)
             senders = len(uploads)
@@ -212,10 +216,15 @@ class Server:
             update = self._combine(uploads, senders)
         self._move(update)
         state.round, state.announced = context.round, dict(context.announced)
+        loss = self._train_loss()
+        if opened is not None:
+            loss = opened[1]
+            for client in context.clients:
+                state.synced[client] = context.round
         return RoundReport(
             context.round,
             list(context.clients),
-            self._train_loss(),
+            loss,
             geometry,
             tuple(sorted(self._dropped)),
             {client: (self.examples[client], loss) for client, loss in self._losses.items()},

@@ -1,0 +1,102 @@
+"""What clients put into ciphertexts, and how they read the sum: integers, or floats."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedbytes.arrays import Doubles, Floats, UInt64s
+from fedbytes.compression.layout import Shared
+from fedbytes.federated.protocol.integer_sums import IntegerSums
+from fedbytes.privacy.homomorphic.lattice import Lattice
+from fedbytes.privacy.homomorphic.slots import SlotPacking
+
+_LIMB = 16
+LOSS_UNIT = 2.0**-16
+
+
+@dataclass(frozen=True)
+class Opened:
+    """What the sum says: the mean as the codec maps it [m], all examples, the mean loss."""
+
+    image: Floats
+    examples: int
+    loss: float
+
+
+@dataclass(frozen=True)
+class IntegerContents:
+    """Integers of a codec that adds, several in a slot; examples and loss in 16 bits a slot.
+
+    Attributes:
+        sums: of the round.
+        count: how many integers are encrypted.
+    """
+
+    sums: IntegerSums
+    count: int
+
+    @property
+    def packing(self) -> SlotPacking:
+        """How integers share slots."""
+        return SlotPacking(self.sums.bits, self.sums.clients)
+
+    @property
+    def lattice(self) -> Lattice:
+        """The scheme whose slots hold them."""
+        return Lattice("bfv", self.packing.plain_bits)
+
+    def fill(self, numbers: UInt64s, examples: int, loss: float) -> UInt64s:
+        """Return a client's slots."""
+        both = np.array([examples, round(loss * examples / LOSS_UNIT)], np.int64)
+        limbs = both.astype(np.uint64)[:, None] >> np.arange(0, 64, _LIMB, dtype=np.uint64)
+        low = (limbs & np.uint64((1 << _LIMB) - 1)).ravel()
+        return np.concatenate([self.packing.pack(numbers), low])
+
+    def read(self, slots: UInt64s) -> tuple[UInt64s, int, float]:
+        """Return the sum's integers, the number of examples, and the mean loss."""
+        used = -(-self.count // self.packing.in_slot)
+        numbers = self.packing.unpack(slots[:used], self.count)
+        limbs = slots[used : used + 2 * (64 // _LIMB)].reshape(2, -1)
+        wide = (limbs << np.arange(0, 64, _LIMB, dtype=np.uint64)).sum(1, dtype=np.uint64)
+        examples, loss = wide.astype(np.int64).tolist()
+        return numbers, examples, loss * LOSS_UNIT / examples
+
+
+@dataclass(frozen=True)
+class FloatContents:
+    """Floats as they are, and behind them examples and loss over the largest power of two.
+
+    Attributes:
+        largest: that power's exponent.
+        count: how many floats a message has.
+    """
+
+    largest: int
+    count: int
+    lattice = Lattice("ckks")
+
+    def fill(self, vector: Floats, examples: int, loss: float) -> Doubles:
+        """Return a client's slots."""
+        share = examples / (1 << self.largest)
+        return np.concatenate([vector.astype(np.float64), [share, loss * share]])
+
+    def read(self, slots: Doubles) -> tuple[Doubles, int, float]:
+        """Return the sum of the floats, the number of examples, and the mean loss."""
+        share, loss = slots[self.count : self.count + 2].tolist()
+        return slots[: self.count], round(share * (1 << self.largest)), loss / share
+
+
+def encrypted_places(share: float, held: Floats, shared: Shared) -> NDArray[np.bool_]:
+    """Return which coordinates [numel] are encrypted: those with the largest |weight * update|.
+
+    All clients hold both, the server neither, so that they agree on it without a message. Before
+    there is a last update, all are.
+    """
+    places = np.ones(shared.layout.numel, bool)
+    if share < 1 and shared.reference is not None and held.size == places.size:
+        score = np.abs(held * shared.reference.numpy())
+        chosen = np.argsort(-score, kind="stable")[: round(share * places.size)]
+        places[:] = False
+        places[chosen] = True
+    return places

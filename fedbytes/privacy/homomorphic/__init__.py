@@ -1,0 +1,1 @@
+"""Parts of homomorphic encryption: a lattice scheme whose ciphertexts add, and how numbers fit."""
