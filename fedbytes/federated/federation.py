@@ -87,7 +87,9 @@ class Federation:
         joined = compatibility(self.uplink, self.downlink, partial, self.aggregation)
         refusal = (
             refuse_aggregation(carried, self.uplink, self.clients_per_round, self.plugins.privacy)
-            or refuse_clients_opening(carried, self.algorithm, self.downlink, partial)
+            or refuse_clients_opening(
+                carried, self.algorithm, self.downlink, partial or self.sampling == "poisson"
+            )
             or self.algorithm.refuses(joined)
             or self.plugins.refuses(
                 self.algorithm, self.uplink, self.clients_per_round, self.aggregation.opens_each
