@@ -6,6 +6,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,7 +100,7 @@ def fedbytes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.Comple
         from fedbytes.cli import main
 
         out, err, code = io.StringIO(), io.StringIO(), 0
-        with monkeypatch.context() as patch, warnings.catch_warnings():
+        with monkeypatch.context() as patch, warnings.catch_warnings(), _without_plugins():
             for key, value in {"COLUMNS": "160", **env}.items():
                 patch.setenv(key, value)
             patch.setattr(sys, "argv", ["fedbytes", *map(str, words)])
@@ -112,3 +113,18 @@ def fedbytes(monkeypatch: pytest.MonkeyPatch) -> Callable[..., subprocess.Comple
         return subprocess.CompletedProcess(words, code, out.getvalue(), err.getvalue())
 
     return call
+
+
+@contextmanager
+def _without_plugins() -> Iterator[None]:
+    """Forget afterwards which plug-ins of a user's files were loaded."""
+    from fedbytes.cli.registries import all_registries
+
+    before = set(sys.modules)
+    with ExitStack() as stack:
+        for registry in all_registries().values():
+            stack.enter_context(registry.isolated())
+        yield
+    for name in sys.modules.keys() - before:
+        if name.startswith("fedbytes_plugin_"):
+            del sys.modules[name]

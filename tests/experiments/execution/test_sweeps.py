@@ -112,7 +112,7 @@ def test_a_sweep_makes_every_run_once_and_ctrl_c_is_its_parents_alone(suite_file
     assert not again.done
 
 
-def test_a_failure_is_recorded_and_the_others_go_on(suite_file, settings, tmp_path):
+def test_a_failure_is_recorded_and_the_others_go_on(fedbytes, suite_file, settings, tmp_path):
     plugin, healed = tmp_path / "failing.py", tmp_path / "healed"
     plugin.write_text(FAILING)
     content = yaml.safe_load(suite_file.read_text())
@@ -120,10 +120,10 @@ def test_a_failure_is_recorded_and_the_others_go_on(suite_file, settings, tmp_pa
     content["grid"] = {"codec": ["fp32", {"name": "failing", "healed": str(healed)}]}
     suite_file.write_text(yaml.safe_dump(content))
     store = tmp_path / "store"
-    done = start_sweep(suite_file, store, "--workers", "1")
-    out, err = done.communicate(timeout=120)
-    assert done.returncode == 1, err
-    assert "out of [luck]" in out
+    words = ("sweep", suite_file, "--out", store, "--no-report", "--workers", "1")
+    done = fedbytes(*words)
+    assert done.returncode == 1, done.stderr
+    assert "out of [luck]" in done.stdout
     runs = load_runs(store)
     assert sorted(runs.status) == ["done", "failed"]
     failed = runs[runs.status == "failed"].iloc[0]
@@ -131,31 +131,26 @@ def test_a_failure_is_recorded_and_the_others_go_on(suite_file, settings, tmp_pa
     assert "in _encode" in failed.traceback
 
     healed.touch()
-    left_alone = start_sweep(suite_file, store)
-    left_alone.communicate(timeout=120)
-    assert left_alone.returncode == 1
+    assert fedbytes(*words).returncode == 1
     assert sorted(load_runs(store).status) == ["done", "failed"]
-    retried = start_sweep(suite_file, store, "--retry-failed")
-    retried.communicate(timeout=120)
-    assert retried.returncode == 0
+    assert fedbytes(*words, "--retry-failed").returncode == 0
     assert sorted(load_runs(store).status) == ["done", "done"]
 
 
-def test_two_sweeps_cannot_write_to_one_folder(suite_file, tmp_path):
+def test_two_sweeps_cannot_write_to_one_folder(fedbytes, suite_file, tmp_path):
     store = tmp_path / "store"
     first = start_sweep(suite_file, store, "rounds=200")
     try:
         deadline = time.monotonic() + 60
         while not list(store.glob("*/checkpoint/state.pt")) and time.monotonic() < deadline:
             time.sleep(0.1)
-        second = start_sweep(suite_file, store)
-        _, err = second.communicate(timeout=60)
+        second = fedbytes("sweep", suite_file, "--out", store)
     finally:
         first.kill()
         first.communicate()
     assert second.returncode == 2
-    assert "another sweep is writing to" in err
-    assert err.count("\n") == 1
+    assert "another sweep is writing to" in second.stderr
+    assert second.stderr.count("\n") == 1
 
 
 def wait_for_writers(store: Path) -> None:
@@ -195,10 +190,10 @@ def kill_and_resume(suite_file: Path, store: Path, kills: int) -> None:
     assert last.returncode == 0, err
 
 
-def test_a_sweep_that_was_killed_ends_as_if_it_had_not_been(suite_file, tmp_path):
-    whole = start_sweep(suite_file, tmp_path / "whole", "--workers", "2")
-    assert whole.wait(timeout=300) == 0
-    kill_and_resume(suite_file, tmp_path / "killed", kills=2)
+def test_a_sweep_that_was_killed_ends_as_if_it_had_not_been(fedbytes, suite_file, tmp_path):
+    words = ("sweep", suite_file, "--out", tmp_path / "whole", "--no-report", "--workers", "1")
+    assert fedbytes(*words).returncode == 0
+    kill_and_resume(suite_file, tmp_path / "killed", kills=1)
     assert_same_tables(tmp_path / "whole", tmp_path / "killed")
 
 
