@@ -30,7 +30,7 @@ lint: .venv/ready
 
 # One thread per process: two processes of two threads each wait for one another on two cores.
 test: lint
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations=25
 
 test-fast: .venv/ready
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not thorough and not engines"

@@ -107,6 +107,7 @@ def test_two_processes_compute_what_one_does(tmp_path: Path):
         assert zero[2] == one[2], "the same bytes cross"
 
 
+@pytest.mark.slow
 def test_three_processes_and_whole_batches(tmp_path: Path):
     cases = [CASES[0], CASES[-1]]
     fields = {"pipeline_parallel": True, "microbatches": 1, "gradient_checkpointing": True}
