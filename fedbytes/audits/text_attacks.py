@@ -77,13 +77,7 @@ class TextAttacks(Audit):
                     f"text-attack {attack.name!r} searches suffixes of prompts, and the task (kind "
                     f"{run.kind}) has none: set an instruction task such as news-instruct"
                 )
-        missed = [round_ for round_ in self.rounds if not run.evaluates(round_)]
-        if missed:
-            return (
-                f"rounds has {', '.join(map(str, missed))}, and of the run's {run.rounds} rounds "
-                f"each {run.evaluate_every} is evaluated: change rounds or evaluate_every"
-            )
-        return None
+        return run.misses(self.rounds)
 
     def examine(self, context: StageContext, state: PluginState) -> tuple[list[Row], PluginState]:
         """Attack the sample with each attack in turn."""

@@ -13,7 +13,16 @@ if TYPE_CHECKING:
     from fedbytes.data.assets.asset_files import asset_names as asset_names
     from fedbytes.data.assets.asset_files import fetch as fetch
     from fedbytes.data.assets.asset_files import fetch_all as fetch_all
+    from fedbytes.data.canaries import CANARY_CODES as CANARY_CODES
+    from fedbytes.data.canaries import Canary as Canary
+    from fedbytes.data.canaries import draw_canaries as draw_canaries
+    from fedbytes.data.canaries import find_canaries as find_canaries
+    from fedbytes.data.canaries import other_codes as other_codes
+    from fedbytes.data.canaries import sentence_rows as sentence_rows
     from fedbytes.data.chat_task import ChatTask as ChatTask
+    from fedbytes.data.private_records import PrivateRecord as PrivateRecord
+    from fedbytes.data.private_records import draw_records as draw_records
+    from fedbytes.data.private_records import read_record as read_record
     from fedbytes.data.readers.conversations import make_chat_split as make_chat_split
     from fedbytes.data.readers.conversations import question_and_answer as question_and_answer
     from fedbytes.data.readers.table_file import read_frame as read_frame
@@ -29,6 +38,8 @@ if TYPE_CHECKING:
     from fedbytes.data.text_data import TextData as TextData
     from fedbytes.data.text_data import make_split as make_split
     from fedbytes.data.text_data import make_text_data as make_text_data
+    from fedbytes.data.tokens.chat_frame import ChatFrame as ChatFrame
+    from fedbytes.data.tokens.chat_frame import prompt_and_answer as prompt_and_answer
     from fedbytes.data.tokens.packing import pack as pack
     from fedbytes.data.tokens.token_cache import EncodedSplit as EncodedSplit
     from fedbytes.data.tokens.token_cache import EncodedTask as EncodedTask

@@ -58,8 +58,10 @@ if TYPE_CHECKING:
     from fedbytes.federated.plugins.audit import Audit as Audit
     from fedbytes.federated.plugins.audit import AuditedRun as AuditedRun
     from fedbytes.federated.plugins.audit import Heard as Heard
+    from fedbytes.federated.plugins.audit import Reads as Reads
     from fedbytes.federated.plugins.audit import Row as Row
     from fedbytes.federated.plugins.audit import make_audit as make_audit
+    from fedbytes.federated.plugins.audit_truth import AuditTruth as AuditTruth
     from fedbytes.federated.plugins.cleaner import CLEANERS as CLEANERS
     from fedbytes.federated.plugins.cleaner import Cleaner as Cleaner
     from fedbytes.federated.plugins.cleaner import make_cleaner as make_cleaner

@@ -15,6 +15,7 @@ from fedbytes.federated.algorithm import Algorithm, Compatibility
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.plugins.attack import Attack
+from fedbytes.federated.plugins.audit_truth import AuditTruth
 from fedbytes.federated.plugins.carriers import (
     carried_by,
     integer_sums,
@@ -52,6 +53,7 @@ class Federation:
     `batch_stream` is another order of every client's batches. With `sampling="poisson"` each client
     takes part by a coin of its own, and `clients_per_round` of them do on average. `rounds` is how
     many the run makes, for a mechanism whose promise is of all of them.
+    `set_aside` are rows of each client that nobody trains on, for audits to compare with.
     """
 
     model: Trainable
@@ -72,6 +74,7 @@ class Federation:
     server_rows: np.ndarray = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     sampling: Sampling = "fixed"
     rounds: int | None = None
+    set_aside: Sequence[np.ndarray] = ()
 
     def __post_init__(self) -> None:
         carried = carried_by(self.aggregation, self.plugins.privacy)
@@ -122,6 +125,30 @@ class Federation:
         self._check_hostile_training()
         self._check_server_training()
         _ = self.privacy  # refused now rather than in a round
+        self._check_audits()
+
+    def _check_audits(self) -> None:
+        """Refuse audits of what messages or what is held are not, and those without texts."""
+        for audit in self.plugins.audit:
+            if audit.reads == "deltas" and not self.aggregation.opens_each:
+                raise ValueError(
+                    f"audit {audit.name!r} reads each client's delta, of which aggregation "
+                    f"{self.aggregation.name!r} shows the sum alone: set its of to sum or model"
+                )
+            if audit.reads != "model" and not (
+                self.layout == self.model.layout and self._trains_what_is_held()
+            ):
+                raise ValueError(
+                    f"audit {audit.name!r} reads what clients hold and send as what is trained, "
+                    f"and algorithm {self.algorithm.name!r} holds or sends something else: take "
+                    "one that averages, such as fedavg"
+                )
+            known = AuditTruth(self.parts, self.set_aside)
+            if audit.needs_set_aside and not known.victims:
+                raise ValueError(
+                    f"audit {audit.name!r} compares with texts that nobody trains on, and none of "
+                    f"the {len(self.parts)} clients has one set aside: raise set_aside"
+                )
 
     def _check_server_training(self) -> None:
         """Refuse defences that train on the server where it cannot, or clients would not know."""

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from fedbytes.process.lazy_face import lazy_face
 
 if TYPE_CHECKING:
+    from fedbytes.privacy.hit_bound import MeasuredHits as MeasuredHits
+    from fedbytes.privacy.hit_bound import hits_above as hits_above
+    from fedbytes.privacy.hit_bound import most_hits as most_hits
     from fedbytes.privacy.noisy_sum import NoisySum as NoisySum
     from fedbytes.privacy.privacy import PRIVACY as PRIVACY
     from fedbytes.privacy.privacy import Privacy as Privacy

@@ -78,7 +78,9 @@ class Components:
             **self.plugins.specs,
         }
 
-    def check_audits(self, rounds: int, evaluate_every: int) -> None:
+    def check_audits(
+        self, rounds: int, evaluate_every: int, set_aside: float | None = None
+    ) -> None:
         """Refuse audits that cannot examine the run.
 
         Raises:
@@ -86,8 +88,14 @@ class Components:
         """
         prompts = isinstance(self.task, ChatTask)
         run = AuditedRun(self.task.kind, prompts, rounds, evaluate_every)
+        kept = set_aside is not None
         for audit in self.plugins.audit:
             refusal = audit.refuses(run)
+            if audit.needs_set_aside and not kept:
+                refusal = (
+                    "compares texts that clients train on with texts of theirs that nobody does, "
+                    "of which this run keeps none: set set_aside=0.5"
+                )
             if refusal:
                 raise ValueError(f"audit {audit.name!r}: {refusal}")
 

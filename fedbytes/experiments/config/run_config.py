@@ -150,6 +150,8 @@ class RunConfig(BaseModel):
     """Seed of every random stream of the run; of the split unless `partition.seed` is given."""
     batch_stream: Annotated[int, ADDED] = Field(0, ge=0)
     """Another number is another order of batches, and all else alike: a control of chance."""
+    set_aside: Annotated[float | None, ADDED] = Field(None, gt=0, lt=1)
+    """Share of each client's examples that nobody trains on, for audits to compare with."""
     checkpoint_every: int = Field(1, ge=1)
     """Rounds between checkpoints: the most that a kill can lose."""
     keep: KeptChoice = "none"
@@ -251,7 +253,7 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
         raise ValueError(f"suite: {error}") from None
     split = _validate(PartitionConfig, config.partition)
     components = config.components
-    components.check_audits(config.rounds, config.evaluate_every)
+    components.check_audits(config.rounds, config.evaluate_every, config.set_aside)
     canonical = components.specs
     canonical["partition"] |= {"num_clients": split.num_clients, "factor": split.factor}
     if split.groups is not None:

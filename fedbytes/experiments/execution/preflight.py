@@ -14,6 +14,7 @@ from fedbytes.experiments.execution.first_step import take_first_step
 from fedbytes.federated.stages.poisoned_data import poison
 from fedbytes.models import TrainableModel, build_model, encode_task, forget_bases
 from fedbytes.models.base.text_states import errors_of_model
+from fedbytes.noniid.allocation.set_aside import set_aside
 
 
 def check(configs: Sequence[RunConfig]) -> list[str]:
@@ -105,6 +106,7 @@ def _check_split(config: RunConfig, task: EncodedTask) -> list[str]:
         )
     attacks = config.components.plugins.attack
     if attacks:
-        poison(attacks, *pack(task, partition.indices, config.seed), config.seed)
+        kept, _ = set_aside(partition.indices, config.set_aside, config.split_seed)
+        poison(attacks, *pack(task, kept, config.seed), config.seed)
         attack_probes(attacks, task)
     return notes_on(split, config)

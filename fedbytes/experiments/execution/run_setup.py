@@ -31,6 +31,7 @@ from fedbytes.federated.stages.poisoned_data import poison
 from fedbytes.federated.stages.rewritten_data import rewrite
 from fedbytes.models import TrainableModel, build_model, encode_task, load_base
 from fedbytes.noniid import Partition
+from fedbytes.noniid.allocation.set_aside import set_aside
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,9 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
     task = encode_task(parts.task, parts.model)
     split = split_examples(config, task.train.columns, task.holders)
     partition = split.partition
-    learned, rows = pack(task, partition.indices, config.seed)
+    kept, aside = set_aside(partition.indices, config.set_aside, config.split_seed)
+    learned, packed = pack(task, [*kept, *aside], config.seed)
+    rows, held_out = packed[: len(kept)], packed[len(kept) :]
     probes = attack_probes(parts.plugins.attack, learned)
     learned, planted = poison(parts.plugins.attack, learned, rows, config.seed)
     learned = rewrite(parts.plugins.clean, learned, planted.ever_held(rows))
@@ -106,10 +109,11 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
         plugins=parts.plugins,
         batch_stream=config.batch_stream,
         planted=planted if planted.phases else None,
-        texts=_texts_of(parts.task, partition),
+        texts=_texts_of(parts.task, kept),
         server_rows=task.held_by("server"),
         sampling=config.sampling,
         rounds=config.rounds,
+        set_aside=held_out,
     )
     return Problem(federation, model, task, split, probes)
 
@@ -123,7 +127,7 @@ def own_tests_of(config: RunConfig, problem: Problem) -> tuple[tuple[Int64s, ...
     return split_tests(split.partition, split.factor, split.column, *columns, config.split_seed)
 
 
-def _texts_of(task: Task, partition: Partition) -> TextsOf:
+def _texts_of(task: Task, parts: Sequence[Int64s]) -> TextsOf:
     """Return what clients would send of a task: texts, with labels where it has them."""
 
     @cache
@@ -131,7 +135,7 @@ def _texts_of(task: Task, partition: Partition) -> TextsOf:
         return task.load().train
 
     def examples(client: int) -> list[tuple[str, ...]]:
-        held = train().take(partition.indices[client])
+        held = train().take(parts[client])
         texts = held.texts
         if held.chats is not None:
             texts = [json.dumps(chat, ensure_ascii=False) for chat in held.chats]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor
 
@@ -16,6 +16,9 @@ from fedbytes.federated.protocol.messages import KIND_NAMES, open_vector
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
+Reads = Literal["model", "vectors", "deltas"]
+"""What an audit reads: a model as it is, what clients hold as the vector that is trained, or each
+client's delta as a change of that vector."""
 Row = dict[str, Any]
 """A finding, plain values by column; the audit's name and the round are added to it."""
 
@@ -84,6 +87,16 @@ class AuditedRun:
             round_ % self.evaluate_every == 0 or round_ == self.rounds
         )
 
+    def misses(self, rounds: Sequence[int]) -> str | None:
+        """Return why an audit cannot examine the model after some rounds, None where it can."""
+        missed = [round_ for round_ in rounds if not self.evaluates(round_)]
+        if not missed:
+            return None
+        return (
+            f"rounds has {', '.join(map(str, missed))}, and of the run's {self.rounds} rounds "
+            f"each {self.evaluate_every} is evaluated: change rounds or evaluate_every"
+        )
+
 
 @dataclass(frozen=True)
 class Audit(Plugin):
@@ -97,10 +110,19 @@ class Audit(Plugin):
     """Fields that the contract is checked with, a set for each way of working."""
     needs_texts: ClassVar[bool] = False
     """Whether it examines a model of texts, and no other."""
+    example_kind: ClassVar[Kind] = "classification"
+    """The kind of task that the contract examines it on, where it needs texts."""
+    needs_set_aside: ClassVar[bool] = False
+    """Whether it compares with texts of clients that nobody trains on (a run's `set_aside`)."""
 
     def refuses(self, run: AuditedRun) -> str | None:
         """Return why it cannot examine a run, or None: one line, before the run."""
         return None
+
+    @property
+    def reads(self) -> Reads:
+        """What it takes messages and the model for."""
+        return "model"
 
     def columns(self, rows: Sequence[Row]) -> dict[str, float]:
         """Return what of a round's findings stands in the results' row of the round, by column.

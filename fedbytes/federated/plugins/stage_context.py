@@ -9,6 +9,7 @@ from torch import Tensor
 
 from fedbytes.compression.layout import Shared
 from fedbytes.federated.context import RoundContext
+from fedbytes.federated.plugins.audit_truth import AuditTruth
 from fedbytes.streams import stream
 
 PluginState = dict[str, Any]
@@ -51,6 +52,9 @@ class StageContext(RoundContext):
         tune: trains as a client does, from a vector, on so many of the server's own examples, the
             same ones in every round, for so many steps, and returns the delta; likewise. The last
             argument is a learning rate, None for the clients'.
+        truth: whose texts are whose, for audits alone: they score by it what they found.
+        rehearse: trains as a client does, from `held`, on some training rows, and returns the
+            delta; for audits alone. Another number is another order of batches.
     """
 
     held: Tensor = field(kw_only=True)
@@ -60,6 +64,8 @@ class StageContext(RoundContext):
     moved: Tensor | None = field(default=None, kw_only=True)
     root: Any = field(default=None, kw_only=True)
     tune: Tune | None = field(default=None, kw_only=True)
+    truth: AuditTruth | None = field(default=None, kw_only=True)
+    rehearse: Callable[[np.ndarray, int], Tensor] | None = field(default=None, kw_only=True)
 
     @classmethod
     def of(

@@ -3,13 +3,16 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 
+import numpy as np
 from torch import Tensor
 
 from fedbytes.compression.layout import Shared
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.plugins.audit import Heard, Row
+from fedbytes.federated.plugins.audit_truth import AuditTruth
 from fedbytes.federated.plugins.stage_context import PluginState, StageContext
+from fedbytes.streams import stream
 
 
 class Auditors:
@@ -27,6 +30,7 @@ class Auditors:
         self.audits = [
             (audit, f"audit {place} {audit.name}") for place, audit in enumerate(fed.plugins.audit)
         ]
+        self._truth = AuditTruth(fed.parts, fed.set_aside, fed.planted)
         self._rows: list[Row] = []
 
     def hear(
@@ -58,17 +62,28 @@ class Auditors:
         for audit, stage in self.audits:
             reference = None if shared.reference is None else shared.reference.clone()
             heard = Heard(client, data, replace(shared, reference=reference), self.fed.uplink)
-            where = StageContext.of(context, held.clone(), stage)
+            where = self._context(context, held, stage)
             rows, self.states[stage] = audit.hear(heard, where, self.states.get(stage, {}))
             self._put_down(audit.name, context.round, rows)
 
     def examine(self, round_: int, held: Tensor) -> None:
         """Let audits examine the model after a round; it is left with `held`."""
         for audit, stage in self.audits:
-            context = StageContext.of(self.fed.context(round_), held.clone(), stage)
+            context = self._context(self.fed.context(round_), held, stage)
             self.fed.algorithm.load(self.fed.model, held)
             rows, self.states[stage] = audit.examine(context, self.states.get(stage, {}))
             self._put_down(audit.name, round_, rows)
+
+    def _context(self, context: RoundContext, held: Tensor, stage: str) -> StageContext:
+        """Return what an audit may know, with what scores it and what imitates a client."""
+        known = StageContext.of(context, held.clone(), stage)
+
+        def rehearse(rows: np.ndarray, number: int) -> Tensor:
+            own = known.for_client(known.clients[0])
+            rng = stream(self.fed.seed, f"{stage} rehearsal", context.round, number)
+            return self.fed.algorithm.train(own, known.held, rows, {}, rng).delta
+
+        return replace(known, truth=self._truth, rehearse=rehearse)
 
     def take_rows(self) -> list[Row]:
         """Return what was found since the last call."""

@@ -27,9 +27,8 @@ def check_audit(audit: Audit) -> list[Finding]:
 
 def _check_untouched(plugins: RoundPlugins) -> str:
     for link in _LINKS:
-        texts = any(audit.needs_texts for audit in plugins.audit)
         pair = (RoundPlugins(), plugins)
-        plain, audited = (Rehearsal(federation(one, link, texts)) for one in pair)
+        plain, audited = (Rehearsal(federation(one, link, like=plugins)) for one in pair)
         for _ in range(ROUNDS):
             plain.go(1)
             with no_global_random():

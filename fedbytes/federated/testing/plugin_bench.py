@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from fedbytes.data.task import Kind
 from fedbytes.federated.algorithm import Trained, make_algorithm
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Upload
@@ -26,23 +27,28 @@ from fedbytes.streams import stream
 from fedbytes.testing import no_global_random, require
 
 CLIENTS, ROUNDS = 10, 4
+_TEXT_MODELS: dict[Kind, str] = {"classification": "tiny-bert", "causal-lm": "tiny-llama"}
 
 
 def federation(
-    plugins: RoundPlugins, uplink: Any = "fp32", texts: bool | None = None
+    plugins: RoundPlugins, uplink: Any = "fp32", like: RoundPlugins | None = None
 ) -> Federation:
     """Return a federation of ten clients, all of whom take part, on a regression.
 
-    With `texts` it is on a tiny encoder of forty texts; by default where a cleaner or audit reads
-    them.
+    It is on a tiny model of forty texts where a cleaner or audit reads them, and half of each
+    client's examples are set aside where an audit compares with some: of the plug-ins, or of those
+    that it is to be `like`.
     """
-    if texts is None:
-        texts = any(audit.needs_texts for audit in plugins.audit)
-        texts = texts or any(cleaner.reads_texts for cleaner in plugins.clean)
-    model = text_model("tiny-bert", LORA) if texts else TinyRegression()
+    asking = plugins if like is None else like
+    texts = any(audit.needs_texts for audit in asking.audit)
+    texts = texts or any(cleaner.reads_texts for cleaner in asking.clean)
+    kind: Kind = next((audit.example_kind for audit in asking.audit), "classification")
+    model = text_model(_TEXT_MODELS[kind], LORA, kind) if texts else TinyRegression()
+    parts = [np.arange(c, examples_of(model), CLIENTS) for c in range(CLIENTS)]
+    aside = any(audit.needs_set_aside for audit in asking.audit)
     return Federation(
         model=model,
-        parts=[np.arange(c, examples_of(model), CLIENTS) for c in range(CLIENTS)],
+        parts=[part[::2] for part in parts] if aside else parts,
         algorithm=make_algorithm("fedavg", local_steps=2, learning_rate=0.05),
         uplink=make_link(uplink),
         downlink=make_link("fp32"),
@@ -50,6 +56,7 @@ def federation(
         plugins=plugins,
         server_rows=np.arange(examples_of(model) // 10),
         rounds=ROUNDS,
+        set_aside=[part[1::2] for part in parts] if aside else [],
     )
 
 

@@ -43,6 +43,7 @@ CHANGED = {
     "seed": 1,
     "batch_stream": 1,
     "evaluate_clients": True,
+    "set_aside": 0.5,
 }
 """Another value of each field that decides what a run finds."""
 WHERE = ("suite", "label", "checkpoint_every", "plugins", "declared", "keep")

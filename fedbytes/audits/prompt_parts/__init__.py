@@ -1,0 +1,1 @@
+"""What the audit of prompts is made of."""

@@ -1,0 +1,1 @@
+"""What the audit of properties is made of."""

@@ -1,0 +1,87 @@
+"""Figures of membership and of canaries: what was measured, chance beside it, the bound over it."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.text import Text
+from text_boxes import text_faults
+
+from fedbytes.plots import NothingToDrawError, make_figure, sample_tables
+from fedbytes.plots.drawing.membership_points import exposure_repeats, membership_looks
+from fedbytes.privacy import most_hits
+
+RATES = (0.001, 0.01, 0.1, 0.5)
+
+
+def audited(**more):
+    tables = sample_tables(alphas=(1.0,), rounds=3)
+    results = tables.results.copy()
+    last = results["round"] == 3
+    for column, lift in (("calibrated_model", 1.5), ("update_cosine_message", 4.0)):
+        results[f"auc_{column}"] = np.where(last, 0.5 + lift / 20, np.nan)
+        for rate in RATES:
+            results[f"tpr_{column}_{rate:g}"] = np.where(last, min(1.0, lift * rate), np.nan)
+    for times, bits in ((0, 1.4), (1, 2.0), (4, 6.0), (16, 11.0)):
+        results[f"exposure_{times}"] = np.where(last, bits, np.nan)
+    return replace(tables, results=results.assign(**more))
+
+
+def test_a_panel_for_each_look_and_a_line_for_each_codec():
+    figure = make_figure("membership").draw(audited())
+    assert [axis.get_title() for axis in figure.axes] == [
+        "calibrated, of the model", "update cosine, of messages",
+    ]  # fmt: skip
+    for axis, lift in zip(figure.axes, (1.5, 4.0), strict=True):
+        (line,) = [one for one in axis.lines if one.get_label() == "fp32"]
+        np.testing.assert_allclose(line.get_xdata(), RATES)
+        np.testing.assert_allclose(line.get_ydata(), np.minimum(1, lift * np.array(RATES)))
+        assert axis.get_xscale() == axis.get_yscale() == "log"
+    assert text_faults(figure) == []
+
+
+def test_the_bound_is_drawn_over_the_model_and_not_over_messages():
+    """A central mechanism says nothing of messages."""
+    tables = audited(epsilon=1.0)
+    promise = {"privacy": [{"name": "dp", "delta": 1e-3}]}
+    runs = tables.runs.assign(config=tables.runs["config"].map(lambda config: config | promise))
+    figure = make_figure("membership").draw(replace(tables, runs=runs))
+    model, messages = ([line for line in axis.lines if line.get_linestyle() == ":"
+                        or _dotted(line)] for axis in figure.axes)  # fmt: skip
+    assert not messages
+    assert len(model) == 4, "one a codec"
+    x = model[0].get_xdata()
+    np.testing.assert_allclose(model[0].get_ydata(), most_hits(x, 1.0, 1e-3))
+
+
+def _dotted(line):
+    dashes = getattr(line, "_unscaled_dash_pattern", (0, None))[1]
+    return dashes is not None and list(dashes) == [1, 2]
+
+
+def test_exposure_has_a_line_a_codec_over_the_repeats():
+    figure = make_figure("exposure").draw(audited())
+    (axis,) = figure.axes
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["0", "1", "4", "16"]
+    (line,) = [one for one in axis.lines if one.get_label() == "fp32"]
+    np.testing.assert_allclose(line.get_ydata(), [1.4, 2.0, 6.0, 11.0])
+    said = {text.get_text() for text in figure.findobj(Text)}
+    assert "Exposure (bits)" in said
+    assert text_faults(figure) == []
+
+
+def test_columns_are_found_by_what_was_measured():
+    rows = audited().results
+    looks = membership_looks(rows.assign(**{"tpr_calibrated_model_0.001": np.nan}))
+    assert [(look.column, look.rates) for look in looks] == [
+        ("calibrated_model", RATES[1:]), ("update_cosine_message", RATES),
+    ]  # fmt: skip
+    assert exposure_repeats(rows) == [0, 1, 4, 16]
+
+
+@pytest.mark.parametrize(
+    ("name", "remedy"), [("membership", r"set_aside=0\.5"), ("exposure", r"attack\.name=canaries")]
+)
+def test_a_store_without_audits_says_how_to_have_some(name, remedy):
+    with pytest.raises(NothingToDrawError, match=remedy):
+        make_figure(name).draw(sample_tables(seeds=(0,), rounds=2))
