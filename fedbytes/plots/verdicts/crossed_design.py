@@ -1,7 +1,7 @@
 """Designs in which every partition is trained with every seed."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import nan
 from typing import TypeAlias
 
@@ -57,11 +57,24 @@ def judge_pairs(
     table = _cross(ends, design)
     if table is not None:
         return compare_crossed(table, margin, level)
-    by_partition: dict[int, list[float]] = {}
-    for seed, difference in zip(ends.seeds, ends.differences, strict=True):
-        by_partition.setdefault(design[seed][0], []).append(difference)
-    means = [float(np.mean(values)) for values in by_partition.values()]
+    means = average_partitions(ends, design).differences
     return compare_with_margin(means, margin, level) if len(means) > 1 else None
+
+
+def average_partitions(ends: PairedEnds, design: Design) -> PairedEnds:
+    """Return a codec's pairs with one for each partition: the means over its training seeds.
+
+    These are independent, where runs of one partition are not. `seeds` are then the partitions'.
+    """
+    partitions = [design[seed][0] for seed in ends.seeds]
+    seeds = tuple(dict.fromkeys(partitions))
+
+    def means(values: Sequence[float]) -> tuple[float, ...]:
+        pairs = list(zip(partitions, values, strict=True))
+        return tuple(float(np.mean([v for p, v in pairs if p == seed])) for seed in seeds)
+
+    own, base, differences = map(means, (ends.own, ends.base, ends.differences))
+    return replace(ends, seeds=seeds, own=own, base=base, differences=differences)
 
 
 def split_spread(ends: PairedEnds, design: Design) -> SplitSpread:

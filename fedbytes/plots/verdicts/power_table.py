@@ -10,7 +10,11 @@ from fedbytes.plots.inference.paired_tests import LEVEL
 from fedbytes.plots.inference.seeds_needed import POWER, bound_sd, compute_power, count_seeds
 from fedbytes.plots.inference.variance_components import split_variance
 from fedbytes.plots.tables.store_tables import Tables
-from fedbytes.plots.verdicts.crossed_design import read_design, split_spread
+from fedbytes.plots.verdicts.crossed_design import (
+    average_partitions,
+    read_design,
+    split_spread,
+)
 from fedbytes.plots.verdicts.margins import choose_margin
 from fedbytes.plots.verdicts.paired_ends import PairedEnds, compare_to_baseline, pair_ends
 from fedbytes.plots.verdicts.question import ask
@@ -48,7 +52,9 @@ def measure_power(
         level: of the family.
 
     Returns:
-        setting, codec, n (pairs), metric, margin, baseline, power, difference.
+        setting, codec, n (pairs), metric, margin, baseline, power, difference; unit: what n and the
+            seeds needed count, `seeds`, or of a crossed design `partitions`, each trained with as
+            many seeds as here.
         sd, base_sd: over seeds, of the codec and of the baseline; correlation: of the two.
         paired_sd: of the differences, with sd_low and sd_high, which hold it with 80 %.
         shared_sd, own_sd: over all codecs of the setting, what a seed gives to all alike and what
@@ -70,21 +76,23 @@ def measure_power(
     for setting in comparison.settings:
         ends = read_ends(tables, comparison, setting, asked.final)
         pairs = list(pair_ends(ends, base, comparison.metric))
-        most = max([most, *(len(pair.seeds) for pair in pairs)])
+        units = [average_partitions(pair, design) if design else pair for pair in pairs]
+        most = max([most, *(len(unit.seeds) for unit in units)])
         shared = _shared(ends)
         rows += [
             {"setting": setting.title}
-            | _needs(pair, loss, power, difference, level, len(pairs))
+            | _needs(unit, loss, power, difference, level, len(pairs))
             | shared
             | vars(split_spread(pair, design))
-            for pair in pairs
+            for pair, unit in zip(pairs, units, strict=True)
         ]
+    what = "partitions" if design else "seeds"
     if most < FEWEST_PAIRS:
         raise ValueError(
-            f"power needs at least {FEWEST_PAIRS} seeds that a codec shares with {base!r}, and the "
-            f"store has {most}: sweep more seeds first"
+            f"power needs at least {FEWEST_PAIRS} {what} that a codec shares with {base!r}, and "
+            f"the store has {most}: sweep more {what} first"
         )
-    facts = {"metric": comparison.metric.name, "margin": loss, "baseline": base}
+    facts = {"metric": comparison.metric.name, "margin": loss, "baseline": base, "unit": what}
     facts |= {"power": power, "difference": difference}
     return pd.DataFrame([row | facts for row in rows])
 

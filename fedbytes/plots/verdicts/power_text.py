@@ -63,6 +63,11 @@ def explain_power(frame: pd.DataFrame) -> list[str]:
         f"In brackets: what the spread allows, known from so few seeds with 80 % confidence. At "
         f"least {FEWEST_SEEDS} seeds make a verdict.",
     ]
+    if first["unit"] == "partitions":
+        words.append(
+            "Runs of a crossed design share partitions: n and the seeds needed count partitions, "
+            "each trained with as many seeds as here."
+        )
     for setting, rows in frame.groupby("setting", sort=False):
         shared, own = float(rows["shared_sd"].iloc[0]), float(rows["own_sd"].iloc[0])
         if isfinite(shared):

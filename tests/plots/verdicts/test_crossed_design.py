@@ -7,7 +7,13 @@ import pandas as pd
 import pytest
 from known_stores import store_of
 
-from fedbytes.plots import compare_crossed, measure_power, measure_verdicts, split_variance
+from fedbytes.plots import (
+    compare_crossed,
+    count_seeds,
+    measure_power,
+    measure_verdicts,
+    split_variance,
+)
 from fedbytes.plots.tables.kept.crossed_seeds import join_seeds
 from fedbytes.plots.verdicts.crossed_design import read_design
 from fedbytes.plots.verdicts.power_text import explain_power
@@ -56,6 +62,19 @@ def test_a_missing_cell_leaves_the_partitions_means():
     assert np.isnan(found["rest_sd"])
     assert found["sd"] == pytest.approx(means.std(ddof=1))
     assert found["word"] == "no verdict"  # three independent means
+
+
+def test_planned_are_partitions_since_runs_of_one_are_not_independent():
+    tables = crossed()
+    found = measure_power(tables, 0.0005).iloc[0]
+    means = TABLE.mean(axis=1)
+    assert (found["n"], found["unit"]) == (3, "partitions")
+    assert found["paired_sd"] == pytest.approx(means.std(ddof=1))
+    assert found["seeds"] == count_seeds(float(means.std(ddof=1)), 0.0005)
+    assert "count partitions" in " ".join(explain_power(measure_power(tables)))
+    two = tables.results[~tables.results["run"].isin(["a-4", "a-5"])]
+    with pytest.raises(ValueError, match=r"at least 3 partitions .* has 2"):
+        measure_power(replace(tables, results=two))
 
 
 def test_fixed_or_uncrossed_seeds_are_no_crossed_design():
