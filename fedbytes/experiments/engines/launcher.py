@@ -3,7 +3,6 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import ClassVar
 
@@ -13,6 +12,7 @@ from fedbytes.experiments.execution.sweep_plan import Outcome
 from fedbytes.experiments.execution.sweeps import Reporter
 from fedbytes.plugin_fields import Plugin
 from fedbytes.process.leases.lease_files import LEASE_SECONDS
+from fedbytes.process.optional_imports import refuse_missing
 from fedbytes.registry import Registry
 
 
@@ -70,12 +70,9 @@ class Launcher(Plugin, ABC):
 
     def refusal(self) -> str:
         """Return why this host cannot use the launcher, in one line; empty if it can."""
-        if self.package and find_spec(self.package) is None:
-            return (
-                f"launcher {self.name!r} requires the package {self.package}: "
-                f"pip install 'fedbytes[{self.extra}]'"
-            )
-        return ""
+        if not self.package:
+            return ""
+        return refuse_missing(self.package, self.extra, f"--on {self.name}") or ""
 
 
 LAUNCHERS: Registry[Launcher] = Registry(

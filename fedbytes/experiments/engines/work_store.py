@@ -118,17 +118,17 @@ class _Worker:
         had_it = False
         event: Event | None = None
         while not isinstance(event, Failed | Finished | LeftAlone):
-            if worker.pipe.poll(_LOOK):
-                event = worker.receive(self.store)
-                if isinstance(event, Failed) and had_it and self._other_holder(worker, config):
-                    event = LeftAlone("it was taken over while this worker was silent")
-                self.reporter.on_event(config, event)
-                continue
             if self.stopped():
                 worker.tell_to_stop()
+            had_it = had_it or self._is_holder(worker, config)
             if had_it and self._other_holder(worker, config):
                 worker.process.kill()
-            had_it = had_it or self._is_holder(worker, config)
+            if not worker.pipe.poll(_LOOK):
+                continue
+            event = worker.receive(self.store)
+            if isinstance(event, Failed) and had_it and self._other_holder(worker, config):
+                event = LeftAlone("it was taken over while this worker was silent")
+            self.reporter.on_event(config, event)
         worker.config = None
         self._book(config, event, runs)
 

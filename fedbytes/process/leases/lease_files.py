@@ -1,8 +1,11 @@
 """Files of leases: a number each, made by one process alone, and rewritten as its beat."""
 
+import errno
 import json
 import os
 import re
+import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,7 @@ from fedbytes.process.leases.holder import Holder
 LEASE_SECONDS = 300.0
 """Silence after which another process takes a lease over, unless its holder promised another."""
 _ROOM = "free some space or choose another folder"
+_NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # of file systems without hard links
 
 
 @dataclass(frozen=True)
@@ -69,20 +73,49 @@ def newest_lease(folder: Path, name: str) -> LeaseRecord | None:
 
 
 def create_lease(path: Path, content: dict[str, Any]) -> bool:
-    """Make a lease's file; return False if it is there already.
+    """Make a lease's file, whole or not at all; return False if it is there already.
+
+    A link is made by one process alone on network file systems too, and has its content at once.
 
     Raises:
         DiskError: if the disk is full or may not be written.
     """
+    data = json.dumps(content).encode()
+    part = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     with explained_disk_errors(path, _ROOM):
         try:
-            handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
-        except FileExistsError:
-            return False
+            part.write_bytes(data)
+            return _link(part, path, data)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _link(part: Path, path: Path, data: bytes) -> bool:
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:  # perhaps ours: a server's answer may be lost, and the link asked twice
+        with suppress(FileNotFoundError):
+            return path.read_bytes() == data
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return _create(path, data)
+    return True
+
+
+def _create(path: Path, data: bytes) -> bool:
+    """Make the file where there are no links."""
+    try:
+        handle = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+    except FileExistsError:
+        return False
+    try:
         with os.fdopen(handle, "wb") as file:
-            file.write(json.dumps(content).encode())
-            file.flush()
-            os.fsync(handle)
+            file.write(data)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     return True
 
 

@@ -24,7 +24,7 @@ def test_an_engine_that_is_not_installed_names_its_extra(
     name: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     launcher = LAUNCHERS.make(name)
-    monkeypatch.setattr("fedbytes.experiments.engines.launcher.find_spec", lambda _: None)
+    monkeypatch.setattr("fedbytes.process.optional_imports.find_spec", lambda _: None)
     assert f"pip install 'fedbytes[{extra}]'" in launcher.refusal()
     assert "\n" not in launcher.refusal()
 

@@ -1,15 +1,18 @@
 """Leases: one holder at a time, by numbers and beats, whatever clocks say."""
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
+from fedbytes.process.disk_errors import DiskError
 from fedbytes.process.leases.holder import Holder, this_process
 from fedbytes.process.leases.lease import HeldError, Lease, LostLeaseError, acquire
 from fedbytes.process.leases.lease_files import create_lease, lease_path, read_leases
@@ -112,6 +115,48 @@ def test_a_file_that_is_cut_is_a_lease_of_nobody_known(tmp_path: Path) -> None:
     (record,) = read_leases(tmp_path, "lease")
     assert str(record.holder) == "an unknown host"
     assert not record.is_over
+
+
+def test_where_there_are_no_links_a_number_is_taken_once_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(path: Path, target: Path) -> None:
+        raise OSError(errno.EOPNOTSUPP, "no links", str(path))
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    path = hold_elsewhere(tmp_path, 60)
+    before = path.read_bytes()
+    assert not create_lease(path, {"another": 1})
+    assert path.read_bytes() == before
+    assert [one.name for one in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_folder_that_cannot_be_written_leaves_no_lease_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder])
+    if mounted.returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    try:
+        lease = acquire(folder, "kept", seconds=1)
+        with suppress(OSError), (folder / "ballast").open("wb", buffering=0) as file:
+            while True:
+                file.write(b"0" * 512)
+        with pytest.raises(DiskError, match="No space left on device"):
+            acquire(folder, "other")
+        assert not read_leases(folder, "other")
+        before = read_leases(folder, "kept")[0].signature
+        end = time.monotonic() + 10
+        while read_leases(folder, "kept")[0].signature == before and time.monotonic() < end:
+            time.sleep(0.05)
+        assert read_leases(folder, "kept")[0].signature != before  # a heart beats without room
+        lease.check()
+        lease.release(forget_lower=True)
+        subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+        with pytest.raises(DiskError, match="Read-only file system"):
+            acquire(folder, "other")
+    finally:
+        subprocess.run(["umount", folder], check=True)
 
 
 def test_silence_is_of_the_watcher_s_own_clock() -> None:
