@@ -37,8 +37,12 @@ class HomomorphicEncryption(EncryptionFields, Privacy):
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"share": 0.5})
-    bounds_what_is_sent: ClassVar[bool] = False
     example_uplink: ClassVar[dict[str, Any]] = {"name": "fixed", "clip": 4.0, "bits": 16}
+
+    @property
+    def bounds_what_is_sent(self) -> bool:
+        """False: what is summed may be of any length, and error feedback may be in it."""
+        return False
 
     @property
     def carrier(self) -> dict[str, Any] | None:
