@@ -25,6 +25,7 @@ from fedbytes.plots.svg_marks import mark
 from fedbytes.plots.tables.comparison import Comparison, Setting, compare_codecs
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
+_PROMISE = "promise"
 _STRICT, _LAX = 0.15, 0.85
 """Ends of the colour map that the least and the largest epsilon have."""
 
@@ -48,7 +49,7 @@ class MetricByEpsilon(StoreFigure):
             comparison.final(setting).assign(setting=setting.title)
             for setting in comparison.settings
         ]
-        columns = ["setting", "codec", "privacy", "seed", "epsilon", "total_bytes", "value"]
+        columns = ["setting", "codec", _PROMISE, "seed", "epsilon", "total_bytes", "value"]
         found = pd.concat(made, ignore_index=True)
         return found.reindex(columns=columns).sort_values(columns[:4], ignore_index=True)
 
@@ -80,7 +81,7 @@ class MetricByEpsilon(StoreFigure):
 
 
 def _private(tables: Tables) -> Tables:
-    """Return the finished runs' tables.
+    """Return the finished runs' tables, in which a promise makes a method and no setting.
 
     Raises:
         NothingToDrawError: if none of them has an epsilon.
@@ -88,7 +89,7 @@ def _private(tables: Tables) -> Tables:
     finished = tables.finished()
     if "epsilon" not in finished or not np.isfinite(finished["epsilon"]).any():
         raise NothingToDrawError("no run promises differential privacy: set privacy.name=dp")
-    return replace(tables, results=finished)
+    return replace(tables, results=finished.rename(columns={"privacy": _PROMISE}))
 
 
 def _epsilons(results: pd.DataFrame) -> dict[str, float]:
