@@ -282,6 +282,14 @@ def sums(weights):
             r"accounts for 2 of 4 clients.* set sampling=poisson",
         ),
         (
+            {
+                "privacy": dp(),
+                "algorithm": make_algorithm("scaffold", local_steps=1, weights="clients"),
+                "clients_per_round": 2,
+            },
+            r"algorithm 'scaffold' does: set sampling=poisson",
+        ),
+        (
             {"privacy": dp(), "hooks": Hooks(before_aggregate=(lambda u, c: u,))},
             "gives it one noisy mean: leave out one",
         ),

@@ -23,7 +23,7 @@ def why_not_private(
         or _of_several(plugins)
         or _of_weights(plugins, algorithm, aggregation)
         or _of_sum(plugins, algorithm, uplink, aggregation)
-        or _of_memory(plugins, uplink, participation)
+        or _of_memory(plugins, algorithm, uplink, participation)
     )
 
 
@@ -94,18 +94,25 @@ def _of_sum(
     return None
 
 
-def _of_memory(plugins: RoundPlugins, uplink: Link, participation: Participation) -> str | None:
+def _of_memory(
+    plugins: RoundPlugins, algorithm: Algorithm, uplink: Link, participation: Participation
+) -> str | None:
     """Return why what clients keep between rounds voids the amplification by sampling.
 
     Coins of their own are independent of what others keep. A fixed number is not: who takes part
     in the place of a client remembers it.
     """
     partial = participation.expected < participation.clients
-    if participation.sampling == "poisson" or not partial or uplink.memory == NO_MEMORY:
+    if participation.sampling == "poisson" or not partial:
+        return None
+    keeps = uplink.memory != NO_MEMORY and "the uplink's error feedback or momentum does"
+    if algorithm.needs_votes or algorithm.has_own_models:
+        keeps = f"algorithm {algorithm.name!r} does"
+    if not keeps:
         return None
     name = next(one.name for one in plugins.privacy if one.hides_examples)
     return (
         f"privacy {name!r} accounts for {participation.expected} of {participation.clients} "
-        "clients a round as if none of them remembered earlier rounds, and the uplink's error "
-        "feedback or momentum does: set sampling=poisson, or uplink.error_feedback=false"
+        f"clients a round as if none of them remembered earlier rounds, and {keeps}: set "
+        "sampling=poisson, or clients_per_round to all"
     )
