@@ -15,11 +15,13 @@ from fedbytes.privacy.dp.skellam_account import (
     skellam_epsilon,
 )
 from fedbytes.privacy.dp.skellam_integers import (
+    MOST_BITS,
     SkellamCode,
     round_within,
     scale_of,
     skellam_noise,
 )
+from fedbytes.privacy.dp.skellam_sum import SkellamSum
 
 NUMEL, CLIENTS, CLIP = 15_000, 100, 0.5
 
@@ -127,3 +129,26 @@ def test_a_sum_of_alike_messages_does_not_wrap_and_has_the_noise_that_it_should(
 def test_bits_that_hold_not_even_the_rounding_are_refused():
     with pytest.raises(ValueError, match="bits=5 do not hold the rounding of 1000 clients"):
         scale_of(5, CLIP, CLIP, 1000, NUMEL)
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.8])
+def test_a_sum_from_which_nobody_vanished_does_not_wrap(dropout):
+    """Shares are larger where clients may vanish, and the modulus has room for all of them."""
+    made = SkellamSum(10, CLIP, 8.0, 20, 20, 20, dropout)
+    code = made.code(100_000)
+    zeros = np.zeros(100_000, np.float32)
+    total = np.zeros(100_000, np.uint64)
+    for client in range(20):
+        total += code.encode(zeros, draw("client", client))
+    variance = (8.0 * CLIP / 20) ** 2 / (1 - dropout)
+    found = code.decode(total % np.uint64(2**10), 20).astype(float).var()
+    assert abs(found - variance) < 4 * variance * math.sqrt(2 / 1e5) + 0.25 / code.scale**2
+
+
+def test_noise_of_the_widest_integers_is_drawn_faithfully():
+    scale = scale_of(MOST_BITS, CLIP, CLIP, 3, 1000)
+    share = (CLIP * scale) ** 2 / 3
+    drawn = skellam_noise(200_000, share, draw())
+    assert abs(drawn.var() / share - 1) < 4 * math.sqrt(2 / 2e5)
+    counts = np.bincount(drawn % 8, minlength=8)
+    assert ((counts - 25_000) ** 2 / 25_000).sum() < 30  # chi square of 7 degrees, p = 1e-4

@@ -1,5 +1,6 @@
 """The account of a run's differential privacy: what so much noise costs over so many rounds."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ class DpAccount:
         delta: the probability that the promise is not kept.
         bits: of the modulus, where the noise is integers.
         participation: of the run's clients.
+        dropout: the share of them that may vanish, where the noise is integers.
     """
 
     where: Where
@@ -38,6 +40,7 @@ class DpAccount:
     delta: float
     bits: int
     participation: Participation
+    dropout: float = 0.0
 
     @property
     def relation(self) -> Relation:
@@ -82,7 +85,7 @@ class DpAccount:
     def scale(self, noise: float) -> float:
         """Return by how much messages are scaled before they are rounded."""
         them = self.participation
-        deviation = noise * self.clip
+        deviation = noise * self.clip / math.sqrt(1 - self.dropout)  # if nobody vanishes
         return scale_of(self.bits, self.clip, deviation, them.most_likely, them.numel)
 
     def _skellam(

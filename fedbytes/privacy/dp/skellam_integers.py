@@ -17,6 +17,9 @@ from fedbytes.privacy.dp.skellam_account import rounded_norm
 
 MARGIN = 4.0
 """Standard deviations of a sum's numbers that fit into the modulus, either way."""
+MOST_BITS = 20
+"""Of an integer: at more, variances of noise are above what floats draw Poisson variables of
+faithfully, about 1e10, and 16 bits already cost nothing."""
 
 
 def scale_of(bits: int, clip: float, deviation: float, clients: int, numel: int) -> float:
@@ -28,7 +31,7 @@ def scale_of(bits: int, clip: float, deviation: float, clients: int, numel: int)
     Args:
         bits: of the modulus.
         clip: the L2 norm of a message.
-        deviation: the standard deviation of the whole noise of each number.
+        deviation: the standard deviation of the most noise that each number can have.
         clients: in the sum.
         numel: numbers in a message.
 

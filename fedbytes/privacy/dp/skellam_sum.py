@@ -1,5 +1,6 @@
 """Skellam noise that the clients of a round add together, in the integers of a masked sum."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,7 +37,8 @@ class SkellamSum(NoisySum):
 
     def code(self, numel: int) -> SkellamCode:
         """Return how messages of so many numbers become integers."""
-        scale = scale_of(self.bits, self.clip, self.noise * self.clip, self.planned, numel)
+        most = self.noise * self.clip / math.sqrt(1 - self.dropout)
+        scale = scale_of(self.bits, self.clip, most, self.planned, numel)
         whole = (self.noise * self.clip * scale) ** 2
         share = whole / (max(self.clients, 1) * (1 - self.dropout))
         return SkellamCode(self.bits, self.clip, scale, share)

@@ -12,6 +12,7 @@ from fedbytes.privacy.dp.adaptive_clip import CountNoise, next_clip
 from fedbytes.privacy.dp.calibration import least_noise
 from fedbytes.privacy.dp.dp_account import DpAccount, Where, too_few_come
 from fedbytes.privacy.dp.gaussian_noise import clip_to_norm, gaussian_noise
+from fedbytes.privacy.dp.skellam_integers import MOST_BITS
 from fedbytes.privacy.dp.skellam_sum import SkellamSum
 from fedbytes.privacy.participation import Participation
 from fedbytes.privacy.privacy import PRIVACY, MechanismState, Privacy, PrivacySpent, Vector
@@ -77,7 +78,7 @@ class DifferentialPrivacy(Privacy):
     epsilon: float | None = bounded(None, above=0)
     delta: float | None = bounded(None, above=0, below=1)
     first_clip: float | None = bounded(None, above=0)
-    bits: int | None = bounded(None, least=4, most=32)
+    bits: int | None = bounded(None, least=4, most=MOST_BITS)
     dropout: float = bounded(0.0, least=0, below=1)
 
     def __post_init__(self) -> None:
@@ -180,7 +181,8 @@ class DifferentialPrivacy(Privacy):
         """Return what the noise is accounted by in a run."""
         assert self.delta is not None
         clip = self._clip({})
-        return DpAccount(self.where, clip, self.delta, self.bits or _BITS, participation)
+        bits = self.bits or _BITS
+        return DpAccount(self.where, clip, self.delta, bits, participation, self.dropout)
 
     def calibrated(self, participation: Participation) -> "CalibratedDp":
         """Return the mechanism with the noise that its epsilon asks for."""
