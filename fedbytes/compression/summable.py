@@ -51,8 +51,8 @@ class Summable(Codec):
 
     @property
     @abstractmethod
-    def levels(self) -> int:
-        """How many values an integer has: it is in [0, levels)."""
+    def grid_levels(self) -> int:
+        """How many values an integer has: it is in [0, grid_levels)."""
 
     @property
     def recovers_linearly(self) -> bool:
@@ -101,7 +101,7 @@ class Summable(Codec):
     def integers(
         self, x: Floats, shared: Shared, grid: Grid, noise: np.random.Generator
     ) -> Integers:
-        """Return the integers [coordinates] of x [numel], each in [0, levels).
+        """Return the integers [coordinates] of x [numel], each in [0, grid_levels).
 
         Args:
             x: finite.

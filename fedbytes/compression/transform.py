@@ -53,6 +53,19 @@ class Transform(Plugin, ABC):
         """Return which numbers of z [m], the transform of a decoded vector, were sent."""
         raise NotImplementedError(f"transform {self.name!r} does not show what was sent")
 
+    @property
+    def common(self) -> bool:
+        """Whether it is one linear map for all senders of a round, so that what it gives adds."""
+        return False
+
+    def project(self, x: Floats, shared: Shared) -> Floats:
+        """Return the image [m] of x [n] under that map, where it is common."""
+        raise NotImplementedError(f"transform {self.name!r} is not one map for all senders")
+
+    def recover(self, image: Floats, shared: Shared) -> Floats:
+        """Return the vector [n] that an image [m] stands for, which may be overwritten."""
+        raise NotImplementedError(f"transform {self.name!r} is not one map for all senders")
+
     @abstractmethod
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the vector to encode instead of x [shared.layout.numel], which must not change."""

@@ -21,6 +21,20 @@ SPECS = [
     {"name": "thc", "unit": 0.125},
     {"name": "thc", "unit": 0.3, "bits": 2, "granularity": 12},
     {"name": "sketch", "rows": 1, "density": 0.5, "extract": 1.0, "values": {"name": "fixed"}},
+    {"name": "int", "bits": 4, "rounding": "stochastic", "scale": 2.0},
+    {"name": "qsgd", "levels": 7, "scale": 2.0},
+    {"name": "terngrad", "scale": 2.0},
+    {"name": "randk", "density": 0.2, "common": True, "values": {"name": "fixed", "clip": 2.0}},
+    {
+        "name": "chain",
+        "transforms": ["dct", {"name": "rotate", "common": True}],
+        "codec": {"name": "fixed", "clip": 2.0, "bits": 6},
+    },
+    {
+        "name": "chain",
+        "transforms": [{"name": "draw", "density": 0.5, "common": True}],
+        "codec": {"name": "thc", "unit": 0.125},
+    },
 ]
 
 
@@ -65,13 +79,13 @@ def test_it_is_exact_where_float32_holds_the_passes(senders: int) -> None:
 @pytest.mark.parametrize("senders", [1, 10, 20])
 def test_the_ends_of_the_range_never_wrap(spec: dict, senders: int) -> None:
     codec = as_summable(make_codec(spec))
-    bits = sum_bits(codec.levels, senders)
+    bits = sum_bits(codec.grid_levels, senders)
     for end in (1e38, -1e38, 2.0, -2.0):
         found, _ = _sent(codec, [np.full(300, end)] * senders)
-        assert all(integers.max() < codec.levels for integers in found)
+        assert all(integers.max() < codec.grid_levels for integers in found)
         total = np.sum(found, axis=0, dtype=np.uint64)
         assert int(total.max()) < 2**bits
-    assert 2 ** (bits - 1) <= senders * (codec.levels - 1)  # and no bit more than is needed
+    assert 2 ** (bits - 1) <= senders * (codec.grid_levels - 1)  # and no bit more than is needed
 
 
 def test_bits_of_a_sum_are_those_of_its_modulus() -> None:
@@ -111,6 +125,13 @@ def test_private_rounding_has_the_right_mean(spec: dict) -> None:
         ({"name": "topk", "density": 0.1}, "'topk' does not add: use"),
         ("thc", "'thc' adds up where .* set its unit"),
         ("sketch", "'sketch' adds up where .* values: {name: fixed}"),
+        ("int", "'int' adds up where .* rounding: stochastic, scale"),
+        ("qsgd", "'qsgd' adds up where .* uplink.scale"),
+        ("randk", "'randk' adds up where .* common: true"),
+        (
+            {"name": "chain", "transforms": ["normalise"], "codec": "fixed"},
+            "'chain' adds up where .* common=true",
+        ),
     ],
     ids=str,
 )
@@ -170,3 +191,18 @@ def test_error_feedback_stays_bounded_on_a_grid_of_its_own() -> None:
         held, total = sent.state, total + codec.decode(sent.data, shared)
     assert (total / 1000 - x).abs().max() < 1e-3
     assert held["residual"].abs().max() <= 2 / 3
+
+
+def test_the_sum_of_signs_is_the_vote() -> None:
+    codec, generator = as_summable(make_codec("signsgd")), np.random.default_rng(0)
+    vectors = [draw_vector("gauss", 500, generator) for _ in range(7)]
+    found, _ = _sent(codec, vectors)
+    shared = _shared(500)
+    assert sum_bits(codec.grid_levels, 7) == 3  # ceil(log2(7 + 1))
+    mean = codec.mean(np.sum(found, axis=0), 7, shared, codec.grid((), shared))
+    assert np.array_equal(np.sign(mean), np.sign(np.sign(vectors).sum(0)))
+
+
+def test_a_scale_is_for_rounding_that_is_right_on_average() -> None:
+    with pytest.raises(ValueError, match="set rounding=stochastic"):
+        make_codec("int", bits=4, scale=1.0)

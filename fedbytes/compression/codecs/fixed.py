@@ -11,6 +11,7 @@ from fedbytes.compression.codec import CODECS, Floats, Payload
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
+from fedbytes.compression.quantisers.common_grid import round_to_grid
 from fedbytes.compression.summable import Grid, Integers, Summable
 from fedbytes.plugin_fields import bounded
 
@@ -50,26 +51,20 @@ class Fixed(Summable):
     to_add: ClassVar[str] = "nothing"
 
     @property
-    def levels(self) -> int:
+    def grid_levels(self) -> int:
         """2^bits - 1."""
         return (1 << self.bits) - 1
 
     def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
         """Return the grid that the fields fix."""
-        zero = self.levels // 2
+        zero = self.grid_levels // 2
         return Grid(self.clip / zero, zero)
 
     def round_image(
         self, image: Floats, shared: Shared, grid: Grid, noise: np.random.Generator
     ) -> Integers:
         """Round at random, up or down by the distance."""
-        out = np.empty(image.size, np.uint64)
-        for start in range(0, image.size, _CHUNK):
-            part = image[start : start + _CHUNK].astype(np.float64)
-            part = np.clip(part / grid.unit, -grid.zero, grid.zero) + grid.zero
-            # The sum is below the next integer only if float64 holds it, as it does for 24 bits.
-            out[start : start + _CHUNK] = np.floor(part + noise.random(part.size))
-        return out
+        return round_to_grid(image, grid, noise)
 
     def read(self, body: memoryview, shared: Shared) -> Integers:
         """Return the codes."""
@@ -79,8 +74,10 @@ class Fixed(Summable):
         reader, numel = Reader(body, self.name), shared.layout.numel
         codes = unpack_bits(reader.take(packed_bytes(numel, self.bits), "codes"), numel, self.bits)
         reader.end()
-        if numel and int(codes.max()) >= self.levels:
-            raise ValueError(f"fixed payload: code is {codes.max()}, allowed below {self.levels}")
+        if numel and int(codes.max()) >= self.grid_levels:
+            raise ValueError(
+                f"fixed payload: code is {codes.max()}, allowed below {self.grid_levels}"
+            )
         return codes
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:

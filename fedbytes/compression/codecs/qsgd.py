@@ -9,7 +9,7 @@ from fedbytes.arrays import Int64s
 from fedbytes.compression.codec import CODECS, Floats
 from fedbytes.compression.numerics.groups import group_peaks, group_sums
 from fedbytes.compression.quantisers.stochastic_levels import StochasticLevelsCodec
-from fedbytes.plugin_fields import bounded
+from fedbytes.plugin_fields import added_field, bounded
 
 _MOST_LEVELS = 1 << 15
 
@@ -32,6 +32,8 @@ class Qsgd(StochasticLevelsCodec):
         levels: levels above zero, s in the paper.
         bucket: coordinates a norm, d in the paper.
         norm: "l2" as in the paper's analysis, or "max", which gives finer levels and more bits.
+        scale: norm of all buckets of all senders, if it is one; then messages add, and what is
+            beyond it is clipped.
 
     Example:
         >>> codec = make_codec("qsgd", levels=3)
@@ -42,17 +44,23 @@ class Qsgd(StochasticLevelsCodec):
     levels: int = bounded(15, least=1, most=_MOST_LEVELS)
     bucket: int = bounded(512, least=1)
     norm: Literal["l2", "max"] = "l2"
+    scale: float | None = added_field(bounded(None, least=1e-30, most=1e30))
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"levels": 127},
         {"levels": 1, "bucket": 64},
         {"levels": 7, "norm": "max"},
+        {"levels": 7, "scale": 4.0},
     )
-    unbiased: ClassVar[bool] = True
+
+    @property
+    def unbiased(self) -> bool:
+        """True without a scale, which clips."""
+        return self.scale is None
 
     @property
     def contracts(self) -> bool:
-        """True where the levels are fine enough for the bucket."""
-        return self.bucket < 4 * self.levels**2
+        """True where the levels are fine enough for the bucket, and fitted to it."""
+        return self.scale is None and self.bucket < 4 * self.levels**2
 
     def _norms(self, x: Floats, sizes: Int64s) -> Floats:
         if self.norm == "max":

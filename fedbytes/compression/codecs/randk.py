@@ -1,6 +1,7 @@
 """Random-k: coordinates drawn from the shared seed, whose places are free."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -8,17 +9,18 @@ import numpy as np
 from fedbytes.arrays import Indices
 from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
 from fedbytes.compression.coding.reader import Reader
-from fedbytes.compression.layout import Shared
+from fedbytes.compression.layout import Layout, Shared
 from fedbytes.compression.quantisers.log_magnitude import WIDTHS
 from fedbytes.compression.sparsifiers.density import count_for_density
 from fedbytes.compression.sparsifiers.random_subset import random_subset, scale_clipped
 from fedbytes.compression.sparsifiers.sparse_vector import pack_sparse, read_sparse
-from fedbytes.plugin_fields import bounded
+from fedbytes.compression.summable import Grid, Integers, Summable, as_summable
+from fedbytes.plugin_fields import added_field, bounded
 
 
 @CODECS.register("randk")
 @dataclass(frozen=True)
-class RandK(Codec):
+class RandK(Summable):
     """k = density * numel coordinates drawn at random, anew each round and sender.
 
     Konečný et al. 2016 (random mask); Stich et al. 2018. Both ends draw the same k coordinates
@@ -36,6 +38,9 @@ class RandK(Codec):
         density: share of the coordinates that is drawn, in (0, 1].
         bits: bits per value: 32 (float32), 16 (bfloat16), or 8 to 1 (sign and geometric cells).
         scale: multiply by n / k, which makes it unbiased and multiplies the error.
+        common: whether all senders of a round draw the same coordinates.
+        values: codec of the drawn values, in place of `bits`; with `common` and one that adds,
+            such as `fixed`, messages add.
 
     Example:
         >>> codec = make_codec("randk", density=0.5, bits=32, scale=True)
@@ -46,38 +51,97 @@ class RandK(Codec):
     density: float = bounded(0.01, above=0, most=1)
     bits: int = bounded(8, choices=WIDTHS)
     scale: bool = False
+    common: bool = added_field(False)
+    values: Codec | None = added_field(None)
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"density": 0.1, "bits": 8},
         {"density": 0.1, "bits": 32, "scale": True},
+        {"density": 0.1, "common": True, "values": {"name": "fixed", "clip": 4.0}},
+    )
+    to_add: ClassVar[str] = (
+        "its values, as in uplink={name: randk, common: true, values: {name: fixed}}"
     )
     sparse: ClassVar[bool] = True
 
     @property
     def unbiased(self) -> bool:
-        """True for scaled float32 values."""
-        return self.scale and self.bits == 32
+        """True for scaled float32 values, or such of a codec that is unbiased."""
+        return self.scale and (self.bits == 32 if self.values is None else self.values.unbiased)
 
     @property
     def contracts(self) -> bool:
-        """True without scale, with delta of about density."""
-        return not self.scale
+        """True without scale, with delta of about density, if the values' codec contracts."""
+        return not self.scale and (self.values is None or self.values.contracts)
 
     def _drawn(self, shared: Shared) -> Indices:
         numel = shared.layout.numel
-        return random_subset(
-            shared.generator("randk"), numel, count_for_density(self.density, numel)
-        )
+        open_generator = shared.common_generator if self.common else shared.generator
+        return random_subset(open_generator("randk"), numel, count_for_density(self.density, numel))
 
-    def _encode(self, x: Floats, shared: Shared) -> Payload:
-        values = x[self._drawn(shared)]
-        return pack_sparse(values, np.flatnonzero(values), self.bits)
+    def _inner(self, shared: Shared) -> Shared:
+        """Return what both ends know of the drawn values."""
+        layout = Layout({"values": (self.coordinates(shared),)})
+        return replace(shared, layout=layout, reference=None)
 
-    def _decode(self, data: memoryview, shared: Shared) -> Floats:
-        kept, reader = self._drawn(shared), Reader(data, self.name)
-        values = read_sparse(reader, kept.size, kept.size, self.bits)
-        reader.end()
+    @property
+    def summable(self) -> bool:
+        """True with common coordinates, whose values add."""
+        return self.common and self.values is not None and self.values.summable
+
+    @property
+    def grid_levels(self) -> int:
+        """Those of the values."""
+        assert self.values is not None
+        return as_summable(self.values).grid_levels
+
+    def coordinates(self, shared: Shared) -> int:
+        """Return how many coordinates are drawn."""
+        numel = shared.layout.numel
+        return min(numel, count_for_density(self.density, numel))
+
+    def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
+        """Return the grid of the values."""
+        assert self.values is not None
+        return as_summable(self.values).grid(told, self._inner(shared))
+
+    def project(self, x: Floats, shared: Shared) -> Floats:
+        """Return the drawn coordinates."""
+        return x[self._drawn(shared)]
+
+    def recover(self, image: Floats, shared: Shared) -> Floats:
+        """Return the values in their places, and zeros."""
+        return self._spread(image.copy(), self._drawn(shared), shared)
+
+    def round_image(
+        self, image: Floats, shared: Shared, grid: Grid, noise: np.random.Generator
+    ) -> Integers:
+        """Round the values as their codec does."""
+        assert self.values is not None
+        return as_summable(self.values).round_image(image, self._inner(shared), grid, noise)
+
+    def read(self, body: memoryview, shared: Shared) -> Integers:
+        """Return the integers of the values."""
+        assert self.values is not None
+        return as_summable(self.values).read(body, self._inner(shared))
+
+    def _spread(self, values: Floats, kept: Indices, shared: Shared) -> Floats:
         y = np.zeros(shared.layout.numel, np.float32)
         if self.scale and kept.size:
             values = scale_clipped(values, y.size / kept.size)
         y[kept] = values
         return y
+
+    def _encode(self, x: Floats, shared: Shared) -> Payload:
+        values = x[self._drawn(shared)]
+        if self.values is not None:
+            return self.values.encode_body(values, self._inner(shared))
+        return pack_sparse(values, np.flatnonzero(values), self.bits)
+
+    def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        kept, reader = self._drawn(shared), Reader(data, self.name)
+        if self.values is not None:
+            values = self.values.decode_body(reader.rest(), self._inner(shared))
+        else:
+            values = read_sparse(reader, kept.size, kept.size, self.bits)
+            reader.end()
+        return self._spread(values, kept, shared)

@@ -9,7 +9,7 @@ from fedbytes.arrays import Int64s
 from fedbytes.compression.codec import CODECS, Floats
 from fedbytes.compression.numerics.groups import group_peaks, group_sums
 from fedbytes.compression.quantisers.stochastic_levels import StochasticLevelsCodec
-from fedbytes.plugin_fields import bounded
+from fedbytes.plugin_fields import added_field, bounded
 
 
 @CODECS.register("terngrad")
@@ -29,6 +29,8 @@ class TernGrad(StochasticLevelsCodec):
         bucket: coordinates a scale; 0 gives each tensor of the layout one, as in the paper.
         clip: magnitudes are clipped to this many standard deviations of their group before
             rounding, 2.5 in the paper; 0 for never.
+        scale: the magnitude that all groups of all senders have, if it is one; then messages add,
+            and `bucket` and `clip` do not act.
 
     Example:
         >>> codec = make_codec("terngrad")
@@ -38,13 +40,18 @@ class TernGrad(StochasticLevelsCodec):
 
     bucket: int = bounded(0, least=0)
     clip: float = bounded(0.0, least=0, most=1e6)
-    examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"bucket": 64, "clip": 2.5})
+    scale: float | None = added_field(bounded(None, least=1e-30, most=1e30))
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {},
+        {"bucket": 64, "clip": 2.5},
+        {"scale": 4.0},
+    )
     levels: ClassVar[int] = 1  # type: ignore[misc]
 
     @property
     def unbiased(self) -> bool:
         """True without clipping."""
-        return self.clip == 0
+        return self.clip == 0 and self.scale is None
 
     def _norms(self, x: Floats, sizes: Int64s) -> Floats:
         peaks = group_peaks(x, sizes)

@@ -1,17 +1,20 @@
 """Stochastic rounding to evenly spaced levels of each group's norm, entropy-coded together."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 
 from fedbytes.arrays import Floats, Int64s
-from fedbytes.compression.codec import Codec, Payload
+from fedbytes.compression.codec import Payload
 from fedbytes.compression.coding.reader import Reader, pack_exponent, read_exponent
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.numerics.groups import group_sizes, scale_groups
+from fedbytes.compression.quantisers.common_grid import CommonScale
 from fedbytes.compression.quantisers.level_tokens import read_uniform
 from fedbytes.compression.quantisers.uniform import quantise_uniform
+from fedbytes.compression.summable import Integers
 
 _SMALLEST = np.float32(2.0**-100)  # norms below count as zero; the largest is near 1 by scaling
 
@@ -49,23 +52,49 @@ def read_stochastic_levels(
     return scale_groups(y, norms / np.float32(levels), sizes, y)
 
 
-class StochasticLevelsCodec(Codec):
+class StochasticLevelsCodec(CommonScale):
     """A codec that rounds at random to levels of each group's norm; a subclass gives the norms.
 
     Wire: exponent int16; norm float32 [groups]; token frequencies, coded tokens, raw bits. Nothing
-    for no coordinates.
+    for no coordinates. With a `scale`, which is then the norm of all groups of all senders, neither
+    exponent nor norms.
     """
 
+    to_add: ClassVar[str] = "its scale, as in uplink.scale=0.01"
     levels: int
     bucket: int
+
+    @property
+    def top(self) -> int:
+        """The levels above zero."""
+        return self.levels
 
     @abstractmethod
     def _norms(self, x: Floats, sizes: Int64s) -> Floats:
         """Return the magnitude of the highest level of each group, float32 [groups]."""
 
+    def read(self, body: memoryview, shared: Shared) -> Integers:
+        """Return the levels, counted from the lowest.
+
+        Raises:
+            ValueError: if the payload is malformed.
+        """
+        reader, numel = Reader(body, self.name), shared.layout.numel
+        levels = read_uniform(reader, numel, 1.0) if numel else np.empty(0, np.float32)
+        reader.end()
+        if numel and float(np.abs(levels).max()) > self.top:
+            raise ValueError(f"{self.name} payload: a level beyond {self.top}")
+        return (levels + np.float32(self.top)).astype(np.uint64)
+
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         if x.size == 0:
             return b""
+        if self.scale is not None:
+            integers = self.round_image(
+                x, shared, self.grid((), shared), shared.generator(self.name)
+            )
+            levels = integers.astype(np.float32) - np.float32(self.top)
+            return quantise_uniform(levels, 1.0, np.zeros_like(levels)).pack()
         sizes = group_sizes(shared.layout, self.bucket)
         scaled, exponent = split_exponent(x)
         noise = shared.generator(self.name).random(x.size, np.float32)
@@ -76,6 +105,8 @@ class StochasticLevelsCodec(Codec):
         return b"".join((pack_exponent(exponent), norms.astype("<f4").tobytes(), symbols))
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        if self.scale is not None:
+            return self.values_of(self.read(data, shared), shared)
         numel, reader = shared.layout.numel, Reader(data, self.name)
         if numel == 0:
             reader.end()

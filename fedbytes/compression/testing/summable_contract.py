@@ -31,7 +31,7 @@ def _gap(codec: Summable, numel: int, senders: int, scale: float, seed: int) -> 
     """Return how far the mean from the sum is from the mean of the decoded, relative to that."""
     layout, generator = Layout({"x": (numel,)}), np.random.default_rng(seed)
     grid = codec.grid((), Shared(layout, seed=seed, round=1))
-    modulus = np.uint64((1 << sum_bits(codec.levels, senders)) - 1)
+    modulus = np.uint64((1 << sum_bits(codec.grid_levels, senders)) - 1)
     found, images, vectors = [], [], []
     for sender in range(senders):
         shared = Shared(layout, seed=seed, round=1, sender=sender)
@@ -40,8 +40,10 @@ def _gap(codec: Summable, numel: int, senders: int, scale: float, seed: int) -> 
         found.append(codec.open_integers(data, shared))
         images.append(grid.mean(found[-1], 1))
         vectors.append(codec.decode(data, shared).numpy())
-        if found[-1].shape != (codec.coordinates(shared),) or found[-1].max() >= codec.levels:
-            raise ValueError(f"{found[-1].shape} integers to {found[-1].max()} of {codec.levels}")
+        if found[-1].shape != (codec.coordinates(shared),) or found[-1].max() >= codec.grid_levels:
+            raise ValueError(
+                f"{found[-1].shape} integers to {found[-1].max()} of {codec.grid_levels}"
+            )
     total: Integers = np.add.reduce(found, axis=0)
     if not np.array_equal(total, total & modulus):
         raise ValueError(f"the sum of {senders} senders at scale {scale:g} wraps")

@@ -11,7 +11,7 @@ from fedbytes.compression.layout import Shared
 from fedbytes.compression.sparsifiers.density import count_for_density
 from fedbytes.compression.sparsifiers.random_subset import random_subset, scale_clipped
 from fedbytes.compression.transform import TRANSFORMS, Transform, Transformed
-from fedbytes.plugin_fields import bounded
+from fedbytes.plugin_fields import added_field, bounded
 
 
 @TRANSFORMS.register("draw")
@@ -24,6 +24,7 @@ class Draw(Transform):
 
     Attributes:
         density: share of the coordinates, in (0, 1]; at least one is drawn.
+        common: whether all senders of a round draw the same, so that what they draw adds.
 
     Example:
         >>> transform = make_transform("draw", density=0.5)
@@ -32,6 +33,7 @@ class Draw(Transform):
     """
 
     density: float = bounded(0.1, above=0, most=1)
+    common: bool = added_field(False)
     unbiased: ClassVar[bool] = True
     sparse: ClassVar[bool] = True
 
@@ -42,9 +44,16 @@ class Draw(Transform):
 
     def _places(self, shared: Shared) -> Indices:
         numel = shared.layout.numel
-        return random_subset(
-            shared.generator("draw"), numel, count_for_density(self.density, numel)
-        )
+        open_generator = shared.common_generator if self.common else shared.generator
+        return random_subset(open_generator("draw"), numel, count_for_density(self.density, numel))
+
+    def project(self, x: Floats, shared: Shared) -> Floats:
+        """Return the drawn coordinates."""
+        return x[self._places(shared)]
+
+    def recover(self, image: Floats, shared: Shared) -> Floats:
+        """Return the values scaled up in their places, and zeros."""
+        return self.inverse(image, self._places(shared), shared)
 
     def forward(self, x: Floats, shared: Shared) -> Transformed:
         """Return the drawn coordinates."""

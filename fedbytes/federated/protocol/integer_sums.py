@@ -36,12 +36,12 @@ class IntegerSums:
         """Bits of the modulus, 2^bits: it holds the sum of all clients' integers."""
         if self.noisy is not None:
             return self.noisy.bits
-        return sum_bits(as_summable(self.codec).levels, self.clients)
+        return sum_bits(as_summable(self.codec).grid_levels, self.clients)
 
     @property
     def own_bits(self) -> int:
         """Bits of one client's integer, which is not masked."""
-        return sum_bits(as_summable(self.codec).levels, 1)
+        return sum_bits(as_summable(self.codec).grid_levels, 1)
 
     def coordinates(self, shared: Shared) -> int:
         """Return how many integers a message has."""

@@ -30,14 +30,18 @@ from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 PARTS = {
     "up: updates": (COLOURS[0], ""),
     "up: metrics": (COLOURS[1], "...."),
+    "up: keys and shares": (COLOURS[1], "xxxx"),
     "up: texts": (COLOURS[2], ""),
     "down: updates": (COLOURS[4], ""),
+    "down: keys and shares": (COLOURS[5], "...."),
     "down: whole state": (COLOURS[3], "xxxx"),
     "down: catch-up": (COLOURS[5], "////"),
     "down: trusted examples": (COLOURS[2], "....."),
     "framing": ("#dcdcdc", ""),
 }
 _SEEN = 0.005  # of a run's bytes: a part that no bar shows has no place in the legend
+SECRET_KINDS = ("masked", "ciphertext")
+_KEYS = ("public-key", "keys", "shares", "survivors", "unmask", "key")
 _KINDS = {
     "metrics": "up: metrics",
     "announcement": "up: metrics",
@@ -110,7 +114,7 @@ def sum_bytes_by_part(ledger: pd.DataFrame) -> pd.DataFrame:
     Framing is what messages are longer than their payloads; the other parts are payload bytes.
     """
     part = [
-        _KINDS.get(kind)
+        (f"{way}: keys and shares" if kind in _KEYS else _KINDS.get(kind))
         or (
             "up: updates"
             if way == "up"

@@ -76,10 +76,18 @@ def figure_samples() -> dict[str, Tables]:
         "diverged runs": replace(small, results=diverged),
         "attacked texts": replace(small, results=small.results.assign(**fooled)),
         "private": replace(small, results=small.results.assign(epsilon=_epsilons(small.results))),
+        "sums in secret": replace(small, ledger=_masked(small.ledger)),
         "results alone": Tables(small.results, nothing, pd.DataFrame({"run": []}), small.runs),
         "attacks that end": attacked_tables(),
         "nothing": Tables(nothing, nothing, nothing, nothing),
     }
+
+
+def _masked(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Return a ledger whose deltas are masked, beside messages of keys."""
+    keys = ledger[ledger["kind"] == "metrics"].assign(kind="shares")
+    names = ledger["kind"].replace({"delta": "masked"})
+    return pd.concat([ledger.assign(kind=names), keys], ignore_index=True)
 
 
 def _epsilons(results: pd.DataFrame) -> pd.Series:

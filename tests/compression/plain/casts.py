@@ -46,6 +46,10 @@ def fp8(body: Body, spec: dict) -> list[float]:
 def blocks(body: Body, spec: dict, numel: int = NUMEL) -> list[float]:
     bits, size = spec["bits"], spec["block"]
     divisor = -(2 ** (bits - 1)) if spec["rounding"] == "nearest" else 2 ** (bits - 1) - 1
+    if "scale" in spec:
+        unit = spec["scale"] / divisor
+        signed = [c - (c >> bits - 1 << bits) for c in body.packed(numel, bits)]
+        return [float(np.float32(code * unit)) for code in signed]
     peaks = body.numbers(f"{-(-numel // size)}f")
     codes = [c - (c >> bits - 1 << bits) for c in body.packed(numel, bits)]
     return [

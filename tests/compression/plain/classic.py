@@ -13,6 +13,9 @@ def symbols(body: Body) -> list[int]:
 
 
 def grids(body: Body, spec: dict) -> list[float]:
+    if "scale" in spec:
+        step = spec["scale"] / spec.get("levels", 1)
+        return [float(np.float32(q * step)) for q in symbols(body)]
     bucket = spec["bucket"]
     sizes = (
         [len(range(i, min(i + bucket, NUMEL))) for i in range(0, NUMEL, bucket)] if bucket else []

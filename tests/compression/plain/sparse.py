@@ -5,6 +5,7 @@ import struct
 
 import numpy as np
 
+from plain.casts import fixed
 from plain.core import NUMEL, Bits, Body, generator
 
 
@@ -115,12 +116,19 @@ def chunked(body: Body, spec: dict) -> list[float]:
 
 def random(body: Body, spec: dict) -> list[float]:
     size = max(1, round(spec["density"] * NUMEL))
-    keys = generator("codec/randk").integers(0, 2**32, NUMEL, np.uint32).tolist()
+    purpose = "codec-common/randk" if spec.get("common") else "codec/randk"
+    keys = generator(purpose).integers(0, 2**32, NUMEL, np.uint32).tolist()
     drawn = sorted(sorted(range(NUMEL), key=lambda place: (keys[place], place))[:size])
+    factor = NUMEL / size if spec["scale"] else 1
+    if "values" in spec:
+        whole = [0.0] * NUMEL
+        for place, value in zip(drawn, fixed(body, spec["values"], size), strict=True):
+            whole[place] = value * factor
+        return whole
     k, out = body.count(), [0.0] * NUMEL
     kept = indices(body, k, size)
     for index, value in zip(kept, values(body, k, spec["bits"]), strict=True):
-        out[drawn[index]] = value * (NUMEL / size if spec["scale"] else 1)
+        out[drawn[index]] = value * factor
     return out
 
 

@@ -3,8 +3,10 @@
 import pytest
 import torch
 
+from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.hooks import Upload
+from fedbytes.federated.plugins.round_plugins import make_plugins
 from fedbytes.federated.protocol.link import make_link
 
 
@@ -47,3 +49,28 @@ def test_a_vote_of_sign_bits_learns(make_run, spec, rate):
     assert run.fed.model.accuracy() > max(before + 0.3, 0.85)
     up = [e.payload_bytes for e in run.ledger.entries if e.kind == "delta" and e.direction == "up"]
     assert max(up) < run.fed.layout.numel / 8 + 16
+
+
+@pytest.mark.parametrize("secret", [False, True], ids=["sums", "masked"])
+def test_the_vote_is_the_same_where_the_server_sees_its_sum_alone(make_run, secret):
+    algorithm = make_algorithm(
+        "majority_vote", local_steps=2, learning_rate=0.05, server_learning_rate=0.03
+    )
+    fields = {"algorithm": algorithm, "uplink": make_link("signsgd")}
+    plain = make_run(5, **fields).go(3)
+    if secret:
+        fields["plugins"] = make_plugins(privacy="secagg")
+    else:
+        fields["aggregation"] = make_aggregation("sum_then_decode")
+    assert torch.equal(make_run(5, **fields).go(3).state.model, plain.state.model)
+
+
+def test_sums_of_other_codecs_are_no_vote(make_run):
+    algorithm = make_algorithm("majority_vote", local_steps=2)
+    with pytest.raises(ValueError, match="needs each client's upload"):
+        make_run(
+            5,
+            algorithm=algorithm,
+            uplink=make_link("fixed"),
+            aggregation=make_aggregation("sum_then_decode"),
+        )

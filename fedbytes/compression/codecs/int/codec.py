@@ -6,17 +6,19 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from fedbytes.arrays import Int8s
-from fedbytes.compression.codec import CODECS, Codec, Floats, Payload
+from fedbytes.compression.codec import CODECS, Floats, Payload
 from fedbytes.compression.codecs.int.blocks import dequantise_blocks, quantise_blocks
 from fedbytes.compression.coding.bit_packing import pack_bits, packed_bytes, unpack_bits
 from fedbytes.compression.coding.reader import Reader
 from fedbytes.compression.layout import Shared
-from fedbytes.plugin_fields import bounded
+from fedbytes.compression.quantisers.common_grid import CommonScale
+from fedbytes.compression.summable import Integers
+from fedbytes.plugin_fields import added_field, bounded
 
 
 @CODECS.register("int")
 @dataclass(frozen=True)
-class Int(Codec):
+class Int(CommonScale):
     """Blocks of coordinates on a uniform grid scaled by the block's peak.
 
     Nearest: the grid is peak * {-1 … (L-1)/L} in steps of 1/L with L = 2^(bits-1), where peak
@@ -34,6 +36,8 @@ class Int(Codec):
         bits: bits per coordinate, 8, 4, 3 or 2.
         block: coordinates a scale, a multiple of 8.
         rounding: "nearest" or "stochastic".
+        scale: peak of all blocks of all senders, if it is one; then no peaks travel, messages add,
+            and what is beyond it is clipped. It needs stochastic rounding.
 
     Example:
         >>> codec = make_codec("int", bits=4)
@@ -44,6 +48,7 @@ class Int(Codec):
     bits: Literal[8, 4, 3, 2] = 8
     block: int = bounded(256, least=8, multiple=8)
     rounding: Literal["nearest", "stochastic"] = "nearest"
+    scale: float | None = added_field(bounded(None, least=1e-30, most=1e30))
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"bits": 8},
         {"bits": 4},
@@ -52,17 +57,34 @@ class Int(Codec):
         {"bits": 8, "rounding": "stochastic"},
         {"bits": 4, "rounding": "stochastic", "block": 64},
         {"bits": 2, "rounding": "stochastic", "block": 40},
+        {"bits": 4, "rounding": "stochastic", "scale": 4.0},
     )
+    to_add: ClassVar[str] = "its scale, as in uplink={name: int, rounding: stochastic, scale: 0.01}"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.scale is not None and self.rounding != "stochastic":
+            raise ValueError(
+                f"int: scale={self.scale:g} is for sums, whose rounding must be right on average: "
+                "set rounding=stochastic"
+            )
+
+    @property
+    def top(self) -> int:
+        """The code that stands for the scale."""
+        return self._divisor
 
     @property
     def unbiased(self) -> bool:
-        """True for stochastic rounding."""
-        return self.rounding == "stochastic"
+        """True for stochastic rounding without a scale, which clips."""
+        return self.rounding == "stochastic" and self.scale is None
 
     @property
     def contracts(self) -> bool:
         """True for nearest, and for stochastic on a grid that is fine enough for the block."""
         # Stochastic: at most step^2/4 per coordinate, block * peak^2 / (4 (L-1)^2) per block.
+        if self.scale is not None:
+            return False
         return self.rounding == "nearest" or self.block < 4 * self._divisor**2
 
     @property
@@ -71,16 +93,34 @@ class Int(Codec):
         half = 1 << (self.bits - 1)
         return -half if self.rounding == "nearest" else half - 1
 
+    def read(self, body: memoryview, shared: Shared) -> Integers:
+        """Return the codes, counted from the lowest.
+
+        Raises:
+            ValueError: if the payload is malformed.
+        """
+        reader, numel = Reader(body, self.name), shared.layout.numel
+        codes = self._codes(reader.take(packed_bytes(numel, self.bits), "codes"), numel)
+        reader.end()
+        return (codes.astype(np.int64) + self.top).astype(np.uint64)
+
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        noise = None
+        if self.scale is not None:
+            noise = shared.generator("int")
+            integers = self.round_image(x, shared, self.grid((), shared), noise)
+            codes = (integers.astype(np.int64) - self.top).astype(np.int8)
+            return pack_bits(codes.view(np.uint8), self.bits)
+        draws = None
         if self.rounding == "stochastic":
-            noise = shared.generator("int").random(x.size, np.float32)
-        peaks, codes = quantise_blocks(x, self.block, self._divisor, noise)
+            draws = shared.generator("int").random(x.size, np.float32)
+        peaks, codes = quantise_blocks(x, self.block, self._divisor, draws)
         return peaks.astype("<f4", copy=False).tobytes() + pack_bits(
             codes.view(np.uint8), self.bits
         )
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
+        if self.scale is not None:
+            return self.values_of(self.read(data, shared), shared)
         numel = shared.layout.numel
         reader = Reader(data, self.name)
         peaks = reader.floats(-(-numel // self.block), "peaks")

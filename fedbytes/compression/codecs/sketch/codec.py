@@ -118,9 +118,9 @@ class Sketch(Summable):
         return self.hashes == "run"
 
     @property
-    def levels(self) -> int:
+    def grid_levels(self) -> int:
         """Those of the table's values."""
-        return as_summable(self.values).levels
+        return as_summable(self.values).grid_levels
 
     def coordinates(self, shared: Shared) -> int:
         """Return the table's cells."""

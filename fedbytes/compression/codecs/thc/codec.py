@@ -102,7 +102,7 @@ class Thc(Summable):
         return self.unit is not None
 
     @property
-    def levels(self) -> int:
+    def grid_levels(self) -> int:
         """As many as the table's integers, which have one parity, could be: granularity + 1."""
         return self.granularity + 1
 

@@ -50,6 +50,18 @@ class DCT(Transform):
     unbiased: ClassVar[bool] = True
     contracts: ClassVar[bool] = True
     shows_sent: ClassVar[bool] = True
+    common: ClassVar[bool] = True
+
+    def project(self, x: Floats, shared: Shared) -> Floats:
+        """Return the coefficients."""
+        step = self.forward(x, shared)
+        _, exponent = self.read(Reader(memoryview(step.side), self.name), shared)
+        return apply_exponent(step.vector, exponent)
+
+    def recover(self, image: Floats, shared: Shared) -> Floats:
+        """Return the vector that has these coefficients."""
+        scaled, exponent = split_exponent(image)
+        return self.inverse(scaled, exponent, shared)
 
     def find_sent(self, z: Floats) -> npt.NDArray[np.bool_]:
         """Return which coefficients are more than what rounding leaves of a zero."""
