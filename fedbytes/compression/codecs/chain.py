@@ -180,8 +180,10 @@ class Chain(Summable):
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         if self.summable:  # the grid fits whatever the sides would be there for
-            for transform, step in zip(self.transforms, steps := self._steps(shared), strict=False):
-                x = transform.project(x, step)
+            for transform, known in zip(
+                self.transforms, steps := self._steps(shared), strict=False
+            ):
+                x = transform.project(x, known)
             return self.codec.encode_body(x, steps[-1])
         sides = []
         for transform in self.transforms:

@@ -76,9 +76,12 @@ class Lattice:
                 f"ckks encrypts numbers up to {limit:g}, got {np.abs(numbers).max():g}: lower the "
                 "learning rate"
             )
-        blocks = np.split(numbers, range(self.slots, numbers.size, self.slots))
+        starts = range(0, max(1, numbers.size), self.slots)
         # A seed each: SEAL begins its generator anew for every ciphertext of one context.
-        return [self._encrypt(block, key, rng.bytes(SEED_BYTES)) for block in blocks]
+        return [
+            self._encrypt(numbers[start : start + self.slots], key, rng.bytes(SEED_BYTES))
+            for start in starts
+        ]
 
     def _encrypt(self, block: UInt64s | Doubles, key: Any, seed: bytes) -> bytes:
         context, plain = self._context(seed), seal.Plaintext()

@@ -43,8 +43,7 @@ def _ciphertext_bytes(lattice: Lattice) -> tuple[int, int]:
     """Return the bytes of a fresh ciphertext, and of a sum."""
     rng = np.random.default_rng(0)
     key = lattice.secret_key(rng.bytes(SEED_BYTES))
-    dtype = np.uint64 if lattice.scheme == "bfv" else np.float64
-    fresh = lattice.encrypt(np.zeros(lattice.slots, dtype), key, rng)
+    fresh = lattice.encrypt(np.zeros(lattice.slots, np.uint64), key, rng)
     total = CiphertextSum(lattice)
     total.add(fresh)
     return len(fresh[0]), len(total.to_bytes()[0])
