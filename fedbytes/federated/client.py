@@ -1,6 +1,6 @@
 """A client as a party of the round: it receives bytes, trains on its own examples, sends bytes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,7 +18,6 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context, Upload
 from fedbytes.federated.plugins.stage_context import PluginState
-from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import check_residual
 from fedbytes.federated.protocol.messages import (
@@ -28,6 +27,7 @@ from fedbytes.federated.protocol.messages import (
     frame_vector,
     open_vector,
 )
+from fedbytes.federated.protocol.opened_frames import OpenedFrames
 from fedbytes.federated.protocol.root_examples import RootExamples
 from fedbytes.federated.replica import Replica
 from fedbytes.federated.stages.client_stages import clean, defended_loss, protect
@@ -63,6 +63,13 @@ class ClientState:
     dropped_planted: int = 0
     root: bytes | None = None
 
+    def plain(self) -> dict[str, Any]:
+        """Return the fields that are not as in a new state, as tensors and plain values."""
+        return {key: value for key, value in vars(self).items() if value != _NEW[key]}
+
+
+_NEW = dict(vars(ClientState()))
+
 
 class Client:
     """One client. It knows the run's configuration, its own examples and what it was sent.
@@ -73,6 +80,8 @@ class Client:
         state: what it keeps, changed in place; a new one by default.
         replica: where it decodes what it is kept in step with; one of its own by default.
         clock: counts its seconds.
+        states: where its state lies among those of others, instead of `state`.
+        opened: where it looks up frames that others in this process have opened.
     """
 
     def __init__(
@@ -82,15 +91,24 @@ class Client:
         state: ClientState | None = None,
         replica: Replica | None = None,
         clock: Clock | None = None,
+        *,
+        states: MutableMapping[int, ClientState] | None = None,
+        opened: OpenedFrames | None = None,
     ) -> None:
         self.fed, self.number = fed, number
-        self.state = state or ClientState()
+        self._states = {number: state or ClientState()} if states is None else states
+        self._opened = opened or OpenedFrames()
         self.replica = replica or Replica()
         self.clock = clock or Clock()
         self._sent: tuple[int, Tensor] | None = None
         self._uplink = fed.uplink
         self._context: RoundContext | None = None
         self._session: ClientSession | None = None
+
+    @property
+    def state(self) -> ClientState:
+        """What it keeps. It is asked for anew each time, as it may lie on disk in between."""
+        return self._states[self.number]
 
     def receive(self, frames: Iterable[bytes]) -> None:
         """Take messages of the server in.
@@ -100,7 +118,7 @@ class Client:
                 order.
         """
         for data in frames:
-            frame = Frame.unpack(data, sender=SERVER)
+            frame = self._opened.of(data)
             with self.clock.phase("decode"):
                 self._take(KIND_NAMES.get(frame.kind, "unknown"), frame)
 
@@ -263,7 +281,7 @@ class Client:
         key, senders = self.fed.memory_key(self.shared().layout), self.state.senders
         before = senders.get(key, {})
         senders[key] = self._uplink.memory.keep_back(delta, before)
-        return lambda: senders.update({key: before})
+        return lambda: self.state.senders.update({key: before})
 
     def private_rng(self, purpose: str) -> np.random.Generator:
         """Return randomness of the client alone in this round, which no message tells of.

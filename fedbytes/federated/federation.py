@@ -26,6 +26,7 @@ from fedbytes.federated.plugins.defense import Defense
 from fedbytes.federated.plugins.planted_rows import PlantedRows
 from fedbytes.federated.plugins.privacy_fit import why_not_private
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
+from fedbytes.federated.population.population import Population
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import Link
@@ -80,7 +81,7 @@ class Federation:
         carried = carried_by(self.aggregation, self.plugins.privacy)
         object.__setattr__(self, "aggregation", carried)
         self.algorithm.check(self.model)
-        holders = sum(len(part) > 0 for part in self.parts)
+        holders = len(self.population.holders)
         if not 1 <= self.clients_per_round <= holders:
             raise ValueError(
                 f"clients_per_round must be between 1 and the {holders} clients that hold "
@@ -186,7 +187,7 @@ class Federation:
 
     def _trains_what_is_held(self) -> bool:
         """Return whether clients train from what is held, and send how all of it changed."""
-        client = next(client for client, part in enumerate(self.parts) if len(part))
+        client = int(self.population.holders[0])
         rounds = [self.context(round_).for_client(client) for round_ in (1, 2)]
         return (
             self.algorithm.downloads == "updates"
@@ -200,8 +201,8 @@ class Federation:
         acting: tuple[Attack | Defense, ...] = (*self.plugins.attack, *self.plugins.defense)
         needing = [p for p in acting if p.one_layout and p.stages & {"act", "uploads"}]
         context, up = self.context(1), self.algorithm.up
-        holders = [client for client, part in enumerate(self.parts) if len(part)]
-        if needing and len({up(context.for_client(client)) for client in holders}) > 1:
+        holders = self.population.holders
+        if needing and len({up(context.for_client(int(client))) for client in holders}) > 1:
             kind = "attack" if needing[0] in self.plugins.attack else "defense"
             raise ValueError(
                 f"{kind} {needing[0].name!r} needs deltas of one layout, and clients of algorithm "
@@ -214,7 +215,7 @@ class Federation:
         training = [one for one in self.plugins.attack if one.stages & {"loss", "constraint"}]
         if not training:
             return
-        client = next(client for client, part in enumerate(self.parts) if len(part))
+        client = int(self.population.holders[0])
         rounds = [self.context(round_).for_client(client) for round_ in (1, 2)]
         if {self.layout, *map(self.algorithm.up, rounds)} != {self.model.layout}:
             raise ValueError(
@@ -224,6 +225,12 @@ class Federation:
             )
 
     @cached_property
+    def population(self) -> Population:
+        """Who holds examples, who is drawn and who is hostile, counted once."""
+        drawing = self.clients_per_round, self.sampling, self.seed
+        return Population(self.parts, *drawing, self.plugins.attack)
+
+    @cached_property
     def layout(self) -> Layout:
         """What clients are kept in step with: by default the tensors that are trained."""
         return self.algorithm.synced_layout(self.model)
@@ -231,7 +238,8 @@ class Federation:
     @cached_property
     def holders(self) -> list[int]:
         """The clients that hold examples, and so can take part."""
-        return [client for client, part in enumerate(self.parts) if len(part)]
+        holders: list[int] = self.population.holders.tolist()
+        return holders
 
     @cached_property
     def participation(self) -> Participation:
@@ -246,7 +254,7 @@ class Federation:
         """Return the most rounds that one client takes part in, of the first so many."""
         turns = dict.fromkeys(self.holders, 0)
         for round_ in range(1, rounds + 1):
-            for client in sample_clients(self, round_):
+            for client in self.population.drawn(round_):
                 turns[client] += 1
         return max(turns.values())
 
@@ -273,11 +281,11 @@ class Federation:
             model=self.model,
             seed=self.seed,
             round=round_,
-            clients=tuple(sample_clients(self, round_)),
-            num_clients=sum(len(part) > 0 for part in self.parts),
+            clients=self.population.drawn(round_),
+            num_clients=len(self.population.holders),
             announced=dict(announced or {}),
             uplink=self.uplink.codec,
-            num_examples=sum(len(part) for part in self.parts),
+            num_examples=self.population.num_examples,
         )
 
     def integer_sums(self, context: RoundContext) -> IntegerSums:
@@ -353,17 +361,3 @@ def compatibility(
         up_averages_all=uplink.averages_all,
         up_tells_senders=codec.shows_sent,
     )
-
-
-def sample_clients(fed: Federation, round_: int) -> list[int]:
-    """Return this round's clients, sorted, none without data.
-
-    So many, uniformly without replacement, or each by its own coin.
-    """
-    holders = np.array(fed.holders)
-    rng = stream(fed.seed, "clients", round_)
-    if fed.sampling == "poisson":
-        rate = fed.clients_per_round / len(holders)
-        drawn: list[int] = holders[rng.random(len(holders)) < rate].tolist()
-        return drawn
-    return sorted(rng.choice(holders, fed.clients_per_round, replace=False).tolist())

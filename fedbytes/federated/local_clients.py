@@ -1,6 +1,6 @@
 """Many clients in one process, which share one model and one replica."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, MutableMapping
 
 from torch import Tensor
 
@@ -10,7 +10,10 @@ from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Upload
+from fedbytes.federated.protocol.opened_frames import OpenedFrames
 from fedbytes.federated.replica import Replica
+
+_MOST_CLIENTS = 1024
 
 
 class LocalClients:
@@ -24,16 +27,35 @@ class LocalClients:
     """
 
     def __init__(
-        self, fed: Federation, states: dict[int, ClientState], replica: Replica, clock: Clock
+        self,
+        fed: Federation,
+        states: MutableMapping[int, ClientState],
+        replica: Replica,
+        clock: Clock,
     ) -> None:
         self.fed, self.states, self.replica, self.clock = fed, states, replica, clock
         self._clients: dict[int, Client] = {}
+        self._opened = OpenedFrames()
 
     def __getitem__(self, number: int) -> Client:
+        if number not in self.states:
+            self.states[number] = ClientState()
         if number not in self._clients:
-            state = self.states.setdefault(number, ClientState())
-            self._clients[number] = Client(self.fed, number, state, self.replica, self.clock)
+            self._clients[number] = Client(
+                self.fed,
+                number,
+                replica=self.replica,
+                clock=self.clock,
+                states=self.states,
+                opened=self._opened,
+            )
         return self._clients[number]
+
+    def rest(self) -> None:
+        """Keep no frames, and of many clients nothing but their states: the next are others."""
+        self._opened.forget()
+        if len(self._clients) > _MOST_CLIENTS:
+            self._clients.clear()
 
     def receive(self, client: int, frames: Iterable[bytes]) -> None:
         """Hand a client what it was sent."""

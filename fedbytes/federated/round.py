@@ -59,5 +59,5 @@ def run_round(
     report = server.close_round(clients.opened(context))
     known = server.state
     for client in attackers.tamperers(context):
-        clients.agree(client, known.announced.get(client), known.estimates.get(client, {}))
+        clients.agree(client, known.announced.get(client), known.estimate(client))
     return report

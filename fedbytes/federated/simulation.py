@@ -61,7 +61,9 @@ class Simulation:
 
     def run_round(self) -> RoundReport:
         """Run the next round."""
-        return run_round(self.server, self.clients, self.channel, self.attackers, self.auditors)
+        report = run_round(self.server, self.clients, self.channel, self.attackers, self.auditors)
+        self.clients.rest()
+        return report
 
     def send_evaluations(self, measured: Mapping[int, Measured]) -> dict[int, Measured]:
         """Bring clients up to date, have each send what it measured, and return what arrived.
@@ -82,6 +84,7 @@ class Simulation:
             frame = frame_evaluation(examples, metrics, self.fed.shared(round_, client, None))
             for data in self.channel.up(round_, client, [frame.pack()]):
                 found[client] = open_evaluation(Frame.unpack(data, round=round_, sender=client))
+        self.clients.rest()
         return found
 
     def audit(self) -> list[Row]:

@@ -72,10 +72,9 @@ class ClientModels:
         """Yield each client that holds examples, with what it predicts with in the model."""
         fed, state = self.fed, self.state
         context = fed.context(max(state.round, 1), state.server.announced)
-        for client, part in enumerate(fed.parts):
-            if not len(part):
-                continue
-            memory = state.clients[client].memory if client in state.clients else {}
+        for client in fed.population.holders.tolist():
+            part, kept = fed.parts[client], state.clients.peek(client)
+            memory = {} if kept is None else kept.memory
             again = (fed.batch_stream,) if fed.batch_stream else ()
             rng = stream(fed.seed, "own model", state.round, client, *again)
             own = fed.algorithm.own(context.for_client(client), state.model, part, memory, rng)

@@ -23,14 +23,14 @@ from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.evaluation.own_tests import split_tests
 from fedbytes.experiments.execution.attack_success import attack_probes
 from fedbytes.experiments.execution.client_split import ClientSplit, split_examples
+from fedbytes.experiments.store.many_clients.holdings import Holdings
 from fedbytes.federated.federation import Federation, TextsOf
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.plugins.attack_probe import AttackProbe
-from fedbytes.federated.stages.attackers import draw_attackers
 from fedbytes.federated.stages.poisoned_data import poison
 from fedbytes.federated.stages.rewritten_data import rewrite
 from fedbytes.models import TrainableModel, build_model, encode_task, load_base
-from fedbytes.noniid import Partition
+from fedbytes.noniid import Factor, Partition
 from fedbytes.noniid.allocation.set_aside import set_aside
 
 
@@ -147,23 +147,22 @@ def _texts_of(task: Task, parts: Sequence[Int64s]) -> TextsOf:
     return examples
 
 
-def who_holds_what(problem: Problem) -> dict[str, Any]:
-    """Return the categories of the factor and the examples of each that every client holds."""
+def who_holds_what(problem: Problem) -> tuple[Holdings, dict[str, Any]]:
+    """Return the examples of each category that every client holds, and who attacks."""
     split = problem.split
-    categories, counts = split.partition.counts(split.factor)
-    held = {"categories": [str(c) for c in categories], "counts": counts.tolist()}
-    if split.partition.names:
-        held["names"] = list(split.partition.names)
+    column = Factor(split.factor)
+    categories = [str(category) for category in column.categories]
+    table = split.partition.contingency(column)
+    held = Holdings(categories, table, list(split.partition.names))
     hostile, planted = attackers_of(problem), problem.federation.planted
-    if hostile:
-        held["attackers"] = sorted({client for one in hostile for client in one})
-    return held | ({"planted": planted.counts} if planted else {})
+    attackers = sorted({client for one in hostile for client in one})
+    beside = {"attackers": attackers} if hostile else {}
+    return held, beside | ({"planted": planted.counts} if planted else {})
 
 
 def attackers_of(problem: Problem) -> list[list[int]]:
     """Return the hostile clients of each attack."""
-    fed = problem.federation
-    return [list(draw_attackers(one, fed.parts, fed.seed)) for one in fed.plugins.attack]
+    return [list(drawn) for drawn in problem.federation.population.hostile]
 
 
 def _holders(partition: Partition) -> int:

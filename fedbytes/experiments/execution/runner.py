@@ -37,6 +37,7 @@ from fedbytes.experiments.execution.run_sources import confirmed, sources_of
 from fedbytes.experiments.kept.keep_model import folder_names, keep_models
 from fedbytes.experiments.store.attempts.held_run import IfRunHeld, held_run
 from fedbytes.experiments.store.checkpoint import load_checkpoint, save_checkpoint
+from fedbytes.experiments.store.many_clients.holdings import write_holdings
 from fedbytes.experiments.store.per_text.right_answers import (
     KEPT,
     RIGHT_FILE,
@@ -194,6 +195,7 @@ class _Run:
                 deliver=deliver,
             )
         self.state = self.simulation.state
+        self.state.spill_into(folder.checkpoints)
         self.client_models = ClientModels(self.problem.federation, self.state, self.problem.model)
         self.own_tests, note = own_tests_of(config, self.problem)
         for one in (note, privacy_note(self.problem.federation)):
@@ -272,7 +274,7 @@ class _Run:
         described = describe_run(self.config, problem, self.sources)
         restarted = {"restarted": self.damage} if self.damage else {}
         self.folder.write_json("provenance.json", provenance() | described | restarted)
-        self.folder.write_json("holdings.json", who_holds_what(problem))
+        write_holdings(self.folder.path, *who_holds_what(problem))
         problem.split.partition.save(self.folder.path / "partition.npz")
 
     def _put_down(self, report: RoundReport, evaluated: bool) -> dict[str, float]:
@@ -308,7 +310,8 @@ class _Run:
         """Write what each client dropped of its examples; return the round's sums."""
         sums = {"dropped_examples": 0}
         for client in report.clients:
-            kept = self.state.clients[client]
+            kept = self.state.clients.peek(client)
+            assert kept is not None
             found = {"round": report.round, "client": client, "dropped": kept.dropped}
             sums["dropped_examples"] += kept.dropped
             if self.problem.federation.planted is not None:

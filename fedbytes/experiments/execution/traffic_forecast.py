@@ -283,7 +283,7 @@ def _bytes_of_texts(fed: Federation) -> int:
     """Return the message bytes of all clients' texts, 0 where they stay."""
     if fed.algorithm.travels == "nothing" or fed.texts is None:
         return 0
-    holders = [client for client, part in enumerate(fed.parts) if len(part)]
+    holders = fed.population.holders.tolist()
     frames = [frame_texts(fed.texts(client), fed.shared(1, client, None)) for client in holders]
     return sum(len(frame.payload) + HEADER_BYTES for frame in frames)
 

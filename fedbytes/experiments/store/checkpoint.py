@@ -5,10 +5,16 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from fedbytes.experiments.store.damage import check_holdings
 from fedbytes.experiments.store.ledger_files import check_ledger, read_ledger, round_of
+from fedbytes.experiments.store.many_clients.client_files import (
+    drop_outdated,
+    has_everything,
+    new_client_file,
+)
+from fedbytes.experiments.store.many_clients.holdings import read_holdings
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.saved_sums import (
+    check_clients,
     check_saved,
     current_checkpoint,
     new_state,
@@ -30,9 +36,12 @@ def save_checkpoint(folder: RunFolder, state: State, ledger: Ledger, extra: dict
     path = new_state(folder)
     with explained_disk_errors(folder.state, ROOM):
         try:
-            state.save(path, extra | {"bytes": ledger.totals})
+            beside = new_client_file(folder, state.round, state.live_bytes)
+            saved = extra | {"bytes": ledger.totals}
+            state.save(path, saved, beside, everything=has_everything(beside))
             put_down(folder, state.round, ledger.totals)
             path.replace(folder.state)
+            drop_outdated(folder, state.round)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
@@ -51,15 +60,17 @@ def load_checkpoint(folder: RunFolder) -> tuple[State | None, dict[str, Any], st
         saved = current_checkpoint(folder)
         if folder.state.exists():
             read_sealed(folder.path / "provenance.json")
-            check_holdings(read_sealed(folder.path / "holdings.json"))
+            read_holdings(folder.path)
             if saved is None:
                 _check_archive(folder.state)
-            state, extra = State.load(folder.state)
+            files = [] if saved is None else check_clients(folder, saved)
+            state, extra = State.load(folder.state, files)
             if saved is None:
                 _check_parts(folder, state.round, extra.get("bytes", {}))
             else:
                 check_saved(folder, saved)
             folder.rewind(state.round)
+            drop_outdated(folder, state.round)
             return state, extra, ""
         if (folder.path / "summary.json").exists() and not folder.checkpoints.exists():
             damage = "done is missing"

@@ -8,6 +8,7 @@ from typing import Any
 
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.store.ledger_files import check_ledger, read_ledger
+from fedbytes.experiments.store.many_clients.holdings import read_holdings
 from fedbytes.experiments.store.old_checkpoint import saved_round
 from fedbytes.experiments.store.per_text.right_answers import RIGHT_FILE, unpack_right
 from fedbytes.experiments.store.row_files import ROW_FILES, JsonRow, check_sum, read_json_lines
@@ -92,7 +93,7 @@ def config_id(settings: dict[str, Any]) -> str:
 def _check_finished(run: RunFolder, settings: dict[str, Any]) -> None:
     summary = read_sealed(run.path / "summary.json")
     run.provenance()
-    check_holdings(read_sealed(run.path / "holdings.json"))
+    read_holdings(run.path)
     whole = run.path / "ledger.parquet"
     if "files" not in summary:
         _check_by_totals(run, settings, summary)
@@ -125,7 +126,7 @@ def _check_unfinished(run: RunFolder, settings: dict[str, Any]) -> None:
     begun = bool(saved) or run.state.exists() or (run.path / "rounds.jsonl").exists()
     if begun:
         read_sealed(run.path / "provenance.json")
-        check_holdings(read_sealed(run.path / "holdings.json"))
+        read_holdings(run.path)
     if saved:
         check_saved(run, saved[0])
     parts = run.ledger_parts()
@@ -174,20 +175,6 @@ def _check_sequence(name: str, rows: list[JsonRow], wanted: Iterable[int]) -> No
         raise DamageError(f"{name} is cut (no row of round {missing[0]})")
     if found != sorted(set(found)):
         raise DamageError(f"{name} is altered (its rounds are not in order)")
-
-
-def check_holdings(held: dict[str, Any]) -> None:
-    """Check that holdings are a table of counts, one column per category.
-
-    Raises:
-        DamageError: if they are not.
-    """
-    counts, categories = held.get("counts"), held.get("categories")
-    if not isinstance(counts, list) or not isinstance(categories, list):
-        raise DamageError("holdings.json is altered (it has no counts)")
-    for row in counts:
-        if not isinstance(row, list) or len(row) != len(categories):
-            raise DamageError("holdings.json is altered (its rows differ in length)")
 
 
 def looks_like_a_run(folder: Path) -> bool:

@@ -18,6 +18,7 @@ from fedbytes.experiments.store.damage import DamagedRunWarning, place_of
 from fedbytes.experiments.store.find_runs import checked_runs, sound_runs
 from fedbytes.experiments.store.find_runs import run_folders as run_folders
 from fedbytes.experiments.store.ledger_files import read_ledger
+from fedbytes.experiments.store.many_clients.holdings import HOLDINGS, read_holdings
 from fedbytes.experiments.store.per_text.right_answers import RIGHT_FILE, unpack_right
 from fedbytes.experiments.store.row_files import read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
@@ -151,30 +152,22 @@ def load_partitions(folder: str | Path) -> pd.DataFrame:
 
     `client_name` is added where a run's clients have names, as in `load_ledger`.
     """
-    rows: list[dict[str, Any]] = []
-    runs = sound_runs(folder)
+    runs, tables = sound_runs(folder), []
+    columns = ["run", "client", "category", "examples"]
     for run in runs:
-        path = run.path / "holdings.json"
-        if path.exists():
-            held = read_sealed(path)
-            counts = np.asarray(held["counts"])
-            for client, category in np.argwhere(counts):
-                rows.append(
-                    {
-                        "run": run.run,
-                        "client": int(client),
-                        "category": held["categories"][category],
-                        "examples": int(counts[client, category]),
-                    }
-                )
-    held_rows = _table(rows, ["run", "client", "category", "examples"])
+        if (run.path / HOLDINGS).exists():
+            held = read_holdings(run.path)
+            table, named = held.table, np.array(held.categories, dtype=object)
+            parts = [run.run, table.clients, named[table.categories], table.counts]
+            tables.append(pd.DataFrame(dict(zip(columns, parts, strict=True))))
+    held_rows = pd.concat(tables, ignore_index=True) if tables else _table([], columns)
     return _with_names(held_rows, _client_names(runs))
 
 
 def _client_names(runs: Sequence[RunFolder]) -> dict[str, list[str]]:
     """Return the clients' names of the runs whose clients have some, by run."""
-    found = {run.run: _read(run, "holdings.json").get("names") for run in runs}
-    return {run: list(names) for run, names in found.items() if names}
+    found = {r.run: read_holdings(r.path).names for r in runs if (r.path / HOLDINGS).exists()}
+    return {run: names for run, names in found.items() if names}
 
 
 def _with_names(rows: pd.DataFrame, names: dict[str, list[str]]) -> pd.DataFrame:

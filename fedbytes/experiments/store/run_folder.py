@@ -58,6 +58,9 @@ class RunFolder:
         run: the run's id.
         path: the run's folder, if it is not called by its id. By default the one that counts:
             the newest of its attempts, if a silent worker was replaced.
+
+    Attributes:
+        live_bytes: of clients' records in `checkpoint/`, as they were counted last.
     """
 
     def __init__(self, store: Path, run: str, path: Path | None = None) -> None:
@@ -66,6 +69,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoint"
         self.model = self.path / "model"
         self.state = self.checkpoints / "state.pt"
+        self.live_bytes = 0
         self._sums: dict[str, RunningSum] = {}
 
     def create(self, settings: dict[str, Any]) -> None:
@@ -189,6 +193,8 @@ class RunFolder:
         """Remove what a kill has left of files that were being written."""
         for part in [*self.path.glob(".*.part"), *self.checkpoints.glob(".*.part")]:
             part.unlink(missing_ok=True)
+        for spilled in self.checkpoints.glob(".spilled-*"):
+            shutil.rmtree(spilled, ignore_errors=True)
 
     def append_ledger(self, round_: int, rows: dict[str, list[Any]]) -> None:
         """Write the ledger's rows since the last call, up to `round_`."""

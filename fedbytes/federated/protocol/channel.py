@@ -42,7 +42,7 @@ class Channel:
     def down(self, round_: int, client: int, messages: Iterable[Message]) -> Iterator[bytes]:
         """Carry the server's messages to a client; yield what arrives, frame by frame."""
         for message in messages:
-            if message.data in self._heard:
+            if self.multicast and message.data in self._heard:
                 yield self._heard[message.data]
                 continue
             to = EVERYONE if self.multicast else client

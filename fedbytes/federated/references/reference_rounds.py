@@ -44,8 +44,8 @@ def _gather(server: Server, channel: Channel) -> None:
             f"algorithm {fed.algorithm.name!r} has clients send their texts, which this federation "
             "does not have: give Federation(texts=…)"
         )
-    for client, part in enumerate(fed.parts):
-        if not len(part) or state.synced[client] >= 0:
+    for client in fed.population.holders.tolist():
+        if state.synced[client] >= 0:
             continue
         shared = fed.shared(context.round, client, None)
         frames = [frame_texts(fed.texts(client), shared).pack()]
@@ -57,7 +57,7 @@ def _gather(server: Server, channel: Channel) -> None:
 def _train_together(server: Server) -> RoundReport:
     """Train one model on the examples of all clients."""
     fed, state, context = server.fed, server.state, server.context
-    holders = [client for client, part in enumerate(fed.parts) if len(part)]
+    holders = fed.population.holders.tolist()
     rows = np.concatenate([fed.parts[client] for client in holders])
     again = (fed.batch_stream,) if fed.batch_stream else ()
     rng = stream(fed.seed, "batches", context.round, *again)

@@ -75,29 +75,35 @@ class CatchUp:
     def __init__(self, state: ServerState, fed: Federation, round_: int) -> None:
         self.state, self.fed, self.round = state, fed, round_
         self._wholes: dict[str, list[Message]] = {}
-        first = state.round - len(state.updates) + 1
-        codec = fed.downlink.codec
-        frames = [
-            frame_vector("update", codec, fed.shared_down(fed.context(first + i), None), payload)
-            for i, payload in enumerate(state.updates)
-        ]
-        self._updates = [
-            _message(frame, "update" if i == len(frames) else "catch-up")
-            for i, frame in enumerate(frames, 1)
-        ]
+        self._first = state.round - len(state.updates) + 1
+        self._updates: dict[int, Message] = {}
         self._seed = _message(frame_seed(fed.seed, fed.shared(round_, SERVER, None)), "seed")
 
     def messages(self, client: int) -> list[Message]:
         """Return what a client of the round is sent."""
         synced = self.state.synced[client]
-        missed = self.state.round - max(synced, 0)
+        lacking = range(max(synced, 0) + 1, self.state.round + 1)
+        seed = self._seed if self.fed.initial == "seed" else None
+        dropped = bool(lacking) and lacking[0] < self._first
+        new = synced < 0 and seed is None  # needs the whole state whatever is kept
         return cheapest_way(
             synced,
-            None if missed > len(self._updates) else self._updates[len(self._updates) - missed :],
-            seed=self._seed if self.fed.initial == "seed" else None,
+            None if dropped or new else [self._update(round_) for round_ in lacking],
+            seed=seed,
             whole=lambda: self._whole("state" if synced < 0 else "catch-up"),
             cost=lambda message: len(message.data),
         )
+
+    def _update(self, round_: int) -> Message:
+        """Return the message of the update that a round ended with."""
+        if round_ not in self._updates:
+            fed, state = self.fed, self.state
+            shared = fed.shared_down(fed.context(round_), None)
+            payload = state.updates[round_ - self._first]
+            frame = frame_vector("update", fed.downlink.codec, shared, payload)
+            kind = "update" if round_ == state.round else "catch-up"
+            self._updates[round_] = _message(frame, kind)
+        return self._updates[round_]
 
     def _whole(self, name: str) -> list[Message]:
         """Return the whole state, and the reference where a codec of either link needs it."""

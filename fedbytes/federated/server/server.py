@@ -239,10 +239,10 @@ class Server:
         known |= {upload.client: upload.examples for upload in uploads}
         key = self.fed.memory_key(self.fed.algorithm.up(self.context))
         absent = sorted(known.keys() - {upload.client for upload in uploads})
-        kept = {client: self.state.estimates[client] for client in absent}
+        kept = ((client, self.state.estimate(client)) for client in absent)
         return [
             Upload(client, estimates[key], known[client])
-            for client, estimates in kept.items()
+            for client, estimates in kept
             if key in estimates
         ]
 
@@ -311,7 +311,7 @@ class Server:
     def _preview(self, client: int, delta: Tensor) -> Tensor:
         """Return what would be opened of a delta that a client encodes past its memory."""
         link, shared = self.fed.uplink, self.shared_up(client)
-        known = self.state.estimates.get(client, {}).get(self.fed.memory_key(shared.layout))
+        known = self.state.estimate(client).get(self.fed.memory_key(shared.layout))
         sent = delta if known is None else delta - known
         return link.receive(link.codec.decode(link.codec.encode(sent, shared), shared), known)
 
@@ -324,7 +324,7 @@ class Server:
         check_frame_kind(frame, "delta")
         link, shared = self.fed.uplink, self.shared_up(client)
         key = self.fed.memory_key(shared.layout)
-        known = self.state.estimates.get(client, {})
+        known = self.state.estimate(client)
         with self.clock.phase("decode"):
             delta = link.receive(open_vector(frame, link.codec, shared), known.get(key))
         if self.fed.plugins.attack and not bool(torch.isfinite(delta).all()):

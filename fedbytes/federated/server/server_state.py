@@ -6,7 +6,9 @@ from typing import Any
 from torch import Tensor
 
 from fedbytes.compression.error_feedback import SenderState
+from fedbytes.federated.client_memory.kept_by_client import KeptByClient
 from fedbytes.federated.plugins.stage_context import PluginState
+from fedbytes.federated.population.sent_versions import SentVersions
 
 
 @dataclass
@@ -34,16 +36,22 @@ class ServerState:
     """
 
     model: Tensor
-    synced: list[int]
+    synced: SentVersions
     round: int = 0
     optimizer: dict[str, Tensor] = field(default_factory=dict)
     updates: list[bytes] = field(default_factory=list)
     reference: Tensor | None = None
     senders: dict[str, SenderState] = field(default_factory=dict)
     guards: dict[str, dict[str, Any]] = field(default_factory=dict)
-    estimates: dict[int, dict[str, Tensor]] = field(default_factory=dict)
+    estimates: KeptByClient[dict[str, Tensor]] = field(
+        default_factory=lambda: KeptByClient("estimates")
+    )
     reported: dict[int, int] = field(default_factory=dict)
     announced: dict[int, int] = field(default_factory=dict)
     encode_seconds: float = 0.0
     defenses: dict[str, PluginState] = field(default_factory=dict)
     privacy: dict[str, PluginState] = field(default_factory=dict)
+
+    def estimate(self, client: int) -> dict[str, Tensor]:
+        """Return what is kept of a client where the uplink sends differences, not to be changed."""
+        return self.estimates.peek(client) or {}

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -12,18 +11,7 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.plugins.attack import Attack, Deltas
 from fedbytes.federated.plugins.stage_context import PluginState, StageContext, Wire
-from fedbytes.streams import stream
-
-
-def draw_attackers(attack: Attack, parts: Sequence[np.ndarray], seed: int) -> tuple[int, ...]:
-    """Return who attacks, sorted: clients that hold examples, in an order that the seed draws.
-
-    Raises:
-        ValueError: if the attack's share is none of them, or all.
-    """
-    holders = np.array([client for client, part in enumerate(parts) if len(part)])
-    order = stream(seed, "attack").permutation(holders)
-    return tuple(sorted(order[: attack.count(len(holders))].tolist()))
+from fedbytes.federated.population.population import draw_attackers as draw_attackers
 
 
 class Attackers:
@@ -37,9 +25,11 @@ class Attackers:
     def __init__(self, fed: Federation, states: dict[str, PluginState]) -> None:
         self.states = states
         self.attacks = [
-            (attack, f"attack {place} {attack.name}", draw_attackers(attack, fed.parts, fed.seed))
+            (attack, f"attack {place} {attack.name}", fed.population.hostile[place])
             for place, attack in enumerate(fed.plugins.attack)
         ]
+        stages = (stage for _, stage, _ in self.attacks)
+        self._sets = dict(zip(stages, fed.population.hostile_sets, strict=True))
 
     def act(
         self,
@@ -58,9 +48,9 @@ class Attackers:
         """
         acting = [
             (attack, stage, present)
-            for attack, stage, hostile in self.attacks
+            for attack, stage, _ in self.attacks
             if "act" in attack.stages and attack.active(context.round)
-            if (present := tuple(c for c in context.clients if c in hostile))
+            if (present := tuple(c for c in context.clients if c in self._sets[stage]))
         ]
         outcomes = ((client, self._finite(one)) for client, one in trained)
         if not acting:
@@ -111,23 +101,21 @@ class Attackers:
         wire: Wire | None = None,
     ) -> list[bytes]:
         """Return what a client puts on the wire."""
-        for attack, stage, hostile in self._tampering(context):
-            if client in hostile:
+        for attack, stage, _ in self._tampering(context):
+            if client in self._sets[stage]:
                 where = StageContext.of(context.for_client(client), held, stage, wire)
                 frames = attack.tamper(client, frames, where)
         return frames
 
     def present(self, round_: int, clients: Sequence[int]) -> tuple[int, ...]:
         """Return which clients of a round are hostile in it."""
-        hostile = {
-            client for attack, _, drawn in self.attacks if attack.active(round_) for client in drawn
-        }
-        return tuple(client for client in clients if client in hostile)
+        acting = [self._sets[stage] for attack, stage, _ in self.attacks if attack.active(round_)]
+        return tuple(client for client in clients if any(client in drawn for drawn in acting))
 
     def tamperers(self, context: RoundContext) -> tuple[int, ...]:
         """Return the clients of the round who may have put other bytes on the wire."""
-        hostile = {client for *_, clients in self._tampering(context) for client in clients}
-        return tuple(client for client in context.clients if client in hostile)
+        acting = [self._sets[stage] for _, stage, _ in self._tampering(context)]
+        return tuple(c for c in context.clients if any(c in drawn for drawn in acting))
 
     def _tampering(self, context: RoundContext) -> list[tuple[Attack, str, tuple[int, ...]]]:
         return [

@@ -13,7 +13,6 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.plugins.attack import Attack, Constraint
 from fedbytes.federated.plugins.stage_context import PluginState, StageContext
-from fedbytes.federated.stages.attackers import draw_attackers
 
 _SENT_BEFORE = "attack training"
 """Where an attacker keeps what it was sent when it trained last."""
@@ -41,7 +40,7 @@ def hostile_training(
         (attack, f"attack {place} {attack.name}")
         for place, attack in enumerate(fed.plugins.attack)
         if attack.stages & {"loss", "constraint"}
-        and context.client in draw_attackers(attack, fed.parts, fed.seed)
+        and context.client in fed.population.hostile_sets[place]
     ]
     if not training:
         yield lambda trained: trained

@@ -6,7 +6,6 @@ import numpy as np
 
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.protocol.root_examples import RootExamples
-from fedbytes.federated.stages.attackers import draw_attackers
 from fedbytes.models import Batch
 from fedbytes.models.batching import make_batch
 from fedbytes.streams import stream
@@ -20,13 +19,12 @@ def trusted_rows(fed: Federation) -> np.ndarray:
     """
     if len(fed.server_rows):
         return fed.server_rows
-    hostile = {
-        client
-        for attack in fed.plugins.attack
-        for client in draw_attackers(attack, fed.parts, fed.seed)
-    }
-    held = [part for client, part in enumerate(fed.parts) if client not in hostile]
-    return np.unique(np.concatenate(held))
+    if "trusted rows" not in (kept := fed.population.kept):
+        hostile = frozenset[int]().union(*fed.population.hostile)
+        held = [part for client, part in enumerate(fed.parts) if client not in hostile]
+        kept["trusted rows"] = np.unique(np.concatenate(held))
+    found: np.ndarray = kept["trusted rows"]
+    return found
 
 
 def root_examples(fed: Federation) -> RootExamples | None:

@@ -88,13 +88,23 @@ def read_matrix(path: str) -> Matrix:
 
 def _npz(path: str) -> tuple[Any, Any]:
     with np.load(path, allow_pickle=False) as file:
-        return file["counts"], file["categories"].tolist() if "categories" in file else None
+        categories = file["categories"].tolist() if "categories" in file else None
+        return file["counts"] if "counts" in file else _from_entries(file), categories
+
+
+def _from_entries(file: Any) -> Any:
+    """Return the table of which a file has the entries above 0, as a run of many clients stores."""
+    table = np.zeros(tuple(file["shape"].tolist()))
+    table[np.cumsum(file["steps"].astype(np.int64)), file["columns"]] = file["entries"]
+    return table
 
 
 def _json(path: str) -> tuple[Any, Any]:
     content = json.loads(Path(path).read_text(encoding="utf-8"))
     if isinstance(content, list):
         return content, None
+    if "counts_in" in content:
+        return _npz(str(Path(path).parent / content["counts_in"]))
     return content["counts"], content.get("categories")
 
 

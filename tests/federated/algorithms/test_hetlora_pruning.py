@@ -182,7 +182,7 @@ def test_ranks_survive_a_checkpoint_and_older_ones_have_none(tmp_path):
     server, replica = run.state.server, run.state.replica
     flat = {
         "model": server.model,
-        "synced": server.synced,
+        "synced": list(server.synced),
         "round": server.round,
         "server": server.optimizer,
         "updates": server.updates,

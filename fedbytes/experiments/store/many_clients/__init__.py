@@ -1,0 +1,1 @@
+"""Files of a run whose size would otherwise grow with its clients."""

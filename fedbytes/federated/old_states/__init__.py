@@ -1,0 +1,1 @@
+"""States that earlier versions saved, which this one reads."""

@@ -1,0 +1,1 @@
+"""Who there is: counted once a run, however many clients it has."""
