@@ -1,5 +1,22 @@
-"""`python -m fedbytes` is the command line."""
+"""`python -m fedbytes`, and the command `fedbytes`: the command line."""
 
-from fedbytes.cli.app import main
+import sys
 
-main()
+from fedbytes.process.optional_imports import explain_missing
+
+
+def start() -> None:
+    """Run the command line, or say in one line which extra it lacks."""
+    try:
+        from fedbytes.cli.app import main
+    except ModuleNotFoundError as error:
+        explained = explain_missing(error, "the command line")
+        if explained is error:
+            raise
+        sys.stderr.write(f"error: {explained}\n")
+        sys.exit(2)
+    main()
+
+
+if __name__ == "__main__":
+    start()

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from fedbytes.process.optional_imports import explain_missing
+
 
 def lazy_face(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
     """Return `__getattr__`, `__dir__` and `__all__` of a package whose names load on first use.
@@ -24,7 +26,10 @@ def lazy_face(package: str) -> tuple[Callable[[str], Any], Callable[[], list[str
     def load(name: str) -> Any:
         if name not in homes:
             raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        value = getattr(importlib.import_module(homes[name]), name)
+        try:
+            value = getattr(importlib.import_module(homes[name]), name)
+        except ModuleNotFoundError as error:
+            raise explain_missing(error, f"{package}.{name}") from error
         setattr(module, name, value)
         return value
 

@@ -1,9 +1,50 @@
 """Packages that only some configurations require, imported on use."""
 
+import importlib
 from importlib.util import find_spec
 from types import ModuleType
 
 from fedbytes.process.quiet import quiet_logger
+
+_TRAIN = """accelerate datasets filelock gguf huggingface_hub jinja2 matplotlib numba pandas peft
+platformdirs pyarrow pydantic rich safetensors scipy tokenizers transformers typer yaml"""
+EXTRA_OF = dict.fromkeys(_TRAIN.split(), "train")
+"""The extra of fedbytes that installs a package, by its import name."""
+
+
+def explain_missing(error: ModuleNotFoundError, what: str) -> ImportError:
+    """Return the error that says in one line which extra has a package; others as they are.
+
+    Args:
+        error: of an import.
+        what: that was to be used.
+
+    Example:
+        >>> lacking = ModuleNotFoundError("No module named 'pydantic'", name="pydantic")
+        >>> print(explain_missing(lacking, "fedbytes.experiments"))
+        fedbytes.experiments requires pydantic: pip install 'fedbytes[train]'
+    """
+    package = (error.name or "").partition(".")[0]
+    if package not in EXTRA_OF:
+        return error
+    line = f"{what} requires {package}: pip install 'fedbytes[{EXTRA_OF[package]}]'"
+    return ImportError(line, name=error.name)
+
+
+def import_extra(module: str, what: str) -> ModuleType:
+    """Return a module of a package that is not among what fedbytes always has.
+
+    Args:
+        module: its full name.
+        what: the setting that requires it, for the message.
+
+    Raises:
+        ValueError: if it is not installed.
+    """
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise ValueError(str(explain_missing(error, what))) from error
 
 
 def import_bitsandbytes(what: str) -> ModuleType:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedbytes.arrays import Doubles, Int64s
+from fedbytes.process.optional_imports import import_extra
 from fedbytes.streams import stream
 
 _RESTARTS, _STEPS = 4, 30
@@ -28,8 +29,7 @@ def k_means(points: NDArray[np.floating], num_clusters: int) -> Int64s:
     Raises:
         ValueError: for another shape, a value that is not finite, or no cluster.
     """
-    from scipy.cluster.vq import kmeans2
-
+    kmeans2 = import_extra("scipy.cluster.vq", "k-means of partition 'clusters'").kmeans2
     if num_clusters < 1:
         raise ValueError(f"num_clusters must be at least 1, got {num_clusters}")
     rounded = np.round(_checked(points), _DECIMALS)

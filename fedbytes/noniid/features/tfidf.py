@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from fedbytes.arrays import Doubles
 from fedbytes.noniid.features.unigrams import hashed_words
+from fedbytes.process.optional_imports import import_extra
 from fedbytes.streams import stream
 
 _OVERSAMPLING, _POWER_STEPS = 10, 4
@@ -40,8 +41,7 @@ def tfidf_svd(texts: Sequence[Any] | NDArray[Any], dim: int = 64) -> Doubles:
 
 def _tfidf(texts: Sequence[Any] | NDArray[Any]) -> Any:
     """Return a sparse matrix [texts, words], rows of length one."""
-    from scipy.sparse import csr_matrix
-
+    csr_matrix = import_extra("scipy.sparse", "TF-IDF of partition 'clusters'").csr_matrix
     words, offsets = hashed_words(texts)
     rows = np.repeat(np.arange(len(texts)), np.diff(offsets))
     known, codes = np.unique(words, return_inverse=True)
