@@ -1,5 +1,6 @@
 """The command line: its verbs, and how a mistake is reported."""
 
+import importlib
 import inspect
 import os
 import re
@@ -28,10 +29,12 @@ from fedbytes.cli.published.submit import submit_store, verify_folder
 from fedbytes.cli.sweep import run, status, sweep
 from fedbytes.cli.terminal.screen import say
 from fedbytes.cli.terminal.streams import open_streams
+from fedbytes.cli.trackers.track import track
 from fedbytes.cli.tuning.tune import tune
 from fedbytes.labels import single_line
 from fedbytes.process.disk_errors import disk_reason
 from fedbytes.process.one_line_warning import show_in_one_line
+from fedbytes.process.optional_imports import explain_missing
 from fedbytes.process.package import PACKAGE_VERSION
 from fedbytes.registry import nearest
 
@@ -42,6 +45,15 @@ share and a grid of those that vary; every setting can be given as [bold]key=val
 [bold]rounds=4[/], [bold]seed=\\[0,1][/] or [bold]uplink.density=0.05[/]."""
 _RESUMABLE = ("sweep", "run", "work", "tune")
 _INTERRUPTED = 130
+
+
+def _usage_error() -> type[Exception]:
+    """Return what a misused command line raises: typer's own since 0.21, click's before."""
+    found: Any = getattr(typer, "TyperException", None)
+    return found or importlib.import_module("click").ClickException  # type: ignore[no-any-return]
+
+
+_USAGE_ERROR = _usage_error()
 
 
 def _paragraphs(text: str | None) -> str:
@@ -90,6 +102,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "partition": partition,
     "codecs": codecs,
     "link": link,
+    "track": track,
     "compare": compare_folders,
     "submit": submit_store,
     "verify": verify_folder,
@@ -110,8 +123,13 @@ def main() -> None:
     show_in_one_line()
     try:
         code: Any = app(standalone_mode=False)
-    except typer.TyperException as error:
+    except _USAGE_ERROR as error:
         _refuse(_usage_message(error))
+    except ModuleNotFoundError as error:
+        explained = explain_missing(error, f"fedbytes {' '.join(sys.argv[1:2])}".rstrip())
+        if explained is error:
+            raise
+        _refuse(str(explained))
     except (ValueError, OSError) as error:
         if os.environ.get("FEDBYTES_TRACEBACK"):
             raise
@@ -125,7 +143,7 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _usage_message(error: typer.TyperException) -> str:
+def _usage_message(error: Exception) -> str:
     text = " ".join(getattr(error, "format_message", lambda: str(error))().split())
     text = text.replace("Invalid value for ", "").replace("Input should be", "must be")
     text = text.replace("greater than or equal to", "at least")

@@ -11,6 +11,7 @@ import typer
 from fedbytes.cli.completion import complete_suites
 from fedbytes.cli.engines.worker_options import STOPPED, LeaseSeconds
 from fedbytes.cli.options import Out, Overrides, Plugins, Store, Threads
+from fedbytes.cli.trackers.track import Tracker, shown_in
 
 SuiteName = Annotated[
     str,
@@ -53,6 +54,7 @@ def sweep(
         ),
     ] = None,
     lease_seconds: LeaseSeconds = 300.0,
+    track: Tracker = None,
 ) -> None:
     """Run everything in a suite that has not finished, then write the report.
 
@@ -75,17 +77,18 @@ def sweep(
         sweep_runs.show_estimate(chosen, configs, workers, threads)
         return
     store = out or Path("runs") / chosen.name
-    outcome = sweep_runs.make_suite(
-        chosen,
-        configs,
-        store,
-        workers=workers,
-        threads=threads,
-        retry_failed=retry_failed,
-        if_stale=_if_stale(remake, accept),
-        launcher=launcher,
-        lease_seconds=lease_seconds,
-    )
+    with shown_in(track, store):
+        outcome = sweep_runs.make_suite(
+            chosen,
+            configs,
+            store,
+            workers=workers,
+            threads=threads,
+            retry_failed=retry_failed,
+            if_stale=_if_stale(remake, accept),
+            launcher=launcher,
+            lease_seconds=lease_seconds,
+        )
     if outcome.stopped:
         raise typer.Exit(STOPPED)
     if report and (outcome.done or outcome.skipped):
@@ -110,18 +113,21 @@ def run(
     ] = False,
     remake: Remake = False,
     accept: Accept = False,
+    track: Tracker = None,
 ) -> None:
     """Make one run, such as `fedbytes run uplink.name=topk uplink.density=0.05 rounds=4`."""
     from fedbytes.cli import sweep_runs
 
     config = sweep_runs.single_run(suite, overrides or [], plugin or [])
-    failed = sweep_runs.make_one(
-        config,
-        out or Path("runs") / config.suite,
-        threads,
-        retry_failed=retry_failed,
-        if_stale=_if_stale(remake, accept),
-    )
+    store = out or Path("runs") / config.suite
+    with shown_in(track, store):
+        failed = sweep_runs.make_one(
+            config,
+            store,
+            threads,
+            retry_failed=retry_failed,
+            if_stale=_if_stale(remake, accept),
+        )
     raise typer.Exit(1 if failed else 0)
 
 

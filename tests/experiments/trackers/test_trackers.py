@@ -1,0 +1,94 @@
+"""What trackers are given is what the store has; a tracker that hangs costs nothing."""
+
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from fedbytes.experiments import load_results
+from fedbytes.experiments.trackers.live_tracking import tracking
+from fedbytes.experiments.trackers.track_store import track_store
+
+STORE = Path(__file__).parents[2] / "golden" / "stores" / "finished"
+
+
+def curves(folder):
+    """The scalars in a run's event files: by name, steps and values."""
+    read = EventAccumulator(str(folder), size_guidance={"scalars": 0})
+    read.Reload()
+    names = read.Tags()["scalars"]
+    return {name: [(point.step, point.value) for point in read.Scalars(name)] for name in names}
+
+
+def test_event_files_have_every_metric_by_round_and_by_bytes(tmp_path):
+    (run,) = track_store(STORE, "tensorboard", tmp_path)
+    found, rows = curves(tmp_path / run), load_results(STORE)
+    assert len(rows) > 1
+    for name in ("accuracy", "up_bytes", "train_loss"):
+        values = pytest.approx(rows[name].tolist(), rel=1e-6)  # kept in float32
+        for kind, steps in (("round", rows["round"]), ("bytes", rows["total_bytes"])):
+            assert [step for step, _ in found[f"by_{kind}/{name}"]] == steps.tolist()
+            assert [value for _, value in found[f"by_{kind}/{name}"]] == values
+
+
+def test_a_further_export_takes_the_place_of_the_first(tmp_path):
+    (run,) = track_store(STORE, "tensorboard", tmp_path)
+    before = curves(tmp_path / run)
+    track_store(STORE, "tensorboard", tmp_path)
+    assert curves(tmp_path / run) == before
+    assert len(list((tmp_path / run).glob("events.*"))) == 1
+
+
+def test_an_export_changes_nothing_in_the_store(tmp_path):
+    store = Path(shutil.copytree(STORE, tmp_path / "store"))
+    (run,) = track_store(store, "tensorboard")
+    assert (store / "tracked" / "tensorboard" / run).is_dir()
+    assert load_results(store).equals(load_results(STORE))
+    assert track_store(store, "tensorboard") == [run]
+
+
+def test_an_unknown_tracker_and_a_missing_one_are_one_line(monkeypatch, tmp_path):
+    with pytest.raises(ValueError, match=r"unknown tracker 'tensorbord'; did you mean 'tensorb"):
+        track_store(STORE, "tensorbord", tmp_path)
+    monkeypatch.setitem(sys.modules, "wandb", None)
+    with pytest.raises(ValueError, match=r"^tracker 'wandb' requires wandb: pip install wandb$"):
+        track_store(STORE, "wandb", tmp_path)
+
+
+def hang(store, name):
+    time.sleep(600)
+
+
+def break_down(store, name):
+    raise RuntimeError("no")
+
+
+def note(store, name):
+    (store / "noted").write_text(name)
+
+
+@pytest.mark.parametrize(
+    ("track", "patience", "told"),
+    [(hang, 0.5, "had not written all"), (break_down, 60, "failed")],
+)
+def test_a_tracker_that_hangs_or_fails_costs_no_run(tmp_path, track, patience, told, capfd):
+    (tmp_path / "rounds.jsonl").write_text('{"round": 1}\n')
+    said, made = [], []
+    with tracking(tmp_path, "tensorboard", said.append, track=track, patience=patience):
+        made.append("run")
+    assert made == ["run"]
+    (line,) = said
+    assert line.startswith(f"tracker 'tensorboard' {told}")
+    assert line.endswith(f"`fedbytes track {tmp_path} --to tensorboard` does")
+    assert capfd.readouterr().err == ""
+
+
+def test_what_is_written_last_is_tracked_before_the_end(tmp_path):
+    said: list[str] = []
+    with tracking(tmp_path, "tensorboard", said.append, track=note, patience=60):
+        (tmp_path / "rounds.jsonl").write_text('{"round": 1}\n')
+    assert (tmp_path / "noted").read_text() == "tensorboard"
+    assert said == []
