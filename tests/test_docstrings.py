@@ -1,4 +1,4 @@
-"""Every codec, transform and partitioner shows numbers going in and coming out, as they do."""
+"""Codecs, transforms, partitioners, mechanisms of privacy show numbers in and out, as they do."""
 
 import doctest
 from pathlib import Path
@@ -8,13 +8,15 @@ import pytest
 
 import fedbytes.compression
 import fedbytes.noniid
+import fedbytes.privacy
 from fedbytes.compression import CODECS, TRANSFORMS
 from fedbytes.noniid import PARTITIONERS
+from fedbytes.privacy import PRIVACY
 from fedbytes.registry import Registry
 
 FACES = {
     name: getattr(face, name)
-    for face in (fedbytes.compression, fedbytes.noniid)
+    for face in (fedbytes.compression, fedbytes.noniid, fedbytes.privacy)
     for name in face.__all__
 }
 """An example may use what the faces export without importing it."""
@@ -26,7 +28,7 @@ def own_plugins(*registries: Registry[Any]) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "cls", own_plugins(CODECS, TRANSFORMS, PARTITIONERS), ids=lambda cls: cls.name
+    "cls", own_plugins(CODECS, TRANSFORMS, PARTITIONERS, PRIVACY), ids=lambda cls: cls.name
 )
 def test_an_example_stands_in_its_docstring_and_is_true(
     cls: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from fedbytes.privacy.hit_bound import hits_above as hits_above
     from fedbytes.privacy.hit_bound import most_hits as most_hits
     from fedbytes.privacy.noisy_sum import NoisySum as NoisySum
+    from fedbytes.privacy.participation import Participation as Participation
     from fedbytes.privacy.privacy import PRIVACY as PRIVACY
     from fedbytes.privacy.privacy import Privacy as Privacy
     from fedbytes.privacy.privacy import make_privacy as make_privacy

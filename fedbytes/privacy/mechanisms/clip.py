@@ -21,6 +21,12 @@ class Clip(Privacy):
 
     Attributes:
         norm: the bound.
+
+    Example:
+        >>> import numpy as np
+        >>> message = np.array([3, 4], np.float32)
+        >>> make_privacy("clip", norm=1.0).protect(message, np.random.default_rng(), {})[0].round(3)
+        array([0.6, 0.8], dtype=float32)
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({"norm": 0.5},)

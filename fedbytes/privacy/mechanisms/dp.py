@@ -61,6 +61,12 @@ class DifferentialPrivacy(Privacy):
         bits: of an integer that `distributed` sends; 16 if it is not given.
         dropout: the share of a round's clients that may vanish without taking away noise that
             `distributed` needs; where more do, epsilon rises.
+
+    Example:
+        >>> asked = make_privacy("dp", clip=0.5, epsilon=8.0, delta=1e-4)
+        >>> settled = asked.calibrated(Participation("poisson", 1000, 100, rounds=20))
+        >>> settled.noise, round(settled.spent(20, {}).epsilon, 2)
+        (0.6193, 8.0)
     """
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
