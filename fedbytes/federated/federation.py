@@ -125,7 +125,7 @@ class Federation:
         self._check_layouts()
         self._check_hostile_training()
         self._check_server_training()
-        _ = self.privacy  # refused now rather than in a round
+        self._check_privacy()
         self._check_audits()
 
     def _check_audits(self) -> None:
@@ -150,6 +150,17 @@ class Federation:
                     f"audit {audit.name!r} compares with texts that nobody trains on, and none of "
                     f"the {len(self.parts)} clients has one set aside: raise set_aside"
                 )
+
+    def _check_privacy(self) -> None:
+        """Refuse mechanisms that cannot keep their promise, now rather than in a round."""
+        if not self.plugins.privacy:
+            return
+        rounds = (self.context(r).for_client(self.holders[0]) for r in range(1, 9))
+        numels = {self.algorithm.up(context).numel for context in rounds}
+        for mechanism in self.privacy:
+            refusal = mechanism.refuses_layouts(numels)
+            if refusal:
+                raise ValueError(refusal)
 
     def _check_server_training(self) -> None:
         """Refuse defences that train on the server where it cannot, or clients would not know."""

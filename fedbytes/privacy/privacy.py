@@ -1,7 +1,7 @@
 """The base class of privacy mechanisms: on a client's whole message, or on the server's sum."""
 
 from abc import ABC
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -117,12 +117,17 @@ class Privacy(Plugin, ABC):
         return message, state
 
     def release(
-        self, decoded: Iterable[Vector], rng: np.random.Generator, state: MechanismState
+        self,
+        decoded: Iterable[Vector],
+        numel: int,
+        rng: np.random.Generator,
+        state: MechanismState,
     ) -> tuple[Vector, MechanismState]:
         """Return the mean that the server goes on with, float32 [numel], and the next state.
 
         Args:
             decoded: what each client of the round sent, float32 [numel]; perhaps none.
+            numel: numbers in a message of this round.
             rng: the server's own of this round; no message carries what it is drawn from.
             state: what the mechanism keeps on the server.
         """
@@ -137,6 +142,10 @@ class Privacy(Plugin, ABC):
             state: what it kept.
         """
         return state
+
+    def refuses_layouts(self, numels: Collection[int]) -> str | None:
+        """Return why messages of such lengths, in turns, do not suit it, or None."""
+        return None
 
     def refuses(self, participation: Participation) -> str | None:
         """Return why it cannot keep its promise in such a run, or None: one line."""

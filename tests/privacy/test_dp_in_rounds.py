@@ -22,6 +22,7 @@ from fedbytes.privacy.participation import Participation
 from fedbytes.streams import stream
 
 CLIP, NOISE = 0.5, 2.0
+FIXED = make_link({"name": "fixed", "clip": 4.0, "bits": 16})
 TOPK = {"name": "topk", "density": 0.1, "error_feedback": True}
 
 
@@ -135,7 +136,7 @@ def test_one_client_more_moves_the_mean_by_at_most_its_share(make_run):
     messages = [(rng.normal(size=30) * length).astype(np.float32) for length in lengths]
     for more in messages:
         few, many = (
-            mechanism.release(sent, stream(0, "a test"), {})[0]
+            mechanism.release(sent, 30, stream(0, "a test"), {})[0]
             for sent in (messages[:4], [*messages[:4], more])
         )
         gap = float(np.linalg.norm(many.astype(float) - few))
@@ -210,7 +211,7 @@ def test_an_adaptive_clip_goes_to_the_median_norm(make_run):
     norms, state = np.linspace(0.5, 3.5, 201), {}
     messages = [np.full(4, norm / 2, np.float32) for norm in norms]
     for round_ in range(60):
-        _, state = mechanism.release(messages, stream(0, "a test", round_), state)
+        _, state = mechanism.release(messages, 4, stream(0, "a test", round_), state)
     assert state["clip"] == pytest.approx(2.0, rel=0.15)
 
 
@@ -246,7 +247,7 @@ def test_a_round_without_clients_moves_the_model_by_noise_alone(make_run, privac
 
 def test_a_sum_without_clients_is_no_error(make_run):
     fields = {"sampling": "poisson", "clients_per_round": 1}
-    fixed = make_link({"name": "fixed", "clip": 4.0, "bits": 16})
+    fixed = FIXED
     run = make_run(4, uplink=fixed, aggregation=sums("uniform"), **fields)
     rounds = next(r for r in range(1, 99) if not run.fed.context(r).clients)
     assert run.go(rounds).state.round == rounds
@@ -290,13 +291,18 @@ def sums(weights):
             r"algorithm 'scaffold' does: set sampling=poisson",
         ),
         (
+            {"privacy": [dp(where="local"), "secagg"], "uplink": FIXED},
+            "examples and losses that no noise covers: .*set where=distributed",
+        ),
+        ({"privacy": [dp(), "secagg"], "uplink": FIXED}, "protects each message by itself"),
+        (
             {"privacy": dp(), "hooks": Hooks(before_aggregate=(lambda u, c: u,))},
             "gives it one noisy mean: leave out one",
         ),
         (
             {
                 "privacy": dp(),
-                "uplink": make_link({"name": "fixed", "clip": 4.0, "bits": 16}),
+                "uplink": FIXED,
                 "aggregation": sums("uniform"),
             },
             "set aggregation.name=decode_each",
@@ -304,7 +310,7 @@ def sums(weights):
         (
             {
                 "privacy": dp(where="local"),
-                "uplink": make_link({"name": "fixed", "clip": 4.0, "bits": 16}),
+                "uplink": FIXED,
                 "aggregation": sums("examples"),
             },
             "set aggregation.weights=uniform",
@@ -401,6 +407,16 @@ def test_local_noise_is_accounted_for_by_the_rounds_that_a_client_was_in(make_ru
     assert turns < 6
     whole = run_of(make_run, 10, privacy=dp(where="local")).fed
     assert epsilon_after(fed, 6) == epsilon_after(whole, int(turns))
+
+
+def test_messages_of_several_lengths_have_noise_of_their_own_length(make_run):
+    algorithm = make_algorithm("streaming_diloco", fragments=2, local_steps=2, learning_rate=0.05)
+    run = run_of(make_run, algorithm=algorithm, privacy=dp())
+    context = [run.fed.context(round_).for_client(0) for round_ in (1, 2)]
+    assert len({run.fed.algorithm.up(one).numel for one in context}) == 2
+    run.go(3)
+    with pytest.raises(ValueError, match="one grid for all rounds, and messages have"):
+        run_of(make_run, algorithm=algorithm, privacy=[dp(where="distributed"), "secagg"])
 
 
 def test_another_seed_is_other_noise(make_run):

@@ -21,6 +21,7 @@ def why_not_private(
     return (
         next((why for one in plugins.privacy if (why := one.refuses(participation))), None)
         or _of_several(plugins)
+        or _of_carrier(plugins)
         or _of_weights(plugins, algorithm, aggregation)
         or _of_sum(plugins, algorithm, uplink, aggregation)
         or _of_memory(plugins, algorithm, uplink, participation)
@@ -47,6 +48,19 @@ def _of_several(plugins: RoundPlugins) -> str | None:
     return (
         f"privacy {' and '.join(map(repr, names))} each account for themselves alone, and "
         "together they cost more than either says: leave in one"
+    )
+
+
+def _of_carrier(plugins: RoundPlugins) -> str | None:
+    """Return why a sum that nobody sees single parts of tells what the noise does not cover."""
+    carrying = [one.name for one in plugins.privacy if one.carrier is not None]
+    hiding = next(one for one in plugins.privacy if one.hides_examples)
+    if not carrying or hiding.noisy_sum(1) is not None:
+        return None
+    return (
+        f"privacy {hiding.name!r} protects each message by itself, and {carrying[0]!r} sums them, "
+        "with examples and losses that no noise covers: leave it out, or set where=distributed, "
+        "whose noise secagg carries"
     )
 
 

@@ -30,6 +30,7 @@ def release(
         stage = f"privacy {place} {mechanism.name}"
         mean, states[stage] = mechanism.release(
             (upload.delta.numpy() for upload in uploads),
+            fed.algorithm.up(context).numel,
             stage_rng(context, stage),
             states.get(stage, {}),
         )

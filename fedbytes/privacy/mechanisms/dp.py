@@ -1,7 +1,7 @@
 """Differential privacy of clients: clipped messages, and noise that hides whether one was there."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal
 
@@ -183,6 +183,16 @@ class DifferentialPrivacy(Privacy):
             return too_few_come(participation, self.delta)
         return None
 
+    def refuses_layouts(self, numels: Collection[int]) -> str | None:
+        """Return why the grid of integers cannot be one for all rounds, or None."""
+        if self.where != "distributed" or len(set(numels)) < 2:
+            return None
+        return (
+            f"privacy 'dp' with where=distributed has one grid for all rounds, and messages have "
+            f"{' and '.join(map(str, sorted(set(numels))))} numbers in turns: take an algorithm "
+            "that sends the same in each round, or where=central"
+        )
+
     def account(self, participation: Participation) -> DpAccount:
         """Return what the noise is accounted by in a run."""
         assert self.delta is not None
@@ -238,11 +248,15 @@ class CalibratedDp(DifferentialPrivacy):
         return (clip_to_norm(message, clip) + noise).astype(np.float32), state
 
     def release(
-        self, decoded: Iterable[Vector], rng: np.random.Generator, state: MechanismState
+        self,
+        decoded: Iterable[Vector],
+        numel: int,
+        rng: np.random.Generator,
+        state: MechanismState,
     ) -> tuple[Vector, MechanismState]:
         """Return the noisy mean; the state holds the next round's clip, where it is led."""
         clip, expected = self._clip(state), self.participation.expected
-        total, within, clients = np.zeros(self.participation.numel), 0, 0
+        total, within, clients = np.zeros(numel), 0, 0
         for message in decoded:
             clipped = clip_to_norm(message, clip)
             total += clipped
@@ -253,7 +267,7 @@ class CalibratedDp(DifferentialPrivacy):
             count = CountNoise.among(expected, noise)
             state = {"clip": next_clip(clip, within, clients, expected, count, rng)}
             noise = count.of_deltas(noise)
-        total += gaussian_noise(len(total), noise * clip, rng)
+        total += gaussian_noise(numel, noise * clip, rng)
         return (total / expected).astype(np.float32), state
 
     def noisy_sum(self, clients: int) -> SkellamSum | None:
