@@ -33,7 +33,7 @@ write_conf() {
     cat >"$SLURM_CONF" <<EOF
 ClusterName=fedbytes_test
 SlurmctldHost=$host(127.0.0.1)
-NodeName=$host NodeAddr=127.0.0.1 CPUs=$(nproc) RealMemory=$memory
+NodeName=$host NodeAddr=127.0.0.1 CPUs=4 RealMemory=$memory
 PartitionName=test Nodes=$host Default=YES MaxTime=INFINITE State=UP
 SlurmUser=root
 SlurmdUser=root
@@ -48,9 +48,10 @@ SlurmctldPidFile=$folder/slurmctld.pid
 SlurmdPidFile=$folder/slurmd.pid
 SlurmctldLogFile=$folder/slurmctld.log
 SlurmdLogFile=$folder/slurmd.log
-# Cores are handed out, not memory, so that jobs that ask for none run side by side.
+# Four places, whatever the machine has, and no memory: a frozen job leaves room for its successor.
+SlurmdParameters=config_overrides
 SelectType=select/cons_tres
-SelectTypeParameters=CR_Core
+SelectTypeParameters=CR_CPU
 # Without cgroups and accounting, which machines for tests lack.
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none

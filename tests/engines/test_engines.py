@@ -45,7 +45,7 @@ def disturb(store: Path, put_back: Callable[[Path, str], None]) -> str:
         except BaseException as error:
             errors.append(error)
 
-    threads = [threading.Thread(target=do, args=deed) for deed in deeds]
+    threads = [threading.Thread(target=do, args=deed, daemon=True) for deed in deeds]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -55,9 +55,15 @@ def note_jobs(folder: Path, jobs: Mapping[str, str]) -> None:
 
 
 def runs_in_queue(folder: Path) -> set[str]:
-    """Return the runs whose jobs wait or run."""
+    """Return the runs whose jobs wait or run.
+
+    They are all runs that were ever asked for while SLURM does not answer: none is asked for twice.
+    """
     words = ("--noheader", "--array", "--user", getpass.getuser(), "--format", "%i")
-    jobs = set(call_slurm("squeue", *words).split())
+    try:
+        jobs = set(call_slurm("squeue", *words).split())
+    except ValueError:
+        return {run for _, run in _noted_jobs(folder)}
     return {run for job, run in _noted_jobs(folder) if job in jobs}
 
 

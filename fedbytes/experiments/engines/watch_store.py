@@ -47,7 +47,7 @@ def watch_store(
     while watched := [run for run in watched if not run.has_ended(outcome)]:
         alive = workers.alive()
         lacking = [run for run in watched if run.lacks_worker(alive, silence)]
-        hopeless = [run for run in lacking if run.asked >= LIMIT]
+        hopeless = [run for run in lacking if run.asked > LIMIT]
         for run in hopeless:
             run.give_up(outcome)
         ids = [run.config.id for run in lacking if run not in hopeless]
@@ -98,7 +98,7 @@ class _WatchedRun:
             self.replaced.add(lease.number)
         elif self.config.id in alive:
             return False
-        self.asked += self.asked < LIMIT
+        self.asked += 1
         return True
 
     def give_up(self, outcome: Outcome) -> None:
