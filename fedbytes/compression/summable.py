@@ -76,6 +76,19 @@ class Summable(Codec):
     def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
         """Return the grid that follows from what all senders told."""
 
+    def with_range(self, top: float) -> "Summable | None":
+        """Return the same codec with a grid from -top to top, where that is a field; or None."""
+        return None
+
+    def tell_range(self, x: Floats, shared: Shared) -> int:
+        """Return the exponent, -127 to 127, of the power of two above all of x's image.
+
+        That is what a sender tells where a round agrees on its range: it leaks the largest
+        magnitude to a factor of two.
+        """
+        image = self.project(x, shared)
+        return max(-127, min(127, math.frexp(float(np.abs(image).max(initial=0.0)))[1]))
+
     def project(self, x: Floats, shared: Shared) -> Floats:
         """Return the image float32 [coordinates] of x [numel] under the common linear map."""
         return x

@@ -59,8 +59,16 @@ class Sender(Protocol):
     def move_by(self, update: Tensor) -> None:
         """Move what the client holds by the update that the round ends with."""
 
-    def integers(self, delta: Tensor, weight: float = 1.0) -> Integers:
-        """Return the integers of `weight` times a delta, through the uplink and its memory."""
+    def integers(
+        self, delta: Tensor, weight: float = 1.0, sums: IntegerSums | None = None
+    ) -> Integers:
+        """Return the integers of `weight` times a delta, through the uplink and its memory.
+
+        Args:
+            delta: `[up.numel]`.
+            weight: of the client.
+            sums: how they are made, where the round has agreed on another range.
+        """
 
     def keep_back(self, delta: Tensor) -> Callable[[], None]:
         """Have error feedback, if any, make up for a delta that may never be sent.

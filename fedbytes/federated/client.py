@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from fedbytes.compression.codec import Codec
 from fedbytes.compression.error_feedback import SenderState
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
@@ -213,8 +214,8 @@ class Client:
         self._context = self._own(self.context)
         return [frame.pack()]
 
-    def delta(self, delta: Tensor, weight: float = 1.0) -> bytes:
-        """Return the message of `weight` times a delta.
+    def delta(self, delta: Tensor, weight: float = 1.0, codec: Codec | None = None) -> bytes:
+        """Return the message of `weight` times a delta, coded by the uplink's codec or another.
 
         Error feedback and momentum act here, before the uplink's codec; what they keep becomes
         the client's state. It is kept at weight 1, as weights may be others in the next round.
@@ -223,8 +224,9 @@ class Client:
         key = fed.memory_key(shared.layout)
         with self.clock.phase("encode"):
             held = _scaled(self.state.senders.get(key, {}), weight)
-            sent = self._uplink.encode(delta if weight == 1 else weight * delta, held, shared)
-            frame = frame_vector("delta", fed.uplink.codec, shared, sent.data)
+            link = self._uplink if codec is None else replace(self._uplink, codec=codec)
+            sent = link.encode(delta if weight == 1 else weight * delta, held, shared)
+            frame = frame_vector("delta", link.codec, shared, sent.data)
         residual = None if sent.residual is None else sent.residual / weight
         sent = replace(sent, state=_scaled(sent.state, 1 / weight), residual=residual)
         check_residual(self.state.guards, key, delta, sent)
@@ -236,17 +238,24 @@ class Client:
         """How the round's deltas become integers that add."""
         return self.fed.integer_sums(self.context)
 
-    def integers(self, delta: Tensor, weight: float = 1.0) -> Integers:
+    def integers(
+        self, delta: Tensor, weight: float = 1.0, sums: IntegerSums | None = None
+    ) -> Integers:
         """Return the integers of `weight` times a delta, through the uplink and its memory.
 
         Where a privacy mechanism adds noise to the sum it makes them, in the uplink's place.
+
+        Args:
+            delta: `[up.numel]`.
+            weight: of the client.
+            sums: how they are made, where the round has agreed on another range.
         """
-        sums = self.sums
+        sums = sums or self.sums
         if sums.noisy is not None:
             x = delta.numpy() if weight == 1 else (weight * delta).numpy()
             with self.clock.phase("encode"):
                 return sums.with_noise(x, self.shared(), self.private_rng("noise of the sum"))
-        frame = Frame.unpack(self.delta(delta, weight))
+        frame = Frame.unpack(self.delta(delta, weight, sums.codec))
         return sums.open_message(frame.payload, self.shared())
 
     @property

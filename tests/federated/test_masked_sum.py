@@ -8,12 +8,14 @@ import pytest
 import torch
 from scipy.stats import chisquare
 
+from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.compression.summable import as_summable
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.aggregations.masked_sum import payloads
 from fedbytes.federated.client import Client
 from fedbytes.federated.plugins.round_plugins import make_plugins
+from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.protocol.messages import KIND_IDS
 from fedbytes.federated.testing.strict_client import replay
@@ -82,6 +84,23 @@ def test_whoever_vanishes_the_sum_is_that_of_those_whose_vector_came(make_run, s
     assert gone or stage == "after-masked"
 
 
+@pytest.mark.parametrize("uplink", [FIXED | {"clip": 1e-6}, THC | {"unit": 1e-6}], ids=str)
+def test_an_agreed_range_fits_what_the_known_one_would_clip(make_run, uplink):
+    """The codec's own range is far too small; the agreed one is a power of two above all."""
+    run = masked(make_run, 5, uplink=uplink, fields={"span": "agreed", "weights": "uniform"})
+    start, plain = run.state.model, make_run(5).go(1)
+    run.go(1)
+    moved, should = run.state.model - start, plain.state.model - start
+    fine = 2e-3 if uplink["name"] == "fixed" else 0.4
+    assert float((moved - should).norm() / should.norm()) < fine
+    assert len(frames_of(run, "public-key")[0].payload) == payloads.PUBLIC_BYTES == 66
+
+
+def test_a_codec_without_a_range_has_none_to_agree_on(make_run):
+    with pytest.raises(ValueError, match="codec 'signsgd' has none: leave out its span"):
+        masked(make_run, uplink="signsgd", fields={"span": "agreed"})
+
+
 def test_below_the_threshold_a_round_is_given_up_and_the_run_goes_on(make_run):
     run = masked(make_run, 6, fields={"dropout": 0.6, "vanish": "after-shares"})
     reports = [run.run_round() for _ in range(6)]
@@ -106,8 +125,8 @@ def test_a_client_that_vanishes_loses_nothing_under_error_feedback(make_run):
             trained[of.number] += delta
             return make(delta)
 
-        def send(delta, weight=1.0, of=party, make=party.integers):
-            found = sums[of.number] = make(delta, weight)
+        def send(delta, weight=1.0, how=None, of=party, make=party.integers):
+            found = sums[of.number] = make(delta, weight, how)
             shared = shared_of(of.number)
             codec = as_summable(fed.uplink.codec)
             mean = codec.mean(found, 1, shared, codec.grid((), shared))
@@ -282,3 +301,18 @@ def test_without_the_extra_the_run_is_refused_in_one_line(make_run, monkeypatch)
     monkeypatch.setattr("fedbytes.process.optional_imports.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=re.escape("pip install 'fedbytes[secure]'")):
         masked(make_run)
+
+
+@pytest.mark.parametrize(
+    ("clients", "neighbours", "most"), [(10, "all", 18_500), (100, 20, 24_000)], ids=str
+)
+def test_bytes_up_of_a_lora_of_15_thousand_numbers(clients, neighbours, most):
+    """4 bits each; the contract holds `own_bytes` against what crosses. Of fp32: 0.27 and 0.39."""
+    shared = Shared(Layout({"lora": (15_369,)}))
+    sums = IntegerSums(make_codec(THC), clients)
+    up, down = make_aggregation("masked_sum", neighbours=neighbours).own_bytes(sums, shared)
+    assert up <= most
+    assert down < 4_000
+    assert up / (4 * 15_369 + HEADER_BYTES) == pytest.approx(
+        0.27 if clients == 10 else 0.39, abs=5e-3
+    )

@@ -121,6 +121,11 @@ class Chain(Summable):
         """Return the codec's, of what the last transform gives."""
         return as_summable(self.codec).coordinates(self._steps(shared)[-1])
 
+    def with_range(self, top: float) -> "Chain | None":
+        """Return the same with the codec's grid of that range, if it has one."""
+        inner = as_summable(self.codec).with_range(top)
+        return None if inner is None else replace(self, codec=inner)
+
     def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
         """Return the codec's grid."""
         return as_summable(self.codec).grid(told, self._steps(shared)[-1])

@@ -1,7 +1,7 @@
 """Integers on one fixed grid, which is the same for every sender."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -54,6 +54,10 @@ class Fixed(Summable):
     def grid_levels(self) -> int:
         """2^bits - 1."""
         return (1 << self.bits) - 1
+
+    def with_range(self, top: float) -> "Fixed":
+        """Return the same with another clip."""
+        return replace(self, clip=top)
 
     def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
         """Return the grid that the fields fix."""

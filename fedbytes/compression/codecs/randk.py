@@ -99,6 +99,12 @@ class RandK(Summable):
         numel = shared.layout.numel
         return min(numel, count_for_density(self.density, numel))
 
+    def with_range(self, top: float) -> "RandK | None":
+        """Return the same with the values' grid of that range, if it has one."""
+        assert self.values is not None
+        inner = as_summable(self.values).with_range(top)
+        return None if inner is None else replace(self, values=inner)
+
     def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
         """Return the grid of the values."""
         assert self.values is not None

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -54,6 +55,11 @@ class CommonScale(Summable):
     def grid_levels(self) -> int:
         """2 * top + 1."""
         return 2 * self.top + 1
+
+    def with_range(self, top: float) -> "CommonScale":
+        """Return the same with another scale."""
+        changed: CommonScale = replace(self, scale=top)  # type: ignore[type-var]
+        return changed
 
     def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
         """Return the grid of the scale."""

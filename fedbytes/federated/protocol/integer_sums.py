@@ -1,6 +1,6 @@
 """How the deltas of a round become integers that add, and their sum a mean: known to both ends."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,6 +37,17 @@ class IntegerSums:
         if self.noisy is not None:
             return self.noisy.bits
         return sum_bits(as_summable(self.codec).grid_levels, self.clients)
+
+    def with_range(self, exponent: int) -> "IntegerSums":
+        """Return the sums of integers whose grid ends at a power of two.
+
+        Raises:
+            ValueError: if the codec has no such grid.
+        """
+        codec = as_summable(self.codec).with_range(2.0**exponent)
+        if codec is None:
+            raise ValueError(f"codec {self.codec.name!r} has no range to agree on")
+        return replace(self, codec=codec)
 
     @property
     def own_bits(self) -> int:

@@ -31,6 +31,9 @@ class SecAgg(SecureSumFields, Privacy):
         neighbours: with how many others a client masks, an even number, or `all`.
         threshold: share of a client and its neighbours that must answer, above 1/2 up to 1.
         weights: `examples`, `uniform`, or `fit`: uniform where noise is added.
+        span: of the integers' grid: `known` in advance from the uplink's codec, or `agreed` in each
+            round, by a byte that travels anyway; the server then learns the power of two above
+            each client's largest number.
         dropout: share of the clients, drawn in each round, that vanish.
         vanish: when they do: `before-keys`, `after-shares` or `after-masked`.
 
@@ -40,7 +43,10 @@ class SecAgg(SecureSumFields, Privacy):
         (4, 3)
     """
 
-    examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"neighbours": 4, "dropout": 0.1})
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {},
+        {"neighbours": 4, "dropout": 0.1, "span": "agreed"},
+    )
     example_uplink: ClassVar[dict[str, Any]] = {"name": "fixed", "clip": 4.0, "bits": 16}
 
     def __post_init__(self) -> None:

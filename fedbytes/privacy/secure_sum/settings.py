@@ -21,6 +21,8 @@ class SecureSumFields:
             to 1. Below it the round is aborted, since what was masked cannot be opened.
         weights: of clients in the mean, `examples` or `uniform`; `fit` is `uniform` where noise
             is added, which weights would void, and else `examples`.
+        span: of the integers' grid: `known` in advance, as the uplink's codec says, or `agreed` in
+            each round: the largest power of two above any client's numbers.
         dropout: share of the clients, drawn in each round, that vanish.
         vanish: when they do: before their keys, after their shares, or after the masked vector.
     """
@@ -28,6 +30,7 @@ class SecureSumFields:
     neighbours: int | Literal["all"] = "all"
     threshold: float = bounded(2 / 3, above=0.5, most=1)
     weights: Literal["fit", "examples", "uniform"] = "fit"
+    span: Literal["known", "agreed"] = "known"
     dropout: float = bounded(0.0, least=0, below=1)
     vanish: Literal["before-keys", "after-shares", "after-masked"] = "after-shares"
 

@@ -126,6 +126,11 @@ class Sketch(Summable):
         """Return the table's cells."""
         return self.rows * self._inner(shared)[0]
 
+    def with_range(self, top: float) -> "Sketch | None":
+        """Return the same with the values' grid of that range, if it has one."""
+        inner = as_summable(self.values).with_range(top)
+        return None if inner is None else dataclasses.replace(self, values=inner)
+
     def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
         """Return the grid of the table's values."""
         return as_summable(self.values).grid(told, self._inner(shared)[1])

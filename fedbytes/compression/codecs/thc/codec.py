@@ -1,7 +1,7 @@
 """THC: codes of rotated coordinates whose integers add up on a server that does not decode."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -105,6 +105,10 @@ class Thc(Summable):
     def grid_levels(self) -> int:
         """As many as the table's integers, which have one parity, could be: granularity + 1."""
         return self.granularity + 1
+
+    def with_range(self, top: float) -> "Thc":
+        """Return the same with the unit of that range."""
+        return replace(self, unit=top / self.granularity)
 
     def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
         """Return the grid of the unit."""

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.compression.layout import Shared
+from fedbytes.compression.summable import as_summable
 from fedbytes.federated.aggregation import (
     AGGREGATIONS,
     Aggregation,
@@ -87,6 +88,13 @@ class MaskedSum(SecureSumFields, Aggregation):
                 f"privacy 'secagg' sums {sums.clients} clients a round, each of which would see "
                 f"what the others sent: take at least {SMALLEST_ROUND} "
                 "(partition.num_clients, clients_per_round)"
+            )
+        if self.span == "agreed" and sums.noisy is not None:
+            return "privacy 'secagg': noise fixes the range in advance: leave out its span"
+        if self.span == "agreed" and as_summable(sums.codec).with_range(1.0) is None:
+            return (
+                f"privacy 'secagg' agrees on a range, and codec {sums.codec.name!r} has none: "
+                "leave out its span"
             )
         if sums.bits > WIDEST_SUM:
             return (

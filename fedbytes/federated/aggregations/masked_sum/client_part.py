@@ -4,6 +4,7 @@ import numpy as np
 
 from fedbytes.arrays import UInt64s
 from fedbytes.compression.frame import Frame
+from fedbytes.compression.summable import as_summable
 from fedbytes.federated.aggregation import ClientSession, Sender
 from fedbytes.federated.aggregations.masked_sum import payloads
 from fedbytes.federated.algorithm import Trained
@@ -26,6 +27,7 @@ class MaskingClient(ClientSession):
     def __init__(self, sender: Sender, fields: SecureSumFields) -> None:
         self.sender, self.fields = sender, fields
         self.me, context = sender.number, sender.context
+        self.agrees = fields.span == "agreed"
         self.needed = fields.needed(len(context.clients))
         self.occasion = payloads.occasion_of(sender.shared(exact=True))
         draw = stream(context.seed, "vanishing clients", context.round, self.me)
@@ -35,7 +37,7 @@ class MaskingClient(ClientSession):
         self.held: dict[int, tuple[bytes, bytes]] = {}
         """Of each client that shared, the shares of its mask key and of its own mask's seed."""
         self.survivors: set[int] = set()
-        self.largest, self.received = 0, ""
+        self.largest, self.range, self.received = 0, 0, ""
 
     def begin(self, trained: Trained) -> list[bytes]:
         """Return the message of the public keys."""
@@ -49,14 +51,16 @@ class MaskingClient(ClientSession):
         self.rng, self.own_seed = rng, rng.bytes(payloads.KEY)
         self.sealing, self.masking = KeyPair.draw(rng), KeyPair.draw(rng)
         exponent = (self.sender.examples - 1).bit_length() if self._weighs() else 0
-        public = payloads.PUBLIC_KEYS.pack(self.sealing.public, self.masking.public, exponent)
+        public = payloads.PUBLIC_KEYS.pack(
+            self.sealing.public, self.masking.public, exponent, self._range(trained)
+        )
         return [self._frame("public-key", public)]
 
     def receive(self, frame: Frame) -> None:
         """Take keys, envelopes, or the list of survivors in."""
         self.received = KIND_NAMES.get(frame.kind, "")
         if self.received == "keys":
-            (self.largest,) = payloads.EXPONENT.unpack(frame.payload[: payloads.KEYS_HEAD])
+            self.largest, self.range = payloads.EXPONENT.unpack(frame.payload[: payloads.KEYS_HEAD])
             rows = payloads.open_rows(payloads.KEYS, frame, payloads.KEYS_HEAD)
             self.keys = {client: (sealing, masking) for client, sealing, masking in rows}
         elif self.received == "shares":
@@ -99,9 +103,11 @@ class MaskingClient(ClientSession):
             )
             self.held[other] = content[: payloads.SHARE], content[payloads.SHARE :]
         trained, sums = self._take_trained(), self.sender.sums
+        if self.agrees:
+            sums = sums.with_range(self.range)
         weight = self.sender.examples / (1 << self.largest) if self._weighs() else 1.0
         self.take_back()
-        numbers = self.sender.integers(trained.delta, weight)
+        numbers = self.sender.integers(trained.delta, weight, sums)
         vector = ModularVector(numbers, self._tail(trained.loss), sums.bits)
         masked = vector.plus(vector.mask(self.own_seed))
         for other in self.envelopes:
@@ -135,6 +141,13 @@ class MaskingClient(ClientSession):
         held, self.held = self.held, {}
         rows = [(owner, shares[owner in self.survivors]) for owner, shares in held.items()]
         return [self._frame("unmask", payloads.pack_rows(payloads.SHARES, rows))]
+
+    def _range(self, trained: Trained) -> int:
+        """Return what the client tells of its vector's range: nothing where it is known."""
+        if not self.agrees:
+            return 0
+        codec = as_summable(self.sender.sums.codec)
+        return codec.tell_range(trained.delta.numpy(), self.sender.shared())
 
     def _weighs(self) -> bool:
         return self.fields.weights != "uniform" and self.sender.sums.noisy is None

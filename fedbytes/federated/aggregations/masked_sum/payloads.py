@@ -15,9 +15,11 @@ from fedbytes.privacy.secure_sum.masks import ModularVector
 
 KEY, SEALED, SHARE = 32, 82, 33
 """Bytes of a key, of an envelope with two shares, and of a share."""
-PUBLIC_KEYS = struct.Struct(f"<{KEY}s{KEY}sB")
-"""For envelopes, for masks; the exponent of the power of two above the number of examples."""
-EXPONENT = struct.Struct("<B")
+PUBLIC_KEYS = struct.Struct(f"<{KEY}s{KEY}sBb")
+"""For envelopes, for masks; the exponents of the powers of two above the number of examples, and
+above the numbers of the vector: 0 where none is agreed on."""
+EXPONENT = struct.Struct("<Bb")
+"""The largest of those two."""
 KEYS = struct.Struct(f"<I{KEY}s{KEY}s")
 ENVELOPES = struct.Struct(f"<I{SEALED}s")
 SURVIVORS = struct.Struct("<I")

@@ -36,7 +36,7 @@ class UnmaskingServer(ServerSession):
         self.neighbours = draw_neighbours(context.clients, degree, graph)
         self.needed = fields.needed(len(context.clients))
         self.exchange = 0
-        self.keys: dict[int, tuple[bytes, bytes, int]] = {}
+        self.keys: dict[int, tuple[bytes, bytes, int, int]] = {}
         self.envelopes: dict[int, dict[int, bytes]] = {}
         self.masked: dict[int, ModularVector] = {}
         self.shares: dict[int, dict[int, bytes]] = {}
@@ -104,8 +104,7 @@ class UnmaskingServer(ServerSession):
         if self.exchange == 1:
             near = self._near(client, self.keys)
             rows = [(other, *self.keys[other][:2]) for other in near]
-            largest = max(exponent for *_, exponent in self.keys.values())
-            head = payloads.EXPONENT.pack(largest)
+            head = payloads.EXPONENT.pack(*self._largest())
             return [self._frame("keys", head + payloads.pack_rows(payloads.KEYS, rows))]
         if self.exchange == 2:
             senders = self._near(client, self.envelopes)
@@ -121,14 +120,21 @@ class UnmaskingServer(ServerSession):
             self.aborted = True
             return []
         sums, senders = self.receiver.sums, len(self.masked)
+        largest, exponent = self._largest()
+        if self.fields.span == "agreed":
+            sums = sums.with_range(exponent)
         shared = self.receiver.shared_up(min(self.masked))
         image = sums.image(total.numbers, senders, shared)
         self._read_tail(total)
         if self.fields.weights != "uniform" and sums.noisy is None:
-            largest = max(exponent for *_, exponent in self.keys.values())
             image *= senders * (1 << largest) / self.examples
         mean = image if self.receiver.takes_image else sums.recover(image, shared)
         return [Upload(-1, torch.from_numpy(mean), self.examples or senders)]
+
+    def _largest(self) -> tuple[int, int]:
+        """Return the largest exponents that clients told: of examples, of their vectors."""
+        told = [exponents for _, _, *exponents in self.keys.values()]
+        return max(one for one, _ in told), max(other for _, other in told)
 
     def _unmasked(self) -> ModularVector | None:
         """Return the sum without masks; None where a secret has too few shares."""
