@@ -47,8 +47,8 @@ def names(report: Path) -> dict[str, str]:
 def test_pip_resolves_fedbytes_beside(peer: str, bare: str, tmp_path: Path) -> None:
     lock, report = ROOT / f"requirements-{peer}.lock", tmp_path / "report.json"
     pins = [line for line in lock.read_text().splitlines() if line and not line.startswith("#")]
-    wanted = ["install", "--dry-run", "--quiet", "--report", str(report), "-r", str(lock)]
-    done = pip(bare, *wanted, ".[train]")
+    wanted = ["--dry-run", "--ignore-installed", "--quiet", "--report", str(report)]
+    done = pip(bare, "install", *wanted, "-r", str(lock), ".[train]")
     assert done.returncode == 0, done.stderr[-2000:]
     found = names(report)
     assert found.pop("fedbytes")

@@ -11,6 +11,7 @@ from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.attack_success import attack_probes
 from fedbytes.experiments.execution.client_split import notes_on, split_examples
 from fedbytes.experiments.execution.first_step import take_first_step
+from fedbytes.federated.client_memory.memory_room import memory_limit
 from fedbytes.federated.stages.poisoned_data import poison
 from fedbytes.models import TrainableModel, build_model, encode_task, forget_bases
 from fedbytes.models.base.text_states import errors_of_model
@@ -32,6 +33,7 @@ def check(configs: Sequence[RunConfig]) -> list[str]:
             split that cannot be made, an attack that the texts do not allow, an algorithm that
             cannot train the model, or a model that does not run on the texts.
     """
+    memory_limit()  # which a worker would refuse
     tasks: dict[str, EncodedTask] = {}
     models: dict[str, dict[str, RunConfig]] = {}
     notes: dict[str, None] = {}

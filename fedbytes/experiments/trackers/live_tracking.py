@@ -13,7 +13,7 @@ from fedbytes.experiments.trackers.track_store import track_store, tracker_of
 
 Track = Callable[[Path, str], object]
 EVERY_SECONDS = 5.0
-PATIENCE_SECONDS = 20.0
+PATIENCE_SECONDS = 60.0
 """How long the last export may take after the runs have ended."""
 
 
@@ -24,19 +24,19 @@ def tracking(
     on_trouble: Callable[[str], None],
     *,
     track: Track = track_store,
-    patience: float = PATIENCE_SECONDS,
+    patience: float | None = None,
 ) -> Iterator[None]:
     """Within the block write a store's runs for a tracker as they advance, and once at the end.
 
     The block neither waits for the tracker nor hears of its errors. At its end a tracker that has
-    not written all after `patience` seconds is ended.
+    not written all after `patience` is ended.
 
     Args:
         store: the folder of runs.
         name: of the tracker; None for no tracking.
         on_trouble: called at the end with a line, if the tracker did not write all.
         track: what writes.
-        patience: in seconds.
+        patience: in seconds; by default `PATIENCE_SECONDS`.
 
     Raises:
         ValueError: before the block, for an unknown tracker or one that is not installed.
@@ -44,6 +44,7 @@ def tracking(
     if name is None:
         yield
         return
+    most = PATIENCE_SECONDS if patience is None else patience
     if track is track_store:
         tracker_of(name)
     context = multiprocessing.get_context("spawn")
@@ -54,13 +55,13 @@ def tracking(
         yield
     finally:
         over.set()
-        follower.join(patience)
+        follower.join(most)
         late = follower.is_alive()
         if late:
             follower.kill()
             follower.join()
         if late or follower.exitcode:
-            why = f"had not written all after {patience:g} s" if late else "failed"
+            why = f"had not written all after {most:g} s" if late else "failed"
             on_trouble(f"tracker {name!r} {why}: `fedbytes track {store} --to {name}` does")
 
 

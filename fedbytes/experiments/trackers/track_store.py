@@ -43,8 +43,9 @@ def tracker_of(name: str) -> Write:
 
 
 def default_folder(store: Path, name: str) -> Path:
-    """Return where a tracker's files of a store go by default: inside the store."""
-    return store / "tracked" / name
+    """Return where a tracker's files of a store go by default: beside it, not among its runs."""
+    whole = store.resolve()
+    return whole.with_name(f"{whole.name}-{name}")
 
 
 def track_store(store: Path, name: str, folder: Path | None = None) -> list[str]:
@@ -53,7 +54,7 @@ def track_store(store: Path, name: str, folder: Path | None = None) -> list[str]
     Args:
         store: the folder of runs.
         name: of the tracker.
-        folder: where its files go; by default `store/tracked/NAME`.
+        folder: where its files go; by default `STORE-NAME`.
 
     Returns:
         the ids of the runs.

@@ -1,7 +1,9 @@
 """How much memory clients' states may take, and the folder that the rest of them goes to."""
 
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
@@ -49,7 +51,7 @@ class MemoryRoom:
         self.limit = limit
         self._holders: list[MovableParts] = []
         self._parent: Path | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
 
     def share(self, holder: MovableParts) -> None:
         """Have a holder share the room."""
@@ -73,13 +75,14 @@ class MemoryRoom:
 
     def release(self, place: Place) -> None:
         """Remove what was put on disk for want of room; a checkpoint's file stays."""
-        if self._folder is not None and place.path.parent == Path(self._folder.name):
+        if self._folder is not None and place.path.parent == self._folder:
             place.path.unlink(missing_ok=True)
 
     def _write(self, name: str, data: bytes) -> Place:
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix=".spilled-", dir=self._parent)
-        path = Path(self._folder.name) / name
+            self._folder = Path(tempfile.mkdtemp(prefix=".spilled-", dir=self._parent))
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        path = self._folder / name
         remedy = f"free some space there, or let more stay in memory by {SETTING}"
         with explained_disk_errors(path, remedy):
             path.write_bytes(data)

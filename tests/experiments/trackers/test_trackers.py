@@ -45,7 +45,7 @@ def test_a_further_export_takes_the_place_of_the_first(tmp_path):
 def test_an_export_changes_nothing_in_the_store(tmp_path):
     store = Path(shutil.copytree(STORE, tmp_path / "store"))
     (run,) = track_store(store, "tensorboard")
-    assert (store / "tracked" / "tensorboard" / run).is_dir()
+    assert (tmp_path / "store-tensorboard" / run).is_dir()
     assert load_results(store).equals(load_results(STORE))
     assert track_store(store, "tensorboard") == [run]
 

@@ -34,8 +34,10 @@ def new_client_file(folder: RunFolder, round_: int, live_bytes: Callable[[], int
     spent = sum(one.stat().st_size for one in read_client_files(folder, round_))
     if spent > 2 * folder.live_bytes + _SLACK:
         folder.live_bytes = live_bytes()
-    everything = spent > 2 * folder.live_bytes + _SLACK
-    return folder.checkpoints / f"clients-{round_:06d}{_ALL if everything else ''}.bin"
+    path = folder.checkpoints / f"clients-{round_:06d}.bin"
+    if path.exists() or spent > 2 * folder.live_bytes + _SLACK:
+        return path.with_stem(path.stem + _ALL)
+    return path
 
 
 def has_everything(path: Path) -> bool:
@@ -52,7 +54,8 @@ def drop_outdated(folder: RunFolder, round_: int) -> None:
 
 
 def _all_files(folder: RunFolder) -> list[Path]:
-    return sorted(folder.checkpoints.glob("clients-*.bin"), key=_round_of)
+    found = folder.checkpoints.glob("clients-*.bin")
+    return sorted(found, key=lambda path: (_round_of(path), has_everything(path)))
 
 
 def _round_of(path: Path) -> int:
