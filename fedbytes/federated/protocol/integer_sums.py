@@ -14,6 +14,8 @@ from fedbytes.privacy import NoisySum
 
 WIDEST_SUM = 32
 """Bits of a sum that messages can hold."""
+LOSS_UNIT = 2.0**-16
+"""What one stands for of the integer loss times examples, which is summed beside the vector."""
 _ROTATION = "noisy sum"
 
 

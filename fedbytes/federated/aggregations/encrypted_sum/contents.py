@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 
 from fedbytes.arrays import Doubles, Floats, UInt64s
 from fedbytes.compression.layout import Shared
-from fedbytes.federated.protocol.integer_sums import IntegerSums
+from fedbytes.federated.protocol.integer_sums import LOSS_UNIT, IntegerSums
 from fedbytes.privacy.homomorphic.lattice import Lattice
 from fedbytes.privacy.homomorphic.slots import SlotPacking
 
 _LIMB = 16
-LOSS_UNIT = 2.0**-16
 
 
 @dataclass(frozen=True)

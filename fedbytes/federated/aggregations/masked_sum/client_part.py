@@ -8,6 +8,7 @@ from fedbytes.compression.summable import as_summable
 from fedbytes.federated.aggregation import ClientSession, Sender
 from fedbytes.federated.aggregations.masked_sum import payloads
 from fedbytes.federated.algorithm import Trained
+from fedbytes.federated.protocol.integer_sums import LOSS_UNIT
 from fedbytes.federated.protocol.messages import KIND_NAMES, frame_exchange
 from fedbytes.privacy.secure_sum.keys import KeyPair, open_envelope, seal_envelope
 from fedbytes.privacy.secure_sum.masks import ModularVector
@@ -121,7 +122,7 @@ class MaskingClient(ClientSession):
         if not payloads.has_tail(self.sender.sums):
             return np.zeros(0, np.uint64)
         examples = self.sender.examples
-        both = [examples, round(loss * examples / payloads.LOSS_UNIT)]
+        both = [examples, round(loss * examples / LOSS_UNIT)]
         return np.array(both, np.int64).astype(np.uint64)
 
     def _unmask(self) -> list[bytes]:

@@ -29,7 +29,6 @@ PUBLIC_BYTES, KEYS_HEAD, KEYS_ROW = PUBLIC_KEYS.size, EXPONENT.size, KEYS.size
 ENVELOPE_ROW, SHARE_ROW, SURVIVOR_ROW = ENVELOPES.size, SHARES.size, SURVIVORS.size
 TAIL = 2
 """Numbers of 64 bits behind the coordinates: examples, and loss times examples."""
-LOSS_UNIT = 2.0**-16
 
 
 def pack_rows(row: struct.Struct, values: Iterable[tuple[Any, ...]]) -> bytes:

@@ -9,6 +9,7 @@ from fedbytes.compression.frame import Frame
 from fedbytes.federated.aggregation import Receiver, ServerSession
 from fedbytes.federated.aggregations.masked_sum import payloads
 from fedbytes.federated.hooks import Upload
+from fedbytes.federated.protocol.integer_sums import LOSS_UNIT
 from fedbytes.federated.protocol.messages import check_frame_kind, check_layout, frame_exchange
 from fedbytes.privacy.secure_sum.keys import KeyPair
 from fedbytes.privacy.secure_sum.masks import ModularVector
@@ -161,7 +162,7 @@ class UnmaskingServer(ServerSession):
         """Note the sum of examples, and the mean loss, where they were sent."""
         if total.tail.size:
             examples, loss = total.tail.astype(np.int64).tolist()
-            self.examples, self.loss = examples, loss * payloads.LOSS_UNIT / examples
+            self.examples, self.loss = examples, loss * LOSS_UNIT / examples
 
     @property
     def train_loss(self) -> float | None:
