@@ -132,3 +132,19 @@ def test_what_the_noise_cannot_be_joined_with_is_refused(make_run, fields, messa
 def test_without_secure_aggregation_it_is_refused(make_run):
     with pytest.raises(ValueError, match="add secagg to privacy"):
         make_run(6, plugins=make_plugins(privacy=dp()))
+
+
+def test_a_sum_of_fewer_than_three_clients_is_not_opened(make_run):
+    """Coins may draw one client alone, whose sum is its update."""
+    fixed = make_link({"name": "fixed", "clip": 4.0, "bits": 16})
+    secagg = make_plugins(privacy="secagg")
+    run = make_run(6, plugins=secagg, uplink=fixed, sampling="poisson", clients_per_round=3)
+    found = set()
+    while found < {0, 1, 2, 3}:
+        before = run.state.model.clone()
+        report = run.run_round()
+        clients = len(report.clients)
+        assert report.outcome["aborted"] == (clients < 3)
+        assert report.outcome["summed_clients"] == (clients if clients > 2 else 0)
+        assert torch.equal(run.state.model, before) == (clients < 3)
+        found.add(clients)

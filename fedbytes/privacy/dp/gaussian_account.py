@@ -16,8 +16,8 @@ Relation = Literal["add/remove", "replace-one"]
 GRID = 1e-3
 """Discretisation of privacy losses: a tenth of the default's accuracy costs 0.1 % of epsilon, and
 takes a tenth of a second for what takes ten."""
-FAINT_NOISE = 0.1
-"""Below this, losses are so large that the grid is coarser by their size; no less safe."""
+FAINT_NOISE = 0.3
+"""Below this, losses are so large that the grid grows with their square, which keeps its cells as many."""
 
 
 @dataclass(frozen=True)
@@ -69,12 +69,11 @@ def gaussian_cost(noise: float, rounds: int, delta: float, sampled: Sampled) -> 
         return PrivacyCost(0.0, "PLD")
     dp = import_dp_accounting("privacy 'dp'")
     relations = dp.NeighboringRelation
+    grid = {"value_discretization_interval": GRID * max(1.0, (FAINT_NOISE / noise) ** 2)}
     if sampled.relation == "add/remove":
-        exact = dp.pld.PLDAccountant(
-            relations.ADD_OR_REMOVE_ONE, value_discretization_interval=GRID
-        )
+        exact = dp.pld.PLDAccountant(relations.ADD_OR_REMOVE_ONE, **grid)
         return _cost("PLD", exact, _by_coins(dp, noise, sampled), rounds, delta)
-    exact = dp.pld.PLDAccountant(relations.REPLACE_ONE, value_discretization_interval=GRID)
+    exact = dp.pld.PLDAccountant(relations.REPLACE_ONE, **grid)
     found = [_cost("PLD", exact, dp.GaussianDpEvent(noise), rounds, delta)]
     if sampled.amplifies:
         bound = dp.rdp.RdpAccountant(neighboring_relation=relations.REPLACE_ONE)

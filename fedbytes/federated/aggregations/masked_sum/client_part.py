@@ -12,7 +12,7 @@ from fedbytes.federated.protocol.integer_sums import LOSS_UNIT
 from fedbytes.federated.protocol.messages import KIND_NAMES, frame_exchange
 from fedbytes.privacy.secure_sum.keys import KeyPair, open_envelope, seal_envelope
 from fedbytes.privacy.secure_sum.masks import ModularVector
-from fedbytes.privacy.secure_sum.settings import SecureSumFields
+from fedbytes.privacy.secure_sum.settings import SMALLEST_ROUND, SecureSumFields
 from fedbytes.privacy.secure_sum.sharing import split_secret
 from fedbytes.streams import stream
 
@@ -46,7 +46,8 @@ class MaskingClient(ClientSession):
             raise ValueError("messages of clients that announce a layout of their own do not add")
         self.trained: Trained | None = trained
         self.take_back = self.sender.keep_back(trained.delta)  # until it is sent
-        if self.vanishes == "before-keys":
+        alone = len(self.sender.context.clients) < SMALLEST_ROUND  # as coins may have it
+        if self.vanishes == "before-keys" or alone:
             return []
         rng = self.sender.private_rng("keys")
         self.rng, self.own_seed = rng, rng.bytes(payloads.KEY)
