@@ -30,7 +30,7 @@ def sum_up(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return {
         f"own_{name}": float(values.mean()),
         f"own_{name}_worst_decile": float(worst[: math.ceil(len(values) / 10)].mean()),
-        f"own_{name}_spread": float(values.std()),
+        f"own_{name}_spread": float(values.std()) if np.isfinite(values).all() else math.inf,
     }
 
 

@@ -1,6 +1,7 @@
 """Each client's own view of a run: its own tests, what it said, and the model that it has."""
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -42,6 +43,14 @@ def test_metrics_of_clients_sum_up_to_mean_worst_tenth_and_spread() -> None:
     assert worst["own_perplexity_worst_decile"] == 9.0
     assert sum_up([]) == {}
     assert mean_metrics([{"a": 1.0}, {"a": 4.0}]) == {"a": 2.5}
+
+
+def test_a_client_whose_perplexity_is_infinite_makes_the_spread_infinite() -> None:
+    rows = [{"perplexity": value} for value in (2.0, math.inf, 3.0)]
+    found = sum_up(rows)
+    assert found["own_perplexity_spread"] == math.inf
+    assert found["own_perplexity_worst_decile"] == math.inf
+
 
 
 def test_own_tests_hold_the_shares_of_the_training_examples() -> None:
