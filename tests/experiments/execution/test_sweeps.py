@@ -163,7 +163,7 @@ def wait_for_writers(store: Path) -> None:
 
 
 def test_a_dead_worker_is_a_failed_run_and_is_replaced(suite_file, tmp_path):
-    configs = load_suite(str(suite_file)).expand(["rounds=30"])
+    configs = load_suite(str(suite_file)).expand(["rounds=30"])[:2]
 
     class Killer(Quiet):
         def on_event(self, config, event):
@@ -174,18 +174,18 @@ def test_a_dead_worker_is_a_failed_run_and_is_replaced(suite_file, tmp_path):
     outcome = sweep(configs, tmp_path, workers=1, threads=1, reporter=Killer())
     assert list(outcome.failed) == [configs[0].id]
     assert "exit code -9" in outcome.failed[configs[0].id]
-    assert len(outcome.done) == 3
+    assert outcome.done == [configs[1].id]
 
 
-def kill_and_resume(suite_file: Path, store: Path, kills: int) -> None:
+def kill_and_resume(suite_file: Path, store: Path, kills: int, workers: int) -> None:
     rng = stream(0, "moments")
     for _ in range(kills):
-        process = start_sweep(suite_file, store, "--workers", "2")
+        process = start_sweep(suite_file, store, "--workers", str(workers))
         time.sleep(float(rng.uniform(1.5, 9.0)))
         process.kill()
         process.communicate()
         wait_for_writers(store)
-    last = start_sweep(suite_file, store, "--workers", "2")
+    last = start_sweep(suite_file, store, "--workers", str(workers))
     _, err = last.communicate(timeout=600)
     assert last.returncode == 0, err
 
@@ -193,7 +193,7 @@ def kill_and_resume(suite_file: Path, store: Path, kills: int) -> None:
 def test_a_sweep_that_was_killed_ends_as_if_it_had_not_been(fedbytes, suite_file, tmp_path):
     words = ("sweep", suite_file, "--out", tmp_path / "whole", "--no-report", "--workers", "1")
     assert fedbytes(*words).returncode == 0
-    kill_and_resume(suite_file, tmp_path / "killed", kills=1)
+    kill_and_resume(suite_file, tmp_path / "killed", kills=1, workers=1)
     assert_same_tables(tmp_path / "whole", tmp_path / "killed")
 
 
@@ -205,5 +205,5 @@ def test_ten_kills_at_random_moments(suite_file, tmp_path):
     suite_file.write_text(yaml.safe_dump(content))
     whole = start_sweep(suite_file, tmp_path / "whole", "--workers", "2")
     assert whole.wait(timeout=600) == 0
-    kill_and_resume(suite_file, tmp_path / "killed", kills=10)
+    kill_and_resume(suite_file, tmp_path / "killed", kills=10, workers=2)
     assert_same_tables(tmp_path / "whole", tmp_path / "killed")
