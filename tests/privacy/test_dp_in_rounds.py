@@ -145,15 +145,16 @@ def test_one_client_more_moves_the_mean_by_at_most_its_share(make_run):
 
 
 @pytest.mark.parametrize("layout", [1, 30])
-def test_the_whole_message_is_clipped_control_variates_included(make_run, layout):
+def test_the_whole_message_is_clipped_control_variates_included(make_run, layout, monkeypatch):
     """Scaffold sends twice the model: both halves count, in however many tensors."""
+    monkeypatch.setattr("fedbytes.privacy.mechanisms.dp.gaussian_noise", lambda n, *_: np.zeros(n))
     algorithm = make_algorithm(
         "scaffold", local_steps=2, learning_rate=1.0, weights="clients", batch_size=4
     )
     model = TinyRegression()
     split = {f"part{i}": (len(model.flat) // layout,) for i in range(layout)}
     model.layout = Layout(split | {"rest": (len(model.flat) % layout,)})
-    run = run_of(make_run, algorithm=algorithm, model=model, privacy=dp(where="local", noise=1e-9))
+    run = run_of(make_run, algorithm=algorithm, model=model, privacy=dp(where="local"))
     run.go(2)
     deltas = [
         torch.frombuffer(bytearray(data[40:-4]), dtype=torch.float32)
@@ -188,10 +189,10 @@ def test_metrics_are_refused_by_a_server_that_must_not_have_them(make_run):
 
 def test_the_server_clips_what_hostile_clients_send(make_run):
     flip = {"name": "scale", "share": 0.25, "factor": 1e6}
-    sections = {"attack": flip, "privacy": dp(noise=1e-6)}
+    sections = {"attack": flip, "privacy": dp(noise=0.01)}
     run = make_run(4, plugins=make_plugins(**sections))
     start = run.state.model.clone()
-    assert float((run.go(1).state.model - start).norm()) <= CLIP * 1.01
+    assert float((run.go(1).state.model - start).norm()) <= CLIP * 1.1
 
 
 def test_a_resumed_run_has_the_same_noise_and_clip_and_epsilon(make_run, tmp_path):
@@ -341,6 +342,7 @@ def test_a_rule_that_needs_single_uploads_is_refused(make_run):
         ({"epsilon": 8.0}, "either noise or epsilon, got noise=2.0 and epsilon=8.0"),
         ({"clip": "adaptive", "where": "local"}, "set clip to a number"),
         ({"first_clip": 1.0}, "first_clip=1 is for clip=adaptive"),
+        ({"noise": 1e-3}, "noise must be at least"),
         ({"unit": "example"}, "unit must be"),
         ({"bits": 12}, "bits=12 is of where=distributed, and where is central"),
         ({"mechanism": "skellam"}, "mechanism=skellam is not the noise of where=central"),

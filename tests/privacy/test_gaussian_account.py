@@ -90,10 +90,10 @@ def test_many_gaussians_are_one_of_less_noise(sampled):
 
 @pytest.mark.parametrize("sampled", [ADD, REPLACE, Sampled("add/remove", 10, 2)], ids=str)
 def test_noise_that_hides_nothing_has_an_epsilon_as_well(sampled):
-    found = [gaussian_epsilon(noise, 3, 1e-3, sampled) for noise in (0.2, 0.05, 1e-3, 1e-6)]
+    found = [gaussian_epsilon(noise, 3, 1e-3, sampled) for noise in (0.2, 0.05, 0.01)]
     assert found == sorted(found)
     assert found[1] > 500
-    assert found[-1] > 1e9
+    assert found[-1] > 10_000
 
 
 @pytest.mark.parametrize(("epsilon", "noise"), [(1, 11.514), (2, 6.463)])

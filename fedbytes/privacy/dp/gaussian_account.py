@@ -17,7 +17,7 @@ GRID = 1e-3
 """Discretisation of privacy losses: a tenth of the default's accuracy costs 0.1 % of epsilon, and
 takes a tenth of a second for what takes ten."""
 FAINT_NOISE = 0.3
-"""Below this, losses are so large that the grid grows with their square, which keeps its cells as many."""
+"""Below this, losses are so large that the grid grows with their size."""
 
 
 @dataclass(frozen=True)

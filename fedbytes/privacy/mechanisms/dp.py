@@ -54,7 +54,8 @@ class DifferentialPrivacy(Privacy):
         mechanism: the noise: `gaussian`, or `skellam` of integers, which `distributed` has.
         clip: the L2 norm C that a message is shortened to; `adaptive` leads it to the median norm
             of the clients, at the cost of a little more noise (Andrew et al. 2021).
-        noise: the noise's standard deviation over C; give this or `epsilon`.
+        noise: the noise's standard deviation over C; give this or `epsilon`. Less than 0.01 is
+            no promise.
         epsilon: what the run may cost.
         delta: the probability that it costs more; below 1 / clients.
         first_clip: what `adaptive` begins with; 0.1 if it is not given.
@@ -80,7 +81,7 @@ class DifferentialPrivacy(Privacy):
     unit: Literal["client"] = "client"
     mechanism: Literal["gaussian", "skellam"] | None = None
     clip: float | Literal["adaptive"] | None = None
-    noise: float | None = bounded(None, above=0)
+    noise: float | None = bounded(None, least=0.01)
     epsilon: float | None = bounded(None, above=0)
     delta: float | None = bounded(None, above=0, below=1)
     first_clip: float | None = bounded(None, above=0)
