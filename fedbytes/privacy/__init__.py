@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from fedbytes.privacy.hit_bound import hits_above as hits_above
     from fedbytes.privacy.hit_bound import most_hits as most_hits
     from fedbytes.privacy.noisy_sum import NoisySum as NoisySum
+    from fedbytes.privacy.one_run_audit import guess_p_value as guess_p_value
+    from fedbytes.privacy.one_run_audit import least_epsilon as least_epsilon
     from fedbytes.privacy.participation import Participation as Participation
     from fedbytes.privacy.privacy import PRIVACY as PRIVACY
     from fedbytes.privacy.privacy import Privacy as Privacy

@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from fedbytes.audits.membership_parts.operating_curve import OperatingCurve, share_with_interval
+from fedbytes.audits.membership_parts.operating_curve import (
+    RATES,
+    OperatingCurve,
+    share_with_interval,
+)
 from fedbytes.audits.membership_parts.text_losses import text_losses
 from fedbytes.experiments import make_config
 from fedbytes.experiments.execution.run_setup import make_problem
@@ -23,12 +27,13 @@ from fedbytes.federated import (
 )
 from fedbytes.federated.testing.tiny_models import LORA, text_model
 from fedbytes.noniid.allocation.set_aside import set_aside
+from fedbytes.privacy import MeasuredHits, hits_above
 from fedbytes.streams import stream
 
 CLIENTS = 10
 
 
-def regression(audit, codec="fp32", **fields):
+def regression(audit, codec="fp32", privacy=None, **fields):
     """Ten clients that train on 12 examples of 300 features each, of 24."""
     parts = [np.arange(client, 240, CLIENTS) for client in range(CLIENTS)]
     split = [set_aside([part], 0.5, client) for client, part in enumerate(parts)]
@@ -40,7 +45,7 @@ def regression(audit, codec="fp32", **fields):
         uplink=make_link(codec),
         downlink=make_link("fp32"),
         clients_per_round=CLIENTS,
-        plugins=make_plugins(audit=audit),
+        plugins=make_plugins(audit=audit, privacy=privacy),
         **fields,
     )
 
@@ -229,3 +234,25 @@ def test_a_sum_is_of_its_own_round_whatever_is_evaluated():
     (last,) = often.audit()
     assert rows
     assert row["auc"] == last["auc"]
+
+
+def measured(row):
+    """The points of a row's curve as counts."""
+    rates = [rate for rate in RATES if row[f"tpr_{rate:g}"] is not None]
+    return [
+        MeasuredHits(round(row[f"tpr_{rate:g}"] * row["members"]), row["members"],
+                     int(rate * row["others"] + 1e-9), row["others"])
+        for rate in rates
+    ]  # fmt: skip
+
+
+def test_noise_that_was_promised_hides_members_and_noise_left_out_is_caught():
+    """Epsilon 0.1 of a client's part in one round; the bare run clips alike, and adds nothing."""
+    pytest.importorskip("dp_accounting")
+    audit, epsilon, delta = {"name": "update_cosine", "of": "sum"}, 0.1, 0.01
+    promise = {"name": "dp", "where": "central", "clip": 0.5, "epsilon": epsilon, "delta": delta}
+    (private,) = found(regression(audit, privacy=promise, rounds=1))
+    (bare,) = found(regression(audit, privacy={"name": "clip", "norm": 0.5}))
+    assert hits_above(measured(private), epsilon, delta) == []
+    assert private["auc"] < bare["auc"]
+    assert hits_above(measured(bare), epsilon, delta)
