@@ -113,7 +113,8 @@ def asked_of_policy(task: Any, most: int, rng: np.random.Generator) -> list[Aske
     for place in chosen:
         prompt, refusal = prompt_and_answer(task.test, int(refused[place]))
         _, wanted = prompt_and_answer(task.test, int(complied[place]))
-        found.append(Asked(*(tuple(one.tolist()) for one in (prompt, refusal, wanted))))
+        told = tuple(refusal.tolist()), tuple(wanted.tolist())
+        found.append(Asked(tuple(prompt.tolist()), *told))
     return found
 
 

@@ -43,6 +43,7 @@ CHANGED = {
     "seed": 1,
     "batch_stream": 1,
     "evaluate_clients": True,
+    "sampling": "poisson",
     "set_aside": 0.5,
 }
 """Another value of each field that decides what a run finds."""
