@@ -58,6 +58,10 @@ class Transform(Plugin, ABC):
         """Whether it is one linear map for all senders of a round, so that what it gives adds."""
         return False
 
+    def image_size(self, shared: Shared) -> int:
+        """Return m, the length of an image under that map."""
+        return shared.layout.numel
+
     def project(self, x: Floats, shared: Shared) -> Floats:
         """Return the image [m] of x [n] under that map, where it is common."""
         raise NotImplementedError(f"transform {self.name!r} is not one map for all senders")

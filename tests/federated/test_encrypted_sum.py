@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
+from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.compression.frame import Frame
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.client import Client
 from fedbytes.federated.plugins.round_plugins import make_plugins
+from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.protocol.messages import KIND_IDS
 from fedbytes.federated.testing.strict_client import replay
@@ -148,3 +150,16 @@ def test_two_mechanisms_that_decide_are_refused(make_run):
     plugins = make_plugins(privacy=["he", "secagg"])
     with pytest.raises(ValueError, match="both decide what the server opens"):
         make_run(4, uplink=make_link(FIXED), plugins=plugins)
+
+
+def test_bytes_grow_linearly_with_the_share():
+    """Of a long vector; between nothing encrypted, which is the plain integers, and all."""
+    shared = Shared(Layout({"x": (400_000,)}), round=2)
+    sums = IntegerSums(make_codec(FIXED), 10)
+    up = [
+        make_aggregation("encrypted_sum", share=share).own_bytes(sums, shared)[0]
+        for share in (0.25, 0.5, 0.75, 1.0)
+    ]
+    steps = np.diff(up)
+    assert np.ptp(steps) < 2 * 31_000  # whole ciphertexts
+    assert up[0] - steps.mean() == pytest.approx(2 * 400_000, rel=0.05)

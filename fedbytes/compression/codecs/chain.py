@@ -113,8 +113,7 @@ class Chain(Summable):
         """Return what both ends know before each transform, and last before the codec."""
         steps = [shared]
         for transform in self.transforms:
-            zeros = np.zeros(steps[-1].layout.numel, np.float32)
-            steps.append(_after(shared, transform.project(zeros, steps[-1]).size))
+            steps.append(_after(shared, transform.image_size(steps[-1])))
         return steps
 
     def coordinates(self, shared: Shared) -> int:

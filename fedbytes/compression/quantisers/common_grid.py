@@ -3,8 +3,10 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fedbytes.arrays import Floats
 from fedbytes.compression.layout import Shared
@@ -72,10 +74,15 @@ class CommonScale(Summable):
         """Round at random, up or down by the distance."""
         return round_to_grid(image, grid, noise)
 
-    def values_of(self, integers: Integers, shared: Shared) -> Floats:
-        """Return what integers of one sender stand for."""
-        grid, y = self.grid((), shared), np.empty(integers.size, np.float32)
+    def values_of(self, levels: NDArray[Any], shared: Shared) -> Floats:
+        """Return what levels from -top to top of one sender stand for, in their memory if float32.
+
+        They may be of any type that holds them.
+        """
+        grid = self.grid((), shared)
+        y = levels if levels.dtype == np.float32 else np.empty(levels.size, np.float32)
         for start in range(0, y.size, _CHUNK):
             part = slice(start, start + _CHUNK)
-            y[part] = grid.mean(integers[part], 1)
+            counted = levels[part].astype(np.int64) + self.top
+            y[part] = grid.mean(counted.astype(np.uint64), 1)
         return y

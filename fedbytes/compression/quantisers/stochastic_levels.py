@@ -79,12 +79,16 @@ class StochasticLevelsCodec(CommonScale):
         Raises:
             ValueError: if the payload is malformed.
         """
+        return (self._levels(body, shared) + np.float32(self.top)).astype(np.uint64)
+
+    def _levels(self, body: memoryview, shared: Shared) -> Floats:
+        """Return the levels of a payload with a scale, from -top to top."""
         reader, numel = Reader(body, self.name), shared.layout.numel
         levels = read_uniform(reader, numel, 1.0) if numel else np.empty(0, np.float32)
         reader.end()
-        if numel and float(np.abs(levels).max()) > self.top:
+        if numel and max(float(levels.max()), -float(levels.min())) > self.top:
             raise ValueError(f"{self.name} payload: a level beyond {self.top}")
-        return (levels + np.float32(self.top)).astype(np.uint64)
+        return levels
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         if x.size == 0:
@@ -106,7 +110,7 @@ class StochasticLevelsCodec(CommonScale):
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         if self.scale is not None:
-            return self.values_of(self.read(data, shared), shared)
+            return self.values_of(self._levels(data, shared), shared)
         numel, reader = shared.layout.numel, Reader(data, self.name)
         if numel == 0:
             reader.end()

@@ -47,6 +47,11 @@ class Draw(Transform):
         open_generator = shared.common_generator if self.common else shared.generator
         return random_subset(open_generator("draw"), numel, count_for_density(self.density, numel))
 
+    def image_size(self, shared: Shared) -> int:
+        """Return how many are drawn."""
+        numel = shared.layout.numel
+        return min(numel, count_for_density(self.density, numel))
+
     def project(self, x: Floats, shared: Shared) -> Floats:
         """Return the drawn coordinates."""
         return x[self._places(shared)]

@@ -23,7 +23,7 @@ EVEN = {"name": "int", "bits": 8}
 """A codec whose messages have one length."""
 
 
-def federation(algorithm, model, uplink, downlink, **fields):
+def federation(algorithm, model, uplink, downlink, clients=SAMPLED, **fields):
     bounds = np.linspace(0, examples_of(model), CLIENTS + 1).astype(int)
     parts = [np.arange(a, b, dtype=np.int64) for a, b in pairwise(bounds)]
     return Federation(
@@ -32,7 +32,7 @@ def federation(algorithm, model, uplink, downlink, **fields):
         algorithm=algorithm,
         uplink=make_link(uplink),
         downlink=make_link(downlink),
-        clients_per_round=SAMPLED,
+        clients_per_round=clients,
         seed=3,
         texts=lambda client: [(f"text {row}", "label") for row in parts[client]],
         **fields,
@@ -77,6 +77,27 @@ def test_what_an_aggregation_tells_all_is_forecast_once_for_a_multicast(broadcas
     fields = {"broadcast": broadcast, "aggregation": make_aggregation("sum_then_decode")}
     fed = federation(steps, find_model(steps)(), fixed, "fp32", **fields)
     assert foretell(fed, ROUNDS, NOISE)[:2] == made(fed)
+
+
+@pytest.mark.parametrize("broadcast", ["unicast", "multicast"])
+def test_masked_sums_are_forecast_to_the_byte(broadcast):
+    """But for a multicast of survivors, which all are told alike, and is forecast for each."""
+    steps = make_algorithm("fedavg", local_steps=2, batch_size=8, learning_rate=0.01)
+    fixed = {"name": "fixed", "clip": 4.0, "bits": 16}
+    fields = {"broadcast": broadcast, "plugins": make_plugins(privacy="secagg")}
+    fed = federation(steps, find_model(steps)(), fixed, "fp32", clients=4, **fields)
+    forecast, real = foretell(fed, ROUNDS, NOISE)[:2], made(fed)
+    assert forecast == pytest.approx(real, rel=0 if broadcast == "unicast" else 0.03)
+
+
+def test_encrypted_sums_are_forecast_nearly():
+    """In the place of updates the sum goes down, to who has taken part in every round."""
+    steps = make_algorithm("fedavg", local_steps=2, batch_size=8, learning_rate=0.01)
+    fixed = {"name": "fixed", "clip": 4.0, "bits": 16}
+    plugins = make_plugins(privacy="he")
+    model = find_model(steps)()
+    fed = federation(steps, model, fixed, "fp32", plugins=plugins, clients=CLIENTS)
+    assert foretell(fed, ROUNDS, NOISE)[:2] == pytest.approx(made(fed), rel=0.01)
 
 
 @pytest.mark.parametrize("broadcast", ["unicast", "multicast"])

@@ -99,10 +99,14 @@ class Int(CommonScale):
         Raises:
             ValueError: if the payload is malformed.
         """
+        return (self._all_codes(body, shared).astype(np.int64) + self.top).astype(np.uint64)
+
+    def _all_codes(self, body: memoryview, shared: Shared) -> Int8s:
+        """Return the codes of a payload with a scale, from -top to top."""
         reader, numel = Reader(body, self.name), shared.layout.numel
         codes = self._codes(reader.take(packed_bytes(numel, self.bits), "codes"), numel)
         reader.end()
-        return (codes.astype(np.int64) + self.top).astype(np.uint64)
+        return codes
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         if self.scale is not None:
@@ -120,7 +124,7 @@ class Int(CommonScale):
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
         if self.scale is not None:
-            return self.values_of(self.read(data, shared), shared)
+            return self.values_of(self._all_codes(data, shared), shared)
         numel = shared.layout.numel
         reader = Reader(data, self.name)
         peaks = reader.floats(-(-numel // self.block), "peaks")
