@@ -52,7 +52,6 @@ def test_a_client_whose_perplexity_is_infinite_makes_the_spread_infinite() -> No
     assert found["own_perplexity_worst_decile"] == math.inf
 
 
-
 def test_own_tests_hold_the_shares_of_the_training_examples() -> None:
     train = np.repeat(["a", "b"], [60, 30])
     test = np.repeat(["a", "b"], [20, 10])
