@@ -134,7 +134,8 @@ class Federation:
             if audit.reads == "deltas" and not self.aggregation.opens_each:
                 raise ValueError(
                     f"audit {audit.name!r} reads each client's delta, of which aggregation "
-                    f"{self.aggregation.name!r} shows the sum alone: set its of to sum or model"
+                    f"{self.aggregation.name!r} shows the sum alone: set its of to sum or model if "
+                    "it has that field, or set aggregation.name=decode_each"
                 )
             if audit.reads != "model" and not (
                 self.layout == self.model.layout and self._trains_what_is_held()
@@ -144,6 +145,9 @@ class Federation:
                     f"and algorithm {self.algorithm.name!r} holds or sends something else: take "
                     "one that averages, such as fedavg"
                 )
+            refusal = audit.refuses_model(self.model, self._late_layout())
+            if refusal:
+                raise ValueError(f"audit {audit.name!r}: {refusal}")
             known = AuditTruth(self.parts, self.set_aside)
             if audit.needs_set_aside and not known.victims:
                 raise ValueError(
@@ -206,6 +210,11 @@ class Federation:
             and {*map(self.algorithm.up, rounds)} == {self.layout}
             and set(self.layout.names) <= set(self.model.layout.names)
         )
+
+    def _late_layout(self) -> Layout:
+        """Return the layout of a client's delta after the first round."""
+        client = next(client for client, part in enumerate(self.parts) if len(part))
+        return self.algorithm.up(self.context(2).for_client(client))
 
     def _check_layouts(self) -> None:
         """Refuse plug-ins that need deltas of one layout, where clients' own differ."""

@@ -41,7 +41,8 @@ def run_round(
         messages = server.messages_for(client)
         clients.receive(client, channel.down(context.round, client, messages))
 
-    for client, trained in attackers.act(context, held, clients.train(context), wire):
+    made = auditors.witness(clients.train(context))
+    for client, trained in attackers.act(context, held, made, wire):
         frames = [] if trained is None else clients.send(client, trained)
         frames = attackers.tamper(context, held, client, frames, wire) if frames else frames
         arriving = channel.up(context.round, client, frames)

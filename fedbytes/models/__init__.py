@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from fedbytes.models.build import encode_task as encode_task
     from fedbytes.models.forward_patch import replace_forward as replace_forward
     from fedbytes.models.heads.generation import generate_tokens as generate_tokens
+    from fedbytes.models.heads.rouge import ngram_f1 as ngram_f1
+    from fedbytes.models.heads.rouge import subsequence_f1 as subsequence_f1
     from fedbytes.models.initialisers import draw_normal as draw_normal
     from fedbytes.models.initialisers import draw_uniform as draw_uniform
     from fedbytes.models.initialisers import fill_ones as fill_ones

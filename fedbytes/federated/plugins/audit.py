@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Literal
 from torch import Tensor
 
 from fedbytes.compression.frame import Frame
-from fedbytes.compression.layout import Shared
+from fedbytes.compression.layout import Layout, Shared
 from fedbytes.data.task import Kind
 from fedbytes.federated.plugins.stage_context import PluginState, StageContext
 from fedbytes.federated.protocol.link import Link
 from fedbytes.federated.protocol.messages import KIND_NAMES, open_vector
+from fedbytes.federated.trainable import Trainable
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
@@ -114,6 +115,11 @@ class Audit(Plugin):
     """The kind of task that the contract examines it on, where it needs texts."""
     needs_set_aside: ClassVar[bool] = False
     """Whether it compares with texts of clients that nobody trains on (a run's `set_aside`)."""
+    asks_model: ClassVar[bool] = False
+    """Whether `hear` asks the model, which is then loaded with what clients held."""
+    scores_by_batches: ClassVar[bool] = False
+    """Whether what it found in a message is scored by the examples that the client's training
+    read, which are then in `context.truth`."""
 
     def refuses(self, run: AuditedRun) -> str | None:
         """Return why it cannot examine a run, or None: one line, before the run."""
@@ -123,6 +129,15 @@ class Audit(Plugin):
     def reads(self) -> Reads:
         """What it takes messages and the model for."""
         return "model"
+
+    def refuses_model(self, model: Trainable, layout: Layout) -> str | None:
+        """Return why it finds nothing in messages of a layout, or None: one line, before the run.
+
+        Args:
+            model: that clients train.
+            layout: of a client's delta, after the first round.
+        """
+        return None
 
     def columns(self, rows: Sequence[Row]) -> dict[str, float]:
         """Return what of a round's findings stands in the results' row of the round, by column.

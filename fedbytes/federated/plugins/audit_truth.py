@@ -1,7 +1,7 @@
 """What scores an audit: who trains on which texts. No adversary has it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -18,16 +18,24 @@ class AuditTruth:
         own: the training rows of each client, int64.
         held_out: rows of each client's that nobody trains on, int64; empty arrays without any.
         planted: what attackers train on instead of their own.
+        read: by client, the rows that its training read, an array for each batch; of those that
+            have trained in this round so far, where an audit is scored by them.
     """
 
     own: Sequence[np.ndarray]
     held_out: Sequence[np.ndarray] = ()
     planted: PlantedRows | None = None
+    read: Mapping[int, Sequence[np.ndarray]] = field(default_factory=dict)
 
     def trained(self, client: int, round_: int) -> np.ndarray:
         """Return the rows that a client trains on in a round, before it cleans them, int64."""
         own = self.own[client]
         return own if self.planted is None else self.planted.held(client, round_, own)
+
+    def read_by(self, client: int) -> np.ndarray:
+        """Return the different rows that a client's training read in the round, sorted."""
+        batches = self.read.get(client, ())
+        return np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *batches]))
 
     def set_aside(self, client: int) -> np.ndarray:
         """Return the client's rows that nobody trains on, int64."""

@@ -189,6 +189,13 @@ class RoundPlugins:
                 f"{algorithm.name!r} has none that is whole: leave it out, or take another "
                 "algorithm, such as ditto"
             )
+        for audit in self.audit if self.clean else ():
+            if audit.scores_by_batches:
+                return (
+                    f"audit {audit.name!r} is scored by the batches that clients train on, and "
+                    f"cleaner {self.clean[0].name!r} reads batches of its own: leave out one of "
+                    "the two"
+                )
         for cleaner in self.clean:
             if cleaner.uses_model and algorithm.downloads == "state":
                 return (

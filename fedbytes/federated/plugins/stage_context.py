@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from fedbytes.compression.layout import Shared
+from fedbytes.federated.algorithm import Algorithm
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.plugins.audit_truth import AuditTruth
 from fedbytes.streams import stream
@@ -52,6 +53,7 @@ class StageContext(RoundContext):
         tune: trains as a client does, from a vector, on so many of the server's own examples, the
             same ones in every round, for so many steps, and returns the delta; likewise. The last
             argument is a learning rate, None for the clients'.
+        algorithm: by which clients train, which both ends know; for audits.
         truth: whose texts are whose, for audits alone: they score by it what they found.
         rehearse: trains as a client does, from `held`, on some training rows, and returns the
             delta; for audits alone. Another number is another order of batches.
@@ -64,6 +66,7 @@ class StageContext(RoundContext):
     moved: Tensor | None = field(default=None, kw_only=True)
     root: Any = field(default=None, kw_only=True)
     tune: Tune | None = field(default=None, kw_only=True)
+    algorithm: Algorithm | None = field(default=None, kw_only=True)
     truth: AuditTruth | None = field(default=None, kw_only=True)
     rehearse: Callable[[np.ndarray, int], Tensor] | None = field(default=None, kw_only=True)
 

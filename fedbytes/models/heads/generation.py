@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from fedbytes.data.tokens.encoded import EncodedSplit, EncodedTask
+from fedbytes.models.heads.rouge import subsequence_f1
 from fedbytes.streams import stream
 
 _BATCH = 16
@@ -115,16 +116,7 @@ def score_answers(answers: Sequence[Answer]) -> dict[str, float]:
 def rouge_l(wanted: str, written: str) -> float:
     """Return the F1 of the longest common subsequence of words, in lower case."""
     one, two = (re.findall(r"\w+", text.lower()) for text in (wanted, written))
-    if not one or not two:
-        return float(one == two)
-    row = [0] * (len(two) + 1)
-    for word in one:
-        diagonal = 0
-        for column, other in enumerate(two, 1):
-            above = row[column]
-            row[column] = diagonal + 1 if word == other else max(above, row[column - 1])
-            diagonal = above
-    return 2 * row[-1] / (len(one) + len(two))
+    return subsequence_f1(one, two)
 
 
 def _plain(text: str) -> str:

@@ -64,6 +64,7 @@ def figure_samples() -> dict[str, Tables]:
     diverged.loc[diverged["codec"] == "nf4", ["loss", "accuracy", "macro_f1"]] = np.nan
     nothing = pd.DataFrame()
     fooled = {f"robust_accuracy_{name}": small.results["accuracy"] * 0.6 for name in ("pgd", "gcg")}
+    heard = {"payload_bits": 4.0, "leak_recall_span": 0.7, "chance_recall_span": 0.1}
     return {
         "two settings": sample_tables(rounds=8),
         "four settings": sample_tables((0.1, 0.3, 1.0, 10.0), seeds=(0, 1), rounds=3),
@@ -77,6 +78,7 @@ def figure_samples() -> dict[str, Tables]:
         "attacked texts": replace(small, results=small.results.assign(**fooled)),
         "private": replace(small, results=small.results.assign(epsilon=_epsilons(small.results))),
         "sums in secret": replace(small, ledger=_masked(small.ledger)),
+        "audited messages": replace(small, results=small.results.assign(**heard)),
         "results alone": Tables(small.results, nothing, pd.DataFrame({"run": []}), small.runs),
         "attacks that end": attacked_tables(),
         "nothing": Tables(nothing, nothing, nothing, nothing),

@@ -26,7 +26,13 @@ def _names(count: int, labels: str) -> list[str]:
 
 
 def grid_store(
-    methods: int, seeds: int, settings: int, labels: str = "plain", faults: bool = False, rounds=5
+    methods: int,
+    seeds: int,
+    settings: int,
+    labels: str = "plain",
+    faults: bool = False,
+    rounds=5,
+    leaks: bool = False,
 ) -> Tables:
     """Return tables of so many methods, seeds and settings.
 
@@ -37,6 +43,7 @@ def grid_store(
         labels: `plain`, `long` or `cjk`.
         faults: whether one run fails, one diverges, and one is missing.
         rounds: evaluated rounds.
+        leaks: whether an audit found tokens in messages.
     """
     names, random = _names(methods, labels), np.random.default_rng(0)
     rows, runs = [], []
@@ -61,7 +68,14 @@ def grid_store(
          "payload_bytes": 1000, "message_bytes": 1040, "encode_seconds": 0.0, "decode_seconds": 0.0}
         for run in runs for way, kind in (("up", "delta"), ("down", "update"))
     )  # fmt: skip
-    return Tables(pd.DataFrame(rows), ledger, _holdings(runs, labels), pd.DataFrame(runs))
+    results = pd.DataFrame(rows)
+    if leaks:
+        bits = 32 * results["up_bytes"] / results["up_bytes"].max()
+        heard = results["round"] == rounds
+        results["payload_bits"] = bits.where(heard)
+        results["leak_recall_span"] = (bits / 32).pow(0.2).where(heard)
+        results["chance_recall_span"] = 0.08
+    return Tables(results, ledger, _holdings(runs, labels), pd.DataFrame(runs))
 
 
 def _row(run, alpha, seed, name, total, number, rounds, value):

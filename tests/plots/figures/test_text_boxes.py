@@ -14,6 +14,7 @@ CHEAP = [
     ("two methods", (2, 3, 1), {}),
     ("thirteen, with faults", (13, 6, 2), {"faults": True}),
     ("forty long labels", (40, 1, 1), {"labels": "long"}),
+    ("eight that leak", (8, 3, 2), {"leaks": True}),
     ("five in Japanese", (5, 3, 1), {"labels": "cjk", "faults": True}),
 ]
 
@@ -39,7 +40,7 @@ def test_texts_have_a_place_of_their_own(name):
 
 @pytest.mark.parametrize("width", ["column", "slide"])
 def test_texts_have_a_place_of_their_own_at_other_widths(width):
-    tables = grid_store(5, 6, 2, faults=True)
+    tables = grid_store(5, 6, 2, faults=True, leaks=True)
     found = {name: faults_of(name, tables, width) for name in figure_names()}
     assert {name: faults for name, faults in found.items() if faults} == {}
 
