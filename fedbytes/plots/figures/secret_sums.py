@@ -1,12 +1,15 @@
+from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
+from numpy.typing import NDArray
 
-from fedbytes.plots.canvas import canvas
-from fedbytes.plots.drawing.codec_rows import label_rows, settings_that_fit, write_beside
+from fedbytes.plots.drawing.codec_rows import label_rows, row_height, write_beside
 from fedbytes.plots.drawing.headline import describe_runs
 from fedbytes.plots.figures.bytes_by_kind import PARTS, SECRET_KINDS, sum_bytes_by_part
 from fedbytes.plots.method_looks import PAPER
@@ -16,8 +19,6 @@ from fedbytes.plots.style import (
     add_headline,
     add_legend,
     add_note,
-    extra_height,
-    fit_columns,
     make_panels,
     set_size,
 )
@@ -40,48 +41,23 @@ class SecretSums(StoreFigure):
     order = 71
     shows_metric = False
 
-    def settings_on_page(self, comparison: Comparison, options: FigureOptions) -> int:  # noqa: ARG002
-        """Return as many as have their bars on one page, two beside each other."""
-        return 2 * settings_that_fit(comparison.codecs, 0.9)
-
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         comparison = compare_codecs(tables, options.metric, options.baseline)
         if tables.ledger.empty or not tables.ledger["kind"].isin(SECRET_KINDS).any():
             raise NothingToDrawError("no run masks or encrypts: set privacy to secagg or he")
         by_run = sum_bytes_by_part(tables.ledger)
-        columns = fit_columns(len(comparison.settings), 2, least=3.3)
-        figure, axes = make_panels(
-            [s.title for s in comparison.settings],
-            columns=columns,
-            title_width=canvas().width / columns - 1.6,
-            sharey=True,
-        )
-        above = 0.75 + extra_height([axis.get_title() for axis in axes])
-        lines = -(-len(axes) // columns)
-        set_size(figure, 1.2 + lines * (above + 0.28 * len(comparison.codecs)))
-        longest = 0.0
-        for axis, setting in zip(axes, comparison.settings, strict=True):
-            codec_of = setting.rows.drop_duplicates("run").set_index("run")["codec"]
-            mean = by_run[by_run.index.isin(codec_of.index)].groupby(codec_of).mean()
-            longest = max([longest, *mean.sum(axis=1)])
-            for row, codec in enumerate(comparison.codecs):
-                if codec not in mean.index:
-                    continue
-                amounts = mean.loc[codec, list(PARTS)].to_numpy(dtype=float)
-                starts = np.cumsum(amounts) - amounts
-                for start, amount, (color, hatch) in zip(
-                    starts, amounts, PARTS.values(), strict=True
-                ):
-                    axis.barh(row, amount, left=start, height=0.68, color=color, hatch=hatch,
-                              edgecolor=PAPER, linewidth=0.4)  # fmt: skip
-                write_beside(axis, format_bytes(amounts.sum()), (amounts.sum(), row), 3)
-            label_rows(axis, comparison.codecs)
-            axis.grid(False, axis="y")
-            axis.set_xlabel("Message bytes of a run, all clients")
-        for axis in axes:
-            axis.set_xlim(0, 1.22 * longest)
-            axis.xaxis.set_major_locator(MaxNLocator(3))
-            axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_bytes(value)))
+        names, means = _mean_bytes(comparison, by_run)
+        figure, (axis,) = make_panels([""], columns=1)
+        set_size(figure, 1.3 + row_height(names) * 1.15 * len(names))
+        longest = max(float(amounts.sum()) for amounts in means)
+        for row, amounts in enumerate(means):
+            _draw_parts(axis, row, amounts)
+        label_rows(axis, names)
+        axis.grid(False, axis="y")
+        axis.set_xlabel("Message bytes of a run, all clients")
+        axis.set_xlim(0, 1.15 * longest)
+        axis.xaxis.set_major_locator(MaxNLocator(4))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: format_bytes(value)))
         used = [part for part in PARTS if by_run[part].max() > _SEEN * longest]
         add_legend(
             figure,
@@ -93,3 +69,39 @@ class SecretSums(StoreFigure):
         add_headline(figure, describe_runs(tables, comparison))
         add_note(figure, "Bars: mean over seeds.")
         return figure
+
+
+def _mean_bytes(
+    comparison: Comparison, by_run: pd.DataFrame
+) -> tuple[list[str], list[NDArray[np.float64]]]:
+    """Return the name and the mean bytes by part of each codec of each setting that has it.
+
+    Privacy tells settings apart; a codec that is in several has its setting in its name.
+    """
+    names, means = [], []
+    several = Counter(codec for s in comparison.settings for codec in comparison.present(s))
+    for codec in comparison.codecs:
+        for setting in comparison.settings:
+            runs = setting.rows.loc[setting.rows["codec"] == codec, "run"].unique()
+            found = by_run[by_run.index.isin(runs)]
+            if len(found):
+                names.append(codec if several[codec] == 1 else f"{codec}\n{setting.title}")
+                means.append(found[list(PARTS)].mean().to_numpy(dtype=float))
+    return names, means
+
+
+def _draw_parts(axis: Axes, row: int, amounts: NDArray[np.float64]) -> None:
+    """Draw the parts of a run one behind the other, and their sum in words."""
+    starts = np.cumsum(amounts) - amounts
+    for start, amount, (color, hatch) in zip(starts, amounts, PARTS.values(), strict=True):
+        axis.barh(
+            row,
+            amount,
+            left=start,
+            height=0.68,
+            color=color,
+            hatch=hatch,
+            edgecolor=PAPER,
+            linewidth=0.4,
+        )
+    write_beside(axis, format_bytes(amounts.sum()), (amounts.sum(), row), 3)

@@ -51,6 +51,8 @@ class AddingServer(ServerSession):
                 raise payloads.cut_ciphertexts(frame)
             self.public[client] = payloads.PUBLIC.unpack(frame.payload)
         elif kind == "key":
+            if len(frame.payload) != payloads.SEALED.size * (len(self.public) - 1):
+                raise payloads.cut_ciphertexts(frame)
             self.sealed = dict(payloads.SEALED.iter_unpack(frame.payload))
         else:
             self._add(client, kind, frame)
