@@ -79,6 +79,7 @@ def _facts(
     commit = provenance.get("commit") or "not from a checkout"
     dirty = " with changes that are not committed" if provenance.get("dirty") else ""
     sampled = config.clients_per_round
+    by_coins = " on average" if config.sampling == "poisson" else ""
     return {
         "Task": _spec(config.task),
         "Base model": _spec(config.model),
@@ -86,7 +87,9 @@ def _facts(
         "Partition": _spec(config.partition),
         "Algorithm": _spec(config.algorithm),
         "Codec": str(labels.get("codec", config.uplink["name"])),
-        "Rounds": f"{config.rounds}" + (f", {sampled} clients in each" if sampled else ""),
+        **({"Privacy": str(labels["privacy"])} if labels.get("privacy") else {}),
+        "Rounds": f"{config.rounds}"
+        + (f", {sampled} clients in each{by_coins}" if sampled else ""),
         "Bytes up": f"{summary['up_bytes']:,}",
         "Bytes down": f"{summary['down_bytes']:,}",
         "Set-up bytes": f"{summary.get('setup_bytes', 0):,} per client",
