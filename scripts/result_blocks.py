@@ -19,7 +19,7 @@ import pandas as pd
 from fedbytes.experiments.config.target import parse_target
 from fedbytes.experiments.store.results import stored_target
 from fedbytes.plots import ask, measure_verdicts, read_store_or_rows, verdict_text
-from fedbytes.plots.link_time.break_even import survey_break_even
+from fedbytes.plots.break_even_rate import survey_break_even
 from fedbytes.plots.link_time.link import MEGA, make_links, wire_bits
 from fedbytes.plots.link_time.link_table import show_seconds
 from fedbytes.plots.tables.summary import as_markdown

@@ -28,8 +28,8 @@ from fedbytes.compression.measurement.overheads import overheads
 from fedbytes.compression.numerics.kernels import compiled_at_once
 from fedbytes.experiments.store.provenance import provenance
 from fedbytes.labels import short_label, single_line
+from fedbytes.plots.break_even_rate import survey_break_even
 from fedbytes.plots.codec_survey.survey_files import read_survey, write_survey
-from fedbytes.plots.link_time.break_even import survey_break_even
 from fedbytes.plots.output.fitted_table import FittedTable
 
 _console = Screen()

@@ -7,10 +7,10 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fedbytes.plots.break_even_rate import survey_break_even
 from fedbytes.plots.codec_survey.db_above_shannon import draw_db_above_shannon
 from fedbytes.plots.codec_survey.mean_error import draw_mean_error
 from fedbytes.plots.codec_survey.rate_distortion import draw_rate_distortion
-from fedbytes.plots.link_time.break_even import survey_break_even
 from fedbytes.plots.style import save_figure
 
 _COLUMNS = {

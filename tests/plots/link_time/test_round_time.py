@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fedbytes.plots.link_time.break_even import break_even_rate, measure_break_even
+from fedbytes.plots.break_even_rate import break_even_rate
+from fedbytes.plots.link_time.break_even import measure_break_even
 from fedbytes.plots.link_time.link import NAMED_LINKS, NetworkLink, make_links, wire_bits
 from fedbytes.plots.link_time.round_time import ComputeSeconds, round_seconds
 
