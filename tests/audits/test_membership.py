@@ -133,6 +133,21 @@ def test_losses_are_those_of_training():
             assert loss == pytest.approx(float(model.loss(batch).detach()), rel=1e-4)
 
 
+def test_texts_that_a_model_is_sure_of_do_not_tie():
+    """In float32 the likelihood of a class at odds of e^25 or e^30 is 1, and the loss 0."""
+    model = text_model("tiny-bert", LORA)
+    rows = np.arange(4)
+    labels = model.task.train.labels[rows]
+    odds = torch.tensor([20.0, 25.0, 30.0, 40.0])
+    scores = torch.zeros(4, len(model.task.label_names))
+    scores[torch.arange(4), torch.from_numpy(labels)] = odds
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(model), "predictions",
+                      lambda _, batch: scores[batch.rows].log_softmax(1))  # fmt: skip
+        losses = [one.loss for one in text_losses(model, rows)]
+    assert losses == pytest.approx(2 * np.exp(-odds.double().numpy()), rel=1e-4)
+
+
 def test_the_area_and_its_interval():
     rng = stream(0, "curve")
     members, others = rng.normal(0.5, 1, 60).round(1), rng.normal(0, 1, 90).round(1)
