@@ -10,12 +10,14 @@ import torch
 
 from fedbytes.compression import Frame, Layout
 from fedbytes.federated import Hooks, State, make_algorithm, make_link, make_plugins
+from fedbytes.federated.algorithm import ALGORITHMS
 from fedbytes.federated.stages.privacy_account import (
     epsilon_after,
     privacy_label,
     privacy_note,
     promise,
 )
+from fedbytes.federated.testing.bench_federation import Workbench, find_model
 from fedbytes.federated.testing.strict_client import Rehearsal
 from fedbytes.federated.testing.tiny_models import TinyRegression
 from fedbytes.privacy.participation import Participation
@@ -244,6 +246,19 @@ def test_a_round_without_clients_moves_the_model_by_noise_alone(make_run, privac
     else:
         assert within(float(moved.var()), (NOISE * CLIP) ** 2, len(moved))
     run.go(3)
+
+
+@pytest.mark.parametrize("name", ["local", "fedkseed", "flora", "scaffold", "fedbpt"])
+def test_algorithms_go_on_after_a_round_that_nobody_was_drawn_for(name):
+    algorithm = make_algorithm({"name": name, **ALGORITHMS.get(name).examples[0]})
+    usual = Workbench(algorithm, find_model(algorithm)).usual()
+    fed = replace(usual, sampling="poisson", clients_per_round=1)
+    empty = next(r for r in range(1, 99) if not fed.context(r).clients)
+    run = Rehearsal(fed).go(empty - 1)
+    report = run.run_round()
+    assert report.clients == []
+    assert report.train_loss is None
+    run.go(1)
 
 
 def test_a_sum_without_clients_is_no_error(make_run):

@@ -155,9 +155,8 @@ class FedKSeed(Algorithm):
         return rng.integers(self.seeds, size=self.local_steps)
 
     def _drawn_by_any(self, context: RoundContext) -> Places:
-        return np.unique(
-            np.concatenate([self._drawn(context, client) for client in context.clients])
-        )
+        anyone = context.clients or (0,)  # where coins drew nobody, zeros at some client's seeds
+        return np.unique(np.concatenate([self._drawn(context, client) for client in anyone]))
 
     def _built(self, model: Trainable, held: Tensor) -> Tensor:
         """Return the trained vector that is held, float32 [layout.numel] on the CPU."""

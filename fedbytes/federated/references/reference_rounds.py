@@ -75,5 +75,5 @@ def _close(
     sizes = [len(server.fed.parts[client]) for client in reporters] or [1]
     losses = [one.loss for one in trained]
     said = {c: (size, loss) for c, size, loss in zip(reporters, sizes, losses, strict=False)}
-    loss = float(np.average(losses, weights=sizes))
+    loss = float(np.average(losses, weights=sizes)) if losses else None
     return RoundReport(server.context.round, clients, loss, {}, reported=said)
