@@ -58,7 +58,7 @@ def _check_runs(launcher: Launcher) -> str:
         folder = Path(name)
         configs = [make_config(_tiny(folder) | {"seed": seed}) for seed in (0, 1)]
         sweep(configs, folder / "here", workers=1, threads=1, reporter=_Counter())
-        asked = SweepRequest("contract", configs, folder / "there", workers=2, threads=1)
+        asked = SweepRequest("contract", configs, folder / "there", workers=1, threads=1)
         asked.store.mkdir()
         counter = _Counter()
         outcome = launcher.make_runs(asked, counter)

@@ -15,8 +15,10 @@ from fedbytes.experiments import load_ledger, load_results, make_config, run
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.engines.free_runs import FreeRuns, live_lease
 from fedbytes.experiments.engines.plan_file import write_sweep_plan
+from fedbytes.experiments.engines.work_store import work_store
 from fedbytes.experiments.execution.runner import RunStoppedError
 from fedbytes.experiments.store.run_folder import RunFolder
+from fedbytes.experiments.store.tries import begin_try, note_end
 from fedbytes.process.leases.lease import acquire
 
 DEADLY = """
@@ -48,6 +50,11 @@ class Slow(Codec):
     def _decode(self, data, shared):
         return np.frombuffer(data, np.float32).copy()
 """
+
+
+class Listener:
+    def started(self, config: Any) -> None: ...
+    def on_event(self, config: Any, event: Any) -> None: ...
 
 
 def start_worker(store: Path, *words: object) -> subprocess.Popen[str]:
@@ -114,18 +121,21 @@ def test_a_worker_that_is_told_to_stop_saves_its_round_and_another_goes_on(
     assert_same_tables(store, whole)
 
 
-def test_a_run_that_kills_its_worker_three_times_has_failed(
+def test_a_run_that_kills_its_worker_for_the_third_time_has_failed(
     small: dict[str, Any], tmp_path: Path
 ) -> None:
     (tmp_path / "deadly.py").write_text(DEADLY)
     plugins = {"plugins": [str(tmp_path / "deadly.py")], "uplink": {"name": "deadly"}}
     config = make_config(small | plugins)
-    write_sweep_plan(tmp_path, "tiny", [config])
-    out, err = start_worker(tmp_path).communicate(timeout=240)
-    folder = RunFolder(tmp_path, config.id)
-    assert folder.status == "failed", err
-    assert "died 3 times (exit codes: -9, -9, -9)" in folder.failure
-    assert "try 1 of 3 ended" in out
+    plan = write_sweep_plan(tmp_path, "tiny", [config])
+    folder = RunFolder(_folder(tmp_path, config).parent, config.id)
+    for end in ("137", "another-host fell silent"):
+        begin_try(folder)  # as workers on other hosts did before
+        note_end(folder, end)
+    found = work_store(tmp_path, plan, reporter=Listener())
+    assert "died 3 times (exit codes: 137, another-host fell silent, -9)" in folder.failure
+    assert found.failed == {config.id: folder.failure}
+    assert (found.done, found.left, found.stopped) == ([], [], False)
     assert not list(tmp_path.glob("*/lease*"))
 
 

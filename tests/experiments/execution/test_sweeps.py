@@ -177,6 +177,25 @@ def test_a_dead_worker_is_a_failed_run_and_is_replaced(suite_file, tmp_path):
     assert outcome.done == [configs[1].id]
 
 
+def test_a_sweep_that_is_told_to_stop_saves_its_rounds(suite_file, tmp_path):
+    configs = load_suite(str(suite_file)).expand(["rounds=200", "checkpoint_every=200"])
+
+    class Scheduler(Quiet):
+        def on_event(self, config, event):
+            if ("Advanced", config.id) not in self.events and type(event).__name__ == "Advanced":
+                os.kill(os.getpid(), signal.SIGTERM)
+            super().on_event(config, event)
+
+    outcome = sweep(configs, tmp_path, workers=1, threads=1, reporter=Scheduler())
+    assert outcome.stopped
+    assert (outcome.done, outcome.failed) == ([], {})
+    assert "stopped after round" in outcome.left[configs[0].id]
+    runs = load_runs(tmp_path)
+    assert runs.status.tolist() == ["interrupted"]
+    assert 0 < len(load_results(tmp_path)) < 200
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+
+
 def kill_and_resume(suite_file: Path, store: Path, kills: int, workers: int) -> None:
     rng = stream(0, "moments")
     for _ in range(kills):
