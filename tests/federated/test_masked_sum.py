@@ -178,6 +178,16 @@ def test_masked_vectors_are_uniform_and_new_in_each_round(make_run):
         assert chisquare(counts).pvalue > 1e-4
 
 
+def test_keys_and_own_masks_are_new_for_each_client_and_round(make_run):
+    run, drawn = masked(make_run, 4), []
+    for _ in range(2):
+        run.run_round()
+        for client in range(4):
+            session = run.clients[client]._session
+            drawn += [session.own_seed, session.masking.secret, session.sealing.secret]
+    assert len(set(drawn)) == len(drawn) == 24
+
+
 def test_a_vector_whose_mask_is_left_in_opens_nothing(make_run):
     """Without one client's own mask the sum is uniform noise, not the mean."""
     run = masked(make_run, 5, fields={"weights": "uniform"})

@@ -67,3 +67,13 @@ def test_damaged_ciphertexts_are_refused():
     total.add(sent)
     with pytest.raises(ValueError, match="2 ciphertexts, others sent 1"):
         total.add(sent * 2)
+
+
+@pytest.mark.parametrize("scheme", ["bfv", "ckks"])
+def test_equal_contents_have_unlike_ciphertexts(scheme):
+    """Two under one polynomial would give the difference of their contents away."""
+    lattice = Lattice(scheme)
+    zeros = np.zeros(2 * lattice.slots, np.uint64 if scheme == "bfv" else np.float64)
+    key = lattice.secret_key(RNG.bytes(64))
+    sent = [*lattice.encrypt(zeros, key, RNG), *lattice.encrypt(zeros, key, RNG)]
+    assert len(set(sent)) == len(sent) == 4
