@@ -8,6 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from fedbytes.plots.drawing.headline import describe_runs
+from fedbytes.plots.drawing.promised_methods import methods_of_promises, panels_of_relations
 from fedbytes.plots.method_looks import LineStyle, assign_line_styles
 from fedbytes.plots.number_axis import drawn_values, format_bytes_axis, on_log_axis
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
@@ -25,7 +26,6 @@ from fedbytes.plots.svg_marks import mark
 from fedbytes.plots.tables.comparison import Comparison, Setting, compare_codecs
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
-_PROMISE = "promise"
 _STRICT, _LAX = 0.15, 0.85
 """Ends of the colour map that the least and the largest epsilon have."""
 
@@ -38,7 +38,9 @@ class MetricByEpsilon(StoreFigure):
     title = "{metric} against bytes, by epsilon"
     caption = (
         "The model's quality for the bytes sent so far. Colour is the whole run's epsilon: the "
-        "darker, the less one client can be told from its absence; black promises nothing."
+        "darker, the less can be told of one client; black promises nothing. Colours compare "
+        "within a panel: hiding that a client is there (add/remove) is not hiding which one is "
+        "(replace-one)."
     )
     order = 56
 
@@ -49,9 +51,18 @@ class MetricByEpsilon(StoreFigure):
             comparison.final(setting).assign(setting=setting.title)
             for setting in comparison.settings
         ]
-        columns = ["setting", "codec", _PROMISE, "seed", "epsilon", "total_bytes", "value"]
+        columns = [
+            "setting",
+            "codec",
+            "promise",
+            "relation",
+            "seed",
+            "epsilon",
+            "total_bytes",
+            "value",
+        ]
         found = pd.concat(made, ignore_index=True)
-        return found.reindex(columns=columns).sort_values(columns[:4], ignore_index=True)
+        return found.reindex(columns=columns).sort_values(columns[:5], ignore_index=True)
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         shown = _private(tables)
@@ -60,12 +71,13 @@ class MetricByEpsilon(StoreFigure):
         if not on_log_axis(spent):
             raise NothingToDrawError("no run has sent a byte")
         styles = _styles(comparison, shown.results)
-        columns = fit_columns(len(comparison.settings), 2)
-        titles = [setting.title for setting in comparison.settings]
+        panels = panels_of_relations(comparison)
+        columns = fit_columns(len(panels), 2)
+        titles = [panel.title for panel in panels]
         figure, axes = make_panels(titles, columns=columns, sharey=True)
-        for axis, setting in zip(axes, comparison.settings, strict=True):
-            for method in comparison.present(setting):
-                mean = _mean(comparison, setting, method)
+        for axis, panel in zip(axes, panels, strict=True):
+            for method in comparison.present(panel):
+                mean = _mean(comparison, panel, method)
                 values = drawn_values(mean[comparison.metric.name], comparison.metric.scale)
                 style = styles[method]
                 (line,) = axis.plot(mean["total_bytes"], values, color=style.color,
@@ -89,7 +101,8 @@ def _private(tables: Tables) -> Tables:
     finished = tables.finished()
     if "epsilon" not in finished or not np.isfinite(finished["epsilon"]).any():
         raise NothingToDrawError("no run promises differential privacy: set privacy.name=dp")
-    return replace(tables, results=finished.rename(columns={"privacy": _PROMISE}))
+    named = methods_of_promises(finished, tables.runs)
+    return replace(tables, results=named.drop(columns="privacy", errors="ignore"))
 
 
 def _epsilons(results: pd.DataFrame) -> dict[str, float]:
@@ -125,9 +138,19 @@ def _describe(comparison: Comparison, results: pd.DataFrame) -> str:
         int(n) for s in comparison.settings for n in s.rows.groupby("codec")["seed"].nunique()
     }
     seeds = str(min(counts)) if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
-    said = sorted({round(value, 2) for value in _epsilons(results).values()})
     return (
         f"Lines: mean over {seeds} seed{'' if seeds == '1' else 's'} at equal rounds. Epsilon at "
-        f"the end: {', '.join(f'{value:g}' for value in said)}; delta, neighbours and accountant "
-        "are in each run's label."
+        f"the end: {_list_epsilons(results)}; delta, neighbours and accountant are in each run's "
+        "label."
     )
+
+
+def _list_epsilons(results: pd.DataFrame) -> str:
+    """Return the epsilons of all methods by what they are of, such as `2, 8 (add/remove)`."""
+    private = results[results["epsilon"] > 0]
+    said = []
+    for relation, rows in private.groupby("relation"):
+        values = sorted({round(value, 2) for value in _epsilons(rows).values()})
+        words = ", ".join(f"{value:g}" for value in values)
+        said.append(f"{words} ({relation})" if relation else words)
+    return "; ".join(said)
