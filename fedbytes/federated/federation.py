@@ -39,6 +39,8 @@ TextsOf = Callable[[int], Sequence[tuple[str, ...]]]
 """Returns the examples of a client: text, and label where there is one."""
 DECODE_EACH = DecodeEach()
 NO_PLUGINS = RoundPlugins()
+_EXAMINED = 64
+"""First rounds whose messages' lengths are looked at before the run; later ones, in the round."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,7 @@ class Federation:
         """Refuse mechanisms that cannot keep their promise, now rather than in a round."""
         if not self.plugins.privacy:
             return
-        rounds = (self.context(r).for_client(self.holders[0]) for r in range(1, 9))
+        rounds = (self.context(r).for_client(self.holders[0]) for r in range(1, _EXAMINED + 1))
         numels = {self.algorithm.up(context).numel for context in rounds}
         for mechanism in self.privacy:
             refusal = mechanism.refuses_layouts(numels)
@@ -268,15 +270,8 @@ class Federation:
         if self.plugins.privacy:
             numel = self.algorithm.up(self.context(1).for_client(self.holders[0])).numel
         clients = len(self.holders), self.clients_per_round
-        return Participation(self.sampling, *clients, self.rounds, numel, self._most_turns)
-
-    def _most_turns(self, rounds: int) -> int:
-        """Return the most rounds that one client takes part in, of the first so many."""
-        turns = dict.fromkeys(self.holders, 0)
-        for round_ in range(1, rounds + 1):
-            for client in self.population.drawn(round_):
-                turns[client] += 1
-        return max(turns.values())
+        most_turns = self.population.most_turns
+        return Participation(self.sampling, *clients, self.rounds, numel, most_turns)
 
     @cached_property
     def privacy(self) -> tuple[Privacy, ...]:

@@ -436,6 +436,38 @@ def test_messages_of_several_lengths_have_noise_of_their_own_length(make_run):
         run_of(make_run, algorithm=algorithm, privacy=[dp(where="distributed"), "secagg"])
 
 
+def test_a_length_that_only_comes_late_is_refused_before_the_run_or_in_the_round(make_run):
+    model, algorithm = (
+        TinyRegression(),
+        make_algorithm("streaming_diloco", fragments=12, local_steps=1),
+    )
+    rest = model.layout.numel - 11 * 70
+    model.layout = Layout({f"{i}.part": (70,) for i in range(11)} | {"11.part": (rest,)})
+    fields = {"model": model, "algorithm": algorithm}
+    privacy = [dp(where="distributed"), "secagg"]
+    with pytest.raises(ValueError, match="messages have 70 and 133 numbers in turns") as caught:
+        run_of(make_run, **fields, privacy=privacy)
+    assert "\n" not in str(caught.value)
+    settled_sum = settled(70, 10, where="distributed").noisy_sum(10)
+    assert settled_sum.code(70).share > 0
+    with pytest.raises(ValueError, match="accounts for messages of 70 numbers, and one has 133"):
+        settled_sum.integers(np.zeros(133, np.float32), stream(0, "a test"))
+
+
+def test_rounds_are_drawn_once_to_count_turns(make_run):
+    fed = run_of(make_run, 10, privacy=dp(where="local"), clients_per_round=2).fed
+    drawn = [fed.context(round_).clients for round_ in range(1, 31)]
+    asked, draw = [], fed.population.drawn
+    fed.population.drawn = lambda round_: asked.append(round_) or draw(round_)
+    found = [fed.participation.most_turns(rounds) for rounds in range(31)]
+    assert found[0] == 0
+    assert found[1:] == [
+        int(np.bincount(np.concatenate(drawn[:rounds])).max()) for rounds in range(1, 31)
+    ]
+    assert fed.participation.most_turns(7) == found[7]
+    assert asked == [*range(1, 31)]
+
+
 def test_another_seed_is_other_noise(make_run):
     first = run_of(make_run, privacy=dp())
     other = Rehearsal(replace(first.fed, seed=1))

@@ -45,6 +45,7 @@ class Population:
         self._clients_per_round, self._sampling = clients_per_round, sampling
         self._seed, self._attacks = seed, attacks
         self.kept: dict[str, np.ndarray] = {}
+        self._most_turns = [0]
         kept = min(256, max(4, _KEPT_DRAWS // max(clients_per_round, 1)))
         self.drawn = lru_cache(maxsize=kept)(self._draw)
         """Returns a round's clients, sorted, none without data: so many, uniformly without
@@ -58,6 +59,20 @@ class Population:
             return tuple(by_coin)
         chosen = rng.choice(self.holders, self._clients_per_round, replace=False)
         return tuple(sorted(chosen.tolist()))
+
+    def most_turns(self, rounds: int) -> int:
+        """Return the most rounds that one client takes part in, of the first so many."""
+        for round_ in range(len(self._most_turns), rounds + 1):
+            drawn = list(self.drawn(round_))
+            self._turns[drawn] += 1
+            more = int(self._turns[drawn].max(initial=0))
+            self._most_turns.append(max(self._most_turns[-1], more))
+        return self._most_turns[rounds]
+
+    @cached_property
+    def _turns(self) -> Int64s:
+        """How often each client was drawn in the rounds that are counted."""
+        return np.zeros(len(self.sizes), np.int64)
 
     @cached_property
     def hostile(self) -> tuple[tuple[int, ...], ...]:

@@ -25,6 +25,7 @@ class SkellamSum(NoisySum):
         planned: for how many the modulus has room.
         expected: in a round on average, which the sum is divided by.
         dropout: the share of them that may vanish.
+        numel: numbers in a message, as the account has it; 0 where there is none.
     """
 
     bits: int
@@ -34,9 +35,20 @@ class SkellamSum(NoisySum):
     planned: int
     expected: int
     dropout: float = 0.0
+    numel: int = 0
 
     def code(self, numel: int) -> SkellamCode:
-        """Return how messages of so many numbers become integers."""
+        """Return how messages of so many numbers become integers.
+
+        Raises:
+            ValueError: if what they cost was accounted for at another length.
+        """
+        if self.numel not in (0, numel):
+            raise ValueError(
+                f"privacy 'dp' with where=distributed accounts for messages of {self.numel} "
+                f"numbers, and one has {numel}: take an algorithm that sends the same in each "
+                "round, or where=central"
+            )
         most = self.noise * self.clip / math.sqrt(1 - self.dropout)
         scale = scale_of(self.bits, self.clip, most, self.planned, numel)
         whole = (self.noise * self.clip * scale) ** 2

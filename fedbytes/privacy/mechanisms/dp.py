@@ -274,7 +274,8 @@ class CalibratedDp(DifferentialPrivacy):
     def noisy_sum(self, clients: int) -> SkellamSum | None:
         """Return how the clients of a round make integers with noise."""
         made, them = super().noisy_sum(clients), self.participation
-        return made and replace(made, planned=them.most_likely, expected=them.expected)
+        known = {"planned": them.most_likely, "expected": them.expected, "numel": them.numel}
+        return made and replace(made, **known)
 
     def after_sum(self, senders: int, clients: int, state: MechanismState) -> MechanismState:
         """Note the share of the noise that was in a round's sum, which shows if clients vanish."""
