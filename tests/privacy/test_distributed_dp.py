@@ -10,8 +10,10 @@ from fedbytes.federated import State, make_algorithm, make_link, make_plugins
 from fedbytes.federated.stages.privacy_account import epsilon_after, privacy_label, promise
 from fedbytes.federated.testing.strict_client import Rehearsal
 from fedbytes.privacy.participation import Participation
+from fedbytes.streams import stream
 
 CLIP, NOISE = 0.5, 2.0
+STILL = make_algorithm("fedavg", local_steps=1, learning_rate=1e-30, optimizer="sgd")
 
 
 def dp(**fields):
@@ -41,8 +43,57 @@ def test_the_model_moves_by_the_clipped_mean_and_noise(make_run):
     assert float(torch.cosine_similarity(mean, plain, dim=0)) > 0.9
     assert float(mean.norm()) <= CLIP * 1.01
     for noise, found in zip((2.0, 4.0), noisy - mean, strict=True):
-        variance = (noise * CLIP / 6) ** 2
-        assert abs(float(found.var()) - variance) < 4 * variance * math.sqrt(2 / len(found))
+        assert spread_as(found, (noise * CLIP / 6) ** 2)
+
+
+def spread_as(noise, variance):
+    """Whether numbers are spread so much, within four standard errors."""
+    return abs(float(noise.var()) - variance) < 4 * variance * math.sqrt(2 / len(noise))
+
+
+def test_noise_adds_up_over_rounds(make_run):
+    """Of zeros, so that all that moves the model is noise; it must not cancel."""
+    for rounds in (1, 4):
+        noise = moved(run_of(make_run, algorithm=STILL), rounds)
+        assert spread_as(noise, rounds * (NOISE * CLIP / 6) ** 2)
+
+
+def test_rounds_by_coins_have_the_whole_noise_however_many_come(make_run):
+    coins = {"sampling": "poisson", "clients_per_round": 16, "rounds": 3}
+    run = run_of(make_run, 40, {"neighbours": 4}, algorithm=STILL, **coins)
+    came = set()
+    for _ in range(3):
+        start = run.state.model.clone()
+        report = run.run_round()
+        assert report.outcome["summed_clients"] == len(report.clients)
+        assert spread_as((run.state.model - start).double(), (NOISE * CLIP / 16) ** 2)
+        came.add(len(report.clients))
+    assert len(came) > 1
+    (kept,) = [one for one in run.state.server.privacy.values() if one]
+    assert kept["shares"] == [1.0] * 3
+    assert promise(run.fed, 3, run.state.server.privacy) == promise(run.fed, 3)
+
+
+def test_the_server_cannot_draw_the_noise_from_what_both_ends_know(make_run):
+    """No stream that `Shared` or the algorithm opens takes any of it away."""
+    run = run_of(make_run, algorithm=STILL)
+    noise, context = moved(run).numpy(), run.fed.context(1)
+    shared = [run.fed.shared_up(context.for_client(c), None) for c in range(6)]
+
+    def alike(rngs):
+        sums, nothing = run.fed.integer_sums(context), np.zeros(len(noise), np.float32)
+        total = sum(sums.with_noise(nothing, shared[0], rng) for rng in rngs)
+        image = sums.image(total % (1 << sums.bits), len(rngs), shared[0])
+        return abs(np.corrcoef(sums.recover(image, shared[0]), noise)[0, 1])
+
+    purpose = "noise of the sum"
+    own = [stream(0, f"private {purpose}", 1, c) for c in range(6)]
+    assert alike(own) > 0.999  # the test can tell
+    for name in (purpose, f"private {purpose}", "noisy sum", "noise", "round", "dp"):
+        known = [[one.generator(name) for one in shared], [run.fed.context(1).stream(name)]]
+        known.append([one.common_generator(name) for one in shared])
+        known.append([run.fed.shared(1, 0, None).generator(name)])
+        assert max(map(alike, known)) < 5 / math.sqrt(len(noise))
 
 
 @pytest.mark.parametrize(("dropout", "allowed"), [(0.0, 0.0), (0.3, 0.0), (0.3, 0.6)])
