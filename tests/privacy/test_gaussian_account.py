@@ -1,5 +1,7 @@
 """Epsilon is what `dp-accounting` says, for the sampling that a run really has."""
 
+import math
+
 import dp_accounting
 import dp_accounting.pld
 import dp_accounting.rdp
@@ -105,6 +107,20 @@ def test_noise_is_calibrated_to_reference_values(epsilon, noise):
     assert found == pytest.approx(noise, rel=1e-3)
     assert epsilon_of(found) <= epsilon < epsilon_of(found - 2e-4)
     assert round(found, 4) == found
+
+
+@pytest.mark.parametrize("epsilon", [1.5, 8, 51, 63, 64, 99, 1e6])
+def test_calibrated_noise_is_the_least_of_four_decimals_that_is_tried(epsilon):
+    """Of a promise that costs one over the noise, whose answers are known."""
+    asked = []
+
+    def epsilon_of(noise):
+        asked.append(noise)
+        return 1 / noise
+
+    found = least_noise(epsilon_of, epsilon)
+    assert found == max(0.01, math.ceil(1e4 / epsilon) / 1e4)
+    assert min(asked) >= 0.01
 
 
 def test_no_noise_is_enough_for_nothing():

@@ -8,10 +8,11 @@ from scipy.optimize import brentq
 GRAIN = 1e-4
 """What a noise multiplier is rounded up to a multiple of."""
 LEAST, MOST = 1e-2, 1e6
+"""What is tried: below the least, nothing is hidden; where the most is not enough, nothing is."""
 
 
 def least_noise(epsilon_of: Callable[[float], float], epsilon: float) -> float:
-    """Return the least noise multiplier of four decimals with at most this epsilon.
+    """Return the least noise multiplier of four decimals, from 0.01 on, of at most this epsilon.
 
     Args:
         epsilon_of: the epsilon of a noise multiplier; it falls as the noise grows.
@@ -28,16 +29,16 @@ def least_noise(epsilon_of: Callable[[float], float], epsilon: float) -> float:
                 f"dp: no noise gives epsilon={epsilon:g}, up to {MOST:g} times the clip: raise "
                 "epsilon or delta, or make fewer rounds"
             )
-    while low > LEAST and epsilon_of(low) <= epsilon:
-        low, high = low / 2, low
-    if low <= LEAST:
-        return high
+    while epsilon_of(low) <= epsilon:
+        if low == LEAST:
+            return LEAST
+        low, high = max(low / 2, LEAST), low
 
     def above(log: float) -> float:
         return epsilon_of(math.exp(log)) - epsilon
 
     found = float(brentq(above, math.log(low), math.log(high), xtol=1e-6))
-    steps = math.ceil(math.exp(found) / GRAIN)
+    steps = math.floor(math.exp(found) / GRAIN)
     while epsilon_of(round(steps * GRAIN, 4)) > epsilon:  # the root is a little to either side
         steps += 1
     return round(steps * GRAIN, 4)
