@@ -149,7 +149,8 @@ def _list_epsilons(results: pd.DataFrame) -> str:
     """Return the epsilons of all methods by what they are of, such as `2, 8 (add/remove)`."""
     private = results[results["epsilon"] > 0]
     said = []
-    for relation, rows in private.groupby("relation"):
+    for key, rows in private.groupby("relation"):
+        relation = str(key)
         values = sorted({round(value, 2) for value in _epsilons(rows).values()})
         words = ", ".join(f"{value:g}" for value in values)
         said.append(f"{words} ({relation})" if relation else words)
