@@ -25,7 +25,7 @@ from fedbytes.plots.style import (
 from fedbytes.plots.tables.comparison import Comparison, compare_codecs
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
-_SEEN = 0.003  # of the longest bar: a part that no bar shows has no place in the legend
+_SEEN = 0.001  # of the longest bar: a part that no bar shows has no place in the legend
 
 
 @FIGURES.register("secret_sums")
