@@ -6,9 +6,10 @@ import dp_accounting
 import dp_accounting.pld
 import dp_accounting.rdp
 import pytest
+from scipy.stats import norm
 
 from fedbytes.privacy.dp.calibration import least_noise
-from fedbytes.privacy.dp.gaussian_account import Sampled, gaussian_cost
+from fedbytes.privacy.dp.gaussian_account import GRID, Sampled, gaussian_cost, loss_grid
 
 
 def gaussian_epsilon(noise, rounds, delta, sampled):
@@ -96,6 +97,22 @@ def test_noise_that_hides_nothing_has_an_epsilon_as_well(sampled):
     assert found == sorted(found)
     assert found[1] > 500
     assert found[-1] > 10_000
+
+
+@pytest.mark.parametrize("noise", [0.02, 0.3, 1.0])
+def test_many_rounds_of_little_noise_are_accounted_for_within_a_percent(noise):
+    """By the closed form for Gaussian noise (Balle and Wang 2018), on a grid of bounded size."""
+    rounds = 5000
+    found, ratio = gaussian_epsilon(noise, rounds, 1e-3, ADD), noise / math.sqrt(rounds)
+
+    def log_delta(epsilon):
+        ends = [sign / (2 * ratio) - epsilon * ratio for sign in (1, -1)]
+        first, second = (float(norm.logcdf(end)) for end in ends)
+        return first + math.log1p(-math.exp(epsilon + second - first))
+
+    assert log_delta(found) <= math.log(1e-3) < log_delta(0.99 * found)
+    assert found / loss_grid(noise, rounds, ADD) < 1e6
+    assert loss_grid(0.6, 1000, Sampled("add/remove", 1000, 100)) == GRID
 
 
 @pytest.mark.parametrize(("epsilon", "noise"), [(1, 11.514), (2, 6.463)])

@@ -17,7 +17,9 @@ GRID = 1e-3
 """Discretisation of privacy losses: a tenth of the default's accuracy costs 0.1 % of epsilon, and
 takes a tenth of a second for what takes ten."""
 FAINT_NOISE = 0.3
-"""Below this, losses are so large that the grid grows with their size."""
+"""Below this, a round's loss is so large that the grid grows with its size."""
+_LARGE_LOSS = 250.0
+"""Above this, so is that of all rounds; no promise that anybody makes is near it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,11 @@ class Sampled:
     relation: Relation
     clients: int = 0
     expected: int = 0
+
+    @property
+    def rate(self) -> float:
+        """The share of the clients that take part, where it counts; else 1."""
+        return self.expected / self.clients if self.amplifies else 1.0
 
     @property
     def amplifies(self) -> bool:
@@ -69,7 +76,7 @@ def gaussian_cost(noise: float, rounds: int, delta: float, sampled: Sampled) -> 
         return PrivacyCost(0.0, "PLD")
     dp = import_dp_accounting("privacy 'dp'")
     relations = dp.NeighboringRelation
-    grid = {"value_discretization_interval": GRID * max(1.0, (FAINT_NOISE / noise) ** 2)}
+    grid = {"value_discretization_interval": loss_grid(noise, rounds, sampled)}
     if sampled.relation == "add/remove":
         exact = dp.pld.PLDAccountant(relations.ADD_OR_REMOVE_ONE, **grid)
         return _cost("PLD", exact, _by_coins(dp, noise, sampled), rounds, delta)
@@ -83,11 +90,20 @@ def gaussian_cost(noise: float, rounds: int, delta: float, sampled: Sampled) -> 
     return min(found)
 
 
+def loss_grid(noise: float, rounds: int, sampled: Sampled) -> float:
+    """Return how finely losses are told apart: `GRID`, and coarser where they are very large.
+
+    Without it, memory and time of the account would grow with rounds over the noise's square.
+    """
+    whole = rounds * sampled.rate / (2 * noise**2)
+    return GRID * max(1.0, (FAINT_NOISE / noise) ** 2, whole / _LARGE_LOSS)
+
+
 def _by_coins(dp: Any, noise: float, sampled: Sampled) -> Any:
     event = dp.GaussianDpEvent(noise)
     if not sampled.amplifies:
         return event
-    return dp.PoissonSampledDpEvent(sampled.expected / sampled.clients, event)
+    return dp.PoissonSampledDpEvent(sampled.rate, event)
 
 
 def _cost(name: str, accountant: Any, event: Any, rounds: int, delta: float) -> PrivacyCost:
