@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from fedbytes.audits.text_leakage.guess import Guess, Truth, mean_or_zero, score_guess
@@ -83,6 +84,8 @@ class TextLeakage(Audit):
         try:
             delta = heard.decode()
         except ValueError:  # of a hostile client: the server drops it
+            return [], state
+        if not bool(torch.isfinite(delta).all()):
             return [], state
         guess = self.rebuild(delta, heard, replace(context, truth=None))
         payload = len(heard.frame.payload)

@@ -71,7 +71,8 @@ class Leakage(StoreFigure):
         chance = Line2D([], [], color=INK, linestyle=_CHANCE.linestyle, label="chance")
         add_legend(figure, [*(styles[name].handle(name) for name in families), chance])
         add_headline(figure, describe_runs(tables, comparison))
-        add_note(figure, f"Lines: mean over {seeds_of(every)}. Small: seeds.")
+        small = " Small: seeds." if any(len(point.leaks) > 1 for point in every) else ""
+        add_note(figure, f"Lines: mean over {seeds_of(every)}.{small}")
         return figure
 
 
