@@ -315,7 +315,7 @@ def test_clients_that_hold_nothing_are_shown(tables):
 def test_odd_stores():
     """One seed, a missing run, no baseline, language modelling: every figure that can be drawn."""
     attacked = {"durability", "robust_accuracy", "attack_grid", "worst_attack"}
-    attacked |= {"leakage", "leakage_price"}
+    attacked |= {"leakage", "leakage_price", "membership", "exposure", "epsilon", "secret_sums"}
     every = set(figure_names()) - attacked - {"heterogeneity", "assumed_attackers"}
     one = sample_tables(seeds=(0,), rounds=12)
     assert {drawing.name for drawing in drawings(one)} == every
