@@ -11,6 +11,7 @@ from fedbytes.experiments.engines.worker_call import call_worker
 from fedbytes.experiments.engines.workers import EngineWorkers, WorkerJobs
 
 _ANSWER_SECONDS = 60
+_THREADS = 256  # of a cluster of one's own: each waits for the process that makes a run
 
 
 @LAUNCHERS.register("dask")
@@ -38,34 +39,53 @@ class Dask(Engine):
         try:
             if not self.address:
                 cluster = distributed.LocalCluster(
-                    n_workers=jobs.workers or max(1, cores() // jobs.threads),
-                    threads_per_worker=1,
-                    dashboard_address=None,
+                    n_workers=1, threads_per_worker=_THREADS, dashboard_address=None
                 )
             client = distributed.Client(self.address or cluster, timeout=_ANSWER_SECONDS)
         except OSError as error:
             reason = " ".join(str(error).split())[:300]
             where = f"at {self.address} does not answer" if self.address else "did not start"
             raise ValueError(f"Dask {where} ({reason}): use --on local") from error
-        return _DaskTasks(jobs, client, cluster)
+        at_once = jobs.workers or (None if self.address else max(1, cores() // jobs.threads))
+        return _DaskTasks(jobs, client, cluster, at_once)
 
 
 class _DaskTasks:
-    """Tasks of Dask by the run that each makes."""
+    """Tasks of Dask by the run that each makes, no more at once than was asked for.
 
-    def __init__(self, jobs: WorkerJobs, client: Any, cluster: Any) -> None:
+    Dask may queue a task behind one that never ends, though another worker is idle: so a task is
+    handed over when there is room for it. One whose worker is frozen counts no more when its run
+    is asked for again.
+    """
+
+    def __init__(self, jobs: WorkerJobs, client: Any, cluster: Any, at_once: int | None) -> None:
         self._jobs, self._client, self._cluster = jobs, client, cluster
-        self._folder = jobs.notes("dask")
+        self._folder, self._at_once = jobs.notes("dask"), at_once
         self._tasks: dict[str, Any] = {}
+        self._waiting: list[str] = []
 
     def submit(self, ids: Sequence[str]) -> None:
         for run in ids:
+            self._tasks.pop(run, None)
+        self._waiting += ids
+        self._hand_over()
+
+    def alive(self) -> set[str]:
+        self._hand_over()
+        return self._running() | set(self._waiting)
+
+    def _running(self) -> set[str]:
+        return {run for run, task in self._tasks.items() if not task.done()}
+
+    def _hand_over(self) -> None:
+        room = len(self._waiting)
+        if self._at_once is not None:
+            room = max(0, self._at_once - len(self._running()))
+        for run in self._waiting[:room]:
             log = str(self._folder / f"{run}.log")
             words = self._jobs.command(run), str(self._jobs.folder), log
             self._tasks[run] = self._client.submit(call_worker, *words, pure=False, retries=0)
-
-    def alive(self) -> set[str]:
-        return {run for run, task in self._tasks.items() if not task.done()}
+        del self._waiting[:room]
 
     def close(self) -> None:
         self._client.close()
