@@ -102,6 +102,14 @@ class Memory:
         """Return the update of a decoded message, given the receiver's last estimate."""
         return decoded if not self.estimates or estimate is None else estimate + decoded
 
+    def target(self, x: Tensor, state: SenderState) -> Tensor:
+        """Return the vector [numel] that is encoded of x where no estimates are kept."""
+        if self.momentum:
+            x = x + self.momentum * state.get("velocity", torch.zeros_like(x))
+        if self.feedback == "ef14" and "residual" in state:
+            x = x + self.decay * state["residual"].to(x.device)
+        return x
+
     def keep_back(self, x: Tensor, state: SenderState) -> SenderState:
         """Return the sender's next state if x [numel] is not sent, nor anything else this time.
 
@@ -117,12 +125,9 @@ class Memory:
 
     def _residual(self, codec: Codec, x: Tensor, state: SenderState, shared: Shared) -> Sent:
         after: SenderState = {}
-        target = x
         if self.momentum:
-            target = x + self.momentum * state.get("velocity", torch.zeros_like(x))
-            after["velocity"] = target
-        if self.feedback == "ef14" and "residual" in state:
-            target = target + self.decay * state["residual"].to(x.device)
+            after["velocity"] = x + self.momentum * state.get("velocity", torch.zeros_like(x))
+        target = self.target(x, state)
         data = codec.encode(target, shared)
         if self.feedback == "none":
             return Sent(data, after)

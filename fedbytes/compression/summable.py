@@ -8,7 +8,6 @@ need.
 
 import math
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias
 
@@ -60,6 +59,14 @@ class Summable(Codec):
         return True
 
     @property
+    def keeps_lengths(self) -> bool:
+        """Whether a longer vector has larger integers: not where a sign is all that is sent.
+
+        A weight that is put before rounding is then lost.
+        """
+        return True
+
+    @property
     def one_map(self) -> bool:
         """Whether the linear map is the same in every round of a run."""
         return False
@@ -68,13 +75,9 @@ class Summable(Codec):
         """Return how many integers a message has."""
         return shared.layout.numel
 
-    def agree(self, x: Floats, shared: Shared) -> bytes | None:
-        """Return what a sender must tell of x before there is a grid; None for a fixed one."""
-        return None
-
     @abstractmethod
-    def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
-        """Return the grid that follows from what all senders told."""
+    def grid(self, shared: Shared) -> Grid:
+        """Return the grid that all senders of a round have."""
 
     def with_range(self, top: float) -> "Summable | None":
         """Return the same codec with a grid from -top to top, where that is a field; or None."""
@@ -167,7 +170,12 @@ def as_summable(codec: Codec) -> Summable:
     return codec
 
 
-_ENTROPY_CODED = ("ecsq", "tcq", "qsgd", "terngrad", "lora_klt")
+def maps_vectors(codec: Codec) -> bool:
+    """Return whether the integers of a codec that adds are not those of single coordinates."""
+    return isinstance(codec, Summable) and type(codec).project is not Summable.project
+
+
+_ENTROPY_CODED = ("ecsq", "tcq", "lora_klt")
 
 
 def _nearest_summable(codec: Any) -> str:

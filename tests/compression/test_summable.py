@@ -35,6 +35,24 @@ SPECS = [
         "transforms": [{"name": "draw", "density": 0.5, "common": True}],
         "codec": {"name": "thc", "unit": 0.125},
     },
+    {"name": "randk", "density": 0.2, "common": True, "values": {"name": "thc", "unit": 0.125}},
+    {
+        "name": "sketch",
+        "rows": 2,
+        "density": 0.5,
+        "extract": 1.0,
+        "values": {"name": "thc", "unit": 0.25},
+    },
+    {
+        "name": "randk",
+        "density": 0.5,
+        "common": True,
+        "values": {
+            "name": "chain",
+            "transforms": [{"name": "draw", "density": 0.5, "common": True}],
+            "codec": {"name": "fixed", "clip": 2.0},
+        },
+    },
 ]
 
 
@@ -61,7 +79,7 @@ def test_the_mean_of_a_sum_is_the_mean_of_the_decoded(spec: dict, senders: int) 
     vectors = [draw_vector("gauss", 5000, generator) * np.float32(w) for w in weights]
     found, decoded = _sent(codec, vectors)
     shared = _shared(5000)
-    mean = codec.mean(np.sum(found, axis=0), senders, shared, codec.grid((), shared))
+    mean = codec.mean(np.sum(found, axis=0), senders, shared, codec.grid(shared))
     plain = np.mean(decoded, axis=0, dtype=np.float64)
     assert np.abs(mean - plain).max() <= 1e-6 * max(np.abs(y).max() for y in decoded)
 
@@ -71,7 +89,7 @@ def test_it_is_exact_where_float32_holds_the_passes(senders: int) -> None:
     codec = as_summable(make_codec("thc", unit=0.125))
     vectors = [draw_vector("gauss", 4096, np.random.default_rng(s)) for s in range(senders)]
     found, decoded = _sent(codec, vectors)
-    mean = codec.mean(np.sum(found, axis=0), senders, _shared(4096), codec.grid((), _shared(4096)))
+    mean = codec.mean(np.sum(found, axis=0), senders, _shared(4096), codec.grid(_shared(4096)))
     assert np.array_equal(mean * senders, np.sum(decoded, axis=0, dtype=np.float64))
 
 
@@ -106,7 +124,7 @@ def test_private_rounding_has_the_right_mean(spec: dict) -> None:
     codec, draws = as_summable(make_codec(spec)), 3000
     x = 0.3 * draw_vector("gauss", 64, np.random.default_rng(0))
     shared, noise = _shared(64), np.random.default_rng(1)
-    grid = codec.grid((), shared)
+    grid = codec.grid(shared)
     rounded = np.array(
         [grid.mean(codec.integers(x, shared, grid, noise), 1) for _ in range(draws)], np.float64
     )
@@ -193,13 +211,20 @@ def test_error_feedback_stays_bounded_on_a_grid_of_its_own() -> None:
     assert held["residual"].abs().max() <= 2 / 3
 
 
+def test_a_sketch_of_rotated_values_is_another_map_in_each_round() -> None:
+    fields = {"rows": 3, "hashes": "run"}
+    assert as_summable(make_codec("sketch", **fields, values="fixed")).one_map
+    turned = as_summable(make_codec("sketch", **fields, values={"name": "thc", "unit": 0.1}))
+    assert not turned.one_map
+
+
 def test_the_sum_of_signs_is_the_vote() -> None:
     codec, generator = as_summable(make_codec("signsgd")), np.random.default_rng(0)
     vectors = [draw_vector("gauss", 500, generator) for _ in range(7)]
     found, _ = _sent(codec, vectors)
     shared = _shared(500)
     assert sum_bits(codec.grid_levels, 7) == 3  # ceil(log2(7 + 1))
-    mean = codec.mean(np.sum(found, axis=0), 7, shared, codec.grid((), shared))
+    mean = codec.mean(np.sum(found, axis=0), 7, shared, codec.grid(shared))
     assert np.array_equal(np.sign(mean), np.sign(np.sign(vectors).sum(0)))
 
 

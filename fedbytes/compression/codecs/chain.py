@@ -1,6 +1,6 @@
 """Composition: transforms in a row, then a codec for what is left."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -100,6 +100,11 @@ class Chain(Summable):
         return self.codec.summable and all(t.common for t in self.transforms)
 
     @property
+    def keeps_lengths(self) -> bool:
+        """Whether the codec's integers do."""
+        return as_summable(self.codec).keeps_lengths
+
+    @property
     def grid_levels(self) -> int:
         """Those of the codec."""
         return as_summable(self.codec).grid_levels
@@ -125,9 +130,9 @@ class Chain(Summable):
         inner = as_summable(self.codec).with_range(top)
         return None if inner is None else replace(self, codec=inner)
 
-    def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
+    def grid(self, shared: Shared) -> Grid:
         """Return the codec's grid."""
-        return as_summable(self.codec).grid(told, self._steps(shared)[-1])
+        return as_summable(self.codec).grid(self._steps(shared)[-1])
 
     def project(self, x: Floats, shared: Shared) -> Floats:
         """Return the image under all transforms and the codec's own map."""

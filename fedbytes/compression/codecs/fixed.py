@@ -1,6 +1,5 @@
 """Integers on one fixed grid, which is the same for every sender."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -59,7 +58,7 @@ class Fixed(Summable):
         """Return the same with another clip."""
         return replace(self, clip=top)
 
-    def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
+    def grid(self, shared: Shared) -> Grid:
         """Return the grid that the fields fix."""
         zero = self.grid_levels // 2
         return Grid(self.clip / zero, zero)
@@ -85,11 +84,11 @@ class Fixed(Summable):
         return codes
 
     def _encode(self, x: Floats, shared: Shared) -> Payload:
-        grid, noise = self.grid((), shared), shared.generator("fixed")
+        grid, noise = self.grid(shared), shared.generator("fixed")
         return pack_bits(self.round_image(x, shared, grid, noise), self.bits)
 
     def _decode(self, data: memoryview, shared: Shared) -> Floats:
-        codes, grid = self._open(data, shared), self.grid((), shared)
+        codes, grid = self._open(data, shared), self.grid(shared)
         y = np.empty(codes.size, np.float32)
         for start in range(0, y.size, _CHUNK):
             part = slice(start, start + _CHUNK)

@@ -1,6 +1,5 @@
 """Random-k: coordinates drawn from the shared seed, whose places are free."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -80,7 +79,8 @@ class RandK(Summable):
 
     def _inner(self, shared: Shared) -> Shared:
         """Return what both ends know of the drawn values."""
-        layout = Layout({"values": (self.coordinates(shared),)})
+        numel = shared.layout.numel
+        layout = Layout({"values": (min(numel, count_for_density(self.density, numel)),)})
         return replace(shared, layout=layout, reference=None)
 
     @property
@@ -89,15 +89,26 @@ class RandK(Summable):
         return self.common and self.values is not None and self.values.summable
 
     @property
+    def keeps_lengths(self) -> bool:
+        """Whether the values' integers do."""
+        assert self.values is not None
+        return as_summable(self.values).keeps_lengths
+
+    @property
     def grid_levels(self) -> int:
         """Those of the values."""
         assert self.values is not None
         return as_summable(self.values).grid_levels
 
     def coordinates(self, shared: Shared) -> int:
-        """Return how many coordinates are drawn."""
-        numel = shared.layout.numel
-        return min(numel, count_for_density(self.density, numel))
+        """Return how many integers the values' codec has for the drawn coordinates."""
+        assert self.values is not None
+        return as_summable(self.values).coordinates(self._inner(shared))
+
+    @property
+    def recovers_linearly(self) -> bool:
+        """Whether the values' codec does."""
+        return self.values is None or as_summable(self.values).recovers_linearly
 
     def with_range(self, top: float) -> "RandK | None":
         """Return the same with the values' grid of that range, if it has one."""
@@ -105,18 +116,21 @@ class RandK(Summable):
         inner = as_summable(self.values).with_range(top)
         return None if inner is None else replace(self, values=inner)
 
-    def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
+    def grid(self, shared: Shared) -> Grid:
         """Return the grid of the values."""
         assert self.values is not None
-        return as_summable(self.values).grid(told, self._inner(shared))
+        return as_summable(self.values).grid(self._inner(shared))
 
     def project(self, x: Floats, shared: Shared) -> Floats:
-        """Return the drawn coordinates."""
-        return x[self._drawn(shared)]
+        """Return the image of the drawn coordinates under the values' own map."""
+        assert self.values is not None
+        return as_summable(self.values).project(x[self._drawn(shared)], self._inner(shared))
 
     def recover(self, image: Floats, shared: Shared) -> Floats:
-        """Return the values in their places, and zeros."""
-        return self._spread(image.copy(), self._drawn(shared), shared)
+        """Return the values that the image stands for in their places, and zeros."""
+        assert self.values is not None
+        values = as_summable(self.values).recover(image, self._inner(shared))
+        return self._spread(values.copy(), self._drawn(shared), shared)
 
     def round_image(
         self, image: Floats, shared: Shared, grid: Grid, noise: np.random.Generator

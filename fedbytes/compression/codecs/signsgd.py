@@ -1,6 +1,5 @@
 """signSGD: one sign bit per coordinate and nothing else."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -38,11 +37,16 @@ class SignSgd(Summable):
     to_add: ClassVar[str] = "nothing"
 
     @property
+    def keeps_lengths(self) -> bool:
+        """False: a sign says nothing of it."""
+        return False
+
+    @property
     def grid_levels(self) -> int:
         """2."""
         return 2
 
-    def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
+    def grid(self, shared: Shared) -> Grid:
         """Return the grid of -1 and 1."""
         return Grid(1.0, 1, stride=2)
 

@@ -1,7 +1,6 @@
 """Rounding at random to a grid that all senders have in common, for codecs that add."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -63,7 +62,7 @@ class CommonScale(Summable):
         changed: CommonScale = replace(self, scale=top)  # type: ignore[type-var]
         return changed
 
-    def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
+    def grid(self, shared: Shared) -> Grid:
         """Return the grid of the scale."""
         assert self.scale is not None
         return Grid(self.scale / self.top, self.top)
@@ -79,7 +78,7 @@ class CommonScale(Summable):
 
         They may be of any type that holds them.
         """
-        grid = self.grid((), shared)
+        grid = self.grid(shared)
         y = levels if levels.dtype == np.float32 else np.empty(levels.size, np.float32)
         for start in range(0, y.size, _CHUNK):
             part = slice(start, start + _CHUNK)

@@ -94,9 +94,7 @@ class StochasticLevelsCodec(CommonScale):
         if x.size == 0:
             return b""
         if self.scale is not None:
-            integers = self.round_image(
-                x, shared, self.grid((), shared), shared.generator(self.name)
-            )
+            integers = self.round_image(x, shared, self.grid(shared), shared.generator(self.name))
             levels = integers.astype(np.float32) - np.float32(self.top)
             return quantise_uniform(levels, 1.0, np.zeros_like(levels)).pack()
         sizes = group_sizes(shared.layout, self.bucket)

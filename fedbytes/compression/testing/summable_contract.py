@@ -30,7 +30,7 @@ def check_sums(codec: Codec, seed: int) -> str:
 def _gap(codec: Summable, numel: int, senders: int, scale: float, seed: int) -> float:
     """Return how far the mean from the sum is from the mean of the decoded, relative to that."""
     layout, generator = Layout({"x": (numel,)}), np.random.default_rng(seed)
-    grid = codec.grid((), Shared(layout, seed=seed, round=1))
+    grid = codec.grid(Shared(layout, seed=seed, round=1))
     modulus = np.uint64((1 << sum_bits(codec.grid_levels, senders)) - 1)
     found, images, vectors = [], [], []
     for sender in range(senders):

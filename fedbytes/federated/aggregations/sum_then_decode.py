@@ -144,7 +144,7 @@ class _Adds(ServerSession):
             raise ValueError("no client of the round sent its delta: there is nothing to add")
         codec = as_summable(self.receiver.uplink.codec)
         shared = self.receiver.shared_up(self.senders[0])
-        image = codec.grid((), shared).mean(self.total, len(self.senders))
+        image = codec.grid(shared).mean(self.total, len(self.senders))
         examples = sum(reported_examples(self.receiver, self.senders))
         if self.weights == "examples":
             # Told the most of all, clients that sent add up to less than one each.

@@ -77,7 +77,7 @@ class IntegerSums:
         """Return the mean of some senders' messages, as they were mapped, from their sum."""
         if self.noisy is not None:
             return self.noisy.mean(total, senders)
-        return as_summable(self.codec).grid((), shared).mean(total, senders)
+        return as_summable(self.codec).grid(shared).mean(total, senders)
 
     def recover(self, image: Floats, shared: Shared) -> Floats:
         """Return the vector [numel] that an image stands for."""

@@ -35,11 +35,9 @@ KIND_IDS = {
     "ciphertext": 19,
     "ciphertext-sum": 20,
     "plain-part": 21,
-    "range": 22,
 }
 """Kind of a frame's payload. `exchange` is for an aggregation's messages that have none of their
-own; those from 12 to 17 are of masked sums, from 18 to 21 of encrypted ones, and `range` of grids
-that clients agree on."""
+own; those from 12 to 17 are of masked sums, from 18 to 21 of encrypted ones."""
 KIND_NAMES = {number: kind for kind, number in KIND_IDS.items()}
 
 _METRICS = struct.Struct("<Qf")  # examples, mean training loss

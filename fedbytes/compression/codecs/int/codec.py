@@ -111,7 +111,7 @@ class Int(CommonScale):
     def _encode(self, x: Floats, shared: Shared) -> Payload:
         if self.scale is not None:
             noise = shared.generator("int")
-            integers = self.round_image(x, shared, self.grid((), shared), noise)
+            integers = self.round_image(x, shared, self.grid(shared), noise)
             codes = (integers.astype(np.int64) - self.top).astype(np.int8)
             return pack_bits(codes.view(np.uint8), self.bits)
         draws = None

@@ -1,7 +1,6 @@
 """Count-sketch: a small table that adds up over clients, read back by medians."""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -14,7 +13,13 @@ from fedbytes.compression.layout import Layout, Shared
 from fedbytes.compression.numerics.exponents import apply_exponent, split_exponent
 from fedbytes.compression.sparsifiers.density import count_for_density
 from fedbytes.compression.sparsifiers.top_k import select_top_k
-from fedbytes.compression.summable import Grid, Integers, Summable, as_summable
+from fedbytes.compression.summable import (
+    Grid,
+    Integers,
+    Summable,
+    as_summable,
+    maps_vectors,
+)
 from fedbytes.plugin_fields import added_field, bounded
 
 _PURPOSE = "sketch"
@@ -110,12 +115,18 @@ class Sketch(Summable):
     @property
     def recovers_linearly(self) -> bool:
         """True where nothing is ranked: neither rows nor estimates."""
-        return self.rows <= 2 and self.extract == 1
+        ranked = self.rows > 2 or self.extract < 1
+        return not ranked and as_summable(self.values).recovers_linearly
 
     @property
     def one_map(self) -> bool:
-        """True with the run's hashes."""
-        return self.hashes == "run"
+        """True with the run's hashes, and values that are mapped by nothing."""
+        return self.hashes == "run" and not maps_vectors(self.values)
+
+    @property
+    def keeps_lengths(self) -> bool:
+        """Whether the values' integers do."""
+        return as_summable(self.values).keeps_lengths
 
     @property
     def grid_levels(self) -> int:
@@ -123,19 +134,23 @@ class Sketch(Summable):
         return as_summable(self.values).grid_levels
 
     def coordinates(self, shared: Shared) -> int:
-        """Return the table's cells."""
-        return self.rows * self._inner(shared)[0]
+        """Return how many integers the values' codec has for the table's cells."""
+        return as_summable(self.values).coordinates(self._inner(shared)[1])
 
     def with_range(self, top: float) -> "Sketch | None":
         """Return the same with the values' grid of that range, if it has one."""
         inner = as_summable(self.values).with_range(top)
         return None if inner is None else dataclasses.replace(self, values=inner)
 
-    def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
+    def grid(self, shared: Shared) -> Grid:
         """Return the grid of the table's values."""
-        return as_summable(self.values).grid(told, self._inner(shared)[1])
+        return as_summable(self.values).grid(self._inner(shared)[1])
 
     def project(self, x: Floats, shared: Shared) -> Floats:
+        """Return the image of x's table under the values' own map."""
+        return as_summable(self.values).project(self._table(x, shared), self._inner(shared)[1])
+
+    def _table(self, x: Floats, shared: Shared) -> Floats:
         """Return the table [rows * columns] of x."""
         columns, _ = self._inner(shared)
         scaled, exponent = split_exponent(x)
@@ -144,10 +159,14 @@ class Sketch(Summable):
         )
 
     def recover(self, image: Floats, shared: Shared) -> Floats:
+        """Return the vector of the estimates of the table that an image stands for."""
+        inner = self._inner(shared)[1]
+        return self._estimate(as_summable(self.values).recover(image, inner), shared)
+
+    def _estimate(self, table: Floats, shared: Shared) -> Floats:
         """Return the vector of a table's estimates, of which the largest are kept."""
         numel, (columns, _) = shared.layout.numel, self._inner(shared)
-        table = image.reshape(self.rows, columns)
-        y = estimate_vector(table, numel, self._hashing(shared))
+        y = estimate_vector(table.reshape(self.rows, columns), numel, self._hashing(shared))
         if self.extract < 1:
             kept = select_top_k(y, count_for_density(self.extract, numel))
             values = y[kept]
@@ -178,7 +197,7 @@ class Sketch(Summable):
             return b""
         columns, inner = self._inner(shared)
         if self.summable:  # the grid fits whatever the exponent would be there for
-            return self.values.encode_body(self.project(x, shared), inner)
+            return self.values.encode_body(self._table(x, shared), inner)
         scaled, exponent = split_exponent(x)
         table = sketch_vector(scaled, self.rows, columns, self._hashing(shared))
         head = pack_exponent(exponent)
@@ -193,4 +212,4 @@ class Sketch(Summable):
         _, inner = self._inner(shared)
         exponent = 0 if self.summable else read_exponent(reader)
         table = self.values.decode_body(reader.rest(), inner)
-        return apply_exponent(self.recover(table, shared), exponent)
+        return apply_exponent(self._estimate(table, shared), exponent)

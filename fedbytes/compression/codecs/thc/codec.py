@@ -1,6 +1,5 @@
 """THC: codes of rotated coordinates whose integers add up on a server that does not decode."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -110,7 +109,7 @@ class Thc(Summable):
         """Return the same with the unit of that range."""
         return replace(self, unit=top / self.granularity)
 
-    def grid(self, told: Sequence[bytes], shared: Shared) -> Grid:
+    def grid(self, shared: Shared) -> Grid:
         """Return the grid of the unit."""
         assert self.unit is not None
         return Grid(self.unit, self.granularity, stride=2)
@@ -187,7 +186,7 @@ class Thc(Summable):
             return np.zeros(0, np.float32)
         if self.unit is not None:
             levels = self._to_integers(np.arange(1 << self.bits))
-            values = self.grid((), shared).mean(levels, 1)
+            values = self.grid(shared).mean(levels, 1)
             return self._turned_back(values[self._open_codes(data, numel)], shared)
         exponent, units, codes = self._open(data, numel)
         mantissas, exponents = _unit_parts(units)
