@@ -40,13 +40,13 @@ def test_floats_add_to_a_millionth_and_too_large_ones_are_refused():
     lattice, total = Lattice("ckks"), CiphertextSum(Lattice("ckks"))
     key = lattice.secret_key(RNG.bytes(64))
     vectors = RNG.normal(0, 1e-3, (10, 3000))
-    vectors[:, 0] = 512 / 10
+    vectors[:, :2048] = 102.4  # a whole ciphertext at the end of the range
     for vector in vectors:
-        total.add(lattice.encrypt(vector, key, RNG))
+        total.add(lattice.encrypt(vector, key, RNG, 10))
     found = lattice.decrypt(total.to_bytes(), key)[:3000]
     assert np.abs(found - vectors.sum(0)).max() < 1e-8
-    with pytest.raises(ValueError, match="ckks encrypts numbers up to 512"):
-        lattice.encrypt(np.array([600.0]), key, RNG)
+    with pytest.raises(ValueError, match=r"ckks encrypts numbers up to 102\.4 of 10 clients"):
+        lattice.encrypt(np.array([103.0]), key, RNG, 10)
 
 
 def test_the_same_seed_is_the_same_key_and_another_opens_nothing():

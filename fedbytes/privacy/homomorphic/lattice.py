@@ -17,7 +17,9 @@ PRIMES = (54, 54)
 """Bits of the modulus: 108 of the 109 that 128-bit security allows at this degree."""
 SEED_BYTES = 64
 SCALE = 2.0**42
-"""Of CKKS: a sum of 10 is off by about 1e-9, and may be up to 2^10."""
+"""Of CKKS: a sum of 10 is off by about 1e-9."""
+LARGEST_SUM = 2.0**10
+"""Of CKKS: half of what the modulus of a sum holds beside the scale; one prime is SEAL's own."""
 _WORDS = struct.Struct("<8Q")
 
 
@@ -63,18 +65,25 @@ class Lattice:
         return seal.KeyGenerator(self._context(seed)).secret_key()
 
     def encrypt(
-        self, numbers: UInt64s | Doubles, key: Any, rng: np.random.Generator
+        self, numbers: UInt64s | Doubles, key: Any, rng: np.random.Generator, senders: int = 1
     ) -> list[bytes]:
-        """Return the ciphertexts of numbers [n], as many as it takes; `rng` is the sender's own.
+        """Return the ciphertexts of numbers [n], as many as it takes.
+
+        Args:
+            numbers: integers of a slot each, or floats.
+            key: the secret key.
+            rng: the sender's own.
+            senders: how many such vectors are added: the sum of floats must not wrap.
 
         Raises:
-            ValueError: for floats beyond what a sum may be.
+            ValueError: for floats beyond a sender's part of what a sum may be.
         """
-        limit = 2.0**9
-        if self.scheme == "ckks" and numbers.size and float(np.abs(numbers).max()) > limit:
+        limit = LARGEST_SUM / senders
+        largest = float(np.abs(numbers).max(initial=0)) if self.scheme == "ckks" else 0.0
+        if largest > limit:
             raise ValueError(
-                f"ckks encrypts numbers up to {limit:g}, got {np.abs(numbers).max():g}: lower the "
-                "learning rate"
+                f"ckks encrypts numbers up to {limit:g} of {senders} clients, got {largest:g}: "
+                "lower the learning rate"
             )
         starts = range(0, max(1, numbers.size), self.slots)
         # A seed each: SEAL begins its generator anew for every ciphertext of one context.

@@ -13,8 +13,10 @@ from fedbytes.privacy.privacy import PRIVACY, Privacy
 class HomomorphicEncryption(EncryptionFields, Privacy):
     """The server adds what it cannot read, and clients decrypt the sum (BFV 2012, CKKS 2017).
 
-    All clients share one secret key, of which the server learns nothing, neither of the updates nor
-    of the model: it sends the encrypted sum to all, each of whom decrypts it and moves its model.
+    All clients share one secret key. With `share: 1` the server learns nothing of the updates nor
+    of the model, and of numbers of examples the power of two above each: it sends the encrypted
+    sum to all, each of whom decrypts it and moves its model. With less it reads the other
+    coordinates of each client and of the sum.
     One client that hands the key to the server opens everything. So clients do what the server
     would: no server optimiser, no catching up of who missed a round, all clients in each round;
     and the model is evaluated at a client.

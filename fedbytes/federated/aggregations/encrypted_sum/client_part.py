@@ -111,7 +111,7 @@ class EncryptingClient(ClientSession):
             slots = contents.fill(numbers[self.places], examples, trained.loss)
             lattice = contents.lattice
         self.key = lattice.secret_key(self.seed)
-        ciphertexts = lattice.encrypt(slots, self.key, self.rng)
+        ciphertexts = lattice.encrypt(slots, self.key, self.rng, self.sender.sums.clients)
         return [*frames, self._frame("ciphertext", payloads.pack_ciphertexts(ciphertexts))]
 
     def _places(self) -> np.ndarray:

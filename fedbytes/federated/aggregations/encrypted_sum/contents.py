@@ -15,15 +15,6 @@ _LIMB = 16
 
 
 @dataclass(frozen=True)
-class Opened:
-    """What the sum says: the mean as the codec maps it [m], all examples, the mean loss."""
-
-    image: Floats
-    examples: int
-    loss: float
-
-
-@dataclass(frozen=True)
 class IntegerContents:
     """Integers of a codec that adds, several in a slot; examples and loss in 16 bits a slot.
 
