@@ -104,11 +104,12 @@ class Memory:
 
     def target(self, x: Tensor, state: SenderState) -> Tensor:
         """Return the vector [numel] that is encoded of x where no estimates are kept."""
+        target = x
         if self.momentum:
-            x = x + self.momentum * state.get("velocity", torch.zeros_like(x))
+            target = x + self.momentum * state.get("velocity", torch.zeros_like(x))
         if self.feedback == "ef14" and "residual" in state:
-            x = x + self.decay * state["residual"].to(x.device)
-        return x
+            target = target + self.decay * state["residual"].to(x.device)
+        return target
 
     def keep_back(self, x: Tensor, state: SenderState) -> SenderState:
         """Return the sender's next state if x [numel] is not sent, nor anything else this time.

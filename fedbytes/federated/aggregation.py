@@ -1,23 +1,31 @@
 """How a server gets from what clients send to what its algorithm combines."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 from torch import Tensor
 
+from fedbytes.compression.error_feedback import SenderState
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.summable import Integers, why_not_summable
-from fedbytes.federated.algorithm import Trained
+from fedbytes.federated.algorithm import ClientMemory, Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import Link
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
+
+
+class Kept(NamedTuple):
+    """What a client keeps from round to round, by which it knows what has arrived of it."""
+
+    sender: SenderState
+    memory: ClientMemory
 
 
 class Sender(Protocol):
@@ -70,11 +78,20 @@ class Sender(Protocol):
             sums: how they are made, where the round has agreed on another range.
         """
 
-    def keep_back(self, delta: Tensor) -> Callable[[], None]:
-        """Have error feedback, if any, make up for a delta that may never be sent.
+    def outgoing(self, delta: Tensor) -> Tensor:
+        """Return what the uplink's memory makes of a delta, which is what is encoded of it."""
 
-        Returns:
-            takes that back, right before the delta is sent.
+    def kept(self) -> "Kept":
+        """Return what the client keeps of this round and of those before."""
+
+    def keep(self, kept: "Kept") -> None:
+        """Have the client keep what `kept` returned."""
+
+    def keep_back(self, delta: Tensor) -> None:
+        """Have the client keep what it does if nothing of its round ever arrives.
+
+        Error feedback holds the delta in the residual. Without it the delta is lost, and so the
+        algorithm's memory is as it was before the round.
         """
 
     def private_rng(self, purpose: str) -> np.random.Generator:
@@ -201,9 +218,14 @@ class Aggregation(Plugin, ABC):
 
     name: ClassVar[str]
     opens_each: ClassVar[bool] = True
+    to_open_each: ClassVar[str] = "set aggregation.name=decode_each"
+    """What a run does for a server that sees each delta, where this one does not."""
     clients_open: ClassVar[bool] = False
     """Whether clients alone can open the sum: they move their models by it, and are sent no update.
     Then the update must be the mean, all clients take part, and the downlink is fp32."""
+    sums_examples: ClassVar[bool] = False
+    """Whether examples and losses are in its sum, and opened with it, where the sum has no noise of
+    its own. Noise that each client adds to its own message does not cover them."""
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({},)
     example_uplink: ClassVar[str | Mapping[str, Any]] = "fp32"
 

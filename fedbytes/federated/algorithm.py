@@ -36,6 +36,7 @@ class Compatibility:
         up_exact, down_exact: whether the codecs return every float32 as it was.
         aggregation: the registered name of how the server gets at what clients send.
         opens_each: whether it sees each client's delta.
+        to_open_each: what a run does for a server that does.
         up_averages_all: whether the last estimates of clients that do not take part count as well.
         up_one_map: whether the uplink maps vectors linearly, and alike in every round.
         up_tells_senders: whether decoded messages show which coordinates were sent.
@@ -54,6 +55,7 @@ class Compatibility:
     down_exact: bool = True
     aggregation: str = "decode_each"
     opens_each: bool = True
+    to_open_each: str = "set aggregation.name=decode_each"
     up_one_map: bool = False
     up_tells_senders: bool = False
     up_averages_all: bool = False
@@ -120,6 +122,8 @@ class Algorithm(Plugin, ABC):
     takes_image: ClassVar[bool] = False
     """Whether `combine` is given the mean as the uplink's codec maps it (`Summable.project`),
     and not the vector that is recovered from that."""
+    takes_signs: ClassVar[bool] = False
+    """Whether of a sum's mean it takes the signs alone, so that it may have any length."""
     searches_words: ClassVar[bool] = False
     """Whether it can find tokens of the vocabulary, which have neither gradient nor mean."""
     takes_local_steps: ClassVar[bool] = False
@@ -298,8 +302,7 @@ class Algorithm(Plugin, ABC):
         if self.needs_each and not compatibility.opens_each:
             return (
                 f"algorithm {self.name!r} needs each client's upload, of which aggregation "
-                f"{compatibility.aggregation!r} shows the sum alone: set "
-                "aggregation.name=decode_each"
+                f"{compatibility.aggregation!r} shows the sum alone: {compatibility.to_open_each}"
             )
         if self.needs_each and compatibility.up_averages_all:
             return (

@@ -1,6 +1,6 @@
 """A client as a party of the round: it receives bytes, trains on its own examples, sends bytes."""
 
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,7 @@ from fedbytes.compression.error_feedback import SenderState
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.summable import Integers
-from fedbytes.federated.aggregation import ClientSession
+from fedbytes.federated.aggregation import ClientSession, Kept
 from fedbytes.federated.algorithm import ClientMemory, Trained
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
@@ -103,6 +103,7 @@ class Client:
         self.clock = clock or Clock()
         self._sent: tuple[int, Tensor] | None = None
         self._uplink = fed.uplink
+        self._memory_before: ClientMemory = {}
         self._context: RoundContext | None = None
         self._session: ClientSession | None = None
 
@@ -175,6 +176,7 @@ class Client:
                 trained = constrain(
                     self.fed.algorithm.train(self._context, start, examples, self.state.memory, rng)
                 )
+        self._memory_before = self.state.memory
         self.state.memory = trained.memory or self.state.memory
         return trained
 
@@ -194,7 +196,9 @@ class Client:
         trained = protect(self.fed, self.context, trained, self.state.plugins)
         self._uplink = self.fed.uplink.without_memory if trained.bare else self.fed.uplink
         self._session = self.fed.aggregation.client(self)
-        return self._session.begin(trained)
+        frames = self._session.begin(trained)
+        self._memory_before = {}  # clients outlive the round
+        return frames
 
     def take_turn(self, context: RoundContext) -> list[bytes]:
         """Train and send: a client's whole part in a round of one exchange."""
@@ -281,16 +285,30 @@ class Client:
             return None
         return session.opened, session.mean_loss
 
-    def keep_back(self, delta: Tensor) -> Callable[[], None]:
-        """Have error feedback, if any, make up for a delta that may never be sent.
+    def outgoing(self, delta: Tensor) -> Tensor:
+        """Return what the uplink's memory makes of a delta, which is what is encoded of it."""
+        return self._uplink.memory.target(delta, self.kept().sender)
 
-        Returns:
-            takes that back, right before the delta is sent.
+    def kept(self) -> Kept:
+        """Return what the client keeps of this round and of those before."""
+        key = self.fed.memory_key(self.shared().layout)
+        return Kept(self.state.senders.get(key, {}), self.state.memory)
+
+    def keep(self, kept: Kept) -> None:
+        """Have the client keep what `kept` returned."""
+        self.state.senders[self.fed.memory_key(self.shared().layout)] = kept.sender
+        self.state.memory = kept.memory
+
+    def keep_back(self, delta: Tensor) -> None:
+        """Have the client keep what it does if nothing of its round ever arrives.
+
+        Error feedback holds the delta in the residual. Without it the delta is lost, and so the
+        algorithm's memory is as it was before the round.
         """
-        key, senders = self.fed.memory_key(self.shared().layout), self.state.senders
-        before = senders.get(key, {})
-        senders[key] = self._uplink.memory.keep_back(delta, before)
-        return lambda: self.state.senders.update({key: before})
+        memory, now = self._uplink.memory, self.kept()
+        arrives = memory.feedback == "ef14"
+        own = now.memory if arrives else self._memory_before
+        self.keep(Kept(memory.keep_back(delta, now.sender), own))
 
     def private_rng(self, purpose: str) -> np.random.Generator:
         """Return randomness of the client alone in this round, which no message tells of.

@@ -21,6 +21,7 @@ from fedbytes.federated.plugins.carriers import (
     integer_sums,
     refuse_aggregation,
     refuse_clients_opening,
+    refuse_lost_weights,
 )
 from fedbytes.federated.plugins.defense import Defense
 from fedbytes.federated.plugins.planted_rows import PlantedRows
@@ -94,8 +95,13 @@ class Federation:
         refusal = (
             refuse_aggregation(carried, self.uplink, self.clients_per_round, self.plugins.privacy)
             or refuse_clients_opening(
-                carried, self.algorithm, self.downlink, partial or self.sampling == "poisson"
+                carried,
+                self.algorithm,
+                self.downlink,
+                partial or self.sampling == "poisson",
+                self.plugins.defense,
             )
+            or refuse_lost_weights(carried, self.algorithm, self.uplink)
             or self.algorithm.refuses(joined)
             or self.plugins.refuses(
                 self.algorithm, self.uplink, self.clients_per_round, self.aggregation.opens_each
@@ -115,7 +121,7 @@ class Federation:
         if self.hooks.before_aggregate and not self.aggregation.opens_each:
             raise ValueError(
                 "a defence sees each client's upload, of which aggregation "
-                f"{self.aggregation.name!r} shows the sum alone: set aggregation.name=decode_each"
+                f"{self.aggregation.name!r} shows the sum alone: {self.aggregation.to_open_each}"
             )
         if self.algorithm.travels != "vectors" and self.hooks.names:
             raise ValueError(
@@ -372,6 +378,7 @@ def compatibility(
         down_exact=downlink.codec.exact,
         aggregation=aggregation.name,
         opens_each=aggregation.opens_each,
+        to_open_each=aggregation.to_open_each,
         up_one_map=isinstance(codec, Summable) and codec.one_map,
         up_averages_all=uplink.averages_all,
         up_tells_senders=codec.shows_sent,

@@ -21,8 +21,8 @@ FIXED = {"name": "fixed", "clip": 2.0, "bits": 16}
 THC = {"name": "thc", "unit": 0.0625, "granularity": 15}
 
 
-def encrypted(make_run, clients=4, uplink=FIXED, fields=None, **others):
-    plugins = make_plugins(privacy={"name": "he", **(fields or {})})
+def encrypted(make_run, clients=4, uplink=FIXED, fields=None, defense=None, **others):
+    plugins = make_plugins(privacy={"name": "he", **(fields or {})}, defense=defense)
     return make_run(clients, uplink=make_link(uplink), plugins=plugins, **others)
 
 
@@ -122,6 +122,8 @@ def test_the_server_has_no_secret_key_and_cannot_decrypt(make_run):
             "algorithm 'fedadam' has it do more than average",
         ),
         ({"algorithm": make_algorithm("fedavgm", local_steps=2)}, "more than average"),
+        ({"defense": "post_hoc"}, "which defense 'post_hoc' on the server cannot change"),
+        ({"uplink": "signsgd"}, "of that uplink codec 'signsgd' keeps the signs"),
     ],
     ids=str,
 )

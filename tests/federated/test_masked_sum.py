@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.compression.summable import as_summable
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.aggregations.masked_sum import payloads
+from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.client import Client
 from fedbytes.federated.plugins.round_plugins import make_plugins
 from fedbytes.federated.protocol.integer_sums import IntegerSums
@@ -20,6 +22,7 @@ from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.protocol.messages import KIND_IDS
 from fedbytes.federated.testing.strict_client import replay
 from fedbytes.federated.testing.tiny_models import TinyRegression
+from fedbytes.privacy.secure_sum.neighbours import draw_neighbours, hang_together
 from fedbytes.privacy.secure_sum.sharing import join_shares
 
 FIXED = {"name": "fixed", "clip": 2.0, "bits": 16}
@@ -39,10 +42,10 @@ def summed(make_run, clients=6, uplink=FIXED, weights="uniform", **others):
 
 
 @pytest.mark.parametrize("uplink", [FIXED, THC, SKETCH], ids=lambda spec: spec["name"])
-@pytest.mark.parametrize("neighbours", ["all", 2])
+@pytest.mark.parametrize("neighbours", ["all", 4])
 def test_the_unmasked_sum_is_the_sum_bit_for_bit(make_run, uplink, neighbours):
     fields = {"weights": "uniform", "neighbours": neighbours}
-    run, open_ = masked(make_run, uplink=uplink, fields=fields), summed(make_run, uplink=uplink)
+    run, open_ = masked(make_run, 7, uplink, fields), summed(make_run, 7, uplink)
     assert torch.equal(run.go(3).state.model, open_.go(3).state.model)
 
 
@@ -96,6 +99,39 @@ def test_an_agreed_range_fits_what_the_known_one_would_clip(make_run, uplink):
     assert len(frames_of(run, "public-key")[0].payload) == payloads.PUBLIC_BYTES == 66
 
 
+def test_an_agreed_range_is_of_what_momentum_makes(make_run):
+    """At 0.9 what is encoded grows to many times a delta, whose own range would clip it."""
+    uplink = FIXED | {"clip": 1e-6, "momentum": 0.9}
+    run = masked(make_run, 4, uplink, {"span": "agreed", "weights": "uniform"})
+    start, plain = run.state.model, make_run(4, uplink=make_link({"name": "fp32", "momentum": 0.9}))
+    run.go(6)
+    plain.go(6)
+    moved, should = run.state.model - start, plain.state.model - start
+    assert float((moved - should).norm() / should.norm()) < 0.01
+
+
+def test_control_variates_of_who_vanishes_stay_those_that_arrived(make_run):
+    """The server's c is the mean of the clients' c_i, also behind rounds that were given up."""
+    steps = {"local_steps": 3, "learning_rate": 0.05}
+    fine = {"name": "fixed", "clip": 64.0, "bits": 24}
+    run = masked(
+        make_run,
+        5,
+        fine,
+        {"dropout": 0.3, "weights": "examples"},
+        algorithm=make_algorithm("scaffold", **steps),
+        parts=[np.arange(0, 9), np.arange(9, 30), *np.array_split(np.arange(30, 60), 3)],
+    )
+    outcomes = [run.run_round().outcome for _ in range(8)]
+    assert {one["aborted"] for one in outcomes} == {0, 1}
+    assert any(one["vanished_clients"] and not one["aborted"] for one in outcomes)
+    shares = torch.tensor([len(part) for part in run.fed.parts]) / 60
+    own = [run.state.clients[c].memory.get("control") for c in range(5)]
+    control = run.state.model[len(run.state.model) // 2 :]
+    mean = sum(share * one for share, one in zip(shares, own, strict=True) if one is not None)
+    torch.testing.assert_close(control, mean, atol=1e-4, rtol=0)
+
+
 def test_a_codec_without_a_range_has_none_to_agree_on(make_run):
     with pytest.raises(ValueError, match="codec 'signsgd' has none: leave out its span"):
         masked(make_run, uplink="signsgd", fields={"span": "agreed"})
@@ -112,12 +148,52 @@ def test_below_the_threshold_a_round_is_given_up_and_the_run_goes_on(make_run):
     assert {e.round for e in run.ledger.entries} == set(range(1, 7))
 
 
+def test_of_three_clients_the_sum_of_two_is_not_opened(make_run):
+    """Two would each have the other's vector, however low the threshold."""
+    run = masked(make_run, 3, fields={"dropout": 0.3, "threshold": 0.51})
+    summed = [run.run_round().outcome["summed_clients"] for _ in range(8)]
+    assert set(summed) == {0, 3}
+    assert run.clients[0]._session.needed == 3
+
+
+def vanish(run, gone):
+    """Have some clients vanish after their shares, in every round."""
+    make = run.fed.aggregation.client
+
+    def session_of(sender):
+        session = make(sender)
+        session.vanishes = "after-shares" if sender.number in gone else "never"
+        return session
+
+    object.__setattr__(run.fed.aggregation, "client", session_of)
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["together", "apart"])
+def test_clients_whose_graph_falls_apart_are_not_summed(make_run, whole):
+    """Four of ten vanish, each secret has its shares; where two parts are left, each has a sum."""
+    run = masked(make_run, 10, fields={"neighbours": 4, "threshold": 0.51, "weights": "uniform"})
+    clients = run.fed.context(1).clients
+    graph = draw_neighbours(clients, 4, run.fed.context(1).stream("neighbours of the masked sum"))
+    gone = next(
+        gone
+        for gone in map(set, combinations(clients, 4))
+        if hang_together(set(clients) - gone, graph) == whole
+        and all(len({one, *graph[one]} - gone) >= 3 for one in clients)
+    )
+    vanish(run, gone)
+    before, report = run.state.model.clone(), run.run_round()
+    assert report.outcome["aborted"] == (not whole)
+    assert torch.equal(run.state.model, before) == (not whole)
+    assert bool(run.server._session.shares) == whole  # none was asked for
+
+
 def test_a_client_that_vanishes_loses_nothing_under_error_feedback(make_run):
     """What was not delivered is in the residual: delivered and kept add up to what was trained."""
     spec = FIXED | {"error_feedback": True}
     run = masked(make_run, 4, uplink=spec, fields={"dropout": 0.3, "threshold": 0.51})
     fed, sums, shared_of = run.fed, {}, run.server.shared_up
     trained, delivered = torch.zeros(4, fed.layout.numel), torch.zeros(4, fed.layout.numel)
+    underway = torch.zeros(4, fed.layout.numel)
     for client in range(4):
         party = run.clients[client]
 
@@ -129,22 +205,27 @@ def test_a_client_that_vanishes_loses_nothing_under_error_feedback(make_run):
             found = sums[of.number] = make(delta, weight, how)
             shared = shared_of(of.number)
             codec = as_summable(fed.uplink.codec)
-            mean = codec.mean(found, 1, shared, codec.grid((), shared))
-            delivered[of.number] += torch.from_numpy(mean) / weight
+            mean = codec.mean(found, 1, shared, codec.grid(shared))
+            underway[of.number] = torch.from_numpy(mean) / weight
             return found
 
         party.keep_back, party.integers = keep, send
-    vanished = 0
+    vanished = lost = 0
     for _ in range(6):
-        vanished += run.run_round().outcome["vanished_clients"]
+        underway.zero_()
+        outcome = run.run_round().outcome
+        vanished += outcome["vanished_clients"]
+        lost += outcome["aborted"] and bool(underway.any())
+        delivered += 0 * underway if outcome["aborted"] else underway
     assert vanished
+    assert lost  # vectors were sent, and not summed
     kept = torch.stack([run.state.clients[c].senders[""]["residual"] for c in range(4)])
     torch.testing.assert_close(delivered + kept, trained, atol=1e-4, rtol=0)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_strict_clients_follow_and_every_byte_is_booked(make_run, stage):
-    fields = {"dropout": 0.2, "vanish": stage, "neighbours": 2}
+    fields = {"dropout": 0.2, "vanish": stage, "neighbours": 4}
     run = masked(make_run, 6, uplink=FIXED | {"error_feedback": True}, fields=fields)
     theirs = replace(run.fed, model=TinyRegression())
     replay(run, [Client(theirs, c) for c in range(6)], 4)
@@ -284,8 +365,10 @@ def test_bytes_beside_the_vector_are_as_measured_by_the_prototype(make_run):
         ({"uplink": {"name": "ecsq", "bits": 1.5}}, "codec 'ecsq' .* does not add: use thc with"),
         ({"uplink": FIXED | {"error_feedback": "ef21"}}, "ef21"),
         ({"fields": {"threshold": 0.5}}, "threshold must be in \\(0.5, 1\\], got 0.5"),
-        ({"fields": {"neighbours": 3}}, "neighbours must be all, or an even number"),
+        ({"fields": {"neighbours": 3}}, "neighbours must be all, or an even number from 4, got 3"),
+        ({"fields": {"neighbours": 2}}, "neighbours must be all, or an even number from 4, got 2"),
         ({"aggregation": make_aggregation("sum_then_decode")}, "leave aggregation out"),
+        ({"uplink": "signsgd"}, "keeps the signs: set its weights=uniform"),
     ],
     ids=str,
 )
@@ -299,6 +382,12 @@ def test_rules_that_need_single_uploads_are_refused(make_run):
     plugins = make_plugins(privacy="secagg", defense={"name": "median"})
     with pytest.raises(ValueError, match=re.escape("their sum alone")):
         make_run(6, uplink=make_link(FIXED), plugins=plugins)
+
+
+def test_an_algorithm_that_needs_single_uploads_is_told_what_to_leave_out(make_run):
+    algorithm = make_algorithm("majority_vote", local_steps=1)
+    with pytest.raises(ValueError, match="shows the sum alone: leave privacy secagg out"):
+        masked(make_run, algorithm=algorithm)
 
 
 def test_attacks_on_messages_that_are_masked_are_refused(make_run):

@@ -9,7 +9,14 @@ import pytest
 import torch
 
 from fedbytes.compression import Frame, Layout
-from fedbytes.federated import Hooks, State, make_algorithm, make_link, make_plugins
+from fedbytes.federated import (
+    Hooks,
+    State,
+    make_aggregation,
+    make_algorithm,
+    make_link,
+    make_plugins,
+)
 from fedbytes.federated.algorithm import ALGORITHMS
 from fedbytes.federated.stages.privacy_account import (
     epsilon_after,
@@ -270,9 +277,15 @@ def test_a_sum_without_clients_is_no_error(make_run):
 
 
 def sums(weights):
-    from fedbytes.federated import make_aggregation
-
     return make_aggregation("sum_then_decode", weights=weights)
+
+
+def masks(weights):
+    return make_aggregation("masked_sum", weights=weights)
+
+
+def ciphertexts(weights):
+    return make_aggregation("encrypted_sum", weights=weights)
 
 
 @pytest.mark.parametrize(
@@ -311,6 +324,18 @@ def sums(weights):
             "examples and losses that no noise covers: .*set where=distributed",
         ),
         ({"privacy": [dp(), "secagg"], "uplink": FIXED}, "protects each message by itself"),
+        *(
+            (
+                {"privacy": dp(where="local"), "uplink": FIXED, "aggregation": given(weights)},
+                "sums them, with examples and losses that no noise covers",
+            )
+            for given, weights in [
+                (masks, "fit"),
+                (masks, "uniform"),
+                (ciphertexts, "examples"),
+                (ciphertexts, "uniform"),
+            ]
+        ),
         (
             {"privacy": dp(), "hooks": Hooks(before_aggregate=(lambda u, c: u,))},
             "gives it one noisy mean: leave out one",

@@ -9,12 +9,21 @@ from sympy import isprime
 
 from fedbytes.privacy.secure_sum.keys import KeyPair, Occasion, open_envelope, seal_envelope
 from fedbytes.privacy.secure_sum.masks import MaskStream
-from fedbytes.privacy.secure_sum.neighbours import draw_neighbours
+from fedbytes.privacy.secure_sum.neighbours import draw_neighbours, hang_together
 from fedbytes.privacy.secure_sum.settings import SecureSumFields
 from fedbytes.privacy.secure_sum.sharing import PRIME, SHARE_BYTES, join_shares, split_secret
 
 RNG = np.random.default_rng(7)
 WHERE = Occasion(3, 5, 1)
+
+
+def test_a_circle_hangs_together_until_it_is_cut_twice():
+    circle = {client: [(client + step) % 10 for step in (-2, -1, 1, 2)] for client in range(10)}
+    assert hang_together([], circle)
+    assert hang_together(circle, circle)
+    assert hang_together(set(circle) - {4, 5}, circle)
+    assert hang_together(set(circle) - {4, 5, 7, 9}, circle)
+    assert not hang_together(set(circle) - {4, 5, 8, 9}, circle)
 
 
 def test_any_so_many_shares_join_and_fewer_do_not():
@@ -28,16 +37,20 @@ def test_any_so_many_shares_join_and_fewer_do_not():
         join_shares({holder: shares[holder] for holder in (0, 2)}, 3)
 
 
-def test_two_shares_of_three_say_nothing():
-    """For each secret there is a polynomial through the two shares: any third share fits one."""
-    shares = split_secret(bytes(32), [0, 1, 2], 3, RNG)
-    found = set()
-    for third in (1, 2, 3):
+@pytest.mark.parametrize("threshold", [2, 3, 5])
+def test_one_share_too_few_says_nothing_of_the_secret(threshold):
+    """What a polynomial of one degree less gives is uniform in the field, whatever the secret."""
+    halves, draws = 0, 200
+    for _ in range(draws):
+        shares = split_secret(bytes(32), range(threshold + 1), threshold, RNG)
+        some = {holder: shares[holder] for holder in list(shares)[: threshold - 1]}
         try:
-            found.add(join_shares(shares | {2: third.to_bytes(SHARE_BYTES, "little")}, 3))
-        except ValueError:
+            found = int.from_bytes(join_shares(some, threshold - 1), "little")
+        except ValueError:  # beyond 2^256, one in 2^247
             continue
-    assert bytes(32) not in found
+        assert found != 0
+        halves += found > PRIME // 2
+    assert abs(halves - draws / 2) < 5 * np.sqrt(draws) / 2
 
 
 @pytest.mark.parametrize("secret", [bytes(32), b"\xff" * 32], ids=["zero", "largest"])
@@ -88,7 +101,8 @@ def test_each_has_as_many_neighbours_and_they_are_mutual(count, degree):
 
 
 @pytest.mark.parametrize(
-    ("clients", "neighbours", "needed"), [(10, "all", 7), (100, "all", 67), (100, 20, 14)]
+    ("clients", "neighbours", "needed"),
+    [(10, "all", 7), (100, "all", 67), (100, 20, 14), (3, "all", 3), (1, "all", 3)],
 )
-def test_two_thirds_must_answer(clients, neighbours, needed):
+def test_two_thirds_must_answer_and_three_at_least(clients, neighbours, needed):
     assert SecureSumFields(neighbours=neighbours).needed(clients) == needed

@@ -26,6 +26,7 @@ class MajorityVote(Averaging):
     """
 
     needs_each: ClassVar[bool] = True
+    takes_signs: ClassVar[bool] = True
 
     def refuses(self, compatibility: Compatibility) -> str | None:
         """Return why the vote cannot be counted with these links, or None."""

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 from fedbytes.compression.codec import Codec
+from fedbytes.compression.summable import Summable
 from fedbytes.federated.aggregation import Aggregation, DecodeEach, make_aggregation
 from fedbytes.federated.algorithm import Algorithm
+from fedbytes.federated.plugins.defense import Defense
 from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import NO_MEMORY, Link
 from fedbytes.privacy import Privacy
@@ -53,8 +55,26 @@ def refuse_aggregation(
     return reason or aggregation.refuses_sums(integer_sums(uplink.codec, clients, privacy))
 
 
+def refuse_lost_weights(aggregation: Aggregation, algorithm: Algorithm, uplink: Link) -> str | None:
+    """Return why weights, which are put into vectors before they are rounded, get lost, or None."""
+    codec = uplink.codec
+    lost = isinstance(codec, Summable) and codec.summable and not codec.keeps_lengths
+    weighs = getattr(aggregation, "weights", "uniform") != "uniform"
+    if aggregation.opens_each or not lost or not weighs or algorithm.takes_signs:
+        return None
+    return (
+        f"aggregation {aggregation.name!r} multiplies what clients send by weights, and of that "
+        f"uplink codec {codec.name!r} keeps the signs: set its weights=uniform (those of privacy "
+        "where that asks for it), or algorithm.name=majority_vote"
+    )
+
+
 def refuse_clients_opening(
-    aggregation: Aggregation, algorithm: Algorithm, downlink: Link, partial: bool
+    aggregation: Aggregation,
+    algorithm: Algorithm,
+    downlink: Link,
+    partial: bool,
+    defenses: Sequence[Defense] = (),
 ) -> str | None:
     """Return why clients cannot do what the server would where they alone open the sum, or None.
 
@@ -63,6 +83,7 @@ def refuse_clients_opening(
         algorithm: of the run.
         downlink: from the server to clients.
         partial: whether a round has fewer clients than there are.
+        defenses: of the run.
     """
     if not aggregation.clients_open:
         return None
@@ -76,6 +97,12 @@ def refuse_clients_opening(
         return (
             "privacy 'he' leaves the server no update to bring up to date who missed a round: set "
             "clients_per_round to all clients"
+        )
+    changing = [defense.name for defense in defenses if "uploads" in defense.stages]
+    if changing:
+        return (
+            "privacy 'he' has clients move by the mean that they open, which defense "
+            f"{changing[0]!r} on the server cannot change: leave out one of the two"
         )
     if downlink.codec.name != "fp32" or downlink.memory != NO_MEMORY:
         return (

@@ -21,7 +21,7 @@ def why_not_private(
     return (
         next((why for one in plugins.privacy if (why := one.refuses(participation))), None)
         or _of_several(plugins)
-        or _of_carrier(plugins)
+        or _of_summed_examples(plugins, aggregation)
         or _of_weights(plugins, algorithm, aggregation)
         or _of_sum(plugins, algorithm, uplink, aggregation)
         or _of_memory(plugins, algorithm, uplink, participation)
@@ -51,14 +51,15 @@ def _of_several(plugins: RoundPlugins) -> str | None:
     )
 
 
-def _of_carrier(plugins: RoundPlugins) -> str | None:
+def _of_summed_examples(plugins: RoundPlugins, aggregation: Aggregation) -> str | None:
     """Return why a sum that nobody sees single parts of tells what the noise does not cover."""
-    carrying = [one.name for one in plugins.privacy if one.carrier is not None]
     hiding = next(one for one in plugins.privacy if one.hides_examples)
-    if not carrying or hiding.noisy_sum(1) is not None:
+    if not aggregation.sums_examples or hiding.noisy_sum(1) is not None:
         return None
+    carrying = (f"{one.name!r}" for one in plugins.privacy if one.carrier is not None)
+    summing = next(carrying, f"aggregation {aggregation.name!r}")
     return (
-        f"privacy {hiding.name!r} protects each message by itself, and {carrying[0]!r} sums them, "
+        f"privacy {hiding.name!r} protects each message by itself, and {summing} sums them, "
         "with examples and losses that no noise covers: leave it out, or set where=distributed, "
         "whose noise secagg carries"
     )
@@ -93,7 +94,7 @@ def _of_sum(
     if not aggregation.opens_each:
         return (
             f"privacy {name!r} clips each message that the server decodes, of which aggregation "
-            f"{aggregation.name!r} shows the sum alone: set aggregation.name=decode_each"
+            f"{aggregation.name!r} shows the sum alone: {aggregation.to_open_each}"
         )
     if algorithm.needs_each and not algorithm.needs_votes:
         return (

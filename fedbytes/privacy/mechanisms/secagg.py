@@ -28,8 +28,9 @@ class SecAgg(SecureSumFields, Privacy):
     that a run can be repeated and resumed: simulation randomness, not secrets.
 
     Attributes:
-        neighbours: with how many others a client masks, an even number, or `all`.
-        threshold: share of a client and its neighbours that must answer, above 1/2 up to 1.
+        neighbours: with how many others a client masks, an even number from 4, or `all`.
+        threshold: share of a client and its neighbours that must answer, above 1/2 up to 1, and
+            three at least.
         weights: `examples`, `uniform`, or `fit`: uniform where noise is added.
         span: of the integers' grid: `known` in advance from the uplink's codec, or `agreed` in each
             round, by a byte that travels anyway; the server then learns the power of two above

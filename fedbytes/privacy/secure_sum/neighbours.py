@@ -1,6 +1,6 @@
 """Who masks with whom: all with all, or each client of a round with k others."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
@@ -27,3 +27,17 @@ def draw_neighbours(
         client: sorted(circle[(place + step) % count] for step in steps)
         for place, client in enumerate(circle)
     }
+
+
+def hang_together(clients: Collection[int], neighbours: Mapping[int, Sequence[int]]) -> bool:
+    """Return whether each of some clients reaches all of them by pairs of neighbours among them.
+
+    If not, the masks of each part cancel in the sum of that part alone.
+    """
+    left = set(clients)
+    found = [left.pop()] if left else []
+    while found:
+        reached = left.intersection(neighbours[found.pop()])
+        left -= reached
+        found += reached
+    return not left

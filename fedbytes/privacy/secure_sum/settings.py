@@ -15,10 +15,11 @@ class SecureSumFields:
     """Fields of secure aggregation.
 
     Attributes:
-        neighbours: with how many others a client masks, an even number; `all` for everyone of the
-            round. Bytes and time of a client grow with it, not with the clients.
+        neighbours: with how many others a client masks, an even number from 4; `all` for everyone
+            of the round. Bytes and time of a client grow with it, not with the clients.
         threshold: share of a client and its neighbours that must answer to the end, above 1/2 up
-            to 1. Below it the round is aborted, since what was masked cannot be opened.
+            to 1, and three at least. Below it the round is aborted, since what was masked cannot
+            be opened.
         weights: of clients in the mean, `examples` or `uniform`; `fit` is `uniform` where noise
             is added, which weights would void, and else `examples`.
         span: of the integers' grid: `known` in advance, as the uplink's codec says, or `agreed` in
@@ -35,14 +36,16 @@ class SecureSumFields:
     vanish: Literal["before-keys", "after-shares", "after-masked"] = "after-shares"
 
     def check_neighbours(self, name: str) -> None:
-        """Refuse a number of neighbours that no graph has, or that hides nothing.
+        """Refuse a number of neighbours that no graph has, or whose graph falls apart.
+
+        With two each, any two clients that vanish cut the circle.
 
         Raises:
             ValueError: in one line.
         """
-        if self.neighbours != "all" and (self.neighbours < 2 or self.neighbours % 2):
+        if self.neighbours != "all" and (self.neighbours < 4 or self.neighbours % 2):
             raise ValueError(
-                f"{name}: neighbours must be all, or an even number from 2, got {self.neighbours}"
+                f"{name}: neighbours must be all, or an even number from 4, got {self.neighbours}"
             )
 
     def degree(self, clients: int) -> int:
@@ -50,5 +53,6 @@ class SecureSumFields:
         return clients - 1 if self.neighbours == "all" else min(self.neighbours, clients - 1)
 
     def needed(self, clients: int) -> int:
-        """Return how many of a client and its neighbours must answer."""
-        return math.ceil(round(self.threshold * (self.degree(clients) + 1), 9))
+        """Return how many of a client and its neighbours must answer: three at least."""
+        share = math.ceil(round(self.threshold * (self.degree(clients) + 1), 9))
+        return max(SMALLEST_ROUND, share)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from fedbytes.compression.layout import Shared
-from fedbytes.compression.summable import Summable
+from fedbytes.compression.summable import maps_vectors
 from fedbytes.federated.aggregation import (
     AGGREGATIONS,
     Aggregation,
@@ -36,6 +36,8 @@ class EncryptedSum(EncryptionFields, Aggregation):
     """
 
     opens_each: ClassVar[bool] = False
+    to_open_each: ClassVar[str] = "leave privacy he out"
+    sums_examples: ClassVar[bool] = True
     clients_open: ClassVar[bool] = True
     examples: ClassVar[tuple[dict[str, Any], ...]] = ({}, {"weights": "uniform"})
     example_uplink: ClassVar[dict[str, Any]] = {"name": "fixed", "clip": 4.0, "bits": 16}
@@ -63,7 +65,7 @@ class EncryptedSum(EncryptionFields, Aggregation):
                 )
             return None
         reason = refuse_unsummable("privacy 'he'", uplink)
-        if reason is None and self.share < 1 and _mixes(uplink):
+        if reason is None and self.share < 1 and maps_vectors(uplink.codec):
             return (
                 f"privacy 'he' chooses coordinates by share={self.share:g}, and codec "
                 f"{uplink.codec.name!r} mixes them: take uplink.name=fixed, or share=1"
@@ -97,9 +99,3 @@ class EncryptedSum(EncryptionFields, Aggregation):
         from fedbytes.federated.aggregations.encrypted_sum.server_part import AddingServer
 
         return AddingServer(receiver, self)
-
-
-def _mixes(uplink: Link) -> bool:
-    """Return whether the integers of a codec that adds are not those of single coordinates."""
-    codec = uplink.codec
-    return isinstance(codec, Summable) and type(codec).project is not Summable.project

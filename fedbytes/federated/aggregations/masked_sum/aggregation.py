@@ -38,14 +38,17 @@ class MaskedSum(SecureSumFields, Aggregation):
        alike masked. Down: who of the neighbours has sent that.
     4. up: of each neighbour one share: of its own mask's seed if it has, else of its mask key.
 
-    The server then takes the masks out of the sum alone. Where a secret has too few shares the
-    round is given up: nothing is opened, and the model stays.
+    The server then takes the masks out of the sum alone. Where fewer than three clients or shares
+    of a secret are left, or those left no longer hang together as neighbours, the round is given
+    up: nothing is opened, and the model stays.
     """
 
     opens_each: ClassVar[bool] = False
+    to_open_each: ClassVar[str] = "leave privacy secagg out"
+    sums_examples: ClassVar[bool] = True
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {},
-        {"neighbours": 2, "threshold": 0.6, "weights": "uniform"},
+        {"neighbours": 4, "threshold": 0.6, "weights": "uniform"},
     )
     example_uplink: ClassVar[dict[str, Any]] = {"name": "fixed", "clip": 4.0, "bits": 16}
 

@@ -1,14 +1,15 @@
 """A client's part in a masked sum."""
 
 import numpy as np
+from torch import Tensor
 
 from fedbytes.arrays import UInt64s
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.summable import as_summable
-from fedbytes.federated.aggregation import ClientSession, Sender
+from fedbytes.federated.aggregation import ClientSession, Kept, Sender
 from fedbytes.federated.aggregations.masked_sum import payloads
 from fedbytes.federated.algorithm import Trained
-from fedbytes.federated.protocol.integer_sums import LOSS_UNIT
+from fedbytes.federated.protocol.integer_sums import LOSS_UNIT, IntegerSums
 from fedbytes.federated.protocol.messages import KIND_NAMES, frame_exchange
 from fedbytes.privacy.secure_sum.keys import KeyPair, open_envelope, seal_envelope
 from fedbytes.privacy.secure_sum.masks import ModularVector
@@ -39,22 +40,27 @@ class MaskingClient(ClientSession):
         """Of each client that shared, the shares of its mask key and of its own mask's seed."""
         self.survivors: set[int] = set()
         self.largest, self.range, self.received = 0, 0, ""
+        self.before: Kept | None = None
+        self.sent: Kept | None = None
 
     def begin(self, trained: Trained) -> list[bytes]:
         """Return the message of the public keys."""
         if trained.announces is not None:
             raise ValueError("messages of clients that announce a layout of their own do not add")
         self.trained: Trained | None = trained
-        self.take_back = self.sender.keep_back(trained.delta)  # until it is sent
+        self.range = self._range(trained)
+        before = self.sender.kept()
+        self.sender.keep_back(trained.delta)  # until the server says that it is in the sum
         alone = len(self.sender.context.clients) < SMALLEST_ROUND  # as coins may have it
         if self.vanishes == "before-keys" or alone:
             return []
+        self.before = before
         rng = self.sender.private_rng("keys")
         self.rng, self.own_seed = rng, rng.bytes(payloads.KEY)
         self.sealing, self.masking = KeyPair.draw(rng), KeyPair.draw(rng)
         exponent = (self.sender.examples - 1).bit_length() if self._weighs() else 0
         public = payloads.PUBLIC_KEYS.pack(
-            self.sealing.public, self.masking.public, exponent, self._range(trained)
+            self.sealing.public, self.masking.public, exponent, self.range
         )
         return [self._frame("public-key", public)]
 
@@ -69,6 +75,9 @@ class MaskingClient(ClientSession):
             self.envelopes = dict(payloads.open_rows(payloads.ENVELOPES, frame))
         elif self.received == "survivors":
             self.survivors = {client for (client,) in payloads.open_rows(payloads.SURVIVORS, frame)}
+            if self.sent is not None:
+                self.sender.keep(self.sent)
+                self.sent = None
         else:
             raise ValueError(f"client {self.me}: {self.received!r} is no message of a masked sum")
 
@@ -108,8 +117,7 @@ class MaskingClient(ClientSession):
         if self.agrees:
             sums = sums.with_range(self.range)
         weight = self.sender.examples / (1 << self.largest) if self._weighs() else 1.0
-        self.take_back()
-        numbers = self.sender.integers(trained.delta, weight, sums)
+        numbers = self._integers(trained.delta, weight, sums)
         vector = ModularVector(numbers, self._tail(trained.loss), sums.bits)
         masked = vector.plus(vector.mask(self.own_seed))
         for other in self.envelopes:
@@ -117,6 +125,16 @@ class MaskingClient(ClientSession):
             mask = vector.mask(key)
             masked = masked.plus(mask) if self.me < other else masked.minus(mask)
         return [self._frame("masked", payloads.pack_masked(masked))]
+
+    def _integers(self, delta: Tensor, weight: float, sums: IntegerSums) -> UInt64s:
+        """Return the integers; what the client keeps of them it keeps once it hears of the sum."""
+        assert self.before is not None
+        kept_back = self.sender.kept()
+        self.sender.keep(self.before)
+        numbers = self.sender.integers(delta, weight, sums)
+        self.before, self.sent = None, self.sender.kept()  # sessions outlive the round
+        self.sender.keep(kept_back)
+        return numbers
 
     def _tail(self, loss: float) -> UInt64s:
         """Return number of examples, and loss times that; nothing where noise would not cover."""
@@ -145,11 +163,15 @@ class MaskingClient(ClientSession):
         return [self._frame("unmask", payloads.pack_rows(payloads.SHARES, rows))]
 
     def _range(self, trained: Trained) -> int:
-        """Return what the client tells of its vector's range: nothing where it is known."""
+        """Return what the client tells of the range of what it encodes: nothing where it is known.
+
+        A weight, which is 1 at most, makes that no larger.
+        """
         if not self.agrees:
             return 0
         codec = as_summable(self.sender.sums.codec)
-        return codec.tell_range(trained.delta.numpy(), self.sender.shared())
+        outgoing = self.sender.outgoing(trained.delta)
+        return codec.tell_range(outgoing.numpy(), self.sender.shared())
 
     def _weighs(self) -> bool:
         return self.fields.weights != "uniform" and self.sender.sums.noisy is None

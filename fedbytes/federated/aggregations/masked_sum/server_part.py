@@ -13,7 +13,7 @@ from fedbytes.federated.protocol.integer_sums import LOSS_UNIT
 from fedbytes.federated.protocol.messages import check_frame_kind, check_layout, frame_exchange
 from fedbytes.privacy.secure_sum.keys import KeyPair
 from fedbytes.privacy.secure_sum.masks import ModularVector
-from fedbytes.privacy.secure_sum.neighbours import draw_neighbours
+from fedbytes.privacy.secure_sum.neighbours import draw_neighbours, hang_together
 from fedbytes.privacy.secure_sum.settings import SecureSumFields
 from fedbytes.privacy.secure_sum.sharing import join_shares
 
@@ -94,10 +94,14 @@ class UnmaskingServer(ServerSession):
             (self.keys, self.envelopes, self.masked)[self.exchange].pop(client, None)
 
     def next_exchange(self) -> Sequence[int]:
-        """Return who is left; nobody once the round is given up."""
+        """Return who is left; nobody once the round is given up.
+
+        It is where those left are too few, or fall into parts whose sums would each be seen.
+        """
         left: Mapping[int, object] = (self.keys, self.envelopes, self.masked)[self.exchange]
         self.exchange += 1
-        self.aborted = self.aborted or len(left) < self.needed
+        whole = len(left) >= self.needed and hang_together(left, self.neighbours)
+        self.aborted = self.aborted or not whole
         return [] if self.aborted else sorted(left)
 
     def messages(self, client: int) -> list[bytes]:
