@@ -82,7 +82,7 @@ def test_jobs_of_submitit(suite: Path, here: Path, tmp_path: Path) -> None:
     frozen = disturb(tmp_path, preempt)
     assert "4 of 4 runs done" in end_of(sweep)
     assert_made(tmp_path, here, frozen)
-    logs = [path.read_text() for path in (tmp_path / "engines/submitit").glob("*.err")]
+    logs = [path.read_text() for path in (tmp_path / "engines/submitit").glob("*.out")]
     assert sum("Requeued job" in log for log in logs) == 1
 
 
