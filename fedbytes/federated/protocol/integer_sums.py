@@ -19,6 +19,18 @@ LOSS_UNIT = 2.0**-16
 _ROTATION = "noisy sum"
 
 
+def metrics_to_sum(examples: int, loss: float) -> UInt64s:
+    """Return a client's number of examples, and its loss times that, as integers [2] that add."""
+    both = np.array([examples, round(loss * examples / LOSS_UNIT)], np.int64)
+    return both.astype(np.uint64)
+
+
+def read_metrics(total: UInt64s) -> tuple[int, float]:
+    """Return all examples, and the mean loss, from the sum [2] of clients' metrics."""
+    examples, loss = total.astype(np.int64).tolist()
+    return examples, loss * LOSS_UNIT / examples
+
+
 @dataclass(frozen=True)
 class IntegerSums:
     """The integers of one round's clients.

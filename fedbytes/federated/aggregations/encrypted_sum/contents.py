@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from fedbytes.arrays import Doubles, Floats, UInt64s
 from fedbytes.compression.layout import Shared
-from fedbytes.federated.protocol.integer_sums import LOSS_UNIT, IntegerSums
+from fedbytes.federated.protocol.integer_sums import IntegerSums, metrics_to_sum, read_metrics
 from fedbytes.privacy.homomorphic.lattice import Lattice
 from fedbytes.privacy.homomorphic.slots import SlotPacking
 
@@ -38,8 +38,8 @@ class IntegerContents:
 
     def fill(self, numbers: UInt64s, examples: int, loss: float) -> UInt64s:
         """Return a client's slots."""
-        both = np.array([examples, round(loss * examples / LOSS_UNIT)], np.int64)
-        limbs = both.astype(np.uint64)[:, None] >> np.arange(0, 64, _LIMB, dtype=np.uint64)
+        both = metrics_to_sum(examples, loss)
+        limbs = both[:, None] >> np.arange(0, 64, _LIMB, dtype=np.uint64)
         low = (limbs & np.uint64((1 << _LIMB) - 1)).ravel()
         return np.concatenate([self.packing.pack(numbers), low])
 
@@ -49,8 +49,7 @@ class IntegerContents:
         numbers = self.packing.unpack(slots[:used], self.count)
         limbs = slots[used : used + 2 * (64 // _LIMB)].reshape(2, -1)
         wide = (limbs << np.arange(0, 64, _LIMB, dtype=np.uint64)).sum(1, dtype=np.uint64)
-        examples, loss = wide.astype(np.int64).tolist()
-        return numbers, examples, loss * LOSS_UNIT / examples
+        return numbers, *read_metrics(wide)
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from fedbytes.compression.summable import as_summable
 from fedbytes.federated.aggregation import ClientSession, Kept, Sender
 from fedbytes.federated.aggregations.masked_sum import payloads
 from fedbytes.federated.algorithm import Trained
-from fedbytes.federated.protocol.integer_sums import LOSS_UNIT, IntegerSums
+from fedbytes.federated.protocol.integer_sums import IntegerSums, metrics_to_sum
 from fedbytes.federated.protocol.messages import KIND_NAMES, frame_exchange
 from fedbytes.privacy.secure_sum.keys import KeyPair, open_envelope, seal_envelope
 from fedbytes.privacy.secure_sum.masks import ModularVector
@@ -140,9 +140,7 @@ class MaskingClient(ClientSession):
         """Return number of examples, and loss times that; nothing where noise would not cover."""
         if not payloads.has_tail(self.sender.sums):
             return np.zeros(0, np.uint64)
-        examples = self.sender.examples
-        both = [examples, round(loss * examples / LOSS_UNIT)]
-        return np.array(both, np.int64).astype(np.uint64)
+        return metrics_to_sum(self.sender.examples, loss)
 
     def _unmask(self) -> list[bytes]:
         """Return one share of each neighbour that shared, by whether it survived; once a round.

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
 import torch
 
 from fedbytes.compression.frame import Frame
 from fedbytes.federated.aggregation import Receiver, ServerSession
 from fedbytes.federated.aggregations.masked_sum import payloads
 from fedbytes.federated.hooks import Upload
-from fedbytes.federated.protocol.integer_sums import LOSS_UNIT
+from fedbytes.federated.protocol.integer_sums import read_metrics
 from fedbytes.federated.protocol.messages import check_frame_kind, check_layout, frame_exchange
 from fedbytes.privacy.secure_sum.keys import KeyPair
 from fedbytes.privacy.secure_sum.masks import ModularVector
@@ -45,7 +44,8 @@ class UnmaskingServer(ServerSession):
         else of its mask key. Which one is settled before the first share arrives."""
         self.answered: set[int] = set()
         self.aborted = False
-        self.examples, self.loss = 0, None
+        self.examples = 0
+        self.loss: float | None = None
 
     def receive(self, client: int, frame: Frame) -> None:
         """Take a client's message of the exchange in."""
@@ -165,8 +165,7 @@ class UnmaskingServer(ServerSession):
     def _read_tail(self, total: ModularVector) -> None:
         """Note the sum of examples, and the mean loss, where they were sent."""
         if total.tail.size:
-            examples, loss = total.tail.astype(np.int64).tolist()
-            self.examples, self.loss = examples, loss * LOSS_UNIT / examples
+            self.examples, self.loss = read_metrics(total.tail)
 
     @property
     def train_loss(self) -> float | None:
