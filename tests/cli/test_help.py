@@ -90,7 +90,7 @@ def test_ctrl_c_says_how_to_go_on(settings, tmp_path):
         while not list(tmp_path.glob("*/checkpoint/state.json")) and time.monotonic() < end:
             time.sleep(0.1)
         os.killpg(running.pid, signal.SIGINT)
-        out, err = running.communicate(timeout=60)
+        out, err = running.communicate(timeout=180)
     finally:  # a run of 100,000 rounds must not outlive its test
         with suppress(ProcessLookupError):
             os.killpg(running.pid, signal.SIGKILL)

@@ -87,7 +87,8 @@ def fuzz(make_run, uplink, uploads, seed):
     for upload in range(uploads):
         if upload % ROUND == 0:  # the first round again, to which the real messages belong
             server.state.round, server.state.model = 0, start.clone()
-            server.state.estimates = {}
+            for known in list(server.state.estimates):
+                del server.state.estimates[known]
             server.open_round()
         server._dropped.discard(1)
         server.receive(1, KINDS[upload % len(KINDS)](rng, frames, run, 1))

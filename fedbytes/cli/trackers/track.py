@@ -40,8 +40,8 @@ def track(
     Do it again at any time: what was written of a run before is replaced.
     """
     from fedbytes.cli.run_labels import counted
-    from fedbytes.cli.sweep_runs import console
+    from fedbytes.cli.terminal.screen import say
     from fedbytes.experiments.trackers.track_store import default_folder, track_store
 
     runs = track_store(store, to, out)
-    console.print(f"{counted(len(runs), 'run')} in {out or default_folder(store, to)}")
+    say(f"{counted(len(runs), 'run')} in {out or default_folder(store, to)}")

@@ -130,6 +130,7 @@ def run(
         DiskError: if the disk is full; the run goes on when there is room.
     """
     hooks = hooks or Hooks()
+    names = hooks.names  # before anything is written: some have none
     sources, listener = sources_of(config, hooks), tell or on_event
 
     def wait(lease: LeaseRecord, silent: float) -> None:
@@ -139,7 +140,7 @@ def run(
     root = Path(store) / config.id
     with held_run(root, seconds=lease_seconds, if_held=if_held, on_wait=wait) as (lease, folder):
         settle(folder, sources, if_stale, config.keep)
-        folder.require_hooks(hooks.names)
+        folder.require_hooks(names)
         folder.create(config.model_dump(mode="json", exclude={"declared"}))
         if folder.status != "done":
             with counted_try(folder, retry_failed):

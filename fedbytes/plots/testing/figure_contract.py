@@ -79,6 +79,10 @@ def figure_samples() -> dict[str, Tables]:
         "private": replace(small, results=small.results.assign(epsilon=_epsilons(small.results))),
         "sums in secret": replace(small, ledger=_masked(small.ledger)),
         "audited messages": replace(small, results=small.results.assign(**heard)),
+        "guessed members": replace(small, results=small.results.assign(**_guesses())),
+        "planted secrets": replace(
+            small, results=small.results.assign(exposure_0=1.4, exposure_4=6.0, exposure_16=11.0)
+        ),
         "results alone": Tables(small.results, nothing, pd.DataFrame({"run": []}), small.runs),
         "attacks that end": attacked_tables(),
         "nothing": Tables(nothing, nothing, nothing, nothing),
@@ -90,6 +94,13 @@ def _masked(ledger: pd.DataFrame) -> pd.DataFrame:
     keys = ledger[ledger["kind"] == "metrics"].assign(kind="shares")
     names = ledger["kind"].replace({"delta": "masked"})
     return pd.concat([ledger.assign(kind=names), keys], ignore_index=True)
+
+
+def _guesses() -> dict[str, float]:
+    """Return what an audit of membership finds of the final model."""
+    hits = {rate: min(1.0, 2 * rate) for rate in (0.01, 0.1, 0.5)}
+    found = {f"tpr_calibrated_model_{rate:g}": share for rate, share in hits.items()}
+    return found | {"auc_calibrated_model": 0.6}
 
 
 def _epsilons(results: pd.DataFrame) -> pd.Series:

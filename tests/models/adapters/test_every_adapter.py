@@ -13,6 +13,7 @@ BASES = ("tiny-bert", "tiny-llama")
 SPECS = [
     "full",
     "bitfit",
+    "matrices",
     "lora",
     {"name": "lora", "train": "a"},
     {"name": "lora", "train": "b", "use_rslora": True},

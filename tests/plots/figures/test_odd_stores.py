@@ -110,6 +110,10 @@ def test_odd_numbers(name, case):
                 "reaches its target",
                 "must be above",
                 "attack",
+                "differential privacy",
+                "audited",
+                "masks or encrypts",
+                "canaries",
             )
             assert any(reason in str(error) for reason in reasons)  # noqa: PT017
             return
