@@ -19,6 +19,9 @@ from fedbytes.process.leases.silence import Silence
 
 POLL = 1.0
 """Seconds between two looks at the store."""
+_ABSENT = 5
+"""Looks in a row after which a run that had a worker is believed to have none: a job that is just
+being put back is for a moment in no queue."""
 
 
 def watch_store(
@@ -65,6 +68,8 @@ class _WatchedRun:
     config: RunConfig
     reporter: Reporter
     asked: int = 0
+    submitted: bool = False
+    absent: int = 0
     began: bool = False
     round: int = 0
     replaced: set[int] = field(default_factory=set)
@@ -91,14 +96,19 @@ class _WatchedRun:
         """Return whether another worker is to be asked for, and count that."""
         lease = live_lease(self.store / self.config.id)
         if lease is not None:
-            self.asked = 0  # a worker has got as far as its lease
+            self.asked = self.absent = 0  # a worker has got as far as its lease
             silent = silence.of(f"{self.config.id} {lease.number}", lease.signature)
             if silent < lease.seconds or lease.number in self.replaced:
                 return False
             self.replaced.add(lease.number)
         elif self.config.id in alive:
+            self.absent = 0
             return False
-        self.asked += 1
+        else:
+            self.absent += 1
+            if self.submitted and self.absent < _ABSENT:
+                return False
+        self.asked, self.submitted, self.absent = self.asked + 1, True, 0
         return True
 
     def give_up(self, outcome: Outcome) -> None:
