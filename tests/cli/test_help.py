@@ -84,6 +84,8 @@ def test_ctrl_c_says_how_to_go_on(settings, tmp_path):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Tests that were started in the background do not hear Ctrl-C, nor would what they start.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         end = time.monotonic() + 120
