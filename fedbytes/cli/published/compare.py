@@ -91,6 +91,11 @@ def _notes(found: "StoreComparison") -> list[str]:
         )
     elif unequal and found.origins:
         lines.append("What they were made from differs, as said above.")
+    elif unequal and not found.told:
+        lines.append(
+            "One of the two tells no provenance of single runs: another processor, number of "
+            "threads or packages may be why."
+        )
     elif unequal:
         lines.append("No provenance explains a difference: equal numbers were expected.")
     return lines

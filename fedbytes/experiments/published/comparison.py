@@ -75,11 +75,13 @@ class StoreComparison:
         runs: those that either has, in the order of label and seed.
         origins: which provenance differs between runs of both: `(what, first, second, runs)`.
         explained: whether provenance says that the two were made on different machines.
+        told: whether runs of both have a provenance, which published tables have for all at once.
     """
 
     runs: tuple[Compared, ...]
     origins: tuple[tuple[str, str, str, int], ...]
     explained: bool
+    told: bool
 
     def count(self, verdict: RunVerdict) -> int:
         """Return how many runs have a verdict."""
@@ -122,7 +124,8 @@ def compare_stores(
     found.sort(key=lambda c: (c.label, -1 if c.seed is None else c.seed, c.run))
     origins = _origins([(one[run], other[run]) for run in common])
     explained = any(what.split(" ")[0] in _MACHINE for what, *_ in origins)
-    return StoreComparison(tuple(found), tuple(origins), explained)
+    told = any(one[run].provenance and other[run].provenance for run in common)
+    return StoreComparison(tuple(found), tuple(origins), explained, told)
 
 
 def compare_runs(one: RunRecord, other: RunRecord, tolerance: Tolerance | None = None) -> Compared:
