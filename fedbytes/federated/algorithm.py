@@ -1,9 +1,9 @@
 """The base class of algorithms: pure functions over explicit state, for client and server."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -86,6 +86,24 @@ class Trained:
     def as_hostile(self, bare: bool = False) -> "Trained":
         """Return the same as the work of an attack."""
         return replace(self, hostile=True, bare=bare)
+
+
+class ClientTurn(NamedTuple):
+    """What a client trains from and on in a round: the arguments of `Algorithm.train`.
+
+    Attributes:
+        context: the client's.
+        start: what it was sent [numel].
+        indices: its examples.
+        memory: what the algorithm keeps of it.
+        rng: orders the batches.
+    """
+
+    context: RoundContext
+    start: Tensor
+    indices: np.ndarray
+    memory: ClientMemory
+    rng: np.random.Generator
 
 
 class Algorithm(Plugin, ABC):
@@ -206,6 +224,10 @@ class Algorithm(Plugin, ABC):
     ) -> Trained:
         """Return the delta `[up(context).numel]` of a client in a round; by default `client`'s."""
         return self.client(context.model, start, indices, memory, rng)
+
+    def train_many(self, turns: Sequence[ClientTurn]) -> list[Trained]:
+        """Return what `train` does for each of several clients of a round, by default in turn."""
+        return [self.train(*turn) for turn in turns]
 
     def combine(
         self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory

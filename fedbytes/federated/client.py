@@ -13,7 +13,7 @@ from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.summable import Integers
 from fedbytes.federated.aggregation import ClientSession, Kept
-from fedbytes.federated.algorithm import ClientMemory, Trained
+from fedbytes.federated.algorithm import ClientMemory, ClientTurn, Trained
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
@@ -154,6 +154,21 @@ class Client:
         Raises:
             ValueError: if it holds nothing, or not the newest version.
         """
+        turn = self.begin_training(context)
+        with (
+            self.clock.phase("train"),
+            defended_loss(self.fed, turn.context, turn.start),
+            hostile_training(self.fed, turn.context, turn.start, self.state.plugins) as constrain,
+        ):
+            trained = constrain(self.fed.algorithm.train(*turn))
+        return self.end_training(trained)
+
+    def begin_training(self, context: RoundContext) -> ClientTurn:
+        """Return what the client trains from and on, after its cleaners.
+
+        Raises:
+            ValueError: if it holds nothing, or not the newest version.
+        """
         self._context = self._own(context)
         (round_, start), self._sent = self._sent or (0, None), None
         if round_ != context.round:
@@ -168,14 +183,11 @@ class Client:
         rng = self.fed.batch_rng(context.round, self.number)
         with self.clock.phase("train"):
             examples = clean(self.fed, self._context, start, self.state.plugins, self.state.root)
-            self._count_dropped(examples)
-            with (
-                defended_loss(self.fed, self._context, start),
-                hostile_training(self.fed, self._context, start, self.state.plugins) as constrain,
-            ):
-                trained = constrain(
-                    self.fed.algorithm.train(self._context, start, examples, self.state.memory, rng)
-                )
+        self._count_dropped(examples)
+        return ClientTurn(self._context, start, examples, self.state.memory, rng)
+
+    def end_training(self, trained: Trained) -> Trained:
+        """Keep what the algorithm keeps of a training; return it."""
         self._memory_before = self.state.memory
         self.state.memory = trained.memory or self.state.memory
         return trained

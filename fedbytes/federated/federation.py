@@ -58,6 +58,7 @@ class Federation:
     takes part by a coin of its own, and `clients_per_round` of them do on average. `rounds` is how
     many the run makes, for a mechanism whose promise is of all of them.
     `set_aside` are rows of each client that nobody trains on, for audits to compare with.
+    `clients_at_once` clients of a round train together.
     """
 
     model: Trainable
@@ -79,6 +80,7 @@ class Federation:
     sampling: Sampling = "fixed"
     rounds: int | None = None
     set_aside: Sequence[np.ndarray] = ()
+    clients_at_once: int = 1
 
     def __post_init__(self) -> None:
         carried = carried_by(self.aggregation, self.plugins.privacy)

@@ -1,6 +1,6 @@
 """Many clients in one process, which share one model and one replica."""
 
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 
 from torch import Tensor
 
@@ -64,11 +64,22 @@ class LocalClients:
     def train(self, context: RoundContext) -> Iterator[tuple[int, Trained]]:
         """Yield each client of the round with what its training gave.
 
-        Each trains when it is asked for, so that only one delta is held at a time; who needs all
-        deltas together takes them as a list, with the same bits.
+        Each group trains when its first client is asked for, so that no more deltas are held at a
+        time than train together; who needs all deltas together takes them as a list, with the same
+        bits.
         """
-        for client in context.clients:
-            yield client, self[client].train(context)
+        clients, size = context.clients, self.fed.clients_at_once
+        for first in range(0, len(clients), size):
+            yield from self.train_group(context, clients[first : first + size])
+
+    def train_group(
+        self, context: RoundContext, clients: Sequence[int]
+    ) -> list[tuple[int, Trained]]:
+        """Return clients of the round that train together, each with what its training gave.
+
+        They follow from the configuration alone, so that a run that resumes has the same groups.
+        """
+        return [(client, self[client].train(context)) for client in clients]
 
     def send(self, client: int, trained: Trained) -> list[bytes]:
         """Return a client's messages of the first exchange."""
