@@ -8,12 +8,19 @@ from typing import Any
 from fedbytes.registry import Registry
 
 _BREAKS = re.compile(r"[\t\n\v\f\r\x1c-\x1f\x85\u2028\u2029]+")
+_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~$&#]")
+_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
 _JOINERS = "\u200c\u200d"  # parts of words in some scripts, and of emoji
 
 
 def single_line(text: object) -> str:
     """Return a text as one printable line: its breaks and tabs are spaces."""
     return printable(_BREAKS.sub(" ", str(text))).strip()
+
+
+def markdown_line(text: object) -> str:
+    r"""Return a text as one line of Markdown that shows it as it is: `a_b` becomes `a\_b`."""
+    return _MARKDOWN.sub(lambda found: _ENTITIES.get(found[0], f"\\{found[0]}"), single_line(text))
 
 
 def printable(text: str) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from fedbytes.experiments.published.verification import Submission, make_again, verify_submission
-from fedbytes.labels import single_line
+from fedbytes.labels import markdown_line, single_line
 from fedbytes.plots.tables.store_tables import Tables, apply_labels
 from fedbytes.plots.tables.summary import as_markdown, summary, summary_text
 
@@ -36,8 +36,8 @@ def page(found: list[Submission]) -> str:
     parts = [table(one) for one in found]
     rows = pd.concat(parts).fillna("–") if parts else pd.DataFrame()
     links = [
-        f"- [{one.card['name']}]({one.card['name']}/README.md): {one.card['title']}, "
-        f"{one.card['authors']}, {one.card['created']}\n"
+        f"- [{one.card['name']}]({one.card['name']}/README.md): "
+        f"{', '.join(markdown_line(one.card[key]) for key in ('title', 'authors', 'created'))}\n"
         for one in found
     ]
     return HEAD + ("\n".join(["".join(links), as_markdown(rows)]) if found else "None yet.\n")

@@ -24,7 +24,10 @@ def compare_folders(
     second: Folder,
     share: Annotated[
         float | None,
-        typer.Option(help="Tolerance of accuracy and other shares; 0.005, over fp32 links 0.002."),
+        typer.Option(
+            help="Share of test texts, of each class or client that a metric is a mean over, and "
+            "at least one; 0.005, over fp32 links 0.002."
+        ),
     ] = None,
     relative: Annotated[
         float | None,
@@ -37,7 +40,8 @@ def compare_folders(
     Runs are joined by their ids; seconds are left out. The same machine and packages give equal
     numbers. Exit code 1 if a run differs.
     """
-    from fedbytes.experiments.published.comparison import Tolerance, compare_stores
+    from fedbytes.experiments.published.comparison import compare_stores
+    from fedbytes.experiments.published.tolerance import Tolerance
 
     if share is None and relative is None:
         tolerance = None
@@ -47,7 +51,7 @@ def compare_folders(
     found = compare_stores(first, second, tolerance)
     console = Screen()
     console.print(_runs(found))
-    for line in _notes(found):
+    for line in compare_notes(found):
         console.print(Text(line))
     write_rows(found.table(), csv)
     if found.count("differs"):
@@ -76,7 +80,8 @@ def _apart(run: "Compared") -> str:
     return "; ".join(filter(None, [run.reason, shown + (f" and {more} more" if more > 0 else "")]))
 
 
-def _notes(found: "StoreComparison") -> list[str]:
+def compare_notes(found: "StoreComparison") -> list[str]:
+    """Return the lines below the table: counts, what provenance differs in, and what explains."""
     verdicts = ("equal", "within tolerance", "differs", "only first", "only second", "no rows")
     counted = ", ".join(f"{found.count(v)} {v}" for v in verdicts if found.count(v))  # type: ignore[arg-type]
     lines = [f"{len(found.runs)} runs: {counted}."]
@@ -86,8 +91,8 @@ def _notes(found: "StoreComparison") -> list[str]:
     unequal = found.count("within tolerance") + found.count("differs")
     if unequal and found.explained:
         lines.append(
-            "They were made on different machines: lossy codecs are expected to differ by up to "
-            "half a point of accuracy there, fp32 links by less than 0.2."
+            "They were made on different machines, with other packages or another number of "
+            "threads: what is within tolerance is expected there (docs/published-rows.md)."
         )
     elif unequal and found.origins:
         lines.append("What they were made from differs, as said above.")

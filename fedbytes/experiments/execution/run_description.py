@@ -33,6 +33,7 @@ def describe_run(config: RunConfig, problem: Problem, sources: Sources) -> dict[
         },
         **problem.setup_bytes(),
         **problem.baselines(),
+        "test_examples": problem.test_examples(),
         "partition": problem.split.partition.fingerprint,
         "moved": problem.split.partition.moved,
         "found": problem.split.partition.solved,

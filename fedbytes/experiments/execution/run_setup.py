@@ -58,6 +58,11 @@ class Problem:
         whole = {"setup_bytes": sum(needed)}
         return whole | ({"tokenizer_bytes": info.tokenizer_bytes} if info.tokenizer_bytes else {})
 
+    def test_examples(self) -> list[int]:
+        """Return how many test examples each class has; without classes, how many there are."""
+        test = self.model.task.test
+        return [len(test)] if test.labels is None else np.bincount(test.labels).tolist()
+
     def baselines(self) -> dict[str, float]:
         """Return metrics that a trained model must beat.
 

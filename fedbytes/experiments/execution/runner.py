@@ -176,7 +176,7 @@ class _Run:
         self.resumed, saved, self.damage = load_checkpoint(folder)
         if self.damage:
             self._say_why_anew()
-        self.clock = Clock(saved.get("seconds"))
+        self.clock = Clock(saved.get("seconds"), saved.get("process_seconds"))
         with self.clock.phase("setup"):
             torch.set_num_threads(saved.get("threads", torch.get_num_threads()))
             self.problem = make_problem(config, hooks)
@@ -389,6 +389,7 @@ class _Run:
         self.is_ours()
         extra = {
             "seconds": self.clock.seconds(),
+            "process_seconds": self.clock.process_seconds(),
             "threads": torch.get_num_threads(),
             "metrics": self.metrics,
         }
@@ -407,7 +408,7 @@ class _Run:
         return {HALF_LIFE: half_life(rounds, success, until)}
 
     def _summary(self) -> dict[str, Any]:
-        seconds = self.clock.seconds()
+        seconds, process = self.clock.seconds(), self.clock.process_seconds() or {}
         outside = sum(seconds[key] for key in ("encode", "decode", "aggregate", "other"))
         total = sum(seconds.values())
         gpu = peak_gpu_bytes()
@@ -423,6 +424,7 @@ class _Run:
             **self.problem.baselines(),
             "seconds": total,
             **{f"seconds_{phase}": spent for phase, spent in seconds.items()},
+            **{f"process_seconds_{phase}": spent for phase, spent in process.items()},
             "overhead_share": outside / total,
             "peak_memory_bytes": peak_memory_bytes(),
             **({} if gpu is None else {"peak_gpu_bytes": gpu}),

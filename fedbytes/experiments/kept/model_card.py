@@ -11,7 +11,7 @@ from fedbytes.experiments.kept.loading_code import (
     loading_code,
     loads_without_fedbytes,
 )
-from fedbytes.labels import single_line
+from fedbytes.labels import markdown_line
 from fedbytes.models.base.base_places import base_place, is_on_hub
 from fedbytes.models.kept.facts import KeptFacts
 
@@ -44,7 +44,7 @@ def model_card(
     own = {name: value for name, value in summary.items() if name.startswith("own_")}
     parts = [
         f"---\n{_header(config, facts)}---",
-        f"# {single_line(title)}",
+        f"# {markdown_line(title)}",
         f"Trained federated by fedbytes, and {kept}.",
         _table("What", _facts(config, summary, provenance)),
         "## Metrics",
@@ -120,5 +120,5 @@ def _spec(spec: Mapping[str, Any]) -> str:
 def _table(first: str, rows: Mapping[str, str]) -> str:
     lines = [f"| {first} | |", "|---|---|"]
     for key, value in rows.items():
-        lines.append(f"| {key} | {single_line(value).replace('|', chr(92) + '|')} |")
+        lines.append(f"| {key} | {markdown_line(value)} |")
     return "\n".join(lines)

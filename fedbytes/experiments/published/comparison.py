@@ -9,41 +9,20 @@ from typing import Any, Literal
 import pandas as pd
 
 from fedbytes.experiments.published.run_record import NUMBERS, RunRecord, read_records
+from fedbytes.experiments.published.tolerance import (
+    EXACT_LINKS,
+    TestSizes,
+    Tolerance,
+    allowed_share,
+)
 
 RunVerdict = Literal["equal", "within tolerance", "differs", "only first", "only second", "no rows"]
 _PRINTED = 1e-5
 """Relative difference of numbers of which one was printed with six digits."""
+_ROUNDED = 1e-9
+"""What a difference of two shares, such as 0.9 - 0.895, has beside what it is."""
 _COMPARED = ("fedbytes", "commit", "dirty", "python", "platform", "processor", "threads")
 _MACHINE = ("processor", "platform", "packages", "threads", "precision")
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far two makings of a run may be apart before they differ.
-
-    Another processor adds up in another order. The last bits of a model then differ, and where a
-    codec rounds, a bit is enough to send another level; what a client keeps carries it on. Runs
-    over `fp32` links stay close; over lossy links they were seen half a point of accuracy apart.
-
-    Attributes:
-        share: of metrics between 0 and 1, such as accuracy, as a difference.
-        relative: of all others, such as losses and perplexity.
-        bytes: relative difference of the bytes; entropy-coded messages differ in length.
-    """
-
-    share: float = 0.005
-    relative: float = 0.02
-    bytes: float = 0.01
-
-    def __post_init__(self) -> None:
-        for name in ("share", "relative", "bytes"):
-            value = getattr(self, name)
-            if not 0 <= value < 1:
-                raise ValueError(f"the tolerance {name} must be from 0 to below 1, got {value:g}")
-
-
-EXACT_LINKS = Tolerance(share=0.002, relative=0.002, bytes=0.0)
-"""Of runs whose links are `fp32`: their messages have equal lengths."""
 
 
 @dataclass(frozen=True)
@@ -146,12 +125,13 @@ def compare_runs(one: RunRecord, other: RunRecord, tolerance: Tolerance | None =
         ends = " and ".join(str(r[-1]) for r in rounds)
         reason = f"{len(rounds[0])} and {len(rounds[1])} evaluations, to rounds {ends}"
         return Compared(run, label, seed, "differs", {}, reason)
-    allowed = tolerance or _default_tolerance(one)
+    allowed, sizes = tolerance or _default_tolerance(one), one.sizes.or_of(other.sizes)
     printed = not (one.exact and other.exact)
     apart: dict[str, float] = {}
     outside, different = [], False
     for name in _shared_numbers(one.rows, other.rows):
-        gap, exceeds, equal = _gap(name, one.rows[name], other.rows[name], allowed, printed)
+        pair = one.rows[name], other.rows[name]
+        gap, exceeds, equal = _gap(name, *pair, allowed, sizes, printed)
         different |= not equal
         if not equal:
             apart[name] = gap
@@ -181,7 +161,7 @@ def _is_numbers(rows: pd.DataFrame, name: str) -> bool:
 
 
 def _gap(
-    name: str, a: pd.Series, b: pd.Series, allowed: Tolerance, printed: bool
+    name: str, a: pd.Series, b: pd.Series, allowed: Tolerance, sizes: TestSizes, printed: bool
 ) -> tuple[float, bool, bool]:
     """Return the largest difference, whether it exceeds the tolerance, and whether it is none."""
     one, other = a.astype(float), b.astype(float)
@@ -195,7 +175,8 @@ def _gap(
     if name in NUMBERS:
         return largest, not equal and relative > allowed.bytes, bool(equal)
     is_share = bool(size.max() <= 1 and min(one.min(), other.min()) >= 0) and "loss" not in name
-    exceeds = largest > allowed.share if is_share else relative > allowed.relative
+    share = allowed_share(name, allowed.share, sizes) + _ROUNDED
+    exceeds = largest > share if is_share else relative > allowed.relative
     if name.startswith("delta_"):
         exceeds = False  # of updates, not of the model: shown, and no ground for a verdict
     return largest, bool(exceeds and not equal), bool(equal)

@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from fedbytes.experiments.store.results import load_results, load_runs
+from fedbytes.experiments.published.tolerance import TestSizes
+from fedbytes.experiments.store.results import load_clients, load_results, load_runs
 
 NUMBERS = ("up_bytes", "down_bytes", "total_bytes")
 """Columns of rows that are whole numbers of bytes."""
@@ -25,6 +26,7 @@ class RunRecord:
         settings: the run's configuration; empty where only rows are known.
         provenance: what the run was made from; empty where only rows are known.
         exact: whether the numbers are whole, not rounded for printing.
+        sizes: how many test examples it is measured with, as far as that is known.
     """
 
     run: str
@@ -33,6 +35,7 @@ class RunRecord:
     settings: Mapping[str, Any] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     exact: bool = True
+    sizes: TestSizes = field(default_factory=TestSizes)
 
     @property
     def label(self) -> str:
@@ -82,14 +85,28 @@ def read_rows(path: Path) -> pd.DataFrame:
 
 
 def _of_store(root: Path) -> dict[str, RunRecord]:
-    results, runs = load_results(root), load_runs(root)
+    results, runs, own = load_results(root), load_runs(root), _own_tests(root)
     found = {}
     for one in runs.to_dict("records"):
-        rows = results[results["run"] == one["run"]]
+        rows, told = results[results["run"] == one["run"]], one["provenance"]
         found[one["run"]] = RunRecord(
-            one["run"], measured_rows(rows), one["status"], one["config"], one["provenance"]
+            one["run"],
+            measured_rows(rows),
+            one["status"],
+            one["config"],
+            told,
+            sizes=TestSizes.of(told, own.get(one["run"], ())),
         )
     return found
+
+
+def _own_tests(root: Path) -> dict[str, list[int]]:
+    """Return how many test examples each client of a run has of its own, by run."""
+    clients = load_clients(root)
+    if "examples" not in clients:
+        return {}
+    sizes = clients.groupby(["run", "client"])["examples"].max().dropna().astype(int)
+    return {str(run): part.tolist() for run, part in sizes.groupby(level="run")}
 
 
 def _of_table(path: Path, exact: bool) -> dict[str, RunRecord]:

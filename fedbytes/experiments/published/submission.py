@@ -17,12 +17,13 @@ from fedbytes.experiments.store.find_runs import checked_runs
 from fedbytes.experiments.store.results import load_ledger, load_results
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.run_state import state_of
-from fedbytes.labels import single_line
+from fedbytes.labels import markdown_line, single_line
 from fedbytes.process.file_digests import sha256_of
 
 CARD, CONFIGS, ROUNDS, BYTES = "card.json", "configs.jsonl", "rounds.csv", "bytes.csv"
 PROVENANCE, DIGESTS, FILES, README = "provenance.jsonl", "digests.json", "files", "README.md"
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]*")
+_LINK = re.compile(r"https?://[^\s<>]+")
 _OWN = ("task", "model", "partition", "others")
 """Kinds of sources that are a user's own files, other than code."""
 
@@ -54,6 +55,8 @@ class Card:
             text = getattr(self, key)
             if not text.strip() or single_line(text) != text:
                 raise ValueError(f"{key} must be one line of text, got {text!r}: --{key} …")
+        if self.link and not _LINK.fullmatch(self.link):
+            raise ValueError(f"link must be an address such as https://…, got {self.link!r}")
 
 
 def make_submission(
@@ -207,12 +210,12 @@ def seal_of(folder: Path) -> str:
 
 
 def _readme(card: Card, suite: str, results: pd.DataFrame) -> str:
-    methods = sorted({str(name) for name in results.get("label", results["codec"])})
+    methods = sorted({markdown_line(name) for name in results.get("label", results["codec"])})
     seeds = results["seed"].nunique()
     lines = [
-        f"# {card.title}",
+        f"# {markdown_line(card.title)}",
         "",
-        f"By {card.authors}." + (f" <{card.link}>" if card.link else ""),
+        f"By {markdown_line(card.authors)}." + (f" <{card.link}>" if card.link else ""),
         "",
         *([card.description.strip(), ""] if card.description.strip() else []),
         f"{results['run'].nunique()} runs of the suite `{suite}`: {', '.join(methods)}; "

@@ -31,6 +31,7 @@ from fedbytes.experiments.published.submission import (
     digests_in,
     seal_of,
 )
+from fedbytes.experiments.published.tolerance import TestSizes
 from fedbytes.experiments.store.damage import config_id
 
 _NEEDED = (CARD, CONFIGS, ROUNDS, BYTES, PROVENANCE, DIGESTS)
@@ -105,6 +106,7 @@ def make_again(found: Submission, run: str | None = None) -> Compared:
         measured_rows(found.rows[found.rows["run"] == chosen]),
         settings=found.configs[chosen],
         provenance=found.provenance[chosen],
+        sizes=TestSizes.of(found.provenance[chosen]),
     )
     return compare_runs(there, made)
 

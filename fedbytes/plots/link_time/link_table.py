@@ -8,6 +8,7 @@ import pandas as pd
 
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.link_time.break_even import measure_break_even
+from fedbytes.plots.link_time.computing_seconds import without_waiting
 from fedbytes.plots.link_time.link import NetworkLink
 from fedbytes.plots.link_time.round_time import seconds_over_link
 from fedbytes.plots.tables.comparison import Comparison, compare_codecs
@@ -59,7 +60,7 @@ def link_table(
     those runs that reach the target (`reached` of `runs`), NaN if none does; `break_even_mbit` is
     the rate below which the codec saves time (see `break_even_rate`).
     """
-    rows = []
+    tables, rows = without_waiting(tables), []
     for one in over:
         comparison = one.comparison
         pays = (

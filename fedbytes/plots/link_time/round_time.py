@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from fedbytes.plots.link_time.computing_seconds import without_waiting
 from fedbytes.plots.link_time.link import MEGA, NetworkLink, wire_bits
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
@@ -127,6 +128,7 @@ def seconds_over_link(
     Raises:
         NothingToDrawError: if the ledger lacks rounds, or the runs their seconds.
     """
+    tables = without_waiting(tables)
     results, found = tables.finished(), []
     missing = [name for name in _NEEDED if name not in tables.ledger]
     if missing:

@@ -1,6 +1,5 @@
 """The summary table: a row per setting and codec, as numbers, Markdown and CSV."""
 
-import re
 from collections.abc import Callable
 from math import isfinite, nan
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from fedbytes.experiments.config.target import Target
-from fedbytes.labels import single_line
+from fedbytes.labels import markdown_line
 from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.tables.comparison import (
     Comparison,
@@ -147,10 +146,6 @@ def summary_text(frame: pd.DataFrame) -> pd.DataFrame:
     return shown.drop(columns=empty)
 
 
-_MARKDOWN = re.compile(r"[\\`*_\[\]<>|~$&#]")
-_ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;"}
-
-
 def to_markdown(frame: pd.DataFrame) -> str:
     """Return the summary as a Markdown table; what Markdown would read as its own is escaped."""
     return as_markdown(summary_text(frame))
@@ -158,16 +153,9 @@ def to_markdown(frame: pd.DataFrame) -> str:
 
 def as_markdown(shown: pd.DataFrame) -> str:
     """Return a table of texts as a Markdown table, escaped likewise."""
-    rows = [[_markdown(cell) for cell in row] for row in (shown.columns, *shown.to_numpy())]
+    rows = [[markdown_line(cell) for cell in row] for row in (shown.columns, *shown.to_numpy())]
     rows.insert(1, ["---"] * shown.shape[1])
     return "".join("| " + " | ".join(row) + " |\n" for row in rows)
-
-
-def _markdown(cell: object) -> str:
-    def escape(found: re.Match[str]) -> str:
-        return _ENTITIES.get(found[0], f"\\{found[0]}")
-
-    return _MARKDOWN.sub(escape, single_line(cell))
 
 
 def to_csv(frame: pd.DataFrame) -> str:

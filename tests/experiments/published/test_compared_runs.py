@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,14 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fedbytes.experiments import load_results, make_config, run
+from fedbytes.cli.published.compare import compare_notes as notes
+from fedbytes.experiments import load_clients, load_results, make_config, run
 from fedbytes.experiments.published.comparison import (
-    EXACT_LINKS,
-    Tolerance,
+    Compared,
+    StoreComparison,
     compare_runs,
     compare_stores,
 )
 from fedbytes.experiments.published.run_record import RunRecord, read_records
+from fedbytes.experiments.published.tolerance import (
+    EXACT_LINKS,
+    TestSizes,
+    Tolerance,
+    allowed_share,
+)
 
 
 def record(accuracy: list[float], **columns: Any) -> RunRecord:
@@ -57,6 +65,54 @@ def test_losses_are_compared_relatively() -> None:
     assert compare_runs(record([0.5], loss=9.0), record([0.5], loss=9.1)).verdict == (
         "within tolerance"
     )
+
+
+R8 = TestSizes(classes=(336, 57, 488, 3, 33, 30, 23, 30), clients=(400, 300, 290, 10))
+
+
+@pytest.mark.parametrize(
+    ("metric", "allowed"),
+    [
+        ("accuracy", 0.005),
+        ("macro_f1", (2 * 0.005 + 1 / 57 + 1 / 3 + 1 / 33 + 2 / 30 + 1 / 23) / 8),
+        ("own_accuracy", (3 * 0.005 + 0.1) / 4),
+        ("own_accuracy_worst_decile", 0.1),
+        ("own_macro_f1", (8 / 400 + 8 / 300 + 8 / 290 + 8 / 10) / 4),
+        ("exact_match", 0.005),
+    ],
+)
+def test_what_is_allowed_follows_from_the_groups_that_a_metric_is_a_mean_over(metric, allowed):
+    assert allowed_share(metric, 0.005, R8) == pytest.approx(allowed)
+
+
+def test_one_text_of_each_group_is_always_allowed():
+    assert allowed_share("accuracy", 0.0, TestSizes(classes=(3, 5))) == 1 / 8
+    assert allowed_share("macro_f1", 0.0, TestSizes(classes=(2, 4))) == 3 / 8
+    assert allowed_share("macro_f1", 0.005, TestSizes()) == 0.05
+    assert allowed_share("accuracy", 0.005, TestSizes()) == 0.005
+
+
+def test_macro_f1_of_few_texts_a_class_is_within_where_accuracy_would_not_be() -> None:
+    one, other = (record([0.9], macro_f1=value) for value in (0.60, 0.638))
+    assert compare_runs(one, replace(other, sizes=R8)).verdict == "within tolerance"
+    many = TestSizes(classes=(1000,) * 8)
+    assert compare_runs(replace(one, sizes=many), other).verdict == "differs"
+    apart = record([0.938], macro_f1=0.6)
+    assert compare_runs(one, replace(apart, sizes=R8)).reason == (
+        "accuracy differ by more than is allowed"
+    )
+
+
+def test_a_store_says_how_many_test_texts_each_class_and_client_has(
+    settings: dict[str, Any], tmp_path: Path
+) -> None:
+    config = make_config(settings | {"rounds": 1, "evaluate_clients": True})
+    folder = run(config, tmp_path)
+    sizes = read_records(tmp_path)[config.id].sizes
+    whole = load_clients(tmp_path)["examples"].sum()
+    assert sum(sizes.clients) == whole == sum(sizes.classes)
+    assert list(sizes.classes) == folder.provenance()["test_examples"]
+    assert max(sizes.classes) / whole == pytest.approx(folder.provenance()["constant_accuracy"])
 
 
 def test_a_missing_value_and_missing_rounds_differ() -> None:
@@ -125,3 +181,33 @@ def test_nothing_in_common_is_refused(settings: dict[str, Any], tmp_path: Path) 
 def test_a_tolerance_is_a_share() -> None:
     with pytest.raises(ValueError, match="tolerance share must be from 0 to below 1, got 2"):
         Tolerance(share=2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"told": False}, "One of the two tells no provenance of single runs"),
+        ({"told": True}, "No provenance explains a difference"),
+        ({"told": True, "origins": (("commit", "a", "b", 1),)}, "What they were made from differs"),
+        ({"told": True, "explained": True}, "They were made on different machines"),
+    ],
+)
+def test_what_explains_a_difference_is_said(fields: dict[str, Any], sentence: str) -> None:
+    runs = (Compared("a" * 16, "topk", 3, "differs", {"loss": 0.1}),)
+    found = StoreComparison(runs, **{"origins": (), "explained": False, **fields})
+    assert notes(found)[-1].startswith(sentence)
+    equal = replace(found, runs=(replace(runs[0], verdict="equal", apart={}),))
+    assert not any(sentence in line for line in notes(equal))
+
+
+def test_a_published_table_tells_no_provenance_of_single_runs(
+    fedbytes: Any, settings: dict[str, Any], tmp_path: Path
+) -> None:
+    store, published = tmp_path / "store", tmp_path / "published"
+    run(make_config(settings | {"rounds": 1}), store)
+    published.mkdir()
+    rows = load_results(store)
+    rows.assign(loss=rows["loss"] * 1.001).to_csv(published / "results.csv", index=False)
+    found = " ".join(fedbytes("compare", store, published).stdout.split())
+    assert "1 runs: 1 within tolerance." in found
+    assert "One of the two tells no provenance of single runs" in found

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import submissions
 
 from fedbytes.experiments import make_config, run
 from fedbytes.experiments.published.submission import BYTES, CONFIGS, ROUNDS, Card, make_submission
@@ -147,8 +148,21 @@ def test_what_may_not_be_submitted(settings: dict[str, Any], store: Path, tmp_pa
         (("Bad Name", "t", "a"), "'Bad Name'"),
         (("ok", " ", "a"), "title must be one line"),
         (("ok", "t", "a\nb"), "authors must be one line"),
+        (("ok", "t", "a", "", "javascript:alert(1)"), "link must be an address"),
+        (("ok", "t", "a", "", "https://a b"), "link must be an address"),
     ],
 )
-def test_a_card_is_plain(fields: tuple[str, str, str], message: str) -> None:
+def test_a_card_is_plain(fields: tuple[str, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Card(*fields)
+
+
+def test_a_card_shows_as_it_was_written(store: Path, tmp_path: Path) -> None:
+    card = Card("ours", "A_b_c: [x](y) | <img> *z*", "J. *Doe*", link="https://a.org/b_c?d=1")
+    folder = make_submission(store, tmp_path / "results", card, with_files=True)
+    head = (folder / "README.md").read_text().splitlines()
+    assert head[0] == r"# A\_b\_c: \[x\](y) \| &lt;img&gt; \*z\*"
+    assert head[2] == r"By J. \*Doe\*. <https://a.org/b_c?d=1>"
+    listed = submissions.page([verify_submission(folder)])
+    assert r"A\_b\_c: \[x\](y) \| &lt;img&gt; \*z\*, J. \*Doe\*, " in listed
+    assert "<img>" not in listed

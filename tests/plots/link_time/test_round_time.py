@@ -6,8 +6,10 @@ import pytest
 
 from fedbytes.plots.break_even_rate import break_even_rate
 from fedbytes.plots.link_time.break_even import measure_break_even
+from fedbytes.plots.link_time.computing_seconds import without_waiting
 from fedbytes.plots.link_time.link import NAMED_LINKS, NetworkLink, make_links, wire_bits
 from fedbytes.plots.link_time.round_time import ComputeSeconds, round_seconds
+from fedbytes.plots.tables.store_tables import Tables
 
 COMPUTE = ComputeSeconds(train=2.0, aggregate=0.25)
 
@@ -111,6 +113,32 @@ def test_break_even_is_what_both_ways_take_alike():
     found = measure_break_even(results, ledger, "fp32")
     assert found["small"] == pytest.approx((on_wire(1448) - on_wire(100)) / 0.004 / 1e6)
     assert measure_break_even(results, ledger, "absent").empty
+
+
+def test_waiting_for_other_programs_is_left_out():
+    ledger = pd.DataFrame(
+        [
+            {"run": "busy"} | message(0, "up", 100, encode=0.4, decode=0.2),
+            {"run": "threads"} | message(0, "up", 100, encode=0.4, decode=0.2),
+            {"run": "old"} | message(0, "up", 100, encode=0.4, decode=0.2),
+        ]
+    )
+    wall = {"seconds_train": 8.0, "seconds_encode": 0.4, "seconds_decode": 0.2}
+    runs = pd.DataFrame(
+        [
+            {"run": "busy", **{f"process_{k}": v / 4 for k, v in wall.items()}} | wall,
+            {"run": "threads", **{f"process_{k}": v * 2 for k, v in wall.items()}} | wall,
+            {"run": "old"} | wall,
+        ]
+    )
+    nothing = pd.DataFrame()
+    found = without_waiting(Tables(nothing, ledger, nothing, runs))
+    assert found.runs["seconds_train"].tolist() == [2.0, 8.0, 8.0]
+    assert found.ledger["encode_seconds"].tolist() == pytest.approx([0.1, 0.4, 0.4])
+    assert found.ledger["decode_seconds"].tolist() == pytest.approx([0.05, 0.2, 0.2])
+    again = without_waiting(found)
+    pd.testing.assert_frame_equal(again.ledger, found.ledger)
+    assert ledger["encode_seconds"].tolist() == [0.4] * 3
 
 
 @pytest.mark.parametrize(
