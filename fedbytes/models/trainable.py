@@ -1,6 +1,6 @@
 """One flat trained vector, its loss and its evaluation: a base model, an adapter and a task."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
@@ -22,8 +22,12 @@ from fedbytes.models.flat_vector import bind_flat_vector
 from fedbytes.models.frozen_layers import FrozenLayers
 from fedbytes.models.frozen_layers_cache import HiddenStates, OnProgress, open_hidden_states
 from fedbytes.models.heads.evaluation import (
+    WHOLE,
+    MeasuredBatch,
+    Part,
     batch_token_loss,
     classification_metrics,
+    measure_batches,
     share_right,
     token_metrics,
 )
@@ -52,6 +56,7 @@ class TrainableModel:
         seed: the seed of `initial_state`.
         answers: answers that the model generated at the last evaluation.
         right: of a classification, bool [texts]: what was right at the last evaluation.
+        measured_elsewhere: in place of `measure_batches` of whole splits, where other processes do.
         lora: the layers with LoRA factors, and the offsets of their base weights.
         keeps_no_states: whether its constant layers run in every step, because their states depend
             on more than a text's tokens.
@@ -90,6 +95,7 @@ class TrainableModel:
         self._state_shift: Shift | None = None
         self.answers: list[Answer] = []
         self.right: npt.NDArray[np.bool_] | None = None
+        self.measured_elsewhere: Callable[[str], Iterable[MeasuredBatch]] | None = None
         self.keeps_no_states = False
         self.scratch: dict[str, Any] = {}
         self.set_state(self.initial_state)
@@ -260,11 +266,12 @@ class TrainableModel:
             the metrics that its conversations count for, if the task says so.
         """
         data = self._split(split)
+        measured = (self.measured_elsewhere or self.measure_batches)(split)
         if data.labels is None:
             measures = self.task.measures if split == "test" else None
-            found = token_metrics(self._score, data, self.device, self.dtype, measures=measures)
+            found = token_metrics(measured, data, measures=measures)
         else:
-            found, right = classification_metrics(self._score, data, self.device, self.dtype)
+            found, right = classification_metrics(measured, data)
             self.right = right if split == "test" else self.right
         if split == "test" and self.task.generation is not None:
             with autocast(self.device, self.dtype):
@@ -294,10 +301,24 @@ class TrainableModel:
             rows: indices of the examples.
             split: which split they are of.
         """
-        data = self._split(split)
+        data, measured = self._split(split), self.measure_batches(split, rows)
         if data.labels is None:
-            return token_metrics(self._score, data, self.device, self.dtype, rows)
-        return classification_metrics(self._score, data, self.device, self.dtype, rows)[0]
+            return token_metrics(measured, data, rows)
+        return classification_metrics(measured, data, rows)[0]
+
+    def measure_batches(
+        self, split: str, rows: Rows | None = None, part: Part = WHOLE
+    ) -> list[MeasuredBatch]:
+        """Return what metrics are made of: what is measured on each batch of a split, in order.
+
+        Args:
+            split: train or test.
+            rows: indices of some of its examples; all by default.
+            part: which of the batches; all by default.
+        """
+        where = self._split(split), self.device, self.dtype
+        asked = split == "test" and rows is None and self.task.measures is not None
+        return measure_batches(self._score, *where, rows, part, answers=asked)
 
     def prepare(self, on_progress: OnProgress | None = None) -> None:
         """Compute the constant layers' states of both splits now, unless they are on disk.

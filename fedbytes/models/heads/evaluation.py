@@ -1,7 +1,10 @@
 """Metrics of a model on a split, from its scores batch by batch."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +25,71 @@ Score = Callable[[Batch], Tensor]
 """Returns class scores [batch, classes], or scores of next tokens [batch, time, vocabulary]."""
 
 
-def classification_metrics(
+@dataclass(frozen=True)
+class MeasuredBatch:
+    """What is measured on a batch, for metrics of all of them.
+
+    Attributes:
+        rows: its examples.
+        loss: summed over examples, or over the tokens that are predicted.
+        count: of these tokens; of a classification, of its examples.
+        answers: of each row, the likeliest class, int64, or whether every learned token is the
+            likeliest, bool; None of texts without classes where nobody asks.
+    """
+
+    rows: Rows
+    loss: float
+    count: int
+    answers: npt.NDArray[Any] | None
+
+
+@dataclass(frozen=True)
+class Part:
+    """Every `of`-th batch, from the `first` on: what one of several processes measures."""
+
+    first: int = 0
+    of: int = 1
+
+
+WHOLE = Part()
+
+
+def measure_batches(
     score: Score,
     split: EncodedSplit,
     device: torch.device,
     dtype: torch.dtype,
     rows: Rows | None = None,
+    part: Part = WHOLE,
+    answers: bool = False,
+) -> list[MeasuredBatch]:
+    """Return what is measured on the batches of a split, or of some of its rows, in their order.
+
+    Args:
+        score: returns a batch's scores.
+        split: the examples.
+        device: where the model runs.
+        dtype: of matrix products.
+        rows: some of the examples; all by default.
+        part: which of the batches; all by default.
+        answers: also look at what the model would answer, where there are no classes.
+    """
+    found = []
+    for batch, scores in score_batches(score, split, device, dtype, rows, part):
+        given = None
+        if batch.labels is not None:
+            loss = F.cross_entropy(scores.double(), batch.labels, reduction="sum")
+            count, given = len(batch.rows), scores.argmax(1).cpu().numpy()
+        else:
+            loss, targets = batch_token_loss(scores, batch)
+            count = int(targets)
+            given = _would_answer(scores, batch).cpu().numpy() if answers else None
+        found.append(MeasuredBatch(batch.rows, float(loss), count, given))
+    return found
+
+
+def classification_metrics(
+    measured: Iterable[MeasuredBatch], split: EncodedSplit, rows: Rows | None = None
 ) -> tuple[dict[str, float], npt.NDArray[np.bool_]]:
     """Return `accuracy`, `macro_f1` and `loss` on a split with labels, or on some of its rows.
 
@@ -37,10 +99,10 @@ def classification_metrics(
     chosen = np.arange(len(split)) if rows is None else rows
     guess = np.empty(len(split), dtype=np.int64)
     total = 0.0
-    for batch, scores in score_batches(score, split, device, dtype, rows):
-        assert batch.labels is not None
-        total += float(F.cross_entropy(scores.double(), batch.labels, reduction="sum"))
-        guess[batch.rows] = scores.argmax(1).cpu().numpy()
+    for batch in measured:
+        total += batch.loss
+        assert batch.answers is not None
+        guess[batch.rows] = batch.answers
     found = {
         "accuracy": accuracy(split.labels[chosen], guess[chosen]),
         "macro_f1": macro_f1(split.labels[chosen], guess[chosen]),
@@ -50,10 +112,8 @@ def classification_metrics(
 
 
 def token_metrics(
-    score: Score,
+    measured: Iterable[MeasuredBatch],
     split: EncodedSplit,
-    device: torch.device,
-    dtype: torch.dtype,
     rows: Rows | None = None,
     measures: Column | None = None,
 ) -> dict[str, float]:
@@ -64,11 +124,10 @@ def token_metrics(
     """
     total, count = 0.0, 0
     greedy = np.zeros(len(split), dtype=bool)
-    for batch, scores in score_batches(score, split, device, dtype, rows):
-        nll, targets = batch_token_loss(scores, batch)
-        total, count = total + float(nll), count + int(targets)
-        if measures is not None:
-            greedy[batch.rows] = _would_answer(scores, batch).cpu().numpy()
+    for batch in measured:
+        total, count = total + batch.loss, count + batch.count
+        if batch.answers is not None:
+            greedy[batch.rows] = batch.answers
     loss = total / max(count, 1)
     found = {"loss": loss, "perplexity": float(np.exp(min(loss, 700.0)))}
     if (
@@ -120,9 +179,11 @@ def score_batches(
     device: torch.device,
     dtype: torch.dtype,
     rows: Rows | None = None,
+    part: Part = WHOLE,
 ) -> Iterator[tuple[Batch, Tensor]]:
     """Yield batches of a split, or of some of its rows, each with its scores in float32."""
     with torch.inference_mode(), autocast(device, dtype):
-        for some in length_sorted_batches(split, _TOKENS_PER_BATCH, rows):
+        batches = length_sorted_batches(split, _TOKENS_PER_BATCH, rows)
+        for some in islice(batches, part.first, None, part.of):
             batch = make_batch(split, some, device)
             yield batch, score(batch).float()
