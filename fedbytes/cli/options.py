@@ -40,5 +40,18 @@ StoreOrRows = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option(help="Folder for the runs; runs/SUITE by default.")]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="Threads per worker; cores / workers by default.")
+    int | None, typer.Option(min=1, help="Threads per process; cores / processes by default.")
 ]
+WorkersPerRun = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        help="Processes that each run's clients train in; as workers_per_run=N. The same bits.",
+    ),
+]
+
+
+def with_workers(overrides: list[str] | None, workers_per_run: int | None) -> list[str]:
+    """Return the settings of the command line, with that of an option."""
+    more = [] if workers_per_run is None else [f"workers_per_run={workers_per_run}"]
+    return [*(overrides or []), *more]

@@ -10,7 +10,15 @@ import typer
 
 from fedbytes.cli.completion import complete_suites
 from fedbytes.cli.engines.worker_options import STOPPED, LeaseSeconds
-from fedbytes.cli.options import Out, Overrides, Plugins, Store, Threads
+from fedbytes.cli.options import (
+    Out,
+    Overrides,
+    Plugins,
+    Store,
+    Threads,
+    WorkersPerRun,
+    with_workers,
+)
 from fedbytes.cli.trackers.track import Tracker, shown_in
 
 SuiteName = Annotated[
@@ -19,7 +27,7 @@ SuiteName = Annotated[
 ]
 Workers = Annotated[
     int | None,
-    typer.Option(min=1, help="Worker processes; one per core by default, one with a GPU."),
+    typer.Option(min=1, help="Runs at once; as many as cores by default, one with a GPU."),
 ]
 Remake = Annotated[
     bool, typer.Option("--remake", help="Make stale and damaged runs anew; their rows are lost.")
@@ -35,6 +43,7 @@ def sweep(
     overrides: Overrides = None,
     out: Out = None,
     workers: Workers = None,
+    workers_per_run: WorkersPerRun = None,
     threads: Threads = None,
     plugin: Plugins = None,
     retry_failed: Annotated[bool, typer.Option(help="Retry failed runs.")] = False,
@@ -72,7 +81,8 @@ def sweep(
     from fedbytes.experiments import load_suite
 
     chosen, launcher = load_suite(suite), make_launcher(on, engine or [])
-    configs = sweep_runs.expand(chosen, overrides or [], plugin or [])
+    settings = with_workers(overrides, workers_per_run)
+    configs = sweep_runs.expand(chosen, settings, plugin or [])
     if dry_run:
         sweep_runs.show_estimate(chosen, configs, workers, threads)
         return
@@ -106,6 +116,7 @@ def run(
         ),
     ] = None,
     out: Out = None,
+    workers_per_run: WorkersPerRun = None,
     threads: Threads = None,
     plugin: Plugins = None,
     retry_failed: Annotated[
@@ -118,7 +129,8 @@ def run(
     """Make one run, such as `fedbytes run uplink.name=topk uplink.density=0.05 rounds=4`."""
     from fedbytes.cli import sweep_runs
 
-    config = sweep_runs.single_run(suite, overrides or [], plugin or [])
+    settings = with_workers(overrides, workers_per_run)
+    config = sweep_runs.single_run(suite, settings, plugin or [])
     store = out or Path("runs") / config.suite
     with shown_in(track, store):
         failed = sweep_runs.make_one(

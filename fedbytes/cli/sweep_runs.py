@@ -25,7 +25,11 @@ from fedbytes.experiments.execution.cost_estimate import estimate, sweep_seconds
 from fedbytes.experiments.execution.reuse import IfStale
 from fedbytes.experiments.execution.run_setup import assets_of
 from fedbytes.experiments.execution.sweep_plan import Outcome, plan
-from fedbytes.experiments.execution.sweeps import default_workers, open_store
+from fedbytes.experiments.execution.sweeps import (
+    default_threads,
+    default_workers,
+    open_store,
+)
 from fedbytes.experiments.execution.sweeps import sweep as make_runs
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import write_sealed
@@ -131,7 +135,7 @@ def plan_runs(
     warn([*preflight.check(queue), *_kept_unverified(left), *left.failed.values()])
     costs = None
     if estimate_costs:
-        measured = estimate(configs, threads or os.cpu_count() or 1)
+        measured = estimate(configs, threads or default_threads(configs, 1))
         costs = {cost.run: cost.seconds for cost in measured}
     written = write_sweep_plan(store, suite.name, configs, costs, replace=replace)
     _write_about(suite, configs, store)
@@ -145,9 +149,10 @@ def plan_runs(
     )
 
 
-def work_with_table(store: Path, **asked: Any) -> WorkDone:
+def work_with_table(store: Path, *, threads: int | None, **asked: Any) -> WorkDone:
     """Make runs of a store's plan, with a table of their progress; see `work_store`."""
     known = read_sweep_plan(store)
+    asked["threads"] = threads or default_threads(known.runs, 1)
     if known.folder.is_dir():  # that relative paths of the runs start from
         os.chdir(known.folder)
     waiting = set(known.left(store)) & set(asked["only"] or known.left(store))
@@ -189,7 +194,7 @@ def make_one(
             [config],
             store,
             workers=1,
-            threads=threads or os.cpu_count(),
+            threads=threads or default_threads([config], 1),
             retry_failed=retry,
             if_stale=if_stale,
             relabel=config.label is not None,  # a run made alone may be one of a suite's
@@ -213,8 +218,8 @@ def show_estimate(
     """Print what each run would send and how long it would take; nothing is stored."""
     fetch_assets(configs)
     warn(preflight.check(configs))
-    count = workers or default_workers()
-    costs = estimate(configs, threads or max(1, (os.cpu_count() or 1) // count))
+    count = workers or default_workers(configs)
+    costs = estimate(configs, threads or default_threads(configs, count))
     warn(list(dict.fromkeys(cost.note for cost in costs if cost.note)))
     heads = ("run", "what", "up", "down", "minutes", "memory")
     table = FittedTable(*heads, left=("run", "what"))

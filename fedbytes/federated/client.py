@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, MutableMapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from torch import Tensor
@@ -70,6 +70,20 @@ class ClientState:
 
 
 _NEW = dict(vars(ClientState()))
+_OF_ENCODING = ("senders", "guards")
+_CHANGED_BY_TRAINING = ("memory", "plugins", "dropped", "planted", "dropped_planted")
+
+
+class LentClient(NamedTuple):
+    """What a client needs to train in another process.
+
+    Attributes:
+        sent: the vector that it was sent in place of what all hold, and its round.
+        state: the fields of its state that training reads.
+    """
+
+    sent: tuple[int, Tensor] | None
+    state: dict[str, Any]
 
 
 class Client:
@@ -199,6 +213,26 @@ class Client:
         if planted is not None:
             self.state.planted = len(planted.among(held))
             self.state.dropped_planted = self.state.planted - len(planted.among(kept))
+
+    def lend(self) -> LentClient:
+        """Return what another process needs to train in the client's place."""
+        sent, self._sent = self._sent, None
+        state = self.state.plain()
+        return LentClient(sent, {key: state[key] for key in state if key not in _OF_ENCODING})
+
+    def borrow(self, lent: LentClient) -> None:
+        """Be what `lend` returned in another process."""
+        self._sent, self._states[self.number] = lent.sent, ClientState(**lent.state)
+
+    def give_back(self) -> dict[str, Any]:
+        """Return the fields of the state that training may have changed."""
+        return {key: getattr(self.state, key) for key in _CHANGED_BY_TRAINING}
+
+    def take_back(self, context: RoundContext, state: dict[str, Any]) -> None:
+        """Take in what `give_back` returned in another process after it has trained."""
+        self._context = self._own(context)
+        self._memory_before = self.state.memory
+        vars(self.state).update(state)
 
     def send(self, trained: Trained) -> list[bytes]:
         """Return the client's messages of this round's first exchange."""

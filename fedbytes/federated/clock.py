@@ -5,6 +5,8 @@ from contextlib import contextmanager
 from time import perf_counter, process_time
 
 PHASES = ("setup", "train", "evaluate", "encode", "decode", "aggregate", "other")
+OVERLAP = "overlap"
+"""A phase of runs whose clients are spread over processes (see `Clock.spread`)."""
 
 
 class Clock:
@@ -44,6 +46,23 @@ class Clock:
         finally:
             self._process[name] += process_time() - process_start
             self._seconds[name] += perf_counter() - start
+
+    def spread(self, name: str, spent: float, process: float, waited: float) -> None:
+        """Count seconds that other processes spent at the same time, while this one waited.
+
+        `overlap` holds what has to be added to them, less than zero where it pays, so that all
+        phases still add up to the run's.
+
+        Args:
+            name: of the phase.
+            spent: by all of them together.
+            process: of theirs, likewise.
+            waited: here.
+        """
+        self._process[name] += process
+        self._process_carried += process
+        self._seconds[name] += spent
+        self._seconds[OVERLAP] = self._seconds.get(OVERLAP, 0.0) + waited - spent
 
     def lap(self, name: str) -> float:
         """Return the wall seconds of a phase since its last lap, and begin the next."""

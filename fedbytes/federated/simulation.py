@@ -12,9 +12,11 @@ from fedbytes.federated.protocol.ledger import Ledger
 from fedbytes.federated.protocol.messages import frame_evaluation, open_evaluation
 from fedbytes.federated.round import run_round
 from fedbytes.federated.server.server import RoundReport, Server
+from fedbytes.federated.spread.spread_clients import SpreadClients
 from fedbytes.federated.stages.attackers import Attackers
 from fedbytes.federated.stages.auditors import Auditors
 from fedbytes.federated.state import State, initial_state
+from fedbytes.process.pool.worker_pool import WorkerPool
 
 Measured = tuple[int, Sequence[float]]
 """A client's number of test examples, and its metrics on them."""
@@ -29,6 +31,7 @@ class Simulation:
         ledger: books what crosses; a new one by default.
         clock: counts seconds by phase; a new one by default.
         deliver: stands for the medium (see `Channel`).
+        pool: workers that keep the same federation, for clients to train in; none by default.
     """
 
     def __init__(
@@ -39,8 +42,9 @@ class Simulation:
         ledger: Ledger | None = None,
         clock: Clock | None = None,
         deliver: Callable[[bytes], bytes] = bytes,
+        pool: WorkerPool | None = None,
     ) -> None:
-        self.fed, self.clock = fed, clock or Clock()
+        self.fed, self.clock, self.pool = fed, clock or Clock(), pool
         self.ledger = Ledger() if ledger is None else ledger
         multicast = fed.broadcast == "multicast"
         self.channel = Channel(self.ledger, deliver, self.clock, multicast)
@@ -55,7 +59,8 @@ class Simulation:
     def state(self, state: State) -> None:
         self._state = state
         self.server = Server(self.fed, state.server, self.clock)
-        self.clients = LocalClients(self.fed, state.clients, state.replica, self.clock)
+        parties = self.fed, state.clients, state.replica, self.clock
+        self.clients = SpreadClients(self.pool, *parties) if self.pool else LocalClients(*parties)
         self.attackers = Attackers(self.fed, state.attacks)
         self.auditors = Auditors(self.fed, state.audits)
 

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from fedbytes.federated.clock import PHASES, Clock
 
 
@@ -28,3 +30,14 @@ def test_a_resumed_clock_goes_on_and_says_where_it_does_not_know() -> None:
     assert clock.seconds()["other"] >= 1.0
     assert process["other"] >= 0.5
     assert Clock({"train": 2.0}).process_seconds() is None
+
+
+def test_seconds_of_other_processes_count_and_the_sum_is_still_the_run_s():
+    clock = Clock()
+    clock.spread("train", 3.0, 2.5, 1.75)
+    seconds, process = clock.seconds(), clock.process_seconds()
+    assert (seconds["train"], seconds["overlap"]) == (3.0, -1.25)
+    assert process["train"] == 2.5
+    assert process["other"] < 1.0
+    resumed = Clock(seconds | {"other": 1.0}, process)
+    assert sum(resumed.seconds().values()) == pytest.approx(2.75, abs=0.1)

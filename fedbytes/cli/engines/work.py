@@ -1,6 +1,5 @@
 """`fedbytes work`: make runs of a store's plan, beside whoever else does."""
 
-import os
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +19,7 @@ def work_on(
         typer.Option("--for", help="Time such as 55m, after which the round in hand is the last."),
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads of a run; all cores by default.")
+        int | None, typer.Option(min=1, help="Threads of each process; all cores by default.")
     ] = None,
     lease_seconds: LeaseSeconds = 300.0,
     wait: Annotated[
@@ -45,7 +44,7 @@ def work_on(
         store.resolve(),
         only=only or [],
         seconds=seconds,
-        threads=threads or os.cpu_count() or 1,
+        threads=threads,
         lease_seconds=lease_seconds,
         wait=wait,
         parent=parent,

@@ -183,6 +183,18 @@ class Components:
                 "to: set keep=adapter, or leave out model.quantise and model.device_map"
             )
 
+    def check_workers(self, workers: int) -> None:
+        """Refuse clients in several processes where the model is spread over processes already.
+
+        Raises:
+            ValueError: in one line.
+        """
+        if workers > 1 and self.model.processes:
+            raise ValueError(
+                f"workers_per_run={workers}: with model.{self.model.processes}=true processes "
+                "share one model, and clients train in turn: set workers_per_run=1"
+            )
+
     def _check_whole_model(self) -> None:
         """Refuse plug-ins that read a model's embeddings where its layers are spread.
 

@@ -38,6 +38,7 @@ _NOT_IDENTITY: Any = {
     "plugins": True,
     "declared": True,
     "keep": True,
+    "workers_per_run": True,
     "model": {"device"},
 }
 """Fields that change where or how often something is computed or written, but not the result."""
@@ -50,6 +51,7 @@ _NUMBERS = (
     "seed",
     "batch_stream",
     "checkpoint_every",
+    "workers_per_run",
 )
 
 
@@ -154,6 +156,8 @@ class RunConfig(BaseModel):
     """Share of each client's examples that nobody trains on, for audits to compare with."""
     checkpoint_every: int = Field(1, ge=1)
     """Rounds between checkpoints: the most that a kill can lose."""
+    workers_per_run: int = Field(1, ge=1)
+    """Processes that a round's clients train in, side by side; the bits are those of one."""
     keep: KeptChoice = "none"
     """What is written of the trained model at the end: `adapter`, a `merged` model, or `none`."""
     plugins: tuple[str, ...] = ()
@@ -263,6 +267,7 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
     if split.known_clients is not None:
         check_client_count(config, split.known_clients)
     components.check_keep(config.keep)
+    components.check_workers(config.workers_per_run)
     components.check_evaluation(config.evaluate_clients)
     made = config.model_copy(update=canonical)
     object.__setattr__(made, "_components", components)

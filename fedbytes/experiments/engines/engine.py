@@ -12,7 +12,7 @@ from fedbytes.experiments.engines.prepare import prepare
 from fedbytes.experiments.engines.watch_store import watch_store
 from fedbytes.experiments.engines.workers import EngineWorkers, WorkerJobs
 from fedbytes.experiments.execution.sweep_plan import Outcome
-from fedbytes.experiments.execution.sweeps import Reporter
+from fedbytes.experiments.execution.sweeps import Reporter, processes_per_run
 
 
 class Engine(Launcher):
@@ -71,6 +71,7 @@ class Engine(Launcher):
             asked.workers,
             asked.threads or 1,
             asked.lease_seconds,
+            processes_per_run(queue),
         )
         workers = self.start(jobs)
         try:

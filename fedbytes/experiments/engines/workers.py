@@ -18,8 +18,9 @@ class WorkerJobs:
         suite: the suite's name.
         folder: where the commands are called.
         workers: at once, None for as many as the engine has room for.
-        threads: per worker.
+        threads: of each process.
         lease_seconds: of silence after which a worker's run is taken over.
+        processes: that the clients of a run train in.
     """
 
     store: Path
@@ -28,6 +29,12 @@ class WorkerJobs:
     workers: int | None = None
     threads: int = 1
     lease_seconds: float = LEASE_SECONDS
+    processes: int = 1
+
+    @property
+    def cores(self) -> int:
+        """The cores that a worker keeps busy."""
+        return self.threads * self.processes
 
     def command(self, run: str) -> list[str]:
         """Return the words that make one run, with the Python that asks."""

@@ -7,8 +7,10 @@ from fedbytes.arrays import Int64s
 from fedbytes.experiments.evaluation.client_metrics import mean_metrics
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.simulation import Simulation
+from fedbytes.federated.spread.spread_evaluation import evaluate_spread
 from fedbytes.federated.state import State
 from fedbytes.models import TrainableModel
+from fedbytes.process.pool.worker_pool import WorkerPool
 from fedbytes.streams import stream
 
 Metrics = dict[str, float]
@@ -38,10 +40,17 @@ class ClientModels:
         fed: the federation.
         state: of all parties.
         model: that of the federation, which takes on one client's vector after the other's.
+        pool: workers that keep the federation, to evaluate what all share; none by default.
     """
 
-    def __init__(self, fed: Federation, state: State, model: TrainableModel) -> None:
-        self.fed, self.state, self.model = fed, state, model
+    def __init__(
+        self,
+        fed: Federation,
+        state: State,
+        model: TrainableModel,
+        pool: WorkerPool | None = None,
+    ) -> None:
+        self.fed, self.state, self.model, self.pool = fed, state, model, pool
 
     def load_shared(self) -> None:
         """Put what is held into the model."""
@@ -54,6 +63,8 @@ class ClientModels:
         """
         if self.fed.algorithm.shares_model:
             self.load_shared()
+            if self.pool is not None:
+                return evaluate_spread(self.pool, self.model, self.state.model)
             return self.model.evaluate()
         found = [self.model.evaluate() for _ in self.each()]
         self.model.answers, self.model.right = [], None  # of the last client alone

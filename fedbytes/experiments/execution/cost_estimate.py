@@ -47,11 +47,11 @@ class Estimate:
         run: its id.
         up_bytes, down_bytes: of messages.
         setup_seconds: loading texts and model, and splitting.
-        train_seconds: of all clients in all rounds.
+        train_seconds: of all clients in all rounds, as long as the run waits for them.
         codec_seconds: of encoding and decoding all messages.
         evaluate_seconds: of all evaluations.
         memory_bytes: the largest resident size of its process, which is also that of the runs
-            before it where they needed more.
+            before it where they needed more; of all its processes, where clients train in several.
         gpu_bytes: the most that tensors on GPUs take, None without one.
         note: how strong the noise of its privacy is, None where it adds none.
     """
@@ -107,6 +107,8 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
             trials[key] = _measure(problem)
         fed, trial = problem.federation, trials[key]
         said = _evaluations_of(config, problem)
+        processes = config.workers_per_run
+        trainings = count_trainings(fed, config.rounds, trial.client)
         up, down, codec_seconds = foretell(fed, config.rounds, trial.sent, said)
         evaluations = -(-config.rounds // config.evaluate_every) + config.evaluate_start
         costs.append(
@@ -115,15 +117,32 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
                 up,
                 down,
                 setup,
-                trial.client_seconds * count_trainings(fed, config.rounds, trial.client),
+                trial.client_seconds * trainings / _speedup(fed, processes),
                 codec_seconds,
-                evaluations * trial.evaluate_seconds,
-                peak_memory_bytes(),
+                evaluations * trial.evaluate_seconds / processes,
+                _memory_of_all(problem, processes, peak_memory_bytes()),
                 peak_gpu_bytes(),
                 privacy_note(fed),
             )
         )
     return costs
+
+
+def _speedup(fed: Federation, processes: int) -> float:
+    """Return by what factor clients are done sooner that train in so many processes.
+
+    Those of a round do not divide evenly: of ten, four processes train three in turn.
+    """
+    if fed.algorithm.travels == "texts":
+        return 1.0
+    return fed.clients_per_round / ceil(fed.clients_per_round / processes)
+
+
+def _memory_of_all(problem: Problem, processes: int, memory: int) -> int:
+    """Return the memory of a run's processes, all of which read the same base model."""
+    if processes == 1:
+        return memory
+    return memory + processes * max(0, memory - problem.model.info.setup_bytes)
 
 
 def _evaluations_of(config: RunConfig, problem: Problem) -> Evaluations:

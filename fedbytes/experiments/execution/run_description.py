@@ -24,6 +24,7 @@ def describe_run(config: RunConfig, problem: Problem, sources: Sources) -> dict[
     return {
         "device": str(problem.model.device),
         "threads": torch.get_num_threads(),
+        **({"workers_per_run": config.workers_per_run} if config.workers_per_run > 1 else {}),
         "precision": str(problem.model.dtype).removeprefix("torch."),
         "assets": assets_of(config),
         "sources": sources,

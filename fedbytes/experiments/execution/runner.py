@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ from fedbytes.experiments.execution.run_setup import (
     who_holds_what,
 )
 from fedbytes.experiments.execution.run_sources import confirmed, sources_of
+from fedbytes.experiments.execution.workers.client_workers import ClientWorkers
 from fedbytes.experiments.kept.keep_model import folder_names, keep_models
 from fedbytes.experiments.store.attempts.held_run import IfRunHeld, held_run
 from fedbytes.experiments.store.checkpoint import load_checkpoint, save_checkpoint
@@ -50,6 +52,7 @@ from fedbytes.experiments.store.provenance import (
     peak_gpu_bytes,
     peak_memory_bytes,
     provenance,
+    with_processes,
 )
 from fedbytes.experiments.store.row_files import read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
@@ -143,8 +146,9 @@ def run(
         folder.require_hooks(names)
         folder.create(config.model_dump(mode="json", exclude={"declared"}))
         if folder.status != "done":
-            with counted_try(folder, retry_failed):
-                made = _Run(config, folder, hooks, deliver, listener, sources)
+            several = ClientWorkers(config) if config.workers_per_run > 1 else nullcontext()
+            with counted_try(folder, retry_failed), several as workers:
+                made = _Run(config, folder, hooks, deliver, listener, sources, workers)
                 made.is_ours, made.stop = lease.check, stop
                 made.go()
     return folder
@@ -168,6 +172,7 @@ class _Run:
         deliver: Callable[[bytes], bytes],
         on_event: Listener,
         sources: Sources,
+        workers: ClientWorkers | None = None,
     ) -> None:
         self.config, self.folder, self.on_event = config, folder, on_event
         self.is_ours: Callable[[], None] = lambda: None
@@ -194,10 +199,15 @@ class _Run:
                 ledger=self.ledger,
                 clock=self.clock,
                 deliver=deliver,
+                pool=None if workers is None else workers.pool,
             )
+            if workers is not None:
+                workers.begin(self.problem.model)
         self.state = self.simulation.state
         self.state.spill_into(folder.checkpoints)
-        self.client_models = ClientModels(self.problem.federation, self.state, self.problem.model)
+        self.client_models = ClientModels(
+            self.problem.federation, self.state, self.problem.model, self.simulation.pool
+        )
         self.own_tests, note = own_tests_of(config, self.problem)
         for one in (note, privacy_note(self.problem.federation)):
             if one:
@@ -226,8 +236,10 @@ class _Run:
     def go(self) -> None:
         """Run the remaining rounds, and finish."""
         if self.resumed is not None:
-            moved = continued_elsewhere(self.folder.provenance(), self.state.round)
-            if moved is not None:
+            before = self.folder.provenance()
+            moved = continued_elsewhere(before, self.state.round) or before
+            moved = with_processes(moved, self.state.round, self.config.workers_per_run)
+            if moved is not before:
                 self.folder.write_json("provenance.json", moved)
         else:
             self._describe()

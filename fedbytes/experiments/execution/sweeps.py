@@ -72,8 +72,9 @@ def sweep(
     Args:
         configs: the runs, from `Suite.expand`.
         path: the store; created if it does not exist.
-        workers: processes; one per core by default, one in total if there is a GPU.
-        threads: threads per worker; the cores divided by the workers by default.
+        workers: runs at once; as many as there are cores for by default, each of which takes its
+            `workers_per_run`, and one in total if there is a GPU.
+        threads: of each process; the cores divided by all processes by default.
         retry_failed: retry runs that failed before.
         relabel: give runs that are kept the labels of `configs`.
         if_stale: what is done with runs made from files that have changed since: `refuse` them,
@@ -102,9 +103,9 @@ def sweep(
                 forget_tries(folder)
         if relabel:
             outcome.relabelled = relabel_kept(configs, store, outcome)
-        count = min(workers or default_workers(), max(len(queue), 1))
-        cores = os.cpu_count() or 1
-        threads = threads or max(1, cores // (workers or default_workers()))
+        at_once = workers or default_workers(queue)
+        count = min(at_once, max(len(queue), 1))
+        threads = threads or default_threads(queue, at_once)
         pool = _Pool(store, threads, reporter, if_stale)
         pool.run_all(queue, count, outcome)
     finally:
@@ -112,11 +113,26 @@ def sweep(
     return outcome
 
 
-def default_workers() -> int:
-    """Return one worker per core, or one in total if there is a GPU to share."""
+def default_workers(configs: Sequence[RunConfig] = ()) -> int:
+    """Return how many runs are made at once by default: one per core, or one if there is a GPU.
+
+    Of runs whose clients train in several processes as many as there are cores for.
+    """
     import torch
 
-    return 1 if torch.cuda.is_available() else os.cpu_count() or 1
+    if torch.cuda.is_available():
+        return 1
+    return max(1, (os.cpu_count() or 1) // processes_per_run(configs))
+
+
+def default_threads(configs: Sequence[RunConfig], workers: int) -> int:
+    """Return the threads of each process by default, where so many runs are made at once."""
+    return max(1, (os.cpu_count() or 1) // (workers * processes_per_run(configs)))
+
+
+def processes_per_run(configs: Sequence[RunConfig]) -> int:
+    """Return the most processes that clients of one of the runs train in."""
+    return max((config.workers_per_run for config in configs), default=1)
 
 
 class _Pool:

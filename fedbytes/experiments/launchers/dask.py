@@ -46,7 +46,7 @@ class Dask(Engine):
             reason = " ".join(str(error).split())[:300]
             where = f"at {self.address} does not answer" if self.address else "did not start"
             raise ValueError(f"Dask {where} ({reason}): use --on local") from error
-        at_once = jobs.workers or (None if self.address else max(1, cores() // jobs.threads))
+        at_once = jobs.workers or (None if self.address else max(1, cores() // jobs.cores))
         return _DaskTasks(jobs, client, cluster, at_once)
 
 

@@ -43,7 +43,7 @@ class Ray(Engine):
         os.environ.setdefault("RAY_raylet_start_wait_time_s", _START_SECONDS)
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         own: dict[str, Any] = {
-            "num_cpus": (jobs.workers or max(1, cores() // jobs.threads)) * jobs.threads,
+            "num_cpus": (jobs.workers or max(1, cores() // jobs.cores)) * jobs.cores,
             "include_dashboard": False,
             "object_store_memory": _OBJECTS,
             "_node_ip_address": "127.0.0.1",
@@ -72,7 +72,7 @@ class _RayTasks:
 
     def __init__(self, asked: Ray, jobs: WorkerJobs, ray: Any) -> None:
         self._jobs, self._ray, self._folder = jobs, ray, jobs.notes("ray")
-        options: dict[str, Any] = {"num_cpus": jobs.threads, "max_retries": 0}
+        options: dict[str, Any] = {"num_cpus": jobs.cores, "max_retries": 0}
         options |= {"num_gpus": asked.gpus} if asked.gpus else {}
         options |= {"memory": int(asked.memory_gb * 1e9)} if asked.memory_gb else {}
         self._task = ray.remote(**options)(call_worker)

@@ -110,7 +110,7 @@ class _SlurmArrays:
             f"--array=0-{count - 1}{at_once}",
             f"--chdir={jobs.folder}",
             f"--output={self._folder}/%A_%a.log",
-            f"--cpus-per-task={jobs.threads}",
+            f"--cpus-per-task={jobs.cores}",
             f"--signal=B:USR1@{slurm.notice}",
             "--requeue",
             "--open-mode=append",

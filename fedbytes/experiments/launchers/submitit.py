@@ -58,7 +58,7 @@ class _SubmittedJobs:
         settings: dict[str, Any] = {
             "name": f"fedbytes-{jobs.suite}",
             "timeout_min": asked.minutes,
-            "cpus_per_task": jobs.threads,
+            "cpus_per_task": jobs.cores,
         }
         if asked.cluster == "slurm" and jobs.workers:
             settings["slurm_array_parallelism"] = jobs.workers

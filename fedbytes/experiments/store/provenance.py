@@ -56,6 +56,24 @@ def continued_elsewhere(before: Mapping[str, Any], round_: int) -> dict[str, Any
     return {**before, "continued": [*before.get("continued", ()), entry]}
 
 
+def with_processes(before: dict[str, Any], round_: int, workers: int) -> dict[str, Any]:
+    """Return a provenance that says how many processes a run's clients train in from now on.
+
+    The bits are the same. It is `before` where the number is, too.
+
+    Args:
+        before: the run's provenance.
+        round_: after which it goes on.
+        workers: `workers_per_run`.
+    """
+    changes = before.get("workers_changed", [])
+    last = changes[-1] if changes else before
+    if last.get("workers_per_run", 1) == workers:
+        return before
+    change = {"after_round": round_, "workers_per_run": workers}
+    return {**before, "workers_changed": [*changes, change]}
+
+
 def forget_peak_memory() -> None:
     """Reset the peak, where the system allows it: a worker makes many runs."""
     if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import write_atomically
+from fedbytes.process.pool.pool_worker import WorkerLostError
 
 LIMIT = 3
 """Tries without a round finished, after which a run is left alone."""
@@ -71,8 +72,13 @@ def counted_try(folder: RunFolder, retry_failed: bool) -> Iterator[None]:
     begin_try(folder)
     try:
         yield
-    finally:
+    except WorkerLostError as error:  # as if this process had died
+        note_end(folder, str(error.exit_code))
+        raise
+    except BaseException:
         forget_tries(folder)
+        raise
+    forget_tries(folder)
 
 
 def died_too_often(folder: RunFolder) -> str:

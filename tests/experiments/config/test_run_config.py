@@ -47,7 +47,7 @@ CHANGED = {
     "set_aside": 0.5,
 }
 """Another value of each field that decides what a run finds."""
-WHERE = ("suite", "label", "checkpoint_every", "plugins", "declared", "keep")
+WHERE = ("suite", "label", "checkpoint_every", "plugins", "declared", "keep", "workers_per_run")
 """Fields that decide where and how it is found, and are no part of its identity."""
 
 
@@ -75,6 +75,7 @@ def test_what_a_model_runs_on_does_not_hide_what_it_is(settings):
     [
         {"suite": "x"},
         {"checkpoint_every": 2},
+        {"workers_per_run": 2},
         {"declared": {"protocol": {"margin": 0.1}}},
         {"model": {"name": "tiny-bert", "device": "cpu"}},
     ],

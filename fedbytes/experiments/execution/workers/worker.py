@@ -12,6 +12,7 @@ from pathlib import Path
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.events import Failed, Finished, LeftAlone
 from fedbytes.experiments.execution.reuse import IfStale
+from fedbytes.experiments.execution.workers.lost_runs import after_death
 from fedbytes.experiments.execution.workers.stopping import STOPPING
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import ROOM
@@ -19,6 +20,7 @@ from fedbytes.experiments.store.tries import forget_tries
 from fedbytes.process.disk_errors import DiskError, disk_reason
 from fedbytes.process.leases.lease import NotOursError
 from fedbytes.process.leases.lease_files import LEASE_SECONDS
+from fedbytes.process.pool.pool_worker import WorkerLostError
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def work(connection: Connection, store: Path, threads: int, asked: WorkerOptions
             )
         except (NotOursError, RunStoppedError) as error:
             connection.send(LeftAlone(str(error)))
+        except WorkerLostError as error:
+            connection.send(Failed(after_death(RunFolder(store, config.id), str(error))))
         except Exception as error:
             of_disk = disk_error(error, store) is not None
             connection.send(Failed(record_failure(config, store, error), of_disk))

@@ -14,17 +14,12 @@ from typing import Any
 
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.events import Event, Failed, LeftAlone
+from fedbytes.experiments.execution.workers.lost_runs import after_death
 from fedbytes.experiments.execution.workers.stopping import STOPPING
 from fedbytes.experiments.execution.workers.worker import WorkerOptions, work
 from fedbytes.experiments.store.attempts.held_run import IfRunHeld, forget_lease
 from fedbytes.experiments.store.run_folder import RunFolder
-from fedbytes.experiments.store.tries import (
-    LIMIT,
-    died_too_often,
-    forget_tries,
-    note_end,
-    tries,
-)
+from fedbytes.experiments.store.tries import forget_tries, note_end
 from fedbytes.process.disk_errors import DiskError
 
 _TOLD = tuple(-number for number in STOPPING)
@@ -72,11 +67,11 @@ class WorkerProcess:
             if self._told or self.process.exitcode in _TOLD:
                 forget_tries(folder)
                 return LeftAlone("its process was stopped before it had finished a round")
-            message = _died(folder, self.process.exitcode)
-            if tries(folder) >= LIMIT:
-                with suppress(DiskError):
-                    folder.fail(message, "")
-            return Failed(message)
+            died = (
+                f"the worker process died with exit code {self.process.exitcode}; -9 often means "
+                "out of memory: use fewer --workers"
+            )
+            return Failed(after_death(folder, died))
         return event
 
     def end(self, store: Path) -> None:
@@ -127,16 +122,3 @@ def _unimported_script() -> Iterator[None]:
     finally:
         main.__spec__ = spec
         vars(main).update(hidden)
-
-
-def _died(folder: RunFolder, code: int | None) -> str:
-    """Return what is said of a run whose process died, and of what follows."""
-    count = tries(folder)
-    message = (
-        f"the worker process died with exit code {code}; -9 often means out of memory: use fewer "
-        "--workers"
-    )
-    if count >= LIMIT:
-        return f"{message}; {died_too_often(folder)}"
-    goes_on = "from its checkpoint" if folder.state.exists() else "from its beginning"
-    return f"{message}; the same command goes on {goes_on} (try {count} of {LIMIT} ended)"

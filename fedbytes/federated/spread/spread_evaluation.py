@@ -1,0 +1,42 @@
+"""Evaluation of the model that all hold, by several processes at once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
+
+from fedbytes.federated.spread.spread_clients import FEDERATION
+from fedbytes.models import TrainableModel
+from fedbytes.models.heads.evaluation import MeasuredBatch, Part
+from fedbytes.process.pool.worker_pool import WorkerPool
+
+
+def evaluate_spread(pool: WorkerPool, model: TrainableModel, held: Tensor) -> dict[str, float]:
+    """Return the metrics of `model.evaluate()`, of batches that workers measure.
+
+    Answers that are generated are generated here.
+
+    Args:
+        pool: workers that keep the federation.
+        model: what is held has been loaded into it.
+        held: by all clients, from which workers load it.
+    """
+
+    def measured(split: str) -> Iterator[MeasuredBatch]:
+        parts = [Part(first, pool.count) for first in range(pool.count)]
+        found = [*pool.map(_measure, (((split, part), held) for part in parts))]
+        for batch in range(len(found[0])):  # of the first worker, which has no fewer than others
+            yield from (part[batch] for part in found if batch < len(part))
+
+    model.measured_elsewhere = measured
+    try:
+        return model.evaluate()
+    finally:
+        model.measured_elsewhere = None
+
+
+def _measure(kept: dict[str, Any], held: Tensor, split: str, part: Part) -> list[MeasuredBatch]:
+    fed = kept[FEDERATION]
+    fed.algorithm.load(fed.model, held)
+    measured: list[MeasuredBatch] = fed.model.measure_batches(split, part=part)
+    return measured

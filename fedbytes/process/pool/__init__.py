@@ -1,0 +1,1 @@
+"""Processes beside this one that keep something built and call functions on it."""
