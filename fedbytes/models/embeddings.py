@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from filelock import FileLock
 from rich.console import Console
 from rich.progress import track
 
 from fedbytes.data.assets.manifest import is_whole, staged_folder
 from fedbytes.models.base.base_model import load_base, load_tokenizer
 from fedbytes.models.heads.network import pool_states
+from fedbytes.process.disk_errors import DiskError
+from fedbytes.process.leases.shared_folder import alone_in
 from fedbytes.process.user_cache import cache_folder, unwritable_error
 
 _FORMAT = 1
@@ -47,11 +48,11 @@ def sentence_embeddings(
     root = cache_folder("embeddings")
     target = root / name
     try:
-        with FileLock(root / f".{name}.lock"):
+        with alone_in(root, name):
             if not is_whole(target):
                 _fill(target, texts, model, max_length)
             found: Embeddings = np.load(target / "embeddings.npy")
-    except OSError as error:
+    except (OSError, DiskError) as error:
         raise unwritable_error(root, error) from error
     return found
 

@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from filelock import FileLock, Timeout
 from torch import Tensor
 
 from fedbytes.data.assets.manifest import is_whole, staged_folder
 from fedbytes.data.tokens.token_cache import EncodedSplit
 from fedbytes.models.batching import Batch, length_sorted_batches, make_batch
 from fedbytes.models.frozen_layers import FrozenLayers
+from fedbytes.process.disk_errors import DiskError
+from fedbytes.process.leases.lease import HeldError
+from fedbytes.process.leases.shared_folder import alone_in
 from fedbytes.process.user_cache import cache_folder, unwritable_error
 
 _FORMAT = 1
@@ -107,7 +109,7 @@ def open_hidden_states(
 
     Raises:
         ValueError: if the cache folder cannot be written.
-        filelock.Timeout: if another process is computing them and `wait` is false.
+        HeldError: if another process is computing them and `wait` is false.
     """
     before = None
     if split.extends is not None:  # its rows' states are there already, and stay the same bits
@@ -122,16 +124,14 @@ def open_hidden_states(
     root = cache_folder("prefix")  # not renamed: existing caches stay in use
     target = root / name
     try:
-        with FileLock(root / f".{name}.lock", timeout=-1 if wait else 0):
+        with alone_in(root, name, wait):
             if not is_whole(target):
                 if not _make_room(root, needed):
                     return None
                 _fill(target, layers, split, shape, device, on_progress)
             os.utime(target)
             states = np.load(target / "states.npy", mmap_mode="r")
-    except Timeout:
-        raise
-    except OSError as error:
+    except (OSError, DiskError) as error:
         raise unwritable_error(root, error) from error
     return HiddenStates(states, split, before)
 
@@ -176,7 +176,7 @@ def _make_room(root: Path, needed: int) -> bool:
         if total + needed <= limit:
             break
         # A cache that is being opened is left alone; one that is open stays readable.
-        with suppress(Timeout), FileLock(root / f".{cache.name}.lock", timeout=0):
+        with suppress(HeldError), alone_in(root, cache.name, wait=False):
             shutil.rmtree(cache, ignore_errors=True)
             total -= size
     if total + needed > limit:

@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from filelock import Timeout
 from torch import Tensor, nn
 
 from fedbytes.compression.layout import Layout
@@ -36,6 +35,7 @@ from fedbytes.models.heads.network import Classifier, LanguageModel
 from fedbytes.models.heads.verbaliser import Verbaliser
 from fedbytes.models.initialisers import draw_tensors
 from fedbytes.models.shifted_embeddings import Shift, shifted_embeddings
+from fedbytes.process.leases.lease import HeldError
 from fedbytes.streams import stream
 
 SplitName = Literal["train", "test"]
@@ -334,7 +334,7 @@ class TrainableModel:
         if self._frozen_layers is None:
             return
         for split in ("train", "test"):  # two processes share the work: each takes a free split
-            with suppress(Timeout):
+            with suppress(HeldError):
                 self._open_states(split, on_progress, wait=False)
         for split in ("train", "test"):
             self._open_states(split, on_progress)

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import torch
 import transformers
-from filelock import FileLock
 
 from fedbytes.data.assets.manifest import is_whole
 from fedbytes.models import build_model
@@ -15,6 +14,7 @@ from fedbytes.models.base.tiny_bases import SIZES
 from fedbytes.models.batching import make_batch
 from fedbytes.models.forward_patch import replace_forward
 from fedbytes.models.frozen_layers import FrozenLayers
+from fedbytes.process.leases.shared_folder import alone_in
 
 CPU = torch.device("cpu")
 ADAPTERS = [
@@ -154,7 +154,7 @@ def test_a_split_that_another_process_computes_is_left_to_it(colours, tmp_path, 
     folder.parent.mkdir()
 
     # As if another process were at the train split.
-    with FileLock(folder.parent / f".{folder.name}.lock"):
+    with alone_in(folder.parent, folder.name):
         again = build_model("tiny-bert", {"name": "lora", "layers": 1}, colours)
         seen = []
         waiting = Thread(target=again.prepare, args=(lambda split, *_: seen.append(split),))

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from fedbytes.data.assets.manifest import is_whole, staged_folder
 from fedbytes.data.task import Kind
@@ -16,6 +15,8 @@ from fedbytes.data.tokens.chat_template import pick_template
 from fedbytes.data.tokens.encoded import EncodedSplit, EncodedTask, Tokenizer
 from fedbytes.data.tokens.packing import pack_test_split
 from fedbytes.data.tokens.token_rows import token_rows
+from fedbytes.process.disk_errors import DiskError
+from fedbytes.process.leases.shared_folder import alone_in
 from fedbytes.process.user_cache import cache_folder, unwritable_error
 from fedbytes.registry import nearest
 
@@ -66,10 +67,10 @@ def encode(
     root = cache_folder("encoded")
     target = root / digest[:24]
     try:
-        with FileLock(root / f".{digest[:24]}.lock"):
+        with alone_in(root, digest[:24]):
             if not is_whole(target):
                 _write(target, data, tokenizer, kind, None if pack else max_length, jinja)
-    except OSError as error:
+    except (OSError, DiskError) as error:
         raise unwritable_error(root, error) from error
     names: tuple[str, ...] = ()
     if kind == "classification":

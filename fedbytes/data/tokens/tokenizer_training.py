@@ -4,11 +4,11 @@ import hashlib
 import json
 from typing import Any
 
-from filelock import FileLock
-
 from fedbytes.data.assets.manifest import is_whole, staged_folder
 from fedbytes.data.text_data import TextData
 from fedbytes.data.tokens.encoded import Tokenizer
+from fedbytes.process.disk_errors import DiskError
+from fedbytes.process.leases.shared_folder import alone_in
 from fedbytes.process.user_cache import cache_folder, unwritable_error
 
 _FORMAT = 1
@@ -35,13 +35,13 @@ def trained_tokenizer(data: TextData, vocab_size: int) -> Tokenizer:
     root = cache_folder("tokenizers")
     target = root / name
     try:
-        with FileLock(root / f".{name}.lock"):
+        with alone_in(root, name):
             if not is_whole(target):
                 with staged_folder(target) as staging:
                     content = _train(data.train.texts, vocab_size)
                     (staging / "tokenizer.json").write_text(content, encoding="utf-8")
             content = (target / "tokenizer.json").read_text(encoding="utf-8")
-    except OSError as error:
+    except (OSError, DiskError) as error:
         raise unwritable_error(root, error) from error
     return _open(content)
 

@@ -2,10 +2,13 @@
 
 import getpass
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+from fedbytes.process.disk_errors import explained_disk_errors
 
 _JOBS_FILE = "jobs.jsonl"
 
@@ -49,25 +52,50 @@ def largest_array() -> int:
 
 
 def note_jobs(folder: Path, jobs: Mapping[str, str]) -> None:
-    """Put down which job makes which run, so that a later command does not ask twice."""
-    with (folder / _JOBS_FILE).open("a", encoding="utf-8") as file:
-        file.write(json.dumps(dict(jobs)) + "\n")
+    """Put down which job makes which run, so that a later command does not ask twice.
+
+    Raises:
+        DiskError: if the disk is full or may not be written; it names the jobs, which are made.
+    """
+    path = folder / _JOBS_FILE
+    first, last = min(jobs), max(jobs)
+    named = first if first == last else f"{first} to {last}"
+    remedy = (
+        f"jobs {named} wait all the same; free some space, and `scancel` them before you call this "
+        "again, which would ask for them twice"
+    )
+    with explained_disk_errors(path, remedy), path.open("ab+") as file:
+        cut = file.tell() and os.pread(file.fileno(), 1, file.tell() - 1) != b"\n"
+        file.write((b"\n" if cut else b"") + json.dumps(dict(jobs)).encode() + b"\n")
 
 
 def runs_in_queue(folder: Path) -> set[str]:
-    """Return the runs whose jobs wait or run.
+    """Return the runs whose newest job waits or runs.
 
-    They are all runs that were ever asked for while SLURM does not answer: none is asked for twice.
+    A job before it that is frozen stays in the queue for as long as its host; its run is asked for
+    again all the same. They are all runs that were ever asked for while SLURM does not answer: none
+    is asked for twice.
     """
     words = ("--noheader", "--array", "--user", getpass.getuser(), "--format", "%i")
+    newest = {run: job for job, run in noted_jobs(folder)}
     try:
         jobs = set(call_slurm("squeue", *words).split())
     except ValueError:
-        return {run for _, run in _noted_jobs(folder)}
-    return {run for job, run in _noted_jobs(folder) if job in jobs}
+        return set(newest)
+    return {run for run, job in newest.items() if job in jobs}
 
 
-def _noted_jobs(folder: Path) -> Iterator[tuple[str, str]]:
+def noted_jobs(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yield each job and its run as they were put down, in order; what a kill has cut is left out.
+
+    Args:
+        folder: of the engine's notes.
+    """
     path = folder / _JOBS_FILE
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        yield from json.loads(line).items()
+    for line in path.read_bytes().split(b"\n") if path.exists() else ():
+        try:
+            found = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(found, dict):
+            yield from found.items()

@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.engines.free_runs import live_lease
+from fedbytes.experiments.engines.worker_logs import last_words
 from fedbytes.experiments.engines.workers import EngineWorkers
 from fedbytes.experiments.execution.events import Advanced, Failed, Finished
 from fedbytes.experiments.execution.sweep_plan import Outcome
 from fedbytes.experiments.execution.sweeps import Reporter
 from fedbytes.experiments.store.row_files import read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
+from fedbytes.experiments.store.saved_sums import read_saved
 from fedbytes.experiments.store.sealed_json import DamageError
 from fedbytes.experiments.store.tries import LIMIT
 from fedbytes.process.leases.silence import Silence
@@ -62,7 +65,11 @@ def watch_store(
 
 @dataclass
 class _WatchedRun:
-    """A run that has not ended yet, as far as the watcher has seen it."""
+    """A run that has not ended yet, as far as the watcher has seen it.
+
+    `asked` counts the workers that were asked for since the run last got further: one that takes
+    the run and comes to nothing, as on a full disk, counts like one that never arrives.
+    """
 
     store: Path
     config: RunConfig
@@ -71,8 +78,9 @@ class _WatchedRun:
     submitted: bool = False
     absent: int = 0
     began: bool = False
-    round: int = 0
-    replaced: set[int] = field(default_factory=set)
+    shown: int = 0
+    reached: int = 0
+    replaced: bytes = b""
 
     @property
     def folder(self) -> RunFolder:
@@ -95,29 +103,34 @@ class _WatchedRun:
     def lacks_worker(self, alive: set[str], silence: Silence) -> bool:
         """Return whether another worker is to be asked for, and count that."""
         lease = live_lease(self.store / self.config.id)
+        at_once = not self.submitted
         if lease is not None:
-            self.asked = self.absent = 0  # a worker has got as far as its lease
             silent = silence.of(f"{self.config.id} {lease.number}", lease.signature)
-            if silent < lease.seconds or lease.number in self.replaced:
+            if silent < lease.seconds:
+                self.absent = 0
                 return False
-            self.replaced.add(lease.number)
-        elif self.config.id in alive:
-            self.absent = 0
-            return False
-        else:
+            # The engine may still count the frozen worker: its replacement does not wait for that.
+            at_once = lease.signature != self.replaced
+            self.replaced = lease.signature
+        if not (lease is not None and at_once):
+            if self.config.id in alive:
+                self.absent = 0
+                return False
             self.absent += 1
-            if self.submitted and self.absent < _ABSENT:
+            if not at_once and self.absent < _ABSENT:
                 return False
         self.asked, self.submitted, self.absent = self.asked + 1, True, 0
         return True
 
     def give_up(self, outcome: Outcome) -> None:
-        """Say that no worker got as far as the run."""
+        """Say that workers came to nothing, and what the last of them said."""
         self._begin()
+        last = last_words(self.store, self.config.id)
         self._fail(
             outcome,
-            f"{LIMIT} workers ended before they took run {self.config.id}: see the logs in "
-            f"{self.store / 'engines'}",
+            f"{LIMIT} workers ended without getting run {self.config.id} any further"
+            f"{f' (the last one said: {last})' if last else ''}: see the logs in "
+            f"{self.store / 'engines'}, and call the same command again",
         )
 
     def _begin(self) -> None:
@@ -126,16 +139,20 @@ class _WatchedRun:
             self.reporter.started(self.config)
 
     def _advance(self, folder: RunFolder) -> None:
-        """Tell of the newest evaluated round."""
+        """See how far the run is, and tell of the newest evaluated round."""
         try:
             rows = read_json_lines(folder.path / "rounds.jsonl")
+            saved = read_saved(folder)
         except (DamageError, OSError):  # it is just being copied or cleared
             return
-        if rows and rows[-1]["round"] > self.round:
+        row: dict[str, Any] = rows[-1] if rows else {"round": 0}
+        reached = max(row["round"], saved[0]["round"] if saved else 0)
+        if reached > self.reached:
+            self.reached, self.asked = reached, 0
+        if row["round"] > self.shown:
             self._begin()
-            row = rows[-1]
-            self.round, self.asked = row["round"], 0
-            self.reporter.on_event(self.config, Advanced(self.round, row["total_bytes"], row))
+            self.shown = row["round"]
+            self.reporter.on_event(self.config, Advanced(self.shown, row["total_bytes"], row))
 
     def _fail(self, outcome: Outcome, message: str) -> None:
         outcome.failed[self.config.id] = message

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 
 from fedbytes.data import CLIENT
 from fedbytes.experiments.config.run_config import RunConfig, check_client_count
 from fedbytes.noniid import Factor, Partition, Partitioner
-from fedbytes.process.disk_errors import replaced_file
+from fedbytes.process.disk_errors import DiskError, replaced_file
+from fedbytes.process.leases.shared_folder import alone_in
 from fedbytes.process.user_cache import cache_folder, unwritable_error
 from fedbytes.registry import nearest
 
@@ -235,12 +235,12 @@ def _kept_column(
     root = cache_folder("columns", name)
     path = root / f"{digest}.npy"
     try:
-        with FileLock(root / f".{digest}.lock"):
+        with alone_in(root, digest):
             if not path.exists():
                 remedy, found = "set FEDBYTES_HOME to a folder with space", compute()
                 with replaced_file(path, remedy) as part, part.open("wb") as file:
                     np.save(file, found)
             column: np.ndarray = np.load(path)
-    except OSError as error:
+    except (OSError, DiskError) as error:
         raise unwritable_error(root, error) from error
     return column

@@ -2,13 +2,12 @@
 
 from pathlib import Path
 
-from filelock import FileLock
-
 from fedbytes.data.assets.asset_files import asset_names
 from fedbytes.data.assets.manifest import is_whole, staged_folder
 from fedbytes.data.task import Kind
 from fedbytes.models.base.pretrained_files import locate_model
 from fedbytes.models.base.tiny_bases import TINY, byte_tokenizer, tiny_model
+from fedbytes.process.leases.shared_folder import alone_in
 from fedbytes.process.user_cache import cache_folder
 
 
@@ -40,7 +39,7 @@ def _tiny_place(name: str, kind: Kind) -> Path:
 
     root = cache_folder("tiny-bases")
     target = root / f"{name}-{kind}"
-    with FileLock(root / f".{target.name}.lock"):
+    with alone_in(root, target.name):
         if not is_whole(target):
             auto_class = AutoModelForCausalLM if kind == "causal-lm" else AutoModel
             with staged_folder(target) as staging:

@@ -53,7 +53,9 @@ class Holder:
         if not _PROC.joinpath("self", "stat").exists():
             return not _answers(self.pid)
         state, started = _stat(self.pid)
-        return state in ("", *_DEAD) or started != self.started
+        if not state:  # others' processes may be hidden from us (hidepid)
+            return not _answers(self.pid)
+        return state in _DEAD or started != self.started
 
     def __str__(self) -> str:
         job = f", job {self.job}" if self.job else ""

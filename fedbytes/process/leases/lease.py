@@ -25,6 +25,8 @@ from fedbytes.process.leases.silence import Silence
 BEATS = 10
 """Beats within the silence that a holder promises."""
 _LOOKS = 20  # of a watcher within that silence
+_FIRST_WAIT = 0.02  # seconds; each wait is twice the one before, up to that of `_LOOKS`
+_FROZEN = 10  # waits: a watcher whose look comes later was frozen itself, and counts no more
 IfHeld = Literal["wait", "watch", "leave"]
 """What is done where another process has a lease; see `acquire`."""
 
@@ -161,20 +163,21 @@ def acquire(
         HeldError: if another process has it, unless `wait`.
         DiskError: if the disk is full or may not be written.
     """
-    silence, first = Silence(most=seconds), b""
+    silence, first, wait = Silence(), b"", _FIRST_WAIT
     while True:
         records = [one for one in read_leases(folder, name) if one.number >= least]
         newest = records[-1] if records else None
         if newest is not None and not newest.is_over:
             first = first or newest.signature
-            silent = silence.of(newest.path.name, newest.signature)
+            longest = min(1.0, newest.seconds / _LOOKS)
+            silent = silence.of(newest.path.name, newest.signature, _FROZEN * longest)
             if silent < newest.seconds:
                 beats = newest.signature != first
                 if if_held == "leave" or (beats and if_held == "watch"):
                     raise HeldError(f"{folder.name} is being made by {newest.holder}")
                 if on_wait is not None:
                     on_wait(newest, silent)
-                time.sleep(min(1.0, newest.seconds / _LOOKS))
+                time.sleep(wait := min(2 * wait, longest))
                 continue
         clean = all(one.is_over for one in records)
         number = least if newest is None else newest.number + 1

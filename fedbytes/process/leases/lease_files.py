@@ -5,10 +5,12 @@ import json
 import os
 import re
 import secrets
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from fedbytes.process.disk_errors import explained_disk_errors, replaced_file
 from fedbytes.process.leases.holder import Holder
@@ -16,6 +18,9 @@ from fedbytes.process.leases.holder import Holder
 LEASE_SECONDS = 300.0
 """Silence after which another process takes a lease over, unless its holder promised another."""
 _ROOM = "free some space or choose another folder"
+_PAUSES = (0.0, 0.05, 0.2, 0.5, 1.0)
+"""Seconds before another try of a read that failed: a file that another host has just replaced is
+stale for a moment, and a server may not answer once."""
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS)  # of file systems without hard links
 
 
@@ -57,13 +62,31 @@ def lease_path(folder: Path, name: str, number: int) -> Path:
 def read_leases(folder: Path, name: str) -> list[LeaseRecord]:
     """Return a folder's leases in the order of their numbers, none if there is no such folder."""
     pattern = re.compile(re.escape(name) + r"-(\d+)\.json")
-    try:
-        found = [(entry.name, pattern.fullmatch(entry.name)) for entry in os.scandir(folder)]
-    except FileNotFoundError:
-        return []
-    numbers = sorted(int(match[1]) for _, match in found if match)
+    names = _read_again(lambda: [entry.name for entry in os.scandir(folder)]) or []
+    numbers = sorted(int(match[1]) for one in names if (match := pattern.fullmatch(one)))
     records = (_read(lease_path(folder, name, number), number) for number in numbers)
     return [record for record in records if record is not None]
+
+
+T = TypeVar("T")
+
+
+def _read_again(read: Callable[[], T]) -> T | None:
+    """Return what `read` does, None if there is no such file; what fails is tried again.
+
+    Raises:
+        OSError: if it still fails after some two seconds.
+    """
+    for pause in _PAUSES:
+        try:
+            return read()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            time.sleep(pause)
+    with suppress(FileNotFoundError):
+        return read()
+    return None
 
 
 def newest_lease(folder: Path, name: str) -> LeaseRecord | None:
@@ -131,11 +154,18 @@ def rewrite_lease(path: Path, content: dict[str, Any]) -> None:
 
 def _read(path: Path, number: int) -> LeaseRecord | None:
     """Return a lease; one whose content is not there yet has an unknown holder."""
-    try:
-        with path.open("rb") as file:
-            data, time = file.read(), os.fstat(file.fileno()).st_mtime_ns
-    except FileNotFoundError:
-        return None
+    found = _read_again(lambda: _content(path))
+    return None if found is None else _record(path, number, *found)
+
+
+def _content(path: Path) -> tuple[bytes, int]:
+    """Return a file's bytes and time."""
+    with path.open("rb") as file:
+        return file.read(), os.fstat(file.fileno()).st_mtime_ns
+
+
+def _record(path: Path, number: int, data: bytes, written: int) -> LeaseRecord:
+    signature = data + str(written).encode()
     try:
         found = json.loads(data)
         return LeaseRecord(
@@ -146,10 +176,8 @@ def _read(path: Path, number: int) -> LeaseRecord | None:
             float(found["seconds"]),
             int(found["beat"]),
             bool(found["released"]),
-            data + str(time).encode(),
+            signature,
         )
     except (ValueError, KeyError, TypeError, AttributeError):
         unknown = Holder.read({})
-        return LeaseRecord(
-            path, number, unknown, "", LEASE_SECONDS, 0, False, data + str(time).encode()
-        )
+        return LeaseRecord(path, number, unknown, "", LEASE_SECONDS, 0, False, signature)

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from fedbytes.cli.engines.durations import duration_text, parse_duration
+from fedbytes.cli.engines.engine_settings import make_launcher
 from fedbytes.process import package
 
 Call = Callable[..., Any]
@@ -106,3 +107,46 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
 def test_durations_are_written() -> None:
     found = [duration_text(seconds) for seconds in (5, 89, 600, 9000, 400_000)]
     assert found == ["5 s", "89 s", "10 min", "2.5 h", "4.6 d"]
+
+
+@pytest.mark.parametrize(
+    ("on", "word", "field", "value"),
+    [
+        ("slurm", "partition=low", "partition", "low"),
+        ("slurm", "partition=no", "partition", "no"),
+        ("slurm", "time=55", "time", "55"),
+        ("slurm", "time=2:00:00", "time", "2:00:00"),
+        ("slurm", "memory=4G", "memory", "4G"),
+        ("slurm", "memory=4000", "memory", "4000"),
+        ("slurm", "gpus=1", "gpus", "1"),
+        ("slurm", "gpus=a100:1", "gpus", "a100:1"),
+        ("slurm", "account=0123", "account", "0123"),
+        ("slurm", "account=", "account", None),
+        ("slurm", "notice=300", "notice", 300),
+        ("slurm", "options=--constraint=avx2", "options", ("--constraint=avx2",)),
+        ("slurm", "options=--qos=low --nice=5", "options", ("--qos=low", "--nice=5")),
+        ("slurm", "options=[--qos=low, --nice=5]", "options", ("--qos=low", "--nice=5")),
+        ("submitit", "cluster=local", "cluster", "local"),
+        ("submitit", "minutes=55", "minutes", 55),
+        (
+            "submitit",
+            "parameters={slurm_partition: low, mem_gb: 4}",
+            "parameters",
+            {"slurm_partition": "low", "mem_gb": 4},
+        ),
+        ("ray", "address=auto", "address", "auto"),
+        ("ray", "address=ray://head:10001", "address", "ray://head:10001"),
+        ("ray", "gpus=0.25", "gpus", 0.25),
+        ("ray", "memory_gb=8", "memory_gb", 8.0),
+        ("dask", "address=tcp://head:8786", "address", "tcp://head:8786"),
+    ],
+)
+def test_settings_of_engines_are_taken_as_they_are_documented(
+    on: str, word: str, field: str, value: object
+) -> None:
+    assert getattr(make_launcher(on, [word]), field) == value
+
+
+def test_a_number_that_yaml_s_versions_read_differently_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"--engine parameters: .*2:00:00"):
+        make_launcher("submitit", ["parameters={slurm_time: 2:00:00}"])

@@ -9,10 +9,12 @@ import sys
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from fedbytes.process.disk_errors import DiskError
+from fedbytes.process.leases import holder, lease_files
 from fedbytes.process.leases.holder import Holder, this_process
 from fedbytes.process.leases.lease import HeldError, Lease, LostLeaseError, acquire
 from fedbytes.process.leases.lease_files import create_lease, lease_path, read_leases
@@ -169,6 +171,73 @@ def test_silence_is_of_the_watcher_s_own_clock() -> None:
     assert silence.of("a", b"1") == 14
     now[0] += 1
     assert silence.of("a", b"2") == 0
+
+
+def test_a_watcher_that_stood_still_finds_nobody_silent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine as a whole sleeps for two hours between the first look and the second."""
+    hold_elsewhere(tmp_path, 300)
+    now = [0.0]
+    naps = iter([7200.0])
+    monkeypatch.setattr("fedbytes.process.leases.silence.time.monotonic", lambda: now[0])
+
+    def sleep(seconds: float) -> None:
+        now[0] += next(naps, seconds)
+
+    monkeypatch.setattr("fedbytes.process.leases.lease.time.sleep", sleep)
+    heard: list[float] = []
+    acquire(tmp_path, on_wait=lambda _, silent: heard.append(silent)).release(forget_lower=True)
+    assert heard[1] <= 10
+    assert now[0] - 7200 >= 300 - 10 - 1
+
+
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EIO])
+@pytest.mark.parametrize("where", ["scandir", "content"])
+def test_a_read_that_fails_for_a_moment_costs_no_lease(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int, where: str
+) -> None:
+    """A file that another host has just replaced is stale, and a server may not answer once."""
+    lease = acquire(tmp_path)
+    monkeypatch.setattr(lease_files, "_PAUSES", (0.0, 0.0))
+    left = [2]
+    module, name = (os, "scandir") if where == "scandir" else (lease_files, "_content")
+    real = getattr(module, name)
+
+    def read(path: Path) -> Any:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise OSError(code, "no answer", str(path))
+        return real(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, name, read)
+        lease.check()
+        left[0] = 99
+        with pytest.raises(OSError, match="no answer"):
+            lease.check()
+    lease.release(forget_lower=True)
+
+
+def test_a_process_that_is_hidden_from_others_is_not_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With hidepid, as on many clusters, other users' processes are not in /proc."""
+    me = this_process()
+    hidden = Holder(**(me.stated() | {"pid": os.getppid(), "started": "1"}))
+    assert hidden.is_gone  # seen, and begun at another time
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self/stat").write_text("x")
+    monkeypatch.setattr(holder, "_PROC", tmp_path)
+    assert not hidden.is_gone
+
+    def refused(pid: int, signal_: int) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(holder.os, "kill", refused)
+        assert not hidden.is_gone
+    assert Holder(**(me.stated() | {"pid": 2**22 + 1})).is_gone
 
 
 @pytest.mark.parametrize("years", [-20, 20])

@@ -4,6 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from fedbytes.process.leases.lease import HeldError
 from fedbytes.process.leases.shared_folder import alone_in
 
 ADD = """
@@ -29,3 +32,11 @@ def test_nothing_is_lost_between_processes(tmp_path: Path) -> None:
     assert [adder.wait(timeout=120) for adder in adders] == [0, 0, 0]
     assert (tmp_path / "total").read_text() == "12"
     assert [path.name for path in tmp_path.iterdir()] == ["total"]
+
+
+def test_who_does_not_wait_is_told(tmp_path: Path) -> None:
+    with alone_in(tmp_path, "sum"), pytest.raises(HeldError), alone_in(tmp_path, "sum", wait=False):
+        raise AssertionError("two are in the block")
+    with alone_in(tmp_path, "sum", wait=False):
+        pass
+    assert not list(tmp_path.iterdir())
