@@ -91,6 +91,7 @@ if TYPE_CHECKING:
     from fedbytes.federated.round import run_round as run_round
     from fedbytes.federated.server.server import RoundReport as RoundReport
     from fedbytes.federated.server.server import Server as Server
+    from fedbytes.federated.side_by_side.local_plan import LocalPlan as LocalPlan
     from fedbytes.federated.simulation import Simulation as Simulation
     from fedbytes.federated.state import State as State
     from fedbytes.federated.state import initial_state as initial_state

@@ -225,6 +225,11 @@ class Algorithm(Plugin, ABC):
         """Return the delta `[up(context).numel]` of a client in a round; by default `client`'s."""
         return self.client(context.model, start, indices, memory, rng)
 
+    @property
+    def one_at_a_time(self) -> str:
+        """Why `train_many` cannot train clients side by side; empty where it does."""
+        return f"algorithm {self.name!r} trains one client after another"
+
     def train_many(self, turns: Sequence[ClientTurn]) -> list[Trained]:
         """Return what `train` does for each of several clients of a round, by default in turn."""
         return [self.train(*turn) for turn in turns]

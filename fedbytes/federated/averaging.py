@@ -1,26 +1,29 @@
 """Local steps on each client, the mean of their deltas on the server: FedAvg and its kin."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from fedbytes.federated.algorithm import Algorithm, ClientMemory, Trained
+from fedbytes.federated.algorithm import Algorithm, ClientMemory, ClientTurn, Trained
+from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers import server_optimizers
 from fedbytes.federated.optimizers.local_optimizers import LocalOptimizer, make_local_optimizer
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
 from fedbytes.federated.plugins.defense import LossOf
-from fedbytes.federated.trainable import Steppable, Trainable, scratch_of
+from fedbytes.federated.side_by_side.local_plan import Correct as Correct
+from fedbytes.federated.side_by_side.local_plan import LocalPlan
+from fedbytes.federated.side_by_side.local_steps import Lane, step_side_by_side
+from fedbytes.federated.trainable import Stackable, Steppable, Trainable, scratch_of
 from fedbytes.plugin_fields import added_field, bounded
 
 BeforeStep = Callable[[int], None]
-Correct = Callable[[Tensor, Tensor], None]
 _OF_ADAPTIVE = ("beta1", "beta2", "tau", "initial_accumulator")
 
 
@@ -115,6 +118,68 @@ class Averaging(Algorithm):
         """Check the model, and that its device can do the clients' optimiser."""
         super().check(model)
         self._local_optimizer(model)
+
+    def plan(
+        self, context: RoundContext, start: Tensor, indices: np.ndarray, memory: ClientMemory
+    ) -> LocalPlan:
+        """Return where a client's local steps begin and what changes them: nothing, in FedAvg.
+
+        Args:
+            context: of the client.
+            start: what it was sent.
+            indices: its examples.
+            memory: what it keeps.
+        """
+        return LocalPlan(start, memory)
+
+    def train(
+        self,
+        context: RoundContext,
+        start: Tensor,
+        indices: np.ndarray,
+        memory: ClientMemory,
+        rng: np.random.Generator,
+    ) -> Trained:
+        """Take the local steps of the client's plan; a class with a `client` of its own asks it."""
+        if type(self).client is not Averaging.client:
+            return self.client(context.model, start, indices, memory, rng)
+        plan = self.plan(context, start, indices, memory)
+        trained = self.local(
+            *(context.model, plan.start, indices, plan.memory, rng), correct=plan.correct
+        )
+        return plan.finish(trained)
+
+    @property
+    def one_at_a_time(self) -> str:
+        """Why clients cannot take their steps side by side: they take them in a way of its own."""
+        cls = type(self)
+        plain = (Averaging.train, Averaging.client, Averaging.local)
+        if (cls.train, cls.client, cls.local) != plain:
+            return f"algorithm {self.name!r} takes clients' steps in a way of its own"
+        if self.optimizer == "paged_adamw8bit":
+            return f"optimizer {self.optimizer!r} keeps the pages of one client's vector"
+        return ""
+
+    def train_many(self, turns: Sequence[ClientTurn]) -> list[Trained]:
+        """Take the clients' local steps side by side.
+
+        Raises:
+            ValueError: if the model cannot.
+        """
+        model: Any = turns[0].context.model
+        lanes = [
+            Lane(
+                self.plan(turn.context, turn.start, turn.indices, turn.memory),
+                turn.indices,
+                self.steps(len(turn.indices)),
+                turn.rng,
+            )
+            for turn in turns
+        ]
+        stackable: Stackable = model
+        return step_side_by_side(
+            stackable, lanes, self.batch_size, self._optimizer_of, self.max_grad_norm
+        )
 
     def client(
         self,
@@ -218,9 +283,14 @@ class Averaging(Algorithm):
         return self.local_epochs * -(-examples // self.batch_size)
 
     def _local_optimizer(self, model: Steppable) -> torch.optim.Optimizer:
+        return self._optimizer_of([model.flat], scratch_of(model))
+
+    def _optimizer_of(
+        self, vectors: Sequence[nn.Parameter], scratch: dict[str, Any] | None = None
+    ) -> torch.optim.Optimizer:
         return make_local_optimizer(
-            *(self.optimizer, model.flat, self.learning_rate, self.momentum, self.weight_decay),
-            scratch=scratch_of(model),
+            *(self.optimizer, vectors, self.learning_rate, self.momentum, self.weight_decay),
+            scratch=scratch,
         )
 
 

@@ -31,6 +31,11 @@ from fedbytes.federated.population.population import Population
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import Link
+from fedbytes.federated.side_by_side.fit import (
+    refuse_side_by_side,
+    why_model_one_at_a_time,
+    why_one_at_a_time,
+)
 from fedbytes.federated.trainable import Trainable
 from fedbytes.privacy.participation import Participation, Sampling
 from fedbytes.privacy.privacy import Privacy
@@ -87,6 +92,8 @@ class Federation:
         object.__setattr__(self, "aggregation", carried)
         self.algorithm.check(self.model)
         holders = len(self.population.holders)
+        if self.clients_at_once < 1:
+            raise ValueError(f"clients_at_once must be at least 1, got {self.clients_at_once}")
         if not 1 <= self.clients_per_round <= holders:
             raise ValueError(
                 f"clients_per_round must be between 1 and the {holders} clients that hold "
@@ -105,6 +112,11 @@ class Federation:
             )
             or refuse_lost_weights(carried, self.algorithm, self.uplink)
             or self.algorithm.refuses(joined)
+            or refuse_side_by_side(
+                self.clients_at_once,
+                why_one_at_a_time(self.algorithm, self.plugins)
+                or why_model_one_at_a_time(self.model),
+            )
             or self.plugins.refuses(
                 self.algorithm, self.uplink, self.clients_per_round, self.aggregation.opens_each
             )

@@ -12,6 +12,7 @@ from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.opened_frames import OpenedFrames
 from fedbytes.federated.replica import Replica
+from fedbytes.federated.stages.hostile_training import trains_apart
 
 _MOST_CLIENTS = 1024
 
@@ -79,7 +80,19 @@ class LocalClients:
 
         They follow from the configuration alone, so that a run that resumes has the same groups.
         """
-        return [(client, self[client].train(context)) for client in clients]
+        apart = {client for client in clients if trains_apart(self.fed, client)}
+        together = [client for client in clients if client not in apart]
+        if len(together) < 2:
+            return [(client, self[client].train(context)) for client in clients]
+        turns = [self[client].begin_training(context) for client in together]
+        with self.clock.phase("train"):
+            found = dict(zip(together, self.fed.algorithm.train_many(turns), strict=True))
+        return [
+            (client, self[client].train(context))
+            if client in apart
+            else (client, self[client].end_training(found[client]))
+            for client in clients
+        ]
 
     def send(self, client: int, trained: Trained) -> list[bytes]:
         """Return a client's messages of the first exchange."""

@@ -1,6 +1,6 @@
 """The interface of a model that the round trains: one flat vector, and batches to train it on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Protocol, runtime_checkable
 
@@ -44,6 +44,41 @@ class Trainable(Steppable, Protocol):
 
     def draw_initial(self, seed: int) -> Tensor:
         """Return the initial vector that `seed` stands for; the same on both ends."""
+
+
+class StackedModel(Protocol):
+    """A model in which the vectors of several clients stand side by side."""
+
+    @property
+    def vectors(self) -> Sequence[nn.Parameter]:
+        """Each client's vector, float32 `[numel]`, and its gradient, a row of `gradients`."""
+
+    @property
+    def gradients(self) -> Tensor:
+        """All clients' gradients `[clients, numel]`."""
+
+    def batches(
+        self, indices: np.ndarray, batch_size: int, rng: np.random.Generator
+    ) -> Iterator[Any]:
+        """Yield the batches that a model of one client yields, to be given to `losses`."""
+
+    def losses(self, batches: Sequence[Any]) -> Tensor:
+        """Return the mean loss of a batch of each of the first clients `[len(batches)]`."""
+
+    def backward(self, losses: Tensor) -> None:
+        """Set each client's gradient to that of its own loss, of what `losses` returned last."""
+
+
+@runtime_checkable
+class Stackable(Trainable, Protocol):
+    """A model that can train several clients side by side."""
+
+    @property
+    def one_at_a_time(self) -> str:
+        """Why it cannot after all; empty where it can."""
+
+    def side_by_side(self, starts: Tensor) -> AbstractContextManager[StackedModel]:
+        """Have clients' vectors `[clients, numel]` in the model's place within a block."""
 
 
 @runtime_checkable

@@ -61,6 +61,9 @@ class Adapter(Plugin, ABC):
     kept_as: ClassVar[tuple[KeptForm, ...]] = ("own",)
     """Forms in which what was trained can be kept: `peft` or `own` beside the base, and `merged`
     where it goes into the base's weights."""
+    side_by_side: ClassVar[bool] = False
+    """Whether its tensors may be those of several clients, `[clients, *shape]`: then each client's
+    apply to its share of the rows, which come one client after the other, as many of each."""
 
     @abstractmethod
     def attach(self, backbone: nn.Module) -> Mapping[str, AnyInitial]:

@@ -33,6 +33,7 @@ from fedbytes.models.heads.verbaliser import Verbaliser, encode_words, parse_wor
 from fedbytes.models.initialisers import draw_tensors
 from fedbytes.models.layer_stack import lowest_trained_layer
 from fedbytes.models.model_config import ModelSpec, make_model_spec
+from fedbytes.models.side_by_side.fit import why_not_stacked
 from fedbytes.models.trainable import TrainableModel
 from fedbytes.streams import stream
 
@@ -116,6 +117,7 @@ def build_model(
     check_task_fits(network.backbone, task, chosen.positions, question)
     pipeline = _pipelined(network.backbone, initial, spec) if spec.pipeline_parallel else None
     trainable = TrainableModel(network, initial, task, base.info, device, dtype, seed)
+    trainable.one_at_a_time = why_not_stacked(chosen, spec)
     if pipeline is not None:
         pipeline.bind(network, trainable.flat)
         trainable.lora.spread = True

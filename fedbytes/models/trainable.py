@@ -35,6 +35,8 @@ from fedbytes.models.heads.network import Classifier, LanguageModel
 from fedbytes.models.heads.verbaliser import Verbaliser
 from fedbytes.models.initialisers import draw_tensors
 from fedbytes.models.shifted_embeddings import Shift, shifted_embeddings
+from fedbytes.models.side_by_side.stacked_clients import StackedClients
+from fedbytes.models.side_by_side.stacked_vectors import StackedVectors
 from fedbytes.process.leases.lease import HeldError
 from fedbytes.streams import stream
 
@@ -60,6 +62,7 @@ class TrainableModel:
         lora: the layers with LoRA factors, and the offsets of their base weights.
         keeps_no_states: whether its constant layers run in every step, because their states depend
             on more than a text's tokens.
+        one_at_a_time: why clients cannot be trained side by side; empty where they can.
         scratch: a cache for code that works with the model. Nothing in it may change a result: a
             missing key is computed again, and checkpoints do not include it.
     """
@@ -87,6 +90,7 @@ class TrainableModel:
         self.layout: Layout
         sent = {name: _sent_name(name) for name in initial}
         self.flat, self.layout = bind_flat_vector(network, sent, device)
+        self._sent = sent
         self.lora = LoraLayers(network, sent, device)
         self._frozen_layers: FrozenLayers | None = None
         self._hidden_states: dict[str, HiddenStates | None] = {}
@@ -97,6 +101,7 @@ class TrainableModel:
         self.right: npt.NDArray[np.bool_] | None = None
         self.measured_elsewhere: Callable[[str], Iterable[MeasuredBatch]] | None = None
         self.keeps_no_states = False
+        self.one_at_a_time = "it was not built to"
         self.scratch: dict[str, Any] = {}
         self.set_state(self.initial_state)
 
@@ -130,6 +135,27 @@ class TrainableModel:
         if state.shape != self.flat.shape:
             raise ValueError(f"state has shape {tuple(state.shape)}, not {tuple(self.flat.shape)}")
         self.flat.data.copy_(state)
+
+    @contextmanager
+    def side_by_side(self, starts: Tensor) -> Iterator[StackedClients]:
+        """Have several clients' vectors in the model's place within a block.
+
+        Args:
+            starts: a vector of each [clients, layout.numel].
+
+        Raises:
+            ValueError: if what is trained of the model cannot be several clients'.
+        """
+        if self.one_at_a_time:
+            raise ValueError(f"clients cannot train side by side: {self.one_at_a_time}")
+        vectors = StackedVectors(self.network, self._sent, self.layout, starts, self.device)
+
+        def score(batch: Batch) -> Tensor:
+            with autocast(self.device, self.dtype):
+                return self._score(batch)
+
+        with vectors.in_place():
+            yield StackedClients(vectors, score, self._split("train"), self.device)
 
     def loss(self, batch: Batch) -> Tensor:
         """Return the mean loss of a batch, per example or per next token.

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from fedbytes.data import TASKS, ChatTask, Task, make_task
+from fedbytes.experiments.config.clients_at_once import settle_at_once
 from fedbytes.experiments.config.config_warning import ConfigWarning
 from fedbytes.experiments.config.keep import KeptChoice
 from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation, make_aggregation
@@ -133,6 +134,26 @@ class Components:
             attack.count(clients)
         for caution in self.plugins.cautions(self.uplink):
             warnings.warn(caution, ConfigWarning, stacklevel=3)
+
+    def settle_clients_at_once(self, wanted: int | str, sampled: int | None) -> int:
+        """Return how many clients train at once (see `settle_at_once`).
+
+        Args:
+            wanted: a number, or `auto`.
+            sampled: clients of a round; None where it is not known or differs.
+
+        Raises:
+            ValueError: if more than one is asked for and a component cannot, in one line.
+        """
+        return settle_at_once(
+            wanted,
+            sampled,
+            algorithm=self.algorithm,
+            plugins=self.plugins,
+            adapter=self.adapter,
+            model=self.model,
+            task=self.task,
+        )
 
     def check_evaluation(self, clients: bool | str) -> None:
         """Refuse evaluations of clients that cannot be had (`evaluate_clients`).

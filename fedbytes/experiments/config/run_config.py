@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     ValidationError,
@@ -65,6 +66,14 @@ def _count_or_all(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
     if isinstance(value, str) and not value.strip().isdecimal():
         raise ValueError("must be a whole number, or all")
     return check(value)
+
+
+def _count_or_auto(value: Any) -> Any:
+    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
+    whole = isinstance(number, int) and not isinstance(number, bool) and number >= 1
+    if not whole and value != "auto":
+        raise ValueError("must be a whole number of at least 1, or auto")
+    return number
 
 
 class PartitionConfig(BaseModel):
@@ -152,6 +161,9 @@ class RunConfig(BaseModel):
     """Seed of every random stream of the run; of the split unless `partition.seed` is given."""
     batch_stream: Annotated[int, ADDED] = Field(0, ge=0)
     """Another number is another order of batches, and all else alike: a control of chance."""
+    clients_at_once: Annotated[int | Literal["auto"], BeforeValidator(_count_or_auto), ADDED] = 1
+    """Clients of a round that train side by side, in one pass of the model; `auto` becomes as many
+    as are of use when the run is planned. The order of sums differs, so it is identity."""
     set_aside: Annotated[float | None, ADDED] = Field(None, gt=0, lt=1)
     """Share of each client's examples that nobody trains on, for audits to compare with."""
     checkpoint_every: int = Field(1, ge=1)
@@ -266,6 +278,10 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
         canonical["partition"]["seed"] = split.seed
     if split.known_clients is not None:
         check_client_count(config, split.known_clients)
+    sampled = config.clients_per_round or split.known_clients
+    canonical["clients_at_once"] = components.settle_clients_at_once(
+        config.clients_at_once, sampled if config.sampling == "fixed" else None
+    )
     components.check_keep(config.keep)
     components.check_workers(config.workers_per_run)
     components.check_evaluation(config.evaluate_clients)

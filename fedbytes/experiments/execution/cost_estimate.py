@@ -1,9 +1,9 @@
 """Estimates what a sweep will cost before it runs: bytes, time and memory per run.
 
-One client's local training, one evaluation and one message of each kind are made, once more where
-the first time was cold; their times are scaled up, and bytes follow from what the client would send
-(see `traffic_forecast`). Frozen layers' states are kept on disk by a trial, as by a run, so that
-the sweep finds them there.
+One client's local training, or that of the clients who train side by side, one evaluation and one
+message of each kind are made, once more where the first time was cold; their times are scaled up,
+and bytes follow from what the client would send (see `traffic_forecast`). Frozen layers' states are
+kept on disk by a trial, as by a run, so that the sweep finds them there.
 """
 
 import heapq
@@ -82,10 +82,10 @@ LONG = 30.0
 
 @dataclass(frozen=True)
 class _Trial:
-    """One client's training and one evaluation."""
+    """The training of one client, or of some side by side, and one evaluation."""
 
-    client: int
-    client_seconds: float
+    clients: tuple[int, ...]
+    train_seconds: float
     evaluate_seconds: float
     sent: Sample
 
@@ -100,7 +100,8 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
         start = perf_counter()
         problem = make_problem(config, Hooks())
         setup = perf_counter() - start
-        parts = [config.task, config.model, config.adapter, config.algorithm]
+        at_once = config.clients_at_once
+        parts = [config.task, config.model, config.adapter, config.algorithm, at_once]
         key = json.dumps(parts, sort_keys=True)
         if key not in trials:
             problem.model.prepare()
@@ -108,7 +109,7 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
         fed, trial = problem.federation, trials[key]
         said = _evaluations_of(config, problem)
         processes = config.workers_per_run
-        trainings = count_trainings(fed, config.rounds, trial.client)
+        trainings = count_trainings(fed, config.rounds, *trial.clients)
         up, down, codec_seconds = foretell(fed, config.rounds, trial.sent, said)
         evaluations = -(-config.rounds // config.evaluate_every) + config.evaluate_start
         costs.append(
@@ -117,7 +118,7 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
                 up,
                 down,
                 setup,
-                trial.client_seconds * trainings / _speedup(fed, processes),
+                trial.train_seconds * trainings / _speedup(fed, processes),
                 codec_seconds,
                 evaluations * trial.evaluate_seconds / processes,
                 _memory_of_all(problem, processes, peak_memory_bytes()),
@@ -131,11 +132,13 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
 def _speedup(fed: Federation, processes: int) -> float:
     """Return by what factor clients are done sooner that train in so many processes.
 
-    Those of a round do not divide evenly: of ten, four processes train three in turn.
+    Those of a round do not divide evenly: of ten, four processes train three in turn. Clients that
+    train at once stay in one process.
     """
     if fed.algorithm.travels == "texts":
         return 1.0
-    return fed.clients_per_round / ceil(fed.clients_per_round / processes)
+    groups = ceil(fed.clients_per_round / fed.clients_at_once)
+    return groups / ceil(groups / processes)
 
 
 def _memory_of_all(problem: Problem, processes: int, memory: int) -> int:
@@ -166,8 +169,8 @@ def sweep_seconds(costs: Sequence[Estimate], workers: int) -> float:
     return max(free)
 
 
-def count_trainings(fed: Federation, rounds: int, trained: int) -> float:
-    """Return all trainings of a run as a multiple of the client's that was `trained`.
+def count_trainings(fed: Federation, rounds: int, *trained: int) -> float:
+    """Return all trainings of a run as a multiple of those of the clients `trained` together.
 
     Clients that pass over their examples work as long as they have batches. Where texts travel,
     one model learns from all.
@@ -176,12 +179,13 @@ def count_trainings(fed: Federation, rounds: int, trained: int) -> float:
     if getattr(fed.algorithm, "local_epochs", None) is None:
         if together:
             return rounds
-        return rounds * fed.clients_per_round
+        return rounds * fed.clients_per_round / len(trained)
     batches = [_batches(fed.algorithm, len(part)) for part in fed.parts]
+    known = max(sum(batches[client] for client in trained), 1)
     if together:
-        return rounds * sum(batches) / max(batches[trained], 1)
+        return rounds * sum(batches) / known
     drawn = (client for round_ in range(1, rounds + 1) for client in fed.context(round_).clients)
-    return sum(batches[client] for client in drawn) / max(batches[trained], 1)
+    return sum(batches[client] for client in drawn) / known
 
 
 def _batches(algorithm: Algorithm, examples: int) -> int:
@@ -189,32 +193,37 @@ def _batches(algorithm: Algorithm, examples: int) -> int:
 
 
 def _measure(problem: Problem) -> _Trial:
-    """Train one client in round 1 and, unless that is slow, another in round 2."""
+    """Train one client, or a group, in round 1 and, unless that is slow, one in round 2."""
     fed = problem.federation
     found: list[_Trial] = []
     for _ in range(2):  # the first warms up caches and kernels
         state = initial_state(fed)
         evaluating = found[0].evaluate_seconds if found else 0.0
         if found:
-            if found[0].client_seconds > LONG:
+            if found[0].train_seconds > LONG:
                 break
             state.server.model, state.server.round = after_a_round(fed, found[0].sent), 1
         start = perf_counter()
-        client, trained = _train_first_client(fed, state)
+        clients, trained = _train_first_group(fed, state)
         middle = perf_counter()
         if evaluating <= WARM:
             problem.model.evaluate()
             evaluating = perf_counter() - middle
-        found.append(_Trial(client, middle - start, evaluating, Sample.of(trained.delta)))
+        found.append(_Trial(clients, middle - start, evaluating, Sample.of(trained.delta)))
     return found[-1]
 
 
-def _train_first_client(fed: Federation, state: State) -> tuple[int, Trained]:
-    """Bring the next round's first client up to date, and let it train; nothing is sent up."""
+def _train_first_group(fed: Federation, state: State) -> tuple[tuple[int, ...], Trained]:
+    """Bring the next round's first clients up to date, and let them train; nothing is sent up.
+
+    Returns:
+        who trained together, and what the first one would encode.
+    """
     while not fed.context(state.server.round + 1).clients:
         state.server.round += 1
     run = Simulation(fed, state)
-    client = run.server.open_round().clients[0]
-    run.clients.receive(client, [m.data for m in run.server.messages_for(client)])
-    trained = run.clients[client].train(run.server.context)
-    return client, protect(fed, run.server.context.for_client(client), trained, {})
+    clients = run.server.open_round().clients[: fed.clients_at_once]
+    for client in clients:
+        run.clients.receive(client, [m.data for m in run.server.messages_for(client)])
+    client, trained = run.clients.train_group(run.server.context, clients)[0]
+    return tuple(clients), protect(fed, run.server.context.for_client(client), trained, {})

@@ -15,6 +15,7 @@ from fedbytes.federated.client_memory.memory_room import memory_limit
 from fedbytes.federated.stages.poisoned_data import poison
 from fedbytes.models import TrainableModel, build_model, encode_task, forget_bases
 from fedbytes.models.base.text_states import errors_of_model
+from fedbytes.models.side_by_side.check import check_side_by_side
 from fedbytes.noniid.allocation.set_aside import set_aside
 
 
@@ -42,7 +43,8 @@ def check(configs: Sequence[RunConfig]) -> list[str]:
         if key not in tasks:
             tasks[key] = encode_task(config.components.task, config.components.model)
         adapted = json.dumps([key, config.adapter], sort_keys=True)
-        algorithm = json.dumps([config.algorithm, config.defense], sort_keys=True)
+        acting = [config.algorithm, config.defense, config.clients_at_once]
+        algorithm = json.dumps(acting, sort_keys=True)
         models.setdefault(adapted, {}).setdefault(algorithm, config)
         notes |= dict.fromkeys(_check_split(config, tasks[key]))
     for adapted, algorithms in models.items():
@@ -67,6 +69,8 @@ def _check_model(configs: Sequence[RunConfig], task: EncodedTask) -> list[str]:
         algorithm.check(model)
     keeps_states = model.keeps_states  # until a first step runs it whole
     take_first_step(model, name, min(getattr(one, "batch_size", 2) for one in algorithms))
+    if not task.unpacked and any(config.clients_at_once != 1 for config in configs):
+        check_side_by_side(model, name)
     if model.keeps_no_states:
         return [
             f"model {name!r} runs whole with adapter {parts.adapter.name!r}: the states of its "

@@ -119,6 +119,7 @@ def make_problem(config: RunConfig, hooks: Hooks) -> Problem:
         sampling=config.sampling,
         rounds=config.rounds,
         set_aside=held_out,
+        clients_at_once=int(config.clients_at_once),
     )
     return Problem(federation, model, task, split, probes)
 

@@ -65,6 +65,7 @@ from fedbytes.federated.server.server import RoundReport
 from fedbytes.federated.simulation import Simulation
 from fedbytes.federated.stages.privacy_account import epsilon_after, privacy_note, promise
 from fedbytes.models import TrainableModel
+from fedbytes.models.side_by_side.check import check_side_by_side
 from fedbytes.process.leases.lease_files import LEASE_SECONDS, LeaseRecord
 
 Listener = Callable[[Event], None]
@@ -191,6 +192,8 @@ class _Run:
                 self.damage = "its examples were split otherwise or read otherwise when begun"
                 self._say_why_anew()
             self.problem.model.prepare(lambda *progress: on_event(Preparing(*progress)))
+            if self.problem.federation.clients_at_once > 1:
+                check_side_by_side(self.problem.model, config.model["name"])
             self.sources = confirmed(sources, sources_of(config, hooks))
             self.ledger = Ledger(**saved.get("bytes", {}))
             self.simulation = Simulation(

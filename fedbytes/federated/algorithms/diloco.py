@@ -1,11 +1,12 @@
 """DiLoCo: many inner steps whose moments stay with the worker, and an outer Nesterov step."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
 from fedbytes.federated.averaging import Averaging, BeforeStep
@@ -13,7 +14,6 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.optimizers.local_optimizers import BETA2, make_local_optimizer
 from fedbytes.federated.optimizers.optimizer_state import give_moments, take_moments
 from fedbytes.federated.optimizers.schedule import Schedule, following
-from fedbytes.federated.trainable import Steppable, scratch_of
 from fedbytes.plugin_fields import added_field, bounded
 
 
@@ -108,9 +108,11 @@ class DiLoCo(Averaging):
             )
         return replace(trained, memory=take_moments(optimizer, flat) if self.keep_moments else {})
 
-    def _local_optimizer(self, model: Steppable) -> torch.optim.Optimizer:
+    def _optimizer_of(
+        self, vectors: Sequence[nn.Parameter], scratch: dict[str, Any] | None = None
+    ) -> torch.optim.Optimizer:
         return make_local_optimizer(
-            *(self.optimizer, model.flat, self.learning_rate, self.momentum, self.weight_decay),
-            scratch=scratch_of(model),
+            *(self.optimizer, vectors, self.learning_rate, self.momentum, self.weight_decay),
+            scratch=scratch,
             beta2=self.inner_beta2,
         )

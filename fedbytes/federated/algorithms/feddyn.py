@@ -1,6 +1,6 @@
 """FedDyn: each client's loss is regularised so that the clients' optima are the server's."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -12,7 +12,7 @@ from fedbytes.federated.averaging import Averaging, equal_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
-from fedbytes.federated.trainable import Trainable
+from fedbytes.federated.side_by_side.local_plan import LocalPlan
 from fedbytes.plugin_fields import bounded
 
 
@@ -45,24 +45,21 @@ class FedDyn(Averaging):
                 f"server_momentum=0, got {self.server_learning_rate} and {self.server_momentum}"
             )
 
-    def client(
-        self,
-        model: Trainable,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
-        """Take steps on the regularised loss; the loss that is reported is the plain one."""
+    def plan(
+        self, context: RoundContext, start: Tensor, indices: np.ndarray, memory: ClientMemory
+    ) -> LocalPlan:
+        """Return steps on the regularised loss; the loss that is reported is the plain one."""
         gradient = memory.get("gradient", torch.zeros(start.shape))
-        anchor, known = (t.to(model.flat.device) for t in (start, gradient))
+        anchor, known = (t.to(context.model.flat.device) for t in (start, gradient))
 
         def regularise(flat: Tensor, grad: Tensor) -> None:
             grad.sub_(known).add_(flat - anchor, alpha=self.alpha)
 
-        trained = self.local(model, start, indices, {}, rng, correct=regularise)
-        after = gradient - self.alpha * trained.delta
-        return Trained(trained.delta, trained.loss, {"gradient": after})
+        def keep(trained: Trained) -> Trained:
+            after = gradient - self.alpha * trained.delta
+            return replace(trained, memory={"gradient": after})
+
+        return LocalPlan(start, correct=regularise, finish=keep)
 
     def combine(
         self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory

@@ -8,6 +8,7 @@ from torch import Tensor
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.personal.private_part import PrivatePart
+from fedbytes.federated.side_by_side.local_plan import LocalPlan
 
 
 @ALGORITHMS.register("fedper")
@@ -19,17 +20,15 @@ class FedPer(PrivatePart):
     With `private: adapter` it is the head that is shared. Measure it with `evaluate_clients: true`.
     """
 
-    def train(
-        self,
-        context: RoundContext,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
-        """Take local steps of all tensors; the delta is of those that travel."""
+    def plan(
+        self, context: RoundContext, start: Tensor, indices: np.ndarray, memory: ClientMemory
+    ) -> LocalPlan:
+        """Return local steps of all tensors; the delta is of those that travel."""
         model, begin = context.model, self.whole(context, start, memory)
-        trained = self.local(model, begin, indices, {}, rng)
-        kept = self.part(model, begin + trained.delta, private=True)
-        delta = self.part(model, trained.delta, private=False)
-        return Trained(delta, trained.loss, {"private": kept})
+
+        def part(trained: Trained) -> Trained:
+            kept = self.part(model, begin + trained.delta, private=True)
+            delta = self.part(model, trained.delta, private=False)
+            return Trained(delta, trained.loss, {"private": kept})
+
+        return LocalPlan(begin, finish=part)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory
 from fedbytes.federated.averaging import Averaging
-from fedbytes.federated.trainable import Trainable
+from fedbytes.federated.context import RoundContext
+from fedbytes.federated.side_by_side.local_plan import LocalPlan
 from fedbytes.plugin_fields import bounded
 
 
@@ -22,20 +23,15 @@ class FedProx(Averaging):
     mu: float = bounded(0.01, least=0)
     """Weight of the proximal term; 0 is FedAvg."""
 
-    def client(
-        self,
-        model: Trainable,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
-        """Take local steps whose gradient also points back to `start`."""
+    def plan(
+        self, context: RoundContext, start: Tensor, indices: np.ndarray, memory: ClientMemory
+    ) -> LocalPlan:
+        """Return local steps whose gradient also points back to `start`."""
         if self.mu == 0:
-            return self.local(model, start, indices, memory, rng)
-        anchor = start.to(model.flat.device)
+            return LocalPlan(start, memory)
+        anchor = start.to(context.model.flat.device)
 
         def pull(flat: Tensor, grad: Tensor) -> None:
             grad.add_(flat - anchor, alpha=self.mu)
 
-        return self.local(model, start, indices, memory, rng, correct=pull)
+        return LocalPlan(start, memory, pull)

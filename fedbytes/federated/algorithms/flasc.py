@@ -5,9 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.lora.lora_averaging import LoraAveraging
+from fedbytes.federated.side_by_side.local_plan import LocalPlan
 
 
 @ALGORITHMS.register("flasc")
@@ -31,14 +32,8 @@ class Flasc(LoraAveraging):
         """Return the server's weights less the initial ones."""
         return held - context.model.draw_initial(context.seed)
 
-    def train(
-        self,
-        context: RoundContext,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
+    def plan(
+        self, context: RoundContext, start: Tensor, indices: np.ndarray, memory: ClientMemory
+    ) -> LocalPlan:
         """Train everything from what arrived."""
-        begin = start + context.model.draw_initial(context.seed)
-        return self.local(context.model, begin, indices, memory, rng)
+        return LocalPlan(start + context.model.draw_initial(context.seed), memory)

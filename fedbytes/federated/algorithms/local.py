@@ -1,6 +1,6 @@
 """Local training: each client alone, the least that a federation has to beat."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -9,7 +9,7 @@ from torch import Tensor
 from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
 from fedbytes.federated.averaging import Averaging
 from fedbytes.federated.context import RoundContext
-from fedbytes.federated.trainable import Trainable
+from fedbytes.federated.side_by_side.local_plan import LocalPlan
 
 
 @ALGORITHMS.register("local")
@@ -28,18 +28,16 @@ class Local(Averaging):
     needs_each: ClassVar[bool] = True
     server_optimizer: Literal["sgd"] = "sgd"
 
-    def client(
-        self,
-        model: Trainable,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
-        """Take local steps from where the client's last ones ended."""
+    def plan(
+        self, context: RoundContext, start: Tensor, indices: np.ndarray, memory: ClientMemory
+    ) -> LocalPlan:
+        """Return local steps from where the client's last ones ended."""
         begin = memory.get("own", start)
-        trained = self.local(model, begin, indices, {}, rng)
-        return Trained(trained.delta, trained.loss, {"own": begin.to("cpu") + trained.delta})
+
+        def keep(trained: Trained) -> Trained:
+            return replace(trained, memory={"own": begin.to("cpu") + trained.delta})
+
+        return LocalPlan(begin, finish=keep)
 
     def own(
         self,

@@ -13,6 +13,7 @@ from fedbytes.federated.averaging import Averaging, equal_mean, weighted_mean
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
+from fedbytes.federated.side_by_side.local_plan import LocalPlan
 from fedbytes.federated.trainable import Trainable
 from fedbytes.plugin_fields import added_field
 
@@ -82,15 +83,10 @@ class Scaffold(Averaging):
         """Put the model's half into it."""
         model.set_state(_halves(held)[0])
 
-    def train(
-        self,
-        context: RoundContext,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
-        """Take corrected steps; the delta is that of the model and that of the client's c_i."""
+    def plan(
+        self, context: RoundContext, start: Tensor, indices: np.ndarray, memory: ClientMemory
+    ) -> LocalPlan:
+        """Return corrected steps; the delta is that of the model and that of the client's c_i."""
         x, control = _halves(start)
         own = memory.get("control", torch.zeros_like(control))
         shift = (control - own).to(context.model.flat.device)
@@ -101,15 +97,18 @@ class Scaffold(Averaging):
                 seen.add_(grad).add_(flat, alpha=self.weight_decay)
             grad.add_(shift)
 
-        trained = self.local(context.model, x, indices, {}, rng, correct=correct)
         steps = self.steps(len(indices))
-        if self.max_grad_norm is None:
-            # c_i+ = c_i - c + (x - y) / (K lr); what is sent is its change.
-            change = -control.to("cpu") - trained.delta / (steps * self.learning_rate)
-        else:  # clipped steps do not add up to gradients
-            change = (seen / steps).to("cpu") - own.to("cpu")
-        delta = torch.cat((trained.delta, change))
-        return Trained(delta, trained.loss, {"control": own.to("cpu") + change})
+
+        def read_off(trained: Trained) -> Trained:
+            if self.max_grad_norm is None:
+                # c_i+ = c_i - c + (x - y) / (K lr); what is sent is its change.
+                change = -control.to("cpu") - trained.delta / (steps * self.learning_rate)
+            else:  # clipped steps do not add up to gradients
+                change = (seen / steps).to("cpu") - own.to("cpu")
+            delta = torch.cat((trained.delta, change))
+            return Trained(delta, trained.loss, {"control": own.to("cpu") + change})
+
+        return LocalPlan(x, correct=correct, finish=read_off)
 
     def combine(
         self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory

@@ -1,5 +1,6 @@
 """Optimisers of a client's local steps, over its one vector."""
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any, Literal
 
@@ -18,18 +19,19 @@ that leave the GPU when its memory is short (arXiv 2305.14314); both need bitsan
 
 def make_local_optimizer(
     name: LocalOptimizer,
-    flat: nn.Parameter,
+    flat: nn.Parameter | Sequence[nn.Parameter],
     learning_rate: float,
     momentum: float = 0.0,
     weight_decay: float = 0.0,
     scratch: dict[str, Any] | None = None,
     beta2: float = BETA2,
 ) -> torch.optim.Optimizer:
-    """Return an optimiser of the trained vector, without memory of earlier ones.
+    """Return an optimiser of trained vectors, each by itself, without memory of earlier ones.
 
     Args:
         name: which.
-        flat: the vector; `flat.grad` is set by backward passes.
+        flat: the vector, or several, whose gradients are set by backward passes; a paged optimiser
+            is of one alone.
         learning_rate: size of a step.
         momentum: of SGD; Adam has its own.
         weight_decay: of SGD as a gradient, of Adam decoupled.
@@ -39,21 +41,22 @@ def make_local_optimizer(
     Raises:
         ValueError: if bitsandbytes is not installed, or the vector's device cannot do it.
     """
+    vectors = [flat] if isinstance(flat, nn.Parameter) else list(flat)
+    flat, device = vectors[0], vectors[0].device.type
     if name == "sgd":
-        return torch.optim.SGD([flat], learning_rate, momentum, weight_decay=weight_decay)
+        return torch.optim.SGD(vectors, learning_rate, momentum, weight_decay=weight_decay)
     betas = BETA1, beta2
     if name == "adamw":
         fused = _fuses(flat.device)
         return torch.optim.AdamW(
-            [flat], learning_rate, betas, weight_decay=weight_decay, fused=fused
+            vectors, learning_rate, betas, weight_decay=weight_decay, fused=fused
         )
     optim = import_bitsandbytes(f"optimizer {name!r}").optim
-    device = flat.device.type
     if name == "adamw8bit":
         if device not in ("cpu", "cuda", "xpu"):
             raise ValueError(f"optimizer 'adamw8bit' does not run on {device}: use adamw")
         _check_8_bits(name, flat.device)
-        return optim.AdamW8bit([flat], learning_rate, betas, weight_decay=weight_decay)  # type: ignore[no-any-return]
+        return optim.AdamW8bit(vectors, learning_rate, betas, weight_decay=weight_decay)  # type: ignore[no-any-return]
     if device != "cuda":
         raise ValueError(f"optimizer 'paged_adamw8bit' needs cuda, not {device}: use adamw8bit")
     _check_8_bits(name, flat.device)

@@ -36,12 +36,7 @@ def hostile_training(
     Yields:
         what makes the delta of the block's training keep to the attacks' constraints.
     """
-    training = [
-        (attack, f"attack {place} {attack.name}")
-        for place, attack in enumerate(fed.plugins.attack)
-        if attack.stages & {"loss", "constraint"}
-        and context.client in fed.population.hostile_sets[place]
-    ]
+    training = _training(fed, context.client)
     if not training:
         yield lambda trained: trained
         return
@@ -56,6 +51,20 @@ def hostile_training(
     constraints = [c for attack, where in acting if (c := attack.constraint(where)) is not None]
     with _replaced_loss(context.model, start, acting, constraints):
         yield lambda trained: _constrained(trained, constraints) if acting else trained
+
+
+def trains_apart(fed: Federation, client: int) -> bool:
+    """Return whether a client trains its own way in some round, and so never side by side."""
+    return bool(_training(fed, client))
+
+
+def _training(fed: Federation, client: int) -> list[tuple[Attack, str]]:
+    """Return the attacks by which a client trains its own way, and their stages."""
+    return [
+        (attack, f"attack {place} {attack.name}")
+        for place, attack in enumerate(fed.plugins.attack)
+        if attack.stages & {"loss", "constraint"} and client in fed.population.hostile_sets[place]
+    ]
 
 
 @contextmanager

@@ -22,7 +22,8 @@ def prepend_prompt(backbone: nn.Module, prompt: Callable[[], Tensor]) -> None:
     Args:
         backbone: a shared copy of a base model, whose `forward` is replaced. It then raises
             ValueError for texts that leave no positions for the prompt.
-        prompt: returns the prompt's input vectors [length, hidden].
+        prompt: returns the prompt's input vectors [length, hidden], or [clients, length, hidden]
+            where texts are of several clients, one after the other and as many of each.
     """
     original: Callable[..., Any] = backbone.forward
     embeddings: nn.Module = backbone.get_input_embeddings()  # type: ignore[operator]
@@ -30,7 +31,7 @@ def prepend_prompt(backbone: nn.Module, prompt: Callable[[], Tensor]) -> None:
 
     def forward(input_ids: Tensor, attention_mask: Tensor | None = None, **options: Any) -> Any:
         front = prompt()
-        length = len(front)
+        length = front.shape[-2]
         cache = options.get("past_key_values")
         read = cache is not None and cache.get_seq_length() > 0
         check_text_fits(most, input_ids.shape[1], 0 if read else length)
@@ -42,7 +43,11 @@ def prepend_prompt(backbone: nn.Module, prompt: Callable[[], Tensor]) -> None:
         if read:
             return original(input_ids=input_ids, **options)
         text = embeddings(input_ids)
-        rows = front.to(text.dtype).expand(len(text), -1, -1)
+        rows = front.to(text.dtype)
+        if front.dim() == 3:
+            rows = rows.repeat_interleave(len(text) // len(front), 0)
+        else:
+            rows = rows.expand(len(text), -1, -1)
         output = original(**options | {"inputs_embeds": torch.cat([rows, text], 1)})
         for key in OUTPUTS:
             if getattr(output, key, None) is not None:

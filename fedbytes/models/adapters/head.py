@@ -12,6 +12,7 @@ class HeadOnly(Adapter):
     """Train the classification head only; the base is unchanged."""
 
     kept_as: ClassVar[tuple[KeptForm, ...]] = ("own", "merged")
+    side_by_side: ClassVar[bool] = True
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:  # noqa: ARG002
         """Return no parameters: the head is always trained."""

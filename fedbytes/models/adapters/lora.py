@@ -28,6 +28,7 @@ class Lora(TargetedAdapter):
     """
 
     kept_as: ClassVar[tuple[KeptForm, ...]] = ("peft", "merged")
+    side_by_side: ClassVar[bool] = True
     rank: int = bounded(8, least=1)
     alpha: float | None = bounded(None, above=0)
     train: Literal["both", "a", "b"] = added_field("both")
@@ -113,8 +114,11 @@ def _sides(layer: Any) -> tuple[int, int]:
 def _forward(self: Any, x: Tensor) -> Tensor:
     """Return peft's LoRA sum without its dispatch, in one operation less."""
     out = self.base_layer(x)
-    down = nn.functional.linear(x, self.lora_A.default.weight)
-    up = self.lora_B.default.weight.t()
+    a, b = self.lora_A.default.weight, self.lora_B.default.weight
+    if a.dim() == 3 or b.dim() == 3:
+        return _add_each(out, x, a, b, self.scaling["default"])
+    down = nn.functional.linear(x, a)
+    up = b.t()
     flat = torch.addmm(
         out.reshape(-1, out.shape[-1]),
         down.reshape(-1, down.shape[-1]),
@@ -122,3 +126,15 @@ def _forward(self: Any, x: Tensor) -> Tensor:
         alpha=self.scaling["default"],
     )
     return flat.view(out.shape)
+
+
+def _add_each(out: Tensor, x: Tensor, a: Tensor, b: Tensor, scale: float) -> Tensor:
+    """Add each client's product to its share of the rows; a factor of all is [rank, in] or so."""
+    clients = len(a) if a.dim() == 3 else len(b)
+    rows = x.reshape(clients, -1, x.shape[-1])
+    down = torch.bmm(rows, a.mT) if a.dim() == 3 else nn.functional.linear(rows, a)
+    up = (b if b.dim() == 3 else b.expand(clients, -1, -1)).mT
+    sums = torch.baddbmm(
+        out.reshape(clients, -1, out.shape[-1]), down, up.to(down.dtype), alpha=scale
+    )
+    return sums.view(out.shape)

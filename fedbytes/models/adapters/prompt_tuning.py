@@ -1,4 +1,5 @@
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import nn
@@ -17,6 +18,8 @@ class PromptTuning(SoftPrompt):
 
     They are attended to, but neither pooled nor predicted.
     """
+
+    side_by_side: ClassVar[bool] = True
 
     def attach(self, backbone: nn.Module) -> dict[str, Initial]:
         """Prepend the prompt to every input, and return it."""

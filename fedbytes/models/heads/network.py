@@ -59,7 +59,16 @@ class Head(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return scores [batch, classes] for features [batch, hidden]."""
         unit = F.normalize(features.float(), dim=-1)
+        if self.weight.dim() == 3:
+            return self._score_each(unit)
         return F.linear(unit * (FEATURE_SCALE * self.scale), self.weight, self.bias)
+
+    def _score_each(self, unit: Tensor) -> Tensor:
+        """Return scores by several clients' heads, each of its share of rows [batch, hidden]."""
+        clients = len(self.weight)
+        scale = (FEATURE_SCALE * self.scale).view(clients, 1, 1)
+        rows = unit.view(clients, -1, unit.shape[-1]) * scale
+        return torch.baddbmm(self.bias.unsqueeze(1), rows, self.weight.mT).flatten(0, 1)
 
 
 def pool_states(states: Tensor, mask: Tensor, last_token: bool) -> Tensor:

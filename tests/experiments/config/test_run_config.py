@@ -45,6 +45,7 @@ CHANGED = {
     "evaluate_clients": True,
     "sampling": "poisson",
     "set_aside": 0.5,
+    "clients_at_once": 2,
 }
 """Another value of each field that decides what a run finds."""
 WHERE = ("suite", "label", "checkpoint_every", "plugins", "declared", "keep", "workers_per_run")

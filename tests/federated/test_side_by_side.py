@@ -1,0 +1,169 @@
+"""Clients side by side end where they end one after another, up to the order of sums."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from lora_models import colours
+
+from fedbytes.federated import Federation, Simulation, make_algorithm, make_link
+from fedbytes.federated.plugins.round_plugins import make_plugins
+from fedbytes.federated.testing.tiny_models import TinyRegression
+from fedbytes.models import build_model
+from fedbytes.models.side_by_side.check import check_side_by_side
+
+SIZES = (3, 9, 17, 5)
+"""Examples of the clients: unequal steps where they pass over them, unequal last batches."""
+EPOCHS = {"local_epochs": 1, "batch_size": 4}
+LORA = {"name": "lora", "rank": 2}
+
+
+def model_of(adapter, kind="classification", name="tiny-bert", cache=False):
+    spec = {"name": name, "device": "cpu", "precision": "float32"}
+    return build_model(spec, adapter, colours(kind), layer_cache=cache)
+
+
+def federation(model, algorithm, at_once, **fields):
+    parts = np.split(np.arange(sum(SIZES)), np.cumsum(SIZES)[:-1])
+    settings = {"uplink": make_link("fp32"), "downlink": make_link("fp32")} | fields
+    return Federation(
+        model=model,
+        parts=parts,
+        algorithm=make_algorithm(algorithm),
+        clients_per_round=len(SIZES),
+        clients_at_once=at_once,
+        **settings,
+    )
+
+
+def after(fed, rounds):
+    run = Simulation(fed)
+    losses = [run.run_round().train_loss for _ in range(rounds)]
+    return run.state, np.array(losses), run.ledger
+
+
+def distance(one, other):
+    return float((one - other).norm() / one.norm())
+
+
+def both_ways(model, algorithm, rounds=10, at_once=4, **fields):
+    alone = after(federation(model, algorithm, 1, **fields), rounds)
+    together = after(federation(model, algorithm, at_once, **fields), rounds)
+    return alone, together
+
+
+@pytest.mark.parametrize(
+    ("adapter", "kind", "name"),
+    [
+        (LORA, "classification", "tiny-bert"),
+        (LORA, "causal-lm", "tiny-llama"),
+        ({"name": "prompt_tuning", "length": 3}, "causal-lm", "tiny-llama"),
+        ("head", "classification", "tiny-llama"),
+    ],
+    ids=["lora", "lora-lm", "prompt-lm", "head"],
+)
+def test_ten_rounds_side_by_side_end_within_1e_5(adapter, kind, name):
+    alone, together = both_ways(model_of(adapter, kind, name), {"name": "fedavg", **EPOCHS})
+    assert 0 < distance(alone[0].server.model, together[0].server.model) < 1e-5
+    assert np.allclose(alone[1], together[1], rtol=1e-5)
+    sent = [
+        [(e.client, e.kind, e.message_bytes) for e in one[2].entries] for one in (alone, together)
+    ]
+    assert sent[0] == sent[1]
+
+
+def test_with_kept_states_of_frozen_layers_and_groups_that_do_not_divide_the_round():
+    model = model_of({**LORA, "layers": 1}, cache=True)
+    assert model.keeps_states
+    alone, together = both_ways(model, {"name": "fedavg", **EPOCHS}, at_once=3)
+    assert 0 < distance(alone[0].server.model, together[0].server.model) < 1e-5
+
+
+HARD = {"weight_decay": 0.5, "max_grad_norm": 0.5, **EPOCHS}
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    [
+        {"name": "fedprox", "mu": 0.5, **HARD},
+        {"name": "feddyn", "alpha": 0.5, **HARD},
+        {"name": "scaffold", "learning_rate": 0.05, **HARD},
+        {"name": "fedavg", "optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.05, **HARD},
+        {"name": "fedper", "private": "head.bias", **EPOCHS},
+        {"name": "fedadam", **EPOCHS},
+    ],
+    ids=lambda algorithm: algorithm["name"],
+)
+def test_algorithms_change_each_clients_steps_as_they_do_alone(algorithm):
+    alone, together = both_ways(model_of("head"), algorithm, rounds=4)
+    assert distance(alone[0].server.model, together[0].server.model) < 1e-5
+    for client in range(len(SIZES)):
+        for key, kept in alone[0].clients[client].memory.items():
+            assert distance(kept, together[0].clients[client].memory[key]) < 1e-4, key
+
+
+def test_a_client_that_has_taken_its_steps_rests():
+    """Weight decay and momentum would go on moving it while others step."""
+    steps = {"optimizer": "sgd", "momentum": 0.9, "learning_rate": 0.1, **HARD}
+    algorithm = {"name": "fedavg", **steps}
+    fed = federation(model_of("head"), algorithm, 4)
+    run = Simulation(fed)
+    context = run.server.open_round()
+    for client in context.clients:
+        run.clients.receive(client, [m.data for m in run.server.messages_for(client)])
+    together = dict(run.clients.train_group(context, [0, 2]))  # of one step, and of five
+    other = Simulation(replace(fed, clients_at_once=1))
+    context = other.server.open_round()
+    for client in context.clients:
+        other.clients.receive(client, [m.data for m in other.server.messages_for(client)])
+    for client in (0, 2):
+        alone = other.clients[client].train(context)
+        torch.testing.assert_close(together[client].delta, alone.delta, rtol=1e-5, atol=1e-7)
+        assert together[client].loss == pytest.approx(alone.loss, rel=1e-6)
+
+
+def test_a_run_that_resumes_ends_with_the_same_bits():
+    fed = federation(model_of("head"), {"name": "fedavg", **EPOCHS}, 3)
+    whole, _, _ = after(fed, 4)
+    half, _, _ = after(fed, 2)
+    model = replace(fed, model=model_of("head"))
+    run = Simulation(model, half)
+    for _ in range(2):
+        run.run_round()
+    assert torch.equal(whole.server.model, run.state.server.model)
+
+
+def test_attackers_that_train_their_own_way_train_apart_and_the_others_together():
+    plugins = make_plugins(attack=[{"name": "pgd", "norm": 0.05, "share": 0.25}])
+    alone, together = both_ways(
+        model_of("head"), {"name": "fedavg", **EPOCHS}, rounds=3, plugins=plugins
+    )
+    assert distance(alone[0].server.model, together[0].server.model) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("adapter", "algorithm", "said"),
+    [
+        (LORA, {"name": "moon", **EPOCHS}, "algorithm 'moon' takes clients' steps in a way"),
+        ("ia3", {"name": "fedavg", **EPOCHS}, "adapter 'ia3' has no product of several"),
+    ],
+)
+def test_what_cannot_is_refused_by_name(adapter, algorithm, said):
+    with pytest.raises(ValueError, match=f"clients_at_once=2: {said}.*: set clients_at_once=1"):
+        federation(model_of(adapter), algorithm, 2)
+
+
+def test_a_model_that_takes_one_vector_is_refused():
+    with pytest.raises(ValueError, match="clients_at_once=2: a TinyRegression has no"):
+        federation(TinyRegression(), {"name": "fedavg", **EPOCHS}, 2)
+
+
+def test_a_model_whose_rows_mix_is_found_before_the_first_round():
+    model = model_of(LORA)
+    check_side_by_side(model, "tiny-bert")
+    layer = model.network.backbone.encoder.layer[1]
+    whole = layer.forward
+    layer.forward = lambda x, *args, **options: whole(x - 0.5 * x.mean(0), *args, **options)
+    with pytest.raises(ValueError, match="'tiny-bert' gives clients side by side other gradients"):
+        check_side_by_side(model, "tiny-bert")
