@@ -11,7 +11,7 @@ help:
 	@echo "make test-fast  the quick tests alone, for whoever is editing"
 	@echo "make test-slow  the longer checks as well"
 	@echo "make test-engines  sweeps on a real SLURM of one node, Ray, Dask and submitit"
-	@echo "make site       run the notebooks and build the documentation site, build/site/index.html"
+	@echo "make site       run the notebooks, build the documentation site and look at it in Chromium"
 	@echo "make results    redraw docs/results from the rows kept there, and write its tables anew"
 	@echo "make bench      measure codecs and the round on this machine"
 
@@ -33,12 +33,12 @@ test: lint
 	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --durations=25
 
 test-fast: .venv/ready
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not thorough and not engines"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not slow and not thorough and not engines and not site"
 
 test-slow: lint
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-fuzz.lock || \
 		echo "atheris is unavailable on this platform; skipping coverage-guided fuzzing"
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not engines"
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m "not engines and not site"
 
 # In CI an engine that cannot be used is a failure, elsewhere it is skipped.
 test-engines: .venv/ready
@@ -50,6 +50,7 @@ test-engines: .venv/ready
 site: .venv/ready
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements-docs.lock
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/python scripts/build_site.py
+	@$(BIN)/python -m pytest -m site tests/site
 
 results: .venv/ready
 	@$(BIN)/python scripts/redraw_results.py

@@ -19,6 +19,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[1]
+ASSETS = ROOT / "scripts" / "site_assets"
 SOURCE, SITE = ROOT / "build" / "site-src", ROOT / "build" / "site"
 PAGES = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md", "CODE_OF_CONDUCT.md")
 LINKED = ("CITATION.cff", "LICENSE", "tests/planted_faults.yaml", "examples/one_round.py")
@@ -38,6 +39,7 @@ def gather() -> None:
     for name in (*PAGES, *LINKED):
         (SOURCE / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, SOURCE / name)
+    shutil.copytree(ASSETS, SOURCE / "assets")
     api = SOURCE / "api"
     api.mkdir()
     for face in FACES:
@@ -104,10 +106,11 @@ def gallery() -> str:
             continue
         title = page.read_text(encoding="utf-8").splitlines()[0].lstrip("# ")
         images = " ".join(
-            f"[![{title}: {name}](docs/results/{folder}/{name}.png){{ width=48% loading=lazy }}]"
+            f"[![{title}: {name}](docs/results/{folder}/{name}.png){{ loading=lazy }}]"
             f"(docs/results/{folder}/README.md)"
             for name in drawn
         )
+        images = f'<div class="gallery" markdown>\n\n{images}\n\n</div>'
         parts += [f"## [{title}](docs/results/{folder}/README.md)", images]
     return "\n\n".join(parts) + "\n"
 

@@ -5,6 +5,7 @@ from typing import Any, TypeAlias
 
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, SuiteLike, load_suite
+from fedbytes.process.quiet import import_progress_bars
 
 Source: TypeAlias = SuiteLike | RunConfig | None
 """What runs are chosen from: see `choose_runs`."""
@@ -26,6 +27,7 @@ def choose_runs(
     Raises:
         ValueError: as `load_suite` and `Suite.expand`.
     """
+    import_progress_bars()
     if isinstance(source, RunConfig):
         if settings or fields:
             given = ", ".join([*(settings or {}), *fields])

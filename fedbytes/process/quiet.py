@@ -1,6 +1,7 @@
 """Suppress progress bars and warnings of libraries."""
 
 import logging
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,3 +31,10 @@ def quiet_logger(name: str) -> Iterator[None]:
         yield
     finally:
         logger.setLevel(before)
+
+
+def import_progress_bars() -> None:
+    """Import tqdm, which libraries draw with, without its hint at widgets that a kernel lacks."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import tqdm.auto  # noqa: F401

@@ -43,6 +43,7 @@ class Browser:
         self._session = self._ask("Target.attachToTarget", targetId=page, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Network"):
             self._ask(f"{domain}.enable")
+        self._ask("Page.setLifecycleEventsEnabled", enabled=True)
 
     def __enter__(self) -> "Browser":
         return self
@@ -57,8 +58,8 @@ class Browser:
         """Load a file at a window's size, and wait until it is there."""
         self._ask("Emulation.setDeviceMetricsOverride", width=width, height=height,
                   deviceScaleFactor=1, mobile=touch)  # fmt: skip
-        self._ask("Page.navigate", url=path.as_uri())
-        self._wait_for("Page.loadEventFired")
+        loader = self._ask("Page.navigate", url=path.as_uri())["loaderId"]
+        self._wait_for("Page.lifecycleEvent", name="load", loaderId=loader)
 
     def value(self, expression: str) -> Any:
         """Return what a JavaScript expression is."""
@@ -98,9 +99,11 @@ class Browser:
         assert "error" not in found, (method, found)
         return found["result"]
 
-    def _wait_for(self, event: str) -> None:
-        while self._read().get("method") != event:
-            pass
+    def _wait_for(self, event: str, **given: str) -> None:
+        while True:
+            found = self._read()
+            if found.get("method") == event and given.items() <= found["params"].items():
+                return
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._rest:
