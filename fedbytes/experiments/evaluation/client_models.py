@@ -10,7 +10,6 @@ from fedbytes.federated.simulation import Simulation
 from fedbytes.federated.spread.spread_evaluation import evaluate_spread
 from fedbytes.federated.state import State
 from fedbytes.models import TrainableModel
-from fedbytes.process.pool.worker_pool import WorkerPool
 from fedbytes.streams import stream
 
 Metrics = dict[str, float]
@@ -40,7 +39,7 @@ class ClientModels:
         fed: the federation.
         state: of all parties.
         model: that of the federation, which takes on one client's vector after the other's.
-        pool: workers that keep the federation, to evaluate what all share; none by default.
+        simulation: whose workers, if it has some, evaluate what all share.
     """
 
     def __init__(
@@ -48,9 +47,9 @@ class ClientModels:
         fed: Federation,
         state: State,
         model: TrainableModel,
-        pool: WorkerPool | None = None,
+        simulation: Simulation | None = None,
     ) -> None:
-        self.fed, self.state, self.model, self.pool = fed, state, model, pool
+        self.fed, self.state, self.model, self.simulation = fed, state, model, simulation
 
     def load_shared(self) -> None:
         """Put what is held into the model."""
@@ -63,8 +62,9 @@ class ClientModels:
         """
         if self.fed.algorithm.shares_model:
             self.load_shared()
-            if self.pool is not None:
-                return evaluate_spread(self.pool, self.model, self.state.model)
+            run = self.simulation
+            if run is not None and run.pool is not None:
+                return evaluate_spread(run.pool, self.model, self.state.model, run.clock)
             return self.model.evaluate()
         found = [self.model.evaluate() for _ in self.each()]
         self.model.answers, self.model.right = [], None  # of the last client alone

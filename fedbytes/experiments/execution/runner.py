@@ -209,7 +209,7 @@ class _Run:
         self.state = self.simulation.state
         self.state.spill_into(folder.checkpoints)
         self.client_models = ClientModels(
-            self.problem.federation, self.state, self.problem.model, self.simulation.pool
+            self.problem.federation, self.state, self.problem.model, self.simulation
         )
         self.own_tests, note = own_tests_of(config, self.problem)
         for one in (note, privacy_note(self.problem.federation)):
