@@ -3,10 +3,12 @@
 import sys
 
 from fedbytes.process.optional_imports import explain_missing
+from fedbytes.process.told_to_stop import end_if_told_early
 
 
 def start() -> None:
     """Run the command line, or say in one line which extra it lacks."""
+    end_if_told_early()
     try:
         from fedbytes.cli.app import main
     except ModuleNotFoundError as error:

@@ -1,5 +1,5 @@
 """`python -m fedbytes.cli` is the command line."""
 
-from fedbytes.cli.app import main
+from fedbytes.__main__ import start
 
-main()
+start()

@@ -79,7 +79,8 @@ class LiveTable(Progress):
         note = f", {skipped} finished before" if skipped else ""
         text = f"rounds of {counted(len(configs), 'run')}{note}"
         self.whole = self.add_task(text, total=rounds, metric="")
-        self.left = len(configs)
+        self.runs = len(configs)
+        self.ended: set[str] = set()
         self.bars: dict[str, TaskID] = {}
         self.rounds: dict[str, int] = {}
         self.last: dict[str, Advanced] = {}
@@ -108,8 +109,8 @@ class LiveTable(Progress):
             return
         if not isinstance(event, LeftAlone):
             self._advance(config, config.rounds)
+            self.ended.add(config.id)
         self.remove_task(bar)
-        self.left -= 1
         self.console.print(self._line(config, event), soft_wrap=True)
 
     def _advance(self, config: RunConfig, round_: int) -> None:
@@ -117,7 +118,7 @@ class LiveTable(Progress):
         self.rounds[config.id] = round_
 
     def _line(self, config: RunConfig, event: Event) -> Text:
-        left = f"({self.left} left)"
+        left = f"({self.runs - len(self.ended)} left)"
         what = f"{config.id} {run_label(config)}"
         if isinstance(event, Failed):
             return coloured("failed", "red", f"{what}: {event.message} {left}")

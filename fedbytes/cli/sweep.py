@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from fedbytes.cli.completion import complete_suites
-from fedbytes.cli.engines.worker_options import STOPPED, LeaseSeconds
+from fedbytes.cli.engines.worker_options import LeaseSeconds
 from fedbytes.cli.options import (
     Out,
     Overrides,
@@ -20,6 +20,7 @@ from fedbytes.cli.options import (
     with_workers,
 )
 from fedbytes.cli.trackers.track import Tracker, shown_in
+from fedbytes.process.told_to_stop import STOPPED
 
 SuiteName = Annotated[
     str,
@@ -73,7 +74,8 @@ def sweep(
     finished and saved, and the exit code is 75.
 
     With --on, workers of an engine make the runs on hosts that share the folder, and this command
-    watches it. `fedbytes list launchers` has the engines and their settings.
+    watches it: told to stop it ends with 75 too, and jobs of a scheduler go on. `fedbytes list
+    launchers` has the engines and their settings.
     """
     from fedbytes.cli import sweep_runs
     from fedbytes.cli.engines.engine_settings import make_launcher
@@ -126,21 +128,24 @@ def run(
     accept: Accept = False,
     track: Tracker = None,
 ) -> None:
-    """Make one run, such as `fedbytes run uplink.name=topk uplink.density=0.05 rounds=4`."""
+    """Make one run, such as `fedbytes run uplink.name=topk uplink.density=0.05 rounds=4`.
+
+    On SIGTERM or SIGUSR1 its round is finished and saved, and the exit code is 75.
+    """
     from fedbytes.cli import sweep_runs
 
     settings = with_workers(overrides, workers_per_run)
     config = sweep_runs.single_run(suite, settings, plugin or [])
     store = out or Path("runs") / config.suite
     with shown_in(track, store):
-        failed = sweep_runs.make_one(
+        code = sweep_runs.make_one(
             config,
             store,
             threads,
             retry_failed=retry_failed,
             if_stale=_if_stale(remake, accept),
         )
-    raise typer.Exit(1 if failed else 0)
+    raise typer.Exit(code)
 
 
 def status(

@@ -17,8 +17,10 @@ from fedbytes.cli.terminal.screen import Screen, coloured, warn
 from fedbytes.data import fetch
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.config.suite_file import Suite, load_suite
+from fedbytes.experiments.engines.engine import Engine
 from fedbytes.experiments.engines.launcher import LAUNCHERS, Launcher, SweepRequest
 from fedbytes.experiments.engines.plan_file import read_sweep_plan, write_sweep_plan
+from fedbytes.experiments.engines.prepare import forget_failure
 from fedbytes.experiments.engines.work_store import WorkDone, work_store
 from fedbytes.experiments.execution import preflight
 from fedbytes.experiments.execution.cost_estimate import estimate, sweep_seconds
@@ -36,6 +38,7 @@ from fedbytes.experiments.store.sealed_json import write_sealed
 from fedbytes.experiments.store.tries import LIMIT, tries
 from fedbytes.plots.output.fitted_table import FittedTable
 from fedbytes.process.leases.lease_files import LEASE_SECONDS
+from fedbytes.process.told_to_stop import STOPPED
 
 console = Screen()
 
@@ -105,9 +108,18 @@ def make_suite(
         console.print(coloured("failed", "red", f"{run}: {message}"), soft_wrap=True)
     for run, message in outcome.left.items():
         console.print(coloured("left", "yellow", f"{run}: {message}"), soft_wrap=True)
+    if outcome.stopped:
+        console.print(f"stopped: {_what_goes_on(launcher)}", soft_wrap=True)
     if any(RunFolder(store, run).status == "failed" for run in outcome.failed):
         console.print("retry them with `fedbytes sweep … --retry-failed`")
     return outcome
+
+
+def _what_goes_on(launcher: Launcher) -> str:
+    """Return what becomes of a sweep that was told to stop."""
+    if isinstance(launcher, Engine) and launcher.outlives_us:
+        return "its jobs go on, and the same command watches them again"
+    return "the same command goes on"
 
 
 def _write_about(suite: Suite, configs: Sequence[RunConfig], store: Path) -> None:
@@ -126,18 +138,21 @@ def plan_runs(
     estimate_costs: bool,
     threads: int | None,
     replace: bool,
+    retry_failed: bool = False,
 ) -> None:
     """Check runs as before a sweep, write their plan, and say what is left to make."""
     store = open_store(folder)
     fetch_assets(configs)
     check_targets(suite.protocol, configs)
-    left, queue = plan(configs, store, retry_failed=False)
+    left, queue = plan(configs, store, retry_failed=retry_failed)
     warn([*preflight.check(queue), *_kept_unverified(left), *left.failed.values()])
     costs = None
     if estimate_costs:
         measured = estimate(configs, threads or default_threads(configs, 1))
         costs = {cost.run: cost.seconds for cost in measured}
     written = write_sweep_plan(store, suite.name, configs, costs, replace=replace)
+    for config in queue if retry_failed else ():
+        forget_failure(RunFolder(store, config.id))
     _write_about(suite, configs, store)
     time_left = ""
     if costs:
@@ -164,6 +179,8 @@ def work_with_table(store: Path, *, threads: int | None, **asked: Any) -> WorkDo
     console.print(f"{why}: {counted(len(found.done), 'run')} done, {len(found.left)} left")
     for run, message in found.failed.items():
         console.print(coloured("failed", "red", f"{run}: {message}"), soft_wrap=True)
+    if any(RunFolder(store, run).status == "failed" for run in found.failed):
+        console.print("retry them with `fedbytes plan … --retry-failed`, then this command")
     return found
 
 
@@ -179,8 +196,8 @@ def make_one(
     *,
     retry_failed: bool = False,
     if_stale: IfStale = "refuse",
-) -> bool:
-    """Make a single run in one worker; return whether it failed.
+) -> int:
+    """Make a single run in one worker; return the command's exit code.
 
     One that failed is made again, unless its process died three times without finishing a round.
     """
@@ -203,7 +220,9 @@ def make_one(
     for message in left.failed.values():
         console.print(coloured("failed", "red", f"{config.id}: {message}"), soft_wrap=True)
     console.print(f"run: {store / config.id}", soft_wrap=True)
-    return bool(outcome.failed or outcome.left)
+    if outcome.stopped:
+        return STOPPED
+    return 1 if outcome.failed or outcome.left else 0
 
 
 def fetch_assets(configs: Sequence[RunConfig], models: bool = True) -> None:

@@ -18,6 +18,7 @@ def plan_suite(
     estimate: Annotated[
         bool, typer.Option("--estimate", help="Measure how long runs take, to order them by that.")
     ] = False,
+    retry_failed: Annotated[bool, typer.Option(help="Have failed runs made again.")] = False,
     replace: Annotated[
         bool, typer.Option("--replace", help="Drop runs of another plan that have not finished.")
     ] = False,
@@ -39,4 +40,5 @@ def plan_suite(
         estimate_costs=estimate,
         threads=threads,
         replace=replace,
+        retry_failed=retry_failed,
     )

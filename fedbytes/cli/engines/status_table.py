@@ -19,6 +19,7 @@ from fedbytes.experiments.engines.remembered_silence import RememberedSilence
 from fedbytes.experiments.store.attempts.attempt_folders import run_of_attempt
 from fedbytes.experiments.store.damage import place_of
 from fedbytes.experiments.store.find_runs import checked_runs
+from fedbytes.experiments.store.remembered_damage import RememberedDamage
 from fedbytes.experiments.store.row_files import JsonRow, read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.run_state import RunState, state_of
@@ -81,10 +82,10 @@ def show_status(store: Path, watch: bool = False, every: float = 5.0) -> None:
         every: seconds between two drawings.
     """
     console = Screen()
-    silence = RememberedSilence()
-    lines = _read(store, silence)
+    silence, damage = RememberedSilence(), RememberedDamage()
+    lines = _read(store, silence, damage)
     if watch and not _all_ended(lines):
-        lines = _watch(store, silence, lines, every, console)
+        lines = _watch(store, silence, damage, lines, every, console)
     silence.save()
     console.print(_table(lines))
     for text in _words(lines, store):
@@ -92,7 +93,12 @@ def show_status(store: Path, watch: bool = False, every: float = 5.0) -> None:
 
 
 def _watch(
-    store: Path, silence: RememberedSilence, lines: list[_Line], every: float, console: Screen
+    store: Path,
+    silence: RememberedSilence,
+    damage: RememberedDamage,
+    lines: list[_Line],
+    every: float,
+    console: Screen,
 ) -> list[_Line]:
     """Draw the table until every run has ended; return its last lines."""
     said = ""
@@ -105,7 +111,7 @@ def _watch(
                 said = words[0]
                 console.print(said, soft_wrap=True)
             time.sleep(every)
-            lines = _read(store, silence)
+            lines = _read(store, silence, damage)
     return lines
 
 
@@ -116,9 +122,11 @@ def _all_ended(lines: list[_Line]) -> bool:
     )
 
 
-def _read(store: Path, silence: RememberedSilence) -> list[_Line]:
+def _read(store: Path, silence: RememberedSilence, known: RememberedDamage) -> list[_Line]:
     """Return the runs in the grid's order, those that no plan has at the end, by their ids."""
-    found = {run.run: _line(run, damage, silence) for run, damage in checked_runs(store)}
+    found = {
+        run.run: _line(run, damage, silence) for run, damage in checked_runs(store, known.find)
+    }
     plan = _plan(store)
     for config in plan.runs if plan else ():
         if config.id not in found:

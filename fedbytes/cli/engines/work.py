@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
-from fedbytes.cli.engines.worker_options import STOPPED, LeaseSeconds
+from fedbytes.cli.engines.worker_options import LeaseSeconds
 from fedbytes.cli.options import Plugins
+from fedbytes.process.told_to_stop import STOPPED
 
 
 def work_on(

@@ -8,5 +8,3 @@ LeaseSeconds = Annotated[
     float,
     typer.Option(min=0.1, help="Silence after which a worker's run is taken over by another."),
 ]
-STOPPED = 75
-"""Exit code of a command that was told to stop before all was done, EX_TEMPFAIL: call it again."""

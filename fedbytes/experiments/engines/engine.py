@@ -4,15 +4,15 @@ import os
 from abc import abstractmethod
 from typing import ClassVar
 
-from filelock import FileLock, Timeout
-
 from fedbytes.experiments.engines.launcher import Launcher, SweepRequest
 from fedbytes.experiments.engines.plan_file import SweepPlan, write_sweep_plan
 from fedbytes.experiments.engines.prepare import prepare
 from fedbytes.experiments.engines.watch_store import watch_store
 from fedbytes.experiments.engines.workers import EngineWorkers, WorkerJobs
+from fedbytes.experiments.execution.only_sweep import only_sweep
 from fedbytes.experiments.execution.sweep_plan import Outcome
 from fedbytes.experiments.execution.sweeps import Reporter, processes_per_run
+from fedbytes.experiments.execution.workers.stopping import StopRequest, stopping
 
 
 class Engine(Launcher):
@@ -36,21 +36,11 @@ class Engine(Launcher):
         """Plan the runs, start workers, and watch the store until every run has ended."""
         if refused := self.refusal():
             raise ValueError(refused)
-        lock = FileLock(asked.store / ".lock")
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            raise ValueError(
-                f"another sweep is writing to {str(asked.store)!r}; wait for it, or choose another "
-                "folder with --out"
-            ) from None
-        try:
+        with only_sweep(asked.store), stopping() as stopped:
             outcome, queue = prepare(asked)
             plan = write_sweep_plan(asked.store, asked.suite, asked.configs)
             ids = {config.id for config in queue}
-            self._watch(plan, ids, outcome, asked, reporter)
-        finally:
-            lock.release()
+            self._watch(plan, ids, outcome, asked, reporter, stopped)
         return outcome
 
     def _watch(
@@ -60,6 +50,7 @@ class Engine(Launcher):
         outcome: Outcome,
         asked: SweepRequest,
         reporter: Reporter,
+        stopped: StopRequest,
     ) -> None:
         queue = [config for config in plan.order if config.id in ids]
         if not queue:
@@ -75,7 +66,7 @@ class Engine(Launcher):
         )
         workers = self.start(jobs)
         try:
-            watch_store(asked.store, queue, workers, outcome, reporter)
+            watch_store(asked.store, queue, workers, outcome, reporter, stopped=stopped)
         finally:
             workers.close()
 

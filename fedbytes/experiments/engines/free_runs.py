@@ -1,7 +1,7 @@
 """Which run a worker takes next: one that nobody makes, or whose maker has fallen silent."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from fedbytes.experiments.config.run_config import RunConfig
@@ -36,7 +36,7 @@ class FreeRuns:
 
     def left(self) -> list[str]:
         """Return the ids of runs that have neither finished nor failed."""
-        return [config.id for config in self._unfinished()]
+        return [config.id for config in self._configs if not self._has_ended(config)]
 
     def drop(self, config: RunConfig) -> None:
         """Offer a run no more."""
@@ -58,29 +58,36 @@ class FreeRuns:
             stopped: says whether to look no longer.
         """
         while not stopped():
-            runs = self._unfinished()
-            held = {config.id: live_lease(self._store / config.id) for config in runs}
-            free = [config for config in runs if held[config.id] is None]
-            if free:
-                return self._choose(free), "leave"
-            quiet = self._quiet({key: lease for key, lease in held.items() if lease}, stopped)
+            held: dict[str, LeaseRecord] = {}
+            for config in self._in_turn():
+                lease = live_lease(self._store / config.id)
+                if lease is None:
+                    self._loaded = model_key(config)
+                    return config, "leave"
+                held[config.id] = lease
+            quiet = self._quiet(held, stopped)
             if quiet and not stopped():
-                return next(config for config in runs if config.id in quiet), "watch"
-            if not runs or not wait:
+                return next(one for one in self._configs if one.id in quiet), "watch"
+            if not held or not wait:
                 return None
         return None
 
-    def _unfinished(self) -> list[RunConfig]:
-        ended = ("done", "failed")
-        runs = [config for config in self._configs if config.id not in self._dropped]
-        return [config for config in runs if RunFolder(self._store, config.id).status not in ended]
+    def _in_turn(self) -> Iterator[RunConfig]:
+        """Yield runs that have not ended, those of the model that is loaded first.
 
-    def _choose(self, free: list[RunConfig]) -> RunConfig:
-        """Return the first run of the model that is loaded, else the first of all."""
-        same = [config for config in free if model_key(config) == self._loaded]
-        chosen = (same or free)[0]
-        self._loaded = model_key(chosen)
-        return chosen
+        Each is looked at when its turn comes: a look at all of many takes long on shared folders.
+        """
+        same = [config for config in self._configs if model_key(config) == self._loaded]
+        others = [config for config in self._configs if model_key(config) != self._loaded]
+        return (config for config in (*same, *others) if not self._has_ended(config))
+
+    def _has_ended(self, config: RunConfig) -> bool:
+        """Return whether a run has ended or was dropped; one that has is not looked at again."""
+        if config.id not in self._dropped:
+            if RunFolder(self._store, config.id).status not in ("done", "failed"):
+                return False
+            self._dropped.add(config.id)
+        return True
 
     def _quiet(self, held: dict[str, LeaseRecord], stopped: Callable[[], bool]) -> set[str]:
         """Return the runs whose holders do not beat for as long as two beats may take."""

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import replace as replaced
 from pathlib import Path
 from typing import Any
 
@@ -77,21 +78,30 @@ def write_sweep_plan(
 ) -> SweepPlan:
     """Write the plan of a store; the same plan again changes nothing.
 
+    What runs cost that the plan before has measured is kept, and the folder that relative paths
+    start from where its runs are all in the new one, unless it is gone.
+
     Args:
         store: its folder.
         suite: the name of the suite.
         configs: all its runs, those that have finished among them.
-        costs: measured seconds by run; by default training examples are counted.
+        costs: measured seconds by run; by default those of the plan before, and training examples
+            are counted where there are none.
         replace: drop runs of the plan before that have not finished; what is stored of them stays.
 
     Raises:
         ValueError: if the store has the plan of other runs that have not finished.
         DiskError: if the disk is full or may not be written.
     """
-    known = costs or {config.id: rough_cost(config) for config in configs}
+    before = _plan_before(store)
+    known = costs or _kept_costs(configs, before)
     plan = SweepPlan(suite, tuple(configs), known, Path.cwd())
     if not replace:
-        _refuse_second_plan(store, plan)
+        _refuse_second_plan(store, plan, before)
+        ids = [str(one["run"]) for one in before.get("runs", ())]
+        old = Path(before.get("folder", ""))
+        if ids and {*ids} <= {*known} and old.is_dir():
+            plan = replaced(plan, folder=old)
     runs = [
         {"run": config.id, "cost": known[config.id], "config": config.model_dump(mode="json")}
         for config in configs
@@ -101,11 +111,27 @@ def write_sweep_plan(
     return plan
 
 
-def _refuse_second_plan(store: Path, plan: SweepPlan) -> None:
-    """Refuse to lose sight of runs that another plan has asked for."""
+def _plan_before(store: Path) -> dict[str, Any]:
+    """Return a store's plan as it is; empty if there is none, or one that is cut."""
     try:
-        found = _read(store)
-    except DamageError:  # none, or one that is cut: this one takes its place
+        return _read(store)
+    except DamageError:
+        return {}
+
+
+def _kept_costs(configs: Sequence[RunConfig], before: Mapping[str, Any]) -> dict[str, float]:
+    """Return what runs cost: as it was measured, and for the others in the same unit roughly."""
+    rough = {config.id: rough_cost(config) for config in configs}
+    known = {str(one["run"]): float(one["cost"]) for one in before.get("runs", ())}
+    known = {run: cost for run, cost in known.items() if run in rough}
+    counted = sum(rough[run] for run in known)
+    unit = sum(known.values()) / counted if counted else 1.0
+    return {run: known.get(run, unit * cost) for run, cost in rough.items()}
+
+
+def _refuse_second_plan(store: Path, plan: SweepPlan, found: Mapping[str, Any]) -> None:
+    """Refuse to lose sight of runs that another plan has asked for."""
+    if not found:
         return
     wanted = {config.id for config in plan.runs}
     ids = [str(one["run"]) for one in found["runs"]]

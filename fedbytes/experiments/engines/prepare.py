@@ -26,7 +26,7 @@ def prepare(asked: SweepRequest) -> tuple[Outcome, list[RunConfig]]:
         if folder.is_begun and asked.if_stale != "refuse" and config.id not in outcome.failed:
             _settle(asked, config)
         if config.id in waiting and asked.retry_failed:
-            _forget_failure(folder)
+            forget_failure(folder)
     outcome.relabelled = relabel_kept(asked.configs, asked.store, outcome)
     return outcome, queue
 
@@ -40,7 +40,8 @@ def _settle(asked: SweepRequest, config: RunConfig) -> None:
         return
 
 
-def _forget_failure(folder: RunFolder) -> None:
+def forget_failure(folder: RunFolder) -> None:
+    """Have a run tried again that failed, or whose process died too often."""
     if folder.status == "failed" or tries(folder) >= LIMIT:
         (folder.path / "error.json").unlink(missing_ok=True)
         forget_tries(folder)

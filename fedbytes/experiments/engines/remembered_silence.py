@@ -3,6 +3,7 @@
 import hashlib
 import json
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fedbytes.process.leases.lease_files import LeaseRecord
 from fedbytes.process.user_cache import home
 
 _MOST = 10_000
+_LONG_AGO = 30 * 86400.0  # seconds
 
 
 class RememberedSilence:
@@ -21,8 +23,10 @@ class RememberedSilence:
     """
 
     def __init__(self) -> None:
-        self._path = home() / "silence.json"
-        self._boot = this_process().boot
+        here = this_process()
+        self._boot = here.boot
+        place = hashlib.sha256(f"{here.host} {here.boot}".encode()).hexdigest()[:12]
+        self._path = home() / f"silence-{place}.json"  # hosts may share the folder
         self._before = self._read()
         self._now: dict[str, list[Any]] = {}
 
@@ -42,8 +46,16 @@ class RememberedSilence:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with replaced_file(self._path, "") as part:
                 part.write_text(json.dumps({"boot": self._boot, "seen": found}), encoding="utf-8")
+            self._forget_old()
         except (OSError, DiskError):
             return
+
+    def _forget_old(self) -> None:
+        """Remove what hosts have seen that have since been started anew."""
+        for path in self._path.parent.glob("silence*.json"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < self._path.stat().st_mtime - _LONG_AGO:
+                    path.unlink()
 
     def _read(self) -> dict[str, list[Any]]:
         try:

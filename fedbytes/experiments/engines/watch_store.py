@@ -1,7 +1,7 @@
 """Watches a store while workers elsewhere make its runs, and replaces workers that are lost."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +34,7 @@ def watch_store(
     outcome: Outcome,
     reporter: Reporter,
     poll: float = POLL,
+    stopped: Callable[[], bool] = bool,
 ) -> None:
     """Ask for a worker per run, and for another one where none is left, until every run has ended.
 
@@ -47,10 +48,14 @@ def watch_store(
         outcome: takes the ids of runs that have ended.
         reporter: receives every event.
         poll: seconds between two looks.
+        stopped: says whether to watch no longer, and to leave the workers to their engine.
     """
     watched = [_WatchedRun(store, config, reporter) for config in queue]
     silence = Silence(most=10 * poll)
     while watched := [run for run in watched if not run.has_ended(outcome)]:
+        if stopped():
+            outcome.stopped = True
+            return
         alive = workers.alive()
         lacking = [run for run in watched if run.lacks_worker(alive, silence)]
         hopeless = [run for run in lacking if run.asked > LIMIT]

@@ -1,6 +1,7 @@
 """A worker of a store: takes runs of its plan, one after another, until none is left for it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,11 +10,12 @@ from fedbytes.experiments.engines.free_runs import FreeRuns
 from fedbytes.experiments.engines.plan_file import SweepPlan
 from fedbytes.experiments.execution.events import Event, Failed, Finished, LeftAlone
 from fedbytes.experiments.execution.sweeps import Reporter, open_store
-from fedbytes.experiments.execution.workers.stopping import stopping
+from fedbytes.experiments.execution.workers.stopping import StopRequest, stopping
 from fedbytes.experiments.execution.workers.worker import WorkerOptions
 from fedbytes.experiments.execution.workers.worker_process import WorkerProcess
-from fedbytes.experiments.store.attempts.held_run import IfRunHeld
+from fedbytes.experiments.store.attempts.held_run import IfRunHeld, held_to_note
 from fedbytes.experiments.store.run_folder import RunFolder
+from fedbytes.experiments.store.tries import LIMIT
 from fedbytes.process.leases.holder import this_process
 from fedbytes.process.leases.lease_files import LEASE_SECONDS, newest_lease
 
@@ -76,7 +78,7 @@ def work_store(
         try:
             while (taken := runs.take(wait, stopped)) is not None:
                 worker.make(*taken, runs)
-                if worker.disk:
+                if worker.useless:
                     break
         finally:
             worker.end()
@@ -101,14 +103,16 @@ class _Worker:
         threads: int,
         lease_seconds: float,
         reporter: Reporter,
-        stopped: Callable[[], bool],
+        stopped: StopRequest,
     ) -> None:
         self.store, self.threads, self.reporter, self.stopped = store, threads, reporter, stopped
         self.options = WorkerOptions(lease_seconds=lease_seconds, stops=True)
         self.done: list[str] = []
         self.failed: dict[str, str] = {}
-        self.disk = False
+        self.useless = False
         self._process: WorkerProcess | None = None
+        self._held_any = False
+        self._deaths: dict[str, list[str]] = {}
 
     def make(self, config: RunConfig, if_held: IfRunHeld, runs: FreeRuns) -> None:
         """Make a run, or as many rounds of it as there is time for."""
@@ -121,6 +125,7 @@ class _Worker:
             if self.stopped():
                 worker.tell_to_stop()
             had_it = had_it or self._is_holder(worker, config)
+            self._held_any = self._held_any or had_it
             if had_it and self._other_holder(worker, config):
                 worker.process.kill()
             if not worker.pipe.poll(_LOOK):
@@ -130,6 +135,8 @@ class _Worker:
                 event = LeftAlone("it was taken over while this worker was silent")
             self.reporter.on_event(config, event)
         worker.config = None
+        if isinstance(event, Failed) and event.unbegun:
+            event = self._count_death(config, str(worker.process.exitcode), event)
         self._book(config, event, runs)
 
     def _hire(self) -> WorkerProcess:
@@ -144,10 +151,35 @@ class _Worker:
             self.done.append(config.id)
         elif isinstance(event, LeftAlone):
             runs.put_back(config)
-        elif event.of_disk or RunFolder(self.store, config.id).status == "failed":
-            self.disk = event.of_disk
+            if event.stopped:  # also if others told the process, which `status` names
+                self.stopped.ask()
+        elif event.of_disk or self._is_given_up(config):
+            self.useless = self.useless or event.of_disk
             self.failed[config.id] = event.message
             runs.drop(config)
+
+    def _is_given_up(self, config: RunConfig) -> bool:
+        too_often = len(self._deaths.get(config.id, ())) >= LIMIT
+        return too_often or RunFolder(self.store, config.id).status == "failed"
+
+    def _count_death(self, config: RunConfig, code: str, event: Failed) -> Failed:
+        """Count a death before any try of the run was; after the last the run has failed.
+
+        Where no process has got as far as any run, this host is the fault: it takes no more.
+        """
+        deaths = self._deaths.setdefault(config.id, [])
+        deaths.append(code)
+        if len(deaths) < LIMIT:
+            return event
+        self.useless = not self._held_any
+        message = (
+            f"its process died {LIMIT} times before it had begun (exit codes: "
+            f"{', '.join(deaths)}): "
+            "see what it printed, or use fewer workers, then --retry-failed"
+        )
+        with suppress(OSError, ValueError), held_to_note(self.store / config.id) as folder:
+            folder.fail(message, "")
+        return Failed(message)
 
     def _is_holder(self, worker: WorkerProcess, config: RunConfig) -> bool:
         """Return whether the process has the run's lease."""

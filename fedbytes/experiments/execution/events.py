@@ -37,18 +37,21 @@ class Finished:
 class Failed:
     """The run failed; `message` is one line, the run's folder has the traceback.
 
-    `of_disk` says that it could not be written: then nothing is wrong with the run.
+    `of_disk` says that it could not be written: then nothing is wrong with the run. `unbegun` says
+    that its process died before it had begun: no try was counted, and nothing is in the folder.
     """
 
     message: str
     of_disk: bool = False
+    unbegun: bool = False
 
 
 @dataclass(frozen=True)
 class LeftAlone:
-    """The run was stopped on request, or another process makes it; `message` says which."""
+    """The run was stopped on request (`stopped`), or another process makes it."""
 
     message: str
+    stopped: bool = False
 
 
 Event = Preparing | Advanced | Noticed | Finished | Failed | LeftAlone

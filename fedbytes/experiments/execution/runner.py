@@ -35,6 +35,8 @@ from fedbytes.experiments.execution.run_setup import (
     who_holds_what,
 )
 from fedbytes.experiments.execution.run_sources import confirmed, sources_of
+from fedbytes.experiments.execution.stopped_runs import RunStoppedError as RunStoppedError
+from fedbytes.experiments.execution.stopped_runs import failure_told
 from fedbytes.experiments.execution.workers.client_workers import ClientWorkers
 from fedbytes.experiments.kept.keep_model import folder_names, keep_models
 from fedbytes.experiments.store.attempts.held_run import IfRunHeld, held_run
@@ -72,10 +74,6 @@ Listener = Callable[[Event], None]
 """Called with each event of a run."""
 
 
-class RunStoppedError(Exception):
-    """A run was asked to stop: it has finished its round and written a checkpoint."""
-
-
 def _warn(event: Event) -> None:
     """Pass on what the user should know of; the other events are for those who listen."""
     if isinstance(event, Noticed):
@@ -95,6 +93,7 @@ def run(
     lease_seconds: float = LEASE_SECONDS,
     if_held: IfRunHeld = "queue",
     stop: Callable[[], bool] = bool,
+    on_failure: Callable[[RunFolder, Exception], None] | None = None,
 ) -> RunFolder:
     """Make a run in `store`, or resume one that was interrupted; a finished one is left alone.
 
@@ -123,7 +122,9 @@ def run(
         lease_seconds: of silence after which others may take this run over.
         if_held: what to do while another process makes the run: `queue` behind those of this host,
             and `watch` others; `watch` all; or `leave` it alone at once.
-        stop: asked after each round whether to stop there.
+        stop: asked after each round, and while waiting for another process, whether to stop.
+        on_failure: called with the run's folder and what is about to be raised, if that is the
+            run's fault, while nobody else can be making the run: to put it down.
 
     Raises:
         ValueError: for anything that makes the run impossible, such as a folder that other hooks
@@ -137,12 +138,22 @@ def run(
     names = hooks.names  # before anything is written: some have none
     sources, listener = sources_of(config, hooks), tell or on_event
 
+    def stop_waiting() -> None:
+        if stop():
+            raise RunStoppedError("stopped before it was this process's turn")
+
     def wait(lease: LeaseRecord, silent: float) -> None:
         if silent == 0:
             listener(Noticed(_waiting_for(lease, config.id)))
+        stop_waiting()
 
     root = Path(store) / config.id
-    with held_run(root, seconds=lease_seconds, if_held=if_held, on_wait=wait) as (lease, folder):
+    with (
+        held_run(
+            root, seconds=lease_seconds, if_held=if_held, on_wait=wait, in_queue=stop_waiting
+        ) as (lease, folder),
+        failure_told(lease, folder, on_failure),
+    ):
         settle(folder, sources, if_stale, config.keep)
         folder.require_hooks(names)
         folder.create(config.model_dump(mode="json", exclude={"declared"}))
@@ -179,7 +190,8 @@ class _Run:
         self.is_ours: Callable[[], None] = lambda: None
         self.stop: Callable[[], bool] = bool
         forget_peak_memory()
-        self.resumed, saved, self.damage = load_checkpoint(folder)
+        self.resumed, saved, damage = load_checkpoint(folder)
+        self.damage = damage or folder.anew
         if self.damage:
             self._say_why_anew()
         self.clock = Clock(saved.get("seconds"), saved.get("process_seconds"))

@@ -1,23 +1,24 @@
 """Sweeps: worker processes make every run of a suite, each once."""
 
 import os
+import secrets
 from collections.abc import Sequence
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Protocol
 
-from filelock import FileLock, Timeout
-
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.events import Event, Failed, Finished, LeftAlone
+from fedbytes.experiments.execution.only_sweep import only_sweep
 from fedbytes.experiments.execution.reuse import IfStale, settle
 from fedbytes.experiments.execution.run_sources import sources_of
 from fedbytes.experiments.execution.sweep_plan import Outcome, plan, relabel_kept
-from fedbytes.experiments.execution.workers.stopping import stopping
+from fedbytes.experiments.execution.workers.stopping import StopRequest, stopping
 from fedbytes.experiments.execution.workers.worker import WorkerOptions
 from fedbytes.experiments.execution.workers.worker_process import WorkerProcess
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.tries import LIMIT, forget_tries, tries
+from fedbytes.process.leases.lease_files import LEASE_SECONDS
 
 _LOOK = 1.0  # seconds between two looks at signals
 
@@ -41,9 +42,9 @@ def open_store(path: str | Path) -> Path:
     store = Path(path)
     try:
         store.mkdir(parents=True, exist_ok=True)
-        probe = store / f".probe-{os.getpid()}"
+        probe = store / f".probe-{os.getpid()}-{secrets.token_hex(4)}"  # hosts may share numbers
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise ValueError(
             f"cannot write to {str(store)!r} ({error.strerror}); choose another folder with --out"
@@ -60,6 +61,7 @@ def sweep(
     retry_failed: bool = False,
     relabel: bool = True,
     if_stale: IfStale = "refuse",
+    lease_seconds: float = LEASE_SECONDS,
     reporter: Reporter,
 ) -> Outcome:
     """Make every run of `configs` that has not finished in `path`.
@@ -79,21 +81,14 @@ def sweep(
         relabel: give runs that are kept the labels of `configs`.
         if_stale: what is done with runs made from files that have changed since: `refuse` them,
             `remake` them (damaged ones too), or `accept` them.
+        lease_seconds: of silence after which workers of other hosts may take these runs over.
         reporter: receives every event.
 
     Raises:
         ValueError: if the store cannot be written to, or another sweep is writing to it.
     """
     store = open_store(path)
-    lock = FileLock(store / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise ValueError(
-            f"another sweep is writing to {str(store)!r}; wait for it, or choose another folder "
-            "with --out"
-        ) from None
-    try:
+    with only_sweep(store):
         outcome, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
         for config in configs:
             folder = RunFolder(store, config.id)
@@ -106,10 +101,8 @@ def sweep(
         at_once = workers or default_workers(queue)
         count = min(at_once, max(len(queue), 1))
         threads = threads or default_threads(queue, at_once)
-        pool = _Pool(store, threads, reporter, if_stale)
-        pool.run_all(queue, count, outcome)
-    finally:
-        lock.release()
+        options = WorkerOptions(if_stale, lease_seconds, stops=True)
+        _Pool(store, threads, reporter, options).run_all(queue, count, outcome)
     return outcome
 
 
@@ -139,10 +132,9 @@ class _Pool:
     """Hands runs to workers, and replaces a worker that died."""
 
     def __init__(
-        self, store: Path, threads: int, reporter: Reporter, if_stale: IfStale = "refuse"
+        self, store: Path, threads: int, reporter: Reporter, options: WorkerOptions
     ) -> None:
-        self.store, self.threads, self.reporter = store, threads, reporter
-        self.options = WorkerOptions(if_stale, stops=True)
+        self.store, self.threads, self.reporter, self.options = store, threads, reporter, options
 
     def _hire(self) -> WorkerProcess:
         return WorkerProcess(self.store, self.threads, self.options)
@@ -157,7 +149,7 @@ class _Pool:
                 while busy := [worker for worker in workers if worker.config is not None]:
                     ready = wait([worker.pipe for worker in busy], timeout=_LOOK)
                     for worker in busy:
-                        if worker.pipe in ready and self._is_free(worker, outcome):
+                        if worker.pipe in ready and self._is_free(worker, outcome, stopped):
                             if not worker.process.is_alive() and not stopped():
                                 workers[workers.index(worker)] = worker = self._hire()
                             self._assign(worker, [] if stopped() else waiting)
@@ -168,8 +160,11 @@ class _Pool:
             for worker in workers:
                 worker.end(self.store)
 
-    def _is_free(self, worker: WorkerProcess, outcome: Outcome) -> bool:
-        """Take a worker's next event; return whether its run has come to an end."""
+    def _is_free(self, worker: WorkerProcess, outcome: Outcome, stopped: StopRequest) -> bool:
+        """Take a worker's next event; return whether its run has come to an end.
+
+        A worker that was told to stop by others, as by the process that `status` names, stops all.
+        """
         config, event = worker.config, worker.receive(self.store)
         assert config is not None
         self.reporter.on_event(config, event)
@@ -177,6 +172,8 @@ class _Pool:
             outcome.failed[config.id] = event.message
         elif isinstance(event, LeftAlone):
             outcome.left[config.id] = event.message
+            if event.stopped:
+                stopped.ask()
         elif isinstance(event, Finished):
             outcome.done.append(config.id)
         return isinstance(event, Failed | LeftAlone | Finished)

@@ -25,5 +25,6 @@ class LocalProcesses(Launcher):
             threads=asked.threads,
             retry_failed=asked.retry_failed,
             if_stale=asked.if_stale,
+            lease_seconds=asked.lease_seconds,
             reporter=reporter,
         )

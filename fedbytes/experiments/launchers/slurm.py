@@ -30,8 +30,9 @@ trap 'kill -TERM "$worker"' TERM
 wait "$worker"; code=$?
 while [ "$code" -gt 128 ] && kill -0 "$worker" 2>/dev/null; do wait "$worker"; code=$?; done
 if [ "$code" -gt 128 ]; then wait "$worker"; code=$?; fi
-# SLURM itself puts preempted jobs back; those whose time is up are put back here.
-if [ "$code" = 75 ] && [ -n "$late" ]; then
+# SLURM itself puts preempted jobs back; those whose time is up are put back here. The code is 138
+# where the worker was told before it could hear.
+if [ -n "$late" ] && {{ [ "$code" = 75 ] || [ "$code" = 138 ]; }}; then
   scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"
 fi
 exit "$code"

@@ -2,6 +2,7 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from fedbytes.experiments.store.damage import (
     looks_like_a_run,
     warn_of,
 )
+from fedbytes.experiments.store.files_below import files_below
 from fedbytes.experiments.store.ledger_files import read_ledger
 from fedbytes.experiments.store.per_text.right_answers import RIGHT_FILE
 from fedbytes.experiments.store.row_files import ROW_FILES, read_json_lines
@@ -50,8 +52,14 @@ def sound_runs(folder: str | Path) -> list[RunFolder]:
     return sound
 
 
-def checked_runs(folder: str | Path) -> list[tuple[RunFolder, str]]:
+def checked_runs(
+    folder: str | Path, find: Callable[[RunFolder], str] = find_damage
+) -> list[tuple[RunFolder, str]]:
     """Return every run below `folder` with what is damaged of it; empty if nothing is.
+
+    Args:
+        folder: where to look.
+        find: what finds damage.
 
     Raises:
         ValueError: as `run_folders`.
@@ -61,30 +69,26 @@ def checked_runs(folder: str | Path) -> list[tuple[RunFolder, str]]:
         raise ValueError(f"there is no folder {str(root)!r}; `fedbytes sweep` creates one")
     copies: dict[str, list[tuple[RunFolder, str]]] = defaultdict(list)
     for path in _folders_of_runs(root):
-        run, damage = _open_newest(path)
+        run, damage = _open_newest(path, find)
         copies[run.run].append((run, damage))
     return [_choose(found) for _, found in sorted(copies.items())]
 
 
 def _folders_of_runs(root: Path) -> list[Path]:
     """Return the folders of runs, and those that lost their configuration; attempts are inside."""
-    named = {path.parent for path in root.rglob("config.yaml")}
-    for name in ("provenance.json", "summary.json", "rounds.jsonl"):
-        named |= {path.parent for path in root.rglob(name) if looks_like_a_run(path.parent)}
-    return sorted({run_of_attempt(path) for path in named if not _is_hidden(path, root)})
+    found = files_below(root, ("config.yaml", "provenance.json", "summary.json", "rounds.jsonl"))
+    named = {
+        path.parent for path in found if path.name == "config.yaml" or looks_like_a_run(path.parent)
+    }
+    return sorted({run_of_attempt(path) for path in named})
 
 
-def _is_hidden(path: Path, root: Path) -> bool:
-    """Return whether a folder is still being copied."""
-    return any(part.startswith(".attempt-") for part in path.relative_to(root).parts)
-
-
-def _open_newest(path: Path) -> tuple[RunFolder, str]:
+def _open_newest(path: Path, find: Callable[[RunFolder], str]) -> tuple[RunFolder, str]:
     """Return a run as its newest attempt has it that is whole, and what is damaged of it."""
     newest: tuple[RunFolder, str] | None = None
     for folder in reversed(attempt_folders(path).values()):
         run = _open(folder)
-        damage = find_damage(run)
+        damage = find(run)
         if not damage:
             return run, damage
         newest = newest or (run, damage)

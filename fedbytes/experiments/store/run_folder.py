@@ -61,6 +61,7 @@ class RunFolder:
 
     Attributes:
         live_bytes: of clients' records in `checkpoint/`, as they were counted last.
+        anew: why nothing of the attempt before could be gone on with; empty if it was.
     """
 
     def __init__(self, store: Path, run: str, path: Path | None = None) -> None:
@@ -70,6 +71,7 @@ class RunFolder:
         self.model = self.path / "model"
         self.state = self.checkpoints / "state.pt"
         self.live_bytes = 0
+        self.anew = ""
         self._sums: dict[str, RunningSum] = {}
 
     def create(self, settings: dict[str, Any]) -> None:

@@ -5,10 +5,11 @@ import signal
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
+from fedbytes.experiments.store.files_below import files_below
 from fedbytes.experiments.trackers.track_store import track_store, tracker_of
 
 Track = Callable[[Path, str], object]
@@ -74,14 +75,15 @@ def _follow(store: Path, name: str, over: Event, track: Track) -> None:
     warnings.simplefilter("ignore")  # which the parent gives too
     seen: object = None
     while True:
-        last, now = over.is_set(), _rows_of(store)
-        if now != seen:
-            try:
+        last = over.is_set()
+        try:
+            now = _rows_of(store)
+            if now != seen:
                 track(store, name)
                 seen = now
-            except Exception:
-                if last:
-                    sys.exit(1)
+        except Exception:
+            if last:
+                sys.exit(1)
         if last:
             return
         over.wait(EVERY_SECONDS)
@@ -89,5 +91,8 @@ def _follow(store: Path, name: str, over: Event, track: Track) -> None:
 
 def _rows_of(store: Path) -> dict[str, int]:
     """Return how many rows each run has."""
-    paths = sorted(store.rglob("rounds.jsonl"))
-    return {str(path.relative_to(store)): path.read_bytes().count(b"\n") for path in paths}
+    rows: dict[str, int] = {}
+    for path in files_below(store, ("rounds.jsonl",)):
+        with suppress(FileNotFoundError, NotADirectoryError):  # it has just been replaced
+            rows[str(path.relative_to(store))] = path.read_bytes().count(b"\n")
+    return rows

@@ -45,10 +45,16 @@ class Holder:
         return asdict(self)
 
     @property
+    def is_here(self) -> bool:
+        """Whether it is, or was, where its process can be told from here to be alive."""
+        here = this_process()
+        places = (self.host, self.boot, self.space), (here.host, here.boot, here.space)
+        return bool(self.pid) and places[0] == places[1]
+
+    @property
     def is_gone(self) -> bool:
         """Whether it has certainly ended: only where its process would be seen from here."""
-        here = this_process()
-        if not self.pid or (self.host, self.boot, self.space) != (here.host, here.boot, here.space):
+        if not self.is_here:
             return False
         if not _PROC.joinpath("self", "stat").exists():
             return not _answers(self.pid)

@@ -10,11 +10,15 @@ import pytest
 
 from fedbytes.experiments import make_config, run
 from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.engines import remembered_silence
 from fedbytes.experiments.engines.plan_file import write_sweep_plan
+from fedbytes.experiments.engines.remembered_silence import RememberedSilence
 from fedbytes.experiments.execution.runner import RunStoppedError
+from fedbytes.experiments.store.remembered_damage import RememberedDamage
+from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.process.leases.holder import Holder, this_process
 from fedbytes.process.leases.lease import acquire
-from fedbytes.process.leases.lease_files import create_lease, lease_path
+from fedbytes.process.leases.lease_files import create_lease, lease_path, read_leases
 
 Call = Callable[..., Any]
 
@@ -86,6 +90,50 @@ def test_a_silent_worker_is_stale_after_what_it_promised(
     assert f"{configs[0].id} stale: its worker has not been heard for" in text
     path.write_text(json.dumps(content | {"released": False, "beat": 5}))
     assert "running on node7" in fedbytes("status", store, COLUMNS="250").stdout
+
+
+def test_what_hosts_see_that_share_a_folder_stays_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two hosts look in turn, ten seconds apart each."""
+    monkeypatch.setenv("FEDBYTES_HOME", str(tmp_path))
+    content = {"holder": Holder("node7").stated(), "token": "x", "seconds": 300, "beat": 4}
+    assert create_lease(lease_path(tmp_path, "lease", 1), content | {"released": False})
+    (lease,) = read_leases(tmp_path, "lease")
+    now = [0.0]
+    monkeypatch.setattr(remembered_silence.time, "monotonic", lambda: now[0])
+    seen: dict[str, list[float]] = {"a": [], "b": []}
+    for host in "abab":
+        here = Holder(host, "boot", "space", 1, "1")
+        monkeypatch.setattr(remembered_silence, "this_process", lambda here=here: here)
+        silence = RememberedSilence()
+        seen[host].append(silence.of(lease))
+        silence.save()
+        now[0] += 10
+    assert seen == {"a": [0, 20], "b": [0, 20]}
+
+
+def test_damage_of_what_has_finished_is_looked_for_once(
+    store: Path, configs: list[RunConfig], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+
+    def find(folder: RunFolder) -> str:
+        looked.append(folder.run)
+        return ""
+
+    monkeypatch.setattr("fedbytes.experiments.store.remembered_damage.find_damage", find)
+    folder, damage = RunFolder(store, configs[0].id), RememberedDamage()
+    for times in (1, 2):  # a run in progress is looked at each time
+        damage.find(folder)
+        assert len(looked) == times
+    (folder.path / "done").touch()
+    damage.find(folder)
+    damage.find(folder)
+    assert len(looked) == 3
+    (folder.path / "summary.json").write_text("altered")
+    damage.find(folder)
+    assert len(looked) == 4
 
 
 def test_watching_ends_when_every_run_has_ended(

@@ -58,6 +58,22 @@ def test_what_a_run_costs_roughly_is_its_examples(settings: dict[str, Any]) -> N
     assert rough_cost(make_config(settings | {"clients_per_round": None})) == 4 * 4 * 2 * 8
 
 
+def test_what_was_measured_is_kept(
+    configs: list[RunConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = {config.id: rough_cost(config) / 100 for config in configs[:4]}
+    write_sweep_plan(tmp_path, "tiny", configs[:4], measured)
+    before = (tmp_path / "plan.json").read_bytes()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    write_sweep_plan(tmp_path, "tiny", configs[:4])
+    assert (tmp_path / "plan.json").read_bytes() == before
+    plan = write_sweep_plan(tmp_path, "tiny", configs)  # what is new, roughly in the same unit
+    assert plan.costs[configs[0].id] == measured[configs[0].id]
+    assert plan.costs[configs[4].id] == pytest.approx(rough_cost(configs[4]) / 100)
+    assert write_sweep_plan(tmp_path, "tiny", configs, replace=True).folder == Path.cwd()
+
+
 def test_a_second_plan_does_not_lose_runs_of_the_first(
     configs: list[RunConfig], tmp_path: Path
 ) -> None:

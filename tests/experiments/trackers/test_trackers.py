@@ -3,12 +3,14 @@
 import shutil
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from fedbytes.experiments import load_results
+from fedbytes.experiments.trackers import live_tracking
 from fedbytes.experiments.trackers.live_tracking import tracking
 from fedbytes.experiments.trackers.track_store import track_store
 
@@ -84,6 +86,46 @@ def test_a_tracker_that_hangs_or_fails_costs_no_run(tmp_path, track, patience, t
     assert line.startswith(f"tracker 'tensorboard' {told}")
     assert line.endswith(f"`fedbytes track {tmp_path} --to tensorboard` does")
     assert capfd.readouterr().err == ""
+
+
+def test_folders_that_come_and_go_cost_the_tracker_nothing(tmp_path, monkeypatch):
+    """A takeover: copies appear, are renamed and removed while rows are counted."""
+    (tmp_path / "r" / ".attempt-2-x" / "copy").mkdir(parents=True)
+    for folder in ("r", "gone", "r/.attempt-2-x/copy"):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / "rounds.jsonl").write_text("{}\n")
+    real = Path.read_bytes
+
+    def read(path):
+        if path.parent.name == "gone":
+            raise FileNotFoundError(path)
+        return real(path)
+
+    monkeypatch.setattr(Path, "read_bytes", read)
+    assert live_tracking._rows_of(tmp_path) == {"r/rounds.jsonl": 1}
+
+    class Over:
+        looks = 0
+
+        def is_set(self):
+            return self.looks > 1
+
+        def wait(self, seconds):
+            self.looks += 1
+
+    counts, tracked = iter([OSError("stale"), {"r": 1}, {"r": 2}]), []
+
+    def rows(store):
+        found = next(counts)
+        if isinstance(found, OSError):
+            raise found
+        return found
+
+    monkeypatch.setattr(live_tracking, "_rows_of", rows)
+    monkeypatch.setattr(live_tracking.signal, "signal", lambda *_: None)
+    with warnings.catch_warnings():
+        live_tracking._follow(tmp_path, "tensorboard", Over(), lambda *_: tracked.append(1))
+    assert tracked == [1, 1]
 
 
 def test_what_is_written_last_is_tracked_before_the_end(tmp_path):

@@ -4,23 +4,27 @@ import os
 import signal
 import threading
 import traceback
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 
-from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.events import Failed, Finished, LeftAlone
 from fedbytes.experiments.execution.reuse import IfStale
+from fedbytes.experiments.execution.stopped_runs import RunStoppedError
 from fedbytes.experiments.execution.workers.lost_runs import after_death
-from fedbytes.experiments.execution.workers.stopping import STOPPING
+from fedbytes.experiments.store.attempts.held_run import held_to_note
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import ROOM
 from fedbytes.experiments.store.tries import forget_tries
 from fedbytes.process.disk_errors import DiskError, disk_reason
+from fedbytes.process.leases.holder import this_process
 from fedbytes.process.leases.lease import NotOursError
-from fedbytes.process.leases.lease_files import LEASE_SECONDS
+from fedbytes.process.leases.lease_files import LEASE_SECONDS, newest_lease
 from fedbytes.process.pool.pool_worker import WorkerLostError
+from fedbytes.process.told_to_stop import STOPPING
 
 
 @dataclass(frozen=True)
@@ -40,16 +44,17 @@ def work(connection: Connection, store: Path, threads: int, asked: WorkerOptions
     stop = threading.Event()
     for number in STOPPING if asked.stops else ():
         signal.signal(number, lambda *_: stop.set())
-    current: list[RunFolder] = []
+    current: list[Path] = []
     threading.Thread(target=_die_with_parent, args=(current,), daemon=True).start()
     import torch
 
-    from fedbytes.experiments.execution.runner import RunStoppedError, run
+    from fedbytes.experiments.execution.runner import run
 
     while (assigned := connection.recv()) is not None:
         config, if_held = assigned
         torch.set_num_threads(threads)
-        current[:] = [RunFolder(store, config.id)]
+        current[:] = [store / config.id]
+        told: list[Failed] = []
         try:
             run(
                 config,
@@ -59,34 +64,55 @@ def work(connection: Connection, store: Path, threads: int, asked: WorkerOptions
                 lease_seconds=asked.lease_seconds,
                 if_held=if_held,
                 stop=stop.is_set,
+                on_failure=partial(_tell_and_record, told),
             )
-        except (NotOursError, RunStoppedError) as error:
+        except NotOursError as error:
             connection.send(LeftAlone(str(error)))
-        except WorkerLostError as error:
-            connection.send(Failed(after_death(RunFolder(store, config.id), str(error))))
+        except RunStoppedError as error:
+            connection.send(LeftAlone(str(error), stopped=True))
         except Exception as error:
-            of_disk = disk_error(error, store) is not None
-            connection.send(Failed(record_failure(config, store, error), of_disk))
+            connection.send(told[0] if told else _record_unheld(store / config.id, error))
         else:
             connection.send(Finished())
         current.clear()
 
 
-def record_failure(config: RunConfig, store: Path, error: Exception) -> str:
-    """Write the error and its traceback into the run's folder; return its one line.
+def _tell_and_record(told: list[Failed], folder: RunFolder, error: Exception) -> None:
+    told.append(record_failure(folder, error))
+
+
+def record_failure(folder: RunFolder, error: Exception) -> Failed:
+    """Write the error and its traceback into a run's folder, whose lease is ours.
 
     What a full or closed disk refuses is no failure of the run, which goes on when there is room.
+    A process that died is one after the last try.
     """
-    disk = disk_error(error, store)
+    if isinstance(error, WorkerLostError):
+        return Failed(after_death(folder, str(error)))
+    disk = disk_error(error, folder.path)
     if disk is not None:
-        return str(disk)
+        return Failed(str(disk), of_disk=True)
     message = " ".join(f"{type(error).__name__}: {error}".split())
     trace = "".join(traceback.format_exception(error))
     try:
-        RunFolder(store, config.id).fail(message, trace)
+        folder.fail(message, trace)
     except DiskError as full:
-        return f"{message} ({full})"
-    return message
+        return Failed(f"{message} ({full})")
+    return Failed(message)
+
+
+def _record_unheld(root: Path, error: Exception) -> Failed | LeftAlone:
+    """Write down what failed before the run was held, unless another process makes it."""
+    disk = disk_error(error, root)
+    if disk is not None:
+        return Failed(str(disk), of_disk=True)
+    try:
+        with held_to_note(root) as folder:
+            return record_failure(folder, error)
+    except NotOursError as held:
+        return LeftAlone(str(held))
+    except (OSError, DiskError) as full:
+        return Failed(f"{type(error).__name__}: {error} ({full})")
 
 
 def disk_error(error: Exception, store: Path) -> DiskError | None:
@@ -99,11 +125,14 @@ def disk_error(error: Exception, store: Path) -> DiskError | None:
     return DiskError(f"cannot write {file or store} ({reason}): {ROOM}")
 
 
-def _die_with_parent(current: list[RunFolder]) -> None:
+def _die_with_parent(current: list[Path]) -> None:
     """End this process as soon as its parent is gone: another sweep may write to the store."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        for folder in current:  # the run did not die of itself
-            forget_tries(folder)
+        with suppress(OSError):
+            for root in current:  # the run did not die of itself
+                lease = newest_lease(root, "lease")
+                if lease is not None and lease.holder == this_process():
+                    forget_tries(RunFolder(root.parent, root.name))
         os._exit(1)

@@ -15,12 +15,17 @@ from typing import Any
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.execution.events import Event, Failed, LeftAlone
 from fedbytes.experiments.execution.workers.lost_runs import after_death
-from fedbytes.experiments.execution.workers.stopping import STOPPING
 from fedbytes.experiments.execution.workers.worker import WorkerOptions, work
-from fedbytes.experiments.store.attempts.held_run import IfRunHeld, forget_lease
-from fedbytes.experiments.store.run_folder import RunFolder
+from fedbytes.experiments.store.attempts.held_run import (
+    IfRunHeld,
+    held_to_note,
+    left_behind,
+)
 from fedbytes.experiments.store.tries import forget_tries, note_end
 from fedbytes.process.disk_errors import DiskError
+from fedbytes.process.leases.lease import NotOursError
+from fedbytes.process.leases.lease_files import newest_lease
+from fedbytes.process.told_to_stop import STOPPING
 
 _TOLD = tuple(-number for number in STOPPING)
 """Exit codes of a process that was told to stop before it could hear that."""
@@ -59,34 +64,46 @@ class WorkerProcess:
             event: Event = self.pipe.recv()
         except (EOFError, OSError):
             self.process.join()
-            assert self.config is not None
-            self.forget_lease(store)
-            folder = RunFolder(store, self.config.id)
-            with suppress(DiskError):
-                note_end(folder, str(self.process.exitcode))
-            if self._told or self.process.exitcode in _TOLD:
-                forget_tries(folder)
-                return LeftAlone("its process was stopped before it had finished a round")
-            died = (
-                f"the worker process died with exit code {self.process.exitcode}; -9 often means "
-                "out of memory: use fewer --workers"
-            )
-            return Failed(after_death(folder, died))
+            return self._after_death(store)
         return event
+
+    def _after_death(self, store: Path) -> Event:
+        """Put down how the process ended, if the run is still its own; say what became of it."""
+        assert self.config is not None
+        code, root = self.process.exitcode, store / self.config.id
+        died = (
+            f"the worker process died with exit code {code}; -9 often means out of memory: use "
+            "fewer --workers"
+        )
+        stopped = None
+        if self._told or code in _TOLD:
+            why = "its process was stopped before it had finished a round"
+            stopped = LeftAlone(why, stopped=True)
+        if not left_behind(root, self.process.pid):
+            lease = newest_lease(root, "lease")
+            if lease is not None and not lease.is_over:
+                return stopped or LeftAlone(f"it was taken over by {lease.holder}")
+            return stopped or Failed(f"{died}; it had not begun the run", unbegun=True)
+        try:
+            with held_to_note(root) as folder:
+                if stopped:
+                    forget_tries(folder)
+                    return stopped
+                note_end(folder, str(code))
+                return Failed(after_death(folder, died))
+        except NotOursError as error:
+            return stopped or LeftAlone(str(error))
+        except (OSError, DiskError) as error:
+            return stopped or Failed(f"{died} ({error})")
 
     def end(self, store: Path) -> None:
         """End the process, on purpose: the run that it has did not fail."""
         self.process.kill()
         self.process.join()
-        if self.config is not None:
-            forget_tries(RunFolder(store, self.config.id))
-            self.forget_lease(store)
-
-    def forget_lease(self, store: Path) -> None:
-        """Give back what the process held that has ended."""
-        if self.config is not None and self.process.pid is not None:
-            with suppress(OSError):
-                forget_lease(store / self.config.id, self.process.pid)
+        if self.config is None or not left_behind(store / self.config.id, self.process.pid):
+            return
+        with suppress(OSError, ValueError), held_to_note(store / self.config.id) as folder:
+            forget_tries(folder)
 
 
 @contextmanager

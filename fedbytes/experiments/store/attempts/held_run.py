@@ -1,31 +1,25 @@
 """A run's folder, held by a lease while it is written: one writer at a time, on any host."""
 
+import errno
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
-from fedbytes.experiments.store.attempts.attempt_folders import (
-    attempt_folder,
-    newest_attempt,
-    remove_older,
-)
+from fedbytes.experiments.store.attempts.attempt_folders import newest_attempt, remove_older
 from fedbytes.experiments.store.attempts.take_over import take_over
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import ROOM
 from fedbytes.process.disk_errors import explained_disk_errors
-from fedbytes.process.leases.lease import Lease, acquire, give_back
-from fedbytes.process.leases.lease_files import (
-    LEASE_SECONDS,
-    LeaseRecord,
-    newest_lease,
-    read_leases,
-)
+from fedbytes.process.leases.lease import Lease, acquire
+from fedbytes.process.leases.lease_files import LEASE_SECONDS, LeaseRecord, newest_lease
 
 IfRunHeld = Literal["queue", "watch", "leave"]
 """What is done while another process makes a run; see `held_run`."""
+_LOOK = 1.0  # seconds in a queue between two questions whether to stay there
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)  # of file systems without locks
 
 
 @contextmanager
@@ -35,6 +29,7 @@ def held_run(
     seconds: float = LEASE_SECONDS,
     if_held: IfRunHeld = "queue",
     on_wait: Callable[[LeaseRecord, float], None] | None = None,
+    in_queue: Callable[[], None] = lambda: None,
 ) -> Iterator[tuple[Lease, RunFolder]]:
     """Hold a run's lease for the block; yield it, and the folder to write to.
 
@@ -43,7 +38,8 @@ def held_run(
         seconds: of silence after which others may take the run over.
         if_held: what to do while another process makes the run: `queue` behind those of this host,
             and `watch` others; `watch` all; or `leave` it alone at once.
-        on_wait: called while it is not known whether the holder is alive.
+        on_wait: called while it is not known whether the holder is alive; what it raises ends that.
+        in_queue: the same, while another process of this host is before us.
 
     Raises:
         HeldError: if another process is making the run.
@@ -52,11 +48,30 @@ def held_run(
     with explained_disk_errors(root, ROOM):
         root.mkdir(parents=True, exist_ok=True)
     if if_held == "queue":
-        with FileLock(root / ".lock"), _held(root, seconds, "watch", on_wait) as held:
+        with _turn(root, in_queue), _held(root, seconds, "watch", on_wait) as held:
             yield held
     else:
         with _held(root, seconds, if_held, on_wait) as held:
             yield held
+
+
+@contextmanager
+def _turn(root: Path, in_queue: Callable[[], None]) -> Iterator[None]:
+    """Wait behind other processes of this host; where there are no locks the lease is enough."""
+    lock = FileLock(root / ".lock")
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=_LOOK)
+        except Timeout:
+            in_queue()
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LOCKS:
+                raise
+            break
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 @contextmanager
@@ -68,13 +83,14 @@ def _held(
 ) -> Iterator[tuple[Lease, RunFolder]]:
     before = newest_lease(root, "lease")
     lease = _newest_to_hold(root, seconds, if_held, on_wait)
-    path, apart = newest_attempt(root)[1], False
+    path, apart, anew = newest_attempt(root)[1], False, ""
     try:
         if not lease.clean:
             silent = f"{before.holder} fell silent" if before else "it fell silent"
-            path = take_over(root, lease.number, silent)
+            path, anew = take_over(root, lease.number, silent)
             apart = True
         folder = RunFolder(root.parent, root.name, path)
+        folder.anew = anew
         yield lease, folder
         if folder.status == "done":
             lease.check()
@@ -98,17 +114,34 @@ def _newest_to_hold(
         lease.release(forget_lower=True)
 
 
-def forget_lease(root: Path, pid: int) -> None:
-    """Remove the lease of a process of this host that is known to have ended, and was ours.
+@contextmanager
+def held_to_note(root: Path) -> Iterator[RunFolder]:
+    """Hold a run's lease to put down what became of it; yield the attempt that counts.
+
+    What is put down without the lease would be in the way of whoever makes the run by then.
+
+    Args:
+        root: the run's own folder; made if there is none.
+
+    Raises:
+        HeldError: if another process is making the run.
+        DiskError: if the disk is full or may not be written.
+    """
+    with explained_disk_errors(root, ROOM):
+        root.mkdir(parents=True, exist_ok=True)
+    lease = _newest_to_hold(root, LEASE_SECONDS, "leave", None)
+    try:
+        yield RunFolder(root.parent, root.name, newest_attempt(root)[1])
+    finally:
+        lease.release(forget_lower=lease.clean)
+
+
+def left_behind(root: Path, pid: int | None) -> bool:
+    """Return whether a run's lease is that of a process of this host which has ended.
 
     Args:
         root: the run's own folder.
         pid: the process.
     """
-    records = read_leases(root, "lease")
-    newest = records[-1] if records else None
-    if newest is None or newest.holder.pid != pid or not newest.holder.is_gone:
-        return
-    apart = attempt_folder(root, newest.number).exists()
-    if apart or all(one.is_over for one in records):
-        give_back(newest, {}, forget_lower=True)
+    newest = newest_lease(root, "lease")
+    return newest is not None and newest.holder.pid == pid and newest.holder.is_gone

@@ -1,5 +1,6 @@
 """Runs that several hosts share: who holds one writes it, and the newest attempt counts."""
 
+import errno
 import json
 import shutil
 from pathlib import Path
@@ -7,15 +8,20 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from filelock import FileLock
 
 from fedbytes.experiments import load_ledger, load_results, load_runs, make_config, run
 from fedbytes.experiments.execution.events import Advanced, Noticed
+from fedbytes.experiments.execution.only_sweep import only_sweep
 from fedbytes.experiments.execution.runner import RunStoppedError
 from fedbytes.experiments.store import provenance
+from fedbytes.experiments.store.attempts.held_run import held_run
+from fedbytes.experiments.store.attempts.take_over import take_over
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.run_state import state_of
 from fedbytes.experiments.store.saved_sums import read_saved
-from fedbytes.process.leases.holder import Holder
+from fedbytes.process.disk_errors import DiskError
+from fedbytes.process.leases.holder import Holder, this_process
 from fedbytes.process.leases.lease import HeldError, LostLeaseError
 from fedbytes.process.leases.lease_files import create_lease, lease_path, read_leases
 
@@ -132,6 +138,106 @@ def test_a_run_stops_after_its_round_and_goes_on(
     run(config, tmp_path / "s", on_event=heard.append)
     assert [event.round for event in heard if isinstance(event, Advanced)] == [2, 3]
     assert_same_table(tmp_path / "s", whole, config.id)
+
+
+def test_a_failure_is_put_down_while_the_run_is_held_and_not_after(
+    store: Path, configs: list[Any]
+) -> None:
+    config = configs[2]
+    root = store / config.id
+    told: list[tuple[Path, str]] = []
+
+    def tell(folder: RunFolder, error: Exception) -> None:
+        (lease,) = read_leases(root, "lease")
+        assert lease.holder == this_process()
+        told.append((folder.path, str(error)))
+
+    def fail(data: bytes) -> bytes:
+        raise RuntimeError("out of luck")
+
+    def fail_after_all(data: bytes) -> bytes:
+        hold_elsewhere(root, 2)
+        return fail(data)
+
+    with pytest.raises(RuntimeError, match="out of luck"):
+        run(config, store, deliver=fail, on_failure=tell)
+    assert told == [(root, "out of luck")]
+    with pytest.raises(LostLeaseError, match="taken over by another-host"):
+        run(config, store, deliver=fail_after_all, on_failure=tell)
+    assert len(told) == 1
+
+
+def test_who_waits_for_a_silent_host_can_be_stopped(store: Path, configs: list[Any]) -> None:
+    root = store / configs[2].id
+    hold_elsewhere(root, 1, seconds=3600)
+    with pytest.raises(RunStoppedError, match="before it was this process's turn"):
+        run(configs[2], store, if_held="watch", stop=lambda: True)
+    with FileLock(root / ".lock"), pytest.raises(RunStoppedError):
+        run(configs[2], store, if_held="queue", stop=lambda: True)
+    assert [lease.number for lease in read_leases(root, "lease")] == [1]
+
+
+@pytest.mark.parametrize("code", [errno.ENOLCK, errno.EOPNOTSUPP])
+def test_where_there_are_no_locks_the_lease_is_enough(
+    tmp_path: Path, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(code, "no locks")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    with held_run(tmp_path / "r") as (lease, folder):
+        lease.check()
+        assert folder.path == tmp_path / "r"
+    with only_sweep(tmp_path), pytest.raises(ValueError, match="another sweep is writing to"):  # noqa: SIM117
+        with only_sweep(tmp_path):
+            pass
+
+
+def test_a_full_disk_costs_no_checkpoint_when_a_run_is_taken_over(
+    store: Path, configs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configs[2]
+    root = store / config.id
+    real = shutil.copy2
+
+    def copy(source: str, target: str, **options: Any) -> Any:
+        if str(source).endswith("state.pt"):
+            raise OSError(errno.ENOSPC, "No space left on device", str(target))
+        return real(source, target, **options)
+
+    def copytree(source: Path, target: Path, *more: Any, **options: Any) -> Any:
+        options |= {} if more else {"copy_function": copy}
+        return copied(source, target, *more, **options)
+
+    copied = shutil.copytree
+    monkeypatch.setattr(shutil, "copytree", copytree)
+    with pytest.raises(DiskError, match="No space left on device"):
+        take_over(root, 2, "it fell silent")
+    assert not list(root.glob("*attempt*"))
+    assert read_saved(RunFolder(store, config.id))[0]["round"] == 2
+
+
+def test_what_is_damaged_by_its_own_digests_alone_is_given_up(
+    store: Path, configs: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fedbytes.experiments.store.attempts.take_over._PAUSES", (0.0, 0.0))
+    config, heard = configs[2], []
+    root = store / config.id
+
+    def copytree(source: Path, target: Path, **_: Any) -> None:
+        raise FileNotFoundError(source)  # a file is replaced at each look
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "copytree", copytree)
+        with pytest.raises(HeldError, match="is still being written"):
+            take_over(root, 2, "it fell silent")
+    (root / "checkpoint/state.pt").write_bytes(b"no state")
+    hold_elsewhere(root, 1)
+    folder = run(config, store, on_event=heard.append)
+    assert folder.path.name == "attempt-2"
+    (said,) = [one.message for one in heard if isinstance(one, Noticed) and "anew" in one.message]
+    assert "state.pt" in said
+    assert "state.pt" in folder.provenance()["restarted"]
 
 
 def test_a_run_that_goes_on_elsewhere_says_so(
