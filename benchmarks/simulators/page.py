@@ -1,0 +1,103 @@
+"""The table and the figure of what was measured."""
+
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from fedbytes.plots.style import COLOURS, INK, make_panels, save_figure, styled
+
+FLOWER = "Flower 1.42 simulation"
+
+
+def summary(rounds: pd.DataFrame, client_steps: int) -> pd.DataFrame:
+    """Return medians by row and way: milliseconds and processor ms a client-step, and ratios.
+
+    `times_flower` is the median over repeats of how many times as fast as Flower it was in the same
+    turn; the first round of each row is left out.
+    """
+    counted = rounds[rounds["repeat"] > 0]
+    found = []
+    for (row, way), own in counted.groupby(["row", "way"], sort=False):
+        flower = counted[(counted["row"] == row) & (counted["way"] == FLOWER)]
+        pairs = own.merge(flower, on="repeat", suffixes=("", "_flower"))
+        ratios = pairs["seconds_flower"] / pairs["seconds"]
+        found.append(
+            {
+                "row": row,
+                "way": way,
+                "ms": 1e3 * own["seconds"].median() / client_steps,
+                "least_ms": 1e3 * own["seconds"].min() / client_steps,
+                "processor_ms": 1e3 * own["processor_seconds"].median() / client_steps,
+                "times_flower": ratios.median() if len(ratios) else float("nan"),
+                "memory": int(own["memory"].median()),
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def norms(rounds: pd.DataFrame) -> tuple[dict[str, float], float]:
+    """Return each way's squared norm after its first round of the first row, and the widest gap.
+
+    The gap is relative, over all rounds of all rows.
+    """
+    first = rounds[(rounds["repeat"] == 0) & (rounds["row"] == rounds["row"].iloc[0])]
+    spread = rounds.groupby(["row", "repeat"])["norm"].agg(["min", "max"])
+    gap = float((spread["max"] / spread["min"] - 1).max())
+    return dict(zip(first["way"], first["norm"], strict=True)), gap
+
+
+def table(found: pd.DataFrame) -> str:
+    """Return the medians as Markdown: a column a row that was measured."""
+    rows = list(dict.fromkeys(found["row"]))
+    lines = ["| | " + " | ".join(rows) + " |", "|---|" + "---|" * len(rows)]
+    for way in dict.fromkeys(found["way"]):
+        cells = []
+        for row in rows:
+            one = found[(found["row"] == row) & (found["way"] == way)]
+            if not len(one):
+                cells.append("–")
+                continue
+            ms, used, times = (float(one[key].iloc[0]) for key in _SHOWN)
+            cells.append(f"{ms:.0f} ms ({used:.0f}), {times:.2f} ×")
+        lines.append(f"| {way} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+_SHOWN = ("ms", "processor_ms", "times_flower")
+
+
+@styled
+def draw(found: pd.DataFrame) -> Figure:
+    """Return a panel a row: milliseconds a client-step, wall and processor."""
+    rows = list(dict.fromkeys(found["row"]))
+    ways = list(dict.fromkeys(found["way"]))[::-1]
+    figure, panels = make_panels(rows, height=0.9 + 0.22 * len(ways), columns=len(rows))
+    for panel, row in zip(panels, rows, strict=True):
+        own = found[found["row"] == row].set_index("way")
+        for place, way in enumerate(ways):
+            if way not in own.index:
+                continue
+            colour = COLOURS[0] if way.startswith("fedbytes") else INK
+            panel.barh(place, own.loc[way, "ms"], height=0.62, color=colour, alpha=0.85)
+            panel.plot(own.loc[way, "processor_ms"], place, "|", color=INK, markersize=9)
+        panel.set_xlim(left=0)
+        panel.set_xlabel("ms per client-step")
+        panel.set_yticks(range(len(ways)), ways if panel is panels[0] else [""] * len(ways))
+        panel.set_ylim(-0.6, len(ways) - 0.4)
+    return figure
+
+
+def write_page(folder: Path, client_steps: int) -> None:
+    """Write `summary.csv`, `table.md` and `steps.svg`, `.png` and `.pdf` from `rounds.csv`."""
+    rounds = pd.read_csv(folder / "rounds.csv")
+    found = summary(rounds, client_steps)
+    found.to_csv(folder / "summary.csv", index=False, float_format="%.6g", lineterminator="\n")
+    first, gap = norms(rounds)
+    lines = [table(found), "", "Squared norm of the model after round 1:", ""]
+    lines += [f"- {way}: {norm:.7f}" for way, norm in first.items()]
+    lines += ["", f"Widest gap between ways in any round, relative: {gap:.1e}."]
+    text = "\n".join(lines) + "\n"
+    (folder / "table.md").write_text(text, encoding="utf-8")
+    save_figure(draw(found), folder, "steps")
+    print(text)

@@ -1,0 +1,1 @@
+"""A file for each way to make the same rounds."""
