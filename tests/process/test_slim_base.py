@@ -84,3 +84,26 @@ def test_every_package_of_the_extra_is_known_by_its_import_name():
 def test_an_extra_for_training_brings_what_training_needs(extra):
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert "fedbytes[train]" in declared["optional-dependencies"][extra]
+
+
+WITHOUT_SECURE = """
+import sys
+for package in ("cryptography", "tenseal", "dp_accounting"):
+    sys.modules[package] = None
+from fedbytes.experiments.config.run_config import make_config
+make_config({"algorithm": {"name": "fedavg", "local_steps": 1}})
+for name in ("secagg", "he"):
+    try:
+        make_config({"privacy": name, "uplink": {"name": "fixed", "clip": 4.0, "bits": 16}})
+    except ValueError as error:
+        print(error)
+"""
+
+
+def test_runs_without_secure_sums_need_not_have_their_packages():
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_SECURE], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    for line, name in zip(done.stdout.splitlines(), ("secagg", "he"), strict=True):
+        assert re.search(rf"'{name}' .*pip install 'fedbytes\[secure\]'", line)

@@ -1,14 +1,12 @@
-"""Key pairs, what two of them agree on, and sealed envelopes: X25519, HKDF, ChaCha20-Poly1305."""
+"""Key pairs, what two of them agree on, and sealed envelopes: X25519, HKDF, ChaCha20-Poly1305.
+
+Their package is imported on use: runs without secure sums do without it.
+"""
 
 import struct
 from dataclasses import dataclass
 
 import numpy as np
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 KEY_BYTES = 32
 TAG_BYTES = 16
@@ -54,6 +52,8 @@ class KeyPair:
     @property
     def public(self) -> bytes:
         """The public key, 32 bytes."""
+        from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
         return X25519PrivateKey.from_private_bytes(self.secret).public_key().public_bytes_raw()
 
     def agree(self, other: bytes, binding: bytes) -> bytes:
@@ -62,13 +62,19 @@ class KeyPair:
         Raises:
             ValueError: for a public key that gives no secret.
         """
-        private = X25519PrivateKey.from_private_bytes(self.secret)
-        secret = private.exchange(X25519PublicKey.from_public_bytes(other))
+        from cryptography.hazmat.primitives.asymmetric import x25519
+        from cryptography.hazmat.primitives.hashes import SHA256
+        from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+        private = x25519.X25519PrivateKey.from_private_bytes(self.secret)
+        secret = private.exchange(x25519.X25519PublicKey.from_public_bytes(other))
         return HKDF(SHA256(), KEY_BYTES, salt=None, info=binding).derive(secret)
 
 
 def seal_envelope(key: bytes, content: bytes, binding: bytes) -> bytes:
     """Return the content encrypted and authenticated, 16 bytes longer; `key` is used once."""
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
     return ChaCha20Poly1305(key).encrypt(_NONCE, content, binding)
 
 
@@ -78,6 +84,9 @@ def open_envelope(key: bytes, sealed: bytes, binding: bytes) -> bytes:
     Raises:
         ValueError: if it was not sealed with this key for this occasion.
     """
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
     try:
         return ChaCha20Poly1305(key).decrypt(_NONCE, sealed, binding)
     except InvalidTag:

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-from cryptography.hazmat.primitives.ciphers import Cipher
-from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 
 from fedbytes.arrays import UInt64s
 
@@ -20,6 +18,9 @@ class MaskStream:
     """
 
     def __init__(self, key: bytes) -> None:
+        from cryptography.hazmat.primitives.ciphers import Cipher
+        from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
+
         self._stream = Cipher(ChaCha20(key, _NONCE), mode=None).encryptor()
 
     def numbers(self, count: int, bits: int) -> UInt64s:
