@@ -16,7 +16,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -107,13 +107,24 @@ class Running:
         found: dict[str, Any] = json.loads(line)
         return found
 
+    def is_there(self) -> bool:
+        """Return whether it has built what it needs; if not, it says why itself."""
+        try:
+            return bool(self.hear()["ready"])
+        except ValueError as error:
+            print(error, file=sys.stderr)
+            return False
+
     def make_round(self, batch: int) -> dict[str, Any]:
         """Make a round; return its seconds, processor seconds, memory and the model's norm."""
         assert self.process.stdin is not None
         processes = processes_of(self.way.call)
         before = processor_seconds(processes)
-        self.process.stdin.write(f"{batch}\n")
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(f"{batch}\n")
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            raise ValueError(f"{self.way.name} has ended") from None
         found = self.hear()
         after = processes_of(self.way.call)
         return found | {
@@ -124,7 +135,8 @@ class Running:
     def close(self) -> None:
         """End it and what it has started."""
         assert self.process.stdin is not None
-        self.process.stdin.close()
+        with suppress(BrokenPipeError):
+            self.process.stdin.close()
         try:
             self.process.wait(60)
         except subprocess.TimeoutExpired:
@@ -147,7 +159,8 @@ def started(ways: Sequence[Way], layers: int) -> Iterator[list[Running]]:
         for way in ways:
             print(f"starting {way.name}", file=sys.stderr)
             running.append(Running(way, layers))
-            running[-1].hear()
+            if not running[-1].is_there():
+                running.pop().close()
         yield running
     finally:
         for one in running:
@@ -162,8 +175,13 @@ def measure(ways: Sequence[Way], repeats: int) -> Iterator[dict[str, Any]]:
         with started(chosen, layers) as running:
             for row in rows:
                 for repeat in range(repeats + 1):
-                    for one in running:
-                        found = one.make_round(row.batch)
+                    for one in [*running]:
+                        try:
+                            found = one.make_round(row.batch)
+                        except ValueError as error:  # the others go on
+                            print(error, file=sys.stderr)
+                            running.remove(one)
+                            continue
                         about = {"row": row.name, "way": one.way.name, "repeat": repeat}
                         yield about | found | {"load": os.getloadavg()[0]}
 

@@ -23,9 +23,13 @@ class Net(torch.nn.Module):
         super().__init__()
         self.flat, self.work = work.model.flat, work
 
-    def loss(self, rows: torch.Tensor) -> torch.Tensor:
+    def loss(self, rows: torch.Tensor) -> torch.Tensor:  # which pfl has made floats
         model = self.work.model
-        return model.loss(make_batch(model.task.train, rows.numpy(), model.device))
+        return model.loss(make_batch(model.task.train, rows.long().numpy(), model.device))
+
+    def metrics(self, _: torch.Tensor) -> dict[str, float]:
+        """Return nothing: no user is evaluated, but pfl wants a model that could be."""
+        return {}
 
 
 class AdamW(torch.optim.AdamW):
