@@ -15,11 +15,11 @@ from fedbytes.cli.terminal.screen import Screen
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.engines.free_runs import live_lease
 from fedbytes.experiments.engines.plan_file import SweepPlan, read_sweep_plan, rough_cost
+from fedbytes.experiments.engines.remembered_damage import RememberedDamage
 from fedbytes.experiments.engines.remembered_silence import RememberedSilence
 from fedbytes.experiments.store.attempts.attempt_folders import run_of_attempt
 from fedbytes.experiments.store.damage import place_of
 from fedbytes.experiments.store.find_runs import checked_runs
-from fedbytes.experiments.store.remembered_damage import RememberedDamage
 from fedbytes.experiments.store.row_files import JsonRow, read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.run_state import RunState, state_of

@@ -35,9 +35,9 @@ from fedbytes.experiments.execution.run_setup import (
     who_holds_what,
 )
 from fedbytes.experiments.execution.run_sources import confirmed, sources_of
-from fedbytes.experiments.execution.stopped_runs import RunStoppedError as RunStoppedError
-from fedbytes.experiments.execution.stopped_runs import failure_told
 from fedbytes.experiments.execution.workers.client_workers import ClientWorkers
+from fedbytes.experiments.execution.workers.stopped_runs import RunStoppedError as RunStoppedError
+from fedbytes.experiments.execution.workers.stopped_runs import failure_told
 from fedbytes.experiments.kept.keep_model import folder_names, keep_models
 from fedbytes.experiments.store.attempts.held_run import IfRunHeld, held_run
 from fedbytes.experiments.store.checkpoint import load_checkpoint, save_checkpoint

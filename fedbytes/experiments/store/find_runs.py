@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from fedbytes.experiments.store.attempts.attempt_folders import attempt_folders, run_of_attempt
+from fedbytes.experiments.store.attempts.files_below import files_below
 from fedbytes.experiments.store.damage import (
     config_id,
     find_damage,
     looks_like_a_run,
     warn_of,
 )
-from fedbytes.experiments.store.files_below import files_below
 from fedbytes.experiments.store.ledger_files import read_ledger
 from fedbytes.experiments.store.per_text.right_answers import RIGHT_FILE
 from fedbytes.experiments.store.row_files import ROW_FILES, read_json_lines

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from multiprocessing.synchronize import Event
 from pathlib import Path
 
-from fedbytes.experiments.store.files_below import files_below
+from fedbytes.experiments.store.attempts.files_below import files_below
 from fedbytes.experiments.trackers.track_store import track_store, tracker_of
 
 Track = Callable[[Path, str], object]

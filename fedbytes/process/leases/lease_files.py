@@ -68,10 +68,10 @@ def read_leases(folder: Path, name: str) -> list[LeaseRecord]:
     return [record for record in records if record is not None]
 
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-def _read_again(read: Callable[[], T]) -> T | None:
+def _read_again(read: Callable[[], _T]) -> _T | None:
     """Return what `read` does, None if there is no such file; what fails is tried again.
 
     Raises:

@@ -12,9 +12,9 @@ from fedbytes.experiments import make_config, run
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.engines import remembered_silence
 from fedbytes.experiments.engines.plan_file import write_sweep_plan
+from fedbytes.experiments.engines.remembered_damage import RememberedDamage
 from fedbytes.experiments.engines.remembered_silence import RememberedSilence
 from fedbytes.experiments.execution.runner import RunStoppedError
-from fedbytes.experiments.store.remembered_damage import RememberedDamage
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.process.leases.holder import Holder, this_process
 from fedbytes.process.leases.lease import acquire
@@ -122,7 +122,7 @@ def test_damage_of_what_has_finished_is_looked_for_once(
         looked.append(folder.run)
         return ""
 
-    monkeypatch.setattr("fedbytes.experiments.store.remembered_damage.find_damage", find)
+    monkeypatch.setattr("fedbytes.experiments.engines.remembered_damage.find_damage", find)
     folder, damage = RunFolder(store, configs[0].id), RememberedDamage()
     for times in (1, 2):  # a run in progress is looked at each time
         damage.find(folder)

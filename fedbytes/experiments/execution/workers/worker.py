@@ -13,8 +13,8 @@ from pathlib import Path
 
 from fedbytes.experiments.execution.events import Failed, Finished, LeftAlone
 from fedbytes.experiments.execution.reuse import IfStale
-from fedbytes.experiments.execution.stopped_runs import RunStoppedError
 from fedbytes.experiments.execution.workers.lost_runs import after_death
+from fedbytes.experiments.execution.workers.stopped_runs import RunStoppedError
 from fedbytes.experiments.store.attempts.held_run import held_to_note
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import ROOM
