@@ -9,7 +9,7 @@ from fedbytes.experiments.config.method_name import method_name, table_names
 from fedbytes.experiments.config.run_config import RunConfig, make_config
 
 _OF_THE_SEEDS = ("seed", "declared")
-_NO_DEPARTURE = ("plugins", "checkpoint_every", "model.device", "label")
+_NO_DEPARTURE = ("plugins", "checkpoint_every", "workers_per_run", "model.device", "label")
 """Overrides that change no number."""
 
 
