@@ -1,6 +1,6 @@
 """The same federated rounds by a plain loop, pfl-research, Flower's simulation, and fedbytes.
 
-    python benchmarks/simulators/run.py --out docs/results/simulators [--repeats 5] [--redraw]
+    python benchmarks/simulators/run.py --out docs/results/simulators [--repeats 5]
 
 MiniLM with LoRA of rank 8, ten clients of equally many texts of Reuters R8, four steps of AdamW on
 batches of texts of 24 tokens, FedAvg without compression, no evaluation. Each way runs in a process
@@ -17,7 +17,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -167,10 +167,10 @@ def started(ways: Sequence[Way], layers: int) -> Iterator[list[Running]]:
             one.close()
 
 
-def measure(ways: Sequence[Way], repeats: int) -> Iterator[dict[str, Any]]:
+def measure(ways: Sequence[Way], wanted: Sequence[Row], repeats: int) -> Iterator[dict[str, Any]]:
     """Yield a row for each round of each way."""
-    for layers in sorted({row.layers for row in ROWS}, reverse=True):
-        rows = [row for row in ROWS if row.layers == layers]
+    for layers in dict.fromkeys(row.layers for row in wanted):
+        rows = [row for row in wanted if row.layers == layers]
         chosen = [way for way in ways if not way.cached or layers == 1]
         with started(chosen, layers) as running:
             for row in rows:
@@ -192,22 +192,32 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("docs/results/simulators"))
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--ways", nargs="*", help="files and variants, such as plain ours:workers")
+    parser.add_argument("--rows", nargs="*", type=int, help="add these rows alone, from 0")
+    parser.add_argument("--threads", type=int, default=CORES, help="of a way of one process")
     parser.add_argument("--redraw", action="store_true", help="draw from the rows that are there")
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     path = asked.out / "rounds.csv"
     if not asked.redraw:
         ways = [way for way in WAYS if not asked.ways or way.call in asked.ways]
-        with path.open("w", newline="", encoding="utf-8") as file:
+        ways = [replace(way, threads=min(way.threads, asked.threads)) for way in ways]
+        rows = ROWS if asked.rows is None else [ROWS[place] for place in asked.rows]
+        adds = asked.rows is not None and path.exists()
+        with path.open("a" if adds else "w", newline="", encoding="utf-8") as file:
             writer: Any = None
-            for found in measure(ways, asked.repeats):
+            for found in measure(ways, rows, asked.repeats):
                 if writer is None:
                     writer = csv.DictWriter(file, found, lineterminator="\n")
-                    writer.writeheader()
+                    if not adds:
+                        writer.writeheader()
                 writer.writerow(found)
                 file.flush()
                 print(json.dumps(found), file=sys.stderr)
-        about = provenance() | {"client_steps": CLIENT_STEPS, "peers": _versions()}
+        about = provenance() | {
+            "client_steps": CLIENT_STEPS,
+            "threads": asked.threads,
+            "peers": _versions(),
+        }
         text = json.dumps(about, indent=2, sort_keys=True)
         (asked.out / "provenance.json").write_text(text + "\n", encoding="utf-8")
     write_page(asked.out, CLIENT_STEPS)
