@@ -7,7 +7,6 @@ use; the subjects are packages of their own, such as `fedbytes.compression`.
 from typing import TYPE_CHECKING
 
 from fedbytes.process.lazy_face import lazy_face
-from fedbytes.process.package import PACKAGE_VERSION
 
 if TYPE_CHECKING:
     from fedbytes.notebooks.figures import plot as plot
@@ -15,6 +14,6 @@ if TYPE_CHECKING:
     from fedbytes.notebooks.runs import run as run
     from fedbytes.notebooks.runs import sweep as sweep
     from fedbytes.notebooks.stores import load as load
+    from fedbytes.process.version import __version__ as __version__
 
-__version__ = PACKAGE_VERSION
 __getattr__, __dir__, __all__ = lazy_face(__name__)

@@ -35,7 +35,6 @@ from fedbytes.labels import single_line
 from fedbytes.process.disk_errors import disk_reason
 from fedbytes.process.one_line_warning import show_in_one_line
 from fedbytes.process.optional_imports import explain_missing
-from fedbytes.process.package import PACKAGE_VERSION
 from fedbytes.registry import nearest
 
 _ABOUT = """Federated training of language models, measured by the bytes it communicates.
@@ -73,6 +72,8 @@ app = typer.Typer(
 
 def _show_version(asked: bool) -> None:
     if asked:
+        from fedbytes.process.version import PACKAGE_VERSION
+
         say(f"fedbytes {PACKAGE_VERSION}")
         raise typer.Exit
 

@@ -10,7 +10,7 @@ from typing import Any
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import DamageError, read_sealed, write_sealed
-from fedbytes.process.package import PACKAGE_VERSION
+from fedbytes.process.version import PACKAGE_VERSION
 
 PLAN_FILE = "plan.json"
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from fedbytes.process.package import PACKAGE_FOLDER, PACKAGE_VERSION
+from fedbytes.process.package import PACKAGE_FOLDER
+from fedbytes.process.version import PACKAGE_VERSION
 
 _PACKAGES = ("torch", "transformers", "peft", "numpy", "numba", "tokenizers", "bitsandbytes")
 

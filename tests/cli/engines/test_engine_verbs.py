@@ -11,7 +11,7 @@ import yaml
 
 from fedbytes.cli.engines.durations import duration_text, parse_duration
 from fedbytes.cli.engines.engine_settings import make_launcher
-from fedbytes.process import package
+from fedbytes.process import version
 
 Call = Callable[..., Any]
 
@@ -66,7 +66,7 @@ def test_a_worker_of_another_version_is_refused(
     assert_refused(fedbytes("work", "store", "--only", "0" * 16), "the plan has no run '000")
     monkeypatch.setattr("fedbytes.experiments.engines.plan_file.PACKAGE_VERSION", "99.0")
     refused = fedbytes("work", "store")
-    assert_refused(refused, f"planned by fedbytes {package.PACKAGE_VERSION}", "99.0")
+    assert_refused(refused, f"planned by fedbytes {version.PACKAGE_VERSION}", "99.0")
 
 
 @pytest.mark.parametrize(
