@@ -12,12 +12,24 @@ import time
 from pathlib import Path
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from fedbytes.compression import Layout, Shared, make_codec
+from fedbytes.plots.method_looks import LineStyle, assign_line_styles
+from fedbytes.plots.style import (
+    add_headline,
+    add_legend,
+    add_note,
+    label_bottom,
+    make_panels,
+    name_values,
+    save_figure,
+    styled,
+)
 
 RATES = (0.25, 0.5, 1.2)
 TARGETS = {0.25: (0.25, 0.15), 0.5: (0.18, 0.09), 1.2: (0.07, 0.03)}  # at least, aim
@@ -30,14 +42,7 @@ CODECS: list[dict[str, Any]] = [
     {"name": "nf4"},
 ]
 LABELS = {"own": "lora_klt", "reference": "lora_klt, basis reference"}
-COLOURS = {
-    "lora_klt": "#0072b2",
-    "lora_klt, basis reference": "#56b4e9",
-    "ecsq": "#d55e00",
-    "eden": "#009e73",
-    "topk": "#cc79a7",
-    "nf4": "#000000",
-}
+DRAWN = ("lora_klt", "lora_klt, basis reference", "ecsq", "eden", "topk", "nf4")
 ALPHAS = ("0.1", "1", "iid")
 FAMILY_NAMES = {
     "minilm": "MiniLM (BERT)",
@@ -111,7 +116,7 @@ def _one(spec: dict[str, Any], x: np.ndarray, shared: Shared) -> dict[str, Any]:
 
 
 def draw(out: Path) -> None:
-    """Draw OUT/<family>.png and .svg, and write OUT/table.md."""
+    """Draw OUT/<family>.png, .svg and .pdf, and write OUT/table.md."""
     found = pd.read_csv(out / "measured.csv", dtype={"alpha": str})
     uplink = found[found.sender != "update"]
     for family, part in uplink.groupby("family"):
@@ -122,48 +127,63 @@ def draw(out: Path) -> None:
 def _figure(out: Path, family: str, part: pd.DataFrame) -> None:
     ranks = sorted(part["rank"].unique())
     alphas = [alpha for alpha in ALPHAS if alpha in set(part.alpha)]
-    size = (2.4 * len(ranks) + 1, 2.1 * len(alphas) + 1)
-    figure, grid = plt.subplots(
-        len(alphas), len(ranks), figsize=size, sharex=True, sharey=True, squeeze=False
-    )
-    for line, alpha in zip(grid, alphas, strict=True):
-        for axes, rank in zip(line, ranks, strict=True):
-            _panel(axes, part[(part.alpha == alpha) & (part["rank"] == rank)])
-            name = "iid" if alpha == "iid" else f"α = {alpha}"
-            axes.set_title(f"rank {rank}, {name}", fontsize=8)
-    for axes in grid[-1]:
-        axes.set_xlabel("bits a coordinate, all bytes", fontsize=8)
-    for axes in grid[:, 0]:
-        axes.set_ylabel("NMSE", fontsize=8)
-    handles, labels = max(
-        (axes.get_legend_handles_labels() for axes in grid.flat), key=lambda pair: len(pair[1])
-    )
-    figure.suptitle(FAMILY_NAMES[family], fontsize=10)
-    figure.legend(handles, labels, loc="lower center", ncol=4, fontsize=7, frameon=False)
-    figure.tight_layout(rect=(0, 0.06, 1, 1))
-    for kind in ("png", "svg"):
-        figure.savefig(out / f"{family}.{kind}", dpi=130, bbox_inches="tight")
-    plt.close(figure)
+    places = [(alpha, rank) for alpha in alphas for rank in ranks]
+    parts = [part[(part.alpha == alpha) & (part["rank"] == rank)] for alpha, rank in places]
+    titles = [
+        f"rank {rank}, {'iid' if alpha == 'iid' else f'α = {alpha}'}\nn = {_count(found)}"
+        for (alpha, rank), found in zip(places, parts, strict=True)
+    ]
+    save_figure(_draw(titles, parts, len(ranks), FAMILY_NAMES[family]), out, family)
 
 
-def _panel(axes: Any, part: pd.DataFrame) -> None:
+def _count(part: pd.DataFrame) -> int:
+    """Return of how many deltas each mean is: those that one codec had."""
+    return int(part.groupby("spec").size().max()) if len(part) else 0
+
+
+@styled
+def _draw(titles: list[str], parts: list[pd.DataFrame], columns: int, family: str) -> Figure:
+    figure, axes = make_panels(titles, 2.1, columns, sharex=True, sharey=True)
+    styles = assign_line_styles(DRAWN, None)
+    for axis, part in zip(axes, parts, strict=True):
+        _panel(axis, part, styles)
+    label_bottom(axes, "Bits a coordinate, all bytes", columns)
+    name_values(figure, "NMSE")
+    bar = Line2D([], [], color="0.3", linewidth=3, alpha=0.35, label="wanted: at least, aim")
+    dotted = Line2D([], [], color="0.6", linestyle=":", label="Gaussian D(R), i.i.d.")
+    add_legend(figure, [*(styles[codec].handle(codec) for codec in DRAWN), dotted, bar])
+    add_headline(figure, f"{family} · LoRA deltas of clients")
+    add_note(
+        figure,
+        "Geometric means over n deltas; bars: from the least to the greatest of nine in ten. "
+        "Encoding beyond 5 % of the rate asked for is left out.",
+    )
+    return figure
+
+
+def _panel(axes: Any, part: pd.DataFrame, styles: dict[str, LineStyle]) -> None:
     rates = np.linspace(0.05, 5, 100)
-    axes.plot(rates, 4.0**-rates, color="0.6", lw=0.8, ls=":", label="Gaussian D(R), i.i.d.")
-    for codec, colour in COLOURS.items():
+    axes.plot(rates, 4.0**-rates, color="0.6", lw=0.8, ls=":")
+    for codec, style in styles.items():
         rows = part[(part.codec == codec) & ~((part.bits / part.asked - 1).abs() > 0.05)]
         if rows.empty:
             continue
-        means = rows.groupby("spec")[["bits", "nmse"]].agg({"bits": "mean", "nmse": _geometric})
+        groups = rows.groupby("spec")
+        means = groups[["bits", "nmse"]].agg({"bits": "mean", "nmse": _geometric})
+        spread = groups["nmse"].quantile([0.05, 0.95]).unstack().loc[means.index]
+        axes.vlines(means.bits, spread[0.05], spread[0.95], color=style.color, lw=0.7, alpha=0.6)
         means = means.sort_values("bits")
-        axes.plot(means.bits, means.nmse, color=colour, marker="o", ms=3, lw=1.2, label=codec)
+        axes.plot(
+            means.bits, means.nmse, color=style.color, linestyle=style.linestyle,
+            marker=style.marker, ms=3.5, lw=1.1,
+            markerfacecolor="none" if "reference" in codec else style.color,
+        )  # fmt: skip
     for rate, (least, aim) in TARGETS.items():
         axes.plot([rate, rate], [least, aim], color="0.3", lw=3, alpha=0.35)
     axes.set(xscale="log", yscale="log", xlim=(0.15, 6), ylim=(3e-4, 1.1))
     ticks = (0.25, 0.5, 1, 2, 4)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.minorticks_off()
-    axes.grid(alpha=0.25, lw=0.5)
-    axes.tick_params(labelsize=7)
 
 
 def _geometric(values: pd.Series) -> float:

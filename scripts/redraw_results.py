@@ -3,19 +3,19 @@
     make results                                    # all of them
     python scripts/redraw_results.py quickstart     # these
 
-Figures whose inputs are not among the rows (messages, holdings) stay as they are, and so does a
-summary with seconds, where the rows have none.
+Figures whose inputs are not among the rows (messages, holdings) stay as they are. Others that the
+rows no longer give are removed.
 """
 
+import re
 import sys
+from collections.abc import Collection
 from pathlib import Path
 
 import result_blocks
 
-from fedbytes.experiments.config.target import parse_target
-from fedbytes.experiments.store.results import stored_target
-from fedbytes.plots import draw_all, read_store_or_rows
-from fedbytes.plots.tables.kept.kept_rows import RUNS_FILE
+from fedbytes.plots import draw_all, figure_names, make_figure
+from fedbytes.plots.tables.store_tables import Tables
 
 
 def redraw(folder: Path) -> list[str]:
@@ -24,17 +24,33 @@ def redraw(folder: Path) -> list[str]:
     Raises:
         ValueError: if the rows confuse settings that differ in fields which rows do not hold.
     """
-    measured = {} if (folder / RUNS_FILE).is_file() else _read(folder.glob("summary*.*"))
-    tables = read_store_or_rows(folder)
-    target = parse_target(stored_target(folder))
-    paths = draw_all(tables, folder, target=target)
-    for path, data in measured.items():
-        path.write_bytes(data)
-    return sorted({path.name for path in paths if path not in measured})
+    tables, asked = result_blocks.read_rows(folder)
+    only = result_blocks.read_asked(folder).get("figures")
+    figures = [make_figure(name) for name in (only or figure_names())]
+    if only == []:
+        figures = []
+    paths = draw_all(tables, folder, asked.metric, asked.target, figures=figures)
+    drawn = sorted({path.name for path in paths})
+    for path in folder.iterdir():
+        if path.name not in drawn and is_obsolete(path, tables):
+            path.unlink()
+    return drawn
 
 
-def _read(paths: object) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in paths}  # type: ignore[attr-defined]
+def is_obsolete(path: Path, tables: Tables) -> bool:
+    """Return whether a file is a figure that the rows would give, if there were still reason to."""
+    known: Collection[str] = figure_names()
+    found = re.fullmatch(r"([a-z_]+)(-\d+)?", path.stem)
+    if path.suffix not in {".svg", ".pdf", ".png"} or not found or found[1] not in known:
+        return False
+    kept = {"spending": tables.ledger.empty, "partition": tables.partitions.empty}
+    return found[1] in _FROM_ROWS or not kept.get(found[1], True)
+
+
+_FROM_ROWS = frozenset(
+    ("verdict", "bytes", "target", "profile", "pareto", "heterogeneity", "rounds", "differences")
+)
+"""Figures that need nothing but rows."""
 
 
 def main(names: list[str]) -> int:

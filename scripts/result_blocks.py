@@ -11,6 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,22 @@ import pandas as pd
 
 from fedbytes.experiments.config.target import parse_target
 from fedbytes.experiments.store.results import stored_target
-from fedbytes.plots import ask, measure_verdicts, read_store_or_rows, verdict_text
+from fedbytes.plots import (
+    FigureOptions,
+    Tables,
+    ask,
+    measure_verdicts,
+    read_store_or_rows,
+    summary,
+    to_markdown,
+    verdict_text,
+)
 from fedbytes.plots.break_even_rate import survey_break_even
+from fedbytes.plots.drawing.heterogeneity_slopes import fit_slopes, measure_points
 from fedbytes.plots.link_time.link import MEGA, make_links, wire_bits
 from fedbytes.plots.link_time.link_table import show_seconds
-from fedbytes.plots.tables.summary import as_markdown
+from fedbytes.plots.output.summary import as_markdown
+from fedbytes.plots.tables.comparison import compare_codecs
 from fedbytes.plots.verdicts.verdict_text import explain_verdicts
 
 ROOT = Path(__file__).parents[1]
@@ -61,19 +73,54 @@ def _write(name: str, kind: str) -> str:
     return KINDS[kind](RESULTS / name)
 
 
+def read_asked(folder: Path) -> dict[str, Any]:
+    """Return what a page asks of its rows beside what their suite declares, from `asked.json`.
+
+    Its keys are `metric`, `final`, `target`, and `figures`, the names of those that it shows.
+    """
+    path = folder / "asked.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    return dict(found)
+
+
+def read_rows(folder: Path) -> tuple[Tables, FigureOptions]:
+    """Return the rows of a page, and what it asks of them."""
+    given = read_asked(folder)
+    target = parse_target(given.get("target", stored_target(folder)))
+    tables = replace(read_store_or_rows(folder), final=given.get("final"))
+    return tables, FigureOptions(given.get("metric"), target)
+
+
 def _summary(folder: Path) -> str:
-    """Return the summary that `fedbytes plot` wrote beside the rows."""
-    return (folder / "summary.md").read_text(encoding="utf-8")
+    """Return the summary as `fedbytes plot` writes it from the rows."""
+    tables, asked = read_rows(folder)
+    return to_markdown(summary(tables, asked.metric, asked.target))
 
 
 def _verdicts(folder: Path) -> str:
     """Return what the rows show of each method, as `fedbytes verdicts` prints it."""
-    tables = read_store_or_rows(folder)
-    target = None if tables.declared else parse_target(stored_target(folder))
-    asked = ask(tables, target=target)
-    frame = measure_verdicts(tables, target=target)
+    tables, given = read_rows(folder)
+    asked = ask(tables, given.metric, target=given.target)
+    frame = measure_verdicts(tables, metric=given.metric, target=given.target)
     notes = [*explain_verdicts(frame), *asked.notes]
     return as_markdown(verdict_text(frame)) + "\n" + "\n".join(notes) + "\n"
+
+
+def _slopes(folder: Path) -> str:
+    """Return the slopes over measured heterogeneity, with intervals over settings."""
+    tables, given = read_rows(folder)
+    comparison = compare_codecs(tables, given.metric)
+    scale = comparison.metric.scale
+    frame = fit_slopes(measure_points(tables, comparison, given.target), scale)
+    lines = ["| For each 0.1 of NMI | Codec | Slope | 95 % interval | Runs | Settings |\n"]
+    lines += ["| --- " * 6 + "|\n"]
+    for row in frame.to_dict("records"):
+        low, high = (f"{row[end]:+.2f}".replace("-", "−") for end in ("low", "high"))
+        slope = f"{row['slope']:+.2f}".replace("-", "−")
+        cells = [row["quantity"], row["codec"], slope, f"{low} to {high}"]
+        cells += [str(row["n"]), str(row["settings"])]
+        lines.append("| " + " | ".join(map(str, cells)) + " |\n")
+    return "".join(lines)
 
 
 def _age(folder: Path) -> str:
@@ -82,7 +129,18 @@ def _age(folder: Path) -> str:
     days = sorted({moment[:10] for moment in _listed(origin["started"])})
     commits = sorted({commit[:7] for commit in _listed(origin["commit"])})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return f"*{len(origin['runs'])} runs of {when}, commit {', '.join(commits)}.*\n"
+    words = f"{len(origin['runs'])} runs of {when}, commit {', '.join(commits)}."
+    inputs = {"spending": "bytes_by_kind.csv", "partition": "holdings.csv"}
+    kept = [
+        f"`{name}`" for name, file in inputs.items()
+        if (folder / f"{name}.svg").is_file() and not (folder / file).is_file()
+    ]  # fmt: skip
+    if kept and (folder / "verdict.svg").is_file():
+        words += (
+            f" All figures are redrawn from their rows but {' and '.join(kept)}, of those days: "
+            "what these are drawn from was not kept."
+        )
+    return f"*{words}*\n"
 
 
 def _costs(folder: Path) -> str:
@@ -127,6 +185,7 @@ KINDS: dict[str, Callable[[Path], str]] = {
     "summary": _summary,
     "verdicts": _verdicts,
     "age": _age,
+    "slopes": _slopes,
     "costs": _costs,
 }
 

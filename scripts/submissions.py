@@ -12,8 +12,8 @@ import pandas as pd
 
 from fedbytes.experiments.published.verification import Submission, make_again, verify_submission
 from fedbytes.labels import markdown_line, single_line
+from fedbytes.plots.output.summary import as_markdown, summary, summary_text
 from fedbytes.plots.tables.store_tables import Tables, apply_labels
-from fedbytes.plots.tables.summary import as_markdown, summary, summary_text
 
 RESULTS = Path(__file__).parents[1] / "results"
 HEAD = """# Submissions

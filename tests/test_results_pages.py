@@ -1,14 +1,26 @@
 """Numbers on the pages of results are those of the rows beside them."""
 
-import shutil
+import re
 
 import pandas as pd
 import pytest
 import redraw_results
 import result_blocks
-from result_blocks import RESULTS, blocks_of, pages, with_blocks
+from redraw_results import is_obsolete
+from result_blocks import RESULTS, blocks_of, pages, read_rows, with_blocks
 
-from fedbytes.plots import read_store_or_rows, sample_tables, write_data
+from fedbytes.plots import (
+    draw_all,
+    make_figure,
+    read_store_or_rows,
+    sample_tables,
+    summary,
+    to_latex,
+    to_markdown,
+    write_data,
+)
+from fedbytes.plots.output.render import drawings
+from fedbytes.plots.style import render_svg
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.parent.name)
@@ -39,7 +51,41 @@ def test_a_block_that_there_is_not_is_named(what):
         with_blocks(f"<!-- results:begin {what} -->\n<!-- results:end -->")
 
 
-def test_rows_are_drawn_again_and_a_measured_summary_is_kept(tmp_path, monkeypatch):
+DRAWN = [
+    folder for folder in sorted(RESULTS.iterdir())
+    if (folder / "results.csv").is_file() and (folder / "verdict.svg").is_file()
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("folder", DRAWN, ids=lambda folder: folder.name)
+def test_summary_and_first_figure_are_as_they_would_be_drawn_today(folder):
+    tables, asked = read_rows(folder)
+    frame = summary(tables, asked.metric, asked.target)
+    assert (folder / "summary.md").read_text(encoding="utf-8") == to_markdown(frame)
+    assert (folder / "summary.tex").read_text(encoding="utf-8") == to_latex(frame)
+    first = next(drawings(tables, asked.metric, asked.target, figures=[make_figure("verdict")]))
+    assert (folder / "verdict.svg").read_text(encoding="utf-8") == render_svg(first.figure)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", DRAWN, ids=lambda folder: folder.name)
+def test_every_figure_is_as_it_would_be_drawn_today(folder, tmp_path):
+    tables, asked = read_rows(folder)
+    wanted = {path.name for path in draw_all(tables, tmp_path, asked.metric, asked.target)}
+    for path in folder.iterdir():
+        assert path.name in wanted or not is_obsolete(path, tables), f"{path.name} is obsolete"
+    for name in sorted(wanted):
+        if not name.endswith(".png"):
+            assert (folder / name).read_bytes() == (tmp_path / name).read_bytes(), name
+
+
+def test_every_figure_of_a_page_is_there():
+    for page in RESULTS.rglob("README.md"):
+        for name in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page.read_text(encoding="utf-8")):
+            assert (page.parent / name).is_file(), f"{page}: {name}"
+
+
+def test_rows_are_drawn_again_and_what_they_no_longer_give_is_removed(tmp_path, monkeypatch):
     monkeypatch.setattr(result_blocks, "RESULTS", tmp_path)
     monkeypatch.setattr(redraw_results.result_blocks, "pages", lambda: [])
     folder = tmp_path / "mine"
@@ -48,11 +94,24 @@ def test_rows_are_drawn_again_and_a_measured_summary_is_kept(tmp_path, monkeypat
     assert {"spending.svg", "partition.svg", "bytes.svg", "summary.md"} <= {
         path.name for path in folder.iterdir()
     }
-    (folder / "runs.jsonl").unlink()
-    (folder / "summary.md").write_text("measured\n")
-    shutil.rmtree(folder / "none", ignore_errors=True)
+    for name in ("target-2.png", "spending-2.svg", "other.png"):
+        (folder / name).write_text("old")
+    (folder / "bytes_by_kind.csv").unlink()
+    (folder / "summary.md").write_text("old\n")
     assert redraw_results.main(["mine"]) == 0
-    assert (folder / "summary.md").read_text() == "measured\n"
+    names = {path.name for path in folder.iterdir()}
+    assert "target-2.png" not in names
+    assert {"spending-2.svg", "other.png"} <= names  # what it was drawn from is not there
+    assert "nf4" in (folder / "summary.md").read_text()
+
+
+def test_what_a_page_asks_of_its_rows_stands_beside_them(tmp_path):
+    write_data(sample_tables((0.1,), seeds=(0, 1), rounds=4, codecs=["fp32", "nf4"]), tmp_path)
+    usual = summary(read_rows(tmp_path)[0])["value"]
+    (tmp_path / "asked.json").write_text('{"final": "last", "metric": "macro_f1", "target": 0.5}')
+    tables, asked = read_rows(tmp_path)
+    assert (asked.metric, asked.target) == ("macro_f1", 0.5)
+    assert summary(tables)["value"].tolist() != usual.tolist()
 
 
 def test_kept_rows_are_the_tables_that_were_written(tmp_path):

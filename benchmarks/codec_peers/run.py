@@ -158,7 +158,9 @@ def _write(rows: pd.DataFrame, text: str, versions: dict[str, str], out: Path) -
     drawn["series"] = np.where(mine, "fedbytes " + first, drawn["peer"])
     drawn = drawn[~mine | first.isin(lines)]
     note = "Bits are what is handed to the transport, containers and wide indices included."
-    save_figure(draw_rate_distortion(drawn, series="series", note_text=note), out, "peers")
+    peers = set(drawn.loc[drawn["peer"] != "fedbytes", "series"])
+    figure = draw_rate_distortion(drawn, series="series", note_text=note, peers=peers)
+    save_figure(figure, out, "peers")
 
 
 if __name__ == "__main__":

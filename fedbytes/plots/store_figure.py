@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -10,10 +10,11 @@ from matplotlib.figure import Figure
 
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.canvas import CanvasName, draw_on
-from fedbytes.plots.style import styled
+from fedbytes.plots.style import noted, styled
 from fedbytes.plots.tables.comparison import Comparison, compare_codecs
 from fedbytes.plots.tables.shown_labels import shorten_labels
 from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plots.verdicts.question import ask
 from fedbytes.plugin_fields import Plugin
 from fedbytes.registry import Registry
 
@@ -31,6 +32,7 @@ class FigureOptions:
         margin: the loss that would matter, in the metric's unit; by default the usual one.
         final: which evaluations a final value is the mean of, such as `last3`, the default.
         targets: several targets, where a figure has room for them.
+        notes: what was chosen after the runs, by what it is of, such as `target`.
         highlight: labels of the methods to draw in colour; by default the figure chooses.
         width: `column` or `page` of a paper, or `slide`.
     """
@@ -43,6 +45,25 @@ class FigureOptions:
     targets: tuple[Target, ...] = ()
     highlight: tuple[str, ...] = ()
     width: CanvasName = "page"
+    notes: Mapping[str, str] = field(default_factory=dict)
+
+
+def as_declared(tables: Tables, options: FigureOptions | None = None) -> FigureOptions:
+    """Return options with what is not given taken from the protocol of the runs (see `ask`).
+
+    What is given and is not as declared is named in `notes`.
+    """
+    given = options or FigureOptions()
+    asked = ask(tables, given.metric, given.margin, given.baseline, given.target, given.final)
+    return replace(
+        given,
+        margin=asked.margin,
+        baseline=asked.baseline,
+        target=asked.target,
+        targets=given.targets or (asked.targets if given.target is None else ()),
+        final=asked.final,
+        notes=asked.departures,
+    )
 
 
 class StoreFigure(Plugin, ABC):
@@ -58,6 +79,8 @@ class StoreFigure(Plugin, ABC):
         appendix: whether the figure stands in the report's appendix.
         shows_metric: whether the figure shows the metric. The report then adds the final values
             to the figure's alternative text.
+        asks: what of the protocol the figure shows: where that was chosen after the runs, its
+            note says so.
         examples: fields of configurations that the contract tests run, one dict each.
     """
 
@@ -66,6 +89,7 @@ class StoreFigure(Plugin, ABC):
     order: ClassVar[int] = 100
     appendix: ClassVar[bool] = False
     shows_metric: ClassVar[bool] = True
+    asks: ClassVar[tuple[str, ...]] = ("metric", "baseline", "final")
 
     def draw(self, tables: Tables, options: FigureOptions | None = None) -> Figure:
         """Draw the figure; long labels are cut in their middle.
@@ -73,9 +97,10 @@ class StoreFigure(Plugin, ABC):
         Raises:
             NothingToDrawError: if the tables lack what the figure shows.
         """
-        asked = options or FigureOptions()
-        with draw_on(asked.width):
-            return self._draw_styled(tables, asked)
+        asked = as_declared(tables, options)
+        notes = [asked.notes[name] for name in self.asks if name in asked.notes]
+        with draw_on(asked.width), noted(notes):
+            return self._draw_styled(replace(tables, final=asked.final), asked)
 
     @styled
     def _draw_styled(self, tables: Tables, asked: FigureOptions) -> Figure:

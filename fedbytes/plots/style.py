@@ -4,7 +4,9 @@ import functools
 import io
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
@@ -207,10 +209,24 @@ def _wide(inches: list[float], columns: int) -> float:
     return sum(max(inches[a:b]) for a, b in itertools.pairwise(starts))
 
 
+_notes: ContextVar[tuple[str, ...]] = ContextVar("notes", default=())
+
+
+@contextmanager
+def noted(notes: Sequence[str]) -> Iterator[None]:
+    """Add these sentences to the note of every figure that is drawn within the block."""
+    token = _notes.set(tuple(notes))
+    try:
+        yield
+    finally:
+        _notes.reset(token)
+
+
 def add_note(figure: Figure, text: str) -> None:
     """Write below the panels how the figure was made; the figure grows with its lines."""
     if own_axes():
         return
+    text = "\n".join([text, *_notes.get()])
     before = len(figure.get_supxlabel().splitlines())
     lines = [wrap(drawable(line), canvas().width - 0.3, 4) for line in text.split("\n")]
     figure.supxlabel("\n".join(lines), fontsize=points(), color=INK)

@@ -42,7 +42,7 @@ def verdicts(
     from fedbytes.plots.verdicts.verdict_text import explain_verdicts, verdict_text
 
     tables = read_store_or_rows(store)
-    suites = None if tables.declared else parse_target(stored_target(store))
+    suites = parse_target(stored_target(store))
     goal = suites if target is None else parse_target(target)
     asked = ask(tables, metric, margin, baseline, goal, final)
     frame = measure_verdicts(tables, margin, metric, baseline, goal, final, family)  # type: ignore[arg-type]

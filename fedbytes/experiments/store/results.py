@@ -209,9 +209,13 @@ def load_runs(folder: str | Path) -> pd.DataFrame:
 
 
 def stored_target(folder: str | Path) -> float | str | None:
-    """Return the target of the suite that was swept into `folder`, as it was written, if any."""
-    target: float | str | None = _stored_suite(folder).get("target")
-    return target
+    """Return the target of the suite that was swept into `folder`, as it was written, if any.
+
+    None where a protocol declares targets, which `ask` takes from the tables.
+    """
+    found = _stored_suite(folder)
+    target: float | str | None = found.get("target")
+    return None if found.get("protocol") else target
 
 
 def stored_baseline(folder: str | Path) -> str | None:

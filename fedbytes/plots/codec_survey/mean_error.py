@@ -5,11 +5,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fedbytes.plots.codec_survey.rate_distortion import format_rate_axis, line_options
+from fedbytes.plots.drawing.direct_labels import DirectLabel, place_labels
 from fedbytes.plots.method_looks import LineStyle, assign_line_styles
 from fedbytes.plots.style import add_legend, add_note, make_panels, styled
 
 _RATES = (0.03, 10.0)  # bits per coordinate; casts lie beyond
 _FLOOR = 1e-6
+_NAMED_AT = 1.05  # bits, a bit and its framing
 
 
 @styled
@@ -40,7 +42,24 @@ def draw_mean_error(rows: pd.DataFrame) -> Figure:
         axis.set_xlabel("")
     figure.supylabel("NMSE of the mean")
     add_legend(figure, [styles[kind].handle(kind) for kind in kinds])
-    add_note(figure, "A point is a codec at one setting; lines join the best at up to each rate.")
+    add_note(
+        figure,
+        "A point is a codec at one setting; lines join the best at up to each rate. Named: each "
+        "kind's best at up to one bit.",
+    )
+    labels = {}
+    for axis, (n, rho) in zip(axes, pairs, strict=True):
+        part = shown[(shown["clients"] == n) & (shown["correlation"] == rho)]
+        part = part[part["bits_per_coordinate"] <= _NAMED_AT]
+        best = part.loc[part.groupby("kind")["mean_nmse"].idxmin()] if len(part) else part
+        labels[axis] = [
+            DirectLabel(
+                str(row.get("codec", row["kind"])), float(row["bits_per_coordinate"]),
+                float(row["mean_nmse"]), None, styles[row["kind"]].color,
+            )
+            for row in best.to_dict("records")
+        ]  # fmt: skip
+    place_labels(figure, labels, 1.2)
     return figure
 
 

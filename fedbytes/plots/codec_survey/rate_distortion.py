@@ -1,5 +1,6 @@
 """Distortion against rate: codecs, Shannon's bound and the best scalar quantiser."""
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
+from fedbytes.plots.codec_survey.series_labels import label_series
 from fedbytes.plots.codec_survey.shannon_bounds import ecsq_curve, shannon_bound
-from fedbytes.plots.method_looks import INK, LineStyle, assign_line_styles
+from fedbytes.plots.drawing.direct_labels import place_labels
+from fedbytes.plots.method_looks import DASHES, INK, MARKERS, LineStyle, assign_line_styles
 from fedbytes.plots.style import add_legend, add_note, make_panels, styled
 
 TITLES = {"gauss": "Gaussian", "t3": "Student-t, 3 degrees of freedom"}
@@ -19,7 +22,11 @@ _TICKS = (0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 16, 32)
 
 @styled
 def draw_rate_distortion(
-    rows: pd.DataFrame, series: str = "name", note_text: str = "", coloured: str | None = None
+    rows: pd.DataFrame,
+    series: str = "name",
+    note_text: str = "",
+    coloured: str | None = None,
+    peers: Collection[str] = (),
 ) -> Figure:
     """Draw NMSE against bits per coordinate: a panel per distribution, a line per series.
 
@@ -28,12 +35,18 @@ def draw_rate_distortion(
         series: the column whose values share a line.
         note_text: a sentence below the panels.
         coloured: the column whose values share a colour; the series by default.
+        peers: those of its values that are drawn grey and hollow, as what is compared with.
     """
     shown = rows[(rows["nmse"] > 0) & (rows["nmse"] < 4)]
     coloured = coloured or series
     kinds = [kind for kind in TITLES if kind in set(shown["distribution"])]
     names = list(dict.fromkeys(shown[coloured]))
     styles = assign_line_styles(names, None)
+    greys = [name for name in names if name in peers]
+    styles |= {
+        name: LineStyle(_GREY, MARKERS[place % len(MARKERS)], DASHES[place % len(DASHES)])
+        for place, name in enumerate(greys)
+    }
     figure, axes = make_panels([TITLES[kind] for kind in kinds], height=3.6, columns=2, sharey=True)
     for axis, kind in zip(axes, kinds, strict=True):
         for _, line in shown[shown["distribution"] == kind].groupby(series, sort=False):
@@ -42,10 +55,26 @@ def draw_rate_distortion(
         format_rate_axis(axis)
         _limits(axis, kind, shown)
     handles = [styles[name].handle(name) for name in names]
+    for handle in handles:
+        handle.set_markerfacecolor(_face(styles[handle.get_label()]))  # type: ignore[index]
     add_legend(figure, [*handles, *_limit_handles()])
     figure.supylabel("NMSE of one vector")
     add_note(figure, note_text or "All bytes of the payload are counted.")
+    if series != coloured and "series" in shown:
+        labels = {}
+        for axis, kind in zip(axes, kinds, strict=True):
+            part = shown[shown["distribution"] == kind]
+            labels |= label_series(axis, part, "nmse", coloured, styles)
+        place_labels(figure, labels, 1.2)
     return figure
+
+
+_GREY = "#6a6a6a"
+
+
+def _face(style: LineStyle) -> str:
+    """Return what marks are filled with: nothing for a peer's."""
+    return "none" if style.color == _GREY else style.color
 
 
 def _line(axis: Axes, line: pd.DataFrame, style: LineStyle) -> None:
@@ -65,6 +94,7 @@ def line_options(style: LineStyle) -> dict[str, Any]:
     """Return a codec's options for `Axes.plot`."""
     return {
         "color": style.color,
+        "markerfacecolor": _face(style),
         "marker": style.marker,
         "linestyle": style.linestyle,
         "markersize": 4.5,

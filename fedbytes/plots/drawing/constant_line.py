@@ -1,33 +1,14 @@
 """What always answering alike reaches, as a line in figures of accuracy."""
 
-from math import isfinite
-
-import pandas as pd
 from matplotlib.axes import Axes
 
 from fedbytes.plots.style import points
 from fedbytes.plots.svg_marks import mark
 from fedbytes.plots.tables.comparison import Comparison, Setting
-from fedbytes.plots.tables.store_tables import Tables, read_mapping
+from fedbytes.plots.tables.constant_answer import read_constant
+from fedbytes.plots.tables.store_tables import Tables
 
 _WORDS = "always the same answer"
-
-
-def read_constant(tables: Tables, setting: Setting, metric: str) -> float | None:
-    """Return what a constant answer reaches in a setting; None where the runs do not say it.
-
-    It is the stored `constant_accuracy`, of a run itself or of its provenance.
-    """
-    runs = tables.runs
-    if metric != "accuracy" or "run" not in runs:
-        return None
-    mine = runs[runs["run"].isin(set(setting.rows["run"]))]
-    found = [
-        row.get("constant_accuracy", read_mapping(row.get("provenance")).get("constant_accuracy"))
-        for row in mine.to_dict("records")
-    ]
-    known = pd.to_numeric(pd.Series(found, dtype=object), errors="coerce").dropna()
-    return float(known.iloc[0]) if len(known) and isfinite(known.iloc[0]) else None
 
 
 def draw_constant(

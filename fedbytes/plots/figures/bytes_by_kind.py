@@ -104,7 +104,10 @@ class BytesByKind(StoreFigure):
             ],
         )
         add_headline(figure, describe_runs(tables, comparison))
-        add_note(figure, "Right of each bar: total bytes of a run, mean over seeds.")
+        words = "Right of each bar: total bytes of a run, mean over seeds."
+        if "down: catch-up" in used:
+            words += " Catch-up: what a client missed, or the whole state where that is shorter."
+        add_note(figure, words)
         return figure
 
 

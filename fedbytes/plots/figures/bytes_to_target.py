@@ -15,7 +15,6 @@ from fedbytes.plots.drawing.codec_rows import (
     settings_that_fit,
     write_columns,
 )
-from fedbytes.plots.drawing.constant_line import read_constant
 from fedbytes.plots.drawing.headline import describe_runs
 from fedbytes.plots.inference.bytes_ratio import BytesRatio, geometric_mean
 from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
@@ -25,9 +24,10 @@ from fedbytes.plots.number_axis import format_bytes_axis, on_log_axis
 from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.shown_text import wrap
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
-from fedbytes.plots.style import add_headline, add_note, points, wrap_title
+from fedbytes.plots.style import add_headline, add_note, extra_height, points, wrap_title
 from fedbytes.plots.svg_marks import mark
 from fedbytes.plots.tables.comparison import Comparison, Metric, Setting, compare_codecs
+from fedbytes.plots.tables.constant_answer import read_constant
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 from fedbytes.plots.verdicts.target_choice import SettledTarget, read_hits, settle_targets
 from fedbytes.plots.verdicts.target_ratios import compare_hits
@@ -67,6 +67,7 @@ class BytesToTarget(StoreFigure):
         "so much and did not."
     )
     order = 20
+    asks = ("metric", "baseline", "target")
 
     def settings_on_page(self, comparison: Comparison, options: FigureOptions) -> int:  # noqa: ARG002
         """Return as many as have their rows on one page."""
@@ -89,12 +90,13 @@ class BytesToTarget(StoreFigure):
             raise NothingToDrawError("no run has sent a byte")
         count = len(goals[0])
         counts = [len(line[-1]) for line in reached]
+        wide = canvas().width - 2.2 if count == 1 else (canvas().width - 1.3) / count - 0.1
+        titles = [wrap_title(setting.title, wide) for setting in comparison.settings]
         figure, lines = make_row_panels(
             [""] * len(counts), counts, count,
-            row=row_height(comparison.codecs), room=0.85,
+            row=row_height(comparison.codecs), room=0.85 + extra_height(titles),
         )  # fmt: skip
         styles = assign_line_styles(comparison.codecs, comparison.baseline)
-        titles = [setting.title for setting in comparison.settings]
         for axes, line, found, title in zip(lines, reached, goals, titles, strict=True):
             order = [item.method for item in sorted(line[-1], key=lambda one: one.order)]
             heads = [_goal(comparison.metric, goal, count > 1) for goal in found]
@@ -111,7 +113,13 @@ class BytesToTarget(StoreFigure):
                     axis.tick_params(labelleft=False)
             _name_setting(axes[0], title, 1 + max(head.count("\n") for head in heads))
         for axis in lines[-1]:
-            axis.set_xlabel("Bytes" if count > 1 else "Bytes to the target, both ways, all clients")
+            name = comparison.metric.name.replace("_", "-")
+            words = (
+                f"Bytes to this {name}"
+                if count > 1
+                else "Bytes to the target, both ways, all clients"
+            )
+            axis.set_xlabel(wrap(words, wide, 2, 9.0) if count > 1 else words)
         add_headline(figure, describe_runs(tables, comparison))
         add_note(figure, _describe(comparison, goals))
         return figure
@@ -120,7 +128,7 @@ class BytesToTarget(StoreFigure):
 def _name_setting(axis: Axes, title: str, below: int) -> None:
     """Write a setting's title across its panels, above the lines that name their targets."""
     axis.annotate(
-        wrap_title(title, canvas().width - 2.2),
+        title,
         (0, 1),
         xycoords="axes fraction",
         xytext=(0, points(10 + 12.5 * below)),
@@ -135,7 +143,9 @@ def _targets(
     tables: Tables, comparison: Comparison, setting: Setting, options: FigureOptions
 ) -> list[SettledTarget]:
     constant = read_constant(tables, setting, comparison.metric.name)
-    return settle_targets(comparison, setting, options.target, options.targets, constant)
+    return settle_targets(
+        comparison, setting, None if options.targets else options.target, options.targets, constant
+    )
 
 
 def _measure(
@@ -157,12 +167,15 @@ def _measure(
 def _goal(metric: Metric, goal: SettledTarget, short: bool) -> str:
     sign, unit = ("≥" if metric.rises else "≤"), (" %" if metric.scale == 100 else "")
     name = metric.name.replace("_", "-")
-    words = f"{name} {sign} {metric.show(goal.value)}{unit}"
-    if not short and goal.source != "given":
+    words = f"{sign} {metric.show(goal.value)}{unit}"
+    if short:
+        return words + ("*" if goal.hollow else "")
+    words = f"{name} {words}"
+    if goal.source != "given":
         words += f" ({goal.source})"
     if goal.hollow:
         words += ": too easy"
-    return wrap(words, canvas().width / 3.6 if short else canvas().width - 1.9, 2, 9.0)
+    return wrap(words, canvas().width - 1.9, 2, 9.0)
 
 
 def _panel(
@@ -235,5 +248,5 @@ def _describe(comparison: Comparison, goals: list[list[SettledTarget]]) -> str:
     if any(goal.source != "given" for goal in every):
         words += "\nTargets taken from the runs themselves were known after them alone."
     if any(goal.hollow for goal in every):
-        words += "\nA target within five points of a constant answer shows nothing: see the title."
+        words += "\n* (too easy): within five points of a constant answer, which shows nothing."
     return words

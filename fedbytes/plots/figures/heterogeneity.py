@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from fedbytes.plots.canvas import canvas
-from fedbytes.plots.drawing.constant_line import read_constant
 from fedbytes.plots.drawing.headline import describe_runs
+from fedbytes.plots.drawing.heterogeneity_slopes import STEP, fit_slopes, measure_points
 from fedbytes.plots.drawing.highlights import choose_highlights
 from fedbytes.plots.inference.bytes_ratio import geometric_mean
 from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
@@ -28,7 +28,7 @@ from fedbytes.plots.style import (
 )
 from fedbytes.plots.svg_marks import mark
 from fedbytes.plots.tables.comparison import Comparison, Setting, compare_codecs
-from fedbytes.plots.tables.heterogeneity_slopes import STEP, fit_slopes, measure_points
+from fedbytes.plots.tables.constant_answer import read_constant
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.plots.verdicts.target_choice import read_hits, settle_targets
@@ -67,15 +67,16 @@ class Heterogeneity(StoreFigure):
         "its partitions. Settings of one scheme are joined; a hollow triangle is a bound."
     )
     order = 50
+    asks = ("metric", "baseline", "final", "target")
 
     def rows(self, tables: Tables, options: FigureOptions) -> pd.DataFrame:
         """Return slopes over NMI, whose intervals take the settings as independent."""
         comparison = compare_codecs(tables, options.metric, options.baseline)
-        return fit_slopes(measure_points(comparison, options.target))
+        return fit_slopes(measure_points(tables, comparison, options.target))
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         comparison = compare_codecs(tables, options.metric, options.baseline)
-        frame = measure_points(comparison, options.target)
+        frame = measure_points(tables, comparison, options.target)
         scale = comparison.metric.scale
         paired = comparison.baseline is not None and len(comparison.codecs) > 1
         columns = 2 if paired and canvas().width > 5 else 1
@@ -158,7 +159,7 @@ def _bytes(
     needed, ratios = [], []
     for setting in comparison.settings:
         constant = read_constant(tables, setting, comparison.metric.name)
-        goal = settle_targets(comparison, setting, options.target, options.targets, constant)[-1]
+        goal = settle_targets(comparison, setting, options.target, (), constant)[-1]
         if goal.hollow or not isfinite(goal.value):
             continue
         hits = read_hits(tables, comparison, setting, goal)

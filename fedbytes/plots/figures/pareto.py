@@ -32,7 +32,7 @@ from fedbytes.plots.svg_marks import mark
 from fedbytes.plots.tables.comparison import Comparison, Setting, compare_codecs
 from fedbytes.plots.tables.pareto_front import count_on_front, find_front
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
-from fedbytes.plots.verdicts.run_ends import FINAL, analyse_logarithm, read_ends
+from fedbytes.plots.verdicts.run_ends import analyse_logarithm, read_ends
 from fedbytes.streams import stream
 
 _ON_A_PAGE, _DIRECT, _RESAMPLES = 12, 4, 1_000
@@ -88,7 +88,7 @@ class Pareto(StoreFigure):
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         comparison = compare_codecs(tables, options.metric, options.baseline)
         settings = comparison.settings
-        found = [_measure(tables, comparison, s, options.final or FINAL) for s in settings]
+        found = [_measure(tables, comparison, s) for s in settings]
         costs = {f"{p.method} ({format_bytes(p.cost)})": p.cost for line in found for p in line}
         spent = on_log_axis(costs.values())
         if not spent:
@@ -134,8 +134,8 @@ class Pareto(StoreFigure):
         return figure
 
 
-def _measure(tables: Tables, comparison: Comparison, setting: Setting, final: str) -> list[_Point]:
-    ends = read_ends(tables, comparison, setting, final)
+def _measure(tables: Tables, comparison: Comparison, setting: Setting) -> list[_Point]:
+    ends = read_ends(tables, comparison, setting)
     ends = {method: found for method, found in ends.items() if found.values}
     seeds = sorted({seed for found in ends.values() for seed in found.values})
     power = exp if analyse_logarithm(comparison.metric) else float

@@ -12,7 +12,6 @@ from matplotlib.ticker import (
     PercentFormatter,
 )
 
-from fedbytes.plots.drawing.constant_line import read_constant
 from fedbytes.plots.drawing.direct_labels import DirectLabel, place_labels, shorten_names
 from fedbytes.plots.drawing.headline import describe_runs
 from fedbytes.plots.drawing.highlights import choose_highlights
@@ -27,6 +26,7 @@ from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import add_headline, add_legend, add_note, make_panels, points
 from fedbytes.plots.svg_marks import mark
 from fedbytes.plots.tables.comparison import Comparison, compare_codecs
+from fedbytes.plots.tables.constant_answer import read_constant
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 from fedbytes.plots.verdicts.target_choice import read_hits, settle_targets
 
@@ -42,6 +42,7 @@ class ReachProfiles(StoreFigure):
         "by so many bytes (Kaplan-Meier). Further left and higher is better."
     )
     order = 30
+    asks = ("metric", "baseline", "target")
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
         comparison = compare_codecs(tables, options.metric, options.baseline)
@@ -95,7 +96,7 @@ def _collect(
     several = len(comparison.settings) > 1 and comparison.baseline is not None
     for setting in comparison.settings:
         constant = read_constant(tables, setting, comparison.metric.name)
-        goal = settle_targets(comparison, setting, options.target, options.targets, constant)[-1]
+        goal = settle_targets(comparison, setting, options.target, (), constant)[-1]
         if goal.hollow or not isfinite(goal.value):
             continue
         hits = read_hits(tables, comparison, setting, goal)

@@ -46,6 +46,7 @@ class VerdictForest(StoreFigure):
         "the margin; a row ends with what is shown."
     )
     order = 5
+    asks = ("metric", "baseline", "final", "margin")
 
     def settings_on_page(self, comparison: Comparison, options: FigureOptions) -> int:  # noqa: ARG002
         """Return as many as have their rows on one page."""
@@ -83,11 +84,10 @@ class VerdictForest(StoreFigure):
 
 def _measure(tables: Tables, comparison: Comparison, options: FigureOptions) -> pd.DataFrame:
     name = comparison.metric.name
-    given: dict[str, Any] = {} if options.final is None else {"final": options.final}
     try:
         with np.errstate(over="ignore", invalid="ignore"):  # of values past 1e150
             return measure_verdicts(
-                tables, options.margin, name, options.baseline, options.target, **given
+                tables, options.margin, name, options.baseline, options.target, options.final
             )
     except ValueError as error:  # no baseline, nothing to compare, no usual margin
         raise NothingToDrawError(str(error)) from error

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from fedbytes.plots.output.latex import to_latex
+from fedbytes.plots.output.summary import to_csv
 from fedbytes.plots.store_figure import FigureOptions
 from fedbytes.plots.tables.csv_text import csv_text
-from fedbytes.plots.tables.latex import to_latex
 from fedbytes.plots.tables.store_tables import Tables, read_mapping
-from fedbytes.plots.tables.summary import to_csv
 
 _MOST_BYTES = 4_000_000  # of the rows; more are left to `fedbytes plot`
 

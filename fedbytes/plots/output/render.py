@@ -9,13 +9,19 @@ from matplotlib.figure import Figure
 
 from fedbytes.experiments.config.target import Target
 from fedbytes.labels import single_line
-from fedbytes.plots.store_figure import FigureOptions, StoreFigure, figure_names, make_figure
+from fedbytes.plots.output.latex import to_latex
+from fedbytes.plots.output.summary import summary, to_csv, to_markdown
+from fedbytes.plots.store_figure import (
+    FigureOptions,
+    StoreFigure,
+    as_declared,
+    figure_names,
+    make_figure,
+)
 from fedbytes.plots.style import save_figure
 from fedbytes.plots.tables.comparison import metrics_in
 from fedbytes.plots.tables.csv_text import csv_text
-from fedbytes.plots.tables.latex import to_latex
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
-from fedbytes.plots.tables.summary import summary, to_csv, to_markdown
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +114,8 @@ def draw_all(
         NothingToDrawError: if no round was evaluated.
     """
     written = Path(folder)
+    if asked is not None and asked.final is not None:
+        tables = replace(tables, final=asked.final)
     paths = []
     for drawing in drawings(tables, metric, target, baseline, figures, undrawn, asked):
         paths += save_figure(drawing.figure, written, drawing.name)
@@ -116,7 +124,7 @@ def draw_all(
             paths.append(written / f"{drawing.name}.csv")
             paths[-1].write_text(csv_text(rows, "%.5g"), encoding="utf-8")
     for options, suffix in _metrics(tables, metric, target, baseline, asked):
-        frame = summary(tables, options.metric, target, baseline)
+        frame = summary(tables, options.metric, options.target, options.baseline)
         texts = {"md": to_markdown(frame), "tex": to_latex(frame), "csv": to_csv(frame)}
         for ending, text in texts.items():
             paths.append(written / f"summary{suffix}.{ending}")
@@ -141,7 +149,7 @@ def _metrics(
     common = asked or FigureOptions()
     return [
         (
-            replace(common, metric=name, target=target, baseline=baseline),
+            as_declared(tables, replace(common, metric=name, target=target, baseline=baseline)),
             f"-{_in_file_name(name)}" if len(names) > 1 else "",
         )
         for name in names

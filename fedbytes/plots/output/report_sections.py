@@ -3,24 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from math import isnan, nan
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from fedbytes.experiments.config.target import Target
 from fedbytes.plots.drawing.seed_curves import draw_seed_curves
 from fedbytes.plots.method_looks import assign_line_styles
 from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.output.inline_svg import inline_svg, page_colours
 from fedbytes.plots.output.render import Drawing, drawings
 from fedbytes.plots.output.seed_table import tabulate_seeds
+from fedbytes.plots.output.summary import summary, summary_text
 from fedbytes.plots.store_figure import FigureOptions, StoreFigure
 from fedbytes.plots.tables.comparison import compare_codecs, metric_named, metrics_in
 from fedbytes.plots.tables.shown_labels import shorten_labels
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
-from fedbytes.plots.tables.summary import summary, summary_text
 from fedbytes.plots.verdicts.verdict_sentence import state_verdicts
 from fedbytes.plots.verdicts.verdict_table import measure_verdicts
 
@@ -124,6 +122,8 @@ def make_sections(
         undrawn: gets a line for each figure that fails.
     """
     chosen = None if figures is None else list(figures)
+    if options.final is not None:
+        tables = replace(tables, final=options.final)
     try:
         found = [options.metric] if options.metric else [one.name for one in metrics_in(tables)]
     except NothingToDrawError:
@@ -165,12 +165,15 @@ def _section(
 
 
 def _verdicts(tables: Tables, options: FigureOptions) -> list[str]:
-    given: dict[str, Any] = {} if options.final is None else {"final": options.final}
-    target: Target = options.target
     try:
         with np.errstate(over="ignore", invalid="ignore"):
             frame = measure_verdicts(
-                tables, options.margin, options.metric, options.baseline, target, **given
+                tables,
+                options.margin,
+                options.metric,
+                options.baseline,
+                options.target,
+                options.final,
             )
     except ValueError as error:
         return [f"There are no verdicts: {error}."]
@@ -204,7 +207,7 @@ def _settings(
     names = shorten_labels(tables)[1]
     parts = []
     for place, setting in enumerate(comparison.settings):
-        seeds, rows = tabulate_seeds(tables, comparison, setting, options.final)
+        seeds, rows = tabulate_seeds(tables, comparison, setting)
         curves = None
         if figures is None or figures:
             try:

@@ -4,17 +4,17 @@ from math import exp, isfinite
 
 from fedbytes.plots.tables.comparison import Comparison, Setting
 from fedbytes.plots.tables.store_tables import Tables
-from fedbytes.plots.verdicts.run_ends import FINAL, analyse_logarithm, read_ends
+from fedbytes.plots.verdicts.run_ends import analyse_logarithm, read_ends
 
 
 def tabulate_seeds(
-    tables: Tables, comparison: Comparison, setting: Setting, final: str | None = None
+    tables: Tables, comparison: Comparison, setting: Setting
 ) -> tuple[list[int], list[tuple[str, list[str]]]]:
     """Return the seeds of a setting, and each method's final values in that order.
 
     A run that failed or diverged says `failed`, one that is not there `missing`.
     """
-    ends = read_ends(tables, comparison, setting, final or FINAL)
+    ends = read_ends(tables, comparison, setting)
     seeds = sorted({s for found in ends.values() for s in (*found.values, *found.missing)})
     logs = analyse_logarithm(comparison.metric)
 

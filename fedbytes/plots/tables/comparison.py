@@ -7,7 +7,6 @@ from typing import Any
 
 import pandas as pd
 
-from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.plots.number_words import format_value
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import (
@@ -94,7 +93,7 @@ class Comparison:
     Attributes:
         codecs: the baseline first, then from most bytes to fewest, or as the tables order them.
         baseline: the codec that others are compared with; None if there is none.
-        window: evaluations that a final value is the mean of; 1 where no protocol says more.
+        window: evaluations that a final value is the mean of, see `Tables.window`.
     """
 
     metric: Metric
@@ -219,9 +218,7 @@ def compare_codecs(
         found = None
     asked = {label: place for place, label in enumerate(tables.order)}
     codecs.sort(key=lambda codec: asked.get(codec, len(asked)) if asked else 0)
-    declared = tables.declared
-    window = 1 if declared is None else parse_final(declared.protocol.final)
-    return Comparison(chosen, _settings(rows, tables.runs), tuple(codecs), found, window)
+    return Comparison(chosen, _settings(rows, tables.runs), tuple(codecs), found, tables.window)
 
 
 def _kinds(rows: pd.DataFrame) -> pd.Series:
@@ -330,6 +327,7 @@ def _title(keys: dict[str, Hashable], heterogeneity: float) -> str:
             words.append(str(value))
         else:
             words.append(f"{key.split('.')[-1]} = {value}")
-    if not isnan(heterogeneity):
+    if keys.get("partition") != "natural" and not isnan(heterogeneity):
+        # Whose texts are whose is the label there, so that it would be 1 by construction.
         words.append(f"NMI {heterogeneity:.2f}")
     return ", ".join(words)

@@ -7,7 +7,11 @@ from typing import Any
 
 import pandas as pd
 
+from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.plots.tables.declared_protocol import DeclaredProtocol
+
+FINAL = "last3"
+"""A run's final value where nothing else is asked for: the mean of its last three evaluations."""
 
 
 class NothingToDrawError(ValueError):
@@ -33,6 +37,8 @@ class Tables:
         predictions: run, round, and `right`, bool [texts]: which test texts were answered rightly
             at the last evaluations. Empty for stores from before they were kept.
         clients: metrics on clients' own tests, by run, round and client; empty without them.
+        final: which evaluations a final value is the mean of, where it is neither what the
+            protocol declares nor the usual `last3`.
 
     A run's `label` replaces the codec's in figures and tables (see `apply_labels`).
     """
@@ -46,6 +52,13 @@ class Tables:
     declared: DeclaredProtocol | None = None
     predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"run": []}))
     clients: pd.DataFrame = field(default_factory=pd.DataFrame)
+    final: str | None = None
+
+    @property
+    def window(self) -> int:
+        """How many last evaluations a final value is the mean of."""
+        declared = FINAL if self.declared is None else self.declared.protocol.final
+        return parse_final(self.final or declared)
 
     def finished(self) -> pd.DataFrame:
         """Return the results of finished runs, which figures and tables average.

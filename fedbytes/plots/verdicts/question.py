@@ -1,15 +1,15 @@
 """What is asked of a store: as its protocol declares, unless the caller asks otherwise."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.tables.comparison import compare_codecs
 from fedbytes.plots.tables.declared_protocol import DeclaredProtocol
-from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plots.tables.store_tables import FINAL, Tables
 from fedbytes.plots.verdicts.margins import choose_margin
-from fedbytes.plots.verdicts.run_ends import FINAL
 
 AFTERWARDS = "chosen after the runs"
 
@@ -24,6 +24,7 @@ class Question:
         targets: all that are declared, or the one that was asked for.
         final: `last3` for the mean of a run's last three evaluations.
         afterwards: which of them were chosen after the runs, though a protocol declares others.
+        departures: a sentence for each of those, by its name.
         notes: what a reader has to know of the protocol, a sentence each.
     """
 
@@ -34,6 +35,7 @@ class Question:
     targets: tuple[Target, ...]
     final: str
     afterwards: tuple[str, ...] = ()
+    departures: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
     @property
@@ -65,6 +67,7 @@ def ask(
     Raises:
         ValueError: for a `final` that is none.
     """
+    final = tables.final if final is None else final
     parse_final(FINAL if final is None else final)
     given: dict[str, Any] = {
         "metric": metric, "margin": margin, "baseline": baseline, "final": final
@@ -84,13 +87,18 @@ def ask(
     if target is not None and target not in protocol.targets:
         other.append("target")
     asked = {name: stated[name] if value is None else value for name, value in given.items()}
-    targets = targets or protocol.targets
+    if "metric" in other:  # margin and targets are declared in the unit of another one
+        asked["margin"] = margin
+    else:
+        targets = targets or protocol.targets
+    departures = _depart(protocol, other)
     return Question(
         **asked,
         target=targets[0] if targets else None,
         targets=targets,
         afterwards=tuple(other),
-        notes=(*_describe(declared), *_depart(protocol, other), *_seed_notes(tables)),
+        departures=departures,
+        notes=(*_describe(declared), *departures.values(), *_seed_notes(tables)),
     )
 
 
@@ -120,13 +128,13 @@ def _describe(declared: DeclaredProtocol) -> list[str]:
     return words
 
 
-def _depart(protocol: Any, other: list[str]) -> list[str]:
-    words = []
+def _depart(protocol: Any, other: list[str]) -> dict[str, str]:
+    words = {}
     for name in other:
         stated = protocol.targets if name == "target" else getattr(protocol, name)
         listed = ", ".join(map(str, stated)) if isinstance(stated, tuple) else stated
         said = "the usual one" if listed in (None, "") else listed
-        words.append(f"The {name} was {AFTERWARDS}: the protocol declares {said}.")
+        words[name] = f"The {name} was {AFTERWARDS}: the protocol declares {said}."
     return words
 
 

@@ -10,8 +10,6 @@ from fedbytes.experiments.config.declaration.protocol import parse_final
 from fedbytes.plots.tables.comparison import Comparison, Metric, Setting
 from fedbytes.plots.tables.store_tables import Tables
 
-FINAL = "last3"
-
 
 @dataclass(frozen=True)
 class RunEnds:
@@ -38,14 +36,15 @@ def analyse_logarithm(metric: Metric) -> bool:
 
 
 def read_ends(
-    tables: Tables, comparison: Comparison, setting: Setting, final: str = FINAL
+    tables: Tables, comparison: Comparison, setting: Setting, final: str | None = None
 ) -> dict[str, RunEnds]:
     """Return how the runs of a setting end, by codec.
 
     The state before the first round is no evaluation of the training, and left out. A run with
-    fewer evaluations than `final` asks for gives the mean of those it has.
+    fewer evaluations than `final` asks for gives the mean of those it has; without `final` the
+    comparison's own window is taken.
     """
-    window = parse_final(final)
+    window = comparison.window if final is None else parse_final(final)
     name = comparison.metric.name
     rows = tables.finished()
     rows = rows[rows["run"].isin(set(setting.rows["run"])) & (rows["round"] > 0)]

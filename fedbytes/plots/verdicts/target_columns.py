@@ -1,13 +1,14 @@
 """The columns of a table of verdicts about the bytes to the target."""
 
 from collections.abc import Sequence
-from math import isfinite, nan
+from math import nan
 from typing import Any
 
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
 from fedbytes.plots.inference.target_hits import check_target
 from fedbytes.plots.tables.comparison import Comparison, Setting
+from fedbytes.plots.tables.constant_answer import read_constant
 from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.plots.tables.target_bytes import resolve_target
 from fedbytes.plots.verdicts.target_ratios import (
@@ -93,12 +94,8 @@ def is_near_constant(
     Raises:
         ValueError: with `strict`, naming what a constant answer reaches.
     """
-    runs = tables.runs
-    if comparison.metric.name != "accuracy" or "constant_accuracy" not in runs:
-        return False
-    own = runs["run"].isin(set(setting.rows["run"]))
-    constant = float(runs.loc[own, "constant_accuracy"].max())
-    if not isfinite(constant):
+    constant = read_constant(tables, setting, comparison.metric.name)
+    if constant is None:
         return False
     try:
         check_target(target, constant)

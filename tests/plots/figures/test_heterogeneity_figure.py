@@ -15,7 +15,7 @@ from fedbytes.plots import (
     make_figure,
     sample_tables,
 )
-from fedbytes.plots.tables.heterogeneity_slopes import fit_slopes, measure_points
+from fedbytes.plots.drawing.heterogeneity_slopes import fit_slopes, measure_points
 from fedbytes.plots.tables.statistics import fit_line
 
 ALPHAS = (0.03, 0.1, 0.3, 1.0, 10.0)
@@ -36,7 +36,7 @@ def tables():
 
 
 def test_slopes_find_the_codec_that_loses_more(tables):
-    frame = measure_points(compare_codecs(tables))
+    frame = measure_points(tables, compare_codecs(tables))
     assert len(frame) == len(ALPHAS) * 4 * 3
     found = fit_slopes(frame, scale=100).set_index(["codec", "quantity"])
     worse = found.loc[("topk 1 % 4 bit + EF", "difference")]
@@ -49,7 +49,7 @@ def test_slopes_find_the_codec_that_loses_more(tables):
 
 
 def test_slopes_are_those_of_the_lines_per_tenth(tables):
-    frame = measure_points(compare_codecs(tables))
+    frame = measure_points(tables, compare_codecs(tables))
     found = fit_slopes(frame, scale=100).set_index(["codec", "quantity"])
     part = frame[frame["codec"] == "nf4"]
     for name, values in (
@@ -67,7 +67,7 @@ def test_slopes_are_those_of_the_lines_per_tenth(tables):
 
 
 def test_points_are_paired_by_seed_and_setting(tables):
-    frame = measure_points(compare_codecs(tables)).set_index(["setting", "codec", "seed"])
+    frame = measure_points(tables, compare_codecs(tables)).set_index(["setting", "codec", "seed"])
     for (setting, _, seed), row in frame.iterrows():
         base = frame.loc[(setting, "fp32", seed)]
         assert row["nmi"] == base["nmi"]

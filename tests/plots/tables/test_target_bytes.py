@@ -1,5 +1,6 @@
 """Bytes to target and paired differences, by hand."""
 
+from dataclasses import replace
 from math import isnan
 
 import numpy as np
@@ -8,7 +9,7 @@ from scipy import stats
 from synthetic import by_hand
 
 from fedbytes.experiments.config.target import parse_target
-from fedbytes.plots.figures.differences import compare_with_baseline
+from fedbytes.plots.drawing.paired_differences import compare_with_baseline
 from fedbytes.plots.tables.comparison import compare_codecs
 from fedbytes.plots.tables.target_bytes import (
     find_bytes_to_target,
@@ -26,8 +27,13 @@ RUNS = {
 }
 
 
+def by_its_end(*given):
+    """Return tables whose runs are worth their last evaluation."""
+    return replace(by_hand(*given), final="last")
+
+
 def test_first_evaluated_round_past_the_target():
-    chosen = compare_codecs(by_hand(RUNS))
+    chosen = compare_codecs(by_its_end(RUNS))
     setting = chosen.settings[0]
     assert find_bytes_to_target(chosen, setting, "fp32", 0.9) == {0: 200.0, 1: 200.0}
     # Falling below again does not undo it.
@@ -38,7 +44,7 @@ def test_first_evaluated_round_past_the_target():
 
 
 def test_ratio_is_paired_by_seed_and_geometric():
-    chosen = compare_codecs(by_hand(RUNS))
+    chosen = compare_codecs(by_its_end(RUNS))
     fp32, small, tiny = measure_target_bytes(chosen, chosen.settings[0], 0.9)
     assert (fp32.codec, small.codec, tiny.codec) == ("fp32", "small", "tiny")
     assert fp32.ratio.mean == 1.0
@@ -51,7 +57,7 @@ def test_ratio_is_paired_by_seed_and_geometric():
 
 
 def test_default_target():
-    chosen = compare_codecs(by_hand(RUNS))
+    chosen = compare_codecs(by_its_end(RUNS))
     value, words = resolve_target(chosen, chosen.settings[0], None)
     assert value == pytest.approx(0.98 * (0.95 + 0.96) / 2)
     assert "fp32" in words
@@ -62,7 +68,7 @@ def test_perplexity_falls_to_its_target():
         ("fp32", 0): [(100, 30.0), (200, 12.0), (300, 10.0)],
         ("small", 0): [(10, 40.0), (20, 11.0), (30, 10.1)],
     }
-    chosen = compare_codecs(by_hand(runs, "perplexity"))
+    chosen = compare_codecs(by_its_end(runs, "perplexity"))
     setting = chosen.settings[0]
     assert not chosen.metric.rises
     assert resolve_target(chosen, setting, None)[0] == pytest.approx(10.0 / 0.98)
@@ -72,18 +78,18 @@ def test_perplexity_falls_to_its_target():
 
 def test_without_a_baseline_the_best_codec_sets_the_target():
     runs = {key: points for key, points in RUNS.items() if key[0] != "fp32"}
-    chosen = compare_codecs(by_hand(runs))
+    chosen = compare_codecs(by_its_end(runs))
     assert chosen.baseline is None
     value, words = resolve_target(chosen, chosen.settings[0], None)
     assert value == pytest.approx(0.98 * (0.91 + 0.88) / 2)
     assert "small" in words
     assert all(item.ratio.n == 0 for item in measure_target_bytes(chosen, chosen.settings[0], 0.9))
-    assert compare_with_baseline(chosen, chosen.settings[0]) == []
+    assert compare_with_baseline(by_hand(runs), chosen, chosen.settings[0]) == []
 
 
 def test_without_a_baseline_the_lowest_perplexity_sets_the_target():
     runs = {("one", 0): [(100, 30.0), (200, 12.0)], ("two", 0): [(10, 40.0), (20, 11.0)]}
-    chosen = compare_codecs(by_hand(runs, "perplexity"))
+    chosen = compare_codecs(by_its_end(runs, "perplexity"))
     value, words = resolve_target(chosen, chosen.settings[0], None)
     assert value == pytest.approx(11.0 / 0.98)
     assert "two" in words
@@ -95,8 +101,8 @@ def test_paired_difference_is_scipys_paired_t_test():
     own = base - 0.01 + rng.normal(0, 0.002, 6)
     runs = {("fp32", s): [(100, base[s])] for s in range(6)}
     runs |= {("small", s): [(10, own[s])] for s in range(6)}
-    chosen = compare_codecs(by_hand(runs))
-    (found,) = compare_with_baseline(chosen, chosen.settings[0])
+    chosen = compare_codecs(by_its_end(runs))
+    (found,) = compare_with_baseline(by_hand(runs), chosen, chosen.settings[0])
     expected = stats.ttest_rel(own, base).confidence_interval(0.95)
     assert (found.metric.low, found.metric.high) == pytest.approx(tuple(expected))
     assert found.metric.n == 6
@@ -104,15 +110,17 @@ def test_paired_difference_is_scipys_paired_t_test():
 
 def test_only_seeds_that_both_have_are_paired():
     runs = {key: points for key, points in RUNS.items() if key != ("fp32", 1)}
-    chosen = compare_codecs(by_hand(runs))
-    small = compare_with_baseline(chosen, chosen.settings[0], target=0.9)[0]
+    chosen = compare_codecs(by_its_end(runs))
+    small = compare_with_baseline(by_hand(runs), chosen, chosen.settings[0], target=0.9)[0]
     assert small.metrics == (pytest.approx(0.91 - 0.95),)
-    assert small.ratios == (pytest.approx(200 / 30),)
+    # One evaluation past the target does not last: the run counts as needing more than it spent.
+    assert small.ratio.bound == "below"
+    assert small.ratio.seeds == (("<", pytest.approx(200 / 30)),)
     assert isnan(small.metric.low)
 
 
 def test_a_target_relative_to_the_baseline():
-    chosen = compare_codecs(by_hand(RUNS))
+    chosen = compare_codecs(by_its_end(RUNS))
     setting = chosen.settings[0]
     mean = resolve_target(chosen, setting, None)[0] / 0.98
     value, words = resolve_target(chosen, setting, "baseline-0.005")

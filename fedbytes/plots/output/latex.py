@@ -7,7 +7,7 @@ from math import isfinite
 import pandas as pd
 
 from fedbytes.labels import single_line
-from fedbytes.plots.tables.summary import shown_metric, summary_text
+from fedbytes.plots.output.summary import shown_metric, summary_text
 from fedbytes.registry import nearest
 
 _ESCAPED = {

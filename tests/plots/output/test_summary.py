@@ -1,6 +1,7 @@
 """The summary table, as numbers and as text."""
 
 import io
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -11,8 +12,8 @@ from synthetic import by_hand, without
 
 from fedbytes import plots
 from fedbytes.plots import sample_tables
-from fedbytes.plots.tables.latex import to_latex
-from fedbytes.plots.tables.summary import summary, summary_text, to_csv, to_markdown
+from fedbytes.plots.output.latex import to_latex
+from fedbytes.plots.output.summary import summary, summary_text, to_csv, to_markdown
 from fedbytes.registry import Registry
 
 
@@ -24,17 +25,24 @@ def test_public_names_are_functions_and_classes_even_after_their_modules_are_imp
         plots.nothing  # noqa: B018
 
 
+def ends(tables, codec):
+    """Return the mean of the last three evaluations of each seed at alpha 0.1."""
+    rows = tables.results[(tables.results["codec"] == codec) & (tables.results["alpha"] == 0.1)]
+    last = rows.sort_values("round").groupby("seed").tail(3)
+    return last.groupby("seed")["accuracy"].mean().to_numpy()
+
+
 def test_numbers(tables):
     frame = summary(tables)
     assert len(frame) == 8
     row = frame[(frame["codec"] == "nf4") & (frame["setting"].str.contains("0.1"))].iloc[0]
     last = tables.results.query("codec == 'nf4' and alpha == 0.1 and round == 12")
-    base = tables.results.query("codec == 'fp32' and alpha == 0.1 and round == 12")
-    assert row["value"] == pytest.approx(last["accuracy"].mean())
-    interval = stats.ttest_1samp(last["accuracy"], 0).confidence_interval(0.95)
+    own, base = ends(tables, "nf4"), ends(tables, "fp32")
+    assert row["value"] == pytest.approx(own.mean())
+    interval = stats.ttest_1samp(own, 0).confidence_interval(0.95)
     assert row["value_half"] == pytest.approx((interval.high - interval.low) / 2)
-    gaps = last["accuracy"].to_numpy() - base["accuracy"].to_numpy()
-    assert row["difference"] == pytest.approx(gaps.mean())
+    assert row["difference"] == pytest.approx((own - base).mean())
+    assert [float(value) for value in row["values"].split()] == pytest.approx(own, abs=1e-6)
     assert row["total_bytes"] == pytest.approx(last["total_bytes"].mean())
     assert row["seconds"] == pytest.approx(41.2)  # set-up is left out
     assert row["overhead"] == pytest.approx(1.2 / 41.2)
@@ -46,8 +54,7 @@ def test_what_training_gained_is_paired_by_seed(tables):
     starts = 0.2 + 0.01 * first["seed"]
     zero = first.assign(round=0, up_bytes=0, down_bytes=0, total_bytes=0, accuracy=starts)
     frame = summary(replace(tables, results=pd.concat([zero, tables.results])))
-    last = tables.results.query("codec == 'nf4' and alpha == 0.1 and round == 12")
-    gained = last["accuracy"] - (0.2 + 0.01 * last["seed"])
+    gained = ends(tables, "nf4") - np.array([0.2, 0.21, 0.22])
     interval = stats.ttest_1samp(gained, 0).confidence_interval(0.95)
     row = frame[(frame["codec"] == "nf4") & (frame["setting"].str.contains("0.1"))].iloc[0]
     assert row["start"] == pytest.approx(0.21)
@@ -66,12 +73,20 @@ def test_text(tables):
     assert "Final test accuracy (%)" in shown
     row = shown.iloc[1]
     assert row["Codec"] == "nf4"
-    assert row["Final test accuracy (%)"].endswith("(n = 3)")
-    assert row["To baseline"].startswith("−0.")
+    assert re.fullmatch(r"[\d.]+ \([\d.]+, [\d.]+, [\d.]+\)", row["Final test accuracy (%)"])
+    assert re.fullmatch(r"−0\.\d \(.*, .*, .*\)", row["To baseline"])
     assert row["Total"] == "3.96 MB"
     assert row["Overhead"] == "2.9 %"
     assert shown.iloc[3]["To target"] == "not reached"
     assert shown.iloc[0]["Ratio"] == "1"
+
+
+def test_five_seeds_have_an_interval_and_fewer_are_shown():
+    shown = [summary_text(summary(sample_tables((0.1,), seeds=range(n)))).iloc[1] for n in (4, 5)]
+    assert shown[0]["To baseline"].count(",") == 3
+    assert "±" in shown[1]["To baseline"]
+    assert shown[1]["Final test accuracy (%)"].endswith("(n = 5)")
+    assert re.fullmatch(r"[\d.]+ × \([\d.]+ to [\d.]+\)", shown[1]["Ratio"])
 
 
 def test_one_seed_says_so_and_has_no_interval():
@@ -104,8 +119,11 @@ def test_perplexity():
 
 def test_csv_is_lossless(tables):
     frame = summary(tables)
-    again = pd.read_csv(io.StringIO(to_csv(frame)))
-    pd.testing.assert_frame_equal(again, frame)
+    again = pd.read_csv(io.StringIO(to_csv(frame)), na_values=[""], keep_default_na=False)
+    texts = ["values", "differences", "gains", "times_fewer"]
+    pd.testing.assert_frame_equal(again.drop(columns=texts), frame.drop(columns=texts))
+    known = again[texts].astype(object).where(again[texts].notna(), "")
+    assert known.to_numpy().tolist() == frame[texts].to_numpy().tolist()
 
 
 def test_markdown_has_equal_columns(tables):

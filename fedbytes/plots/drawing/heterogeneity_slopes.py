@@ -8,19 +8,19 @@ import pandas as pd
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.inference.clustered_line import ClusteredLine, fit_clustered_line
 from fedbytes.plots.tables.comparison import Comparison, Setting
-from fedbytes.plots.tables.store_tables import NothingToDrawError
-from fedbytes.plots.tables.target_bytes import find_bytes_to_target, resolve_target
+from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
+from fedbytes.plots.verdicts.target_choice import read_hits, settle_targets
 
 SETTINGS, SPREAD = 3, 0.05  # the fewest settings and the least range of NMI for a line
 STEP = 0.1  # slopes are per this much NMI
 
 
-def measure_points(comparison: Comparison, target: Target = None) -> pd.DataFrame:
+def measure_points(tables: Tables, comparison: Comparison, target: Target = None) -> pd.DataFrame:
     """Return one row per run: its heterogeneity, how it ended, and the comparison to the baseline.
 
     Returns:
         columns setting, codec, seed, nmi (measured), value (final metric), bytes (to the target,
-        NaN if not reached), difference (value minus the baseline's of the same seed and
+        NaN if not reached for good), difference (value minus the baseline's of the same seed and
         setting) and ratio (the baseline's bytes to the target over the codec's).
 
     Raises:
@@ -35,22 +35,28 @@ def measure_points(comparison: Comparison, target: Target = None) -> pd.DataFram
             "a line over heterogeneity needs three settings of one task, model, adapter and "
             "algorithm whose measured NMI differs"
         )
-    return pd.DataFrame([row for s in settings for row in _rows(comparison, s, target)])
+    return pd.DataFrame([row for s in settings for row in _rows(tables, comparison, s, target)])
 
 
 def _family(setting: Setting) -> list[str]:
     return [str(setting.keys.get(k)) for k in ("task", "model", "adapter", "algorithm")]
 
 
-def _rows(comparison: Comparison, setting: Setting, target: Target) -> list[dict[str, object]]:
+def _rows(
+    tables: Tables, comparison: Comparison, setting: Setting, target: Target
+) -> list[dict[str, object]]:
     final, base = comparison.final(setting), comparison.baseline or ""
-    goal = resolve_target(comparison, setting, target)[0]
+    goal = settle_targets(comparison, setting, target)[-1]
+    reached = {
+        codec: {seed: hit.bytes if hit.reached else nan for seed, hit in hits.items()}
+        for codec, hits in read_hits(tables, comparison, setting, goal).items()
+    }
     reference = comparison.by_seed(final, base, "value")
-    base_bytes = find_bytes_to_target(comparison, setting, base, goal)
+    base_bytes = reached.get(base, {})
     rows: list[dict[str, object]] = []
     for codec in comparison.present(setting):
         nmi = comparison.by_seed(final, codec, "heterogeneity")
-        needed = find_bytes_to_target(comparison, setting, codec, goal)
+        needed = reached[codec]
         for seed, value in comparison.by_seed(final, codec, "value").items():
             rows.append(
                 {
@@ -59,9 +65,9 @@ def _rows(comparison: Comparison, setting: Setting, target: Target) -> list[dict
                     "seed": seed,
                     "nmi": nmi[seed],
                     "value": value,
-                    "bytes": needed[seed],
+                    "bytes": needed.get(seed, nan),
                     "difference": value - reference.get(seed, nan),
-                    "ratio": base_bytes.get(seed, nan) / needed[seed],
+                    "ratio": base_bytes.get(seed, nan) / needed.get(seed, nan),
                 }
             )
     return rows
