@@ -104,7 +104,7 @@ def sweep(
     if outcome.stopped:
         raise typer.Exit(STOPPED)
     if report and (outcome.done or outcome.skipped):
-        conclude(store, chosen.target)
+        conclude(store, None if chosen.protocol else chosen.target)
     raise typer.Exit(1 if outcome.failed or outcome.left else 0)
 
 

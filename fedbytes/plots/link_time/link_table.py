@@ -14,6 +14,7 @@ from fedbytes.plots.link_time.round_time import seconds_over_link
 from fedbytes.plots.tables.comparison import Comparison, compare_codecs
 from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.plots.tables.target_bytes import measure_target_bytes, resolve_target
+from fedbytes.plots.verdicts.question import ask
 
 COLUMNS = [
     "link", "setting", "codec", "seconds_per_round", "hours", "hours_to_target", "reached", "runs",
@@ -60,7 +61,8 @@ def link_table(
     those runs that reach the target (`reached` of `runs`), NaN if none does; `break_even_mbit` is
     the rate below which the codec saves time (see `break_even_rate`).
     """
-    tables, rows = without_waiting(tables), []
+    tables = without_waiting(tables)
+    rows, goal = [], ask(tables, target=target).target
     for one in over:
         comparison = one.comparison
         pays = (
@@ -69,7 +71,7 @@ def link_table(
             else pd.Series(dtype=float)
         )
         for setting in comparison.settings:
-            value, _ = resolve_target(comparison, setting, target)
+            value, _ = resolve_target(comparison, setting, goal)
             final = comparison.final(setting)
             for found in measure_target_bytes(comparison, setting, value):
                 own = final[final["codec"] == found.codec]
