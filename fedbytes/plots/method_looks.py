@@ -14,7 +14,8 @@ INK, PAPER, GRID, FAINT = "#1b1b1b", "#fefefe", "#dcdcdc", "#b4b4b4"
 # Six hues that people with any colour vision tell apart, each lighter than the one before, so that
 # a grey print does too.
 COLOURS = ("#1b3a93", "#b0281a", "#00805c", "#b867a8", "#dd8f0d", "#72c2ea")
-MARKERS = ("s", "^", "D", "v", "P", "X", "<", ">", "p", "*", "d")
+# No arrows to the left or right, which mean "beyond the axis" and "at least so much".
+MARKERS = ("s", "^", "D", "v", "P", "X", "h", "8", "p", "*", "d")
 DASHES: tuple[Any, ...] = (
     "-",
     (0, (5, 1.5)),
