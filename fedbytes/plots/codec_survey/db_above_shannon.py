@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from fedbytes.plots.codec_survey.rate_distortion import TITLES, format_rate_axis, line_options
 from fedbytes.plots.codec_survey.series_labels import label_series
 from fedbytes.plots.codec_survey.shannon_bounds import ecsq_curve, shannon_bound
-from fedbytes.plots.drawing.direct_labels import place_labels
+from fedbytes.plots.drawing.direct_labels import DirectLabel, place_labels
 from fedbytes.plots.method_looks import INK, LineStyle, assign_line_styles
 from fedbytes.plots.style import add_legend, add_note, make_panels, styled
 
@@ -51,10 +51,10 @@ def draw_db_above_shannon(rows: pd.DataFrame, note_text: str) -> Figure:
         gone = [name for name in styles if name not in there]
         farther += f" Beyond it for {TITLES[kind]}: {', '.join(gone)}." if gone else ""
     add_note(figure, note_text + farther)
-    labels = {}
+    labels: dict[Axes, list[DirectLabel]] = {}
     for axis, kind in zip(axes, kinds, strict=True):
-        part = inside[inside["distribution"] == kind]
-        labels |= label_series(axis, part, "gap", "name", styles)
+        seen = inside[inside["distribution"] == kind]
+        labels |= label_series(axis, seen, "gap", "name", styles)
     place_labels(figure, labels, 1.2)
     return figure
 

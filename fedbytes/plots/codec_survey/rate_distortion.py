@@ -12,7 +12,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
 from fedbytes.plots.codec_survey.series_labels import label_series
 from fedbytes.plots.codec_survey.shannon_bounds import ecsq_curve, shannon_bound
-from fedbytes.plots.drawing.direct_labels import place_labels
+from fedbytes.plots.drawing.direct_labels import DirectLabel, place_labels
 from fedbytes.plots.method_looks import DASHES, INK, MARKERS, LineStyle, assign_line_styles
 from fedbytes.plots.style import add_legend, add_note, make_panels, styled
 
@@ -61,7 +61,7 @@ def draw_rate_distortion(
     figure.supylabel("NMSE of one vector")
     add_note(figure, note_text or "All bytes of the payload are counted.")
     if series != coloured and "series" in shown:
-        labels = {}
+        labels: dict[Axes, list[DirectLabel]] = {}
         for axis, kind in zip(axes, kinds, strict=True):
             part = shown[shown["distribution"] == kind]
             labels |= label_series(axis, part, "nmse", coloured, styles)
