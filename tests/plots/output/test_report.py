@@ -98,7 +98,7 @@ def test_every_figure_says_what_it_shows(page):
     for attributes in figures:
         assert attributes["role"] == "img"
         assert len(attributes["aria-label"] or "") > 40
-    assert "fp32 ends at 87.4 after 26.4 MB" in (figures[1]["aria-label"] or "")
+    assert "fp32 ends at 86.7 after 26.4 MB" in (figures[1]["aria-label"] or "")
 
 
 def test_the_table_sorts_by_keyboard(page):
