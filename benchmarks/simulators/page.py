@@ -14,7 +14,7 @@ def summary(rounds: pd.DataFrame, client_steps: int) -> pd.DataFrame:
     """Return medians by row and way: milliseconds and processor ms a client-step, and ratios.
 
     `times_flower` is the median over repeats of how many times as fast as Flower it was in the same
-    turn; the first round of each row is left out.
+    turn, `times_less_processor` that of processor seconds; the first round of each row is left out.
     """
     counted = rounds[rounds["repeat"] > 0]
     found = []
@@ -22,6 +22,7 @@ def summary(rounds: pd.DataFrame, client_steps: int) -> pd.DataFrame:
         flower = counted[(counted["row"] == row) & (counted["way"] == FLOWER)]
         pairs = own.merge(flower, on="repeat", suffixes=("", "_flower"))
         ratios = pairs["seconds_flower"] / pairs["seconds"]
+        less = pairs["processor_seconds_flower"] / pairs["processor_seconds"]
         found.append(
             {
                 "row": row,
@@ -30,6 +31,7 @@ def summary(rounds: pd.DataFrame, client_steps: int) -> pd.DataFrame:
                 "least_ms": 1e3 * own["seconds"].min() / client_steps,
                 "processor_ms": 1e3 * own["processor_seconds"].median() / client_steps,
                 "times_flower": ratios.median() if len(ratios) else float("nan"),
+                "times_less_processor": less.median() if len(less) else float("nan"),
                 "memory": int(own["memory"].median()),
             }
         )
@@ -48,28 +50,32 @@ def norms(rounds: pd.DataFrame) -> tuple[dict[str, float], float]:
 
 
 def table(found: pd.DataFrame) -> str:
-    """Return the medians as Markdown: a column a row that was measured."""
+    """Return the medians as Markdown: of each row that was measured, wall and processor.
+
+    Beside each stand how many times as fast, or as sparing, it was as Flower in the same turn.
+    """
     rows = list(dict.fromkeys(found["row"]))
-    lines = ["| | " + " | ".join(rows) + " |", "|---|" + "---|" * len(rows)]
+    heads = [f"{row}: wall | {row}: processor" for row in rows]
+    lines = ["| | " + " | ".join(heads) + " |", "|---|" + "---|---|" * len(rows)]
     for way in dict.fromkeys(found["way"]):
         cells = []
         for row in rows:
             one = found[(found["row"] == row) & (found["way"] == way)]
             if not len(one):
-                cells.append("–")
+                cells.append("– | –")
                 continue
-            ms, used, times = (float(one[key].iloc[0]) for key in _SHOWN)
-            cells.append(f"{ms:.0f} ms ({used:.0f}), {times:.2f} ×")
+            ms, times, used, less = (float(one[key].iloc[0]) for key in _SHOWN)
+            cells.append(f"{ms:.0f} ms, {times:.2f} × | {used:.0f} ms, {less:.2f} ×")
         lines.append(f"| {way} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-_SHOWN = ("ms", "processor_ms", "times_flower")
+_SHOWN = ("ms", "times_flower", "processor_ms", "times_less_processor")
 
 
 @styled
 def draw(found: pd.DataFrame) -> Figure:
-    """Return a panel a row: milliseconds a client-step, wall and processor."""
+    """Return a panel a row: milliseconds a client-step, of the processor and of the wall."""
     rows = list(dict.fromkeys(found["row"]))
     ways = list(dict.fromkeys(found["way"]))[::-1]
     figure, panels = make_panels(rows, height=0.9 + 0.22 * len(ways), columns=len(rows))
@@ -79,10 +85,10 @@ def draw(found: pd.DataFrame) -> Figure:
             if way not in own.index:
                 continue
             colour = COLOURS[0] if way.startswith("fedbytes") else INK
-            panel.barh(place, own.loc[way, "ms"], height=0.62, color=colour, alpha=0.85)
-            panel.plot(own.loc[way, "processor_ms"], place, "|", color=INK, markersize=9)
+            panel.barh(place, own.loc[way, "processor_ms"], height=0.62, color=colour, alpha=0.85)
+            panel.plot(own.loc[way, "ms"], place, "|", color=INK, markersize=9)
         panel.set_xlim(left=0)
-        panel.set_xlabel("ms per client-step")
+        panel.set_xlabel("processor ms per client-step (bars); of the wall (strokes)")
         panel.set_yticks(range(len(ways)), ways if panel is panels[0] else [""] * len(ways))
         panel.set_ylim(-0.6, len(ways) - 0.4)
     return figure
