@@ -1,16 +1,20 @@
 """Clients side by side end where they end one after another, up to the order of sums."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from lora_models import colours
 
-from fedbytes.federated import Federation, Simulation, make_algorithm, make_link
+import fedbytes
+from fedbytes.federated import ALGORITHMS, FedAvg, Federation, Simulation, make_algorithm, make_link
 from fedbytes.federated.plugins.round_plugins import make_plugins
+from fedbytes.federated.testing.algorithm_contract import check_algorithm
 from fedbytes.federated.testing.tiny_models import TinyRegression
-from fedbytes.models import build_model
+from fedbytes.models import ADAPTERS, build_model
 from fedbytes.models.side_by_side.check import check_side_by_side
 
 SIZES = (3, 9, 17, 5)
@@ -157,6 +161,31 @@ def test_what_cannot_is_refused_by_name(adapter, algorithm, said):
 def test_a_model_that_takes_one_vector_is_refused():
     with pytest.raises(ValueError, match="clients_at_once=2: a TinyRegression has no"):
         federation(TinyRegression(), {"name": "fedavg", **EPOCHS}, 2)
+
+
+def test_the_page_names_all_that_can():
+    page = (Path(fedbytes.__file__).parents[1] / "docs/clients-side-by-side.md").read_text()
+    rows = {
+        line.split("|")[1].strip(): line.split("|")[2] for line in page.splitlines() if "|" in line
+    }
+    classes = {name: ALGORITHMS.get(name) for name in ALGORITHMS.names()}
+    made = {name: cls(**(cls.examples or ({},))[0]) for name, cls in classes.items()}
+    able = {name for name, algorithm in made.items() if not algorithm.one_at_a_time}
+    assert {*re.findall(r"`(\w+)`", rows["algorithms"])} == able
+    stacked = {name for name in ADAPTERS.names() if ADAPTERS.get(name).side_by_side}
+    assert stacked <= {*re.findall(r"`(\w+)`", rows["adapters"])}
+
+
+class Doubles(FedAvg):
+    """Claims to train side by side, and does twice as much."""
+
+    def train_many(self, turns):
+        return [one.with_delta(2 * one.delta) for one in super().train_many(turns)]
+
+
+def test_the_contract_finds_an_algorithm_that_does_otherwise_side_by_side():
+    found = [one for one in check_algorithm(Doubles(local_steps=1)) if not one.passed]
+    assert ["model differs by" in one.message for one in found] == [True]
 
 
 def test_a_model_whose_rows_mix_is_found_before_the_first_round():

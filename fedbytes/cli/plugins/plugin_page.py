@@ -75,6 +75,7 @@ def print_page(kind: str, name: str, console: Console) -> None:
         console.print(paragraph)
     _print_fields(cls, _field_texts(cls) | attributes, console)
     _print_use(kind, name, cls, console)
+    _print_side_by_side(kind, cls, console)
     if shown:
         console.print("\nwith numbers:")
         console.print(textwrap.indent(shown, "  "), soft_wrap=True)
@@ -160,6 +161,17 @@ def _print_use(kind: str, name: str, cls: Any, console: Console) -> None:
         return
     console.print(f"\nin a suite:          {key}: {spec}", soft_wrap=True)
     console.print(f"on the command line: '{key}={spec}'", soft_wrap=True)
+
+
+def _print_side_by_side(kind: str, cls: Any, console: Console) -> None:
+    """Print whether clients can train side by side with an algorithm or an adapter."""
+    if kind == "adapters":
+        able = cls.side_by_side
+    elif kind == "algorithms":
+        able = not cls(**(cls.examples[0] if cls.examples else {})).one_at_a_time
+    else:
+        return
+    console.print(f"clients_at_once:     {'any number' if able else '1'}")
 
 
 def _print_suite(name: str, console: Console) -> None:

@@ -16,6 +16,7 @@ from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.lora_averaging import EXAMPLE, PlainServer, mean, no_feedback, shares
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
+from fedbytes.federated.side_by_side.local_plan import LocalPlan
 from fedbytes.federated.trainable import Trainable
 from fedbytes.plugin_fields import bounded
 
@@ -89,32 +90,30 @@ class EcoLora(PlainServer):
         """Return the layout of everything."""
         return context.model.layout
 
-    def train(
-        self,
-        context: RoundContext,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
-        """Train everything and return the largest changes of the segment."""
+    def plan(
+        self, context: RoundContext, start: Tensor, indices: np.ndarray, memory: ClientMemory
+    ) -> LocalPlan:
+        """Train everything; the delta is of the largest changes of the segment."""
         begin = start
         if self.keep and "ended" in memory:
             own = self.keep ** (context.round - int(memory["round"]))
             begin = own * memory["ended"] + (1 - own) * start
-        trained = self.local(context.model, begin, indices, memory, rng)
         _, place = self._segment(context)
         unsent = memory.get("unsent", torch.zeros_like(start))
-        wanted = trained.delta[place] + unsent[place]
-        first = float(memory.get("loss", trained.loss))
-        ratio = trained.loss / first if first > 0 else 1.0
-        sent = self.largest(context.model, place, wanted, ratio)
-        left = unsent.clone()
-        left[place] = wanted - sent
-        after = {"unsent": left, "loss": torch.tensor(first, dtype=torch.float64)}
-        if self.keep:
-            after |= {"ended": begin + trained.delta, "round": torch.tensor(context.round)}
-        return Trained(sent, trained.loss, after)
+
+        def choose(trained: Trained) -> Trained:
+            wanted = trained.delta[place] + unsent[place]
+            first = float(memory.get("loss", trained.loss))
+            ratio = trained.loss / first if first > 0 else 1.0
+            sent = self.largest(context.model, place, wanted, ratio)
+            left = unsent.clone()
+            left[place] = wanted - sent
+            after = {"unsent": left, "loss": torch.tensor(first, dtype=torch.float64)}
+            if self.keep:
+                after |= {"ended": begin + trained.delta, "round": torch.tensor(context.round)}
+            return Trained(sent, trained.loss, after)
+
+        return LocalPlan(begin, finish=choose)
 
     def largest(self, model: Trainable, place: slice, wanted: Tensor, ratio: float) -> Tensor:
         """Return what is wanted of a segment with all but the largest entries at zero.

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.lora_averaging import (
@@ -23,6 +23,7 @@ from fedbytes.federated.lora.lora_averaging import (
 )
 from fedbytes.federated.lora.named_tensors import pack_tensors, unpack_tensors
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
+from fedbytes.federated.side_by_side.local_plan import LocalPlan
 from fedbytes.federated.trainable import Trainable
 from fedbytes.models.adapter_parts.lora_layers import LoraPair
 from fedbytes.plugin_fields import bounded
@@ -68,17 +69,12 @@ class FedExLora(PlainServer):
                 shapes[_residual(pair.b)] = (pair.outputs, rank)
         return Layout(shapes)
 
-    def train(
-        self,
-        context: RoundContext,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
+    def plan(
+        self, context: RoundContext, start: Tensor, indices: np.ndarray, memory: ClientMemory
+    ) -> LocalPlan:
         """Train the factors and the head on top of the base that has moved."""
         self.load(context.model, start)
-        return self.local(context.model, start[: context.model.layout.numel], indices, memory, rng)
+        return LocalPlan(start[: context.model.layout.numel], memory)
 
     def combine(
         self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory

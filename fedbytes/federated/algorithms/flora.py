@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout
-from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility, Trained
+from fedbytes.federated.algorithm import ALGORITHMS, ClientMemory, Compatibility
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.lora.lora_averaging import (
@@ -22,6 +22,7 @@ from fedbytes.federated.lora.lora_averaging import (
 )
 from fedbytes.federated.lora.named_tensors import Tensors, pack_tensors, unpack_tensors
 from fedbytes.federated.optimizers.server_optimizers import ServerMemory
+from fedbytes.federated.side_by_side.local_plan import LocalPlan
 from fedbytes.federated.trainable import Trainable
 from fedbytes.streams import stream_seed
 
@@ -70,18 +71,12 @@ class Flora(PlainServer):
             shapes[pair.b] = (pair.outputs, clients * pair.rank)
         return Layout(shapes)
 
-    def train(
-        self,
-        context: RoundContext,
-        start: Tensor,
-        indices: np.ndarray,
-        memory: ClientMemory,
-        rng: np.random.Generator,
-    ) -> Trained:
+    def plan(
+        self, context: RoundContext, start: Tensor, indices: np.ndarray, memory: ClientMemory
+    ) -> LocalPlan:
         """Train a new LoRA on top of the base that has moved."""
         begin = self._begin(context) | self._move(context.model, start)
-        state = pack_tensors(context.model.layout, begin)
-        return self.local(context.model, state, indices, memory, rng)
+        return LocalPlan(pack_tensors(context.model.layout, begin), memory)
 
     def combine(
         self, context: RoundContext, held: Tensor, uploads: list[Upload], state: ServerMemory

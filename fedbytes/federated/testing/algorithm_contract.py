@@ -27,6 +27,8 @@ from fedbytes.federated.testing.bench_federation import (
 )
 from fedbytes.federated.testing.mean_alone import MeanAlone
 from fedbytes.federated.testing.strict_client import Rehearsal, replay
+from fedbytes.federated.testing.tiny_models import LORA, text_model
+from fedbytes.federated.trainable import Stackable
 from fedbytes.models.adapter import make_adapter
 from fedbytes.streams import stream
 from fedbytes.testing import (
@@ -40,6 +42,8 @@ from fedbytes.testing import (
 )
 
 _ROUNDS = 4
+_ROUNDING = 1e-2
+"""Relative difference that Adam's first steps make of rounding."""
 TOPK = {"name": "topk", "density": 0.2, "error_feedback": True}
 LINKS: tuple[tuple[Any, Any], ...] = (
     ("fp32", "fp32"),
@@ -74,6 +78,7 @@ def check_algorithm(algorithm: Algorithm) -> list[Finding]:
             for up, down in bench.links()
         ),
         ("says whether it needs each upload", bench.needs_each),
+        ("clients side by side end where each ends alone", bench.side_by_side),
         ("resumes from a checkpoint", bench.checkpoint),
     ]
     return run_checks(checks)
@@ -233,6 +238,29 @@ class _Checks(Workbench):
         )
         return f"one averaged upload gives the same to {gap:.0e}"
 
+    def side_by_side(self) -> str:
+        """Clients that train at once end where they do one after another."""
+        reason = self.algorithm.one_at_a_time
+        if reason:
+            return reason
+        bert = Workbench(self.algorithm, lambda: text_model("tiny-bert", LORA))
+        fed = (self if isinstance(self.make(), Stackable) else bert).usual()
+        ends = []
+        for at_once in (1, fed.clients_per_round):
+            run = Simulation(replace(fed, clients_at_once=at_once))
+            begin = run.state.server.model.clone()
+            clients = run.run_round().clients
+            kept = [run.state.clients[client].memory for client in clients]
+            ends.append({"model": run.state.server.model - begin} | _named(kept))
+        for name, alone in ends[0].items():
+            apart = float((alone - ends[1][name]).norm())
+            require(
+                apart <= _ROUNDING * max(float(alone.norm()), 1e-6),
+                f"{name} differs by {apart:g} of {float(alone.norm()):g}: take clients' steps by "
+                "`plan`, or say one_at_a_time",
+            )
+        return f"{fed.clients_per_round} clients"
+
     def checkpoint(self) -> str:
         """A run that is cut, saved and resumed by new objects ends the same."""
         pairs = [LINKS[1], LINKS[0], self.links()[-1]]
@@ -263,6 +291,14 @@ def every_compatibility() -> Iterator[Compatibility]:
     for adapter in ("lora", "full", "head"):
         for classifies in (True, False):
             yield Compatibility(adapter=make_adapter(adapter), classifies=classifies)
+
+
+def _named(kept: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    return {
+        f"client {at}'s {name}": tensor.double()
+        for at, memory in enumerate(kept)
+        for name, tensor in memory.items()
+    }
 
 
 def _fits(what: str, vector: Tensor, numel: int) -> None:

@@ -10,9 +10,18 @@ from torch import Tensor
 from fedbytes.data.task import Kind
 from fedbytes.models.adapter import ADAPTERS, Adapter
 from fedbytes.models.base.base_model import Base, forget_bases, load_base
+from fedbytes.models.side_by_side.check import check_side_by_side
 from fedbytes.models.testing.tiny_task import require_learning, tiny_model_of
 from fedbytes.models.trainable import TrainableModel
-from fedbytes.testing import Check, Finding, check_spec, no_global_random, require, run_checks
+from fedbytes.testing import (
+    BrokenError,
+    Check,
+    Finding,
+    check_spec,
+    no_global_random,
+    require,
+    run_checks,
+)
 
 _MODELS: tuple[tuple[str, Kind], ...] = (
     ("tiny-bert", "classification"),
@@ -60,6 +69,7 @@ def _checks() -> Iterator[tuple[str, Callable[[Adapter, str, Kind], str]]]:
     yield "its seed alone decides the initial state", _check_initial
     yield "leaves the global random state alone", _check_global_random
     yield "a step lowers the loss", _check_learning
+    yield "several clients' tensors act on their own rows", _check_side_by_side
 
 
 def _check_trained(adapter: Adapter, model: str, kind: Kind) -> str:
@@ -116,6 +126,17 @@ def _check_learning(adapter: Adapter, model: str, kind: Kind) -> str:
     if adapter.trains_words():
         return "trains tokens of the vocabulary, which have no gradient"
     return require_learning(tiny_model_of(model, adapter, kind))
+
+
+def _check_side_by_side(adapter: Adapter, model: str, kind: Kind) -> str:
+    built = tiny_model_of(model, adapter, kind)
+    if built.one_at_a_time:
+        return built.one_at_a_time
+    try:
+        check_side_by_side(built, model)
+    except ValueError as error:
+        raise BrokenError(str(error)) from None
+    return "two clients"
 
 
 def _snapshot(base: Base) -> dict[str, Tensor]:
