@@ -9,8 +9,8 @@ from fedbytes.models.base.device import pick_device
 from fedbytes.models.side_by_side.fit import why_not_stacked
 
 AUTO = "auto"
-_CPU_TOKENS, _GPU_TOKENS = 2048, 65536
-"""Tokens of a step of all clients beyond which more at a time gain nothing, as measured
+_CPU_TOKENS, _GPU_TOKENS = 1024, 65536
+"""Tokens of a step of all clients: on a CPU, up to which it was measured that more at a time gain
 (docs/clients-side-by-side.md)."""
 _SCORED_TOKENS = 4096
 """The same where each token has a score of every word, which take the memory."""
