@@ -114,6 +114,25 @@ class Averaging(Algorithm):
                 f"local_steps={self.local_steps} and local_epochs={self.local_epochs}"
             )
 
+    def __init_subclass__(cls) -> None:
+        """Refuse a class whose `client` would pass over what a class above it changes of the steps.
+
+        Raises:
+            TypeError: if it defines `client`, and a `plan` that nobody would ask.
+        """
+        super().__init_subclass__()
+        if cls.train is Averaging.train and cls.client is not Averaging.client:
+            cls._refuse_unasked_plan()
+
+    @classmethod
+    def _refuse_unasked_plan(cls) -> None:
+        if cls.plan is not Averaging.plan:
+            raise TypeError(
+                f"algorithm {cls.__name__}: local steps are those of {cls.plan.__qualname__}, "
+                "which a `client` passes over: change what it returns in a `plan` that calls "
+                "super().plan, or derive from FedAvg"
+            )
+
     def check(self, model: Trainable) -> None:
         """Check the model, and that its device can do the clients' optimiser."""
         super().check(model)
@@ -189,7 +208,12 @@ class Averaging(Algorithm):
         memory: ClientMemory,
         rng: np.random.Generator,
     ) -> Trained:
-        """Take local steps from `start`; the delta is where they end minus where they began."""
+        """Take local steps from `start`; the delta is where they end minus where they began.
+
+        Raises:
+            TypeError: if a `plan` changes them, which only `train` asks.
+        """
+        self._refuse_unasked_plan()
         return self.local(model, start, indices, memory, rng)
 
     def local(

@@ -205,16 +205,24 @@ class Components:
             )
 
     def check_workers(self, workers: int) -> None:
-        """Refuse clients in several processes where the model is spread over processes already.
+        """Refuse clients in several processes where they have to train in the run's own.
 
         Raises:
             ValueError: in one line.
         """
-        if workers > 1 and self.model.processes:
-            raise ValueError(
-                f"workers_per_run={workers}: with model.{self.model.processes}=true processes "
-                "share one model, and clients train in turn: set workers_per_run=1"
+        reason = ""
+        if self.model.processes:
+            reason = (
+                f"with model.{self.model.processes}=true processes share one model, and clients "
+                "train in turn"
             )
+        elif self.plugins.scored_by_batches:
+            reason = (
+                f"audit {self.plugins.scored_by_batches!r} is scored by the batches that clients "
+                "read, which are noted in the run's own process"
+            )
+        if workers > 1 and reason:
+            raise ValueError(f"workers_per_run={workers}: {reason}: set workers_per_run=1")
 
     def _check_whole_model(self) -> None:
         """Refuse plug-ins that read a model's embeddings where its layers are spread.

@@ -117,6 +117,11 @@ class RoundPlugins:
         return min(numbers, default=None)
 
     @property
+    def scored_by_batches(self) -> str:
+        """The first audit that is scored by the batches that clients read; empty without one."""
+        return next((audit.name for audit in self.audit if audit.scores_by_batches), "")
+
+    @property
     def root_examples(self) -> int:
         """How many trusted examples the server sends to each client."""
         return max((cleaner.trusts for cleaner in self.clean), default=0)

@@ -14,6 +14,11 @@ def why_one_at_a_time(algorithm: Algorithm, plugins: RoundPlugins) -> str:
     changing = [one.name for one in plugins.defense if "loss" in one.stages]
     if changing:
         return f"defense {changing[0]!r} has clients minimise another loss than the model's"
+    if plugins.scored_by_batches:
+        return (
+            f"audit {plugins.scored_by_batches!r} is scored by the batches that each client reads, "
+            "which are noted of one client after another"
+        )
     return ""
 
 

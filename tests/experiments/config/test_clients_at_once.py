@@ -39,7 +39,13 @@ def test_auto_becomes_a_number_of_groups_of_about_one_size():
 
 
 @pytest.mark.parametrize(
-    "fields", [{"adapter": "full"}, {"algorithm": {"name": "ditto", "local_steps": 1}}]
+    "fields",
+    [
+        {"adapter": "full"},
+        {"algorithm": {"name": "ditto", "local_steps": 1}},
+        {"audit": ["norms", "span"]},  # scored by what each client reads
+    ],
+    ids=["adapter", "algorithm", "audit"],
 )
 def test_auto_is_one_where_clients_cannot_and_a_number_is_refused(fields):
     assert config(**fields, clients_at_once="auto").clients_at_once == 1

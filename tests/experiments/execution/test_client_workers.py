@@ -203,6 +203,14 @@ def test_workers_and_a_model_that_processes_share_are_refused(settings):
         make_config(settings | {"model": model, "workers_per_run": 2})
 
 
+@pytest.mark.parametrize("audit", ["span", "invert"])
+def test_workers_and_an_audit_that_is_scored_by_what_clients_read_are_refused(settings, audit):
+    spread = settings | {"workers_per_run": 2, "rounds": 3}
+    with pytest.raises(ValueError, match=rf"^workers_per_run=2: audit '{audit}' .* read.*=1$"):
+        make_config(spread | {"audit": ["norms", audit]})
+    make_config(spread | {"audit": "norms"})
+
+
 def test_the_default_number_of_runs_leaves_each_its_processes(settings, monkeypatch):
     monkeypatch.setattr(os, "cpu_count", lambda: 8)
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
