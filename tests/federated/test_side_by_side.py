@@ -188,6 +188,25 @@ def test_the_contract_finds_an_algorithm_that_does_otherwise_side_by_side():
     assert "model differs by" in found["clients side by side end where each ends alone"].message
 
 
+class Kept(FedAvg):
+    """Notes how many bytes each client's delta would take to another process."""
+
+    def train_many(self, turns):
+        found = super().train_many(turns)
+        carried.extend(one.delta.untyped_storage().nbytes() for one in found)
+        return found
+
+
+carried: list[int] = []
+
+
+def test_a_delta_carries_no_other_clients_numbers():
+    carried.clear()
+    fed = federation(model_of(LORA), {"name": "fedavg", **EPOCHS}, 4)
+    Simulation(replace(fed, algorithm=Kept(**EPOCHS))).run_round()
+    assert carried == [4 * fed.model.layout.numel] * len(SIZES)
+
+
 def test_a_model_whose_rows_mix_is_found_before_the_first_round():
     model = model_of(LORA)
     check_side_by_side(model, "tiny-bert")

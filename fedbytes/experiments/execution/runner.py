@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -158,8 +158,10 @@ def run(
         folder.require_hooks(names)
         folder.create(config.model_dump(mode="json", exclude={"declared"}))
         if folder.status != "done":
-            several = ClientWorkers(config) if config.workers_per_run > 1 else nullcontext()
-            with counted_try(folder, retry_failed), several as workers:
+            with ExitStack() as ending:
+                ending.enter_context(counted_try(folder, retry_failed))
+                several = config.workers_per_run > 1
+                workers = ending.enter_context(ClientWorkers(config)) if several else None
                 made = _Run(config, folder, hooks, deliver, listener, sources, workers)
                 made.is_ours, made.stop = lease.check, stop
                 made.go()

@@ -85,6 +85,6 @@ def died_too_often(folder: RunFolder) -> str:
     """Return what is said of a run that is left alone."""
     return (
         f"its process died {tries(folder)} times (exit codes: {', '.join(_ends(folder))}) without "
-        "finishing a round, often for want of memory: use fewer --workers or smaller batches, then "
-        "--retry-failed"
+        "finishing a round, often for want of memory: use fewer --workers, a lower "
+        "workers_per_run or smaller batches, then --retry-failed"
     )

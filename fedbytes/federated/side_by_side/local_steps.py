@@ -59,7 +59,8 @@ def step_side_by_side(
         ends = torch.stack([vector.detach() for vector in stacked.vectors]).to("cpu", torch.float32)
     found = {}
     for at, lane, delta, loss in zip(order, sorted_lanes, ends - starts, losses, strict=True):
-        found[at] = lane.plan.finish(Trained(delta, loss, lane.plan.memory))
+        # A copy of its own: a row alone would carry all rows to another process.
+        found[at] = lane.plan.finish(Trained(delta.clone(), loss, lane.plan.memory))
     return [found[at] for at in range(len(lanes))]
 
 

@@ -135,11 +135,15 @@ def _seconds(runs: pd.DataFrame) -> pd.DataFrame:
     if "run" not in runs:
         return pd.DataFrame({"run_seconds": [], "run_overhead": []})
     phases = pd.DataFrame(
-        {phase: pd.to_numeric(runs.get(f"seconds_{phase}", nan), "coerce") for phase in _PHASES},
+        {
+            phase: pd.to_numeric(runs.get(f"seconds_{phase}", nan), "coerce")
+            for phase in (*_PHASES, "overlap")
+        },
         index=runs.index,
     )
+    # What several processes did at the same time counts once; it is told as less than zero.
     total = phases.sum(axis=1, min_count=1)
-    useful = phases[["train", "evaluate"]].sum(axis=1)
+    useful = phases[["train", "evaluate", "overlap"]].sum(axis=1)
     table = pd.DataFrame({"run_seconds": total, "run_overhead": 1 - useful / total})
     return table.set_axis(runs["run"], axis="index")
 

@@ -23,8 +23,8 @@ class WorkerLostError(Exception):
 
     def __init__(self, exit_code: int) -> None:
         super().__init__(
-            f"a process that trains the run's clients died with exit code {exit_code}; -9 often "
-            "means out of memory: set a lower workers_per_run"
+            f"a process that trains the run's clients died with exit code {exit_code}"
+            + ("; that often means out of memory: set a lower workers_per_run" * (exit_code == -9))
         )
         self.exit_code = exit_code
 
@@ -54,7 +54,8 @@ class PoolWorker:
     def __init__(self, modules: Sequence[str], files: Sequence[int] = ()) -> None:
         ours, theirs = socket.socketpair()
         with theirs, _unheard_signals():
-            command = [sys.executable, "-m", "fedbytes.process.pool.worker_main"]
+            # Files of the current folder stand in for no module, as they do not for this process.
+            command = [sys.executable, "-P", "-m", "fedbytes.process.pool.worker_main"]
             self.process = subprocess.Popen(
                 [*command, str(theirs.fileno()), *modules],
                 pass_fds=[theirs.fileno(), *files],

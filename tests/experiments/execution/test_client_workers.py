@@ -38,6 +38,12 @@ CASES = {
         "clean": "loss",
     },
     "local, whose clients keep a model": {"algorithm": {"name": "local", "local_steps": 1}},
+    "two clients at once, each tested": {
+        "algorithm": {"name": "fedprox", "mu": 0.1, "local_steps": 2},
+        "clients_at_once": 2,
+        "codec": EF,
+        "evaluate_clients": True,
+    },
 }
 
 

@@ -147,3 +147,10 @@ def test_given_target_is_used(tables):
     frame = summary(tables, target=0.5)
     assert np.allclose(frame["target"], 0.5)
     assert (frame["reached"] == 3).all()
+
+
+def test_what_several_processes_did_at_once_counts_once(tables):
+    runs = tables.runs.assign(seconds_overlap=-20.0)
+    row = summary(replace(tables, runs=runs)).iloc[0]
+    assert row["seconds"] == pytest.approx(21.2)
+    assert row["overhead"] == pytest.approx(1.2 / 21.2)
