@@ -46,7 +46,11 @@ def test_marks_grow_with_bytes_and_stand_at_what_is_found():
     marks = {re.split("[ ,]", str(line.get_label()))[0]: line for line in axis.lines[:-1]}
     ends = tables.results[tables.results["round"] == 4].set_index("codec")
     ends["accuracy"] = (
-        tables.results.sort_values("round").groupby("codec").tail(3).groupby("codec")["accuracy"].mean()
+        tables.results.sort_values("round")
+        .groupby("codec")
+        .tail(3)
+        .groupby("codec")["accuracy"]
+        .mean()
     )
     ends.index = ends.index.str.split(" ").str[0]
     for family, line in marks.items():

@@ -180,7 +180,9 @@ def test_a_watcher_that_stood_still_finds_nobody_silent(
     hold_elsewhere(tmp_path, 300)
     now = [0.0]
     naps = iter([7200.0])
-    monkeypatch.setattr("fedbytes.process.leases.silence.time.monotonic", lambda: now[0])
+    monkeypatch.setattr(
+        "fedbytes.process.leases.lease.Silence", lambda: Silence(clock=lambda: now[0])
+    )
 
     def sleep(seconds: float) -> None:
         now[0] += next(naps, seconds)
