@@ -210,16 +210,18 @@ def test_the_loss_of_a_task_that_has_accuracy():
     assert len(frame) == 24
 
 
-def test_the_audits_finding_on_the_committed_rows():
-    """Three of 24 cells are non-inferior by the last evaluation of three seeds; none after Holm."""
-    frame = measure_verdicts(read_store_or_rows(CODECS), final="last")
-    p = {}
-    for row in frame.to_dict("records"):
-        gaps = [float(pair.split(":")[1]) for pair in row["differences"].split()]
-        p[row["setting"][:18], row["codec"]] = compare_with_margin(gaps, 0.005).p_non_inferior
-    assert len(p) == 24
-    assert {codec.split()[0] for (setting, codec), value in p.items() if value <= 0.05} == {
-        "sign", "nf4", "eden",
+def test_what_the_codecs_page_says_of_its_rows():
+    """Three of 24 cells are no worse than fp32 after Holm, all at α = 1, and seven are worse."""
+    frame = measure_verdicts(read_store_or_rows(CODECS))
+    assert len(frame) == 24
+    found = [
+        (row["setting"].split(",")[1].strip(), row["codec"].split()[0], row["word"])
+        for row in frame.to_dict("records")
+    ]
+    assert {one for one in found if one[2] in ("equal", "non-inferior")} == {
+        ("α = 1", "nf4", "equal"), ("α = 1", "eden", "equal"), ("α = 1", "sign", "non-inferior"),
     }  # fmt: skip
-    assert min(p.values()) * 12 > 0.05
-    assert (frame["word"] == "no verdict").all()
+    assert sorted(one[:2] for one in found if one[2] == "worse") == [
+        ("α = 0.1", "chunked_topk"), ("α = 0.1", "lora_klt"), ("α = 0.1", "stc"),
+        ("α = 1", "chunked_topk"), ("α = 1", "lora_klt"), ("α = 1", "stc"), ("α = 1", "topk"),
+    ]  # fmt: skip
