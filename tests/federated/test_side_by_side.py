@@ -215,3 +215,22 @@ def test_a_model_whose_rows_mix_is_found_before_the_first_round():
     layer.forward = lambda x, *args, **options: whole(x - 0.5 * x.mean(0), *args, **options)
     with pytest.raises(ValueError, match="'tiny-bert' gives clients side by side other gradients"):
         check_side_by_side(model, "tiny-bert")
+
+
+def test_a_model_that_fails_on_several_clients_is_said_in_one_line():
+    model = model_of(LORA)
+    layer = model.network.backbone.encoder.layer[1]
+    whole = layer.forward
+
+    def of_few_rows(x, *args, **options):
+        if len(x) > 3:
+            raise RuntimeError("no more than\nthree rows")
+        return whole(x, *args, **options)
+
+    layer.forward = of_few_rows
+    said = (
+        r"^model 'tiny-bert' cannot train clients side by side \(set clients_at_once=1\): "
+        "RuntimeError: no more than three rows$"
+    )
+    with pytest.raises(ValueError, match=said):
+        check_side_by_side(model, "tiny-bert")

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from fedbytes.cli.options import Plugins, Store
 from fedbytes.cli.plot import Baseline, MetricOption, TargetOption
-from fedbytes.cli.terminal.screen import Screen, say
+from fedbytes.cli.terminal.screen import Screen, say, warn
 from fedbytes.labels import single_line
 from fedbytes.plots.output.fitted_table import FittedTable
 
@@ -48,6 +48,7 @@ def link(
     """Say how long runs would have taken over a link, from their recorded messages and seconds."""
     from fedbytes.cli.plot import read_target, tables_of
     from fedbytes.plots.link_time.client_rates import read_rates
+    from fedbytes.plots.link_time.computing_seconds import shared_seconds_note
     from fedbytes.plots.link_time.hours_figure import draw_hours
     from fedbytes.plots.link_time.link_table import compare_over_links, link_table
     from fedbytes.plots.style import save_figure
@@ -60,6 +61,7 @@ def link(
     own = {} if rates is None else read_rates(rates)
     over = compare_over_links(tables, chosen, metric, baseline, slower, own)
     rows = link_table(tables, over, read_target(store, target))
+    warn(shared_seconds_note(tables))
     console = Screen()
     for one in chosen:
         name = one.name or str(one)

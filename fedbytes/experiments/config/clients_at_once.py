@@ -19,6 +19,7 @@ _SCORED_TOKENS = 4096
 def settle_at_once(
     wanted: int | str,
     sampled: int | None,
+    known: int | None = None,
     *,
     algorithm: Algorithm,
     plugins: RoundPlugins,
@@ -26,7 +27,7 @@ def settle_at_once(
     model: ModelSpec,
     task: Task,
 ) -> int:
-    """Return how many clients train at once, no more than a round has.
+    """Return how many clients train at once, no more than a round can have.
 
     `auto` is 1 where clients cannot, and else as many as a step gains from, in groups of about the
     same size. It depends on the device, and so does the id of a run that is planned with it.
@@ -34,6 +35,7 @@ def settle_at_once(
     Args:
         wanted: as configured.
         sampled: clients of a round; None where it is not known or differs.
+        known: clients that there are, which no round has more than; None where it is not known.
         algorithm: the run's, as are the others.
         plugins: defences may change the loss.
         adapter: what is trained.
@@ -45,7 +47,7 @@ def settle_at_once(
     """
     reason = why_one_at_a_time(algorithm, plugins) or why_not_stacked(adapter, model)
     if wanted != AUTO:
-        count = int(wanted) if sampled is None else min(int(wanted), sampled)
+        count = min(int(wanted), sampled or known or int(wanted))
         refusal = refuse_side_by_side(int(wanted), reason)
         if refusal:
             raise ValueError(refusal)
@@ -58,6 +60,6 @@ def settle_at_once(
     batch_size: int = getattr(algorithm, "batch_size", 1)
     most = max(1, tokens // max(1, batch_size * task.max_length))
     if sampled is None or most >= sampled:
-        return most if sampled is None else sampled
+        return min(most, sampled or known or most)
     groups = -(-sampled // most)
     return -(-sampled // groups)

@@ -135,12 +135,15 @@ class Components:
         for caution in self.plugins.cautions(self.uplink):
             warnings.warn(caution, ConfigWarning, stacklevel=3)
 
-    def settle_clients_at_once(self, wanted: int | str, sampled: int | None) -> int:
+    def settle_clients_at_once(
+        self, wanted: int | str, sampled: int | None, known: int | None
+    ) -> int:
         """Return how many clients train at once (see `settle_at_once`).
 
         Args:
             wanted: a number, or `auto`.
             sampled: clients of a round; None where it is not known or differs.
+            known: clients that there are; None where it is not known.
 
         Raises:
             ValueError: if more than one is asked for and a component cannot, in one line.
@@ -148,6 +151,7 @@ class Components:
         return settle_at_once(
             wanted,
             sampled,
+            known,
             algorithm=self.algorithm,
             plugins=self.plugins,
             adapter=self.adapter,

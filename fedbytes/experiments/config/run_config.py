@@ -280,7 +280,9 @@ def make_config(fields: Mapping[str, Any]) -> RunConfig:
         check_client_count(config, split.known_clients)
     sampled = config.clients_per_round or split.known_clients
     canonical["clients_at_once"] = components.settle_clients_at_once(
-        config.clients_at_once, sampled if config.sampling == "fixed" else None
+        config.clients_at_once,
+        sampled if config.sampling == "fixed" else None,
+        split.known_clients,
     )
     components.check_keep(config.keep)
     components.check_workers(config.workers_per_run)

@@ -3,6 +3,7 @@
 import gc
 import json
 from collections.abc import Sequence
+from math import ceil
 
 import numpy as np
 
@@ -115,4 +116,25 @@ def _check_split(config: RunConfig, task: EncodedTask) -> list[str]:
         kept, _ = set_aside(partition.indices, config.set_aside, config.split_seed)
         poison(attacks, *pack(task, kept, config.seed), config.seed)
         attack_probes(attacks, task)
-    return notes_on(split, config)
+    return [*notes_on(split, config), *_idle_workers(config, config.clients_per_round or holders)]
+
+
+def _idle_workers(config: RunConfig, clients: int) -> list[str]:
+    """Return a note where a round has fewer groups of clients than processes to train them.
+
+    Args:
+        config: the run's.
+        clients: of a round, or on average.
+    """
+    workers, at_once = config.workers_per_run, int(config.clients_at_once)
+    groups = ceil(clients / at_once)
+    if workers <= groups:
+        return []
+    if clients < workers:
+        remedy = f"set workers_per_run={clients}"
+    else:
+        remedy = f"set clients_at_once to at most {clients // workers}"
+    return [
+        f"workers_per_run={workers}, clients_at_once={at_once}: the {clients} clients of a round "
+        f"train as {groups}, so that processes stay idle: {remedy}"
+    ]

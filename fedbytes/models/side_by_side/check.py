@@ -5,6 +5,7 @@ import torch
 from torch import Tensor
 
 from fedbytes.data.tokens.encoded import EncodedSplit, Rows
+from fedbytes.models.base.text_states import errors_of_model
 from fedbytes.models.batching import make_batch
 from fedbytes.models.trainable import TrainableModel
 from fedbytes.streams import stream
@@ -26,7 +27,7 @@ def check_side_by_side(model: TrainableModel, name: str) -> None:
         name: as written in the configuration.
 
     Raises:
-        ValueError: if they differ, in one line.
+        ValueError: if they differ, or the model raises an error, in one line.
     """
     batches = _batches(model.task.train)
     draws = [stream(model.seed, "side by side", client) for client in range(len(batches))]
@@ -35,10 +36,11 @@ def check_side_by_side(model: TrainableModel, name: str) -> None:
         for rng in draws
     ]
     starts = torch.stack([model.initial_state.float().cpu() + stray for stray in strays])
-    alone = torch.stack([_gradient(model, *one) for one in zip(starts, batches, strict=True)])
-    with model.side_by_side(starts) as stacked:
-        stacked.backward(stacked.losses(batches))
-        together = stacked.gradients.cpu()
+    with errors_of_model(name, "cannot train clients side by side (set clients_at_once=1)"):
+        alone = torch.stack([_gradient(model, *one) for one in zip(starts, batches, strict=True)])
+        with model.side_by_side(starts) as stacked:
+            stacked.backward(stacked.losses(batches))
+            together = stacked.gradients.cpu()
     differences = (alone - together).norm(dim=1) / alone.norm(dim=1).clamp(min=1e-12)
     worst = float(differences.max())
     if not worst <= _TOLERANCE.get(model.dtype, 0.1):

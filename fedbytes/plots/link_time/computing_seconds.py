@@ -1,10 +1,10 @@
-"""Seconds that a run computed, where it also waited for other programs of its machine."""
+"""Seconds that a run computed: without waiting for other programs, and whose they are."""
 
 from dataclasses import replace
 
 import pandas as pd
 
-from fedbytes.plots.tables.store_tables import Tables
+from fedbytes.plots.tables.store_tables import Tables, read_mapping
 
 _PHASES = ("train", "aggregate", "encode", "decode")
 
@@ -30,3 +30,18 @@ def without_waiting(tables: Tables) -> Tables:
             of_run = dict(zip(runs["run"], share, strict=True))
             ledger[f"{phase}_seconds"] *= ledger["run"].map(of_run).fillna(1.0)
     return replace(tables, runs=runs, ledger=ledger)
+
+
+def shared_seconds_note(tables: Tables) -> list[str]:
+    """Return a line on runs whose clients trained side by side, and so sooner than each alone."""
+    runs = tables.runs[tables.runs["run"].isin(set(tables.finished()["run"]))]
+    configs = [read_mapping(config) for config in runs["config"]] if "config" in runs else []
+    several = sorted({int(one.get("clients_at_once", 1)) for one in configs} - {1})
+    if not several:
+        return []
+    counts = ", ".join(map(str, several))
+    return [
+        f"clients trained side by side (clients_at_once={counts}): a client's training counts as "
+        "its share of its group's seconds, less than a client takes that trains alone; "
+        "clients_at_once=1 measures that, and --slower makes up for it"
+    ]

@@ -94,3 +94,14 @@ def test_damaged_rates_are_refused_by_line(
     path.write_text(text)
     with pytest.raises(ValueError, match=message):
         link(store, rates=path)
+
+
+def test_that_clients_shared_a_step_is_said(
+    store: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    link(store, links="fibre", out=tmp_path)
+    assert capsys.readouterr().err == ""
+    run(make_config({**SMALL, "clients_at_once": 3}), tmp_path / "store")
+    link(tmp_path / "store", links="fibre", out=tmp_path)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "(clients_at_once=3): a client's training counts as its share" in line

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 from fedbytes.experiments.config.run_config import make_config
+from fedbytes.experiments.execution import preflight
 from fedbytes.experiments.execution.events import Advanced
 from fedbytes.experiments.execution.runner import run
 from fedbytes.experiments.execution.sweeps import default_threads, default_workers
@@ -215,6 +217,27 @@ def test_workers_and_an_audit_that_is_scored_by_what_clients_read_are_refused(se
     with pytest.raises(ValueError, match=rf"^workers_per_run=2: audit '{audit}' .* read.*=1$"):
         make_config(spread | {"audit": ["norms", audit]})
     make_config(spread | {"audit": "norms"})
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        (
+            {"clients_at_once": 2},
+            "the 4 clients of a round train as 2, .*: set clients_at_once to at most 1$",
+        ),
+        ({"workers_per_run": 5}, "clients of a round train as 4, .*: set workers_per_run=4$"),
+        ({}, ""),
+        ({"clients_at_once": 2, "workers_per_run": 2}, ""),
+    ],
+)
+def test_processes_that_no_client_trains_in_are_said(settings, fields, said):
+    split = {"name": "iid", "num_clients": 4}
+    usual = {"workers_per_run": 4, "partition": split, "clients_per_round": None}
+    notes = preflight.check([make_config(settings | usual | {"adapter": "head"} | fields)])
+    if said:
+        assert re.search(said, notes.pop())
+    assert notes == []
 
 
 def test_the_default_number_of_runs_leaves_each_its_processes(settings, monkeypatch):

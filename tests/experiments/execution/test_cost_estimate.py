@@ -7,8 +7,10 @@ from fedbytes.experiments.execution.cost_estimate import (
     Estimate,
     count_trainings,
     estimate,
+    gpu_bytes_of_all,
     sweep_seconds,
 )
+from fedbytes.experiments.execution.cost_trial import count_batches, measure
 from fedbytes.experiments.execution.run_setup import make_problem
 from fedbytes.federated.hooks import Hooks
 
@@ -52,8 +54,45 @@ def test_clients_that_pass_over_their_examples_work_by_their_batches(settings):
     drawn = [client for round_ in (1, 2, 3) for client in fed.context(round_).clients]
     for trained in range(4):
         expected = sum(batches[client] for client in drawn) / batches[trained]
-        assert count_trainings(fed, 3, trained) == pytest.approx(expected)
+        assert count_trainings(fed, 3, 1, batches[trained]) == pytest.approx(expected)
     assert len(set(batches)) > 1
+
+
+def test_runs_of_other_splits_share_a_trial(settings):
+    """The clients of the trial need not exist in another split, nor hold as much there."""
+    algorithm = {"name": "fedavg", "local_epochs": 1, "batch_size": 8, "learning_rate": 0.01}
+
+    def config(clients, alpha):
+        split = {"name": "dirichlet", "alpha": alpha, "num_clients": clients}
+        shared = {"algorithm": algorithm, "rounds": 2, "clients_per_round": 2, "adapter": "head"}
+        return make_config(settings | shared | {"partition": split, "clients_at_once": 2})
+
+    configs = [config(6, 0.3), config(2, 100), config(4, 1)]
+    costs = estimate(configs, 1)
+    feds = [make_problem(one, Hooks()).federation for one in configs]
+    batches = [count_batches(fed, fed.context(1).clients + fed.context(2).clients) for fed in feds]
+    assert len(set(batches)) > 1
+    seconds = [one.train_seconds for one in costs]
+    expected = [seconds[0] * count / batches[0] for count in batches]
+    assert seconds == pytest.approx(expected)
+
+
+def test_a_trial_is_of_as_many_clients_as_ever_train_together(settings):
+    """Under Poisson sampling the first round has another number, or nobody."""
+    drawn = {"sampling": "poisson", "clients_per_round": 2, "clients_at_once": 5}
+    split = {"name": "iid", "num_clients": 6}
+    shared = {"adapter": "head", "rounds": 3, "partition": split}
+    problem = make_problem(make_config(settings | shared | drawn), Hooks())
+    assert len(problem.federation.context(1).clients) < 5
+    assert measure(problem).clients == 5
+    fixed = {"clients_per_round": 3, "clients_at_once": 3}
+    assert measure(make_problem(make_config(settings | shared | fixed), Hooks())).clients == 3
+
+
+def test_processes_share_nothing_on_a_gpu():
+    assert gpu_bytes_of_all(None, 4, 0) is None
+    assert gpu_bytes_of_all(900, 1, 100) == 900
+    assert gpu_bytes_of_all(900, 4, 100) == 3700
 
 
 def cost(seconds):
