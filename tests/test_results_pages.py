@@ -2,6 +2,7 @@
 
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 import redraw_results
@@ -125,3 +126,13 @@ def test_kept_rows_are_the_tables_that_were_written(tmp_path):
     assert read.partitions["examples"].tolist() == made.partitions["examples"].tolist()
     assert read.runs["config"].tolist() == made.runs["config"].tolist()
     assert read.runs["seconds_train"].tolist() == made.runs["seconds_train"].tolist()
+    pd.testing.assert_frame_equal(read.clients, made.clients, rtol=1e-5, check_dtype=False)
+
+
+def test_clients_on_their_own_tests_are_drawn_from_kept_rows(tmp_path):
+    made = sample_tables((0.1,), seeds=(0, 1), rounds=3, codecs=["fp32", "nf4"])
+    write_data(made, tmp_path)
+    figures = [make_figure("fairness").draw(t) for t in (made, read_store_or_rows(tmp_path))]
+    lines = [[line.get_ydata() for line in figure.axes[0].lines] for figure in figures]
+    assert len(lines[0]) == 2
+    np.testing.assert_allclose(*lines, rtol=1e-4)

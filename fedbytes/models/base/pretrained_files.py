@@ -14,8 +14,8 @@ from fedbytes.process.quiet import quiet_transformers
 from fedbytes.registry import nearest
 
 NAMED = {
-    "minilm": "all-MiniLM-L6-v2, a sentence encoder of 22.6 ModuleT parameters",
-    "smollm2-135m": "SmolLM2-135M-Instruct, a causal language model of 134.5 ModuleT parameters",
+    "minilm": "all-MiniLM-L6-v2, a sentence encoder of 22.6 M parameters",
+    "smollm2-135m": "SmolLM2-135M-Instruct, a causal language model of 134.5 M parameters",
     "tiny-bert": "a random encoder, for tests",
     "tiny-llama": "a random causal language model, for tests",
 }

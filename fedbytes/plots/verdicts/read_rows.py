@@ -11,6 +11,7 @@ from fedbytes.experiments.store.results import stored_baseline, stored_protocol
 from fedbytes.plots.tables.declared_protocol import find_declared
 from fedbytes.plots.tables.kept.kept_rows import (
     BYTES_FILE,
+    CLIENTS_FILE,
     HOLDINGS_FILE,
     PREDICTIONS_FILE,
     RUNS_FILE,
@@ -27,9 +28,10 @@ _TELLING = (
 def read_store_or_rows(folder: str | Path) -> Tables:
     """Return the tables of a store, or those of the `results.csv` that `fedbytes plot` writes.
 
-    Files that `write_data` puts beside it tell of configurations, bytes by kind, holdings and right
-    answers, and `suite.json` of the suite. Without them rows say nothing of these, and of failures
-    only that runs are missing; a run that ends before its last round counts as interrupted.
+    Files that `write_data` puts beside it tell of configurations, bytes by kind, holdings, right
+    answers and clients' own tests, and `suite.json` of the suite. Without them rows say nothing of
+    these, and of failures only that runs are missing; a run that ends before its last round counts
+    as interrupted.
 
     Raises:
         ValueError: if the folder does not exist, or holds neither.
@@ -64,6 +66,7 @@ def read_store_or_rows(folder: str | Path) -> Tables:
         baseline=stored_baseline(root),
         declared=find_declared(stored, records),
         predictions=_read_predictions(root / PREDICTIONS_FILE),
+        clients=_read_table(root / CLIENTS_FILE),
     )
 
 

@@ -15,6 +15,7 @@ RUNS_FILE = "runs.jsonl"
 BYTES_FILE = "bytes_by_kind.csv"
 HOLDINGS_FILE = "holdings.csv"
 PREDICTIONS_FILE = "predictions.csv"
+CLIENTS_FILE = "clients.csv"
 _LEFT_OUT = ("provenance", "traceback")
 """Columns of `Tables.runs` that stand elsewhere, or say more of a machine than of a run."""
 
@@ -28,8 +29,9 @@ def write_data(tables: Tables, folder: str | Path) -> list[Path]:
         the paths of `results.csv` (a row per run and evaluated round), `provenance.json` (what all
         runs have in common, and lists of what differs between them) and, where the store has
         them, `runs.jsonl` (configuration, status and summary of each run), `bytes_by_kind.csv`
-        (message bytes by run, direction and kind), `holdings.csv` (who holds what) and
-        `predictions.csv` (which test texts were answered rightly, as bits in base64).
+        (message bytes by run, direction and kind), `holdings.csv` (who holds what),
+        `predictions.csv` (which test texts were answered rightly, as bits in base64) and
+        `clients.csv` (clients on their own tests).
     """
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -40,6 +42,7 @@ def write_data(tables: Tables, folder: str | Path) -> list[Path]:
         BYTES_FILE: _bytes(tables.ledger),
         HOLDINGS_FILE: csv_text(tables.partitions) if len(tables.partitions) else "",
         PREDICTIONS_FILE: _predictions(tables.predictions),
+        CLIENTS_FILE: csv_text(tables.clients, "%.6g") if len(tables.clients) else "",
     }
     paths = []
     for name, text in texts.items():
