@@ -16,8 +16,10 @@ from time import perf_counter
 import torch
 from torch import nn
 
+from fedbytes.arrays import Int64s
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.experiments.config.run_config import RunConfig
+from fedbytes.experiments.evaluation.evaluation_work import count_evaluations, count_own_models
 from fedbytes.experiments.execution.cost_trial import Trial, count_batches, measure
 from fedbytes.experiments.execution.run_setup import Problem, make_problem, own_tests_of
 from fedbytes.experiments.execution.traffic_forecast import NO_EVALUATIONS, Evaluations, foretell
@@ -83,7 +85,8 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
             problem.model.prepare()
             trials[key] = measure(problem)
         fed, trial = problem.federation, trials[key]
-        said = _evaluations_of(config, problem)
+        own, _ = own_tests_of(config, problem)
+        said = _evaluations_of(config, problem, own)
         processes = config.workers_per_run
         trainings = count_trainings(fed, config.rounds, trial.clients, trial.batches)
         up, down, codec_seconds = foretell(fed, config.rounds, trial.sent, said)
@@ -96,7 +99,7 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
                 setup,
                 trial.train_seconds * trainings / _speedup(fed, processes),
                 codec_seconds,
-                evaluations * trial.evaluate_seconds / processes,
+                evaluations * _evaluation_seconds(problem, own, trial, processes),
                 _memory_of_all(problem, processes, peak_memory_bytes()),
                 gpu_bytes_of_all(peak_gpu_bytes(), processes, _bytes_on_gpu(problem.model.network)),
                 privacy_note(fed),
@@ -142,13 +145,21 @@ def _bytes_on_gpu(network: nn.Module) -> int:
     return sum(tensor.nbytes for tensor in held if tensor.device.type == "cuda")
 
 
-def _evaluations_of(config: RunConfig, problem: Problem) -> Evaluations:
+def _evaluation_seconds(
+    problem: Problem, own: Sequence[Int64s], trial: Trial, processes: int
+) -> float:
+    """Return the seconds of all evaluations of one round."""
+    fed, examples = problem.federation, len(problem.model.task.test)
+    times = count_evaluations(fed, examples, own, problem.probes, processes)
+    return times * trial.evaluate_seconds + count_own_models(fed, own) * trial.own_seconds
+
+
+def _evaluations_of(config: RunConfig, problem: Problem, tests: Sequence[Int64s]) -> Evaluations:
     """Return what a run's clients will send of their own tests; nothing unless it is wanted."""
     if config.evaluate_clients != "sent":
         return NO_EVALUATIONS
     last, every = config.rounds, config.evaluate_every
     rounds = [round_ for round_ in range(1, last + 1) if round_ % every == 0 or round_ == last]
-    tests, _ = own_tests_of(config, problem)
     parts = problem.federation.parts
     clients = [c for c, own in enumerate(tests) if len(own) and len(parts[c])]
     metrics = 3 if problem.task.kind == "classification" else 2

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from math import ceil
 from time import perf_counter
 
+from fedbytes.experiments.evaluation.client_models import ClientModels
 from fedbytes.experiments.execution.run_setup import Problem
 from fedbytes.experiments.execution.traffic_forecast import Sample, after_a_round
 from fedbytes.federated.algorithm import Trained
@@ -33,6 +34,7 @@ class Trial:
         clients: how many trained together.
         batches: how many all of them have in a pass over their examples.
         train_seconds, evaluate_seconds: of both.
+        own_seconds: of making the model that a client predicts with; 0 where all share one.
         sent: what the first one would encode.
     """
 
@@ -40,6 +42,7 @@ class Trial:
     batches: int
     train_seconds: float
     evaluate_seconds: float
+    own_seconds: float
     sent: Sample
 
 
@@ -61,7 +64,8 @@ def measure(problem: Problem) -> Trial:
             problem.model.evaluate()
             evaluating = perf_counter() - middle
         done = len(clients), count_batches(fed, clients)
-        found.append(Trial(*done, middle - start, evaluating, Sample.of(trained.delta)))
+        own = _own_model_seconds(problem, state)
+        found.append(Trial(*done, middle - start, evaluating, own, Sample.of(trained.delta)))
     return found[-1]
 
 
@@ -78,6 +82,16 @@ def _train_first_group(fed: Federation, state: State) -> tuple[Sequence[int], Tr
         run.clients.receive(client, [m.data for m in run.server.messages_for(client)])
     client, trained = run.clients.train_group(run.server.context, clients)[0]
     return clients, protect(fed, run.server.context.for_client(client), trained, {})
+
+
+def _own_model_seconds(problem: Problem, state: State) -> float:
+    """Return how long it takes to make the model that a client predicts with, such as by tuning."""
+    fed = problem.federation
+    if not fed.algorithm.has_own_models:
+        return 0.0
+    start = perf_counter()
+    next(ClientModels(fed, state, problem.model).each())
+    return perf_counter() - start
 
 
 def _fullest_round(fed: Federation, first: int) -> int:

@@ -3,6 +3,7 @@
 import pytest
 
 from fedbytes.experiments.config.run_config import make_config
+from fedbytes.experiments.evaluation.evaluation_work import count_evaluations, count_own_models
 from fedbytes.experiments.execution.cost_estimate import (
     Estimate,
     count_trainings,
@@ -11,7 +12,7 @@ from fedbytes.experiments.execution.cost_estimate import (
     sweep_seconds,
 )
 from fedbytes.experiments.execution.cost_trial import count_batches, measure
-from fedbytes.experiments.execution.run_setup import make_problem
+from fedbytes.experiments.execution.run_setup import make_problem, own_tests_of
 from fedbytes.federated.hooks import Hooks
 
 
@@ -105,3 +106,47 @@ def cost(seconds):
 )
 def test_a_sweep_takes_as_long_as_its_busiest_worker(seconds, workers, expected):
     assert sweep_seconds([cost(s) for s in seconds], workers) == expected
+
+
+def test_evaluations_of_clients_and_of_their_own_models_count(settings):
+    split = {"name": "iid", "num_clients": 5}
+    shared = {"adapter": "head", "partition": split, "rounds": 2}
+    fields = {"local_steps": 1, "batch_size": 4, "learning_rate": 0.01}
+
+    def problem(name, asked):
+        config = make_config(
+            settings | shared | {"algorithm": {"name": name, **fields}, "evaluate_clients": asked}
+        )
+        made = make_problem(config, Hooks())
+        return made.federation, len(made.model.task.test), own_tests_of(config, made)[0]
+
+    expected = {
+        ("fedavg", False): (1, 0),
+        ("fedavg", True): (2, 0),
+        ("fedavg_ft", False): (1, 0),
+        ("fedavg_ft", True): (2, 5),
+        ("local", False): (5, 5),
+        ("local", True): (6, 10),
+    }
+    for (name, asked), (models, made) in expected.items():
+        fed, examples, own = problem(name, asked)
+        assert count_evaluations(fed, examples, own) == pytest.approx(models), (name, asked)
+        assert count_own_models(fed, own) == made, (name, asked)
+    fed, examples, own = problem("fedavg", True)
+    assert count_evaluations(fed, examples, own, processes=4) == pytest.approx(1.25)
+
+
+def test_tuning_before_an_evaluation_is_in_its_seconds(settings):
+    fields = {"local_steps": 1, "batch_size": 4, "learning_rate": 0.01}
+    split = {"name": "iid", "num_clients": 3}
+    shared = {"adapter": "head", "partition": split, "rounds": 1, "evaluate_clients": True}
+    many, none = (
+        make_config(
+            settings | shared | {"algorithm": {"name": "fedavg_ft", "tune_steps": steps, **fields}}
+        )
+        for steps in (200, 0)
+    )
+    tuned, plain = (measure(make_problem(config, Hooks())) for config in (many, none))
+    assert tuned.own_seconds > 10 * plain.own_seconds
+    (cost,) = estimate([many], 1)
+    assert cost.evaluate_seconds > 3 * 10 * plain.own_seconds
