@@ -136,7 +136,7 @@ def test_a_page_of_a_plugin_has_its_fields_ranges_paper_and_examples(capsys):
     [
         ("algorithms", "fedavg", "Optimiser steps a client takes"),
         ("suites", "quickstart", "runs: 30"),
-        ("models", "minilm", "model=minilm"),
+        ("models", "minilm", "of 22.6 M parameters model=minilm"),
         ("transforms", "rotate", "in a configuration:"),
     ],
 )
