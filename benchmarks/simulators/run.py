@@ -68,9 +68,16 @@ WAYS = (
     Way("fedbytes, one process", "ours"),
     Way("fedbytes, two workers", "ours:workers", 1),
     Way("fedbytes, ten clients at once", "ours:at_once"),
+    Way("fedbytes, two workers, five at once", "ours:at_once+workers", 1),
     Way("fedbytes, layers kept", "ours:cached", cached=True),
     Way("fedbytes, layers kept, two workers", "ours:cached+workers", 1, cached=True),
     Way("fedbytes, layers kept, at once", "ours:cached+at_once", cached=True),
+    Way(
+        "fedbytes, layers kept, two workers, five at once",
+        "ours:cached+at_once+workers",
+        1,
+        cached=True,
+    ),
 )
 ROWS = (
     Row("all layers, batch 16", 6, 16),

@@ -1,4 +1,4 @@
-"""fedbytes: one process, two workers, clients at once, the layers below kept or not."""
+"""fedbytes: one process, two workers, clients at once, all of these, layers below kept or not."""
 
 from dataclasses import replace
 from typing import Any
