@@ -78,19 +78,21 @@ def draw(found: pd.DataFrame) -> Figure:
     """Return a panel a row: milliseconds a client-step, of the processor and of the wall."""
     rows = list(dict.fromkeys(found["row"]))
     ways = list(dict.fromkeys(found["way"]))[::-1]
-    figure, panels = make_panels(rows, height=0.9 + 0.22 * len(ways), columns=len(rows))
+    size = {"height": 0.9 + 0.22 * len(ways), "columns": len(rows), "title_width": 1.0}
+    figure, panels = make_panels(rows, **size)
     for panel, row in zip(panels, rows, strict=True):
         own = found[found["row"] == row].set_index("way")
         for place, way in enumerate(ways):
             if way not in own.index:
                 continue
             colour = COLOURS[0] if way.startswith("fedbytes") else INK
-            panel.barh(place, own.loc[way, "processor_ms"], height=0.62, color=colour, alpha=0.85)
-            panel.plot(own.loc[way, "ms"], place, "|", color=INK, markersize=9)
+            panel.barh(place, own.loc[way, "ms"], height=0.62, color=colour, alpha=0.85)
+            used = own.loc[way, "processor_ms"]
+            panel.plot(used, place, "o", color=colour, markerfacecolor="none", markersize=4)
         panel.set_xlim(left=0)
-        panel.set_xlabel("processor ms per client-step (bars); of the wall (strokes)")
         panel.set_yticks(range(len(ways)), ways if panel is panels[0] else [""] * len(ways))
         panel.set_ylim(-0.6, len(ways) - 0.4)
+    figure.supxlabel("ms per client-step: bars of the wall, circles of processor time")
     return figure
 
 
