@@ -161,9 +161,7 @@ class Registry(Generic[T]):
         if isinstance(spec, str):
             spec = {"name": spec}
         if not isinstance(spec, Mapping) or not isinstance(spec.get("name"), str):
-            written = map(str, spec) if isinstance(spec, Mapping) and "name" not in spec else ()
-            close = difflib.get_close_matches("name", written, n=1)
-            hint = f"; did you mean 'name' for {close[0]!r}?" if close else ""
+            hint = self._hint_at_name(spec) if isinstance(spec, Mapping) else ""
             raise ValueError(f"a {self.kind} is a name or {{name: …, fields}}, got {spec!r}{hint}")
         given = {**spec, **fields}
         name, what = given.pop("name"), f"{self.kind} {spec['name']!r}"
@@ -176,6 +174,21 @@ class Registry(Generic[T]):
             )
         return made
 
+    def _hint_at_name(self, spec: Mapping[str, Any]) -> str:
+        """Return what fields without a name may mean: it misspelt, or one that has such fields."""
+        if "name" in spec:
+            return ""
+        close = difflib.get_close_matches("name", map(str, spec), n=1)
+        if close:
+            return f"; did you mean 'name' for {close[0]!r}?"
+        owners = [name for name in self.names() if self._fields(name) >= spec.keys()]
+        if not owners or not spec:
+            return "; its name is missing"
+        return f"; name the one that is to have {', '.join(spec)}: {', '.join(owners)}"
+
+    def _fields(self, name: str) -> set[str]:
+        return {f.name for f in dataclasses.fields(self.get(name)) if f.init}  # type: ignore[arg-type]
+
     def check_fields(self, spec: Mapping[str, Any], beside: Iterable[str]) -> None:
         """Check a specification's field names where others than the plug-in's own are allowed.
 
@@ -186,8 +199,7 @@ class Registry(Generic[T]):
         name = spec.get("name")
         if name not in self.names():
             return  # which `make` refuses
-        known = {"name", REVISION, *beside}
-        known |= {f.name for f in dataclasses.fields(self.get(name)) if f.init}  # type: ignore[arg-type]
+        known = {"name", REVISION, *beside} | self._fields(name)
         for key in spec:
             if key not in known:
                 hint = nearest(str(key), known - {"name", REVISION})

@@ -41,7 +41,7 @@ _ABOUT = """Federated training of language models, measured by the bytes it comm
 
 Start with [bold]fedbytes sweep quickstart[/]. A suite is a YAML file with settings that its runs
 share and a grid of those that vary; every setting can be given as [bold]key=value[/], such as
-[bold]rounds=4[/], [bold]seed=\\[0,1][/] or [bold]uplink.density=0.05[/]."""
+[bold]rounds=4[/], [bold]seed=\\[0,1][/] or [bold]partition.alpha=0.1[/]."""
 _RESUMABLE = ("sweep", "run", "work", "tune")
 _INTERRUPTED = 130
 

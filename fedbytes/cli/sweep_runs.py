@@ -60,9 +60,10 @@ def single_run(name: str | None, overrides: Sequence[str], plugins: Sequence[Pat
     suite = load_suite(name) if name else Suite("run")
     configs = expand(suite, overrides, plugins)
     if len(configs) > 1:
+        axes = ", ".join(suite.grid) or "the lists among its settings"
         raise ValueError(
-            f"suite {suite.name!r} has {len(configs)} runs; narrow it to one by giving a value "
-            f"for each of {', '.join(suite.grid)}"
+            f"these are {len(configs)} runs; narrow them to one by giving one value for each of "
+            f"{axes}, or make them all by `fedbytes sweep`"
         )
     return configs[0]
 

@@ -145,6 +145,11 @@ def test_every_kind_has_pages(kind, name, seen, capsys):
     assert seen in " ".join(capsys.readouterr().out.split())
 
 
+def test_several_runs_are_refused_where_one_is_meant():
+    with pytest.raises(ValueError, match=r"are 2 runs; .* of the lists among its settings"):
+        app(["run", "seed=[0, 1]"], standalone_mode=False)
+
+
 def test_no_page_of_what_there_is_not():
     for kind, name in [("codecs", "ecsk"), ("models", "minilmm"), ("suites", "quickstar")]:
         with pytest.raises(ValueError, match=r"did you mean '(ecsq|minilm|quickstart)'"):

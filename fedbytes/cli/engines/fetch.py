@@ -1,5 +1,6 @@
 """`fedbytes fetch`: models and data into the cache, before a host without an index needs them."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -20,11 +21,16 @@ def fetch_named(
 
     from fedbytes.data import asset_names, fetch
     from fedbytes.experiments import load_suite
+    from fedbytes.experiments.config.suite_file import shipped_suites
     from fedbytes.experiments.execution.run_setup import assets_of
+    from fedbytes.registry import nearest
 
     for name in names:
         wanted = {name}
         if name not in asset_names():
+            if not Path(name).is_file() and name not in shipped_suites():
+                known = [*asset_names(), *shipped_suites()]
+                raise ValueError(f"there is no asset or suite {name!r}{nearest(name, known)}")
             wanted = {one for config in load_suite(name).expand() for one in assets_of(config)}
         for asset in sorted(wanted):
             say(f"{asset}: {fetch(asset, progress=sys.stderr.isatty())}")

@@ -95,7 +95,7 @@ def compare_stores(
     if not common:
         raise ValueError(
             f"{first} ({_suites(one)}) and {second} ({_suites(other)}) have no run in common: "
-            "runs are joined by id, which every setting is part of"
+            "runs are joined by id, which every setting is part of: give two makings of one suite"
         )
     found = [compare_runs(one[run], other[run], tolerance) for run in common]
     found += [_alone(one[run], "only first") for run in one.keys() - other.keys()]

@@ -87,7 +87,9 @@ def test_an_engine_that_is_not_there_is_refused_before_anything_is_made(
 
 
 def test_what_cannot_be_fetched_is_named(fedbytes: Call) -> None:
-    assert_refused(fedbytes("fetch", "minilmm"), "there is no suite 'minilmm'")
+    assert_refused(
+        fedbytes("fetch", "minilmm"), "there is no asset or suite 'minilmm'; did you mean 'minilm'?"
+    )
 
 
 @pytest.mark.parametrize(

@@ -164,7 +164,13 @@ def test_components_are_built_once_beside_the_configuration(settings):
     [
         ({"ronds": 3}, "'ronds'; did you mean 'rounds'"),
         ({"rounds": 0}, "rounds: must be at least 1, got 0"),
-        ({"rounds": "many"}, "rounds: .* got 'many'"),
+        ({"rounds": "many"}, "rounds: must be a whole number, got 'many'"),
+        ({"rounds": 2.5}, "rounds: must be a whole number, got 2.5"),
+        ({"evaluate_start": "maybe"}, "evaluate_start: must be true or false, got 'maybe'"),
+        (
+            {"evaluate_clients": "maybe"},
+            "evaluate_clients: must be true or false, or 'sent', got 'maybe'",
+        ),
         ({"uplink": {"name": "topk", "densty": 0.1}}, "uplink: .*did you mean 'density'"),
         ({"uplink": "topq"}, "uplink: unknown codec 'topq'; did you mean 'topk'"),
         ({"partition": {"name": "dirichlet", "alpha": 0}}, "partition: .*alpha"),

@@ -91,6 +91,11 @@ def test_other_names_are_taken(changed, name):
         ({"base": {"partition": {"name": "iid", "num_client": 3}}}, "did you mean 'num_clients'"),
         ({"base": {"partition": {"name": "iid", "grops": "x"}}}, "did you mean 'groups'"),
         ({"base": {"task": {"nam": "reuters-r8"}}}, "did you mean 'name' for 'nam'"),
+        (
+            {"base": {"codec": {"density": 0.1}}},
+            "name the one that is to have density: chunked_topk, dgc",
+        ),
+        ({"base": {"codec": {"densty": 0.1}}}, "0.1}; its name is missing"),
         ({"base": {"model": {"devic": "cpu"}}}, "did you mean 'device'"),
         ({"grid": {"uplink.eror_feedback": [True]}}, "did you mean 'error_feedback'"),
         ({"grid": {"codec": [{"name": "topk", "densty": 1}]}}, "did you mean 'density'"),
