@@ -35,6 +35,7 @@ from fedbytes.plots.link_time.link import MEGA, make_links, wire_bits
 from fedbytes.plots.link_time.link_table import show_seconds
 from fedbytes.plots.output.summary import as_markdown
 from fedbytes.plots.tables.comparison import compare_codecs
+from fedbytes.plots.tables.kept.made_from import split_parts
 from fedbytes.plots.verdicts.verdict_text import explain_verdicts
 
 ROOT = Path(__file__).parents[1]
@@ -126,10 +127,7 @@ def _slopes(folder: Path) -> str:
 def _age(folder: Path) -> str:
     """Return when the rows were made, and from which commit."""
     origin: dict[str, Any] = json.loads((folder / "provenance.json").read_text(encoding="utf-8"))
-    days = sorted({moment[:10] for moment in _listed(origin["started"])})
-    commits = sorted({commit[:7] for commit in _listed(origin["commit"])})
-    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    words = f"{len(origin['runs'])} runs of {when}, commit {', '.join(commits)}."
+    words = f"{', and '.join(_made(part) for part in split_parts(origin))}."
     inputs = {"spending": "bytes_by_kind.csv", "partition": "holdings.csv"}
     kept = [
         f"`{name}`" for name, file in inputs.items()
@@ -141,6 +139,14 @@ def _age(folder: Path) -> str:
             "what these are drawn from was not kept."
         )
     return f"*{words}*\n"
+
+
+def _made(part: dict[str, Any]) -> str:
+    """Return how many runs were made when, and from which commit."""
+    days = sorted({moment[:10] for moment in _listed(part["started"])})
+    commits = sorted({commit[:7] for commit in _listed(part["commit"])})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return f"{len(part['runs'])} runs of {when}, commit {', '.join(commits)}"
 
 
 def _costs(folder: Path) -> str:

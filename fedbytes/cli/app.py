@@ -25,6 +25,7 @@ from fedbytes.cli.plot import plot, report
 from fedbytes.cli.plugins.list_plugins import list_plugins
 from fedbytes.cli.plugins.new_file import new
 from fedbytes.cli.published.compare import compare_folders
+from fedbytes.cli.published.merge import merge_folders
 from fedbytes.cli.published.submit import submit_store, verify_folder
 from fedbytes.cli.sweep import run, status, sweep
 from fedbytes.cli.terminal.screen import say
@@ -105,6 +106,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "link": link,
     "track": track,
     "compare": compare_folders,
+    "merge": merge_folders,
     "submit": submit_store,
     "verify": verify_folder,
     "export": export,

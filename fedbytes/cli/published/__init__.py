@@ -1,1 +1,1 @@
-"""Verbs around published rows: `fedbytes compare`, `submit` and `verify`."""
+"""Verbs around published rows: `fedbytes compare`, `merge`, `submit` and `verify`."""

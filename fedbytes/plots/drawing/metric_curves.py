@@ -214,9 +214,9 @@ def _band(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.
 
 
 def _end(curve: _Curve, name: str, style: LineStyle) -> DirectLabel:
-    last = np.flatnonzero(np.isfinite(curve.mean))[-1]
-    x, y = float(curve.x[last]), float(curve.mean[last])
-    return DirectLabel(name, x, y, curve.method, style.color)
+    known = np.isfinite(curve.mean)
+    along = [*zip(curve.x[known].tolist(), curve.mean[known].tolist(), strict=True)]
+    return DirectLabel(name, *along[-1], curve.method, style.color, tuple(along))
 
 
 def _mark_start(axis: Axes, comparison: Comparison, setting: Setting) -> None:

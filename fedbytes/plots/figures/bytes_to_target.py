@@ -91,7 +91,8 @@ class BytesToTarget(StoreFigure):
         count = len(goals[0])
         counts = [len(line[-1]) for line in reached]
         wide = canvas().width - 2.2 if count == 1 else (canvas().width - 1.3) / count - 0.1
-        titles = [wrap_title(setting.title, wide) for setting in comparison.settings]
+        across = canvas().width - (2.2 if count == 1 else 1.5)  # of a setting's panels together
+        titles = [wrap_title(setting.title, across) for setting in comparison.settings]
         figure, lines = make_row_panels(
             [""] * len(counts), counts, count,
             row=row_height(comparison.codecs), room=0.85 + extra_height(titles),

@@ -16,6 +16,7 @@ from fedbytes.plots.tables.kept.kept_rows import (
     PREDICTIONS_FILE,
     RUNS_FILE,
 )
+from fedbytes.plots.tables.kept.made_from import origin_of_each
 from fedbytes.plots.tables.read_store import read_tables
 from fedbytes.plots.tables.store_tables import Tables, read_mapping
 
@@ -54,17 +55,14 @@ def read_store_or_rows(folder: str | Path) -> Tables:
     runs = _read_runs(root, rows)
     if "config" not in runs:
         _refuse_confusion(rows, path)
-    shared = _read_json(root / "provenance.json")
-    stored, known = stored_protocol(root), shared.get("protocol")
-    records = [{"protocol": known} if isinstance(known, dict) else {} for _ in runs["run"]]
-    shared = {k: v for k, v in shared.items() if k != "runs" and not isinstance(v, list)}
+    origins = origin_of_each(read_origin(root), runs["run"].tolist())
     return Tables(
         results=rows,
         ledger=_read_table(root / BYTES_FILE),
         partitions=_read_table(root / HOLDINGS_FILE),
-        runs=runs.assign(provenance=_column([shared] * len(runs))),
+        runs=runs.assign(provenance=_column(origins)),
         baseline=stored_baseline(root),
-        declared=find_declared(stored, records),
+        declared=find_declared(stored_protocol(root), origins),
         predictions=_read_predictions(root / PREDICTIONS_FILE),
         clients=_read_table(root / CLIENTS_FILE),
     )
@@ -87,7 +85,9 @@ def _read_runs(root: Path, rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({"run": ends.index, "status": status})
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_origin(folder: str | Path) -> dict[str, Any]:
+    """Return what kept rows were made from, as their `provenance.json` says; empty without it."""
+    path = Path(folder) / "provenance.json"
     return read_mapping(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from fedbytes.plots.tables.csv_text import csv_text
+from fedbytes.plots.tables.kept.made_from import describe_origin
 from fedbytes.plots.tables.store_tables import Tables
 
 RUNS_FILE = "runs.jsonl"
@@ -20,26 +22,33 @@ _LEFT_OUT = ("provenance", "traceback")
 """Columns of `Tables.runs` that stand elsewhere, or say more of a machine than of a run."""
 
 
-def write_data(tables: Tables, folder: str | Path) -> list[Path]:
+def write_data(
+    tables: Tables, folder: str | Path, origin: Mapping[str, Any] | None = None
+) -> list[Path]:
     """Write the rows behind the figures, and their provenance.
 
     `read_store_or_rows` reads them back, all but what single messages say.
 
+    Args:
+        tables: the store's tables.
+        folder: made if it is not there.
+        origin: what the runs were made from (see `describe_origin`); by default as they say.
+
     Returns:
         the paths of `results.csv` (a row per run and evaluated round), `provenance.json` (what all
-        runs have in common, and lists of what differs between them) and, where the store has
+        runs have in common, and what differs between them) and, where the store has
         them, `runs.jsonl` (configuration, status and summary of each run), `bytes_by_kind.csv`
         (message bytes by run, direction and kind), `holdings.csv` (who holds what),
         `predictions.csv` (which test texts were answered rightly, as bits in base64) and
         `clients.csv` (clients on their own tests).
     """
-    target = Path(folder)
+    target, by_kind = Path(folder), sum_by_kind(tables.ledger)
     target.mkdir(parents=True, exist_ok=True)
     texts = {
         "results.csv": csv_text(tables.results, "%.6g"),
-        "provenance.json": json.dumps(_provenance(tables), indent=2) + "\n",
+        "provenance.json": json.dumps(origin or describe_origin(tables.runs), indent=2) + "\n",
         RUNS_FILE: _runs(tables.runs),
-        BYTES_FILE: _bytes(tables.ledger),
+        BYTES_FILE: csv_text(by_kind) if len(by_kind) else "",
         HOLDINGS_FILE: csv_text(tables.partitions) if len(tables.partitions) else "",
         PREDICTIONS_FILE: _predictions(tables.predictions),
         CLIENTS_FILE: csv_text(tables.clients, "%.6g") if len(tables.clients) else "",
@@ -50,16 +59,6 @@ def write_data(tables: Tables, folder: str | Path) -> list[Path]:
             paths.append(target / name)
             paths[-1].write_text(text, encoding="utf-8")
     return paths
-
-
-def _provenance(tables: Tables) -> dict[str, Any]:
-    records = [record for record in tables.runs["provenance"] if record]
-    common: dict[str, Any] = {"runs": tables.runs["run"].tolist()}
-    for key in dict.fromkeys(key for record in records for key in record):
-        values = {json.dumps(record.get(key), sort_keys=True) for record in records}
-        found = [json.loads(value) for value in sorted(values)]
-        common[key] = found[0] if len(found) == 1 else found
-    return common
 
 
 def _runs(runs: pd.DataFrame) -> str:
@@ -81,13 +80,17 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and value != value else value
 
 
-def _bytes(ledger: pd.DataFrame) -> str:
-    keys = ["run", "direction", "kind"]
-    if ledger.empty or not {*keys, "payload_bytes", "message_bytes"} <= set(ledger.columns):
-        return ""
-    groups = ledger.groupby(keys, sort=True)
-    found = groups[["payload_bytes", "message_bytes"]].sum().assign(messages=groups.size())
-    return csv_text(found.reset_index())
+def sum_by_kind(ledger: pd.DataFrame) -> pd.DataFrame:
+    """Return payload and message bytes and messages by run, direction and kind; or no row.
+
+    Args:
+        ledger: a row per message, or such sums.
+    """
+    keys, sizes = ["run", "direction", "kind"], ["payload_bytes", "message_bytes"]
+    if ledger.empty or not {*keys, *sizes} <= set(ledger.columns):
+        return pd.DataFrame({"run": []})
+    counted = ledger if "messages" in ledger else ledger.assign(messages=1)
+    return counted.groupby(keys, sort=True)[[*sizes, "messages"]].sum().reset_index()
 
 
 def _predictions(predictions: pd.DataFrame) -> str:

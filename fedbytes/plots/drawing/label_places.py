@@ -1,0 +1,159 @@
+"""Where a name may stand in a panel, and what it would hide there."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import cos, pi, sin
+
+import numpy as np
+from numpy.typing import NDArray
+
+_NEAR = 14.0  # points: beyond, a line leads to what is named
+_ROUND = [turn * pi / 8 for turn in (0, 2, -2, 4, -4, 6, -6, 8, 1, -1, 3, -3, 5, -5, 7, -7)]
+_REACH = (9.0, 14.0, 21.0, 32.0, 46.0, 62.0, 82.0, 106.0)  # points from what is named
+_STEP = 3.0  # pixels
+_APART = 9.0  # points: a curve nearer than this could be meant instead
+_HIDES, _BESIDE, _CROSSES, _FAR = 3.0, 0.5, 0.4, 0.25
+_INSIDE, _MIXED, _OVER = 6.0, 2.0, 60.0
+"""What a name costs: for each bit that it hides, of another named curve beside it, that its leader
+crosses, and point of distance; inside a curve instead of at its end; for each point that another
+named curve is nearer than `_APART`; and for a leader over another name."""
+_CLEARLY = 1.6  # so much nearer than other named curves is what needs no line
+_IMPOSSIBLE = 1e6
+
+
+@dataclass(frozen=True)
+class Spot:
+    """Where a name may stand, in pixels: its box (left, bottom, right, top), and what it names.
+
+    `led` says whether a line leads from the one to the other.
+    """
+
+    cost: float
+    box: NDArray[np.float64]
+    point: NDArray[np.float64]
+    led: bool
+
+    @property
+    def middle(self) -> NDArray[np.float64]:
+        """The middle of the box."""
+        return np.asarray((self.box[:2] + self.box[2:]) / 2)
+
+    def leader(self) -> NDArray[np.float64]:
+        """Return points along the line from the box to what is named, if there is one."""
+        if not self.led:
+            return np.empty((0, 2))
+        edge = np.clip(self.point, self.box[:2], self.box[2:])
+        return np.asarray(edge + (self.point - edge) * np.linspace(0.05, 0.95, 40)[:, None])
+
+
+@dataclass
+class PanelSpace:
+    """What is in a panel already, in pixels: its frame, lines and marks, and texts.
+
+    Attributes:
+        frame: left, bottom, right, top.
+        point: pixels of a typographic point.
+        drawn: [bits, 2] points along lines, and marks.
+        taken: boxes of texts.
+    """
+
+    frame: NDArray[np.float64]
+    point: float
+    drawn: NDArray[np.float64]
+    taken: list[NDArray[np.float64]]
+
+    def find_place(
+        self,
+        size: NDArray[np.float64],
+        end: NDArray[np.float64],
+        curve: NDArray[np.float64] | None,
+        others: Sequence[NDArray[np.float64]],
+    ) -> Spot | None:
+        """Return the cheapest place for a name of a size; None if there is none."""
+        inner = [] if curve is None else [point for point in curve[:-1] if self._contains(point)]
+        anchors = [(0.0, end), *((_INSIDE, point) for point in inner)]
+        mixed = [self._mixed(point, others) for _, point in anchors]
+        options = sorted(
+            (extra + mixed[place] + _FAR * reach, place, reach)
+            for place, (extra, _) in enumerate(anchors)
+            for reach in _REACH
+        )
+        beside = np.concatenate([np.empty((0, 2)), *others])
+        best: Spot | None = None
+        for cost, place, reach in options:
+            if best is not None and cost >= best.cost:
+                break
+            point, led = anchors[place][1], reach > _NEAR or place > 0 or mixed[place] > 0
+            for box in _boxes(point, size, reach * self.point):
+                whole = cost + self._hindrance(Spot(cost, box, point, led), beside)
+                if whole < (_IMPOSSIBLE if best is None else best.cost):
+                    best = Spot(whole, box, point, led)
+        if best is None:
+            return None
+        gap = _gap(best.point[None], best.box)
+        return replace(best, led=best.led or _gap(beside, best.box) < _CLEARLY * gap)
+
+    def take(self, spot: Spot) -> None:
+        """Note that a name stands there."""
+        self.taken.append(spot.box)
+        self.drawn = np.concatenate([self.drawn, spot.leader()])
+
+    def _contains(self, point: NDArray[np.float64]) -> bool:
+        return bool((point >= self.frame[:2]).all() and (point <= self.frame[2:]).all())
+
+    def _mixed(self, point: NDArray[np.float64], others: Sequence[NDArray[np.float64]]) -> float:
+        """Return what it costs that another named curve runs beside a point."""
+        near = min((float(np.hypot(*(other - point).T).min()) for other in others), default=np.inf)
+        return _MIXED * max(0.0, _APART - near / self.point)
+
+    def _hindrance(self, spot: Spot, beside: NDArray[np.float64]) -> float:
+        """Return what a name there hides or crosses."""
+        box, frame = spot.box, self.frame
+        if (box[:2] < frame[:2]).any() or (box[2:] > frame[2:]).any():
+            return _IMPOSSIBLE
+        if any((box[:2] < other[2:]).all() and (other[:2] < box[2:]).all() for other in self.taken):
+            return _IMPOSSIBLE
+        cost = _HIDES * float(_inside(self.drawn, box).sum())
+        cost += _BESIDE * float(_inside(beside, box, _APART / 2 * self.point).sum())
+        leader = spot.leader()
+        if len(leader):
+            cost += _OVER * sum(bool(_inside(leader, other).any()) for other in self.taken)
+            around = np.concatenate([leader.min(axis=0), leader.max(axis=0)])
+            close = self.drawn[_inside(self.drawn, around, 2.0)]
+            if len(close):
+                gaps = np.abs(close[:, None, :] - leader[None, ::2, :]).max(axis=2)
+                cost += _CROSSES * float((gaps.min(axis=1) < 2.0).sum())
+        return cost
+
+
+def _inside(
+    points_: NDArray[np.float64], box: NDArray[np.float64], slack: float = 1.0
+) -> NDArray[np.bool_]:
+    found = (points_ > box[:2] - slack) & (points_ < box[2:] + slack)
+    return np.asarray(found.all(axis=1))
+
+
+def _gap(points_: NDArray[np.float64], box: NDArray[np.float64]) -> float:
+    """Return how far the nearest point is from a box; infinity without points."""
+    away = points_ - np.clip(points_, box[:2], box[2:])
+    return float(np.hypot(*away.T).min(initial=np.inf))
+
+
+def _boxes(
+    point: NDArray[np.float64], size: NDArray[np.float64], reach: float
+) -> Iterable[NDArray[np.float64]]:
+    """Yield boxes (left, bottom, right, top) around a point, whose nearest edge is `reach` off."""
+    for angle in _ROUND:
+        away = np.array([cos(angle), sin(angle)])
+        middle = point + away * reach + np.where(np.abs(away) > 0.3, np.sign(away), 0) * size / 2
+        yield np.concatenate([middle - size / 2, middle + size / 2])
+
+
+def dense(path: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return points along a line of straight pieces, `_STEP` pixels apart, and its corners."""
+    if len(path) < 2:
+        return path
+    length = np.concatenate([[0.0], np.hypot(*np.diff(path, axis=0).T).cumsum()])
+    places = np.arange(0.0, length[-1], _STEP)
+    between = np.column_stack([np.interp(places, length, line) for line in path.T])
+    return np.concatenate([between, path])
