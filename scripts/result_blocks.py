@@ -4,7 +4,8 @@
     python scripts/result_blocks.py --check  # says which are not as they would be written
 
 A block stands between `<!-- results:begin NAME KIND -->` and `<!-- results:end -->`; NAME is the
-folder under docs/results, KIND one of `KINDS`.
+folder under docs/results, KIND one of `KINDS`, or `table-` and the name of a table that the
+folder's `asked.json` asks for (see `result_tables`).
 """
 
 import json
@@ -16,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from result_tables import write_table
 
 from fedbytes.experiments.config.target import parse_target
 from fedbytes.experiments.store.results import stored_target
@@ -41,7 +43,7 @@ from fedbytes.plots.verdicts.verdict_text import explain_verdicts
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 _BLOCK = re.compile(
-    r"(<!-- results:begin ([\w-]+) ([\w-]+) -->\n)(.*?)(<!-- results:end -->)", re.S
+    r"(<!-- results:begin ([\w/-]+) ([\w-]+) -->\n)(.*?)(<!-- results:end -->)", re.S
 )
 
 
@@ -69,15 +71,20 @@ def with_blocks(text: str) -> str:
 
 
 def _write(name: str, kind: str) -> str:
-    if kind not in KINDS or not (RESULTS / name).is_dir():
+    folder = RESULTS / name
+    tables = read_asked(folder).get("tables", {})
+    if kind.removeprefix("table-") in tables and kind.startswith("table-"):
+        return write_table(folder, tables[kind.removeprefix("table-")])
+    if kind not in KINDS or not folder.is_dir():
         raise ValueError(f"there is no block {kind!r} of docs/results/{name} ({', '.join(KINDS)})")
-    return KINDS[kind](RESULTS / name)
+    return KINDS[kind](folder)
 
 
 def read_asked(folder: Path) -> dict[str, Any]:
     """Return what a page asks of its rows beside what their suite declares, from `asked.json`.
 
-    Its keys are `metric`, `final`, `target`, and `figures`, the names of those that it shows.
+    Its keys are `metric`, `final`, `target`, `figures`, the names of those that it shows, and
+    `tables` (see `result_tables`).
     """
     path = folder / "asked.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}

@@ -19,6 +19,7 @@ from fedbytes.plots.style import points
 from fedbytes.plots.svg_marks import mark
 
 _LINE_HEIGHT = 0.135  # inches
+_GOOD = 25.0  # what a place may cost without a second look
 
 
 @dataclass(frozen=True)
@@ -80,19 +81,25 @@ def _place(axis: Axes, names: Sequence[DirectLabel], width: float) -> list[str]:
         [np.array(t.get_window_extent().extents) for t in axis.texts if t.get_text()],
     )
     curves = {name: axis.transData.transform(name.along) for name in names if name.along}
-    lost = []
-    for name in names:
-        text = cut(drawable(name.text), min(width, 0.9 * frame.width / pixels))
-        size = np.array([1.06 * inches(text) + 0.04, _LINE_HEIGHT]) * pixels
+    texts = {
+        name: cut(drawable(name.text), min(width, 0.9 * frame.width / pixels)) for name in names
+    }
+    spots: dict[DirectLabel, Spot] = {}
+    for place, name in enumerate([*names, *names]):
+        before = spots.pop(name, None)
+        if place >= len(names) and before is not None and before.cost < _GOOD:
+            spots[name] = before  # no need to look again, now that the others have places
+            continue
+        size = np.array([1.06 * inches(texts[name]) + 0.04, _LINE_HEIGHT]) * pixels
         end = axis.transData.transform((name.x, name.y))
         others = [dense(curve) for of, curve in curves.items() if of is not name]
-        found = panel.find_place(size, end, curves.get(name), others)
-        if found is None:
-            lost.append(name.text)
-            continue
-        panel.take(found)
-        _write(axis, name, text, found)
-    return lost
+        around = panel.with_names(spots.values())
+        found = around.find_place(size, end, curves.get(name), others)
+        if found is not None:
+            spots[name] = found
+    for name, spot in spots.items():
+        _write(axis, name, texts[name], spot)
+    return [name.text for name in names if name not in spots]
 
 
 def _pixels_of_lines(axis: Axes) -> NDArray[np.float64]:
@@ -106,7 +113,7 @@ def _pixels_of_lines(axis: Axes) -> NDArray[np.float64]:
             if line.get_linestyle() not in ("None", "none", "") and len(path) > 1:
                 found.append(dense(path))
             else:  # a mark is worse hidden than a bit of a line
-                found += [path] * 4
+                found += [path] * 12
     for band in axis.collections:
         if len(offsets := np.asarray(band.get_offsets(), dtype=float)) > 1:
             found.append(axis.transData.transform(offsets))

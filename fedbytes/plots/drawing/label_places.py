@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 _NEAR = 14.0  # points: beyond, a line leads to what is named
-_ROUND = [turn * pi / 8 for turn in (0, 2, -2, 4, -4, 6, -6, 8, 1, -1, 3, -3, 5, -5, 7, -7)]
-_REACH = (9.0, 14.0, 21.0, 32.0, 46.0, 62.0, 82.0, 106.0)  # points from what is named
+_ROUND = [side * turn * pi / 12 for turn in (0, 3, 6, 9, 12, 1, 2, 4, 5, 7, 8, 10, 11)
+          for side in ((1, -1) if turn % 12 else (1,))]  # fmt: skip
+_REACH = (9.0, 14.0, 21.0, 32.0, 46.0, 62.0, 82.0, 106.0, 135.0)  # points from what is named
 _STEP = 3.0  # pixels
 _APART = 9.0  # points: a curve nearer than this could be meant instead
 _HIDES, _BESIDE, _CROSSES, _FAR = 3.0, 0.5, 0.4, 0.25
@@ -46,9 +47,9 @@ class Spot:
         return np.asarray(edge + (self.point - edge) * np.linspace(0.05, 0.95, 40)[:, None])
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class PanelSpace:
-    """What is in a panel already, in pixels: its frame, lines and marks, and texts.
+    """What is in a panel, in pixels: its frame, lines and marks, and texts.
 
     Attributes:
         frame: left, bottom, right, top.
@@ -60,7 +61,14 @@ class PanelSpace:
     frame: NDArray[np.float64]
     point: float
     drawn: NDArray[np.float64]
-    taken: list[NDArray[np.float64]]
+    taken: Sequence[NDArray[np.float64]]
+
+    def with_names(self, spots: Iterable[Spot]) -> "PanelSpace":
+        """Return the panel with names and their leaders in it."""
+        there = [*spots]
+        drawn = np.concatenate([self.drawn, *(spot.leader() for spot in there)])
+        taken = [*self.taken, *(spot.box for spot in there)]
+        return PanelSpace(self.frame, self.point, drawn, taken)
 
     def find_place(
         self,
@@ -92,11 +100,6 @@ class PanelSpace:
             return None
         gap = _gap(best.point[None], best.box)
         return replace(best, led=best.led or _gap(beside, best.box) < _CLEARLY * gap)
-
-    def take(self, spot: Spot) -> None:
-        """Note that a name stands there."""
-        self.taken.append(spot.box)
-        self.drawn = np.concatenate([self.drawn, spot.leader()])
 
     def _contains(self, point: NDArray[np.float64]) -> bool:
         return bool((point >= self.frame[:2]).all() and (point <= self.frame[2:]).all())
