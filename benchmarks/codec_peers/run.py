@@ -1,6 +1,7 @@
 """Our codecs beside the peers': the same vectors, true serialised bytes, distortion, speed.
 
     python benchmarks/codec_peers/run.py [--out docs/results/codecs] [--repeats 5]
+    python benchmarks/codec_peers/run.py --redraw --out docs/results/codecs    # the figure alone
 
 It makes an environment of its own for the peers below the user's cache folder (about 1.3 GB, once,
 from the package index), measures everything on one thread of the same machine, prints one table,
@@ -55,6 +56,9 @@ OURS: tuple[dict[str, Any], ...] = (
 
 def main() -> None:
     options = _options()
+    if options.redraw:
+        _draw(pd.read_csv(options.out / "peers.csv"), options.out)
+        return
     torch.set_num_threads(1)
     vectors = {name: _vector(name) for name in VECTORS}
     found = _peers(vectors, options.repeats)
@@ -72,7 +76,11 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, help="folder for table, rows and figure")
     parser.add_argument("--repeats", type=int, default=5, help="timed repetitions; fastest counts")
-    return parser.parse_args()
+    parser.add_argument("--redraw", action="store_true", help="draw from the rows in --out alone")
+    options = parser.parse_args()
+    if options.redraw and options.out is None:
+        parser.error("--redraw needs --out, the folder with peers.csv")
+    return options
 
 
 def _vector(name: str) -> np.ndarray:
@@ -149,6 +157,10 @@ def _write(rows: pd.DataFrame, text: str, versions: dict[str, str], out: Path) -
     rows.to_csv(out / "peers.csv", index=False, float_format="%.6g")
     origin = provenance() | {"peers": versions}
     (out / "peers-provenance.json").write_text(json.dumps(origin, indent=1) + "\n")
+    _draw(rows, out)
+
+
+def _draw(rows: pd.DataFrame, out: Path) -> None:
     drawn = rows[rows["vector"] != "lora"].rename(
         columns={"vector": "distribution", "bits_handed": "bits_per_coordinate"}
     )
