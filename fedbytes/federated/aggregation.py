@@ -167,6 +167,9 @@ class ServerSession(ABC):
         """The mean training loss, where clients' own are not sent; None if it is not known."""
         return None
 
+    counted: float | None = None
+    """What the sum says beside the vector, where its noise has a number for that."""
+
     @property
     def outcome(self) -> dict[str, int]:
         """Numbers of how the round went, which are stored with it."""

@@ -27,6 +27,7 @@ from fedbytes.federated.plugins.defense import Defense
 from fedbytes.federated.plugins.planted_rows import PlantedRows
 from fedbytes.federated.plugins.privacy_fit import why_not_private
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
+from fedbytes.federated.plugins.stage_context import PluginState
 from fedbytes.federated.population.population import Population
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.integer_sums import IntegerSums
@@ -323,9 +324,23 @@ class Federation:
             num_examples=self.population.num_examples,
         )
 
-    def integer_sums(self, context: RoundContext) -> IntegerSums:
-        """Return how deltas of a round become integers that add, and their sum a mean."""
-        return integer_sums(self.uplink.codec, len(context.clients), self.privacy)
+    def integer_sums(
+        self, context: RoundContext, kept: Mapping[str, PluginState] | None = None
+    ) -> IntegerSums:
+        """Return how deltas of a round become integers that add, and their sum a mean.
+
+        Args:
+            context: of the round.
+            kept: what privacy mechanisms keep on the server, which clients do not know.
+        """
+        acting = self.privacy
+        if kept:
+            stages = [f"privacy {place} {one.name}" for place, one in enumerate(acting)]
+            acting = tuple(
+                one.with_state(kept.get(stage, {}))
+                for one, stage in zip(acting, stages, strict=True)
+            )
+        return integer_sums(self.uplink.codec, len(context.clients), acting)
 
     def batch_rng(self, round_: int, client: int) -> np.random.Generator:
         """Return the generator of a client's batches in a round."""

@@ -143,6 +143,23 @@ class Privacy(Plugin, ABC):
         """
         return state
 
+    def after_count(self, count: float, state: MechanismState) -> MechanismState:
+        """Return what the mechanism keeps on the server once it knows what a sum has counted.
+
+        Args:
+            count: as `NoisySum.count` says it.
+            state: what it kept, after `after_sum`.
+        """
+        return state
+
+    def with_state(self, state: MechanismState) -> "Privacy":
+        """Return the mechanism as it makes the sums of the next round, by what it has kept.
+
+        Args:
+            state: on the server.
+        """
+        return self
+
     def refuses_layouts(self, numels: Collection[int]) -> str | None:
         """Return why messages of such lengths, in turns, do not suit it, or None."""
         return None

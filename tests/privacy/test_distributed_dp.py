@@ -170,7 +170,6 @@ def test_the_server_is_promised_less_than_those_who_see_the_model(make_run):
         ({"secagg": {"weights": "examples"}}, "weights"),
         ({"privacy": dp(bits=4, delta=1e-3), "parts": [np.array([c]) for c in range(100)],
           "clients_per_round": 100, "clients": 100}, "bits=4 do not hold the rounding of 100"),
-        ({"privacy": dp(clip="adaptive")}, "set clip to a number"),
     ],
     ids=lambda value: None if isinstance(value, dict) else value[:30],
 )  # fmt: skip
@@ -199,3 +198,76 @@ def test_a_sum_of_fewer_than_three_clients_is_not_opened(make_run):
         assert report.outcome["summed_clients"] == (clients if clients > 2 else 0)
         assert torch.equal(run.state.model, before) == (clients < 3)
         found.add(clients)
+
+
+ADAPTIVE = {"clip": "adaptive", "first_clip": 0.4}
+
+
+def test_a_clip_that_clients_count_goes_to_the_median_norm(make_run):
+    """Of nine clients of unlike norms, by hardly any noise; nobody sees who is within it."""
+    fields = {"algorithm": make_algorithm("fedavg", local_steps=1, learning_rate=0.05)}
+    parts = [np.arange(c * 20, (c + 1) * 20) for c in range(9)]
+    run = run_of(make_run, 9, privacy=dp(noise=0.05, bits=20, **ADAPTIVE), parts=parts, **fields)
+    clips, norms = [], []
+    for _ in range(3):
+        context, held = run.fed.context(run.state.round + 1), run.state.model
+        deltas = [
+            fields["algorithm"]
+            .train(context.for_client(c), held, parts[c], {}, run.fed.batch_rng(context.round, c))
+            .delta
+            for c in range(9)
+        ]
+        norms.append(np.array([float(delta.norm()) for delta in deltas]))
+        run.run_round()
+        clips.append(run.state.server.privacy["privacy 0 dp"]["clip"])
+    held = [0.4, *clips[:-1]]
+    for before, after, sizes in zip(held, clips, norms, strict=True):
+        share = float(np.mean(sizes <= before))
+        assert after == pytest.approx(before * math.exp(-0.2 * (share - 0.5)), rel=0.06)
+
+
+def test_the_count_costs_a_number_up_and_a_clip_down_and_no_privacy(make_run):
+    fixed = run_of(make_run, 8, privacy=dp(clip=0.4), rounds=3).go(2)
+    led = run_of(make_run, 8, privacy=dp(**ADAPTIVE), rounds=3).go(2)
+
+    def sent(run, kind):
+        return [entry.payload_bytes for entry in run.ledger.entries if entry.kind == kind]
+
+    assert {a - b for a, b in zip(sent(led, "masked"), sent(fixed, "masked"), strict=True)} == {2}
+    assert {a - b for a, b in zip(sent(led, "keys"), sent(fixed, "keys"), strict=True)} == {4}
+    one, other = (epsilon_after(run.fed, 3)["epsilon"] for run in (fixed, led))
+    assert one == pytest.approx(other, rel=1e-3)
+    (dp_of, _), (fixed_of, _) = led.fed.privacy, fixed.fed.privacy
+    assert dp_of.noise_ratio > fixed_of.noise_ratio, "the deltas have more noise for it"
+
+
+def test_a_count_in_a_sum_has_the_noise_that_it_is_accounted_for(make_run):
+    """Neighbours differ by the norm that the noise is a multiple of, count and message together."""
+    (settled,) = make_plugins(privacy=dp(noise=1.0, bits=20, **ADAPTIVE)).privacy
+    settled = settled.calibrated(Participation("fixed", 40, 40, 1, numel=63))
+    sums = settled.noisy_sum(40)
+    deviation, rng = 2.0, stream(0, "counts")  # a twentieth of forty clients
+    inside = np.full(63, 0.3 / 63**0.5, np.float32)
+    outside = np.full(63, 9 / 63**0.5, np.float32)
+    messages = [inside] * 30 + [outside] * 10
+    for message in (inside, outside):
+        length = np.linalg.norm(sums.prepared(message).astype(np.float64))
+        assert length <= sums.norm * (1 + 1e-6)
+    longest = np.linalg.norm(sums.prepared(outside).astype(np.float64))
+    assert longest == pytest.approx(sums.norm, rel=1e-6)
+    found = []
+    for _ in range(300):
+        total = sum(sums.integers(sums.prepared(one), rng) for one in messages) % (1 << sums.bits)
+        found.append(sums.count(float(sums.mean(total, 40)[-1])))
+    assert np.mean(found) == pytest.approx(10, abs=4 * deviation / 300**0.5)
+    assert np.std(found) == pytest.approx(deviation, rel=0.2)
+
+
+def test_a_clip_that_is_led_resumes_bit_for_bit(make_run, tmp_path):
+    whole, cut = (run_of(make_run, 6, privacy=dp(**ADAPTIVE)) for _ in range(2))
+    whole.go(3), cut.go(1)
+    cut.state.save(tmp_path / "state.pt", {})
+    state, _ = State.load(tmp_path / "state.pt")
+    rest = Rehearsal(run_of(make_run, 6, privacy=dp(**ADAPTIVE)).fed, state).go(2)
+    assert torch.equal(rest.state.model, whole.state.model)
+    assert cut.crossed + rest.crossed == whole.crossed

@@ -71,7 +71,7 @@ class IntegerSums:
     def coordinates(self, shared: Shared) -> int:
         """Return how many integers a message has."""
         if self.noisy is not None:
-            return shared.layout.numel
+            return shared.layout.numel + self.noisy.beside
         return as_summable(self.codec).coordinates(shared)
 
     def open_message(self, data: bytes, shared: Shared) -> UInt64s:
@@ -81,7 +81,7 @@ class IntegerSums:
     def with_noise(self, x: Floats, shared: Shared, rng: np.random.Generator) -> UInt64s:
         """Return the integers with noise of a message [numel]; `rng` is the client's own."""
         assert self.noisy is not None
-        scaled, exponent = split_exponent(x)
+        scaled, exponent = split_exponent(self.noisy.prepared(x))
         turned = rotate(scaled, shared.common_generator(_ROTATION))
         return self.noisy.integers(apply_exponent(turned, exponent), rng)
 
@@ -95,6 +95,29 @@ class IntegerSums:
         """Return the vector [numel] that an image stands for."""
         if self.noisy is None:
             return as_summable(self.codec).recover(image, shared)
+        return self._turned_back(image, shared)[: shared.layout.numel]
+
+    def count(self, image: Floats, shared: Shared) -> float | None:
+        """Return what a sum with noise says beside the vector; None where it says nothing."""
+        if self.noisy is None or not self.noisy.beside:
+            return None
+        return self.noisy.count(float(self._turned_back(image, shared)[-1]))
+
+    def with_clip(self, clip: float) -> "IntegerSums":
+        """Return the sums with the clip that the server has told for the round.
+
+        Raises:
+            ValueError: if it tells none.
+        """
+        assert self.noisy is not None
+        return replace(self, noisy=self.noisy.with_clip(clip))
+
+    @property
+    def told_clip(self) -> float | None:
+        """The clip that the server tells the round's clients; None where it tells none."""
+        return None if self.noisy is None else self.noisy.told_clip
+
+    def _turned_back(self, image: Floats, shared: Shared) -> Floats:
         scaled, exponent = split_exponent(image)
         turned = inverse_rotate(scaled, shared.common_generator(_ROTATION))
         return apply_exponent(turned, exponent)

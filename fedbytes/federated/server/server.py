@@ -202,7 +202,7 @@ class Server:
         fed, state, context = self.fed, self.state, self.context
         with self.clock.phase("aggregate"):
             uploads = self._session.uploads() if opened is None else list(opened[0])
-            note_senders(fed, context, self._session.outcome, state.privacy)
+            note_senders(fed, context, self._session.outcome, state.privacy, self._session.counted)
             self._require_deltas(uploads)
             senders = len(uploads)
             geometry = delta_geometry(uploads) if uploads and self._comparable() else {}
@@ -287,7 +287,7 @@ class Server:
     @property
     def sums(self) -> IntegerSums:
         """How the round's deltas become integers that add."""
-        return self.fed.integer_sums(self.context)
+        return self.fed.integer_sums(self.context, self.state.privacy)
 
     @property
     def takes_image(self) -> bool:

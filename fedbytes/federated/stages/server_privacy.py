@@ -43,6 +43,7 @@ def note_senders(
     context: RoundContext,
     outcome: Mapping[str, int],
     states: dict[str, PluginState],
+    counted: float | None = None,
 ) -> None:
     """Let mechanisms whose noise is that of a sum know how many clients are in it.
 
@@ -51,6 +52,7 @@ def note_senders(
         context: the server's.
         outcome: what the aggregation says of the round.
         states: what each mechanism keeps on the server, changed in place.
+        counted: what the sum says beside the vector.
     """
     for place, mechanism in enumerate(fed.privacy):
         if mechanism.noisy_sum(1) is None:
@@ -59,3 +61,5 @@ def note_senders(
         senders = 0 if outcome.get("aborted") else outcome.get("summed_clients", 0)
         before = states.get(stage, {})
         states[stage] = mechanism.after_sum(senders, len(context.clients), before)
+        if counted is not None and senders:
+            states[stage] = mechanism.after_count(counted, states[stage])

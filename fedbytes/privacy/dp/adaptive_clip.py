@@ -39,9 +39,7 @@ class CountNoise:
 def next_clip(
     clip: float, within: int, of: int, expected: float, noise: CountNoise, rng: np.random.Generator
 ) -> float:
-    """Return the clip of the next round.
-
-    Half of the clients within 0.1 leave a clip of 0.1 as it is, all of them make it 0.0905.
+    """Return the clip of the next round, where the server counts.
 
     Args:
         clip: of this round.
@@ -51,6 +49,18 @@ def next_clip(
         noise: of the count.
         rng: what it is drawn from.
     """
-    centred = within - of / 2 + rng.normal(0.0, noise.deviation)
+    return moved_clip(clip, within - of / 2 + rng.normal(0.0, noise.deviation), expected)
+
+
+def moved_clip(clip: float, centred: float, expected: float) -> float:
+    """Return the clip of the next round.
+
+    Half of the clients within 0.1 leave a clip of 0.1 as it is, all of them make it 0.0905.
+
+    Args:
+        clip: of this round.
+        centred: by how many more than half of the round's clients are within it, with noise.
+        expected: clients in a round, on average.
+    """
     share = min(1.0, max(0.0, 0.5 + centred / expected))
     return clip * math.exp(-RATE * (share - QUANTILE))

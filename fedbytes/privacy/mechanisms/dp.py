@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from fedbytes.plugin_fields import bounded
-from fedbytes.privacy.dp.adaptive_clip import CountNoise, next_clip
+from fedbytes.privacy.dp.adaptive_clip import CountNoise, moved_clip, next_clip
 from fedbytes.privacy.dp.calibration import least_noise
 from fedbytes.privacy.dp.dp_account import DpAccount, Where, too_few_come
 from fedbytes.privacy.dp.gaussian_noise import clip_to_norm, gaussian_noise
@@ -53,7 +53,9 @@ class DifferentialPrivacy(Privacy):
         unit: whose data are hidden: all of a client's.
         mechanism: the noise: `gaussian`, or `skellam` of integers, which `distributed` has.
         clip: the L2 norm C that a message is shortened to; `adaptive` leads it to the median norm
-            of the clients, at the cost of a little more noise (Andrew et al. 2021).
+            of the clients, at the cost of a little more noise (Andrew et al. 2021). Where the
+            server must not see who is within it, clients put that into the sum as one number more,
+            and are told the clip of each round.
         noise: the noise's standard deviation over C; give this or `epsilon`. Less than 0.01 is
             no promise.
         epsilon: what the run may cost.
@@ -75,6 +77,7 @@ class DifferentialPrivacy(Privacy):
         {"where": "local", "clip": 0.5, "noise": 1.0, "delta": 0.01},
         {"clip": "adaptive", "epsilon": 8.0, "delta": 0.01},
         {"where": "distributed", "clip": 0.5, "noise": 1.0, "delta": 0.01},
+        {"where": "distributed", "clip": "adaptive", "noise": 1.0, "delta": 0.01},
     )
 
     where: Where = "central"
@@ -121,10 +124,10 @@ class DifferentialPrivacy(Privacy):
                 f"mechanism={self.mechanism} is not the noise of where={self.where}: set "
                 f"mechanism={mechanism}, or leave it out"
             )
-        if self.clip == "adaptive" and self.where != "central":
+        if self.clip == "adaptive" and self.where == "local":
             return (
-                "clip=adaptive has the server count who is within it, which "
-                f"where={self.where} shows it of nobody: set clip to a number"
+                "clip=adaptive has clients within it counted, and where=local counts nobody: set "
+                "clip to a number, or where=distributed"
             )
         if self.clip != "adaptive" and self.first_clip is not None:
             return (
@@ -199,6 +202,8 @@ class DifferentialPrivacy(Privacy):
         assert self.delta is not None
         clip = self._clip({})
         bits = self.bits or _BITS
+        if self._counts_in_sum and participation.numel:
+            participation = replace(participation, numel=participation.numel + 1)
         return DpAccount(self.where, clip, self.delta, bits, participation, self.dropout)
 
     def calibrated(self, participation: Participation) -> "CalibratedDp":
@@ -217,8 +222,14 @@ class DifferentialPrivacy(Privacy):
         """Return how clients make integers with noise, where they add it together."""
         if self.where != "distributed":
             return None
-        known = self.bits or _BITS, self._clip({}), self.noise or 1.0
-        return SkellamSum(*known, clients, clients, clients, self.dropout)
+        noise = self.noise or 1.0
+        known = self.bits or _BITS, self._clip({}), noise
+        counted = CountNoise.among(clients, noise) if self._counts_in_sum else None
+        return SkellamSum(*known, clients, clients, clients, self.dropout, counted=counted)
+
+    @property
+    def _counts_in_sum(self) -> bool:
+        return self.where == "distributed" and self.clip == "adaptive"
 
     def _clip(self, state: MechanismState) -> float:
         """Return the L2 norm that messages of the round are shortened to."""
@@ -234,9 +245,11 @@ class CalibratedDp(DifferentialPrivacy):
 
     Attributes:
         participation: of the run's clients.
+        held_clip: of the round, where clients are told it; None for the first.
     """
 
     participation: Participation = _ALONE
+    held_clip: float | None = None
 
     def protect(
         self, message: Vector, rng: np.random.Generator, state: MechanismState
@@ -274,15 +287,31 @@ class CalibratedDp(DifferentialPrivacy):
     def noisy_sum(self, clients: int) -> SkellamSum | None:
         """Return how the clients of a round make integers with noise."""
         made, them = super().noisy_sum(clients), self.participation
-        known = {"planned": them.most_likely, "expected": them.expected, "numel": them.numel}
-        return made and replace(made, **known)
+        if made is None:
+            return None
+        numel = them.numel and them.numel + made.beside
+        known = replace(made, planned=them.most_likely, expected=them.expected, numel=numel)
+        if made.counted is None:
+            return known
+        counted = CountNoise.among(them.expected, self._noise)
+        clip = float(np.float32(self.held_clip or made.clip))  # as clients are told it
+        return replace(known, counted=counted, clip=clip)
+
+    def with_state(self, state: MechanismState) -> "CalibratedDp":
+        """Return the mechanism with the clip that the count of the last rounds has led to."""
+        return replace(self, held_clip=state.get("clip")) if self._counts_in_sum else self
+
+    def after_count(self, count: float, state: MechanismState) -> MechanismState:
+        """Lead the clip to where half of the clients are within it."""
+        clip = moved_clip(self._clip(state), count, self.participation.expected)
+        return {**state, "clip": clip}
 
     def after_sum(self, senders: int, clients: int, state: MechanismState) -> MechanismState:
         """Note the share of the noise that was in a round's sum, which shows if clients vanish."""
         if self.where != "distributed":
             return state
         share = senders / (clients * (1 - self.dropout)) if senders else 1.0
-        return {"shares": [*state.get("shares", []), share]}
+        return {**state, "shares": [*state.get("shares", []), share]}
 
     def spent(self, rounds: int, state: MechanismState) -> PrivacySpent:
         """Return epsilon after so many rounds, and what it is of."""
@@ -301,9 +330,11 @@ class CalibratedDp(DifferentialPrivacy):
     @property
     def noise_ratio(self) -> float:
         """Return noise sqrt(numel) / n; local noise is added n times, and leaves sqrt(n)."""
-        them = self.participation
+        them, noise = self.participation, self._noise
         clients = math.sqrt(them.expected) if self.where == "local" else them.expected
-        return self._noise * math.sqrt(them.numel) / clients
+        if self.clip == "adaptive":
+            noise = CountNoise.among(them.expected, noise).of_deltas(noise)
+        return noise * math.sqrt(them.numel) / clients
 
     @property
     def _noise(self) -> float:

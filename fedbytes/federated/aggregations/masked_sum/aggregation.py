@@ -71,7 +71,7 @@ class MaskedSum(SecureSumFields, Aggregation):
             + (degree + 1) * payloads.SHARE_ROW
         )
         down = (
-            payloads.KEYS_HEAD
+            payloads.keys_head(sums)
             + degree * (payloads.KEYS_ROW + payloads.ENVELOPE_ROW)
             + (degree + 1) * payloads.SURVIVOR_ROW
         )

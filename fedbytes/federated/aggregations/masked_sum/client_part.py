@@ -40,6 +40,7 @@ class MaskingClient(ClientSession):
         """Of each client that shared, the shares of its mask key and of its own mask's seed."""
         self.survivors: set[int] = set()
         self.largest, self.range, self.received = 0, 0, ""
+        self.clip: float | None = None
         self.before: Kept | None = None
         self.sent: Kept | None = None
 
@@ -69,7 +70,10 @@ class MaskingClient(ClientSession):
         self.received = KIND_NAMES.get(frame.kind, "")
         if self.received == "keys":
             self.largest, self.range = payloads.EXPONENT.unpack(frame.payload[: payloads.KEYS_HEAD])
-            rows = payloads.open_rows(payloads.KEYS, frame, payloads.KEYS_HEAD)
+            head = payloads.keys_head(self.sender.sums)
+            if head > payloads.KEYS_HEAD:
+                (self.clip,) = payloads.CLIP.unpack(frame.payload[payloads.KEYS_HEAD : head])
+            rows = payloads.open_rows(payloads.KEYS, frame, head)
             self.keys = {client: (sealing, masking) for client, sealing, masking in rows}
         elif self.received == "shares":
             self.envelopes = dict(payloads.open_rows(payloads.ENVELOPES, frame))
@@ -116,6 +120,8 @@ class MaskingClient(ClientSession):
         trained, sums = self._take_trained(), self.sender.sums
         if self.agrees:
             sums = sums.with_range(self.range)
+        if self.clip is not None:
+            sums = sums.with_clip(self.clip)
         weight = self.sender.examples / (1 << self.largest) if self._weighs() else 1.0
         numbers = self._integers(trained.delta, weight, sums)
         vector = ModularVector(numbers, self._tail(trained.loss), sums.bits)

@@ -21,6 +21,8 @@ above the numbers of the vector: 0 where none is agreed on."""
 EXPONENT = struct.Struct("<Bb")
 """The largest of those two."""
 KEYS = struct.Struct(f"<I{KEY}s{KEY}s")
+CLIP = struct.Struct("<f")
+"""The clip of the round, behind the exponents where the server tells one."""
 ENVELOPES = struct.Struct(f"<I{SEALED}s")
 SURVIVORS = struct.Struct("<I")
 SHARES = struct.Struct(f"<I{SHARE}s")
@@ -58,6 +60,11 @@ def cut_payload(frame: Frame) -> ValueError:
 def has_tail(sums: IntegerSums) -> bool:
     """Whether examples and loss travel, which noise would not cover."""
     return sums.noisy is None
+
+
+def keys_head(sums: IntegerSums) -> int:
+    """Return how many bytes stand before the neighbours' keys."""
+    return KEYS_HEAD + (0 if sums.told_clip is None else CLIP.size)
 
 
 def masked_bytes(sums: IntegerSums, shared: Shared) -> int:

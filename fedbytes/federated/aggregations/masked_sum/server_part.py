@@ -46,6 +46,7 @@ class UnmaskingServer(ServerSession):
         self.aborted = False
         self.examples = 0
         self.loss: float | None = None
+        self.counted: float | None = None
 
     def receive(self, client: int, frame: Frame) -> None:
         """Take a client's message of the exchange in."""
@@ -110,6 +111,8 @@ class UnmaskingServer(ServerSession):
             near = self._near(client, self.keys)
             rows = [(other, *self.keys[other][:2]) for other in near]
             head = payloads.EXPONENT.pack(*self._largest())
+            clip = self.receiver.sums.told_clip
+            head += b"" if clip is None else payloads.CLIP.pack(clip)
             return [self._frame("keys", head + payloads.pack_rows(payloads.KEYS, rows))]
         if self.exchange == 2:
             senders = self._near(client, self.envelopes)
@@ -130,6 +133,7 @@ class UnmaskingServer(ServerSession):
             sums = sums.with_range(exponent)
         shared = self.receiver.shared_up(min(self.masked))
         image = sums.image(total.numbers, senders, shared)
+        self.counted = sums.count(image, shared)
         self._read_tail(total)
         if self.fields.weights != "uniform" and sums.noisy is None:
             image *= senders * (1 << largest) / self.examples
