@@ -11,6 +11,8 @@ message, codec and audit goes to DIR/messages.csv as soon as it is there.
 
 import argparse
 import json
+import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -38,6 +40,7 @@ from fedbytes.federated import (
 from fedbytes.federated.protocol.messages import frame_vector
 from fedbytes.plots import Tables, make_figure, save_figure
 
+SCRIPT = "benchmarks/leakage_messages.py"
 ROUND = 8
 WHOLE = {"name": "matrices", "targets": ["query", "key", "value"], "layers": [0]}
 LORA = {"name": "lora", "targets": ["query", "value"], "layers": [0]}
@@ -73,8 +76,10 @@ CURVES, FEW = ("batch 1", "batch 4"), 6
 """Settings that have all codecs; others have the first six."""
 
 
-def trained_federation(seed: int, adapter: dict[str, Any]) -> tuple[Federation, Tensor]:
-    """Return the ten clients of the suite `leakage`, and what they hold after seven rounds."""
+def trained_federation(seed: int, adapter: dict[str, Any]) -> tuple[Federation, Tensor, Tensor]:
+    """Return the suite `leakage`'s ten clients, what they hold after seven rounds, and how the
+    last of these moved it.
+    """
     config = make_config(
         {
             "suite": "leakage-messages",
@@ -90,9 +95,11 @@ def trained_federation(seed: int, adapter: dict[str, Any]) -> tuple[Federation, 
     )
     fed = make_problem(config, Hooks()).federation
     run = Simulation(fed)
+    before = run.state.model
     for _ in range(ROUND - 1):
+        before = run.state.model.clone()
         run.run_round()
-    return fed, run.state.model
+    return fed, run.state.model, run.state.model - before
 
 
 def listen(
@@ -154,6 +161,8 @@ def main() -> None:
     asked.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     asked.add_argument("--clients", type=int, default=2)
     asked.add_argument("--settings", nargs="+", default=list(SETTINGS))
+    asked.add_argument("--codecs", nargs="+", default=list(CODECS), help="the first six elsewhere")
+    asked.add_argument("--audits", nargs="+", default=["span", "omp"], help="omp is for LoRA")
     given = asked.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "messages.csv"
@@ -164,20 +173,22 @@ def main() -> None:
         for setting in given.settings:
             adapter, training = SETTINGS[setting]
             if str(adapter) not in warm:
-                warm[str(adapter)] = trained_federation(seed, adapter)
+                warm[str(adapter)] = trained_federation(seed, adapter)[:2]
             fed, held = warm[str(adapter)]
             fed = replace(fed, algorithm=make_algorithm("fedavg", **training))
-            names = ["span", "omp"] if setting.startswith("LoRA") else ["span"]
+            names = [one for one in given.audits if one != "omp" or setting.startswith("LoRA")]
             audits = [make_audit(name, clients=1, rounds=(ROUND,)) for name in names]
             for client in fed.context(ROUND).clients[: given.clients]:
                 if (setting, seed, client) in done:
                     continue
-                codecs = dict(list(CODECS.items())[: None if setting in CURVES else FEW])
+                few = list(CODECS)[: None if setting in CURVES else FEW]
+                codecs = {name: CODECS[name] for name in few if name in given.codecs}
                 made = list(listen(fed, held, client, codecs, audits))
                 rows += [{"setting": setting, "seed": seed, **row} for row in made]
                 pd.DataFrame(rows).to_csv(path, index=False, float_format="%.6g")
                 print(setting, seed, client, flush=True)
-    origin = provenance() | {"command": "python benchmarks/leakage_messages.py"}
+    said = [one for one in sys.argv[1:] if one not in ("--out", str(given.out))]
+    origin = provenance() | {"command": shlex.join(["python", SCRIPT, *said])}
     (given.out / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
     save_figure(make_figure("leakage").draw(as_tables(pd.DataFrame(rows))), given.out, "leakage")
     table = pd.DataFrame(rows).pivot_table(

@@ -38,6 +38,14 @@ class Invert(TextLeakage):
     width: int = bounded(4096, least=1)
     ridge: float = bounded(0.1, above=0)
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.of != "message":
+            raise ValueError(
+                f"invert: it learns from messages of single clients, and of is {self.of!r}: set of "
+                "to message, or take span"
+            )
+
     def rebuild(self, delta: Tensor, heard: Heard, context: StageContext) -> Guess:
         """Simulate messages, fit, and predict."""
         model: Any = context.model

@@ -51,7 +51,7 @@ class Pursuit(Span):
         longest = model.task.max_length
         group = find_input_group(model, heard.shared.layout, longest)
         assert group is not None
-        texts = examples_behind(context)
+        texts = examples_behind(context, heard.senders)
         rows = gradient_rows(delta, heard.shared.layout, group, texts * longest)
         residuals = token_residuals(model, group, signal_space(rows, texts * longest))
         atoms, vectors = self._candidates(model, group, residuals)

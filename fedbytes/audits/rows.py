@@ -45,7 +45,7 @@ class MovedRows(TextLeakage):
         if name is not None:
             moved = delta[slices[name]].view(layout.shapes[name]).double().norm(dim=1)
             moved[list(map(int, model.task.tokenizer.all_special_ids))] = 0
-            most = min(examples_behind(context) * model.task.max_length, len(moved))
+            most = min(examples_behind(context, heard.senders) * model.task.max_length, len(moved))
             order = torch.argsort(moved, descending=True, stable=True)[:most]
             tokens = order[moved[order] > 0].tolist()
         if _HEAD in layout.shapes:

@@ -49,7 +49,7 @@ class Span(TextLeakage):
         longest = model.task.max_length
         group = find_input_group(model, heard.shared.layout, longest)
         assert group is not None
-        examples = examples_behind(context)
+        examples = examples_behind(context, heard.senders)
         rows = gradient_rows(delta, heard.shared.layout, group, examples * longest)
         space = signal_space(rows, examples * longest)
         residuals = token_residuals(model, group, space)

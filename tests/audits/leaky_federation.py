@@ -61,6 +61,8 @@ def make_federation(
     model: str = "bold-bert",
     adapter: Any = None,
     layers: tuple[int, ...] = (0,),
+    privacy: Any = None,
+    clients: int = CLIENTS,
     **training: Any,
 ) -> Federation:
     kind = "classification" if model == "bold-bert" else "causal-lm"
@@ -75,14 +77,16 @@ def make_federation(
         algorithm=make_algorithm("fedavg", **(plain | training)),
         uplink=make_link(uplink),
         downlink=make_link("fp32"),
-        clients_per_round=CLIENTS,
-        plugins=make_plugins(audit=audit),
+        clients_per_round=clients,
+        plugins=make_plugins(audit=audit, privacy=privacy),
     )
 
 
 def listen(rounds: int = 2, **options: Any) -> list[dict[str, Any]]:
     """Run rounds and return the audits' rows."""
     run = Simulation(make_federation(**options))
+    found = []
     for _ in range(rounds):
         run.run_round()
-    return run.heard()
+        found += run.audit()
+    return found

@@ -33,12 +33,14 @@ class Heard:
         data: the bytes.
         shared: what both ends know of it.
         uplink: the link that it came over.
+        senders: how many clients' deltas it is the mean of: one, but for a sum, which has no bytes.
     """
 
     client: int
     data: bytes
     shared: Shared
     uplink: Link
+    senders: int = 1
 
     @cached_property
     def frame(self) -> Frame:

@@ -12,8 +12,8 @@ from fedbytes.federated.aggregations.encrypted_sum import payloads
 from fedbytes.federated.aggregations.encrypted_sum.contents import (
     FloatContents,
     IntegerContents,
-    encrypted_places,
 )
+from fedbytes.federated.aggregations.encrypted_sum.places import encrypted_places
 from fedbytes.federated.algorithm import Trained
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.messages import KIND_NAMES, frame_exchange

@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from fedbytes.arrays import Doubles, Floats, UInt64s
-from fedbytes.compression.layout import Shared
 from fedbytes.federated.protocol.integer_sums import IntegerSums, metrics_to_sum, read_metrics
 from fedbytes.privacy.homomorphic.lattice import Lattice
 from fedbytes.privacy.homomorphic.slots import SlotPacking
@@ -74,18 +72,3 @@ class FloatContents:
         """Return the sum of the floats, the number of examples, and the mean loss."""
         share, loss = slots[self.count : self.count + 2].tolist()
         return slots[: self.count], round(share * (1 << self.largest)), loss / share
-
-
-def encrypted_places(share: float, held: Floats, shared: Shared) -> NDArray[np.bool_]:
-    """Return which coordinates [numel] are encrypted: those with the largest |weight * update|.
-
-    All clients hold both, the server neither, so that they agree on it without a message. Before
-    there is a last update, all are.
-    """
-    places = np.ones(shared.layout.numel, bool)
-    if share < 1 and shared.reference is not None and held.size == places.size:
-        score = np.abs(held * shared.reference.numpy())
-        chosen = np.argsort(-score, kind="stable")[: round(share * places.size)]
-        places[:] = False
-        places[chosen] = True
-    return places
