@@ -113,7 +113,7 @@ def _pixels_of_lines(axis: Axes) -> NDArray[np.float64]:
             if line.get_linestyle() not in ("None", "none", "") and len(path) > 1:
                 found.append(dense(path))
             else:  # a mark is worse hidden than a bit of a line
-                found += [path] * 12
+                found += [path] * 40
     for band in axis.collections:
         if len(offsets := np.asarray(band.get_offsets(), dtype=float)) > 1:
             found.append(axis.transData.transform(offsets))
@@ -122,7 +122,10 @@ def _pixels_of_lines(axis: Axes) -> NDArray[np.float64]:
 
 def _write(axis: Axes, name: DirectLabel, text: str, spot: Spot) -> None:
     shift = (spot.middle - spot.point) * 72 / axis.get_figure(root=True).dpi  # type: ignore[union-attr]
-    leader = {"arrowstyle": "-", "color": name.color, "linewidth": points(0.6), "shrinkB": 2}
+    size = spot.box[2:] - spot.box[:2]
+    edge = np.clip((spot.point - spot.box[:2]) / size, 0.0, 1.0)  # where the leader leaves the name
+    leader = {"arrowstyle": "-", "color": name.color, "linewidth": points(0.6), "shrinkB": 2,
+              "relpos": (float(edge[0]), float(edge[1]))}  # fmt: skip
     x, y = axis.transData.inverted().transform(spot.point)
     written = axis.annotate(
         text,

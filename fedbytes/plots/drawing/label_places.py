@@ -1,7 +1,7 @@
 """Where a name may stand in a panel, and what it would hide there."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import cos, pi, sin
 
 import numpy as np
@@ -11,6 +11,7 @@ _NEAR = 14.0  # points: beyond, a line leads to what is named
 _ROUND = [side * turn * pi / 12 for turn in (0, 3, 6, 9, 12, 1, 2, 4, 5, 7, 8, 10, 11)
           for side in ((1, -1) if turn % 12 else (1,))]  # fmt: skip
 _REACH = (9.0, 14.0, 21.0, 32.0, 46.0, 62.0, 82.0, 106.0, 135.0)  # points from what is named
+_ASIDE = (0.0, 0.25, -0.25, 0.45, -0.45)  # widths, of a name above or below what it names
 _STEP = 3.0  # pixels
 _APART = 9.0  # points: a curve nearer than this could be meant instead
 _HIDES, _BESIDE, _CROSSES, _FAR = 3.0, 0.5, 0.4, 0.25
@@ -18,7 +19,8 @@ _INSIDE, _MIXED, _OVER = 6.0, 2.0, 60.0
 """What a name costs: for each bit that it hides, of another named curve beside it, that its leader
 crosses, and point of distance; inside a curve instead of at its end; for each point that another
 named curve is nearer than `_APART`; and for a leader over another name."""
-_CLEARLY = 1.6  # so much nearer than other named curves is what needs no line
+_CLEARLY = 2.2  # so much nearer than other named curves is what needs no line
+_TOO_MUCH = 100.0  # of cost: what follows is better said elsewhere than here
 _IMPOSSIBLE = 1e6
 
 
@@ -77,7 +79,7 @@ class PanelSpace:
         curve: NDArray[np.float64] | None,
         others: Sequence[NDArray[np.float64]],
     ) -> Spot | None:
-        """Return the cheapest place for a name of a size; None if there is none."""
+        """Return the cheapest place for a name of a size; None if there is none good enough."""
         inner = [] if curve is None else [point for point in curve[:-1] if self._contains(point)]
         anchors = [(0.0, end), *((_INSIDE, point) for point in inner)]
         mixed = [self._mixed(point, others) for _, point in anchors]
@@ -91,15 +93,28 @@ class PanelSpace:
         for cost, place, reach in options:
             if best is not None and cost >= best.cost:
                 break
-            point, led = anchors[place][1], reach > _NEAR or place > 0 or mixed[place] > 0
+            point = anchors[place][1]
+            far = reach > _NEAR or place > 0 or mixed[place] > 0
             for box in _boxes(point, size, reach * self.point):
+                led = far or self._is_mistaken(box, point, None if curve is None else beside)
                 whole = cost + self._hindrance(Spot(cost, box, point, led), beside)
                 if whole < (_IMPOSSIBLE if best is None else best.cost):
                     best = Spot(whole, box, point, led)
-        if best is None:
-            return None
-        gap = _gap(best.point[None], best.box)
-        return replace(best, led=best.led or _gap(beside, best.box) < _CLEARLY * gap)
+        return None if best is None or (curve is None and best.cost > _TOO_MUCH) else best
+
+    def _is_mistaken(
+        self,
+        box: NDArray[np.float64],
+        point: NDArray[np.float64],
+        beside: NDArray[np.float64] | None,
+    ) -> bool:
+        """Return whether a name could be of something else than the point beside it.
+
+        A curve is told from the other named ones, `beside`, a mark from whatever else is drawn.
+        """
+        if beside is None:
+            beside = self.drawn[np.hypot(*(self.drawn - point).T) > 2]
+        return _gap(beside, box) < _CLEARLY * _gap(point[None], box)
 
     def _contains(self, point: NDArray[np.float64]) -> bool:
         return bool((point >= self.frame[:2]).all() and (point <= self.frame[2:]).all())
@@ -149,7 +164,9 @@ def _boxes(
     for angle in _ROUND:
         away = np.array([cos(angle), sin(angle)])
         middle = point + away * reach + np.where(np.abs(away) > 0.3, np.sign(away), 0) * size / 2
-        yield np.concatenate([middle - size / 2, middle + size / 2])
+        for aside in _ASIDE if abs(away[0]) < 0.3 else (0.0,):
+            moved = middle + np.array([aside, 0.0]) * size
+            yield np.concatenate([moved - size / 2, moved + size / 2])
 
 
 def dense(path: NDArray[np.float64]) -> NDArray[np.float64]:

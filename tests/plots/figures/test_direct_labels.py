@@ -4,6 +4,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from synthetic import by_hand
@@ -18,7 +19,7 @@ RATES = {"fp32": 1.4, "one": 1.3, "two": 1.0, "three": 0.7, "four": 0.5, "five":
 
 def names_of(axis):
     """Return the boxes of the names in a panel, in pixels, and what each stands for."""
-    axis.figure.canvas.draw()
+    FigureCanvasAgg(axis.figure).draw()
     found = {}
     for text in axis.texts:
         if isinstance(text, Annotation) and text.get_text() in RATES:
