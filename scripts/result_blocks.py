@@ -149,11 +149,13 @@ def _age(folder: Path) -> str:
 
 
 def _made(part: dict[str, Any]) -> str:
-    """Return how many runs were made when, and from which commit."""
+    """Return how many runs were made, or what was measured, when and from which commit."""
     days = sorted({moment[:10] for moment in _listed(part["started"])})
     commits = sorted({commit[:7] for commit in _listed(part["commit"])})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    return f"{len(part['runs'])} runs of {when}, commit {', '.join(commits)}"
+    count = len(part.get("runs", ()))
+    what = f"{count} run{'s' * (count > 1)} of" if count else "Measured on"
+    return f"{what} {when}, commit {', '.join(commits)}"
 
 
 def _costs(folder: Path) -> str:

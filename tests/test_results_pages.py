@@ -1,5 +1,6 @@
 """Numbers on the pages of results are those of the rows beside them."""
 
+import json
 import re
 
 import numpy as np
@@ -136,3 +137,19 @@ def test_clients_on_their_own_tests_are_drawn_from_kept_rows(tmp_path):
     lines = [[line.get_ydata() for line in figure.axes[0].lines] for figure in figures]
     assert len(lines[0]) == 2
     np.testing.assert_allclose(*lines, rtol=1e-4)
+
+
+def test_the_age_of_rows_that_were_made_in_parts_names_both_commits(tmp_path, monkeypatch):
+    monkeypatch.setattr(result_blocks, "RESULTS", tmp_path)
+    page = "<!-- results:begin mine age -->\n<!-- results:end -->\n"
+    parts = [
+        {"runs": ["a", "b"], "commit": "1" * 40, "started": ["2026-01-02T10", "2026-01-03T10"]},
+        {"runs": ["c"], "commit": "2" * 40, "started": "2026-02-01T10:00"},
+    ]  # fmt: skip
+    (tmp_path / "mine").mkdir()
+    origin = tmp_path / "mine" / "provenance.json"
+    origin.write_text(json.dumps({"runs": ["a", "b", "c"], "threads": 1, "parts": parts}))
+    words = "2 runs of 2026-01-02 to 2026-01-03, commit 1111111, and 1 run of 2026-02-01"
+    assert f"*{words}, commit 2222222.*" in with_blocks(page)
+    origin.write_text(json.dumps({"commit": "3" * 40, "started": "2026-03-01T10:00"}))
+    assert "*Measured on 2026-03-01, commit 3333333.*" in with_blocks(page)

@@ -95,12 +95,28 @@ class PanelSpace:
                 break
             point = anchors[place][1]
             far = reach > _NEAR or place > 0 or mixed[place] > 0
+            there, around = self._near(beside, point, size, reach)
             for box in _boxes(point, size, reach * self.point):
-                led = far or self._is_mistaken(box, point, None if curve is None else beside)
-                whole = cost + self._hindrance(Spot(cost, box, point, led), beside)
+                led = far or there._is_mistaken(box, point, None if curve is None else around)
+                most = _IMPOSSIBLE if best is None else best.cost - cost
+                whole = cost + there._hindrance(Spot(cost, box, point, led), around, most)
                 if whole < (_IMPOSSIBLE if best is None else best.cost):
                     best = Spot(whole, box, point, led)
         return None if best is None or (curve is None and best.cost > _TOO_MUCH) else best
+
+    def _near(
+        self,
+        beside: NDArray[np.float64],
+        point: NDArray[np.float64],
+        size: NDArray[np.float64],
+        reach: float,
+    ) -> tuple["PanelSpace", NDArray[np.float64]]:
+        """Return the panel and other curves with what names around a point can come near."""
+        away = (_CLEARLY + 0.5) * reach * self.point + size + 20.0
+        box = np.concatenate([point - away, point + away])
+        drawn = self.drawn[_inside(self.drawn, box)]
+        there = PanelSpace(self.frame, self.point, drawn, self.taken)
+        return there, beside[_inside(beside, box)]
 
     def _is_mistaken(
         self,
@@ -124,17 +140,18 @@ class PanelSpace:
         near = min((float(np.hypot(*(other - point).T).min()) for other in others), default=np.inf)
         return _MIXED * max(0.0, _APART - near / self.point)
 
-    def _hindrance(self, spot: Spot, beside: NDArray[np.float64]) -> float:
-        """Return what a name there hides or crosses."""
+    def _hindrance(self, spot: Spot, beside: NDArray[np.float64], most: float) -> float:
+        """Return what a name there hides or crosses; beyond `most` not all of it."""
         box, frame = spot.box, self.frame
         if (box[:2] < frame[:2]).any() or (box[2:] > frame[2:]).any():
             return _IMPOSSIBLE
         if any((box[:2] < other[2:]).all() and (other[:2] < box[2:]).all() for other in self.taken):
             return _IMPOSSIBLE
         cost = _HIDES * float(_inside(self.drawn, box).sum())
-        cost += _BESIDE * float(_inside(beside, box, _APART / 2 * self.point).sum())
+        if cost < most:
+            cost += _BESIDE * float(_inside(beside, box, _APART / 2 * self.point).sum())
         leader = spot.leader()
-        if len(leader):
+        if len(leader) and cost < most:
             cost += _OVER * sum(bool(_inside(leader, other).any()) for other in self.taken)
             around = np.concatenate([leader.min(axis=0), leader.max(axis=0)])
             close = self.drawn[_inside(self.drawn, around, 2.0)]

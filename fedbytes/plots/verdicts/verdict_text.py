@@ -100,6 +100,8 @@ def _texts_note(frame: pd.DataFrame) -> list[str]:
     without = paired[paired["text_low"].isna()]
     if frame["rest_sd"].notna().any():
         return ["Runs of a crossed design share partitions and seeds: no bounds over texts."]
+    if paired.empty:
+        return []
     if without.empty:
         return ["Over texts: bounds that hold for other seeds and other test texts."]
     if len(without) == len(paired):

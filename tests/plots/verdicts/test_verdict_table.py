@@ -80,6 +80,7 @@ def test_below_five_seeds_the_seeds_are_shown():
 def test_one_seed_and_a_method_that_sends_nothing():
     one = measure_verdicts(store_of({"a": NOISE[:1]}, seeds=[7]))
     assert (one["verdict"].iloc[0], one["differences"].iloc[0]) == ("no verdict", "7:-0.001")
+    assert not any("texts" in note for note in explain_verdicts(one))
     silent = measure_verdicts(store_of({"alone": NOISE - 0.1}, sizes={"alone": 0}))
     assert (silent["word"].iloc[0], silent["times_fewer"].iloc[0]) == ("worse", "–")
 
