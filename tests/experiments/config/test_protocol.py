@@ -74,6 +74,10 @@ def test_fields_of_the_suite_join_the_protocol(changed):
         ({"protocol": {"seeds": [0, 0]}}, "a seed stands twice"),
         ({"protocol": {"final": "first"}}, "final: must be last, or last3"),
         ({"protocol": {"targets": ["high"]}}, "target must be a number"),
+        (
+            {"protocol": {"metric": "accuracy", "targets": [83]}},
+            "protocol.targets: accuracy lies between 0 and 1, got 83: write 0.83",
+        ),
         ({"protocol": [1]}, "protocol must be a dict"),
         ({"protocol": {"seeds": [0, 1, 2]}}, "'fp32' runs with seeds 0, 1 and not with 0, 1, 2"),
         ({"protocol": {}, "grid": {"codec": [FP32, INT8], "seed": [3]}}, "one seed \\(3\\)"),

@@ -11,6 +11,8 @@ from fedbytes.experiments.config.run_config import RunConfig, make_config
 _OF_THE_SEEDS = ("seed", "declared")
 _NO_DEPARTURE = ("plugins", "checkpoint_every", "workers_per_run", "model.device", "label")
 """Overrides that change no number."""
+_SHARES = ("accuracy", "macro_f1", "exact_match")
+"""Metrics between 0 and 1."""
 
 
 def declare(
@@ -59,8 +61,18 @@ def _with(config: RunConfig, **fields: Any) -> RunConfig:
     return make_config({**config.model_dump(mode="json"), **fields})
 
 
+def _refuse_per_cent(protocol: Protocol) -> None:
+    """Refuse a target that no run can reach, as it is not the share that the metric is."""
+    for target in protocol.targets if protocol.metric in _SHARES else ():
+        if isinstance(target, int | float) and not 0 < target <= 1:
+            hint = f": write {target / 100:g}" if 1 < target <= 100 else ""
+            raise ValueError(
+                f"protocol.targets: {protocol.metric} lies between 0 and 1, got {target:g}{hint}"
+            )
+
+
 def check_protocol(protocol: Protocol, configs: Sequence[RunConfig]) -> None:
-    """Check that there is a baseline, and that every method has the same seeds.
+    """Check that there is a baseline, that shares are none in per cent, and every method's seeds.
 
     Args:
         protocol: as declared.
@@ -70,6 +82,7 @@ def check_protocol(protocol: Protocol, configs: Sequence[RunConfig]) -> None:
         ValueError: one line that names the method and what it lacks.
     """
     find_baseline(protocol, configs)
+    _refuse_per_cent(protocol)
     wanted = set(protocol.seeds) or {config.seed for config in configs}
     if len(wanted) < 2:
         raise ValueError(
