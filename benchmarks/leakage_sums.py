@@ -4,7 +4,7 @@
 
 The federation of `leakage_messages.py`: MiniLM on Reuters R8, seven rounds, whole matrices of the
 first layer. In the eighth, ten clients take one step on one text of 16 tokens each. `span` then
-attacks the mean of the first n deltas, as integers of 8 bits that add (`fixed`), which is what
+attacks the mean of the first n deltas, as integers that add (`fixed`), which is what
 secure aggregation opens; and one client's delta without the coordinates that `privacy: he` with a
 `share` encrypts, those with the largest |weight * last update|. A row for each goes to
 DIR/sums.csv.
@@ -12,6 +12,8 @@ DIR/sums.csv.
 
 import argparse
 import json
+import shlex
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -40,8 +42,6 @@ from fedbytes.federated.aggregations.encrypted_sum.payloads import pack_plain
 from fedbytes.federated.aggregations.encrypted_sum.places import encrypted_places
 from fedbytes.federated.protocol.messages import frame_exchange
 
-BITS = 8
-
 
 class LastRound:
     """What ten clients send in the last round, and which texts they read.
@@ -49,9 +49,10 @@ class LastRound:
     Args:
         fed: the federation.
         held: what clients hold.
+        bits: of an integer; its range is that of the largest number of any delta.
     """
 
-    def __init__(self, fed: Federation, held: Tensor) -> None:
+    def __init__(self, fed: Federation, held: Tensor, bits: int) -> None:
         algorithm = make_algorithm("fedavg", **STEP | {"batch_size": 1})
         self.fed, self.held = replace(fed, algorithm=algorithm), held
         everyone = tuple(range(len(fed.parts)))
@@ -65,7 +66,8 @@ class LastRound:
             rng = fed.batch_rng(ROUND, client)
             self.deltas[client] = algorithm.train(own, held, rows, {}, rng).delta
         widest = max(float(delta.abs().max()) for delta in self.deltas.values())
-        self.uplink = make_link({"name": "fixed", "clip": widest, "bits": BITS})
+        self.uplink = make_link({"name": "fixed", "clip": widest, "bits": bits})
+        self.bits = bits
 
     def stage(self, audit: Any, clients: tuple[int, ...], held: Tensor) -> StageContext:
         """Return the context of an audit in a round of some clients, with a model that is held."""
@@ -107,7 +109,7 @@ def of_plain_parts(
             places = encrypted_places(share, last.held.numpy(), shared)
             payload = last.uplink.codec.encode(last.deltas[client], shared)
             numbers = codec.open_integers(payload, shared)[~places]
-            frame = frame_exchange(pack_plain(numbers, BITS), shared, "plain-part")
+            frame = frame_exchange(pack_plain(numbers, last.bits), shared, "plain-part")
             heard = Heard(client, frame.pack(), shared, last.uplink)
             rows, _ = audit.hear(heard, last.stage(audit, everyone, last.held), {})
             yield from ({"attacked": "plain part", "share": share, **row} for row in rows)
@@ -121,19 +123,23 @@ def main() -> None:
     asked.add_argument("--senders", type=int, nargs="*", default=[1, 2, 5, 10])
     asked.add_argument("--shares", type=float, nargs="*", default=[0.0, 0.1, 0.5, 0.9])
     asked.add_argument("--clients", type=int, default=2)
+    asked.add_argument("--bits", type=int, nargs="+", default=[8, 16])
     given = asked.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     for seed in given.seeds:
         fed, held, update = trained_federation(seed, WHOLE)
-        last = LastRound(fed, held)
-        made = [*of_sums(last, given.senders)]
-        made += of_plain_parts(last, given.shares, update, given.clients)
-        rows += [{"seed": seed, **row} for row in made]
+        for bits in given.bits:
+            last = LastRound(fed, held, bits)
+            made = [*of_sums(last, given.senders)]
+            made += of_plain_parts(last, given.shares, update, given.clients)
+            rows += [{"seed": seed, "bits": bits, **row} for row in made]
         pd.DataFrame(rows).to_csv(given.out / "sums.csv", index=False, float_format="%.6g")
-    origin = provenance() | {"command": "python benchmarks/leakage_sums.py"}
+    said = [one for one in sys.argv[1:] if one not in ("--out", str(given.out))]
+    command = shlex.join(["python", "benchmarks/leakage_sums.py", *said])
+    origin = provenance() | {"command": command}
     (given.out / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
-    shown = ["attacked", "senders", "share", "client", "tokens", "recall", "chance_recall"]
+    shown = ["bits", "attacked", "senders", "share", "client", "tokens", "recall", "chance_recall"]
     print(pd.DataFrame(rows)[[*shown, "placed", "chance_placed"]].round(2).to_string())
 
 

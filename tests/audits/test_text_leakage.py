@@ -185,3 +185,5 @@ def test_what_cannot_be_audited_is_refused_before_the_run():
     with pytest.raises(ValueError, match="neither rows of the embedding nor a head's bias"):
         make_federation("rows", model="tiny-llama")
     assert isinstance(make_audit("rows"), MovedRows)
+    every = [make_audit(name) for name in ("rows", "span", "omp", "invert")]
+    assert {one.rounds for one in every} == {(2,)}, "in the first LoRA's A has no gradient yet"

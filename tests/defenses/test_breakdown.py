@@ -41,6 +41,16 @@ def test_the_mean_is_not():
     assert np.linalg.norm(aggregate(rows)) > FAR / CLIENTS
 
 
+@pytest.mark.parametrize("name", [*sorted(BOUNDED), "norm_clip", "nnm"])
+def test_who_claims_to_hold_most_examples_weighs_no_more(name):
+    """A vector within the honest ones, of a client that says it has a billion examples."""
+    rows, _ = attacked(0)
+    claims = [20] * (CLIENTS - 1) + [10**9]
+    spec = {"name": name, **BOUNDED.get(name, {"f": F} if name == "nnm" else {})}
+    assert np.allclose(aggregate(rows, claims=claims), rows[-1], atol=1e-3), "the mean is the claim"
+    assert np.allclose(aggregate(rows, spec, claims=claims), aggregate(rows, spec), atol=1e-6)
+
+
 MOST = {"trimmed_mean": 5, "krum": 4, "multi_krum": 4, "bulyan": 2, "mda": 5, "cge": 5}
 
 
