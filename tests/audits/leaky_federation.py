@@ -22,10 +22,10 @@ WHOLE = {"bert": ["query", "key", "value"], "llama": ["q_proj", "k_proj", "v_pro
 CLIENTS, TEXTS = 4, 120
 
 
-def letter_texts() -> TextData:
+def letter_texts(letters: int = 10) -> TextData:
     """Texts of ten letters of 26: two strangers share few of them."""
     rng = stream(0, "letter texts")
-    rows = ["".join(rng.choice(LETTERS, 10, replace=False)) for _ in range(TEXTS)]
+    rows = ["".join(rng.choice(LETTERS, letters, replace=False)) for _ in range(TEXTS)]
     labels = np.array(["one", "two", "three"])[rng.integers(3, size=TEXTS)]
     return make_text_data(
         "letters",
@@ -34,13 +34,13 @@ def letter_texts() -> TextData:
     )
 
 
-def bold_bert() -> str:
+def bold_bert(spread: float = 0.3) -> str:
     """Return the folder of a tiny BERT with large weights: its texts have features of their own.
 
     With small ones all texts have about the same features, to which the head's gradient is
     orthogonal, and so no gradient comes through.
     """
-    folder = Path(os.environ["FEDBYTES_HOME"]) / "bold-bert"
+    folder = Path(os.environ["FEDBYTES_HOME"]) / f"bold-bert-{spread}"
     if not folder.exists():
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(5)
@@ -48,7 +48,7 @@ def bold_bert() -> str:
                 **SIZES,
                 num_attention_heads=4,
                 max_position_embeddings=64,
-                initializer_range=0.3,
+                initializer_range=spread,
             )
             BertModel(config).save_pretrained(folder)
         byte_tokenizer().save_pretrained(folder)
@@ -63,13 +63,15 @@ def make_federation(
     layers: tuple[int, ...] = (0,),
     privacy: Any = None,
     clients: int = CLIENTS,
+    letters: int = 10,
+    spread: float = 0.3,
     **training: Any,
 ) -> Federation:
     kind = "classification" if model == "bold-bert" else "causal-lm"
-    name = bold_bert() if model == "bold-bert" else model
+    name = bold_bert(spread) if model == "bold-bert" else model
     whole = {"name": "matrices", "targets": WHOLE[model.split("-")[1]], "layers": layers}
-    longest = 10 if kind == "classification" else 12  # with a token before and one after
-    task = encode(letter_texts(), byte_tokenizer(), "bytes", kind, longest)
+    longest = letters if kind == "classification" else letters + 2  # a token before, one after
+    task = encode(letter_texts(letters), byte_tokenizer(), "bytes", kind, longest)
     plain = {"local_steps": 1, "batch_size": 1, "optimizer": "sgd", "learning_rate": 1e-3}
     return Federation(
         model=build_model(on_cpu(name), adapter or whole, task, prefix_cache=False),
