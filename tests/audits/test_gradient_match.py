@@ -54,7 +54,7 @@ def test_the_true_text_matches_to_the_last_bit_behind_any_codec():
     model.set_state(held)
     split, frame = model.task.train, TextFrame.of(model.task)
     first, last = frame.inside
-    words = torch.from_numpy(split.tokens[split.offsets[row] : split.offsets[row + 1]]).long()
+    words = torch.tensor(split.tokens[split.offsets[row] : split.offsets[row + 1]].tolist())
     update = DummyUpdate(model, frame, [int(split.labels[row])], codec, shared, 0.1)
     made = update.delta(model.embedding[words[first:last]][None].requires_grad_())
     assert torch.allclose(made, delta, atol=1e-6 * float(delta.abs().max()))
