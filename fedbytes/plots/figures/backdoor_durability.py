@@ -2,6 +2,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,7 +18,7 @@ from fedbytes.plots.style import (
     label_bottom,
     make_panels,
 )
-from fedbytes.plots.tables.statistics import Interval, t_interval
+from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables, read_mapping
 
 _PANELS = {
@@ -41,10 +42,20 @@ class BackdoorDurability(StoreFigure):
     order = 85
 
     def rows(self, tables: Tables, options: FigureOptions) -> pd.DataFrame:  # noqa: ARG002
-        """Return success and accuracy at the attack's end, and the half-life, of each method."""
+        """Return success and accuracy at the attack's end, and the half-life, of each method.
+
+        The half-life is the median over runs; those in which success has not halved have longer
+        ones, so that it is infinite where they are half of the runs or more.
+        """
         found = attacked_rows(tables)
-        parts = found.groupby("codec", sort=False)
-        return pd.DataFrame([{"method": method} | _numbers(part) for method, part in parts])
+        several = len(_settings(found)) > 1
+        return pd.DataFrame(
+            [
+                {"method": method} | ({"setting": setting} if several else {}) | _numbers(own)
+                for setting, part in _settings(found)
+                for method, own in part.groupby("codec", sort=False)
+            ]
+        )
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:  # noqa: ARG002
         found = attacked_rows(tables)
@@ -132,36 +143,48 @@ def _line(axis: Axes, rows: pd.DataFrame, column: str, style: LineStyle) -> None
         x, mean, color=style.color, linestyle=style.linestyle, marker=style.marker, markevery=0.1
     )
     low, high = ([getattr(found, end) for _, found in points] for end in ("low", "high"))
-    bounds = ([max(0, v) for v in low], [min(100, v) for v in high])
+    bounds = np.clip(low, 0, 100), np.clip(high, 0, 100)  # one run has none
     axis.fill_between(x, *bounds, color=style.color, alpha=0.15, linewidth=0)
-    life, halved, _ = _half_life(rows)
+    life, _, _ = _half_life(rows)
     start = [m for s, m in zip(x, mean, strict=True) if s == 0]
-    if column == "attack_success" and halved and start:
-        axis.plot([life.mean], [start[0] / 2], "*", color=style.color, **_STAR)
+    if column == "attack_success" and math.isfinite(life) and start:
+        axis.plot([life], [start[0] / 2], "*", color=style.color, **_STAR)
 
 
-def _half_life(rows: pd.DataFrame) -> tuple[Interval, int, int]:
-    """Return the half-life over the runs in which success halved, how many these are, and all."""
+def _half_life(rows: pd.DataFrame) -> tuple[float, int, int]:
+    """Return the median half-life of runs, in how many success halved, and how many there are.
+
+    Where it has not, the half-life is longer than the run: such runs are not left out, so that
+    what lasts longest is not made to look short.
+    """
     lives = rows.groupby("run")["half_life"].first()
-    known = lives.dropna()
-    return t_interval(known), len(known), len(lives)
+    median = float(np.median(lives.fillna(np.inf)))
+    return median, int(lives.notna().sum()), len(lives)
 
 
 def _named(method: str, rows: pd.DataFrame) -> str:
-    """Return a method's name with its half-life, or for how long it did not halve."""
-    own = rows[rows["codec"] == method]
-    life, halved, runs = _half_life(own)
-    if not halved:
-        return f"{method}: over {int(own['since'].max())} rounds"
-    part = "" if halved == runs else f" ({halved} of {runs} runs)"
-    return f"{method}: {format_value(life.mean, 1)} rounds{part}"
+    """Return a method's name with its half-life in each setting, or for how long it did not."""
+    found = [
+        own
+        for _, part in _settings(rows)
+        for own in [part[part["codec"] == method]]
+        if not own.empty
+    ]
+    return f"{method}: {', '.join(map(_lasting, found))} rounds"
+
+
+def _lasting(rows: pd.DataFrame) -> str:
+    life, halved, runs = _half_life(rows)
+    longer = f"over {int(rows['since'].max())}"
+    told = format_value(life, 1) if math.isfinite(life) else longer
+    return told if halved in (0, runs) else f"{told} (halved in {halved} of {runs})"
 
 
 def _numbers(rows: pd.DataFrame) -> dict[str, Any]:
     at_end = rows[rows["since"] == 0]
     last = rows.sort_values("round").groupby("run").tail(1)
     life, halved, runs = _half_life(rows)
-    found: dict[str, Any] = {"runs": runs, "halved": halved, "half_life": life.mean}
+    found: dict[str, Any] = {"runs": runs, "halved": halved, "half_life": life}
     for name, part in (("at_end", at_end), ("last", last)):
         for column in (*_PANELS, "attack_chance"):
             if column in part:
@@ -172,10 +195,12 @@ def _numbers(rows: pd.DataFrame) -> dict[str, Any]:
 def _described(rows: pd.DataFrame) -> str:
     seeds = rows.groupby("codec")["seed"].nunique()
     few, many = int(seeds.min()), int(seeds.max())
+    settings = [name for name, _ in _settings(rows)]
+    where = f", for {', then '.join(settings)}" if len(settings) > 1 else ""
     if many == 1:
-        return "One seed: no interval. Stars: half-life, its rounds in the legend."
+        return f"One seed: no interval. Stars: half-life; in the legend{where}."
     count = str(many) if few == many else f"{few} to {many}"
     return (
-        f"Lines: mean over {count} seeds; bands: 95 % t interval. Stars: half-life, the mean of "
-        "the runs in which success halved; its rounds in the legend."
+        f"Lines: mean over {count} seeds; bands: 95 % t interval. Stars: half-life, the median of "
+        f"runs, longer where success has not halved; in the legend{where}."
     )

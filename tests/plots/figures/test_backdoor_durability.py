@@ -1,5 +1,7 @@
 """What is left of an attack after it ends: lines, half-lives and what is left out."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -45,3 +47,27 @@ def test_runs_without_an_end_are_left_out():
         FIGURE.draw(sample_tables())
     with pytest.raises(NothingToDrawError, match=r"ends \(until_round\) before the run does"):
         FIGURE.draw(attacked_tables(until=12, rounds=12))
+
+
+def test_runs_that_did_not_halve_count_as_longer():
+    tables = attacked_tables(until=5, rounds=12)
+    ids = tables.results.loc[tables.results["codec"] == "fp32", "run"].unique()
+    first, second, third = tables.runs.index[tables.runs["run"].isin(ids)]
+    lives = tables.runs["attack_half_life"].copy()
+    lives[[second, third]] = 6.0, np.nan
+    for known, median, said in ((2.0, 6.0, "6.0 (halved in 2 of 3)"), (np.nan, np.inf, "over 7")):
+        lives[first] = known
+        one = replace(tables, runs=tables.runs.assign(attack_half_life=lives))
+        rows = FIGURE.rows(one, FigureOptions()).set_index("method")
+        assert rows.loc["fp32", "half_life"] == median
+        (legend,) = FIGURE.draw(one).legends
+        assert legend.get_texts()[0].get_text().startswith(f"fp32: {said}")
+
+
+def test_one_run_has_no_band():
+    tables = attacked_tables(until=5, rounds=12)
+    seeds = tables.results[tables.results["seed"] == tables.results["seed"].min()]
+    one = replace(tables, results=seeds)
+    (axis, _) = FIGURE.draw(one).axes
+    drawn = [path for band in axis.collections for path in band.get_paths()]
+    assert not any(np.isfinite(path.vertices).any() for path in drawn)
