@@ -5,9 +5,10 @@ of tokens and frozen layers ("cold") and then with a full one. Prints the factor
 estimated and the real seconds of the runs, whichever is larger over the other, the bytes of both
 that differ, and the factor of memory; fails above a factor of 1.5 in time.
 
-    python benchmarks/dry_run.py [--out FILE.csv] [SUITE [KEY=VALUE …]]
+    python benchmarks/dry_run.py [--processor] [--out FILE.csv] [SUITE [KEY=VALUE …]]
 
-Without a suite: a few rounds of several of those that are shipped.
+Without a suite: a few rounds of several of those that are shipped. `--processor` compares processor
+seconds in place of wall time, on both sides, for a machine that does other work as well.
 """
 
 import os
@@ -29,9 +30,10 @@ CASES = {
 KINDS = ("setup", "train", "codec", "evaluate")
 
 
-def estimate_in_process(suite: str, words: list[str]) -> pd.DataFrame:
+def estimate_in_process(suite: str, words: list[str], processor: bool) -> pd.DataFrame:
     """Return the estimate of each run, made in a process of its own as a user's is."""
     code = (
+        f"import time\nif {processor}: time.perf_counter = time.process_time\n"
         "import sys, pandas as pd\n"
         "from dataclasses import asdict\n"
         "from fedbytes.experiments import load_suite\n"
@@ -61,12 +63,15 @@ def sweep_in_process(suite: str, words: list[str]) -> tuple[pd.DataFrame, float]
         return load_runs(store), perf_counter() - start
 
 
-def compare(suite: str, words: list[str], state: str) -> dict[str, object]:
+def compare(suite: str, words: list[str], state: str, processor: bool) -> dict[str, object]:
     """Return one row: a suite estimated and swept."""
     begun = perf_counter()
-    costs = estimate_in_process(suite, words)
+    costs = estimate_in_process(suite, words, processor)
     spent = perf_counter() - begun
     runs, whole = sweep_in_process(suite, words)
+    if processor:
+        phases = runs.filter(regex="^process_seconds_")
+        runs = runs.assign(seconds=phases.sum(axis=1))
     both = costs.merge(runs, on="run", suffixes=("", "_real"))
     real, foretold = both["seconds"].sum(), both["estimated"].sum()
     factors = both["estimated"] / both["seconds"]
@@ -110,7 +115,8 @@ def cold_home(folder: str) -> None:
 
 
 def main() -> None:
-    words = sys.argv[1:]
+    words = [word for word in sys.argv[1:] if word != "--processor"]
+    processor = len(words) < len(sys.argv[1:])
     out = Path(words[words.index("--out") + 1]) if "--out" in words else None
     if out is not None:
         at = words.index("--out")
@@ -121,7 +127,7 @@ def main() -> None:
         cold_home(folder)
         for suite, given in cases.items():
             for state in ("cold", "warm"):
-                rows.append(compare(suite, given, state))
+                rows.append(compare(suite, given, state, processor))
                 print(pd.DataFrame(rows[-1:]).T.to_string(header=False), end="\n\n", flush=True)
     frame = pd.DataFrame(rows)
     if out is not None:
