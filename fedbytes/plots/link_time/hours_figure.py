@@ -22,6 +22,11 @@ from fedbytes.plots.style import (
 from fedbytes.plots.tables.store_tables import NothingToDrawError
 
 _TICKS = (0.1, 1, 10, 60, 600, 3600, 6 * 3600, 86400, 7 * 86400, 60 * 86400, 600 * 86400)
+_FINER = (
+    *(a * b for b in (0.001, 0.01, 0.1, 1) for a in (1, 2, 5)), 10, 20, 30,
+    *(60 * a for a in (1, 2, 5, 10, 20, 30)), *(3600 * a for a in (1, 2, 3, 6, 12, 24)),
+    *(86400 * a for a in (2, 4, 7, 14, 30, 60, 120, 240, 600)),
+)  # fmt: skip
 _MOST_TICKS = 5
 
 
@@ -62,7 +67,7 @@ def draw_hours(over: Sequence[LinkComparison]) -> Figure:
         axis.set_xscale("log")
         low, high = min(extent) / 1.3, max(extent) * 1.3
         axis.set_xlim(low, high)
-        axis.xaxis.set_major_locator(FixedLocator(_ticks(low, high)))
+        axis.xaxis.set_major_locator(FixedLocator(duration_ticks(low, high)))
         axis.xaxis.set_minor_locator(NullLocator())
         axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: show_seconds(value)))
     label_bottom(axes, "Time since the first round")
@@ -76,9 +81,10 @@ def draw_hours(over: Sequence[LinkComparison]) -> Figure:
     return figure
 
 
-def _ticks(low: float, high: float) -> list[float]:
+def duration_ticks(low: float, high: float) -> list[float]:
     """Return at most five round durations within the axis."""
-    inside = [tick for tick in _TICKS if low <= tick <= high]
-    if len(inside) < 3:
-        return [float(f"{value:.2g}") for value in np.geomspace(low * 1.2, high / 1.2, 3)]
-    return inside[:: -(-len(inside) // _MOST_TICKS)]
+    for round_ones in (_TICKS, _FINER):
+        inside = [tick for tick in round_ones if low <= tick <= high]
+        if len(inside) >= 3:
+            return inside[:: -(-len(inside) // _MOST_TICKS)]
+    return [float(f"{value:.2g}") for value in np.geomspace(low * 1.2, high / 1.2, 3)]

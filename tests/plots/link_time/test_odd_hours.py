@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from fedbytes.plots import NothingToDrawError, compare_codecs, sample_tables
-from fedbytes.plots.link_time.hours_figure import draw_hours
+from fedbytes.plots.link_time.hours_figure import draw_hours, duration_ticks
 from fedbytes.plots.link_time.link import make_links
-from fedbytes.plots.link_time.link_table import LinkComparison
+from fedbytes.plots.link_time.link_table import LinkComparison, show_seconds
 from fedbytes.plots.testing.sample_tables import ODD_LABELS, name_codecs
 
 TABLES = name_codecs(sample_tables(seeds=(0, 1), rounds=2), ODD_LABELS)
@@ -43,3 +43,16 @@ def test_hours_are_drawn_whatever_they_are(columns):
     box = figure.legends[0].get_window_extent()
     assert box.x0 >= 0
     assert box.x1 <= figure.bbox.width
+
+
+@pytest.mark.parametrize(
+    ("ends", "shown"),
+    [
+        ((0.05, 2.2), ["0.05 s", "0.2 s", "1 s"]),
+        ((3, 40), ["5 s", "10 s", "20 s", "30 s"]),
+        ((50, 4000), ["60 s", "10 min", "60 min"]),
+        ((2e5, 5e6), ["4 d", "7 d", "14 d", "30 d"]),
+    ],
+)
+def test_an_axis_of_time_has_round_ticks(ends, shown):
+    assert [show_seconds(tick) for tick in duration_ticks(*ends)] == shown
