@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from fedbytes.experiments.config.declaration.protocol import Protocol
-from fedbytes.plots import FigureOptions, make_figure, sample_tables, summary
+from fedbytes.plots import FigureOptions, compare_codecs, make_figure, sample_tables, summary
+from fedbytes.plots.output.render import drawings
 from fedbytes.plots.store_figure import as_declared
 from fedbytes.plots.tables.declared_protocol import DeclaredProtocol
 
@@ -24,6 +25,18 @@ def test_what_is_left_open_is_as_declared():
     assert (asked.final, asked.baseline, dict(asked.notes)) == ("last2", "nf4", {})
     assert as_declared(tables, asked) == asked
     assert summary(tables)["target"].unique().tolist() == [0.6]
+
+
+def test_figures_and_tables_are_of_the_declared_metric():
+    tables = declared(metric="own_accuracy")
+    halved = tables.results.assign(own_accuracy=tables.results["accuracy"] / 2)
+    tables = replace(tables, results=halved)
+    (drawn,) = drawings(tables, figures=[make_figure("bytes")])
+    assert drawn.options.metric == "own_accuracy"
+    assert "after" not in drawn.figure.get_supxlabel()
+    assert compare_codecs(tables).metric.name == "own_accuracy"
+    assert len(compare_codecs(tables).final(compare_codecs(tables).settings[0])) == 10
+    assert compare_codecs(declared()).metric.name == "accuracy"
 
 
 def test_figures_are_drawn_with_the_declared_targets():

@@ -164,8 +164,12 @@ def attacked_metrics(tables: Tables) -> list[Metric]:
 
 
 def metrics_in(tables: Tables) -> list[Metric]:
-    """Return the headline metric of each kind of task in the results."""
-    kinds = _kinds(tables.finished())
+    """Return the metric that the protocol declares, or else the headline of each kind of task."""
+    rows = tables.finished()
+    declared = None if tables.declared is None else tables.declared.protocol.metric
+    if declared is not None and declared in rows and rows[declared].notna().any():
+        return [metric_named(declared)]
+    kinds = _kinds(rows)
     return [METRICS[name] for name in _HEADLINES if name in set(kinds)]
 
 
@@ -190,8 +194,8 @@ def compare_codecs(
 
     Args:
         tables: the store's tables.
-        metric: a column of the results; by default accuracy if any task has it, or else
-            perplexity or loss. Only tasks that have the metric are kept.
+        metric: a column of the results; by default what the protocol declares, accuracy if any
+            task has it, or else perplexity or loss. Only tasks that have the metric are kept.
         baseline: a codec's label; by default the one that sends fp32 both ways.
 
     Raises:
@@ -206,7 +210,7 @@ def compare_codecs(
         raise NothingToDrawError(
             f"no finished run has the metric {wanted!r}{nearest(wanted, known)}"
         )
-    if metric is None or metric in _HEADLINES:
+    if chosen.name in _HEADLINES:
         rows = rows[_kinds(rows) == chosen.name]
     rows = rows[rows[chosen.name].notna()]
     spent = rows.groupby("codec")["total_bytes"].max().sort_values(ascending=False)
