@@ -323,6 +323,11 @@ class Client:
         shared = fed.shared_down(fed.context(self.context.round), self.replica.reference)
         self._take("update", frame_vector("update", codec, shared, codec.encode(update, shared)))
 
+    def rest(self, round_: int) -> None:
+        """Let go of what it kept for the exchanges of a round, if that was before `round_`."""
+        if self._context is not None and self._context.round < round_:
+            self._session = None
+
     @property
     def opened(self) -> tuple[list[Upload], float | None] | None:
         """The round's uploads and mean loss, where the client has opened them."""

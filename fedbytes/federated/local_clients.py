@@ -52,9 +52,14 @@ class LocalClients:
             )
         return self._clients[number]
 
-    def rest(self) -> None:
-        """Keep no frames, and of many clients nothing but their states: the next are others."""
+    def rest(self, round_: int) -> None:
+        """Keep no frames, nothing of exchanges before `round_`, and of many clients states alone.
+
+        What clients keep for further exchanges is no part of their states, and has no bound.
+        """
         self._opened.forget()
+        for client in self._clients.values():
+            client.rest(round_)
         if len(self._clients) > _MOST_CLIENTS:
             self._clients.clear()
 

@@ -67,7 +67,7 @@ class Simulation:
     def run_round(self) -> RoundReport:
         """Run the next round."""
         report = run_round(self.server, self.clients, self.channel, self.attackers, self.auditors)
-        self.clients.rest()
+        self.clients.rest(report.round)
         return report
 
     def send_evaluations(self, measured: Mapping[int, Measured]) -> dict[int, Measured]:
@@ -89,7 +89,7 @@ class Simulation:
             frame = frame_evaluation(examples, metrics, self.fed.shared(round_, client, None))
             for data in self.channel.up(round_, client, [frame.pack()]):
                 found[client] = open_evaluation(Frame.unpack(data, round=round_, sender=client))
-        self.clients.rest()
+        self.clients.rest(round_)
         return found
 
     def audit(self) -> list[Row]:

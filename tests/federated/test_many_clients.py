@@ -126,6 +126,14 @@ def test_a_round_looks_at_no_part_of_another_client(make_run):
     assert held.looks <= 5 * 4 * 4
 
 
+def test_what_a_client_kept_for_the_exchanges_of_a_round_goes_with_the_next(make_run):
+    run = make_run(40, parts=parts(40), clients_per_round=4).go(5)
+    known = run.clients._clients
+    assert len(known) > 8
+    kept = [number for number, client in known.items() if client._session is not None]
+    assert sorted(kept) == sorted(run.server.context.clients)
+
+
 @pytest.mark.parametrize("receivers", [2, 6])
 def test_a_broadcast_is_packed_and_checked_once(make_run, monkeypatch, receivers):
     link = make_link(TOPK)

@@ -12,6 +12,7 @@ from lora_models import colours
 import fedbytes
 from fedbytes.federated import ALGORITHMS, FedAvg, Federation, Simulation, make_algorithm, make_link
 from fedbytes.federated.plugins.round_plugins import make_plugins
+from fedbytes.federated.side_by_side.fit import refuse_side_by_side
 from fedbytes.federated.testing.algorithm_contract import check_algorithm
 from fedbytes.federated.testing.tiny_models import TinyRegression
 from fedbytes.models import ADAPTERS, build_model
@@ -52,8 +53,14 @@ def distance(one, other):
 
 
 def both_ways(model, algorithm, rounds=10, at_once=4, **fields):
+    stacked, side_by_side = [], model.side_by_side
+    model.side_by_side = lambda starts: stacked.append(len(starts)) or side_by_side(starts)
     alone = after(federation(model, algorithm, 1, **fields), rounds)
+    assert stacked == []
     together = after(federation(model, algorithm, at_once, **fields), rounds)
+    assert len(stacked) >= rounds
+    assert max(stacked) > 1
+    del model.side_by_side
     return alone, together
 
 
@@ -103,8 +110,39 @@ def test_algorithms_change_each_clients_steps_as_they_do_alone(algorithm):
     alone, together = both_ways(model_of("head"), algorithm, rounds=4)
     assert distance(alone[0].server.model, together[0].server.model) < 1e-5
     for client in range(len(SIZES)):
-        for key, kept in alone[0].clients[client].memory.items():
+        memory = alone[0].clients[client].memory
+        assert bool(memory) == (algorithm["name"] in ("feddyn", "scaffold", "fedper"))
+        for key, kept in memory.items():
+            assert kept.norm() > 1e-3
             assert distance(kept, together[0].clients[client].memory[key]) < 1e-4, key
+
+
+EF = {"name": "topk", "density": 0.3, "error_feedback": True}
+SGD = {"name": "fedavg", "optimizer": "sgd", "learning_rate": 0.1, **EPOCHS}
+
+
+def test_every_client_keeps_the_residual_of_its_own_messages():
+    links = {"uplink": make_link(EF), "downlink": make_link(EF)}
+    alone, together = both_ways(model_of("head"), SGD, rounds=4, at_once=3, **links)
+    assert distance(alone[0].server.model, together[0].server.model) < 1e-5
+    residuals = [
+        [one[0].clients[client].senders[""]["residual"] for client in range(len(SIZES))]
+        for one in (alone, together)
+    ]
+    for own, other, others in zip(*residuals, reversed(residuals[1]), strict=True):
+        assert distance(own, other) < 1e-4
+        assert distance(own, others) > 0.1
+    assert alone[2].total == together[2].total
+
+
+def test_rounds_of_few_or_no_clients_as_poisson_sampling_draws_them():
+    drawn = {"sampling": "poisson", "clients_per_round": 1, "seed": 3}
+    fed = federation(model_of("head"), SGD, 3, **drawn)
+    counts = [len(fed.context(round_).clients) for round_ in range(1, 7)]
+    assert {0, 1} < {*counts}
+    together, _, _ = after(fed, 6)
+    alone, _, _ = after(replace(fed, clients_at_once=1), 6)
+    assert distance(alone.server.model, together.server.model) < 1e-5
 
 
 def test_a_client_that_has_taken_its_steps_rests():
@@ -128,7 +166,9 @@ def test_a_client_that_has_taken_its_steps_rests():
 
 
 def test_a_run_that_resumes_ends_with_the_same_bits():
-    fed = federation(model_of("head"), {"name": "fedavg", **EPOCHS}, 3)
+    links = {"uplink": make_link(EF), "downlink": make_link(EF)}
+    algorithm = {"name": "scaffold", "learning_rate": 0.05, **EPOCHS}
+    fed = federation(model_of("head"), algorithm, 3, **links)
     whole, _, _ = after(fed, 4)
     half, _, _ = after(fed, 2)
     model = replace(fed, model=model_of("head"))
@@ -136,6 +176,10 @@ def test_a_run_that_resumes_ends_with_the_same_bits():
     for _ in range(2):
         run.run_round()
     assert torch.equal(whole.server.model, run.state.server.model)
+    for client in range(len(SIZES)):
+        one, other = (state.clients[client].memory for state in (whole, run.state))
+        assert one.keys() == other.keys() != set()
+        assert all(torch.equal(one[key], other[key]) for key in one)
 
 
 def test_attackers_that_train_their_own_way_train_apart_and_the_others_together():
@@ -144,6 +188,8 @@ def test_attackers_that_train_their_own_way_train_apart_and_the_others_together(
         model_of("head"), {"name": "fedavg", **EPOCHS}, rounds=3, plugins=plugins
     )
     assert distance(alone[0].server.model, together[0].server.model) < 1e-5
+    honest = after(federation(model_of("head"), {"name": "fedavg", **EPOCHS}, 4), 3)
+    assert distance(alone[0].server.model, honest[0].server.model) > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -156,6 +202,20 @@ def test_attackers_that_train_their_own_way_train_apart_and_the_others_together(
 def test_what_cannot_is_refused_by_name(adapter, algorithm, said):
     with pytest.raises(ValueError, match=f"clients_at_once=2: {said}.*: set clients_at_once=1"):
         federation(model_of(adapter), algorithm, 2)
+
+
+def test_every_algorithm_that_cannot_says_so_in_one_line_with_the_remedy():
+    said = {}
+    for name in ALGORITHMS.names():
+        cls = ALGORITHMS.get(name)
+        reason = cls(**(cls.examples or ({},))[0]).one_at_a_time
+        if reason:
+            said[name] = refuse_side_by_side(3, reason)
+    assert {"diloco", "moon", "ditto", "fedrep", "flexlora", "hetlora", "ffa_lora"} < said.keys()
+    for name, line in said.items():
+        way = "(takes clients' steps in a way of its own|trains one client after another)"
+        whole = f"clients_at_once=3: algorithm '{name}' {way}: set clients_at_once=1"
+        assert re.fullmatch(whole, line), line
 
 
 def test_a_model_that_takes_one_vector_is_refused():

@@ -1,5 +1,6 @@
 """MLflow's store of files: `mlflow ui --backend-store-uri file:FOLDER` shows it."""
 
+import os
 from pathlib import Path
 
 from fedbytes.experiments.trackers.tracked_run import TrackedRun
@@ -9,7 +10,11 @@ _TAG = "fedbytes.run"
 
 
 def write_mlflow(run: TrackedRun, project: str, folder: Path) -> None:
-    """Write a run into the experiment `project`, in the place of an earlier one."""
+    """Write a run into the experiment `project`, in the place of an earlier one.
+
+    MLflow 3 wants to be told that files are meant; its databases are not in `mlflow-skinny`.
+    """
+    os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Param
 

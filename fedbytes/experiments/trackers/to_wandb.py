@@ -1,6 +1,7 @@
 """Weights & Biases' offline runs: `wandb sync FOLDER/wandb/offline-run-…` sends one."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from fedbytes.experiments.trackers.tracked_run import BYTES, ROUND, TrackedRun
@@ -27,12 +28,7 @@ def write_wandb(run: TrackedRun, project: str, folder: Path) -> None:
     )
     made.define_metric(f"{ROUND}/*", step_metric="round")
     made.define_metric(f"{BYTES}/*", step_metric="bytes")
-    rows: dict[int, dict[str, float]] = {}
-    for row in run.rows:
-        rows[row["round"]] = {"round": row["round"], "bytes": row.get("total_bytes", 0)}
-    of_bytes = {int(row["bytes"]): round_ for round_, row in rows.items()}
-    for name, step, value, _ in run.scalars():
-        rows[of_bytes[step] if name.startswith(f"{BYTES}/") else step][name] = value
-    for logged in rows.values():
-        made.log(logged)
+    for row in run.rows:  # a run that sends nothing has the same bytes in all
+        of_row = {name: value for name, _, value, _ in replace(run, rows=(row,)).scalars()}
+        made.log({"round": row["round"], "bytes": row.get("total_bytes", 0)} | of_row)
     made.finish()

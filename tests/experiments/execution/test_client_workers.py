@@ -41,7 +41,7 @@ CASES = {
     },
     "local, whose clients keep a model": {"algorithm": {"name": "local", "local_steps": 1}},
     "two clients at once, each tested": {
-        "algorithm": {"name": "fedprox", "mu": 0.1, "local_steps": 2},
+        "algorithm": {"name": "fedprox", "mu": 0.1, "local_epochs": 1},  # of unequal length
         "clients_at_once": 2,
         "codec": EF,
         "evaluate_clients": True,

@@ -1,9 +1,12 @@
 """What trackers are given is what the store has; a tracker that hangs costs nothing."""
 
+import json
 import shutil
+import struct
 import sys
 import time
 import warnings
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -50,6 +53,61 @@ def test_an_export_changes_nothing_in_the_store(tmp_path):
     assert (tmp_path / "store-tensorboard" / run).is_dir()
     assert load_results(store).equals(load_results(STORE))
     assert track_store(store, "tensorboard") == [run]
+
+
+def records_of_wandb(data):
+    """The records in the bytes of an offline run: a header, then blocks of 32 KiB."""
+    at, whole = 7, b""
+    while len(data) - at >= 7:
+        left = 32768 - at % 32768
+        if left < 7:
+            at += left
+            continue
+        _, length, kind = struct.unpack_from("<IHB", data, at)
+        whole, at = whole + data[at + 7 : at + 7 + length], at + 7 + length
+        if kind in (1, 4):  # whole, or the last part
+            yield whole
+            whole = b""
+
+
+def test_offline_runs_of_wandb_have_every_metric_by_round_and_by_bytes(tmp_path):
+    pb = pytest.importorskip("wandb.proto.wandb_internal_pb2")
+    track_store(STORE, "wandb", tmp_path)
+    (run,) = track_store(STORE, "wandb", tmp_path)  # in the place of the first
+    (file,) = tmp_path.glob("wandb/offline-run-*/*.wandb")
+    kinds, end = set(), time.monotonic() + 60
+    while "exit" not in kinds and time.monotonic() < end:  # its own process writes on
+        found = [pb.Record.FromString(data) for data in records_of_wandb(file.read_bytes())]
+        kinds = {one.WhichOneof("record_type") for one in found}
+    (about,) = [one.run for one in found if one.WhichOneof("record_type") == "run"]
+    assert (about.run_id, about.project) == (run, STORE.name)
+    steps = {one.metric.glob_name: one.metric.step_metric for one in found if one.metric.glob_name}
+    assert steps == {"by_round/*": "round", "by_bytes/*": "bytes"}
+    rows, values = load_results(STORE), defaultdict(list)
+    for item in (item for one in found for item in one.history.item):
+        name = item.nested_key[0] if item.nested_key else item.key
+        values[name].append(json.loads(item.value_json))
+    assert values["round"] == rows["round"].tolist()
+    assert values["bytes"] == rows["total_bytes"].tolist()
+    for name in ("accuracy", "up_bytes", "train_loss"):
+        assert values[f"by_round/{name}"] == rows[name].tolist()
+        assert values[f"by_bytes/{name}"] == rows[name].tolist()
+
+
+def test_mlflows_store_has_every_metric_by_round_and_by_bytes(tmp_path):
+    mlflow = pytest.importorskip("mlflow")
+    track_store(STORE, "mlflow", tmp_path)
+    (run,) = track_store(STORE, "mlflow", tmp_path)
+    client, rows = mlflow.MlflowClient(tracking_uri=tmp_path.as_uri()), load_results(STORE)
+    experiment = client.get_experiment_by_name(STORE.name)
+    (made,) = client.search_runs([experiment.experiment_id])  # the first is deleted
+    assert (made.info.run_name, made.info.status) == (run, "FINISHED")
+    assert made.data.params["model.name"] == "tiny-bert"
+    for name in ("accuracy", "up_bytes", "train_loss"):
+        for kind, steps in (("round", rows["round"]), ("bytes", rows["total_bytes"])):
+            points = client.get_metric_history(made.info.run_id, f"by_{kind}/{name}")
+            assert [point.step for point in points] == steps.tolist()
+            assert [point.value for point in points] == rows[name].tolist()
 
 
 def test_an_unknown_tracker_and_a_missing_one_are_one_line(monkeypatch, tmp_path):
