@@ -31,12 +31,12 @@ def model_of(adapter, kind="classification", name="tiny-bert", cache=False):
 
 def federation(model, algorithm, at_once, **fields):
     parts = np.split(np.arange(sum(SIZES)), np.cumsum(SIZES)[:-1])
-    settings = {"uplink": make_link("fp32"), "downlink": make_link("fp32")} | fields
+    usual = {"uplink": make_link("fp32"), "downlink": make_link("fp32")}
+    settings = usual | {"clients_per_round": len(SIZES)} | fields
     return Federation(
         model=model,
         parts=parts,
         algorithm=make_algorithm(algorithm),
-        clients_per_round=len(SIZES),
         clients_at_once=at_once,
         **settings,
     )
@@ -136,10 +136,11 @@ def test_every_client_keeps_the_residual_of_its_own_messages():
 
 
 def test_rounds_of_few_or_no_clients_as_poisson_sampling_draws_them():
-    drawn = {"sampling": "poisson", "clients_per_round": 1, "seed": 3}
+    drawn = {"sampling": "poisson", "clients_per_round": 1, "seed": 0}
     fed = federation(model_of("head"), SGD, 3, **drawn)
     counts = [len(fed.context(round_).clients) for round_ in range(1, 7)]
-    assert {0, 1} < {*counts}
+    assert 0 in counts
+    assert max(counts) > 1
     together, _, _ = after(fed, 6)
     alone, _, _ = after(replace(fed, clients_at_once=1), 6)
     assert distance(alone.server.model, together.server.model) < 1e-5
