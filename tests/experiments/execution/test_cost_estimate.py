@@ -11,7 +11,7 @@ from fedbytes.experiments.execution.cost_estimate import (
     gpu_bytes_of_all,
     sweep_seconds,
 )
-from fedbytes.experiments.execution.cost_trial import count_batches, measure
+from fedbytes.experiments.execution.costs.cost_trial import count_batches, make_trial
 from fedbytes.experiments.execution.run_setup import make_problem, own_tests_of
 from fedbytes.federated.hooks import Hooks
 
@@ -85,9 +85,9 @@ def test_a_trial_is_of_as_many_clients_as_ever_train_together(settings):
     shared = {"adapter": "head", "rounds": 3, "partition": split}
     problem = make_problem(make_config(settings | shared | drawn), Hooks())
     assert len(problem.federation.context(1).clients) < 5
-    assert measure(problem).clients == 5
+    assert make_trial(problem).clients == 5
     fixed = {"clients_per_round": 3, "clients_at_once": 3}
-    assert measure(make_problem(make_config(settings | shared | fixed), Hooks())).clients == 3
+    assert make_trial(make_problem(make_config(settings | shared | fixed), Hooks())).clients == 3
 
 
 def test_processes_share_nothing_on_a_gpu():
@@ -146,7 +146,7 @@ def test_tuning_before_an_evaluation_is_in_its_seconds(settings):
         )
         for steps in (200, 0)
     )
-    tuned, plain = (measure(make_problem(config, Hooks())) for config in (many, none))
+    tuned, plain = (make_trial(make_problem(config, Hooks())) for config in (many, none))
     assert tuned.own_seconds > 10 * plain.own_seconds
     (cost,) = estimate([many], 1)
     assert cost.evaluate_seconds > 3 * 10 * plain.own_seconds

@@ -24,7 +24,7 @@ SEARCHED = 64
 
 
 @dataclass(frozen=True)
-class Trial:
+class CostTrial:
     """The training of one client, or of some side by side, and one evaluation.
 
     It stands for runs with other splits, whose clients have other numbers: so it knows its own by
@@ -46,10 +46,10 @@ class Trial:
     sent: Sample
 
 
-def measure(problem: Problem) -> Trial:
+def make_trial(problem: Problem) -> CostTrial:
     """Train one client, or a group, in round 1 and, unless that is slow, one in round 2."""
     fed = problem.federation
-    found: list[Trial] = []
+    found: list[CostTrial] = []
     for _ in range(2):  # the first warms up caches and kernels
         state = initial_state(fed)
         evaluating = found[0].evaluate_seconds if found else 0.0
@@ -65,7 +65,7 @@ def measure(problem: Problem) -> Trial:
             evaluating = perf_counter() - middle
         done = len(clients), count_batches(fed, clients)
         own = _own_model_seconds(problem, state)
-        found.append(Trial(*done, middle - start, evaluating, own, Sample.of(trained.delta)))
+        found.append(CostTrial(*done, middle - start, evaluating, own, Sample.of(trained.delta)))
     return found[-1]
 
 

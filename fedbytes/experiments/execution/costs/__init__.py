@@ -1,0 +1,1 @@
+"""The trial of a run that its costs are estimated from."""
