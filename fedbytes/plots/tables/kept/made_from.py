@@ -6,10 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-PARTS = "parts"
+_PARTS = "parts"
 _MADE_WITH = ("fedbytes", "commit", "dirty", "processor", "threads")
 """Fields by which a store's runs are parts."""
-_NAMES = ("runs", PARTS)
+_NAMES = ("runs", _PARTS)
 
 
 def describe_origin(runs: pd.DataFrame) -> dict[str, Any]:
@@ -50,15 +50,15 @@ def join_parts(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if key not in _NAMES and all(key in part and part[key] == value for part in parts)
     }
     own = [{key: value for key, value in part.items() if key not in shared} for part in parts]
-    return {"runs": sorted({run for part in parts for run in part["runs"]}), **shared, PARTS: own}
+    return {"runs": sorted({run for part in parts for run in part["runs"]}), **shared, _PARTS: own}
 
 
 def split_parts(origin: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the parts of an origin, each with what all share; one that has none is the part."""
     shared = {key: value for key, value in origin.items() if key not in _NAMES}
-    if PARTS not in origin:
+    if _PARTS not in origin:
         return [{"runs": [], **origin}]
-    return [{**shared, **part} for part in origin[PARTS]]
+    return [{**shared, **part} for part in origin[_PARTS]]
 
 
 def keep_runs(origin: Mapping[str, Any], runs: Collection[str]) -> list[dict[str, Any]]:
