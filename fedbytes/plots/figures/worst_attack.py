@@ -110,12 +110,17 @@ def _line(
             point.cost,
             value,
             yerr=half if half > 0 else None,  # NaN is not
-            fmt=marks[point.codec],
+            fmt=_marker(cells, point.codec, style, marks),
             color=style.color,
             markersize=6,
             linewidth=0.9,
             markerfacecolor=style.color if point.whole else PAPER,
         )
+
+
+def _marker(cells: AttackCells, codec: str, style: LineStyle, marks: dict[str, str]) -> str:
+    """Return a codec's marker; its rule's where there is but one codec to tell apart."""
+    return marks[codec] if len(cells.codecs) > 1 else style.marker
 
 
 def _reference(axis: Axes, cells: AttackCells, place: str) -> None:
@@ -130,11 +135,11 @@ def _reference(axis: Axes, cells: AttackCells, place: str) -> None:
 def _legend(
     cells: AttackCells, styles: dict[str, LineStyle], marks: dict[str, str]
 ) -> list[Line2D]:
-    alone = marks[cells.codecs[0]] if len(cells.codecs) == 1 else ""
+    alone = len(cells.codecs) == 1
     rules = [
         Line2D(
-            [], [], color=styles[rule].color, linestyle=styles[rule].linestyle, marker=alone,
-            label=name_or_no("rule", rule),
+            [], [], color=styles[rule].color, linestyle=styles[rule].linestyle,
+            marker=styles[rule].marker if alone else "", label=name_or_no("rule", rule),
         )
         for rule in cells.defenses
     ]  # fmt: skip

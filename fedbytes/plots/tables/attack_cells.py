@@ -100,7 +100,11 @@ def attack_cells(
 
 def _labels_name_rules(rows: pd.DataFrame) -> bool:
     """Return whether a suite's own labels stand for rule and codec together."""
-    if "label" not in rows or rows["label"].isna().any() or rows["defense"].nunique() < 2:
+    if "label" not in rows or rows["label"].isna().any():
+        return False
+    if (rows["defense"] == "").all():  # variants change it, so that settings leave it to labels
+        return True
+    if rows["defense"].nunique() < 2:
         return False
     return bool((rows.groupby("codec")["defense"].nunique() == 1).all())
 
