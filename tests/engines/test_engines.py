@@ -97,11 +97,20 @@ def job_of(store: Path, run: str) -> str:
 
 
 def requeue(store: Path, run: str) -> None:
-    """Put a job back, and let it begin at once: SLURM itself holds it for two minutes."""
+    """Put a job back, and let it begin soon."""
     job = job_of(store, run)
     scontrol("requeue", job)
+    begin_soon(job)
+
+
+def begin_soon(job: str) -> None:
+    """Shorten the two minutes for which SLURM holds a job that was put back.
+
+    Two seconds are left: slurmd dates credentials in whole seconds, and refuses one of the second
+    in which it ended the job before ("credential revoked"), which ends the job as failed.
+    """
     wait_for(lambda: "JobState=PENDING" in scontrol("show", "job", job))
-    scontrol("update", f"JobId={job}", "StartTime=now")
+    scontrol("update", f"JobId={job}", "StartTime=now+2")
 
 
 def test_an_array_of_slurm(suite: Path, here: Path, tmp_path: Path, slurm_conf: str) -> None:
@@ -131,8 +140,7 @@ def test_a_job_whose_time_is_up_puts_itself_back(
     (run,) = run_ids(tmp_path)
     job = job_of(tmp_path, run)
     subprocess.run(["scancel", "--batch", "--signal=USR1", job], check=True)
-    wait_for(lambda: "JobState=PENDING" in scontrol("show", "job", job))
-    scontrol("update", f"JobId={job}", "StartTime=now")
+    begin_soon(job)
     assert "1 of 1 run done" in end_of(sweep)
     assert len((tmp_path / "engines/slurm/jobs.jsonl").read_text().splitlines()) == 1
     assert "Restarts=1" in scontrol("show", "job", job)

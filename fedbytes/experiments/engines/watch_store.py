@@ -25,6 +25,9 @@ POLL = 1.0
 _ABSENT = 5
 """Looks in a row after which a run that had a worker is believed to have none: a job that is just
 being put back is for a moment in no queue."""
+_LOOKS = 5
+"""Looks without a beat after which a worker is believed to be frozen, however long its watcher or
+the whole machine stood still between them."""
 
 
 def watch_store(
@@ -51,7 +54,7 @@ def watch_store(
         stopped: says whether to watch no longer, and to leave the workers to their engine.
     """
     watched = [_WatchedRun(store, config, reporter) for config in queue]
-    silence = Silence(most=10 * poll)
+    silence = Silence()
     while watched := [run for run in watched if not run.has_ended(outcome)]:
         if stopped():
             outcome.stopped = True
@@ -110,7 +113,8 @@ class _WatchedRun:
         lease = live_lease(self.store / self.config.id)
         at_once = not self.submitted
         if lease is not None:
-            silent = silence.of(f"{self.config.id} {lease.number}", lease.signature)
+            most = lease.seconds / _LOOKS
+            silent = silence.of(f"{self.config.id} {lease.number}", lease.signature, most)
             if silent < lease.seconds:
                 self.absent = 0
                 return False

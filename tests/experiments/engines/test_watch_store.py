@@ -15,6 +15,7 @@ from fedbytes.experiments.store.row_files import append_row
 from fedbytes.process.leases.holder import Holder
 from fedbytes.process.leases.lease import acquire
 from fedbytes.process.leases.lease_files import create_lease, lease_path
+from fedbytes.process.leases.silence import Silence
 
 
 class Listener:
@@ -53,10 +54,10 @@ def watched(store: Path, config: RunConfig, workers: Workers) -> Outcome:
     return outcome
 
 
-def hold_silently(store: Path, config: RunConfig, number: int = 1) -> None:
-    """A lease of a host that has promised nothing, and so is silent at once."""
+def hold_silently(store: Path, config: RunConfig, number: int = 1, seconds: int = 0) -> None:
+    """A lease of another host, silent after `seconds`: at once if it has promised nothing."""
     holder = Holder("another-host", "boot", "space", 1, "1")
-    content = {"holder": holder.stated(), "token": "theirs", "seconds": 0, "beat": 0}
+    content = {"holder": holder.stated(), "token": "theirs", "seconds": seconds, "beat": 0}
     path = lease_path(store / config.id, "lease", number)
     assert create_lease(path, content | {"released": False})
 
@@ -88,6 +89,30 @@ def test_the_frozen_worker_s_own_job_hides_its_first_replacement_alone(
     workers.alive = alive  # type: ignore[method-assign]
     assert watched(tmp_path, config, workers).done == [config.id]
     assert next(looks) >= 20  # the second was not asked for while the first was there
+
+
+@pytest.mark.parametrize(("frozen", "asked"), [(1, 0), (4, 0), (5, 1)])
+def test_a_machine_that_stood_still_is_no_silence_of_its_workers(
+    tmp_path: Path, config: RunConfig, monkeypatch: pytest.MonkeyPatch, frozen: int, asked: int
+) -> None:
+    """A gap of an hour between two looks says nothing; five looks without a beat do."""
+    hold_silently(tmp_path, config, seconds=5)
+    now, looks = [0.0], iter(range(100))
+    monkeypatch.setattr(
+        "fedbytes.experiments.engines.watch_store.Silence", lambda: Silence(clock=lambda: now[0])
+    )
+    workers = Workers()
+
+    def alive() -> set[str]:
+        if next(looks) > frozen:
+            (tmp_path / config.id / "done").touch()
+        else:
+            now[0] += 3600
+        return {config.id}
+
+    workers.alive = alive  # type: ignore[method-assign]
+    assert watched(tmp_path, config, workers).done == [config.id]
+    assert workers.asked == asked
 
 
 def test_workers_that_take_a_run_and_come_to_nothing_are_counted(
