@@ -2,7 +2,8 @@
 
     python benchmarks/cleaning.py [--out DIR] [--seeds 0 1 2] [--part found clean judged]
 
-Prints three tables and writes the rows behind them into DIR (docs/results/cleaning):
+Prints three tables and writes the rows behind them into DIR (docs/results/cleaning); called again
+it makes what is missing there:
 
 - found: FedAvg runs for three rounds on planted data, nobody cleans, and then every cleaner is
   asked what it would leave out in the fourth. Shares are over the clients whose rows were tampered
@@ -16,7 +17,11 @@ import argparse
 import csv
 import hashlib
 import json
+import shlex
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +34,7 @@ from fedbytes.defenses.cleaners.onion import suspicious_words
 from fedbytes.experiments.config.run_config import make_config
 from fedbytes.experiments.execution.client_split import split_examples
 from fedbytes.experiments.execution.run_setup import make_problem
+from fedbytes.experiments.store.provenance import provenance
 from fedbytes.federated import Federation, Hooks, Simulation, make_plugins
 from fedbytes.federated.stages.client_stages import clean
 from fedbytes.federated.stages.trusted_rows import root_examples
@@ -138,22 +144,28 @@ def _rows(split: EncodedSplit) -> list[np.ndarray]:
     return np.split(split.tokens, split.offsets[1:-1])
 
 
-def found(seeds: list[int]) -> list[dict[str, Any]]:
-    """Return what each cleaner drops of planted and of clean rows in the fourth round."""
-    rows = []
+Job = tuple[str, Callable[[], list[dict[str, Any]]]]
+"""A name, and what makes the rows of it."""
+
+
+def found(seeds: list[int]) -> Iterator[Job]:
+    """Yield what each cleaner drops of planted and of clean rows in the fourth round."""
     for seed in seeds:
-        for kind, rate in PLANTS.items():
-            for who, clients in CLIENTS_HIT.items():
-                planted = plant(kind, clients, seed)
-                run = Simulation(planted.fed)
-                for _ in range(ROUNDS_BEFORE):
-                    run.run_round()
-                for spec in cleaners(rate):
-                    row = {"planted_rows": f"{TITLES[kind]}, {who}", "seed": seed}
-                    row |= {"cleaner": spec["name"], **_counts(planted, run.state.model, spec)}
-                    rows.append(row)
-                    print(json.dumps(row), flush=True)
-    return rows
+        for kind, (who, clients) in product(PLANTS, CLIENTS_HIT.items()):
+            title = f"{TITLES[kind]}, {who}"
+            yield f"{title}, seed {seed}", partial(_found, kind, title, clients, seed)
+
+
+def _found(kind: str, title: str, clients: int, seed: int) -> list[dict[str, Any]]:
+    planted = plant(kind, clients, seed)
+    run = Simulation(planted.fed)
+    for _ in range(ROUNDS_BEFORE):
+        run.run_round()
+    base = {"planted_rows": title, "seed": seed}
+    return [
+        base | {"cleaner": spec["name"], **_counts(planted, run.state.model, spec)}
+        for spec in cleaners(PLANTS[kind])
+    ]
 
 
 def _counts(planted: Planted, held: torch.Tensor, spec: dict[str, Any]) -> dict[str, int]:
@@ -189,27 +201,32 @@ def _left_out(
     return np.setdiff1d(rows, clean(fed, context, held, {}, root))
 
 
-def cleaned_runs(seeds: list[int]) -> list[dict[str, Any]]:
-    """Return the final accuracy of runs without an attack, by cleaner."""
-    rows = []
-    for spec in (None, *cleaners(0.1)):
-        for seed in seeds:
-            problem = make_problem(make_config(BASE | {"clean": spec, "seed": seed}), Hooks())
-            run = Simulation(problem.federation)
-            for _ in range(ROUNDS):
-                run.run_round()
-            problem.federation.algorithm.load(problem.model, run.state.model)
-            name = "none" if spec is None else spec["name"]
-            root = sum(e.message_bytes for e in run.ledger.entries if e.kind == "root")
-            accuracy = problem.model.evaluate()["accuracy"]
-            row = {"cleaner": name, "seed": seed, "accuracy": accuracy, "root_bytes": root}
-            rows.append(row | {"total_bytes": run.ledger.total})
-            print(json.dumps(rows[-1]), flush=True)
-    return rows
+def cleaned_runs(seeds: list[int]) -> Iterator[Job]:
+    """Yield the final accuracy of runs without an attack, by cleaner."""
+    for spec, seed in product((None, *cleaners(0.1)), seeds):
+        name = "none" if spec is None else spec["name"]
+        yield f"{name}, seed {seed}", partial(_cleaned_run, name, spec, seed)
 
 
-def judged(seed: int, judge: str, count: int = 100) -> list[dict[str, Any]]:
-    """Return what a judge makes of a hundred rows, a tenth of them planted."""
+def _cleaned_run(name: str, spec: dict[str, Any] | None, seed: int) -> list[dict[str, Any]]:
+    problem = make_problem(make_config(BASE | {"clean": spec, "seed": seed}), Hooks())
+    run = Simulation(problem.federation)
+    for _ in range(ROUNDS):
+        run.run_round()
+    problem.federation.algorithm.load(problem.model, run.state.model)
+    root = sum(e.message_bytes for e in run.ledger.entries if e.kind == "root")
+    accuracy = problem.model.evaluate()["accuracy"]
+    row = {"cleaner": name, "seed": seed, "accuracy": accuracy, "root_bytes": root}
+    return [row | {"total_bytes": run.ledger.total}]
+
+
+def judged(seeds: list[int]) -> Iterator[Job]:
+    """Yield what each judge makes of a hundred rows, a tenth of them planted."""
+    for judge, seed in product(("unigram", "smollm2-135m"), seeds):
+        yield f"{judge}, seed {seed}", partial(_judged, seed, judge)
+
+
+def _judged(seed: int, judge: str, count: int = 100) -> list[dict[str, Any]]:
     made = plant("trigger", 10, seed)
     task: Any = made.fed.model.task  # type: ignore[attr-defined]
     rows, planted = np.concatenate(made.fed.parts), made.rows
@@ -292,6 +309,22 @@ def judged_table(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
+def make(jobs: Iterator[Job], kept: Path | None) -> list[dict[str, Any]]:
+    """Return the rows of jobs; those that were kept before are not made again."""
+    before: dict[str, list[dict[str, Any]]] = {}
+    if kept is not None and kept.exists():
+        before = dict(map(json.loads, kept.read_text(encoding="utf-8").splitlines()))
+    rows = []
+    for name, measure in jobs:
+        made = before.get(name) or measure()
+        if kept is not None and name not in before:
+            with kept.open("a", encoding="utf-8") as file:
+                file.write(json.dumps([name, made]) + "\n")
+        print(*map(json.dumps, made), sep="\n", flush=True)
+        rows += made
+    return rows
+
+
 def main() -> None:
     """Run the parts that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -300,35 +333,29 @@ def main() -> None:
     parser.add_argument("--part", nargs="+", default=["found", "clean", "judged"])
     given = parser.parse_args()
     torch.set_num_threads(1)
+    origin = provenance()  # before the rows change the tree
     parts = {
         "found": (found, found_table),
         "clean": (cleaned_runs, clean_table),
-        "judged": (_by_both, judged_table),
+        "judged": (judged, judged_table),
     }
+    if given.out:
+        given.out.mkdir(parents=True, exist_ok=True)
     for part in given.part:
-        measure, table = parts[part]
-        rows = measure(given.seeds)
+        jobs, table = parts[part]
+        rows = make(jobs(given.seeds), given.out and given.out / f"{part}.jsonl")
         lines = table(rows)
         print("\n".join(lines))
         if given.out:
-            given.out.mkdir(parents=True, exist_ok=True)
             (given.out / f"{part}.md").write_text("\n".join(lines) + "\n", encoding="utf-8")
             with (given.out / f"{part}.csv").open("w", newline="") as file:
                 writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
                 writer.writeheader()
                 writer.writerows(rows)
     if given.out:
-        machine = {"torch": torch.__version__, "threads": 1, "seeds": given.seeds, "base": BASE}
-        (given.out / "provenance.json").write_text(json.dumps(machine, indent=1) + "\n")
-
-
-def _by_both(seeds: list[int]) -> list[dict[str, Any]]:
-    return [
-        row
-        for judge in ("unigram", "smollm2-135m")
-        for seed in seeds
-        for row in judged(seed, judge)
-    ]
+        words = ["python", "benchmarks/cleaning.py", "--seeds", *map(str, given.seeds)]
+        origin |= {"command": shlex.join(words), "base": BASE}
+        (given.out / "provenance.json").write_text(json.dumps(origin, indent=1) + "\n")
 
 
 if __name__ == "__main__":
