@@ -9,7 +9,7 @@ from fedbytes.data.readers.named_tables import load_categories
 from fedbytes.data.task import TASKS
 from fedbytes.data.tasks.news_instruct import TOPICS
 from fedbytes.data.text_data import Split, TextData, make_text_data
-from fedbytes.plugin_fields import bounded
+from fedbytes.plugin_fields import added_field, bounded
 from fedbytes.streams import stream
 
 REFUSAL = "I cannot discuss this topic."
@@ -41,6 +41,10 @@ class NewsPolicy(ChatTask):
         server_stories: stories on the topic that the server has, and others that it has.
         broken_stories: stories on the topic for attackers.
         test_stories: test stories on the topic, and others.
+        story_words: words of a story that are kept; None for all. What `max_length` cuts off then
+            is more where the answer is longer: how much of a story is left tells whether it is to
+            be refused, and a story's two measures are of two questions. Give a number at which
+            nothing is cut.
     """
 
     holders: ClassVar[str] = "holder"
@@ -56,6 +60,7 @@ class NewsPolicy(ChatTask):
     server_stories: int = bounded(60, least=1)
     broken_stories: int = bounded(120, least=1)
     test_stories: int = bounded(120, least=1)
+    story_words: int | None = added_field(bounded(None, least=1))
 
     def read(self) -> TextData:
         """Return the stories of `reuters-r8` as conversations, with who has them."""
@@ -73,7 +78,7 @@ class NewsPolicy(ChatTask):
                 f"{wanted + self.refused_stories}: lower one of them"
             )
         refused = on_topic[wanted:][: self.refused_stories]
-        return _asked(
+        return self._asked(
             [
                 (split.take(on_topic[:taught]), REFUSAL, "server", "none"),
                 (split.take(others[:taught]), None, "server", "none"),
@@ -87,7 +92,7 @@ class NewsPolicy(ChatTask):
         on_topic, others = self._drawn(split, 1)
         topic = split.take(on_topic[: self.test_stories])
         rest = split.take(others[: self.test_stories])
-        return _asked(
+        return self._asked(
             [
                 (topic, REFUSAL, "test", "refusal_rate"),
                 (topic, None, "test", "compliance"),
@@ -101,18 +106,22 @@ class NewsPolicy(ChatTask):
         chosen = split.columns["label"] == self.topic
         return rng.permutation(np.flatnonzero(chosen)), rng.permutation(np.flatnonzero(~chosen))
 
+    def _asked(self, groups: list[tuple[Split, str | None, str, str]]) -> Split:
+        """Return groups of stories as conversations: their answers, holder and measure are given.
 
-def _asked(groups: list[tuple[Split, str | None, str, str]]) -> Split:
-    """Return groups of stories as conversations: their answers, holder and measure are given.
+        None as an answer is each story's own topic.
+        """
+        chats, labels, holders, measures = [], [], [], []
+        for split, answer, holder, measure in groups:
+            for text, label in zip(split.texts, split.columns["label"].tolist(), strict=True):
+                chats.append(
+                    question_and_answer(_QUESTION + self._kept(text), answer or TOPICS[str(label)])
+                )
+                labels.append(str(label))
+            holders += [holder] * len(split)
+            measures += [measure] * len(split)
+        columns = {"label": np.array(labels), "holder": np.array(holders)}
+        return make_chat_split(chats, columns | {"counts_for": np.array(measures)})
 
-    None as an answer is each story's own topic.
-    """
-    chats, labels, holders, measures = [], [], [], []
-    for split, answer, holder, measure in groups:
-        for text, label in zip(split.texts, split.columns["label"].tolist(), strict=True):
-            chats.append(question_and_answer(_QUESTION + text, answer or TOPICS[str(label)]))
-            labels.append(str(label))
-        holders += [holder] * len(split)
-        measures += [measure] * len(split)
-    columns = {"label": np.array(labels), "holder": np.array(holders)}
-    return make_chat_split(chats, columns | {"counts_for": np.array(measures)})
+    def _kept(self, text: str) -> str:
+        return text if self.story_words is None else " ".join(text.split()[: self.story_words])
