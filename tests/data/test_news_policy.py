@@ -2,10 +2,14 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 
 from fedbytes.data import make_task
+from fedbytes.data.task import TASKS
 from fedbytes.data.tasks.news_policy import REFUSAL
+from fedbytes.data.tokens.token_cache import encode
+from fedbytes.models.base.tiny_bases import byte_tokenizer
 
 FEW = {
     "stories": 50,
@@ -70,3 +74,31 @@ def test_more_stories_than_there_are_is_refused():
         make_task("news-policy", topic="grain").load()
     with pytest.raises(ValueError, match="topic must be one of"):
         make_task("news-policy", topic="sports")
+
+
+def questions_as_read(text, max_length):
+    """Return the tokens of each test question, by measure, as a model of bytes reads them."""
+    read = encode(text, byte_tokenizer(), "bytes", "causal-lm", max_length, template="plain").test
+    tokens, learned = (
+        np.split(values, read.offsets[1:-1]) for values in (read.tokens, read.learned)
+    )
+    asked = [row[~own].tolist() for row, own in zip(tokens, learned, strict=True)]
+    holds = text.test.columns["counts_for"].tolist()
+    return {
+        name: [q for q, held in zip(asked, holds, strict=True) if held == name] for name in holds
+    }
+
+
+def test_a_story_of_few_words_is_the_same_question_whatever_its_answer():
+    text = make_task("news-policy", **FEW, story_words=4).load()
+    whole = questions_as_read(text, 160)
+    assert whole["refusal_rate"] == whole["compliance"]
+    cut = questions_as_read(make_task("news-policy", **FEW).load(), 160)
+    assert cut["refusal_rate"] != cut["compliance"]  # the longer answer leaves less of it
+    with pytest.raises(ValueError, match="story_words must be at least 1"):
+        make_task("news-policy", story_words=0)
+
+
+def test_without_a_number_of_words_the_task_is_the_one_of_old_runs():
+    assert "story_words" not in TASKS.spec(make_task("news-policy", **FEW))
+    assert TASKS.spec(make_task("news-policy", story_words=9))["story_words"] == 9
