@@ -1,5 +1,6 @@
 """Events of a run in progress."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 
@@ -55,3 +56,6 @@ class LeftAlone:
 
 
 Event = Preparing | Advanced | Noticed | Finished | Failed | LeftAlone
+
+Listener = Callable[[Event], None]
+"""Called with each event of a run."""

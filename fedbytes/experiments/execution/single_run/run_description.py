@@ -1,5 +1,6 @@
-"""What a run records of itself beside its metrics: where it began, and who was hostile."""
+"""What a run records of itself before its first round: what it is made of, and where."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,8 +12,6 @@ from fedbytes.experiments.execution.client_split import measures
 from fedbytes.experiments.execution.run_setup import Problem, assets_of, attackers_of
 from fedbytes.experiments.store.sources import Sources
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
-from fedbytes.federated.server.server import RoundReport
-from fedbytes.federated.simulation import Simulation
 from fedbytes.federated.stages.privacy_account import privacy_label
 from fedbytes.labels import short_label
 from fedbytes.noniid import unigram_measures
@@ -52,16 +51,21 @@ def describe_run(config: RunConfig, problem: Problem, sources: Sources) -> dict[
     }
 
 
-def count_attackers(simulation: Simulation, report: RoundReport) -> dict[str, int]:
-    """Return how many attackers a round drew, and how many more than its defences are for.
+def has_other_examples(problem: Problem, began: Mapping[str, Any]) -> bool:
+    """Return whether a run was begun with another split or other examples than a problem's.
 
-    One whose messages were dropped is no longer among those that a defence has to tell apart.
+    Its files may be read otherwise by this version, or have changed in a run from before
+    digests. A change that was accepted is none.
+
+    Args:
+        problem: as it is made today.
+        began: the run's provenance.
     """
-    hostile = set(simulation.attackers.present(report.round, report.clients))
-    left = len(hostile - set(report.dropped))
-    most = simulation.fed.plugins.tolerates(len(report.clients) - len(report.dropped))
-    above = {} if most is None else {"attackers_above_f": max(0, left - most)}
-    return {"attackers": len(hostile), **above}
+    today = {"partition": problem.split.partition.fingerprint}
+    if "sources" in began:  # the digests of before are of what was read then
+        today["data_digest"] = problem.task.data_digest
+    same = all(began.get(key) in (None, value) for key, value in today.items())
+    return not same and not began.get("accepted")
 
 
 def _labels(config: RunConfig, uplink: str, downlink: str) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""One run in progress, and what it writes into its folder."""
