@@ -1,7 +1,7 @@
 """Redraws the figures of docs/results from the rows beside them, and writes the pages' blocks anew.
 
     make results                                    # all of them
-    python scripts/redraw_results.py quickstart     # these
+    python scripts/redraw_results.py quickstart backdoor/pilot     # these
 
 Figures whose inputs are not among the rows (messages, holdings) stay as they are. Others that the
 rows no longer give are removed.
@@ -55,17 +55,18 @@ _FROM_ROWS = frozenset(
 
 def main(names: list[str]) -> int:
     """Redraw the named folders, or all that have rows; return how many could not be."""
-    left = 0
-    for rows in sorted(result_blocks.RESULTS.glob("*/results.csv")):
-        if names and rows.parent.name not in names:
-            continue
+    left, folders = 0, result_blocks.folders_of_rows()
+    if unknown := sorted(set(names) - set(folders)):
+        print(f"no rows of {', '.join(unknown)} (there are: {', '.join(folders)})")
+        return len(unknown)
+    for name in names or folders:
         try:
-            drawn = redraw(rows.parent)
+            drawn = redraw(folders[name])
         except ValueError as error:
             left += 1
-            print(f"{rows.parent.name}: left as it is, {error}")
+            print(f"{name}: left as it is, {error}")
         else:
-            print(f"{rows.parent.name}: {len(drawn)} files drawn")
+            print(f"{name}: {len(drawn)} files drawn")
     result_blocks.main(check=False)
     return 0 if not names else left
 

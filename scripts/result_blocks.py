@@ -80,6 +80,12 @@ def _write(name: str, kind: str) -> str:
     return KINDS[kind](folder)
 
 
+def folders_of_rows() -> dict[str, Path]:
+    """Return the folders that have rows, by name below docs/results: `robust/pilot` say."""
+    folders = sorted(rows.parent for rows in RESULTS.rglob("results.csv"))
+    return {folder.relative_to(RESULTS).as_posix(): folder for folder in folders}
+
+
 def read_asked(folder: Path) -> dict[str, Any]:
     """Return what a page asks of its rows beside what their suite declares, from `asked.json`.
 

@@ -9,10 +9,19 @@ import pytest
 import redraw_results
 import result_blocks
 from redraw_results import is_obsolete
-from result_blocks import RESULTS, blocks_of, pages, read_rows, with_blocks
+from result_blocks import (
+    RESULTS,
+    blocks_of,
+    folders_of_rows,
+    pages,
+    read_asked,
+    read_rows,
+    with_blocks,
+)
 
 from fedbytes.plots import (
     draw_all,
+    figure_names,
     make_figure,
     read_store_or_rows,
     sample_tables,
@@ -32,9 +41,9 @@ def test_blocks_are_as_they_would_be_written_today(page):
 
 
 def test_every_folder_of_rows_says_how_old_they_are():
-    for rows in RESULTS.glob("*/results.csv"):
-        page = rows.parent / "README.md"
-        assert (rows.parent.name, "age") in blocks_of(page.read_text(encoding="utf-8"))
+    for name, folder in folders_of_rows().items():
+        page = RESULTS / name.split("/")[0] / "README.md"
+        assert (name, "age") in blocks_of(page.read_text(encoding="utf-8")), folder
 
 
 def test_a_changed_number_is_found():
@@ -45,6 +54,11 @@ def test_a_changed_number_is_found():
     assert with_blocks(page.format("*99 runs*\n")) == fresh
     assert fresh.startswith("a\n")
     assert fresh.endswith("-->\nb\n")
+
+
+def test_a_folder_without_rows_is_named(capsys):
+    assert redraw_results.main(["robust/plot"]) == 1
+    assert "no rows of robust/plot (there are: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("what", ["quickstart ages", "nowhere age"])
@@ -70,11 +84,21 @@ def test_summary_and_first_figure_are_as_they_would_be_drawn_today(folder, tmp_p
     assert (folder / "verdict.svg").read_bytes() == (tmp_path / "verdict.svg").read_bytes()
 
 
+SHOWN_IN_PART = [
+    folder for folder in folders_of_rows().values() if read_asked(folder).get("figures")
+]
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", DRAWN, ids=lambda folder: folder.name)
+@pytest.mark.parametrize("folder", [*DRAWN, *SHOWN_IN_PART], ids=lambda folder: folder.name)
 def test_every_figure_is_as_it_would_be_drawn_today(folder, tmp_path):
     tables, asked = read_rows(folder)
-    wanted = {path.name for path in draw_all(tables, tmp_path, asked.metric, asked.target)}
+    only = read_asked(folder).get("figures") or figure_names()
+    figures = [make_figure(name) for name in only]
+    drawn = draw_all(tables, tmp_path, asked.metric, asked.target, figures=figures)
+    wanted = {path.name for path in drawn}
+    if folder in SHOWN_IN_PART:
+        wanted = {name for name in wanted if (folder / name).exists()}
     for path in folder.iterdir():
         assert path.name in wanted or not is_obsolete(path, tables), f"{path.name} is obsolete"
     for name in sorted(wanted):

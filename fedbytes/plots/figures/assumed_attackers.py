@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator
 
+from fedbytes.plots.drawing.points.seed_spread import describe_spread, draw_spread
 from fedbytes.plots.number_axis import drawn_values
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
@@ -30,6 +31,7 @@ from fedbytes.plots.tables.attack_cells import (
     seeds_of_cells,
     true_attackers,
 )
+from fedbytes.plots.tables.comparison import Metric
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
@@ -62,7 +64,7 @@ class AssumedAttackers(StoreFigure):
         styles = assign_line_styles(drawn, NOBODY)
         for axis, panel in zip(axes, panels, strict=True):
             part = rows[(rows[_PANEL] == list(panel)).all(axis=1)]
-            _panel(axis, part, styles, cells.metric.scale)
+            _panel(axis, part, styles, cells.metric)
         label_bottom(axes, "Attackers that the rule is set for", columns)
         name_values(figure, cells.axis_label)
         add_legend(
@@ -72,7 +74,7 @@ class AssumedAttackers(StoreFigure):
         add_note(
             figure,
             f"{describe_cells(rows, tables.runs)}, {seeds_of_cells(rows)}. "
-            "Means with 95 % t intervals over seeds. Vertical: how many attack.",
+            f"Means; {describe_spread(_seeds(rows))}. Vertical: how many attack.",
         )
         return figure
 
@@ -94,28 +96,30 @@ def _with_numbers(cells: AttackCells, runs: pd.DataFrame) -> pd.DataFrame:
     return rows[several]
 
 
-def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, LineStyle], scale: float) -> None:
+def _panel(axis: Axes, rows: pd.DataFrame, styles: dict[str, LineStyle], metric: Metric) -> None:
     numbers = sorted(rows["assumed"].unique())
     lines = [(name, style) for name, style in styles.items() if name in set(rows["attack"])]
     for place, (name, style) in enumerate(lines):
         part = rows[rows["attack"] == name]
-        found = {n: t_interval(part[part["assumed"] == n]["value"]) for n in numbers}
-        found = {n: one for n, one in found.items() if one.n}
+        found = {n: list(part[part["assumed"] == n]["value"]) for n in numbers}
+        found = {n: values for n, values in found.items() if t_interval(values).n}
         aside = 0.04 * (place - (len(lines) - 1) / 2) * _step(numbers)  # intervals side by side
-        means = drawn_values([one.mean for one in found.values()], scale)
-        halves = drawn_values([one.half for one in found.values()], scale)
-        axis.errorbar(
+        axis.plot(
             [n + aside for n in found],
-            means,
-            yerr=halves,
+            drawn_values([t_interval(values).mean for values in found.values()], metric.scale),
             color=style.color,
             marker=style.marker,
             linestyle=style.linestyle,
-            elinewidth=0.9,
         )
+        for n, values in found.items():
+            draw_spread(axis, n + aside, values, metric, style.color)
     axis.xaxis.set_major_locator(FixedLocator(numbers))
     for number in {int(n) for n in rows["attacking"].dropna() if n > 0}:
         axis.axvline(number, color=INK, linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+
+
+def _seeds(rows: pd.DataFrame) -> list[int]:
+    return list(rows.groupby([*_PANEL, "attack", "assumed"])["seed"].nunique())
 
 
 def _step(numbers: Sequence[float]) -> float:

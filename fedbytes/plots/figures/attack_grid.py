@@ -19,6 +19,7 @@ from fedbytes.plots.tables.attack_cells import AttackCells, attack_cells, name_o
 from fedbytes.plots.tables.store_tables import Tables
 
 _NAMES = 1.9  # inches: rules' names on the left
+_BAR = 0.8  # inches: the scale of colours on the right
 _CELL = 0.3  # inches: the least width of a cell that holds a value
 _COLOURS = "cividis"  # told apart with any colour vision, and in grey
 
@@ -40,9 +41,12 @@ class AttackGrid(StoreFigure):
         panels = list(product(cells.codecs, cells.places))
         panels = [(c, p) for c, p in panels if cells.values(codec=c, place=p)]
         columns = _columns(cells, len(panels))
-        titles = [", ".join(filter(None, panel)) for panel in panels]
-        width = (WIDTH - _NAMES) / columns - 0.1
+        unbroken = [(codec, where.replace(" ", "\N{NO-BREAK SPACE}")) for codec, where in panels]
+        titles = [", ".join(filter(None, panel)) for panel in unbroken]
+        width = (WIDTH - _NAMES - _BAR) / columns - 0.1
         figure, axes = make_panels(titles, columns=columns, title_width=width, sharey=True)
+        for axis in axes:
+            axis.title.set_text(axis.get_title().replace("\N{NO-BREAK SPACE}", " "))
         tall = 0.27 * len(cells.defenses) + extra_height([a.get_title() for a in axes]) + 0.35
         names = {a: cut(drawable(name_or_no("attack", a)), 1.25) for a in cells.attacks}
         down = -(-len(panels) // columns)
@@ -65,7 +69,7 @@ class AttackGrid(StoreFigure):
 
 def _columns(cells: AttackCells, panels: int) -> int:
     """Return how many panels stand in a row: as many places as leave room for the values."""
-    room = int((WIDTH - _NAMES - 0.7) / (_CELL * len(cells.attacks)))
+    room = int((WIDTH - _NAMES - _BAR + 0.1) / (_CELL * len(cells.attacks)))
     wanted = len(cells.places) if len(cells.places) > 1 else 2
     return max(1, min(room, wanted, panels, 3))
 

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 
 from fedbytes.plots.drawing.headline import describe_runs
 from fedbytes.plots.drawing.highlights import choose_highlights
-from fedbytes.plots.drawing.membership_points import exposure_repeats, last_measured
+from fedbytes.plots.drawing.points.membership_points import exposure_repeats, last_measured
 from fedbytes.plots.method_looks import FAINT, assign_line_styles
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from fedbytes.plots.drawing.headline import describe_runs
-from fedbytes.plots.drawing.leakage_points import (
+from fedbytes.plots.drawing.points.leakage_points import (
     LeakagePoint,
     compare_leaks,
     families_of,

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fedbytes.plots.drawing.headline import describe_runs
-from fedbytes.plots.drawing.leakage_points import (
+from fedbytes.plots.drawing.points.leakage_points import (
     LeakagePoint,
     compare_leaks,
     families_of,

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from fedbytes.plots.drawing.headline import describe_runs
 from fedbytes.plots.drawing.highlights import choose_highlights
-from fedbytes.plots.drawing.membership_points import (
+from fedbytes.plots.drawing.points.membership_points import (
     MembershipLook,
     last_measured,
     membership_looks,

@@ -4,6 +4,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from fedbytes.plots.drawing.points.seed_spread import describe_spread, draw_spread
 from fedbytes.plots.number_axis import drawn_values, format_bytes_axis, on_log_axis
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
@@ -19,7 +20,7 @@ from fedbytes.plots.style import (
     name_values,
 )
 from fedbytes.plots.tables.attack_cells import NOBODY, AttackCells, attack_cells, name_or_no
-from fedbytes.plots.tables.statistics import Interval
+from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
 
@@ -62,6 +63,7 @@ class _Point:
     """The worst of a rule's attacks behind a codec.
 
     Attributes:
+        worst: the values under it, a seed each.
         whole: whether every attack of its panel was run.
     """
 
@@ -69,8 +71,13 @@ class _Point:
     rule: str
     codec: str
     cost: float
-    worst: Interval
+    worst: list[float]
     whole: bool
+
+    @property
+    def mean(self) -> float:
+        """Over the seeds."""
+        return t_interval(self.worst).mean
 
 
 def _points(cells: AttackCells) -> list[_Point]:
@@ -80,16 +87,16 @@ def _points(cells: AttackCells) -> list[_Point]:
     for key, rows in attacked.groupby(["place", "defense", "codec"]):
         place, rule, codec = map(str, key)
         panel = set(attacked[attacked["place"] == place]["attack"])
-        means = {
-            attack: cells.cell(place=place, defense=rule, codec=codec, attack=attack)
+        values = {
+            attack: cells.values(place=place, defense=rule, codec=codec, attack=attack)
             for attack in rows["attack"].unique()
         }
-        known = [one for one in means.values() if one.n]
+        known = [one for one in values.values() if t_interval(one).n]
         if known:
             choose = min if cells.metric.rises else max
-            worst = choose(known, key=lambda one: one.mean)
+            worst = choose(known, key=lambda one: t_interval(one).mean)
             cost = float(rows["total_bytes"].mean())
-            found.append(_Point(place, rule, codec, cost, worst, panel <= set(means)))
+            found.append(_Point(place, rule, codec, cost, worst, panel <= set(values)))
     return sorted(found, key=lambda point: point.cost)
 
 
@@ -102,20 +109,19 @@ def _line(
 ) -> None:
     points = [p for p in points if on_log_axis([p.cost])]
     costs = [p.cost for p in points]
-    values = drawn_values([p.worst.mean for p in points], cells.metric.scale)
+    values = drawn_values([p.mean for p in points], cells.metric.scale)
     axis.plot(costs, values, color=style.color, linestyle=style.linestyle, linewidth=1.3)
     for point, value in zip(points, values, strict=True):
-        half = float(drawn_values([point.worst.half], cells.metric.scale)[0])
-        axis.errorbar(
+        axis.plot(
             point.cost,
             value,
-            yerr=half if half > 0 else None,  # NaN is not
-            fmt=_marker(cells, point.codec, style, marks),
+            linestyle="none",
+            marker=_marker(cells, point.codec, style, marks),
             color=style.color,
             markersize=6,
-            linewidth=0.9,
             markerfacecolor=style.color if point.whole else PAPER,
         )
+        draw_spread(axis, point.cost, point.worst, cells.metric, style.color)
 
 
 def _marker(cells: AttackCells, codec: str, style: LineStyle, marks: dict[str, str]) -> str:
@@ -152,9 +158,10 @@ def _legend(
 
 def _describe(cells: AttackCells, points: list[_Point]) -> str:
     attacks = len(set(cells.attacks) - {NOBODY})
+    spread = describe_spread([len(point.worst) for point in points])
     words = (
-        f"{cells.setting}. Worst mean of up to {attacks} attack{'s' * (attacks != 1)}; bars: 95 % "
-        "t interval of that attack's runs, which does not know that it was chosen."
+        f"{cells.setting}. Mean under the worst of up to {attacks} attack{'s' * (attacks != 1)}, "
+        f"which is chosen from these runs; {spread}."
     )
     if not all(point.whole for point in points):
         words += " Hollow: some of its panel's attacks have no value."

@@ -40,6 +40,11 @@ class Metric:
     rises: bool
     decimals: int = 3
 
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest value of a share, as values are stored; endless for others."""
+        return (0.0, 1.0) if "%" in self.label else (float("-inf"), float("inf"))
+
     def show(self, value: float) -> str:
         """Return a value as it is printed, without its unit."""
         return format_value(value * self.scale, self.decimals)

@@ -8,7 +8,7 @@ from matplotlib.text import Text
 from text_boxes import text_faults
 
 from fedbytes.plots import NothingToDrawError, make_figure, sample_tables
-from fedbytes.plots.drawing.membership_points import exposure_repeats, membership_looks
+from fedbytes.plots.drawing.points.membership_points import exposure_repeats, membership_looks
 from fedbytes.privacy import most_hits
 
 RATES = (0.001, 0.01, 0.1, 0.5)

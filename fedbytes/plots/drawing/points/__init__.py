@@ -1,0 +1,1 @@
+"""Seeds, messages and texts as points around a mean."""
