@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from fedbytes.federated.clock import Clock as Clock
     from fedbytes.federated.context import RoundContext as RoundContext
     from fedbytes.federated.federation import Federation as Federation
-    from fedbytes.federated.federation import compatibility as compatibility
+    from fedbytes.federated.fit.link_fit import compatibility as compatibility
     from fedbytes.federated.hooks import Context as Context
     from fedbytes.federated.hooks import Hooks as Hooks
     from fedbytes.federated.hooks import Upload as Upload
