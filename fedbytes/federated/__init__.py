@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from fedbytes.federated.algorithms.fedavg import FedAvg as FedAvg
     from fedbytes.federated.averaging import Averaging as Averaging
     from fedbytes.federated.averaging import weighted_mean as weighted_mean
-    from fedbytes.federated.client import Client as Client
-    from fedbytes.federated.client import ClientState as ClientState
+    from fedbytes.federated.client.client import Client as Client
+    from fedbytes.federated.client.client_state import ClientState as ClientState
     from fedbytes.federated.clock import Clock as Clock
     from fedbytes.federated.context import RoundContext as RoundContext
     from fedbytes.federated.federation import Federation as Federation

@@ -11,7 +11,7 @@ import torch
 
 from fedbytes.federated.aggregation import AGGREGATIONS, DECODE_EACH, Aggregation
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.client import Client
+from fedbytes.federated.client.client import Client
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.state import State
