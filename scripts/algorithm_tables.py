@@ -11,7 +11,8 @@ from torch import Tensor
 
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, Compatibility, make_algorithm
-from fedbytes.federated.federation import Federation, compatibility
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.fit.link_fit import compatibility
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.testing.bench_federation import Workbench, find_model
 from fedbytes.federated.testing.strict_client import Rehearsal

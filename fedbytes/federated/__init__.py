@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from fedbytes.federated.algorithms.fedavg import FedAvg as FedAvg
     from fedbytes.federated.averaging import Averaging as Averaging
     from fedbytes.federated.averaging import weighted_mean as weighted_mean
-    from fedbytes.federated.client import Client as Client
-    from fedbytes.federated.client import ClientState as ClientState
+    from fedbytes.federated.client.client import Client as Client
+    from fedbytes.federated.client.client_state import ClientState as ClientState
     from fedbytes.federated.clock import Clock as Clock
     from fedbytes.federated.context import RoundContext as RoundContext
     from fedbytes.federated.federation import Federation as Federation
-    from fedbytes.federated.federation import compatibility as compatibility
+    from fedbytes.federated.fit.link_fit import compatibility as compatibility
     from fedbytes.federated.hooks import Context as Context
     from fedbytes.federated.hooks import Hooks as Hooks
     from fedbytes.federated.hooks import Upload as Upload

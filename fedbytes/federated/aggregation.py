@@ -326,6 +326,9 @@ class DecodeEach(Aggregation):
         return _DecodesEach(receiver)
 
 
+DECODE_EACH = DecodeEach()
+
+
 class _SendsDelta(ClientSession):
     def __init__(self, sender: Sender) -> None:
         self.sender = sender

@@ -9,12 +9,19 @@ import numpy as np
 from torch import Tensor
 
 from fedbytes.compression.layout import Layout, Shared
-from fedbytes.compression.summable import Summable
-from fedbytes.federated.aggregation import Aggregation, DecodeEach
-from fedbytes.federated.algorithm import Algorithm, Compatibility
+from fedbytes.federated.aggregation import DECODE_EACH, Aggregation
+from fedbytes.federated.algorithm import Algorithm
 from fedbytes.federated.context import RoundContext
+from fedbytes.federated.fit.audit_fit import refuse_audits
+from fedbytes.federated.fit.hook_fit import refuse_hooks
+from fedbytes.federated.fit.link_fit import compatibility
+from fedbytes.federated.fit.sent_layouts import (
+    SentLayouts,
+    refuse_hostile_training,
+    refuse_mixed_layouts,
+)
+from fedbytes.federated.fit.server_training_fit import refuse_server_training
 from fedbytes.federated.hooks import Hooks
-from fedbytes.federated.plugins.attack import Attack
 from fedbytes.federated.plugins.audit_truth import AuditTruth
 from fedbytes.federated.plugins.carriers import (
     carried_by,
@@ -23,7 +30,6 @@ from fedbytes.federated.plugins.carriers import (
     refuse_clients_opening,
     refuse_lost_weights,
 )
-from fedbytes.federated.plugins.defense import Defense
 from fedbytes.federated.plugins.planted_rows import PlantedRows
 from fedbytes.federated.plugins.privacy_fit import why_not_private
 from fedbytes.federated.plugins.round_plugins import RoundPlugins
@@ -44,7 +50,6 @@ from fedbytes.streams import stream
 
 TextsOf = Callable[[int], Sequence[tuple[str, ...]]]
 """Returns the examples of a client: text, and label where there is one."""
-DECODE_EACH = DecodeEach()
 NO_PLUGINS = RoundPlugins()
 _EXAMINED = 64
 """First rounds whose messages' lengths are looked at before the run; later ones, in the round."""
@@ -124,148 +129,31 @@ class Federation:
             or why_not_private(
                 self.plugins, self.algorithm, self.uplink, self.aggregation, self.participation
             )
+            or refuse_hooks(self.hooks, self.plugins, self.aggregation, self.algorithm)
         )
         if refusal:
             raise ValueError(refusal)
-        if self.hooks.before_aggregate and self.plugins.releases_sum:
-            raise ValueError(
-                "a defence sees each client's upload, in the place of which privacy "
-                f"{self.plugins.privacy[0].name!r} gives it one noisy mean: leave out one "
-                "of the two"
-            )
-        if self.hooks.before_aggregate and not self.aggregation.opens_each:
-            raise ValueError(
-                "a defence sees each client's upload, of which aggregation "
-                f"{self.aggregation.name!r} shows the sum alone: {self.aggregation.to_open_each}"
-            )
-        if self.algorithm.travels != "vectors" and self.hooks.names:
-            raise ValueError(
-                f"algorithm {self.algorithm.name!r} sends no updates for hooks to act on: leave "
-                "them out, or take another algorithm"
-            )
         for attack in self.plugins.attack:
             attack.count(holders)
-        self._check_layouts()
-        self._check_hostile_training()
-        self._check_server_training()
-        self._check_privacy()
-        self._check_audits()
-
-    def _check_audits(self) -> None:
-        """Refuse audits of what messages or what is held are not, and those without texts."""
-        for audit in self.plugins.audit:
-            if audit.reads == "deltas" and not self.aggregation.opens_each:
-                raise ValueError(
-                    f"audit {audit.name!r} reads each client's delta, of which aggregation "
-                    f"{self.aggregation.name!r} shows the sum alone: set its of to sum or model if "
-                    "it has that field, or set aggregation.name=decode_each"
-                )
-            if audit.reads != "model" and not (
-                self.layout == self.model.layout and self._trains_what_is_held()
-            ):
-                raise ValueError(
-                    f"audit {audit.name!r} reads what clients hold and send as what is trained, "
-                    f"and algorithm {self.algorithm.name!r} holds or sends something else: take "
-                    "one that averages, such as fedavg"
-                )
-            refusal = audit.refuses_model(self.model, self._late_layout())
-            if refusal:
-                raise ValueError(f"audit {audit.name!r}: {refusal}")
-            known = AuditTruth(self.parts, self.set_aside)
-            if audit.needs_set_aside and not known.victims:
-                raise ValueError(
-                    f"audit {audit.name!r} compares with texts that nobody trains on, and none of "
-                    f"the {len(self.parts)} clients has one set aside: raise set_aside"
-                )
-
-    def _check_privacy(self) -> None:
-        """Refuse mechanisms that cannot keep their promise, now rather than in a round."""
-        if not self.plugins.privacy:
-            return
-        rounds = (self.context(r).for_client(self.holders[0]) for r in range(1, _EXAMINED + 1))
-        numels = {self.algorithm.up(context).numel for context in rounds}
-        for mechanism in self.privacy:
-            refusal = mechanism.refuses_layouts(numels)
-            if refusal:
-                raise ValueError(refusal)
-
-    def _check_server_training(self) -> None:
-        """Refuse defences that train on the server where it cannot, or clients would not know."""
-        if self.plugins.root_examples and getattr(self.model, "task", None) is None:
-            raise ValueError(
-                "the server sends trusted examples as tokens, and the model has no texts: leave "
-                "out "
-                f"{', '.join(c.name for c in self.plugins.clean if c.trusts)}"
-            )
-        for defense in self.plugins.defense:
-            if "start" in defense.stages and self.initial == "seed":
-                raise ValueError(
-                    f"defense {defense.name!r} begins with what no seed draws: set initial=full, "
-                    "which sends it"
-                )
-            if not defense.server_examples:
-                continue
-            if not len(self.server_rows):
-                raise ValueError(
-                    f"defense {defense.name!r} trains on the server's own examples, of which the "
-                    "task gives it 0: take a task that does, such as news-policy"
-                )
-            if not self.algorithm.takes_local_steps:
-                raise ValueError(
-                    f"defense {defense.name!r} takes local steps on the server, and algorithm "
-                    f"{self.algorithm.name!r} has none: take one that averages, such as fedavg"
-                )
-            counted = self.algorithm.needs_weights or self.algorithm.needs_votes
-            if not self._trains_what_is_held() or (counted and "uploads" in defense.stages):
-                raise ValueError(
-                    f"defense {defense.name!r} trains on the server what clients hold, and "
-                    f"algorithm {self.algorithm.name!r} holds, sends or adds up something else: "
-                    "take one that averages, such as fedavg"
-                )
-
-    def _trains_what_is_held(self) -> bool:
-        """Return whether clients train from what is held, and send how all of it changed."""
-        client = int(self.population.holders[0])
-        rounds = [self.context(round_).for_client(client) for round_ in (1, 2)]
-        return (
-            self.algorithm.downloads == "updates"
-            and not self.algorithm.takes_image
-            and {*map(self.algorithm.up, rounds)} == {self.layout}
-            and set(self.layout.names) <= set(self.model.layout.names)
+        sent = SentLayouts(self.algorithm, self.model, self.population.holders, self.context)
+        known = AuditTruth(self.parts, self.set_aside)
+        refusal = (
+            refuse_mixed_layouts(self.plugins, sent)
+            or refuse_hostile_training(self.plugins, sent)
+            or refuse_server_training(self.plugins, sent, self.initial, len(self.server_rows))
+            or self._refuse_privacy(sent)
+            or refuse_audits(self.plugins, self.aggregation, sent, known)
         )
+        if refusal:
+            raise ValueError(refusal)
 
-    def _late_layout(self) -> Layout:
-        """Return the layout of a client's delta after the first round."""
-        client = next(client for client, part in enumerate(self.parts) if len(part))
-        return self.algorithm.up(self.context(2).for_client(client))
-
-    def _check_layouts(self) -> None:
-        """Refuse plug-ins that need deltas of one layout, where clients' own differ."""
-        acting: tuple[Attack | Defense, ...] = (*self.plugins.attack, *self.plugins.defense)
-        needing = [p for p in acting if p.one_layout and p.stages & {"act", "uploads"}]
-        context, up = self.context(1), self.algorithm.up
-        holders = self.population.holders
-        if needing and len({up(context.for_client(int(client))) for client in holders}) > 1:
-            kind = "attack" if needing[0] in self.plugins.attack else "defense"
-            raise ValueError(
-                f"{kind} {needing[0].name!r} needs deltas of one layout, and clients of algorithm "
-                f"{self.algorithm.name!r} send several: give all clients the same, or take another "
-                f"{kind} or algorithm"
-            )
-
-    def _check_hostile_training(self) -> None:
-        """Refuse attacks on training where what is held or sent is not what is trained."""
-        training = [one for one in self.plugins.attack if one.stages & {"loss", "constraint"}]
-        if not training:
-            return
-        client = int(self.population.holders[0])
-        rounds = [self.context(round_).for_client(client) for round_ in (1, 2)]
-        if {self.layout, *map(self.algorithm.up, rounds)} != {self.model.layout}:
-            raise ValueError(
-                f"attack {training[0].name!r} acts on the {self.model.layout.numel} trained "
-                f"numbers, and algorithm {self.algorithm.name!r} holds or sends others: take "
-                "another attack or algorithm"
-            )
+    def _refuse_privacy(self, sent: SentLayouts) -> str | None:
+        """Return what mechanisms cannot promise, now rather than in a round, or None."""
+        if not self.plugins.privacy:
+            return None
+        numels = {sent.up(round_).numel for round_ in range(1, _EXAMINED + 1)}
+        reasons = (mechanism.refuses_layouts(numels) for mechanism in self.privacy)
+        return next((reason for reason in reasons if reason), None)
 
     @cached_property
     def population(self) -> Population:
@@ -388,27 +276,3 @@ class Federation:
     def memory_key(self, layout: Layout) -> str:
         """Return where a sender keeps its memory of messages of `layout`; empty for the usual."""
         return "" if layout == self.layout else f"{layout.digest:016x}"
-
-
-def compatibility(
-    uplink: Link, downlink: Link, partial: bool, aggregation: Aggregation = DECODE_EACH
-) -> Compatibility:
-    """Return what decides whether an algorithm can work with these links."""
-    codec = uplink.codec
-    return Compatibility(
-        up_name=uplink.codec.name,
-        down_name=downlink.codec.name,
-        up_feedback=uplink.memory.feedback != "none",
-        down_feedback=downlink.memory.feedback != "none",
-        up_momentum=uplink.memory.momentum > 0,
-        partial=partial,
-        up_differences=uplink.estimates,
-        up_exact=uplink.codec.exact,
-        down_exact=downlink.codec.exact,
-        aggregation=aggregation.name,
-        opens_each=aggregation.opens_each,
-        to_open_each=aggregation.to_open_each,
-        up_one_map=isinstance(codec, Summable) and codec.one_map,
-        up_averages_all=uplink.averages_all,
-        up_tells_senders=codec.shows_sent,
-    )

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, MutableMapping, Sequence
 from torch import Tensor
 
 from fedbytes.federated.algorithm import Trained
-from fedbytes.federated.client import Client, ClientState
+from fedbytes.federated.client.client import Client
+from fedbytes.federated.client.client_state import ClientState
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from fedbytes.federated.client import ClientState
+from fedbytes.federated.client.client_state import ClientState
 from fedbytes.federated.client_memory.kept_by_client import KeptByClient
 from fedbytes.federated.client_memory.memory_room import MemoryRoom, memory_limit
 from fedbytes.federated.client_memory.segments import read_segment, write_segment

@@ -1,7 +1,7 @@
 """One flat trained vector, its loss and its evaluation: a base model, an adapter and a task."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, Literal
 
 import numpy as np
@@ -17,9 +17,10 @@ from fedbytes.models.adapter_parts.lora_layers import LoraLayers
 from fedbytes.models.base.base_model import BaseInfo
 from fedbytes.models.base.device import autocast
 from fedbytes.models.batching import Batch, make_batch, shuffled_batches
+from fedbytes.models.constant_states.split_states import KEPT_SPLITS, SplitStates
 from fedbytes.models.flat_vector import bind_flat_vector
 from fedbytes.models.frozen_layers import FrozenLayers
-from fedbytes.models.frozen_layers_cache import HiddenStates, OnProgress, open_hidden_states
+from fedbytes.models.frozen_layers_cache import OnProgress
 from fedbytes.models.heads.evaluation import (
     WHOLE,
     MeasuredBatch,
@@ -37,7 +38,6 @@ from fedbytes.models.initialisers import draw_tensors
 from fedbytes.models.shifted_embeddings import Shift, shifted_embeddings
 from fedbytes.models.side_by_side.stacked_clients import StackedClients
 from fedbytes.models.side_by_side.stacked_vectors import StackedVectors
-from fedbytes.process.leases.lease import HeldError
 from fedbytes.streams import stream
 
 SplitName = Literal["train", "test"]
@@ -59,6 +59,7 @@ class TrainableModel:
         answers: answers that the model generated at the last evaluation.
         right: of a classification, bool [texts]: what was right at the last evaluation.
         measured_elsewhere: in place of `measure_batches` of whole splits, where other processes do.
+        constant_states: after its constant layers, of each split; None where all layers run.
         lora: the layers with LoRA factors, and the offsets of their base weights.
         keeps_no_states: whether its constant layers run in every step, because their states depend
             on more than a text's tokens.
@@ -92,8 +93,7 @@ class TrainableModel:
         self.flat, self.layout = bind_flat_vector(network, sent, device)
         self._sent = sent
         self.lora = LoraLayers(network, sent, device)
-        self._frozen_layers: FrozenLayers | None = None
-        self._hidden_states: dict[str, HiddenStates | None] = {}
+        self.constant_states: SplitStates | None = None
         self._others: dict[str, EncodedSplit] = {}
         self._shifted = False
         self._state_shift: Shift | None = None
@@ -245,7 +245,7 @@ class TrainableModel:
         """
         before = self._shifted, self._state_shift
         try:
-            if states and self._frozen_layers is not None:
+            if states and self.keeps_states:
                 self._state_shift = shift
                 yield
             else:
@@ -258,7 +258,7 @@ class TrainableModel:
     @property
     def keeps_states(self) -> bool:
         """Whether it has constant layers whose states are computed once."""
-        return self._frozen_layers is not None
+        return self.constant_states is not None
 
     def batches(
         self,
@@ -316,7 +316,7 @@ class TrainableModel:
         Raises:
             ValueError: if its name is that of another split.
         """
-        if self._others.setdefault(rows.name, rows) is not rows or rows.name in ("train", "test"):
+        if self._others.setdefault(rows.name, rows) is not rows or rows.name in KEPT_SPLITS:
             raise ValueError(f"there is another split of the name {rows.name!r}: give its own")
         return share_right(self._score, rows, self.device, self.dtype)
 
@@ -357,56 +357,35 @@ class TrainableModel:
         Raises:
             ValueError: if the cache folder cannot be written.
         """
-        if self._frozen_layers is None:
-            return
-        for split in ("train", "test"):  # two processes share the work: each takes a free split
-            with suppress(HeldError):
-                self._open_states(split, on_progress, wait=False)
-        for split in ("train", "test"):
-            self._open_states(split, on_progress)
+        if self.constant_states is not None:
+            self.constant_states.prepare(on_progress)
 
     def use_frozen_layers(self, layers: FrozenLayers) -> None:
         """Keep the states after these constant layers, instead of computing them every time."""
-        self._frozen_layers = layers
+        splits = {name: self._split(name) for name in KEPT_SPLITS}
+        where = self.info.digest, self.device, self.dtype
+        self.constant_states = SplitStates(layers, splits, *where)
 
     def run_whole(self) -> None:
         """Run all layers in every step from now on."""
-        if self._frozen_layers is not None:
-            self._frozen_layers.detach()
-            self._frozen_layers = None
+        if self.constant_states is not None:
+            self.constant_states.detach()
+            self.constant_states = None
 
     def _score(self, batch: Batch) -> Tensor:
         options = {"scores_from": batch.scores_from} if batch.scores_from else {}
         return self._run(lambda: self.network(batch.tokens, batch.mask, **options), batch)
 
     def _run(self, call: Callable[[], Tensor], batch: Batch) -> Tensor:
-        if self._frozen_layers is None or self._shifted or batch.split not in ("train", "test"):
+        kept = self.constant_states
+        if kept is None or self._shifted or batch.split not in KEPT_SPLITS:
             return call()
-        states = self._open_states(batch.split)
-        known = None if states is None else states.gather(batch)
-        if self._state_shift is not None:
-            if known is None:
-                with torch.no_grad():
-                    known = self._frozen_layers.compute_states(batch)
-            known = self._state_shift(known, batch.mask)
-        return self._frozen_layers.run(known, call)
-
-    def _open_states(
-        self, split: str, on_progress: OnProgress | None = None, wait: bool = True
-    ) -> HiddenStates | None:
-        if self._frozen_layers is not None and split not in self._hidden_states:
-            data = self._split(split)
-            digest = f"{self.info.digest} {self.dtype}"
-            with autocast(self.device, self.dtype):
-                self._hidden_states[split] = open_hidden_states(
-                    self._frozen_layers, data, digest, self.device, on_progress, wait
-                )
-        return self._hidden_states[split]
+        return kept.run(batch, call, self._state_shift)
 
     def _split(self, name: str) -> EncodedSplit:
         if name in self._others:
             return self._others[name]
-        if name not in ("train", "test"):
+        if name not in KEPT_SPLITS:
             raise ValueError(f"split must be train or test, got {name!r}")
         return self.task.train if name == "train" else self.task.test
 

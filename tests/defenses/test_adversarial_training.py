@@ -192,7 +192,7 @@ def test_kept_states_are_what_is_shifted_where_asked():
     inner = []
     with model.shifted_inputs(lambda x, _: inner.append(x) or x, states=True):
         model.loss(batch)
-    torch.testing.assert_close(inner[0], model._open_states("train").gather(batch))
+    torch.testing.assert_close(inner[0], model.constant_states.open("train").gather(batch))
 
 
 def test_every_algorithm_of_fedavg_has_it():

@@ -8,7 +8,7 @@ import torch
 
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.federated.aggregation import Aggregation, ClientSession, ServerSession
-from fedbytes.federated.client import Client
+from fedbytes.federated.client.client import Client
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import make_link

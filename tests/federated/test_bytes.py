@@ -12,7 +12,7 @@ from fedbytes.compression.codec import make_codec
 from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.compression.layout import Layout, Shared
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.client import Client
+from fedbytes.federated.client.client import Client
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.protocol.channel import SERVER, Channel, Message
 from fedbytes.federated.protocol.ledger import Ledger

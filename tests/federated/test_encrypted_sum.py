@@ -10,7 +10,7 @@ import torch
 from fedbytes.compression import Layout, Shared, make_codec
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.client import Client
+from fedbytes.federated.client.client import Client
 from fedbytes.federated.plugins.round_plugins import make_plugins
 from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import make_link

@@ -8,7 +8,7 @@ import torch
 from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithms.fedavg import FedAvg
-from fedbytes.federated.client import Client
+from fedbytes.federated.client.client import Client
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.server.server import Server

@@ -15,7 +15,7 @@ from fedbytes.compression.summable import as_summable
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.aggregations.masked_sum import payloads
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.client import Client
+from fedbytes.federated.client.client import Client
 from fedbytes.federated.plugins.round_plugins import make_plugins
 from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import make_link

@@ -9,7 +9,8 @@ from fedbytes.compression.error_feedback import Memory
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.residual_guard import DivergedError
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.client import Client, ClientState
+from fedbytes.federated.client.client import Client
+from fedbytes.federated.client.client_state import ClientState
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.protocol.link import Link, make_link
 from fedbytes.federated.protocol.messages import KIND_IDS, frame_vector, open_metrics

@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields
 import pytest
 import torch
 
-from fedbytes.federated.client import ClientState
+from fedbytes.federated.client.client_state import ClientState
 from fedbytes.federated.client_memory.kept_by_client import KeptByClient
 from fedbytes.federated.population.sent_versions import SentVersions
 from fedbytes.federated.replica import Replica

@@ -13,7 +13,7 @@ from fedbytes.compression.frame import HEADER_BYTES, Frame
 from fedbytes.federated import Attack, RoundPlugins
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.client import Client
+from fedbytes.federated.client.client import Client
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.protocol.messages import KIND_IDS, METRICS_BYTES

@@ -47,7 +47,7 @@ def test_it_trains_one_normalisation_and_starts_as_the_base(source, colours):
     names = [name for name in model.layout.names if not name.startswith("head.")]
     assert names == [f"encoder.layer.2.output.LayerNorm.{part}" for part in ("weight", "bias")]
     assert torch.equal(model.initial_state[:64], torch.cat([torch.ones(32), torch.zeros(32)]))
-    assert model._frozen_layers is not None, "two layers of three are constant"
+    assert model.keeps_states, "two layers of three are constant"
 
 
 def test_the_page_names_what_the_face_has():

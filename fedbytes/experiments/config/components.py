@@ -12,7 +12,7 @@ from fedbytes.experiments.config.config_warning import ConfigWarning
 from fedbytes.experiments.config.keep import KeptChoice
 from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation, make_aggregation
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, make_algorithm
-from fedbytes.federated.federation import compatibility
+from fedbytes.federated.fit.link_fit import compatibility
 from fedbytes.federated.plugins.audit import AuditedRun
 from fedbytes.federated.plugins.carriers import (
     carried_by,

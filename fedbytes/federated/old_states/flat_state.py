@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
-from fedbytes.federated.client import ClientState
+from fedbytes.federated.client.client_state import ClientState
 from fedbytes.federated.client_memory.kept_by_client import KeptByClient
 from fedbytes.federated.population.sent_versions import SentVersions
 from fedbytes.federated.replica import Replica

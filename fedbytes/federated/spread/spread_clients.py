@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from fedbytes.federated.algorithm import Trained
-from fedbytes.federated.client import ClientState, LentClient
+from fedbytes.federated.client.client_state import ClientState, LentClient
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation
+from fedbytes.federated.aggregation import AGGREGATIONS, DECODE_EACH, Aggregation
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.client import Client
-from fedbytes.federated.federation import DECODE_EACH, Federation
+from fedbytes.federated.client.client import Client
+from fedbytes.federated.federation import Federation
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.state import State
 from fedbytes.federated.testing.bench_federation import CLIENTS

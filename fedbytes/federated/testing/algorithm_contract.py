@@ -13,8 +13,8 @@ from torch import Tensor
 
 from fedbytes.compression.codec import make_codec
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, Compatibility
-from fedbytes.federated.client import Client
-from fedbytes.federated.federation import compatibility
+from fedbytes.federated.client.client import Client
+from fedbytes.federated.fit.link_fit import compatibility
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.simulation import Simulation
 from fedbytes.federated.state import State

@@ -13,7 +13,8 @@ from torch import Tensor
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import Algorithm, Trained
 from fedbytes.federated.context import RoundContext
-from fedbytes.federated.federation import Federation, compatibility
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.fit.link_fit import compatibility
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.simulation import Simulation

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fedbytes.federated.algorithm import Trained
-from fedbytes.federated.client import Client
+from fedbytes.federated.client.client import Client
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.local_clients import LocalClients
 from fedbytes.federated.simulation import Simulation

@@ -10,7 +10,8 @@ from algorithm_tables import configured
 from fedbytes.experiments.execution.traffic_forecast import Lengths, Sample, foretell
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import make_algorithm
-from fedbytes.federated.federation import Federation, compatibility
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.fit.link_fit import compatibility
 from fedbytes.federated.plugins.round_plugins import make_plugins
 from fedbytes.federated.protocol.link import make_link
 from fedbytes.federated.testing.bench_federation import find_model

@@ -11,7 +11,8 @@ from fedbytes.compression.codec import Codec
 from fedbytes.compression.layout import Layout
 from fedbytes.federated.algorithm import Compatibility, make_algorithm
 from fedbytes.federated.algorithms.fedbpt.evolution import Paths, Rates, evolve, shape_of, size_of
-from fedbytes.federated.federation import Federation, compatibility
+from fedbytes.federated.federation import Federation
+from fedbytes.federated.fit.link_fit import compatibility
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.link import Link, make_link
 from fedbytes.federated.testing.strict_client import Rehearsal

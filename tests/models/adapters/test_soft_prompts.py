@@ -41,7 +41,7 @@ def test_the_prompt_and_the_head_alone_are_trained(name, base, colours):
     encoder = {n: s for n, s in found.items() if ".mlp_head." in n}
     assert {n: s for n, s in found.items() if n not in encoder} == wanted
     assert len(encoder) == (6 if name == "p_tuning" else 0)
-    assert model._frozen_layers is None, "the first layer reads the prompt: no layer is constant"
+    assert not model.keeps_states, "the first layer reads the prompt: no layer is constant"
 
 
 def test_an_lstm_reads_the_prompt_first(base, colours):

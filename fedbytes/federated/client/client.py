@@ -1,8 +1,8 @@
 """A client as a party of the round: it receives bytes, trains on its own examples, sends bytes."""
 
 from collections.abc import Iterable, MutableMapping
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from torch import Tensor
@@ -14,11 +14,11 @@ from fedbytes.compression.layout import Shared
 from fedbytes.compression.summable import Integers
 from fedbytes.federated.aggregation import ClientSession, Kept
 from fedbytes.federated.algorithm import ClientMemory, ClientTurn, Trained
+from fedbytes.federated.client.client_state import ClientState, LentClient
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context, Upload
-from fedbytes.federated.plugins.stage_context import PluginState
 from fedbytes.federated.protocol.integer_sums import IntegerSums
 from fedbytes.federated.protocol.link import check_residual
 from fedbytes.federated.protocol.messages import (
@@ -34,56 +34,6 @@ from fedbytes.federated.replica import Replica
 from fedbytes.federated.stages.client_stages import clean, defended_loss, protect
 from fedbytes.federated.stages.hostile_training import hostile_training
 from fedbytes.streams import stream
-
-
-@dataclass
-class ClientState:
-    """State of a client between rounds; it is checkpointed with the run.
-
-    Attributes:
-        version: of the synced vector that it holds; -1 before it was ever reached.
-        memory: what the algorithm keeps, by name.
-        senders: what error feedback and momentum keep, by `Federation.memory_key`.
-        guards: the state of the guard against a diverging residual, by the same keys.
-        announced: the number that it announced last, None if it never did.
-        plugins: what its cleaners and privacy mechanisms keep, by their stage.
-        dropped: how many of its examples its cleaners left out when it trained last.
-        planted: how many of its examples an attack had planted then.
-        dropped_planted: how many of these its cleaners left out.
-        root: the payload of the trusted examples that it was sent.
-    """
-
-    version: int = -1
-    memory: ClientMemory = field(default_factory=dict)
-    senders: dict[str, SenderState] = field(default_factory=dict)
-    guards: dict[str, dict[str, Any]] = field(default_factory=dict)
-    announced: int | None = None
-    plugins: dict[str, PluginState] = field(default_factory=dict)
-    dropped: int = 0
-    planted: int = 0
-    dropped_planted: int = 0
-    root: bytes | None = None
-
-    def plain(self) -> dict[str, Any]:
-        """Return the fields that are not as in a new state, as tensors and plain values."""
-        return {key: value for key, value in vars(self).items() if value != _NEW[key]}
-
-
-_NEW = dict(vars(ClientState()))
-_OF_ENCODING = ("senders", "guards")
-_CHANGED_BY_TRAINING = ("memory", "plugins", "dropped", "planted", "dropped_planted")
-
-
-class LentClient(NamedTuple):
-    """What a client needs to train in another process.
-
-    Attributes:
-        sent: the vector that it was sent in place of what all hold, and its round.
-        state: the fields of its state that training reads.
-    """
-
-    sent: tuple[int, Tensor] | None
-    state: dict[str, Any]
 
 
 class Client:
@@ -217,8 +167,7 @@ class Client:
     def lend(self) -> LentClient:
         """Return what another process needs to train in the client's place."""
         sent, self._sent = self._sent, None
-        state = self.state.plain()
-        return LentClient(sent, {key: state[key] for key in state if key not in _OF_ENCODING})
+        return LentClient(sent, self.state.read_by_training())
 
     def borrow(self, lent: LentClient) -> None:
         """Be what `lend` returned in another process."""
@@ -226,7 +175,7 @@ class Client:
 
     def give_back(self) -> dict[str, Any]:
         """Return the fields of the state that training may have changed."""
-        return {key: getattr(self.state, key) for key in _CHANGED_BY_TRAINING}
+        return self.state.changed_by_training()
 
     def take_back(self, context: RoundContext, state: dict[str, Any]) -> None:
         """Take in what `give_back` returned in another process after it has trained."""

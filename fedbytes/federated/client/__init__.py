@@ -1,0 +1,1 @@
+"""A client: what it keeps from round to round, what it receives, and what it sends."""

@@ -1,0 +1,1 @@
+"""What the parts of a federation cannot be joined with: one line each, with the remedy."""
