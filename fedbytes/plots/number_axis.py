@@ -1,5 +1,6 @@
 """Numbers on axes: bytes with units, logarithmic axes, values of any size."""
 
+import itertools
 import math
 import re
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ from matplotlib.ticker import (
 from numpy.typing import NDArray
 
 from fedbytes.plots.number_words import format_bytes
+from fedbytes.plots.shown_text import inches
 
 LARGEST_DRAWN = 1e300
 """Values beyond are left out of figures: margins around them would overflow."""
@@ -80,11 +82,54 @@ def _ticks(low: float, high: float, steps: tuple[float, ...]) -> list[float]:
 
 
 def format_log_ticks(axis: Axis) -> None:
-    """Put ticks on a logarithmic axis at 1, 2 and 5 of each decade, or at 1 over a wide range."""
-    low, high = sorted(axis.get_view_interval())
-    subs = (1.0, 2.0, 5.0) if low > 0 and high / low < 300 else (1.0,)
-    axis.set_major_locator(LogLocator(subs=subs, numticks=12))
+    """Put ticks on a logarithmic axis at 1, 2 and 5 of each decade, or at 1 over a wide range.
+
+    Where these have no room for their labels, there are fewer.
+    """
+    axis.set_major_locator(_RoomyLogLocator())
     axis.set_minor_formatter(NullFormatter())
+
+
+class _RoomyLogLocator(LogLocator):
+    """Ticks as dense as their labels have room for on the axis as it is drawn.
+
+    How long an axis is and what its labels say is known only then: the layout makes room for what
+    stands beside it, and a formatter may come after the locator.
+    """
+
+    def __call__(self) -> Any:
+        assert self.axis is not None
+        low, high = sorted(self.axis.get_view_interval())
+        subs = (1.0, 2.0, 5.0) if low > 0 and high / low < 300 else (1.0,)
+        self.set_params(subs=subs, numticks=12)
+        usual = super().__call__()
+        shown = [tick for tick in usual if low <= tick <= high]
+        if _have_room(self.axis, shown):
+            return usual
+        sparser = (_ticks(low, high, steps) for steps in _STEPS[3:])
+        few = (ticks for ticks in sparser if ticks and _have_room(self.axis, ticks))
+        return next(few, shown[len(shown) // 2 :][:1])
+
+
+_GAP = 0.25  # ems between two labels
+
+
+def _have_room(axis: Axis, ticks: list[float]) -> bool:
+    """Return whether the labels of these ticks stand apart, as long as the axis is now."""
+    size = float(axis.get_major_ticks(1)[0].label1.get_fontsize())  # points
+    across = axis.axis_name == "x"
+    labels = axis.get_major_formatter().format_ticks(ticks)
+    halves = [inches(plain_power(label), size) * 36 if across else size / 2 for label in labels]
+    places = [
+        axis.get_transform().transform([tick, *axis.get_view_interval()]).tolist()
+        for tick in ticks
+    ]  # fmt: skip
+    box = axis.axes.get_window_extent()
+    length = (box.width if across else box.height) * 72 / axis.axes.get_figure(root=True).dpi
+    at = [(tick - low) / (high - low) * length for tick, low, high in places]
+    pairs = sorted(zip(at, halves, strict=True))
+    return all(b - a >= one + other + _GAP * size
+               for (a, one), (b, other) in itertools.pairwise(pairs))  # fmt: skip
 
 
 def write_powers_plainly(figure: Figure) -> None:

@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
 
 from fedbytes.plots.number_axis import (
     drawn_values,
     format_bytes_axis,
+    format_log_ticks,
     plain_power,
     write_powers_plainly,
 )
@@ -48,3 +50,33 @@ def test_powers_are_written_without_formulas():
     shown = {label.get_text() for label in axes.get_yticklabels()}
     assert "10⁻²" in shown
     assert not any("$" in text for text in shown)
+
+
+def log_labels(inches: float, ends: tuple[float, float], which: str = "x") -> list[str]:
+    figure = Figure((inches, inches))
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    axes.set(**{f"{which}scale": "log", f"{which}lim": ends})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    format_log_ticks(axis)
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}×"))
+    figure.draw_without_rendering()
+    low, high = ends
+    return [
+        tick.label1.get_text() for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high
+    ]
+
+
+def test_a_logarithmic_axis_has_the_ticks_that_its_labels_have_room_for():
+    dense = ["1×", "2×", "5×", "10×", "20×", "50×", "100×"]
+    assert log_labels(7, (0.8, 150)) == dense
+    assert log_labels(3, (0.8, 150)) == dense
+    assert log_labels(1.8, (0.8, 150)) == ["1×", "3×", "10×", "30×", "100×"]
+    assert log_labels(0.9, (0.8, 150)) == ["1×", "10×", "100×"]
+    assert log_labels(7, (0.8, 1500)) == ["1×", "10×", "100×", "1000×"]
+    assert log_labels(1.2, (5e-5, 2e4)) == ["0.1×", "1000×"]
+
+
+def test_an_axis_of_height_asks_for_lines_and_a_tiny_one_keeps_a_tick():
+    assert len(log_labels(1.4, (0.8, 150), "y")) == 7
+    assert len(log_labels(0.6, (0.8, 150), "y")) == 3
+    assert log_labels(0.2, (15, 25)) == ["20×"]
