@@ -1,5 +1,6 @@
 """Tables that a page asks for are those of its rows."""
 
+import importlib.util
 import json
 
 import pytest
@@ -89,3 +90,64 @@ def test_a_block_of_a_folder_below_is_written(page, monkeypatch):
     for kind in ("ends", "table-starts"):
         with pytest.raises(ValueError, match="there is no block"):
             with_blocks(text.replace("table-ends", kind))
+
+
+LIVES = {"a": 4.25, "b": None, "c": 3.0, "d": 2.0}
+LIFE = {"of": "half_life", "digits": 1, "missing": "over 14", "without": ["top_k"]}
+
+
+def with_lives(page, lives):
+    lines = [json.dumps({"run": run} | ({"half_life": life} if life else {}))
+             for run, life in lives.items()]  # fmt: skip
+    (page / "runs.jsonl").write_text("\n".join(lines))
+    return page
+
+
+def test_what_is_known_of_a_run_is_a_column_and_one_that_ended_before_is_not_left_out(page):
+    text = write_table(with_lives(page, LIVES), asked({"half-life": LIFE}))
+    assert cells(text) == [["fp32", "4.2, over 14"], ["nf4", "2.0, 3.0"], [r"top\_k", "–"]]
+    with pytest.raises(ValueError, match="no column half_life"):
+        write_table(with_lives(page, {"a": None}), asked({"half-life": LIFE}))
+
+
+@pytest.mark.parametrize(
+    ("lives", "shown"),
+    [
+        ([1, 2, 3, 4, 5], "3.0 ± 2.0"),
+        ([1, 2, 4, None, None], "median 4.0 (3 of 5)"),
+        ([1, 2, None, None, None], "median over 14 (2 of 5)"),
+        ([None] * 4 + [1], "median over 14 (1 of 5)"),
+    ],
+)
+def test_from_five_seeds_on_runs_that_ended_before_are_the_longest(page, lives, shown):
+    lines = [f"r{s},2,nf4,{s},0.5,1" for s in range(5)]
+    (page / "results.csv").write_text(ROWS.splitlines()[0] + "\n" + "\n".join(lines) + "\n")
+    with_lives(page, {f"r{s}": life for s, life in enumerate(lives)})
+    assert cells(write_table(page, asked({"half-life": LIFE}))) == [["nf4", shown]]
+
+
+def test_a_round_of_its_own_digits_that_count_means_and_a_value_beside(page):
+    columns = {
+        "then": {**ACCURACY, "round": 1},
+        "bytes": {"of": "total_bytes", "times": 0.001, "significant": 2},
+        "mean": {**ACCURACY, "mean": True, "beside": {"of": "total_bytes", "digits": 0}},
+    }
+    text = write_table(page, asked(columns))
+    assert cells(text)[:2] == [
+        ["fp32", "50.0", "0.10", "85.0 (100)"],
+        ["nf4", "–", "0.010, 0.020", "83.0 (10, 20)"],
+    ]
+    with pytest.raises(ValueError, match="no column seconds"):
+        write_table(page, asked({"a": {**ACCURACY, "beside": {"of": "seconds", "digits": 0}}}))
+
+
+def test_the_table_of_simulators_is_that_of_their_rounds(tmp_path):
+    folder = result_blocks.RESULTS / "simulators"
+    place = result_blocks.ROOT / "benchmarks" / "simulators" / "page.py"
+    spec = importlib.util.spec_from_file_location("simulators_page", place)
+    page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(page)
+    steps = json.loads((folder / "provenance.json").read_text())["client_steps"]
+    page.write_page(folder, steps, tmp_path)
+    for name in ("summary.csv", "table.md", "steps.svg"):
+        assert (folder / name).read_bytes() == (tmp_path / name).read_bytes(), name

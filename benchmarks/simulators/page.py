@@ -35,7 +35,7 @@ def summary(rounds: pd.DataFrame, client_steps: int) -> pd.DataFrame:
                 "memory": int(own["memory"].median()),
             }
         )
-    return pd.DataFrame(found)
+    return pd.DataFrame(found).round(6)  # so that rows read back round to the table's digits
 
 
 def norms(rounds: pd.DataFrame) -> tuple[dict[str, float], float]:
@@ -96,16 +96,20 @@ def draw(found: pd.DataFrame) -> Figure:
     return figure
 
 
-def write_page(folder: Path, client_steps: int) -> None:
-    """Write `summary.csv`, `table.md` and `steps.svg`, `.png` and `.pdf` from `rounds.csv`."""
+def write_page(folder: Path, client_steps: int, out: Path | None = None) -> None:
+    """Write `summary.csv`, `table.md` and `steps.svg`, `.png` and `.pdf` from `rounds.csv`.
+
+    They go to `out`, or beside the rounds.
+    """
     rounds = pd.read_csv(folder / "rounds.csv")
+    out = out or folder
     found = summary(rounds, client_steps)
-    found.to_csv(folder / "summary.csv", index=False, float_format="%.6g", lineterminator="\n")
+    found.to_csv(out / "summary.csv", index=False, float_format="%.9g", lineterminator="\n")
     first, gap = norms(rounds)
     lines = [table(found), "", "Squared norm of the model after round 1:", ""]
     lines += [f"- {way}: {norm:.7f}" for way, norm in first.items()]
     lines += ["", f"Widest gap between ways in any round, relative: {gap:.1e}."]
     text = "\n".join(lines) + "\n"
-    (folder / "table.md").write_text(text, encoding="utf-8")
-    save_figure(draw(found), folder, "steps")
+    (out / "table.md").write_text(text, encoding="utf-8")
+    save_figure(draw(found), out, "steps")
     print(text)
