@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from fedbytes.plots.canvas import canvas
 from fedbytes.plots.drawing.client_holdings import gather_categories, has_names, mark_clients
 from fedbytes.plots.method_looks import COLOURS, INK, PAPER
+from fedbytes.plots.shown_text import inches
 from fedbytes.plots.style import fit_columns, points, set_size, wrap_title
 from fedbytes.plots.tables.store_tables import NothingToDrawError
 
@@ -36,7 +37,9 @@ def draw_holdings_map(tables: dict[str, pd.DataFrame], columns: int = 2) -> Figu
     across = fit_columns(len(shown), columns, least=2.5)
     down = -(-len(shown) // across)
     rows = max(counts.shape[1] for counts in shown.values())
-    titles = [wrap_title(title, canvas().width / across - 0.9) for title in shown]
+    beside = max(inches(str(name)) for counts in shown.values() for name in counts.columns)
+    room = canvas().width / across - max(0.9, beside + 0.45)  # titles stand above the cells alone
+    titles = [wrap_title(title, room) for title in shown]
     above = 0.17 * max(1 + title.count("\n") for title in titles)
     names = 0.9 if any(has_names(counts, across) for counts in shown.values()) else 0.0
     height = down * (0.19 * max(rows, 4) + 0.95 + above + names) + 0.3
