@@ -222,6 +222,8 @@ def _row(axis: Axes, place: int, item: _Reach, style: LineStyle, base: _Reach | 
 def _words(item: _Reach | None, baseline: str | None) -> list[str]:
     if item is None:
         return ["", ""]
+    if not item.hits:
+        return ["no bytes", ""]
     if item.method == baseline:
         return ["1 ×", item.reached]
     return [_ratio(item.ratio) if item.ratio else format_bytes(item.mean), item.reached]

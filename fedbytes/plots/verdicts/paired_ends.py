@@ -19,7 +19,7 @@ class PairedEnds:
         differences: own minus base, turned so that more is better.
         missing: seeds that the setting has and one of the two has not.
         failed: seeds at which the codec's run failed or diverged.
-        evaluations: the fewest that a value is the mean of.
+        evaluations, most_evaluations: the fewest and the most that a value is the mean of.
     """
 
     codec: str
@@ -30,6 +30,7 @@ class PairedEnds:
     missing: tuple[int, ...]
     failed: tuple[int, ...]
     evaluations: int
+    most_evaluations: int
 
 
 def compare_to_baseline(
@@ -94,4 +95,5 @@ def pair_ends(ends: dict[str, RunEnds], baseline: str, metric: Metric) -> Iterat
             missing=tuple(sorted(every - set(pairs))),
             failed=mine.failed,
             evaluations=min(mine.evaluations, reference.evaluations),
+            most_evaluations=max(mine.most_evaluations, reference.most_evaluations),
         )

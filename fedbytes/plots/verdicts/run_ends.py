@@ -21,13 +21,14 @@ class RunEnds:
         missing: seeds that others of the setting have and this codec has no run of.
         failed: those of them whose run failed or never had the metric, and those whose run
             diverged.
-        evaluations: the fewest that a value is the mean of.
+        evaluations, most_evaluations: the fewest and the most that a value is the mean of.
     """
 
     values: Mapping[int, float]
     missing: tuple[int, ...]
     failed: tuple[int, ...]
     evaluations: int
+    most_evaluations: int
 
 
 def analyse_logarithm(metric: Metric) -> bool:
@@ -75,7 +76,8 @@ def _ends(
     diverged = {seed for seed, value in values.items() if not isfinite(value)}
     lost = diverged | (failed - set(values))
     ordered = dict(sorted(values.items()))
-    return RunEnds(ordered, tuple(sorted(missing)), tuple(sorted(lost)), min(counts, default=0))
+    fewest, most = min(counts, default=0), max(counts, default=0)
+    return RunEnds(ordered, tuple(sorted(missing)), tuple(sorted(lost)), fewest, most)
 
 
 def _lost_seeds(tables: Tables, setting: Setting, codec: str) -> set[int]:

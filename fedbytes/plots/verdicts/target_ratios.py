@@ -80,9 +80,14 @@ def _seed_ratio(sign: str, value: float) -> str:
 
 
 def describe_reached(hits: Mapping[int, Hit]) -> str:
-    """Return how many runs reach the target, and for how many bytes they stopped if none does."""
+    """Return how many runs reach the target, and for how many bytes they stopped if none does.
+
+    A method without a message has no bytes to count.
+    """
+    if not hits:
+        return "sends nothing"
     reached = sum(hit.reached for hit in hits.values())
     words = f"{reached} of {len(hits)} reached"
-    if hits and not reached:
+    if not reached:
         words += f" with {format_bytes(max(hit.bytes for hit in hits.values()))}"
     return words

@@ -73,7 +73,7 @@ def measure_verdicts(
             store has of them, for accuracy.
 
     Returns:
-        setting, codec, n (pairs), metric, margin, final, evaluations.
+        setting, codec, n (pairs), metric, margin, final, evaluations, most_evaluations.
         difference, low, high, sd: of codec minus baseline in the metric's unit (perplexity: of its
             logarithm); low and high are one-sided bounds, NaN below five pairs.
         p_non_inferior, p_better, p_equal, p_worse: adjusted by Holm; p_sign_flip: of
@@ -151,6 +151,7 @@ def _columns(row: _Row, verdict: Verdict, metric: Metric, margin: float) -> dict
         "codec": ends.codec,
         "n": len(ends.seeds),
         "evaluations": ends.evaluations,
+        "most_evaluations": ends.most_evaluations,
         "difference": sum(raw) / len(raw) if raw else nan,
         "low": bounds[0],
         "high": bounds[1],

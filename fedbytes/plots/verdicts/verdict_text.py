@@ -125,12 +125,24 @@ def spread_notes(frame: pd.DataFrame) -> list[str]:
     return words
 
 
+def _describe_end(frame: pd.DataFrame) -> str:
+    """Return what a run's final value is: the mean of as many evaluations as there really are."""
+    window = parse_final(str(frame["final"].iloc[0]))
+    fewest, most = int(frame["evaluations"].min()), int(frame["most_evaluations"].max())
+    if most <= 1:
+        return "the last evaluation" if window == 1 else "the only evaluation"
+    if fewest == window:
+        return f"the mean of the last {window} evaluations"
+    if fewest == most:
+        return f"the mean of the {most} evaluations that there are"
+    return f"the mean of {fewest} to {most} evaluations, as some runs have no {window}"
+
+
 def explain_verdicts(frame: pd.DataFrame) -> list[str]:
     """Return the sentences that a reader of the table needs: the question, and what is missing."""
     metric, first = metric_of(frame), frame.iloc[0]
     margin = format_difference(float(first["margin"]), metric, signed=False)
-    window = parse_final(str(first["final"]))
-    end = "the last evaluation" if window == 1 else f"the mean of the last {window} evaluations"
+    end = _describe_end(frame)
     words = [
         f"{metric.name.replace('_', '-')}, {end}, against {first['baseline']}, paired by seed; "
         f"margin {margin} {unit_of(metric)}; bounds one-sided 95 %; p of non-inferiority, adjusted "
@@ -150,9 +162,6 @@ def explain_verdicts(frame: pd.DataFrame) -> list[str]:
         if source != "given":
             words.append(f"The target is {source}: it was known after the runs alone.")
     words += [*_texts_note(frame), *spread_notes(frame)]
-    fewest = int(frame["evaluations"].min())
-    if fewest < window:
-        words.append(f"Some runs have {fewest} evaluations, and their final value is of these.")
     for row in frame.to_dict("records"):
         lost = set(row["failed"].split())
         gone = [seed for seed in row["missing"].split() if seed not in lost]

@@ -83,6 +83,25 @@ def test_one_seed_and_a_method_that_sends_nothing():
     assert not any("texts" in note for note in explain_verdicts(one))
     silent = measure_verdicts(store_of({"alone": NOISE - 0.1}, sizes={"alone": 0}))
     assert (silent["word"].iloc[0], silent["times_fewer"].iloc[0]) == ("worse", "–")
+    assert silent["to_target"].iloc[0] == "sends nothing"
+
+
+def test_how_many_evaluations_a_final_value_is_the_mean_of_is_said():
+    def said(rounds_of_a, rounds_of_fp32, **how):
+        tables = store_of({"a": NOISE})
+        kept = {"a": rounds_of_a, "fp32": rounds_of_fp32}
+        rows = [
+            r <= kept[c]
+            for c, r in zip(*(tables.results[x] for x in ("codec", "round")), strict=True)
+        ]
+        tables = type(tables)(tables.results[rows], tables.ledger, tables.partitions, tables.runs)
+        return explain_verdicts(measure_verdicts(tables, **how))[0].split(", against")[0]
+
+    assert said(6, 6) == said(3, 3) == "accuracy, the mean of the last 3 evaluations"
+    assert said(6, 6, final="last") == said(1, 1, final="last") == "accuracy, the last evaluation"
+    assert said(1, 1) == "accuracy, the only evaluation"
+    assert said(2, 2) == "accuracy, the mean of the 2 evaluations that there are"
+    assert said(1, 4) == "accuracy, the mean of 1 to 3 evaluations, as some runs have no 3"
 
 
 def test_seeds_that_differ_between_methods_are_said():
