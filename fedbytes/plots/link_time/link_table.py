@@ -2,19 +2,21 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isnan
+from math import isnan, nan
 
 import pandas as pd
 
 from fedbytes.experiments.config.target import Target
+from fedbytes.plots.inference.bytes_ratio import geometric_mean
 from fedbytes.plots.link_time.break_even import measure_break_even
 from fedbytes.plots.link_time.computing_seconds import without_waiting
 from fedbytes.plots.link_time.link import NetworkLink
 from fedbytes.plots.link_time.round_time import seconds_over_link
 from fedbytes.plots.tables.comparison import Comparison, compare_codecs
 from fedbytes.plots.tables.store_tables import Tables
-from fedbytes.plots.tables.target_bytes import measure_target_bytes, resolve_target
+from fedbytes.plots.tables.target_bytes import resolve_target
 from fedbytes.plots.verdicts.question import ask
+from fedbytes.plots.verdicts.target_choice import SettledTarget, read_hits
 
 COLUMNS = [
     "link", "setting", "codec", "seconds_per_round", "hours", "hours_to_target", "reached", "runs",
@@ -57,9 +59,10 @@ def link_table(
 ) -> pd.DataFrame:
     """Return one row per link, setting and codec (`COLUMNS`).
 
-    `seconds_per_round` and `hours` are means over the runs, `hours_to_target` the geometric mean of
-    those runs that reach the target (`reached` of `runs`), NaN if none does; `break_even_mbit` is
-    the rate below which the codec saves time (see `break_even_rate`).
+    `seconds_per_round` and `hours` are means over the runs. `hours_to_target` is the geometric mean
+    in which runs that miss the target count as needing more than they took, interpolated between
+    evaluations, NaN where too few reach it; `reached` of `runs` reach it for good (see `find_hit`).
+    `break_even_mbit` is the rate below which the codec saves time (see `break_even_rate`).
     """
     tables = without_waiting(tables)
     rows, goal = [], ask(tables, target=target).target
@@ -73,19 +76,21 @@ def link_table(
         for setting in comparison.settings:
             value, _ = resolve_target(comparison, setting, goal)
             final = comparison.final(setting)
-            for found in measure_target_bytes(comparison, setting, value):
-                own = final[final["codec"] == found.codec]
+            timed = replace(tables, results=setting.rows)
+            hits = read_hits(timed, comparison, setting, SettledTarget(value, "given"))
+            for codec in comparison.present(setting):
+                own, runs = final[final["codec"] == codec], [*hits[codec].values()]
                 rows.append(
                     {
                         "link": one.link.name or str(one.link),
                         "setting": setting.title,
-                        "codec": found.codec,
+                        "codec": codec,
                         "seconds_per_round": float((own["total_bytes"] / own["round"]).mean()),
-                        "hours": found.spent / 3600,
-                        "hours_to_target": found.bytes.mean / 3600,
-                        "reached": found.reached,
-                        "runs": found.seeds,
-                        "break_even_mbit": float(pays.get(found.codec, float("nan"))),
+                        "hours": float(own["total_bytes"].mean()) / 3600,
+                        "hours_to_target": geometric_mean(runs) / 3600 if runs else nan,
+                        "reached": sum(hit.reached for hit in runs),
+                        "runs": len(own),
+                        "break_even_mbit": float(pays.get(codec, nan)),
                     }
                 )
     return pd.DataFrame(rows, columns=COLUMNS)
