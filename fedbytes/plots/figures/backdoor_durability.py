@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
 from fedbytes.plots.number_words import format_value
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
@@ -18,7 +19,7 @@ from fedbytes.plots.style import (
     label_bottom,
     make_panels,
 )
-from fedbytes.plots.tables.statistics import t_interval
+from fedbytes.plots.tables.statistics import drawn_interval, t_interval
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables, read_mapping
 
 _PANELS = {
@@ -127,13 +128,13 @@ def _settings(rows: pd.DataFrame) -> list[tuple[str, pd.DataFrame]]:
 
 
 def _line(axis: Axes, rows: pd.DataFrame, column: str, style: LineStyle) -> None:
-    """Draw the mean over seeds with its interval, and the half-life where it is known."""
+    """Draw the mean with its interval, or below five seeds with these, and a known half-life."""
     runs = rows["run"].nunique()
     points = [
         (int(group["since"].iloc[0]), found)
         for _, group in rows.groupby("since")
         if len(group) == runs
-        for found in [t_interval(100 * group[column])]
+        for found in [drawn_interval(100 * group[column])]
     ]
     if not points:
         return
@@ -142,8 +143,11 @@ def _line(axis: Axes, rows: pd.DataFrame, column: str, style: LineStyle) -> None
     axis.plot(
         x, mean, color=style.color, linestyle=style.linestyle, marker=style.marker, markevery=0.1
     )
+    if 1 < runs < FEWEST_SEEDS:
+        for _, run in rows.sort_values("since").groupby("run"):
+            axis.plot(run["since"], 100 * run[column], color=style.color, alpha=0.5, linewidth=0.6)
     low, high = ([getattr(found, end) for _, found in points] for end in ("low", "high"))
-    bounds = np.clip(low, 0, 100), np.clip(high, 0, 100)  # one run has none
+    bounds = np.clip(low, 0, 100), np.clip(high, 0, 100)  # few runs have none
     axis.fill_between(x, *bounds, color=style.color, alpha=0.15, linewidth=0)
     life, _, _ = _half_life(rows)
     start = [m for s, m in zip(x, mean, strict=True) if s == 0]
@@ -200,7 +204,10 @@ def _described(rows: pd.DataFrame) -> str:
     if many == 1:
         return f"One seed: no interval. Stars: half-life; in the legend{where}."
     count = str(many) if few == many else f"{few} to {many}"
+    spread = "thin: seeds" if many < FEWEST_SEEDS else "bands: 95 % t interval"
+    if few < FEWEST_SEEDS <= many:
+        spread = f"bands: 95 % t interval, from {FEWEST_SEEDS} seeds on; thin: seeds below that"
     return (
-        f"Lines: mean over {count} seeds; bands: 95 % t interval. Stars: half-life, the median of "
+        f"Lines: mean over {count} seeds; {spread}. Stars: half-life, the median of "
         f"runs, longer where success has not halved; in the legend{where}."
     )

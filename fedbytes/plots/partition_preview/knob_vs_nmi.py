@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
 from fedbytes.plots.method_looks import COLOURS
 from fedbytes.plots.style import add_note, make_panels, styled
-from fedbytes.plots.tables.statistics import t_interval
+from fedbytes.plots.tables.statistics import drawn_interval
 from fedbytes.plots.tables.store_tables import NothingToDrawError, flatten_keys
 
 _NOT_STRENGTH = ("num_clients",)
@@ -79,7 +80,7 @@ def draw_knob_vs_nmi(frame: pd.DataFrame) -> Figure:
         rows = frame[frame["scheme"] == scheme]
         color = COLOURS[place % len(COLOURS)]
         points = [
-            (float(str(x)), t_interval(group["nmi"])) for x, group in rows.groupby("strength")
+            (float(str(x)), drawn_interval(group["nmi"])) for x, group in rows.groupby("strength")
         ]
         x = [strength for strength, _ in points]
         axis.plot(x, [found.mean for _, found in points], "o-", color=color, markersize=4)
@@ -96,6 +97,7 @@ def draw_knob_vs_nmi(frame: pd.DataFrame) -> Figure:
     for axis in axes[::columns]:
         axis.set_ylabel("Measured NMI")
     seeds = frame["seed"].nunique()
-    words = "one seed" if seeds == 1 else f"{seeds} seeds, their mean and its 95 % t interval"
+    words = "one seed" if seeds == 1 else f"{seeds} seeds; line: their mean"
+    words += "; band: its 95 % t interval" if seeds >= FEWEST_SEEDS else ""
     add_note(figure, f"Dots: {words}.")
     return figure

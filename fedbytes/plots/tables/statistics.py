@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
+
 CONFIDENCE = 0.95
 _HUGE = 1e100
 _LARGEST_LOG = 709.0
@@ -41,6 +43,15 @@ def t_interval(values: Iterable[float]) -> Interval:
     quantile = float(stats.t.ppf(0.5 + CONFIDENCE / 2, kept.size - 1))
     half = quantile * float((kept / scale).std(ddof=1)) * scale / sqrt(kept.size)
     return Interval(mean, mean - half, mean + half, int(kept.size))
+
+
+def drawn_interval(values: Iterable[float]) -> Interval:
+    """Return the mean and, from five values on, the t interval that a figure shows of seeds.
+
+    Below five the seeds themselves are shown: `low` and `high` are NaN.
+    """
+    found = t_interval(values)
+    return found if found.n >= FEWEST_SEEDS else Interval(found.mean, nan, nan, found.n)
 
 
 def _scale(values: NDArray[np.float64]) -> float:

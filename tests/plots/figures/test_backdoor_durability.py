@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from fedbytes.plots import FigureOptions, NothingToDrawError, make_figure, sample_tables
@@ -19,7 +20,8 @@ def test_success_is_drawn_from_the_end_of_the_attack():
         "Attack success (%)",
         "Accuracy on unchanged texts (%)",
     ]
-    curves = [line for line in success.lines if len(line.get_xdata()) == 12]
+    whole = [line for line in success.lines if len(line.get_xdata()) == 12]
+    curves = [line for line in whole if line.get_linewidth() > 0.7]  # others are seeds
     assert len(curves) == 4
     np.testing.assert_array_equal(curves[0].get_xdata(), np.arange(-4, 8))
     np.testing.assert_allclose(curves[0].get_ydata()[[4, 6, 8]], [100, 50, 25])
@@ -71,3 +73,24 @@ def test_one_run_has_no_band():
     (axis, _) = FIGURE.draw(one).axes
     drawn = [path for band in axis.collections for path in band.get_paths()]
     assert not any(np.isfinite(path.vertices).any() for path in drawn)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "band", "words"), [(3, False, "thin: seeds"), (5, True, "bands")]
+)
+def test_below_five_seeds_lines_are_seeds_and_there_is_no_band(seeds, band, words):
+    tables = attacked_tables(until=5, rounds=12)
+    first = tables.results[tables.results["seed"] == tables.results["seed"].min()]
+    copies = [first.assign(seed=s, run=first["run"] + f"-{s}", accuracy=first["accuracy"] - s / 100)
+              for s in range(seeds)]  # fmt: skip
+    runs = tables.runs[tables.runs["run"].isin(set(first["run"]))]
+    named = [runs.assign(seed=s, run=runs["run"] + f"-{s}") for s in range(seeds)]
+    made = replace(tables, results=pd.concat(copies), runs=pd.concat(named))
+    figure = FIGURE.draw(made)
+    axis = figure.axes[1]
+    drawn = [path for part in axis.collections for path in part.get_paths()]
+    assert any(np.isfinite(path.vertices).all() for path in drawn) == band
+    methods = first["codec"].nunique()
+    thin = [line for line in axis.lines if line.get_linewidth() < 0.7]
+    assert len(thin) == (0 if band else seeds * methods)
+    assert words in figure.get_supxlabel().replace("\n", " ")
