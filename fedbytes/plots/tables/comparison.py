@@ -218,7 +218,7 @@ def compare_codecs(
     if chosen.name in _HEADLINES:
         rows = rows[_kinds(rows) == chosen.name]
     rows = rows[rows[chosen.name].notna()]
-    spent = rows.groupby("codec")["total_bytes"].max().sort_values(ascending=False)
+    spent = rows.groupby("codec")["total_bytes"].max().sort_values(ascending=False, kind="stable")
     found = baseline if baseline is not None else _baseline(rows, tables.baseline)
     codecs = [str(codec) for codec in spent.index if codec != found]
     if found in spent.index:

@@ -16,7 +16,7 @@ from fedbytes.plots.tables.target_bytes import resolve_target
 def find_hits(
     tables: Tables, comparison: Comparison, setting: Setting, target: float
 ) -> dict[str, dict[int, Hit]]:
-    """Return each run's lasting hit of a target, by codec and seed."""
+    """Return each run's lasting hit of a target, by codec and seed, in the order of seeds."""
     rows = tables.finished()
     rows = rows[rows["run"].isin(set(setting.rows["run"])) & (rows["total_bytes"] > 0)]
     found: dict[str, dict[int, Hit]] = {codec: {} for codec in comparison.present(setting)}
@@ -25,7 +25,7 @@ def find_hits(
         values = [float(value) for value in run[comparison.metric.name]]
         hit = find_hit(spent, values, target, comparison.metric.rises)
         found[str(run["codec"].iloc[0])][int(run["seed"].iloc[0])] = hit
-    return found
+    return {codec: dict(sorted(runs.items())) for codec, runs in found.items()}
 
 
 def measure_hits(tables: Tables, comparison: Comparison, target: Target = None) -> pd.DataFrame:

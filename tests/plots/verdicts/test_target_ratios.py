@@ -5,7 +5,7 @@ from synthetic import by_hand
 
 from fedbytes.plots import Hit, compare_codecs, measure_hits
 from fedbytes.plots.inference.bytes_ratio import compare_bytes
-from fedbytes.plots.verdicts.target_ratios import describe_ratio, describe_reached
+from fedbytes.plots.verdicts.target_ratios import describe_ratio, describe_reached, find_hits
 
 RUNS = {
     ("fp32", 0): [(100, 0.5), (200, 0.92), (300, 0.95)],
@@ -21,6 +21,14 @@ def test_one_row_a_run():
     assert frame["kind"].to_dict() == {"fp32": "between", "small": "missed", "start": "missed"}
     assert (frame["target"] == 0.9).all()
     assert frame.loc["start", "bytes"] == 20  # nothing was sent for the state before training
+
+
+def test_runs_stand_in_the_order_of_seeds_however_many_there_are():
+    seeds = [*range(19, -1, -2), *range(0, 20, 2)]
+    tables = by_hand({("fp32", seed): RUNS["fp32", 0] for seed in seeds})
+    chosen = compare_codecs(tables)
+    found = find_hits(tables, chosen, chosen.settings[0], 0.9)["fp32"]
+    assert list(found) == list(range(20))
 
 
 def hits(kind, *values):
