@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.figure import Figure
 from matplotlib.ticker import (
     FixedLocator,
@@ -98,7 +98,7 @@ class _RoomyLogLocator(LogLocator):
     """
 
     def __call__(self) -> Any:
-        assert self.axis is not None
+        assert isinstance(self.axis, Axis)
         low, high = sorted(self.axis.get_view_interval())
         subs = (1.0, 2.0, 5.0) if low > 0 and high / low < 300 else (1.0,)
         self.set_params(subs=subs, numticks=12)
@@ -117,7 +117,8 @@ _GAP = 0.25  # ems between two labels
 def _have_room(axis: Axis, ticks: list[float]) -> bool:
     """Return whether the labels of these ticks stand apart, as long as the axis is now."""
     size = float(axis.get_major_ticks(1)[0].label1.get_fontsize())  # points
-    across = axis.axis_name == "x"
+    across, figure = isinstance(axis, XAxis), axis.axes.get_figure(root=True)
+    assert figure is not None
     labels = axis.get_major_formatter().format_ticks(ticks)
     halves = [inches(plain_power(label), size) * 36 if across else size / 2 for label in labels]
     places = [
@@ -125,7 +126,7 @@ def _have_room(axis: Axis, ticks: list[float]) -> bool:
         for tick in ticks
     ]  # fmt: skip
     box = axis.axes.get_window_extent()
-    length = (box.width if across else box.height) * 72 / axis.axes.get_figure(root=True).dpi
+    length = (box.width if across else box.height) * 72 / figure.dpi
     at = [(tick - low) / (high - low) * length for tick, low, high in places]
     pairs = sorted(zip(at, halves, strict=True))
     return all(b - a >= one + other + _GAP * size
