@@ -21,11 +21,13 @@ from time import perf_counter
 import pandas as pd
 
 MOST = 1.5
+STAGES = Path(__file__).with_name("dry_run_stages.yaml")
 CASES = {
     "quickstart": ["rounds=6", "seed=0", "partition.alpha=1.0"],
     "noniid": ["rounds=3", "seed=0", "codec={name: ecsq, bits: 1.0, error_feedback: true}"],
     "lora-aggregation": ["rounds=2", "seed=0"],
     "pretrain": ["rounds=2", "seed=0"],
+    str(STAGES): ["seed=0"],
 }
 KINDS = ("setup", "train", "codec", "evaluate")
 

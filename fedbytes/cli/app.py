@@ -18,6 +18,7 @@ from fedbytes.cli.codecs import codecs
 from fedbytes.cli.engines.fetch import fetch_named
 from fedbytes.cli.engines.plan import plan_suite
 from fedbytes.cli.engines.work import work_on
+from fedbytes.cli.manual.docs import show_docs
 from fedbytes.cli.models_kept.export import export
 from fedbytes.cli.models_kept.predict import predict
 from fedbytes.cli.partition import partition
@@ -42,9 +43,16 @@ _ABOUT = """Federated training of language models, measured by the bytes it comm
 
 Start with [bold]fedbytes sweep quickstart[/]. A suite is a YAML file with settings that its runs
 share and a grid of those that vary; every setting can be given as [bold]key=value[/], such as
-[bold]rounds=4[/], [bold]seed=\\[0,1][/] or [bold]partition.alpha=0.1[/]."""
+[bold]rounds=4[/], [bold]seed=\\[0,1][/] or [bold]partition.alpha=0.1[/].
+[bold]fedbytes docs[/] has the pages of the documentation."""
 _RESUMABLE = ("sweep", "run", "work", "tune")
 _INTERRUPTED = 130
+_OF_PATHS = {
+    r"(?i)\bdir(?:ectory)? ('.*') is a file\.": r"\1 is a file: name a folder",
+    r"(?i)\bfile ('.*') is a directory\.": r"\1 is a folder: name a file",
+    r"(?i)\b(?:dir|directory|file|path) ('.*') does not exist\.": r"\1 does not exist",
+}
+"""What releases of typer say of paths, and what is told."""
 
 
 def _usage_error() -> type[Exception]:
@@ -114,6 +122,7 @@ _VERBS: dict[str, Callable[..., None]] = {
     "list": list_plugins,
     "new": new,
     "check": check,
+    "docs": show_docs,
 }
 for _name, _verb in _VERBS.items():
     app.command(name=_name, help=re.sub(r"(?=\[)", r"\\", _paragraphs(_verb.__doc__)))(_verb)
@@ -150,10 +159,28 @@ def _usage_message(error: Exception) -> str:
     text = " ".join(getattr(error, "format_message", lambda: str(error))().split())
     text = text.replace("Invalid value for ", "").replace("Input should be", "must be")
     text = text.replace("greater than or equal to", "at least")
+    for found, told in _OF_PATHS.items():
+        text = re.sub(found, told, text)
+    option = re.match(r"'(?:-\w' / ')?(--[\w-]+)': must be", text)
+    if option:
+        text = f"{text.partition(', unable')[0]}, got {_given(option[1])!r}"
     if text.startswith("No such command"):
         word = text.split("'")[1]
         return f"there is no command {word!r}{nearest(word, _VERBS)}"
+    if text.startswith(("Missing ", "Got unexpected extra ")):
+        verb = [word for word in sys.argv[1:2] if word in _VERBS]
+        return f"{text.rstrip('.')}: see `{' '.join(['fedbytes', *verb, '--help'])}`"
     return text
+
+
+def _given(option: str) -> str:
+    """Return what was given for an option on the command line."""
+    words = sys.argv[1:]
+    for place, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name == option:
+            return value if equals else " ".join(words[place + 1 : place + 2])
+    return ""
 
 
 def _line(error: ValueError | OSError) -> str:

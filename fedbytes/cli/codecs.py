@@ -24,7 +24,8 @@ def codecs(
         bool, typer.Option(help="Measure all rates, both distributions, means and memory.")
     ] = False,
     out: Annotated[
-        Path | None, typer.Option(help="With --bench: folder for tables and figures.")
+        Path | None,
+        typer.Option(help="With --bench: folder for tables and figures.", file_okay=False),
     ] = None,
     redraw: Annotated[
         bool,

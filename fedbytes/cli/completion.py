@@ -32,6 +32,13 @@ def complete_names(context: typer.Context, incomplete: str) -> list[str]:
     return _starting(registry.names() if registry else (), incomplete)
 
 
+def complete_pages(incomplete: str) -> list[str]:
+    """Return the names of pages of the documentation."""
+    from fedbytes.cli.manual.pages import pages
+
+    return _starting(pages(), incomplete)
+
+
 def complete_codecs(incomplete: str) -> list[str]:
     """Return the names of codecs."""
     from fedbytes.compression import codec_names

@@ -34,11 +34,18 @@ Overrides = Annotated[
         autocompletion=complete_settings,
     ),
 ]
-Store = Annotated[Path, typer.Argument(help="Folder of runs, written by `fedbytes sweep`.")]
-StoreOrRows = Annotated[
-    Path, typer.Argument(help="Folder of runs, or one with the results.csv of `fedbytes plot`.")
+Store = Annotated[
+    Path, typer.Argument(help="Folder of runs, written by `fedbytes sweep`.", file_okay=False)
 ]
-Out = Annotated[Path | None, typer.Option(help="Folder for the runs; runs/SUITE by default.")]
+StoreOrRows = Annotated[
+    Path,
+    typer.Argument(
+        help="Folder of runs, or one with the results.csv of `fedbytes plot`.", file_okay=False
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option(help="Folder for the runs; runs/SUITE by default.", file_okay=False)
+]
 Threads = Annotated[
     int | None, typer.Option(min=1, help="Threads per process; cores / processes by default.")
 ]

@@ -24,9 +24,12 @@ def partition(
         str | None, typer.Option(help="The suite, if it is not the first word.")
     ] = None,
     figures: Annotated[
-        Path | None, typer.Option("--figures", "--out", help="Draw figures into this folder.")
+        Path | None,
+        typer.Option("--figures", "--out", help="Draw figures into this folder.", file_okay=False),
     ] = None,
-    save: Annotated[Path | None, typer.Option(help="Save the partition to this file.")] = None,
+    save: Annotated[
+        Path | None, typer.Option(help="Save the partition to this file.", dir_okay=False)
+    ] = None,
     plugin: Plugins = None,
 ) -> None:
     """Show who holds what, such as `fedbytes partition quickstart partition.alpha=0.1 seed=3`.

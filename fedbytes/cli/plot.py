@@ -46,7 +46,9 @@ def plot(
     store: StoreOrRows,
     out: Annotated[
         Path | None,
-        typer.Option(help="Folder; STORE/figures by default, or where the results.csv lies."),
+        typer.Option(
+            help="Folder; STORE/figures by default, or where the results.csv lies.", file_okay=False
+        ),
     ] = None,
     target: TargetOption = None,
     metric: MetricOption = None,
@@ -92,7 +94,9 @@ def _afterwards(
 
 def report(
     store: StoreOrRows,
-    out: Annotated[Path | None, typer.Option(help="File; STORE/report.html by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File; STORE/report.html by default.", dir_okay=False)
+    ] = None,
     target: TargetOption = None,
     metric: MetricOption = None,
     baseline: Baseline = None,

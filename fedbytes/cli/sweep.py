@@ -51,7 +51,11 @@ def sweep(
     remake: Remake = False,
     accept: Accept = False,
     dry_run: Annotated[
-        bool, typer.Option(help="Estimate runs, bytes and minutes without running anything.")
+        bool,
+        typer.Option(
+            help="Say how many runs there are, their bytes (exact where messages have one length, "
+            "and it says where not), minutes and memory (estimates); run nothing."
+        ),
     ] = False,
     report: Annotated[bool, typer.Option(help="Write the report at the end.")] = True,
     on: Annotated[

@@ -264,6 +264,14 @@ def show_estimate(
         f"memory{on_gpu} with {counted(count, 'worker')}",
         highlight=False,
     )
+    nearly = sum(not cost.exact_bytes for cost in costs)
+    console.print(
+        "Bytes are exact, minutes and memory estimates"
+        if not nearly
+        else f"Bytes of {counted(nearly, 'run')} are an estimate, as are minutes and memory: their "
+        "messages' lengths follow from the values (`fedbytes docs suites` says how near it comes)",
+        highlight=False,
+    )
 
 
 def _minutes(seconds: float) -> str:

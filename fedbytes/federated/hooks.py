@@ -71,6 +71,6 @@ def _name(hook: Any) -> str:
         raise ValueError(
             f"hook {name or repr(hook)} has no name that a run can be known by: define it with def "
             "at the top of a module, or make it a registered plug-in "
-            "(docs/add-an-attack-or-defense.md)"
+            "(fedbytes docs add-an-attack-or-defense)"
         )
     return f"{module}:{name}"

@@ -97,6 +97,7 @@ def test_dry_run_says_how_much_and_makes_nothing(fedbytes, words, tmp_path):
     shown = fedbytes("sweep", path, "--dry-run", "--out", tmp_path / "no")
     assert shown.returncode == 0, shown.stderr
     assert "2 runs" in shown.stdout
+    assert "Bytes are exact, minutes and memory estimates" in shown.stdout
     assert not (tmp_path / "no").exists()
 
 

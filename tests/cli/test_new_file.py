@@ -58,7 +58,7 @@ def test_a_plugin_of_a_suite_loses_the_default_fields_that_it_does_not_have(tmp_
         (["codec", "topk"], "there is a codec 'topk' already"),
         (["suite", "quickstart"], "there is a suite 'quickstart' already"),
         (["codec", "My Codec"], "must be small letters"),
-        (["codec", "class"], "must be small letters"),
+        (["codec", "class"], "is a word of Python"),
         (["task", "json"], "would hide Python's own module json"),
         (["codec", "mine", "--out", "mine.yaml"], r"is a \.py file"),
     ],

@@ -33,8 +33,12 @@ def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
     source = folder / "source"  # building leaves files behind
     unwanted = shutil.ignore_patterns("__pycache__")
     shutil.copytree(ROOT / "fedbytes", source / "fedbytes", ignore=unwanted)
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "LICENSE", *(p.name for p in ROOT.glob("*.md"))):
         shutil.copy(ROOT / name, source)
+    for page in (ROOT / "docs").rglob("*.md"):
+        copy = source / page.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(page, copy)
     build = ("wheel", "--no-deps", "--no-build-isolation", "-q", "-w", folder / "dist", source)
     _run(sys.executable, "-m", "pip", *build)
     (wheel,) = (folder / "dist").glob("fedbytes-*.whl")

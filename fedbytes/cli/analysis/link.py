@@ -39,7 +39,9 @@ def link(
     slower: Annotated[
         float, typer.Option(help="How much slower clients compute than the machine of the runs.")
     ] = 1.0,
-    out: Annotated[Path | None, typer.Option(help="Folder; STORE/figures by default.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder; STORE/figures by default.", file_okay=False)
+    ] = None,
     target: TargetOption = None,
     metric: MetricOption = None,
     baseline: Baseline = None,
@@ -81,6 +83,10 @@ def _links(
     if (up is None) != (down is None):
         raise ValueError("give --up and --down together, in Mbit/s")
     if up is not None and down is not None:
+        named = {"--up": up, "--down": down, "--server": server}
+        for option, value in named.items():
+            if not value > 0:
+                raise ValueError(f"{option} must be Mbit/s above 0, got {value:g}")
         return [NetworkLink("", up, down, rtt, server)]
     if rtt:
         raise ValueError("--rtt goes with --up and --down; named links have their own")

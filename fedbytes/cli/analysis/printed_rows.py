@@ -29,7 +29,9 @@ FinalOption = Annotated[
         help="Final value: last, or last3 for the mean of three evaluations; last3 by default."
     ),
 ]
-CsvOption = Annotated[Path | None, typer.Option(help="Write the rows to this file as well.")]
+CsvOption = Annotated[
+    Path | None, typer.Option(help="Write the rows to this file as well.", dir_okay=False)
+]
 
 
 def print_rows(shown: "pd.DataFrame", notes: list[str], left: tuple[str, ...]) -> None:

@@ -31,8 +31,8 @@ def verdicts(
 ) -> None:
     """Say which codecs are non-inferior, equal, better or worse, and which are not shown.
 
-    Such as `fedbytes verdicts runs/codecs --baseline fp32 --margin 0.005`; docs/verdicts.md says
-    how each word is decided.
+    Such as `fedbytes verdicts runs/codecs --baseline fp32 --margin 0.005`; `fedbytes docs verdicts`
+    says how each word is decided.
     """
     from fedbytes.experiments.config.target import parse_target
     from fedbytes.experiments.store.results import stored_target

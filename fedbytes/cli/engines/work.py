@@ -11,7 +11,9 @@ from fedbytes.process.told_to_stop import STOPPED
 
 
 def work_on(
-    store: Annotated[Path, typer.Argument(help="Folder with a plan of `fedbytes plan`.")],
+    store: Annotated[
+        Path, typer.Argument(help="Folder with a plan of `fedbytes plan`.", file_okay=False)
+    ],
     only: Annotated[
         list[str] | None, typer.Option(help="Id of a run to make; all by default. Repeatable.")
     ] = None,

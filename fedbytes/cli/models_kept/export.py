@@ -9,7 +9,10 @@ from fedbytes.cli.options import Plugins
 from fedbytes.cli.terminal.screen import say
 
 KeptRun = Annotated[
-    Path, typer.Argument(metavar="RUN", help="A run's folder, or one that was exported.")
+    Path,
+    typer.Argument(
+        metavar="RUN", help="A run's folder, or one that was exported.", file_okay=False
+    ),
 ]
 OfClient = Annotated[
     str | None,

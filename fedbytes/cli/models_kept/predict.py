@@ -13,9 +13,13 @@ from fedbytes.cli.terminal.screen import say
 
 def predict(
     run: KeptRun,
-    texts: Annotated[Path, typer.Argument(help="CSV, TSV, JSON Lines or Parquet file of texts.")],
+    texts: Annotated[
+        Path, typer.Argument(help="CSV, TSV, JSON Lines or Parquet file of texts.", dir_okay=False)
+    ],
     column: Annotated[str, typer.Option(help="Column with the texts.")] = "text",
-    csv: Annotated[Path | None, typer.Option(help="File for the rows; printed by default.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="File for the rows; printed by default.", dir_okay=False)
+    ] = None,
     client: OfClient = None,
     max_new_tokens: Annotated[
         int | None, typer.Option(min=1, help="Most tokens of an answer; the run's by default.")

@@ -33,7 +33,8 @@ def new(
     ],
     name: Annotated[str, typer.Argument(help="Its name in configurations, such as my-codec.")],
     out: Annotated[
-        Path | None, typer.Option(help="File to write; NAME with its ending, here, by default.")
+        Path | None,
+        typer.Option(help="File to write; NAME with its ending, here, by default.", dir_okay=False),
     ] = None,
 ) -> None:
     """Write a file to begin a plug-in or a suite from, such as `fedbytes new codec my-codec`.
@@ -77,7 +78,9 @@ def write_new(kind: str, name: str, out: Path | None = None) -> Path:
 
 def _check_name(kind: str, name: str) -> None:
     """Refuse a name that cannot be a file's and a class's, or that another plug-in has."""
-    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
+    if keyword.iskeyword(name):
+        raise ValueError(f"the name {name!r} is a word of Python: take another, such as my-{name}")
+    if not _NAME.fullmatch(name):
         raise ValueError(
             f"the name {name!r} must be small letters and digits, with - or _ between words, such "
             "as my-codec"

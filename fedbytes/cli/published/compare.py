@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 _STYLES = {"equal": "green", "within tolerance": "yellow", "differs": "red"}
 _SHOWN = 3  # metrics of a run
-Folder = Annotated[Path, typer.Argument(help="A store, or a folder with its results.csv.")]
+Folder = Annotated[
+    Path, typer.Argument(help="A store, or a folder with its results.csv.", file_okay=False)
+]
 
 
 def compare_folders(
@@ -92,7 +94,7 @@ def compare_notes(found: "StoreComparison") -> list[str]:
     if unequal and found.explained:
         lines.append(
             "They were made on different machines, with other packages or another number of "
-            "threads: what is within tolerance is expected there (docs/published-rows.md)."
+            "threads: what is within tolerance is expected there (fedbytes docs published-rows)."
         )
     elif unequal and found.origins:
         lines.append("What they were made from differs, as said above.")

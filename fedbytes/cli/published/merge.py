@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 def merge_folders(
     folders: Annotated[
         list[Path],
-        typer.Argument(help="Stores, or folders with the results.csv of `fedbytes plot`."),
+        typer.Argument(
+            help="Stores, or folders with the results.csv of `fedbytes plot`.", file_okay=False
+        ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the rows; it may be one of those.")],
+    out: Annotated[
+        Path, typer.Option(help="Folder for the rows; it may be one of those.", file_okay=False)
+    ],
 ) -> None:
     """Put the rows of a suite that was run in parts into one folder, to be plotted together.
 

@@ -16,7 +16,9 @@ def submit_store(
     name: Annotated[
         str | None, typer.Option(help="Name of the folder; by default the store's.")
     ] = None,
-    to: Annotated[Path, typer.Option(help="Folder that holds the submissions.")] = Path("results"),
+    to: Annotated[
+        Path, typer.Option(help="Folder that holds the submissions.", file_okay=False)
+    ] = Path("results"),
     description: Annotated[str, typer.Option(help="What the method is, in a few sentences.")] = "",
     link: Annotated[str, typer.Option(help="Address of a paper or repository.")] = "",
     with_files: Annotated[
@@ -35,7 +37,10 @@ def submit_store(
 
 
 def verify_folder(
-    folder: Annotated[Path, typer.Argument(help="A submission, such as results/NAME.")],
+    folder: Annotated[
+        Path,
+        typer.Argument(help="A submission, such as results/NAME.", exists=True, file_okay=False),
+    ],
     again: Annotated[
         bool, typer.Option("--again", help="Also make one of its runs again, and compare.")
     ] = False,

@@ -32,7 +32,8 @@ def track(
     store: Store,
     to: Annotated[str, typer.Option("--to", help="tensorboard, trackio, wandb or mlflow.")],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for its files; STORE-TRACKER by default.")
+        Path | None,
+        typer.Option(help="Folder for its files; STORE-TRACKER by default.", file_okay=False),
     ] = None,
 ) -> None:
     """Write every run's metrics by round and by bytes for a tracker; nothing leaves this machine.

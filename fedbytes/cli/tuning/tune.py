@@ -20,10 +20,14 @@ def tune(
         int | None, typer.Option(min=1, help="Trials of each method; the suite's by default.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder for the runs; runs/SUITE-tuning by default.")
+        Path | None,
+        typer.Option(help="Folder for the runs; runs/SUITE-tuning by default.", file_okay=False),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="File of choices; choices.yaml in that folder by default.")
+        Path | None,
+        typer.Option(
+            help="File of choices; choices.yaml in that folder by default.", dir_okay=False
+        ),
     ] = None,
     threads: Threads = None,
 ) -> None:

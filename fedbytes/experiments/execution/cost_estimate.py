@@ -1,9 +1,10 @@
 """Estimates what a sweep will cost before it runs: bytes, time and memory per run.
 
 A trial trains one client, or those that train side by side, and evaluates (see `cost_trial`); a
-message of each kind is made. Their times are scaled up, and bytes follow from what the client would
-send (see `traffic_forecast`). Frozen layers' states are kept on disk by a trial, as by a run, so
-that the sweep finds them there.
+message of each kind is made. Where privacy, attacks, defences or audits act, so is a round of each
+kind without training (see `stage_trial`). Their times are scaled up, and bytes follow from what the
+client would send (see `traffic_forecast`). Frozen layers' states are kept on disk by a trial, as by
+a run, so that the sweep finds them there.
 """
 
 import heapq
@@ -21,6 +22,7 @@ from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.experiments.config.run_config import RunConfig
 from fedbytes.experiments.evaluation.evaluation_work import count_evaluations, count_own_models
 from fedbytes.experiments.execution.costs.cost_trial import CostTrial, count_batches, make_trial
+from fedbytes.experiments.execution.costs.stage_trial import has_stages, stage_seconds
 from fedbytes.experiments.execution.run_setup import Problem, make_problem, own_tests_of
 from fedbytes.experiments.execution.traffic_forecast import NO_EVALUATIONS, Evaluations, foretell
 from fedbytes.experiments.store.provenance import (
@@ -42,12 +44,16 @@ class Estimate:
         up_bytes, down_bytes: of messages.
         setup_seconds: loading texts and model, and splitting.
         train_seconds: of all clients in all rounds, as long as the run waits for them.
-        codec_seconds: of encoding and decoding all messages.
+        codec_seconds: of encoding and decoding all messages, of sums in secret those that go down.
         evaluate_seconds: of all evaluations.
         memory_bytes: the largest resident size of its process, which is also that of the runs
             before it where they needed more; of all its processes, where clients train in several.
         gpu_bytes: the most that tensors of all its processes take on GPUs, None without one.
         note: how strong the noise of its privacy is, None where it adds none.
+        stage_seconds: of what else acts in its rounds: masks, ciphertexts, noise, attacks, defences
+            and audits.
+        exact_bytes: whether the run's bytes are these; else they are those of messages as long as
+            the trial's.
     """
 
     run: str
@@ -60,18 +66,21 @@ class Estimate:
     memory_bytes: int
     gpu_bytes: int | None = None
     note: str | None = None
+    stage_seconds: float = 0.0
+    exact_bytes: bool = True
 
     @property
     def seconds(self) -> float:
         """All of them together."""
-        parts = self.setup_seconds, self.train_seconds, self.codec_seconds, self.evaluate_seconds
-        return sum(parts)
+        inside = self.train_seconds + self.codec_seconds + self.stage_seconds
+        return self.setup_seconds + inside + self.evaluate_seconds
 
 
 def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
     """Return the cost of each run; models and texts are loaded, no run is stored."""
     torch.set_num_threads(threads)
     trials: dict[str, CostTrial] = {}
+    stages: dict[str, float] = {}
     costs = []
     forget_peak_memory()
     for config in configs:
@@ -89,7 +98,8 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
         said = _evaluations_of(config, problem, own)
         processes = config.workers_per_run
         trainings = count_trainings(fed, config.rounds, trial.clients, trial.batches)
-        up, down, codec_seconds = foretell(fed, config.rounds, trial.sent, said)
+        up, down, codec_seconds, exact = foretell(fed, config.rounds, trial.sent, said)
+        beside = max(0.0, _stages_of(config, problem, trial, stages) - codec_seconds)
         evaluations = -(-config.rounds // config.evaluate_every) + config.evaluate_start
         costs.append(
             Estimate(
@@ -103,9 +113,33 @@ def estimate(configs: Sequence[RunConfig], threads: int) -> list[Estimate]:
                 _memory_of_all(problem, processes, peak_memory_bytes()),
                 gpu_bytes_of_all(peak_gpu_bytes(), processes, _bytes_on_gpu(problem.model.network)),
                 privacy_note(fed),
+                beside,
+                exact,
             )
         )
     return costs
+
+
+def _stages_of(
+    config: RunConfig, problem: Problem, trial: CostTrial, known: dict[str, float]
+) -> float:
+    """Return the seconds of a run's rounds without training, 0 where they code messages alone.
+
+    Args:
+        config: of the run.
+        problem: of it.
+        trial: of its training.
+        known: what other runs take, which a run has in common with one of another seed.
+    """
+    if not has_stages(problem.federation):
+        return 0.0
+    key = json.dumps(
+        config.model_dump(mode="json", exclude={"declared", "seed", "split_seed"}), sort_keys=True
+    )
+    if key not in known:
+        fed, every = problem.federation, config.evaluate_every
+        known[key] = stage_seconds(fed, config.rounds, every, trial.sent)
+    return known[key]
 
 
 def _speedup(fed: Federation, processes: int) -> float:

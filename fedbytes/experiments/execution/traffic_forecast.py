@@ -89,13 +89,16 @@ class Forecast(NamedTuple):
     up_bytes: int
     down_bytes: int
     codec_seconds: float
+    exact: bool = True
+    """Whether the bytes are those of the run: no message's length follows from its values."""
 
 
 class _Message(NamedTuple):
-    """The length of a message, and the seconds that encoding and decoding it take once warm."""
+    """The length of a message, the seconds that coding it takes once warm, and if others differ."""
 
     size: int
     seconds: float
+    varies: bool
 
 
 @dataclass
@@ -111,6 +114,8 @@ class Lengths:
     sent: Sample
     codec_seconds: float = 0.0
     """Of all messages so far, of which a broadcast is coded once."""
+    vary: bool = False
+    """Whether messages of one kind so far have several lengths."""
     _known: dict[tuple[str, int], _Message] = field(default_factory=dict)
     _coded: set[tuple[str, int, int]] = field(default_factory=set)
 
@@ -172,6 +177,7 @@ class Lengths:
         key = (kind, layout.digest)
         if key not in self._known:
             self._known[key] = _code(link, layout, x())
+            self.vary |= self._known[key].varies
         coded = (*key, broadcast or 0)
         if broadcast is None or coded not in self._coded:
             self._coded.add(coded)
@@ -182,11 +188,13 @@ class Lengths:
 def _code(link: Link, layout: Layout, x: Tensor) -> _Message:
     """Code a vector as often as the link's memory takes to fill; the last time is timed.
 
-    Without a memory a second time, since compiling was part of the first.
+    Without a memory a second time, since compiling was part of the first. What other values come to
+    tells whether the length follows from them; of slow messages it is not asked.
     """
     held: SenderState = {}
     counts, spent = [], 0.0
-    for round_ in range(1, 3 if link.memory == NO_MEMORY else 1 + FILLING):
+    times = 2 if link.memory == NO_MEMORY else FILLING
+    for round_ in range(1, 1 + times):
         if link.memory == NO_MEMORY and spent > SLOW:
             break
         start, shared = perf_counter(), Shared(layout, round=round_)
@@ -197,7 +205,19 @@ def _code(link: Link, layout: Layout, x: Tensor) -> _Message:
             held = message.state
         counts.append(len(message.data))
     kept = counts[:1] if link.memory == NO_MEMORY else counts
-    return _Message(round(sum(kept) / len(kept)) + HEADER_BYTES, spent)
+    size = round(sum(kept) / len(kept)) + HEADER_BYTES
+    if spent > SLOW or len(set(counts)) > 1:
+        return _Message(size, spent, True)
+    other = link.encode(_others_like(x), held, Shared(layout, round=1 + times))
+    return _Message(size, spent, len(other.data) != counts[-1])
+
+
+def _others_like(x: Tensor) -> Tensor:
+    """Return values of the same range of which most are tiny, each at another place."""
+    size = x.abs()
+    if not bool(size.any()):
+        return x
+    return torch.roll(x * (size / size.max()) ** 7, len(x) // 3)
 
 
 def after_a_round(fed: Federation, sent: Sample) -> Tensor:
@@ -276,7 +296,21 @@ def foretell(
                 down += 0 if fed.broadcast == "multicast" and name in heard else count
                 heard.add(name)
             synced[client] = round_
-    return Forecast(up, down, lengths.codec_seconds)
+    exact = not lengths.vary and _follows_from_lengths(fed)
+    return Forecast(up, down, lengths.codec_seconds, exact)
+
+
+def _follows_from_lengths(fed: Federation) -> bool:
+    """Return whether the lengths of messages are all that a run's bytes follow from.
+
+    Ciphertexts are compressed, a multicast of survivors is taken to be of one client each, and who
+    announces, vanishes or sends bytes of its own is not foreseen.
+    """
+    aggregation, algorithm = fed.aggregation, fed.algorithm
+    survivors = aggregation.exchanges > 1 and fed.broadcast == "multicast"
+    unseen = getattr(algorithm, "gamma", None) or getattr(aggregation, "dropout", 0)
+    tampering = any("tamper" in attack.stages for attack in fed.plugins.attack)
+    return not (aggregation.clients_open or survivors or unseen or tampering)
 
 
 def _bytes_of_texts(fed: Federation) -> int:

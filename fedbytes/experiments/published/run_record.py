@@ -51,7 +51,10 @@ def read_records(folder: str | Path) -> dict[str, RunRecord]:
     """
     root = Path(folder)
     if not root.is_dir():
-        raise ValueError(f"there is no folder {str(root)!r}")
+        raise ValueError(
+            f"there is no folder {str(root)!r}: give a store of `fedbytes sweep`, or a folder that "
+            "`fedbytes plot` wrote"
+        )
     if any(root.rglob("config.yaml")):
         return _of_store(root)
     for name, exact in (("rounds.csv", True), ("results.csv", False)):

@@ -54,7 +54,7 @@ class Card:
         for key in ("title", "authors"):
             text = getattr(self, key)
             if not text.strip() or single_line(text) != text:
-                raise ValueError(f"{key} must be one line of text, got {text!r}: --{key} …")
+                raise ValueError(f"--{key} must be one line of text, got {text!r}")
         if self.link and not _LINK.fullmatch(self.link):
             raise ValueError(f"link must be an address such as https://…, got {self.link!r}")
 
@@ -111,7 +111,7 @@ def _fit(run: RunFolder, damage: str) -> RunFolder:
     if told.get("hooks"):
         raise ValueError(
             f"run {run.run} was made with hooks, which its id does not cover: make them registered "
-            "plug-ins (docs/add-an-attack-or-defense.md)"
+            "plug-ins (fedbytes docs add-an-attack-or-defense)"
         )
     if "sources" not in told:
         raise ValueError(f"run {run.run} has no digests of what it read: make it with --remake")

@@ -153,7 +153,7 @@ class RunFolder:
             raise ValueError(
                 f"run {self.run} in {self.path.parent} was made {_with_hooks(made)} and is asked "
                 f"for {_with_hooks(names)}: take another store, or make the hooks registered "
-                "plug-ins, which the run's id covers (docs/add-an-attack-or-defense.md)"
+                "plug-ins, which the run's id covers (fedbytes docs add-an-attack-or-defense)"
             )
 
     def append_row(self, row: dict[str, Any], name: str = "rounds.jsonl") -> None:

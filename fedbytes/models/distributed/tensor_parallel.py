@@ -25,12 +25,12 @@ def join_process_group(device: str, field: str) -> None:
         return
     if "WORLD_SIZE" not in os.environ:
         raise ValueError(
-            f"{field} requires several processes: start with torchrun (docs/large-models.md)"
+            f"{field} requires several processes: start with torchrun (fedbytes docs large-models)"
         )
     if parent_process() is not None:  # a worker would wait forever for the others
         raise ValueError(
             f"{field} runs in the processes that torchrun started, not in their workers: "
-            "call fedbytes.experiments.run there (docs/large-models.md)"
+            "call fedbytes.experiments.run there (fedbytes docs large-models)"
         )
     cuda = device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
     if cuda:

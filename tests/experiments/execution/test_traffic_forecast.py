@@ -64,11 +64,12 @@ def test_codecs_of_one_length_are_forecast_to_the_byte(label, algorithm, fields)
     ]
     model = find_model(algorithm)()
     fed = federation(algorithm, model, *links[0], aggregation=aggregation, **fields)
-    up, down, _ = foretell(fed, ROUNDS, NOISE)
+    up, down, _, exact = foretell(fed, ROUNDS, NOISE)
     real_up, real_down = made(fed)
     assert down == real_down
     assert up == real_up or links[0][0] == algorithm.example_uplink != "fp32"
     assert up == pytest.approx(real_up, rel=0.1)
+    assert (up, down) == (real_up, real_down) or not exact
 
 
 @pytest.mark.parametrize("broadcast", ["unicast", "multicast"])
@@ -126,6 +127,31 @@ def test_updates_that_the_server_no_longer_keeps_are_not_forecast(downlink, fiel
     fed = federation(steps, TinyRegression(), power, downlink, **fields)
     ledger = Rehearsal(fed).go(3 * ROUNDS).ledger
     assert foretell(fed, 3 * ROUNDS, NOISE)[:2] == (ledger.up_bytes, ledger.down_bytes)
+
+
+@pytest.mark.parametrize(
+    ("uplink", "exact"),
+    [
+        ("fp32", True),
+        (EVEN, True),
+        ({"name": "ecsq", "bits": 1.5}, False),
+        ({"name": "ecsq", "bits": 1.5, "error_feedback": True}, False),
+        ({"name": "threshold", "threshold": 1.0}, False),
+    ],
+    ids=str,
+)
+def test_it_is_told_where_lengths_follow_from_the_values(uplink, exact):
+    steps = make_algorithm("fedavg", local_steps=2, batch_size=8, learning_rate=0.01)
+    model = text_model("tiny-bert", {"name": "lora", "rank": 2})
+    assert foretell(federation(steps, model, uplink, "fp32"), ROUNDS, NOISE).exact is exact
+
+
+def test_ciphertexts_are_not_said_to_be_exact():
+    steps = make_algorithm("fedavg", local_steps=2, batch_size=8, learning_rate=0.01)
+    fields = {"plugins": make_plugins(privacy="he"), "clients": CLIENTS}
+    fixed = {"name": "fixed", "clip": 4.0, "bits": 16}
+    fed = federation(steps, find_model(steps)(), fixed, "fp32", **fields)
+    assert not foretell(fed, ROUNDS, NOISE).exact
 
 
 def test_what_a_client_really_sent_tells_how_long_its_messages_are():
