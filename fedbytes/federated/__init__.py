@@ -89,7 +89,7 @@ if TYPE_CHECKING:
     from fedbytes.federated.protocol.messages import claim_examples as claim_examples
     from fedbytes.federated.protocol.messages import frame_exchange as frame_exchange
     from fedbytes.federated.round import run_round as run_round
-    from fedbytes.federated.server.server import RoundReport as RoundReport
+    from fedbytes.federated.server.round_report import RoundReport as RoundReport
     from fedbytes.federated.server.server import Server as Server
     from fedbytes.federated.side_by_side.local_plan import LocalPlan as LocalPlan
     from fedbytes.federated.simulation import Simulation as Simulation

@@ -15,7 +15,8 @@ clients alone can open the sum, they move their models by it, and the run is eva
 from fedbytes.federated.local_clients import LocalClients
 from fedbytes.federated.protocol.channel import Channel
 from fedbytes.federated.references.reference_rounds import run_reference_round
-from fedbytes.federated.server.server import RoundReport, Server
+from fedbytes.federated.server.round_report import RoundReport
+from fedbytes.federated.server.server import Server
 from fedbytes.federated.stages.attackers import Attackers
 from fedbytes.federated.stages.auditors import Auditors
 

@@ -11,7 +11,8 @@ from fedbytes.federated.protocol.channel import Channel
 from fedbytes.federated.protocol.ledger import Ledger
 from fedbytes.federated.protocol.messages import frame_evaluation, open_evaluation
 from fedbytes.federated.round import run_round
-from fedbytes.federated.server.server import RoundReport, Server
+from fedbytes.federated.server.round_report import RoundReport
+from fedbytes.federated.server.server import Server
 from fedbytes.federated.spread.spread_clients import SpreadClients
 from fedbytes.federated.stages.attackers import Attackers
 from fedbytes.federated.stages.auditors import Auditors

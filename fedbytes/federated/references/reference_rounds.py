@@ -9,7 +9,8 @@ from fedbytes.federated.algorithm import Trained
 from fedbytes.federated.local_clients import LocalClients
 from fedbytes.federated.protocol.channel import Channel
 from fedbytes.federated.protocol.messages import frame_texts, open_texts
-from fedbytes.federated.server.server import RoundReport, Server
+from fedbytes.federated.server.round_report import RoundReport
+from fedbytes.federated.server.server import Server
 from fedbytes.streams import stream
 
 

@@ -1,7 +1,7 @@
 """The server as a party of the round: it sends, receives, aggregates and broadcasts."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -17,7 +17,7 @@ from fedbytes.federated.hooks import Context, Upload
 from fedbytes.federated.plugins.stage_context import Wire
 from fedbytes.federated.protocol.channel import SERVER, Message
 from fedbytes.federated.protocol.integer_sums import IntegerSums
-from fedbytes.federated.protocol.link import Link, check_residual
+from fedbytes.federated.protocol.link import Link
 from fedbytes.federated.protocol.messages import (
     KIND_NAMES,
     check_frame_kind,
@@ -25,40 +25,18 @@ from fedbytes.federated.protocol.messages import (
     open_announcement,
     open_integers,
     open_metrics,
-    open_vector,
 )
 from fedbytes.federated.protocol.root_examples import RootExamples
-from fedbytes.federated.server.catch_up import CatchUp, remember_update
+from fedbytes.federated.server.broadcast import broadcast_update
+from fedbytes.federated.server.catch_up import CatchUp
 from fedbytes.federated.server.delta_geometry import delta_geometry
 from fedbytes.federated.server.fresh_state import FreshStates
+from fedbytes.federated.server.opened_deltas import absent_uploads, open_delta, preview_delta
+from fedbytes.federated.server.round_report import RoundReport
 from fedbytes.federated.server.server_state import ServerState
 from fedbytes.federated.stages.server_defenses import defend
 from fedbytes.federated.stages.server_privacy import note_senders, release
 from fedbytes.federated.stages.trusted_rows import root_examples
-
-
-@dataclass(frozen=True)
-class RoundReport:
-    """Report of a round: who took part, and their mean training loss.
-
-    Attributes:
-        round: the round that has ended.
-        clients: who took part.
-        train_loss: their mean, weighted by examples; None where no client said its own.
-        agreement: the geometry of the deltas that it decoded (see `delta_geometry`).
-        dropped: hostile clients of whom a message was malformed or missing, so that nothing of
-            theirs was used.
-        reported: the examples and the training loss that each client said, of those who did.
-        outcome: what the aggregation says of the round (`ServerSession.outcome`).
-    """
-
-    round: int
-    clients: list[int]
-    train_loss: float | None
-    agreement: dict[str, float]
-    dropped: tuple[int, ...] = ()
-    reported: Mapping[int, tuple[int, float]] = field(default_factory=dict)
-    outcome: Mapping[str, int] = field(default_factory=dict)
 
 
 class Server:
@@ -206,7 +184,7 @@ class Server:
             self._require_deltas(uploads)
             senders = len(uploads)
             geometry = delta_geometry(uploads) if uploads and self._comparable() else {}
-            uploads += self._absent(uploads)
+            uploads += absent_uploads(fed, state, context, uploads)
             if fed.plugins.releases_sum:
                 uploads = release(fed, context, uploads, state.privacy)
                 senders = fed.clients_per_round  # how many there were is the clients' secret
@@ -231,21 +209,6 @@ class Server:
             self._session.outcome,
         )
 
-    def _absent(self, uploads: list[Upload]) -> list[Upload]:
-        """Return the last estimates of clients that sent nothing, where the uplink averages all."""
-        if not self.fed.uplink.averages_all:
-            return []
-        known = self.state.reported
-        known |= {upload.client: upload.examples for upload in uploads}
-        key = self.fed.memory_key(self.fed.algorithm.up(self.context))
-        absent = sorted(known.keys() - {upload.client for upload in uploads})
-        kept = ((client, self.state.estimate(client)) for client in absent)
-        return [
-            Upload(client, estimates[key], known[client])
-            for client, estimates in kept
-            if key in estimates
-        ]
-
     def _require_deltas(self, uploads: list[Upload]) -> None:
         """Drop clients that sent metrics and no delta, where clients may be hostile."""
         if not self.fed.plugins.attack or not self.fed.aggregation.opens_each:
@@ -268,7 +231,8 @@ class Server:
         fed, state, context = self.fed, self.state, self.context
         if fed.algorithm.downloads == "updates":
             nothing = torch.zeros(fed.algorithm.down(context).numel)
-            update = self._broadcast(nothing if update is None else update)
+            update = nothing if update is None else update
+            update = broadcast_update(fed, state, context, update, self.clock)
         if update is not None:
             state.model = fed.algorithm.apply(context, state.model, update)
 
@@ -306,14 +270,11 @@ class Server:
     @property
     def wire(self) -> Wire:
         """What clients know of their uplink, which attacks may ask."""
-        return Wire(lambda client: self.shared_up(client), lambda *sent: self._preview(*sent))
-
-    def _preview(self, client: int, delta: Tensor) -> Tensor:
-        """Return what would be opened of a delta that a client encodes past its memory."""
-        link, shared = self.fed.uplink, self.shared_up(client)
-        known = self.state.estimate(client).get(self.fed.memory_key(shared.layout))
-        sent = delta if known is None else delta - known
-        return link.receive(link.codec.decode(link.codec.encode(sent, shared), shared), known)
+        fed, state = self.fed, self.state
+        return Wire(
+            lambda client: self.shared_up(client),
+            lambda client, delta: preview_delta(fed, state, self.shared_up(client), delta),
+        )
 
     def open(self, client: int, frame: Frame) -> Tensor:
         """Return the delta that a client's message stands for.
@@ -321,17 +282,7 @@ class Server:
         Raises:
             ValueError: if the message does not decode.
         """
-        check_frame_kind(frame, "delta")
-        link, shared = self.fed.uplink, self.shared_up(client)
-        key = self.fed.memory_key(shared.layout)
-        known = self.state.estimate(client)
-        with self.clock.phase("decode"):
-            delta = link.receive(open_vector(frame, link.codec, shared), known.get(key))
-        if self.fed.plugins.attack and not bool(torch.isfinite(delta).all()):
-            raise ValueError(f"round {shared.round}, client {client}: a delta that is not finite")
-        if link.estimates:
-            self.state.estimates[client] = known | {key: delta}
-        return delta
+        return open_delta(self.fed, self.state, self.shared_up(client), frame, self.clock)
 
     def open_integers(self, client: int, frame: Frame) -> Integers:
         """Return the integers in a client's message, whose codec adds; nothing is decoded.
@@ -351,23 +302,3 @@ class Server:
         algorithm, context = self.fed.algorithm, self.context
         layouts = {algorithm.up(context.for_client(client)) for client in context.clients}
         return self.fed.aggregation.opens_each and len(layouts) == 1
-
-    def _broadcast(self, update: Tensor) -> Tensor:
-        """Encode the update that the round ends with; return it as clients will decode it.
-
-        The model moves by what they decode, so that both ends stay the same.
-        """
-        fed, state = self.fed, self.state
-        shared = fed.shared_down(self.context, state.reference)
-        key = fed.memory_key(shared.layout)
-        self.clock.lap("encode")
-        with self.clock.phase("encode"):
-            sent = fed.downlink.for_model.encode(update, state.senders.get(key, {}), shared)
-        state.encode_seconds = self.clock.lap("encode")
-        check_residual(state.guards, key, update, sent)
-        state.senders[key] = sent.state
-        with self.clock.phase("decode"):
-            state.reference = fed.downlink.codec.decode(sent.data, shared)
-        self.clock.lap("decode")
-        remember_update(state, fed.layout.numel, sent.data)
-        return state.reference

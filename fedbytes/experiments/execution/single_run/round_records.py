@@ -4,7 +4,7 @@ from typing import Any
 
 from fedbytes.experiments.evaluation.client_metrics import REPORT_ROWS
 from fedbytes.experiments.store.run_folder import RunFolder
-from fedbytes.federated.server.server import RoundReport
+from fedbytes.federated.server.round_report import RoundReport
 from fedbytes.federated.simulation import Simulation
 from fedbytes.federated.stages.privacy_account import epsilon_after
 

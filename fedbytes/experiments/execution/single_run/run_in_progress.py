@@ -42,7 +42,7 @@ from fedbytes.experiments.store.tries import forget_tries
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.hooks import Hooks
 from fedbytes.federated.protocol.ledger import Ledger
-from fedbytes.federated.server.server import RoundReport
+from fedbytes.federated.server.round_report import RoundReport
 from fedbytes.federated.simulation import Simulation
 from fedbytes.federated.stages.privacy_account import epsilon_after, privacy_note
 from fedbytes.models import TrainableModel
