@@ -19,9 +19,7 @@ if TYPE_CHECKING:
     from fedbytes.federated.adversarial.vocabulary import Vocabulary as Vocabulary
     from fedbytes.federated.aggregation import AGGREGATIONS as AGGREGATIONS
     from fedbytes.federated.aggregation import Aggregation as Aggregation
-    from fedbytes.federated.aggregation import ClientSession as ClientSession
     from fedbytes.federated.aggregation import DecodeEach as DecodeEach
-    from fedbytes.federated.aggregation import ServerSession as ServerSession
     from fedbytes.federated.aggregation import make_aggregation as make_aggregation
     from fedbytes.federated.algorithm import ALGORITHMS as ALGORITHMS
     from fedbytes.federated.algorithm import Algorithm as Algorithm
@@ -36,6 +34,8 @@ if TYPE_CHECKING:
     from fedbytes.federated.client.client_state import ClientState as ClientState
     from fedbytes.federated.clock import Clock as Clock
     from fedbytes.federated.context import RoundContext as RoundContext
+    from fedbytes.federated.exchange.sessions import ClientSession as ClientSession
+    from fedbytes.federated.exchange.sessions import ServerSession as ServerSession
     from fedbytes.federated.federation import Federation as Federation
     from fedbytes.federated.fit.link_fit import compatibility as compatibility
     from fedbytes.federated.hooks import Context as Context

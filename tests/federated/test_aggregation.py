@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from fedbytes.compression.frame import HEADER_BYTES
-from fedbytes.federated.aggregation import Aggregation, ClientSession, ServerSession
+from fedbytes.federated.aggregation import Aggregation
 from fedbytes.federated.client.client import Client
+from fedbytes.federated.exchange.sessions import ClientSession, ServerSession
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.channel import SERVER
 from fedbytes.federated.protocol.link import make_link

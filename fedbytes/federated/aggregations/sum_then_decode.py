@@ -12,14 +12,12 @@ from fedbytes.compression.summable import Integers, as_summable
 from fedbytes.federated.aggregation import (
     AGGREGATIONS,
     Aggregation,
-    ClientSession,
-    Receiver,
-    Sender,
-    ServerSession,
     refuse_unsummable,
     reported_examples,
 )
 from fedbytes.federated.algorithm import Trained
+from fedbytes.federated.exchange.parties import Receiver, Sender
+from fedbytes.federated.exchange.sessions import ClientSession, ServerSession
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.link import Link
 from fedbytes.federated.protocol.messages import frame_exchange

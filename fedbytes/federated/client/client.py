@@ -12,11 +12,12 @@ from fedbytes.compression.error_feedback import SenderState
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.summable import Integers
-from fedbytes.federated.aggregation import ClientSession, Kept
 from fedbytes.federated.algorithm import ClientMemory, ClientTurn, Trained
 from fedbytes.federated.client.client_state import ClientState, LentClient
 from fedbytes.federated.clock import Clock
 from fedbytes.federated.context import RoundContext
+from fedbytes.federated.exchange.parties import Kept
+from fedbytes.federated.exchange.sessions import ClientSession
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.hooks import Context, Upload
 from fedbytes.federated.protocol.integer_sums import IntegerSums

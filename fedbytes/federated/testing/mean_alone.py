@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fedbytes.compression.frame import Frame
-from fedbytes.federated.aggregation import DecodeEach, Receiver, ServerSession
+from fedbytes.federated.aggregation import DecodeEach
 from fedbytes.federated.averaging import weighted_mean
+from fedbytes.federated.exchange.parties import Receiver
+from fedbytes.federated.exchange.sessions import ServerSession
 from fedbytes.federated.hooks import Upload
 
 

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from fedbytes.federated.aggregation import AGGREGATIONS, ClientSession, DecodeEach, make_aggregation
+from fedbytes.federated.aggregation import AGGREGATIONS, DecodeEach, make_aggregation
+from fedbytes.federated.exchange.sessions import ClientSession
 from fedbytes.federated.testing.aggregation_contract import check_aggregation
 
 CONFIGURED = [

@@ -5,15 +5,9 @@ from typing import Any, ClassVar
 
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.summable import maps_vectors
-from fedbytes.federated.aggregation import (
-    AGGREGATIONS,
-    Aggregation,
-    ClientSession,
-    Receiver,
-    Sender,
-    ServerSession,
-    refuse_unsummable,
-)
+from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation, refuse_unsummable
+from fedbytes.federated.exchange.parties import Receiver, Sender
+from fedbytes.federated.exchange.sessions import ClientSession, ServerSession
 from fedbytes.federated.protocol.integer_sums import WIDEST_SUM, IntegerSums
 from fedbytes.federated.protocol.link import NO_MEMORY, Link
 from fedbytes.privacy.homomorphic.settings import EncryptionFields

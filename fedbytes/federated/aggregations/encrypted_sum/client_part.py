@@ -7,7 +7,6 @@ import torch
 
 from fedbytes.arrays import Floats, UInt64s
 from fedbytes.compression.frame import Frame
-from fedbytes.federated.aggregation import ClientSession, Sender
 from fedbytes.federated.aggregations.encrypted_sum import payloads
 from fedbytes.federated.aggregations.encrypted_sum.contents import (
     FloatContents,
@@ -15,6 +14,8 @@ from fedbytes.federated.aggregations.encrypted_sum.contents import (
 )
 from fedbytes.federated.aggregations.encrypted_sum.places import encrypted_places
 from fedbytes.federated.algorithm import Trained
+from fedbytes.federated.exchange.parties import Sender
+from fedbytes.federated.exchange.sessions import ClientSession
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.messages import KIND_NAMES, frame_exchange
 from fedbytes.privacy.homomorphic.lattice import SEED_BYTES

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 from fedbytes.arrays import UInt64s
 from fedbytes.compression.frame import Frame
-from fedbytes.federated.aggregation import Receiver, ServerSession
 from fedbytes.federated.aggregations.encrypted_sum import payloads
 from fedbytes.federated.aggregations.encrypted_sum.contents import FloatContents, IntegerContents
+from fedbytes.federated.exchange.parties import Receiver
+from fedbytes.federated.exchange.sessions import ServerSession
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.messages import KIND_NAMES, check_layout, frame_exchange
 from fedbytes.privacy.homomorphic.lattice import CiphertextSum

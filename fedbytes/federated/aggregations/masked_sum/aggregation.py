@@ -6,16 +6,10 @@ from typing import Any, ClassVar
 from fedbytes.compression.frame import HEADER_BYTES
 from fedbytes.compression.layout import Shared
 from fedbytes.compression.summable import as_summable
-from fedbytes.federated.aggregation import (
-    AGGREGATIONS,
-    Aggregation,
-    ClientSession,
-    Receiver,
-    Sender,
-    ServerSession,
-    refuse_unsummable,
-)
+from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation, refuse_unsummable
 from fedbytes.federated.aggregations.masked_sum import payloads
+from fedbytes.federated.exchange.parties import Receiver, Sender
+from fedbytes.federated.exchange.sessions import ClientSession, ServerSession
 from fedbytes.federated.protocol.integer_sums import WIDEST_SUM, IntegerSums
 from fedbytes.federated.protocol.link import Link
 from fedbytes.privacy.secure_sum.settings import SMALLEST_ROUND, SecureSumFields

@@ -6,9 +6,10 @@ from torch import Tensor
 from fedbytes.arrays import UInt64s
 from fedbytes.compression.frame import Frame
 from fedbytes.compression.summable import as_summable
-from fedbytes.federated.aggregation import ClientSession, Kept, Sender
 from fedbytes.federated.aggregations.masked_sum import payloads
 from fedbytes.federated.algorithm import Trained
+from fedbytes.federated.exchange.parties import Kept, Sender
+from fedbytes.federated.exchange.sessions import ClientSession
 from fedbytes.federated.protocol.integer_sums import IntegerSums, metrics_to_sum
 from fedbytes.federated.protocol.messages import KIND_NAMES, frame_exchange
 from fedbytes.privacy.secure_sum.keys import KeyPair, open_envelope, seal_envelope

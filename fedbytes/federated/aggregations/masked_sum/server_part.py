@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import torch
 
 from fedbytes.compression.frame import Frame
-from fedbytes.federated.aggregation import Receiver, ServerSession
 from fedbytes.federated.aggregations.masked_sum import payloads
+from fedbytes.federated.exchange.parties import Receiver
+from fedbytes.federated.exchange.sessions import ServerSession
 from fedbytes.federated.hooks import Upload
 from fedbytes.federated.protocol.integer_sums import read_metrics
 from fedbytes.federated.protocol.messages import check_frame_kind, check_layout, frame_exchange
