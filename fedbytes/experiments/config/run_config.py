@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
@@ -12,16 +11,16 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
     model_validator,
 )
 
+from fedbytes.experiments.config.fields.counts import count_or_auto
+from fedbytes.experiments.config.fields.error_words import one_line
+from fedbytes.experiments.config.fields.partition_config import OF_THE_SPLIT, PartitionConfig
 from fedbytes.experiments.config.keep import KeptChoice
 from fedbytes.experiments.config.plugin_files import load_plugins
 from fedbytes.experiments.config.round_sections import SECTIONS, as_list
 from fedbytes.experiments.config.suite_name import check_suite_name
-from fedbytes.noniid import ONE_PER_VALUE, ClientCount
 from fedbytes.plugin_fields import ADDED, is_default
 from fedbytes.privacy.participation import Participation
 from fedbytes.registry import nearest
@@ -55,54 +54,6 @@ _NUMBERS = (
     "checkpoint_every",
     "workers_per_run",
 )
-
-
-_OF_THE_SPLIT = ("num_clients", "factor", "groups", "seed")
-"""Fields of a partition that are not its partitioner's."""
-
-
-def _count_or_all(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
-    if value == ONE_PER_VALUE:
-        return value
-    if isinstance(value, str) and not value.strip().isdecimal():
-        raise ValueError("must be a whole number, or all")
-    return check(value)
-
-
-def _count_or_auto(value: Any) -> Any:
-    number = int(value) if isinstance(value, str) and value.strip().isdecimal() else value
-    whole = isinstance(number, int) and not isinstance(number, bool) and number >= 1
-    if not whole and value != "auto":
-        raise ValueError("must be a whole number of at least 1, or auto")
-    return number
-
-
-class PartitionConfig(BaseModel):
-    """How the training examples are split: these fields, together with a partitioner's own."""
-
-    model_config = ConfigDict(extra="allow", frozen=True)
-
-    name: str = "dirichlet"
-    num_clients: Annotated[int, Field(ge=1), WrapValidator(_count_or_all)] = 10
-    """Clients; `all` is one per value of the factor, where the partitioner has that."""
-    factor: str | None = None
-    """Column that the split follows; by default the label, or the task's natural column."""
-    groups: str | None = None
-    """Column, such as an author, whose examples of one value stay together."""
-
-    seed: Annotated[int | None, Field(ge=0, lt=2**64)] = None
-    """Seed of the split alone; by default the run's. For designs that cross both."""
-
-    @property
-    def known_clients(self) -> int | None:
-        """How many clients there are; None where only the data tell, as with `all`."""
-        count: Any = self.num_clients
-        return None if count == ONE_PER_VALUE else int(count)
-
-    @property
-    def client_count(self) -> ClientCount:
-        """What the partitioner is called with."""
-        return self.known_clients or "all"
 
 
 class RunConfig(BaseModel):
@@ -162,7 +113,7 @@ class RunConfig(BaseModel):
     """Seed of every random stream of the run; of the split unless `partition.seed` is given."""
     batch_stream: Annotated[int, ADDED] = Field(0, ge=0)
     """Another number is another order of batches, and all else alike: a control of chance."""
-    clients_at_once: Annotated[int | Literal["auto"], BeforeValidator(_count_or_auto), ADDED] = 1
+    clients_at_once: Annotated[int | Literal["auto"], BeforeValidator(count_or_auto), ADDED] = 1
     """Clients of a round that train side by side, in one pass of the model; `auto` becomes as many
     as are of use when the run is planned. The order of sums differs, so it is identity."""
     set_aside: Annotated[float | None, ADDED] = Field(None, gt=0, lt=1)
@@ -220,7 +171,7 @@ class RunConfig(BaseModel):
     @property
     def partitioner_spec(self) -> Spec:
         """The specification that `make_partitioner` takes."""
-        return {key: value for key, value in self.partition.items() if key not in _OF_THE_SPLIT}
+        return {key: value for key, value in self.partition.items() if key not in OF_THE_SPLIT}
 
     @property
     def components(self) -> "Components":
@@ -238,7 +189,7 @@ class RunConfig(BaseModel):
             built: Components = self._components
         except AttributeError:
             load_plugins(self.plugins)
-            check_partition_fields(self.partition, _OF_THE_SPLIT)
+            check_partition_fields(self.partition, OF_THE_SPLIT)
             specs = {"partition": self.partitioner_spec}
             built = build_components({**self.__dict__, **specs})
             object.__setattr__(self, "_components", built)
@@ -325,34 +276,3 @@ def _validate(model: type[M], fields: Mapping[str, Any]) -> M:
         return model(**fields)
     except ValidationError as error:
         raise ValueError(one_line(error)) from None
-
-
-def plain(message: str) -> str:
-    """Return one of pydantic's messages in the words of our own."""
-    told = message.replace("Input should be", "must be").replace(
-        "greater than or equal to", "at least"
-    )
-    return _VALID.sub(lambda found: _PLAIN.get(found[1], found[0]), told)
-
-
-_VALID = re.compile(r"a valid (\w+)(?:, .*)?$")
-_PLAIN = {
-    "integer": "a whole number", "number": "a number", "boolean": "true or false",
-    "string": "text", "dictionary": "a mapping", "list": "a list", "tuple": "a list",
-}  # fmt: skip
-
-
-def one_line(error: ValidationError) -> str:
-    """Return pydantic's first complaint as one line: field, message, value.
-
-    Of a field that may be one of several types it names them all.
-    """
-    found = error.errors(include_url=False)
-    first, place = found[0], found[0]["loc"]
-    alike = [one for one in found if len(place) > 1 and one["loc"][:-1] == place[:-1]]
-    either = len(alike) > 1 and all(one["input"] is first["input"] for one in alike)
-    where = ".".join(map(str, place[:-1] if either else place))
-    asked = [one["msg"].removeprefix("Value error, ") for one in (alike if either else [first])]
-    told, *others = map(plain, asked)
-    message = ", or ".join([told, *(other.removeprefix("must be ") for other in others)])
-    return f"{where}: {message}, got {first['input']!r}" if where else message

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from fedbytes.experiments.config.run_config import one_line
+from fedbytes.experiments.config.fields.error_words import one_line
 from fedbytes.experiments.config.suite_file import Suite
 from fedbytes.registry import nearest
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
-from fedbytes.experiments.config.run_config import one_line
+from fedbytes.experiments.config.fields.error_words import one_line
 from fedbytes.experiments.config.target import Target, parse_target
 from fedbytes.registry import nearest
 
