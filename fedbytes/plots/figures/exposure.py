@@ -1,12 +1,14 @@
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fedbytes.plots.drawing.headline import describe_runs
 from fedbytes.plots.drawing.highlights import choose_highlights
 from fedbytes.plots.drawing.points.membership_points import exposure_repeats, last_measured
+from fedbytes.plots.drawing.points.seed_spread import describe_spread, draw_spread
 from fedbytes.plots.method_looks import FAINT, assign_line_styles
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
@@ -19,11 +21,12 @@ from fedbytes.plots.style import (
     name_values,
     points,
 )
-from fedbytes.plots.tables.comparison import Comparison, Setting, compare_codecs
+from fedbytes.plots.tables.comparison import Comparison, Metric, Setting, compare_codecs
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
 
 _GUESSED = 1.44
+_BITS = Metric("exposure", "Exposure (bits)", 1, True, 2)
 
 
 @FIGURES.register("exposure")
@@ -56,14 +59,15 @@ class Exposure(StoreFigure):
         for axis, setting in zip(axes, settings, strict=True):
             _draw_panel(axis, comparison, setting, repeats, coloured)
         label_bottom(axes, "Times that the secret stood in one client's texts", 2)
-        name_values(figure, "Exposure (bits)")
+        name_values(figure, _BITS.label)
         styles = assign_line_styles(comparison.codecs, comparison.baseline)
         add_legend(figure, [styles[method].handle(method) for method in coloured])
         add_headline(figure, describe_runs(shown, comparison))
+        seeds = [int(n) for one in settings for n in one.rows.groupby("codec")["run"].nunique()]
         add_note(
             figure,
-            "Mean over seeds in the last audited round; bars: 95 % t interval over seeds. Dashed: "
-            "a secret that nobody saw.",
+            f"Mean over seeds in the last audited round; {describe_spread(seeds)}. Dashed: a "
+            "secret that nobody saw.",
         )
         return figure
 
@@ -79,19 +83,21 @@ def _draw_panel(
     axis.axhline(_GUESSED, color=INK, linewidth=points(0.8), linestyle=(0, (4, 3)))
     for method in reversed(comparison.present(setting)):
         own = setting.rows[setting.rows["codec"] == method]
-        found = {
-            place: t_interval(last_measured(own, f"exposure_{times}")[f"exposure_{times}"])
-            for place, times in enumerate(repeats)
-        }
-        known = {place: one for place, one in found.items() if one.n}
-        style, means = styles[method], [one.mean for one in known.values()]
+        known = _known(own, repeats)
+        style, means = styles[method], [t_interval(values).mean for values in known.values()]
         if method not in coloured:
             axis.plot(list(known), means, color=FAINT, linewidth=points(0.8), zorder=1.2)
             continue
         axis.plot(list(known), means, color=style.color, marker=style.marker,
                   linestyle=style.linestyle, label=method)  # fmt: skip
-        for place, one in known.items():
-            if one.half > 0:  # NaN is not
-                axis.errorbar(place, one.mean, yerr=one.half, color=style.color, linewidth=0.9)
+        for place, values in known.items():
+            draw_spread(axis, place, values, _BITS, style.color)
     axis.set_xticks(range(len(repeats)), [str(times) for times in repeats])
     axis.set_ylim(bottom=0)
+
+
+def _known(own: pd.DataFrame, repeats: list[int]) -> dict[int, list[float]]:
+    """Return the exposures of a method's seeds by the place on the axis; empty ones left out."""
+    columns = [f"exposure_{times}" for times in repeats]
+    found = [list(last_measured(own, column)[column]) for column in columns]
+    return {place: values for place, values in enumerate(found) if t_interval(values).n}
