@@ -7,7 +7,14 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-PAGES = ("*.md", "docs/*.md", "docs/wire/*.md", "docs/results/*.md", "docs/results/*/README.md")
+TOP = ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY", "CODE_OF_CONDUCT")
+PAGES = (
+    *(f"{name}.md" for name in TOP),
+    "docs/*.md",
+    "docs/wire/*.md",
+    "docs/results/*.md",
+    "docs/results/*/README.md",
+)
 
 
 class BuildWithPages(build_py):

@@ -309,17 +309,30 @@ def judged_table(rows: list[dict[str, Any]]) -> list[str]:
     return lines
 
 
-def make(jobs: Iterator[Job], kept: Path | None) -> list[dict[str, Any]]:
-    """Return the rows of jobs; those that were kept before are not made again."""
+def make(jobs: Iterator[Job], kept: Path | None, commit: str) -> list[dict[str, Any]]:
+    """Return the rows of jobs; those that were kept before are not made again.
+
+    Raises:
+        SystemExit: if they were kept by another commit or with other settings.
+    """
     before: dict[str, list[dict[str, Any]]] = {}
-    if kept is not None and kept.exists():
-        before = dict(map(json.loads, kept.read_text(encoding="utf-8").splitlines()))
+    maker = [commit, BASE]
+    for line in kept.read_text(encoding="utf-8").splitlines() if kept and kept.exists() else ():
+        try:
+            name, by, made = json.loads(line)
+        except ValueError:  # cut by a kill
+            continue
+        if by != maker:
+            raise SystemExit(
+                f"{kept} is of commit {by[0]} or of other settings: take another --out"
+            )
+        before[name] = made
     rows = []
     for name, measure in jobs:
         made = before.get(name) or measure()
         if kept is not None and name not in before:
             with kept.open("a", encoding="utf-8") as file:
-                file.write(json.dumps([name, made]) + "\n")
+                file.write("\n" + json.dumps([name, maker, made]) + "\n")
         print(*map(json.dumps, made), sep="\n", flush=True)
         rows += made
     return rows
@@ -343,7 +356,8 @@ def main() -> None:
         given.out.mkdir(parents=True, exist_ok=True)
     for part in given.part:
         jobs, table = parts[part]
-        rows = make(jobs(given.seeds), given.out and given.out / f"{part}.jsonl")
+        kept = given.out and given.out / f"{part}.jsonl"
+        rows = make(jobs(given.seeds), kept, str(origin.get("commit")))
         lines = table(rows)
         print("\n".join(lines))
         if given.out:
@@ -354,6 +368,7 @@ def main() -> None:
                 writer.writerows(rows)
     if given.out:
         words = ["python", "benchmarks/cleaning.py", "--seeds", *map(str, given.seeds)]
+        words += ["--part", *given.part]
         origin |= {"command": shlex.join(words), "base": BASE}
         (given.out / "provenance.json").write_text(json.dumps(origin, indent=1) + "\n")
 

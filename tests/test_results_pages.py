@@ -107,8 +107,8 @@ def test_every_figure_is_as_it_would_be_drawn_today(folder, tmp_path):
     tables, asked = read_rows(folder)
     only = read_asked(folder).get("figures") or figure_names()
     figures = [make_figure(name) for name in only]
-    drawn = draw_all(tables, tmp_path, asked.metric, asked.target, figures=figures)
-    wanted = {path.name for path in drawn}
+    files = draw_all(tables, tmp_path, asked.metric, asked.target, figures=figures)
+    wanted = {path.name for path in files}
     if folder in SHOWN_IN_PART:
         wanted = {name for name in wanted if (folder / name).exists()}
     for path in folder.iterdir():

@@ -174,9 +174,9 @@ def _usage_message(error: Exception) -> str:
 
 
 def _given(option: str) -> str:
-    """Return what was given for an option on the command line."""
+    """Return what was given for an option on the command line, last if it was given twice."""
     words = sys.argv[1:]
-    for place, word in enumerate(words):
+    for place, word in reversed([*enumerate(words)]):
         name, equals, value = word.partition("=")
         if name == option:
             return value if equals else " ".join(words[place + 1 : place + 2])

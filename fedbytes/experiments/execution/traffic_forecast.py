@@ -11,7 +11,7 @@ with `gamma`) is left out.
 """
 
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import NamedTuple
@@ -41,6 +41,8 @@ MOST = 1 << 20
 """Values of a trial that are kept; longer vectors repeat them."""
 FILLING = 4
 """Messages of a link with a memory, whose mean length is taken: the first ones fill it."""
+_ORDERS = 4
+"""Orders of other values that a message is coded of, to see whether its length stays."""
 Frames = list[tuple[str, int]]
 """What a client is sent: a name for each frame, the same for the same frame, and its bytes."""
 
@@ -208,16 +210,22 @@ def _code(link: Link, layout: Layout, x: Tensor) -> _Message:
     size = round(sum(kept) / len(kept)) + HEADER_BYTES
     if spent > SLOW or len(set(counts)) > 1:
         return _Message(size, spent, True)
-    other = link.encode(_others_like(x), held, Shared(layout, round=1 + times))
-    return _Message(size, spent, len(other.data) != counts[-1])
+    shared = Shared(layout, round=1 + times)
+    others = (len(link.encode(other, held, shared).data) for other in _others_like(x))
+    return _Message(size, spent, any(length != counts[-1] for length in others))
 
 
-def _others_like(x: Tensor) -> Tensor:
-    """Return values of the same range of which most are tiny, each at another place."""
+def _others_like(x: Tensor) -> Iterator[Tensor]:
+    """Yield values of the same range of which most are tiny, each time in another order.
+
+    Several orders, since what a sparse message says of places may be equally long by chance.
+    """
     size = x.abs()
     if not bool(size.any()):
-        return x
-    return torch.roll(x * (size / size.max()) ** 7, len(x) // 3)
+        return
+    tiny, rng = x * (size / size.max()) ** 7, stream(len(x), "forecast: values in other orders")
+    for _ in range(_ORDERS):
+        yield tiny[torch.from_numpy(rng.permutation(len(x))).to(x.device)]
 
 
 def after_a_round(fed: Federation, sent: Sample) -> Tensor:

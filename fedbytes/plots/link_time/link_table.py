@@ -8,11 +8,13 @@ import pandas as pd
 
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.inference.bytes_ratio import geometric_mean
+from fedbytes.plots.inference.target_hits import Hit
 from fedbytes.plots.link_time.break_even import measure_break_even
 from fedbytes.plots.link_time.computing_seconds import without_waiting
 from fedbytes.plots.link_time.link import NetworkLink
 from fedbytes.plots.link_time.round_time import seconds_over_link
 from fedbytes.plots.tables.comparison import Comparison, compare_codecs
+from fedbytes.plots.tables.statistics import geometric_interval
 from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.plots.tables.target_bytes import resolve_target
 from fedbytes.plots.verdicts.question import ask
@@ -61,7 +63,9 @@ def link_table(
 
     `seconds_per_round` and `hours` are means over the runs. `hours_to_target` is the geometric mean
     in which runs that miss the target count as needing more than they took, interpolated between
-    evaluations, NaN where too few reach it; `reached` of `runs` reach it for good (see `find_hit`).
+    evaluations, NaN where too few reach it; where all are past it at their first evaluation, the
+    time of that, which is the most that was needed; `reached` of `runs` reach it for good (see
+    `find_hit`).
     `break_even_mbit` is the rate below which the codec saves time (see `break_even_rate`).
     """
     tables = without_waiting(tables)
@@ -87,13 +91,22 @@ def link_table(
                         "codec": codec,
                         "seconds_per_round": float((own["total_bytes"] / own["round"]).mean()),
                         "hours": float(own["total_bytes"].mean()) / 3600,
-                        "hours_to_target": geometric_mean(runs) / 3600 if runs else nan,
+                        "hours_to_target": _mean_seconds(runs) / 3600,
                         "reached": sum(hit.reached for hit in runs),
                         "runs": len(own),
                         "break_even_mbit": float(pays.get(codec, nan)),
                     }
                 )
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _mean_seconds(hits: Sequence[Hit]) -> float:
+    """Return the geometric mean of what runs need to reach a target, NaN if too few reach it."""
+    if not hits:
+        return nan
+    if all(hit.kind == "at once" for hit in hits):
+        return geometric_interval(hit.bytes for hit in hits).mean
+    return geometric_mean(hits)
 
 
 def show_seconds(seconds: float) -> str:

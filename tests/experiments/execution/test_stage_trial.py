@@ -10,7 +10,7 @@ from test_traffic_forecast import CLIENTS, NOISE, SAMPLED, federation
 from fedbytes.experiments.execution.costs import stage_trial
 from fedbytes.experiments.execution.costs.stage_trial import has_stages, stage_seconds
 from fedbytes.experiments.execution.traffic_forecast import Sample
-from fedbytes.federated import Audit
+from fedbytes.federated import Audit, Defense
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.plugins.round_plugins import make_plugins
@@ -68,6 +68,45 @@ def test_audits_count_in_the_rounds_in_which_they_work(by_audits, audit, seconds
     assert stage_seconds(fed_with(audit=[audit]), ROUNDS, EVERY, NOISE) == pytest.approx(seconds)
 
 
+@dataclass(frozen=True)
+class Once(Audit):
+    """Takes ten seconds for the model that nobody has trained, as audits of scores do."""
+
+    name = "once"
+
+    def hear(self, heard, context, state):
+        if context.round == 1 and "begun" not in state:
+            Timed.now += 10.0
+        return [], {"begun": True}
+
+
+@dataclass(frozen=True)
+class Late(Defense):
+    """Takes five seconds in each round from one on, and three before the first."""
+
+    name = "late"
+    least_clients = 1
+    from_round: int = 3
+
+    def start(self, context):
+        Timed.now += 3.0
+        return context.held
+
+    def uploads(self, uploads, context, state):
+        if context.round >= self.from_round:
+            Timed.now += 5.0
+        return uploads, state
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+def test_what_an_audit_does_before_training_counts_once(by_audits, every):
+    assert stage_seconds(fed_with(audit=[Once()]), 6, every, NOISE) == pytest.approx(10.0)
+
+
+def test_defences_count_in_the_rounds_in_which_they_act_and_before_the_first(by_audits):
+    assert stage_seconds(fed_with(defense=[Late()]), 4, 1, NOISE) == pytest.approx(3.0 + 2 * 5.0)
+
+
 def test_several_audits_add_up(by_audits):
     both = [Timed(hearing=1.0, rounds=(2,)), Timed(examining=3.0, rounds=(2, 4))]
     expected = SAMPLED * 1.0 + 2 * 3.0
@@ -89,12 +128,12 @@ def test_whatever_acts_in_a_round_is_timed(fields, monkeypatch):
     fed, real = fed_with(**fields), stage_trial._made
     assert has_stages(fed)
 
-    def a_second(fed, round_, kind, sent):
-        assert real(fed, round_, kind, sent) > 0
+    def a_second(*given):
+        assert real(*given) > 0
         return 1.0
 
     monkeypatch.setattr(stage_trial, "_made", a_second)
-    assert stage_seconds(fed, 4, 1, NOISE) == 4.0
+    assert stage_seconds(fed, 4, 1, NOISE) == pytest.approx(4.0, abs=0.5)  # begun within it
 
 
 def test_a_round_of_messages_alone_has_no_stages():

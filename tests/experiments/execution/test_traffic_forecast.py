@@ -7,7 +7,8 @@ import pytest
 import torch
 from algorithm_tables import configured
 
-from fedbytes.experiments.execution.traffic_forecast import Lengths, Sample, foretell
+from fedbytes.compression.layout import Layout
+from fedbytes.experiments.execution.traffic_forecast import Lengths, Sample, _code, foretell
 from fedbytes.federated.aggregation import make_aggregation
 from fedbytes.federated.algorithm import make_algorithm
 from fedbytes.federated.federation import Federation
@@ -195,3 +196,19 @@ def test_every_upload_is_coded_and_a_broadcast_once():
     assert lengths.codec_seconds == pytest.approx(2 * upload + broadcast)
     lengths.down(fed.context(2))
     assert lengths.codec_seconds == pytest.approx(2 * (upload + broadcast))
+
+
+@pytest.mark.parametrize(
+    ("codec", "varies"),
+    [
+        ("fp32", False),
+        (EVEN, False),
+        ({"name": "topk", "density": 0.05}, True),  # places are coded by their gaps
+        ({"name": "stc", "density": 0.05}, True),
+        ({"name": "ecsq", "bits": 1.5}, True),
+    ],
+)
+def test_lengths_that_follow_from_values_or_places_are_no_exact_ones(codec, varies):
+    layout = Layout.of({"x": torch.zeros(20_000)})
+    x = Sample(NOISE.values).vector(20_000)
+    assert _code(make_link(codec), layout, x).varies == varies

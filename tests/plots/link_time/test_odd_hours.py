@@ -75,3 +75,13 @@ def test_runs_that_miss_the_target_are_not_left_out_of_its_hours():
     survivors = np.prod(each[:3]) ** (1 / 3)
     assert found.loc["nf4", "hours_to_target"] > 1.02 * survivors
     assert found.loc["nf4", "hours"] == pytest.approx(460 / 3600)
+
+
+def test_where_all_runs_begin_past_the_target_hours_are_those_of_the_first_evaluation():
+    tables = sample_tables((1.0,), seeds=(0, 1, 2), rounds=3, codecs=["fp32"])
+    rows = tables.results[tables.results["round"] > 0]
+    rows = rows.assign(accuracy=0.9, total_bytes=100.0 * rows["round"])
+    over = LinkComparison(ADSL, compare_codecs(replace(tables, results=rows)))
+    found = link_table(tables, [over], target=0.7).set_index("codec").loc["fp32"]
+    assert found["hours_to_target"] == pytest.approx(100 / 3600)
+    assert (found["reached"], found["runs"]) == (3, 3)

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from time import perf_counter
 from typing import NamedTuple
 
+from torch import Tensor
+
 from fedbytes.experiments.execution.traffic_forecast import SLOW, Sample, after_a_round
 from fedbytes.federated.aggregation import DecodeEach
 from fedbytes.federated.algorithm import Trained
@@ -17,19 +19,22 @@ from fedbytes.federated.federation import Federation
 from fedbytes.federated.local_clients import LocalClients
 from fedbytes.federated.plugins.audit import AuditedRun
 from fedbytes.federated.simulation import Simulation
-from fedbytes.federated.state import initial_state
+from fedbytes.federated.state import SentVersions, ServerState, State, initial_state
 
 
 class _RoundKind(NamedTuple):
     """What acts in a round; rounds of one kind are taken to last equally long.
 
     Attributes:
+        first: whether audits may score what nobody has trained yet.
         examined: whether audits examine the model after it.
-        attacks, audits: of each, whether it acts.
+        attacks, defenses, audits: of each, whether it acts.
     """
 
+    first: bool
     examined: bool
     attacks: tuple[bool, ...]
+    defenses: tuple[bool, ...]
     audits: tuple[bool, ...]
 
 
@@ -56,6 +61,8 @@ def has_stages(fed: Federation) -> bool:
 def stage_seconds(fed: Federation, rounds: int, every: int, sent: Sample) -> float:
     """Return the seconds of all rounds of a run without training, coding of messages included.
 
+    What defences do before the first round is in them.
+
     Args:
         fed: the federation; its model is left with another vector.
         rounds: how many it makes.
@@ -63,15 +70,18 @@ def stage_seconds(fed: Federation, rounds: int, every: int, sent: Sample) -> flo
         sent: values as a client of it sends them.
     """
     kinds = {round_: _kind_of(fed, rounds, every, round_) for round_ in range(1, rounds + 1)}
-    seconds, warm = dict[_RoundKind, float](), False
+    seconds, warm, start = dict[_RoundKind, float](), False, perf_counter()
+    begun = initial_state(fed).server.model
+    before = perf_counter() - start
     for round_, kind in kinds.items():
         if kind in seconds or not fed.context(round_).clients:
             continue
-        spent = _made(fed, round_, kind, sent)
+        spent = _made(fed, begun, round_, kind, sent)
         if not warm and spent < SLOW:  # compiling and the like were part of it
-            spent = _made(fed, round_, kind, sent)
+            spent = _made(fed, begun, round_, kind, sent)
         seconds[kind], warm = spent, True
-    return sum(count * seconds.get(kind, 0.0) for kind, count in Counter(kinds.values()).items())
+    counts = Counter(kinds.values())
+    return before + sum(count * seconds.get(kind, 0.0) for kind, count in counts.items())
 
 
 def _kind_of(fed: Federation, rounds: int, every: int, round_: int) -> _RoundKind:
@@ -84,15 +94,17 @@ def _kind_of(fed: Federation, rounds: int, every: int, round_: int) -> _RoundKin
     attacks = tuple(attack.active(round_) for attack in fed.plugins.attack)
     named = (getattr(audit, "rounds", ()) for audit in fed.plugins.audit)
     audits = tuple(not some or round_ in some for some in named)
-    return _RoundKind(any(audits) and run.evaluates(round_), attacks, audits)
+    defenses = tuple(getattr(one, "from_round", 1) <= round_ for one in fed.plugins.defense)
+    first, examined = round_ == 1 and any(audits), any(audits) and run.evaluates(round_)
+    return _RoundKind(first, examined, attacks, defenses, audits)
 
 
-def _made(fed: Federation, round_: int, kind: _RoundKind, sent: Sample) -> float:
+def _made(fed: Federation, begun: Tensor, round_: int, kind: _RoundKind, sent: Sample) -> float:
     """Make a round whose clients begin anew; return its seconds less those of training.
 
     Clients train where an audit goes by the texts that they read.
     """
-    state = initial_state(fed)
+    state = State(ServerState(begun.clone(), SentVersions.of_nobody(len(fed.parts))))
     if round_ > 1 and fed.algorithm.travels == "vectors":
         state.server.model = after_a_round(fed, sent)
     state.server.round = round_ - 1
