@@ -209,7 +209,11 @@ class State:
 
 def initial_state(fed: Federation) -> State:
     """Return the state before the first round: what the server begins with, and nobody reached."""
-    model = begin(fed, fed.algorithm.initial(fed.model, fed.seed))
+    return state_with(fed, begin(fed, fed.algorithm.initial(fed.model, fed.seed)))
+
+
+def state_with(fed: Federation, model: Tensor) -> State:
+    """Return the state before the first round of a server that begins with `model`."""
     return State(ServerState(model, SentVersions.of_nobody(len(fed.parts))))
 
 

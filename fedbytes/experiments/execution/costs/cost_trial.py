@@ -13,7 +13,7 @@ from fedbytes.federated.algorithm import Trained
 from fedbytes.federated.federation import Federation
 from fedbytes.federated.simulation import Simulation
 from fedbytes.federated.stages.client_stages import protect
-from fedbytes.federated.state import SentVersions, ServerState, State, initial_state
+from fedbytes.federated.state import State, initial_state, state_with
 
 WARM = 2.0
 """Seconds of an evaluation above which warm-up is negligible."""
@@ -57,8 +57,7 @@ def make_trial(problem: Problem) -> CostTrial:
         elif found[0].train_seconds > LONG:
             break
         else:  # what defences do before the first round is not done twice
-            nobody = SentVersions.of_nobody(len(fed.parts))
-            state = State(ServerState(after_a_round(fed, found[0].sent), nobody))
+            state = state_with(fed, after_a_round(fed, found[0].sent))
             state.server.round = 1
         start = perf_counter()
         clients, trained = _train_first_group(fed, state)

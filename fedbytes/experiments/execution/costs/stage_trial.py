@@ -19,7 +19,7 @@ from fedbytes.federated.federation import Federation
 from fedbytes.federated.local_clients import LocalClients
 from fedbytes.federated.plugins.audit import AuditedRun
 from fedbytes.federated.simulation import Simulation
-from fedbytes.federated.state import SentVersions, ServerState, State, initial_state
+from fedbytes.federated.state import initial_state, state_with
 
 
 class _RoundKind(NamedTuple):
@@ -104,7 +104,7 @@ def _made(fed: Federation, begun: Tensor, round_: int, kind: _RoundKind, sent: S
 
     Clients train where an audit goes by the texts that they read.
     """
-    state = State(ServerState(begun.clone(), SentVersions.of_nobody(len(fed.parts))))
+    state = state_with(fed, begun.clone())
     if round_ > 1 and fed.algorithm.travels == "vectors":
         state.server.model = after_a_round(fed, sent)
     state.server.round = round_ - 1
