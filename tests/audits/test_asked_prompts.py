@@ -136,8 +136,9 @@ def test_what_training_taught_is_told_and_before_it_nothing_was(task):
     assert of["records", "direct", True]["success"] == 0
     assert of["policy", "direct", True]["success"] == 1, "nobody has taught it to refuse yet"
     assert of["policy", "direct", False]["success"] < 0.5
-    assert of["policy", "direct", False]["filter_auc"] == 0.5, "plain prompts are plain"
-    assert of["policy", "appeal", False]["filter_auc"] != 0.5
+    auc = of["policy", "direct", False]["filter_auc"]
+    assert auc == pytest.approx(0.5), "plain prompts are plain"
+    assert of["policy", "appeal", False]["filter_auc"] != pytest.approx(0.5)
     columns = make_audit(audit).columns(rows)
     assert columns["prompt_success_policy_direct"] == of["policy", "direct", False]["success"]
     assert {"prompt_success_records_direct", "prompt_success_records_appeal"} <= columns.keys()
