@@ -22,6 +22,7 @@ from fedbytes.plots.style import (
 from fedbytes.plots.tables.statistics import drawn_interval, t_interval
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables, read_mapping
 
+_LEAST = 0.1  # success when the attack ends, below which there is no backdoor
 _PANELS = {
     "attack_success": "Attack success (%)",
     "accuracy": "Accuracy on unchanged texts (%)",
@@ -46,7 +47,8 @@ class BackdoorDurability(StoreFigure):
         """Return success and accuracy at the attack's end, and the half-life, of each method.
 
         The half-life is the median over runs; those in which success has not halved have longer
-        ones, so that it is infinite where they are half of the runs or more.
+        ones, so that it is infinite where they are half of the runs or more. Where fewer than a
+        tenth of the texts obey when the attack ends, nothing is there to last, and it is NaN.
         """
         found = attacked_rows(tables)
         several = len(_settings(found)) > 1
@@ -174,7 +176,13 @@ def _named(method: str, rows: pd.DataFrame) -> str:
         for own in [part[part["codec"] == method]]
         if not own.empty
     ]
-    return f"{method}: {', '.join(map(_lasting, found))} rounds"
+    told = [_lasting(own) if _got_in(own) else "no backdoor" for own in found]
+    return f"{method}: {', '.join(told)}{' rounds' if any(map(_got_in, found)) else ''}"
+
+
+def _got_in(rows: pd.DataFrame) -> bool:
+    """Return whether there is a backdoor to last when the attack ends."""
+    return not t_interval(rows[rows["since"] == 0]["attack_success"]).mean < _LEAST
 
 
 def _lasting(rows: pd.DataFrame) -> str:
@@ -188,7 +196,8 @@ def _numbers(rows: pd.DataFrame) -> dict[str, Any]:
     at_end = rows[rows["since"] == 0]
     last = rows.sort_values("round").groupby("run").tail(1)
     life, halved, runs = _half_life(rows)
-    found: dict[str, Any] = {"runs": runs, "halved": halved, "half_life": life}
+    found: dict[str, Any] = {"runs": runs, "halved": halved}
+    found["half_life"] = life if _got_in(rows) else math.nan
     for name, part in (("at_end", at_end), ("last", last)):
         for column in (*_PANELS, "attack_chance"):
             if column in part:

@@ -94,3 +94,15 @@ def test_below_five_seeds_lines_are_seeds_and_there_is_no_band(seeds, band, word
     thin = [line for line in axis.lines if line.get_linewidth() < 0.7]
     assert len(thin) == (0 if band else seeds * methods)
     assert words in figure.get_supxlabel().replace("\n", " ")
+
+
+def test_where_no_backdoor_got_in_there_is_none_to_last():
+    tables = attacked_tables(until=5, rounds=12)
+    kept_out = tables.results["codec"] == "fp32"
+    success = tables.results["attack_success"].where(~kept_out, 0.0)
+    tables = replace(tables, results=tables.results.assign(attack_success=success))
+    (legend,) = FIGURE.draw(tables).legends
+    assert legend.get_texts()[0].get_text() == "fp32: no backdoor"
+    lives = FIGURE.rows(tables, FigureOptions()).set_index("method")["half_life"]
+    assert np.isnan(lives["fp32"])
+    assert not np.isnan(lives.drop("fp32")).any()
