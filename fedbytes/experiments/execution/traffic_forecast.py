@@ -41,8 +41,9 @@ MOST = 1 << 20
 """Values of a trial that are kept; longer vectors repeat them."""
 FILLING = 4
 """Messages of a link with a memory, whose mean length is taken: the first ones fill it."""
-_ORDERS = 4
-"""Orders of other values that a message is coded of, to see whether its length stays."""
+_ORDERS, _MOST_TRIED = 16, 1 << 18
+"""Orders of other values that a message is coded of, to see whether its length stays: at most so
+many, and so many values in all."""
 Frames = list[tuple[str, int]]
 """What a client is sent: a name for each frame, the same for the same frame, and its bytes."""
 
@@ -224,7 +225,8 @@ def _others_like(x: Tensor) -> Iterator[Tensor]:
     if not bool(size.any()):
         return
     tiny, rng = x * (size / size.max()) ** 7, stream(len(x), "forecast: values in other orders")
-    for _ in range(_ORDERS):
+    yield torch.roll(tiny, len(x) // 3)
+    for _ in range(min(_ORDERS, max(3, _MOST_TRIED // len(x)))):
         yield tiny[torch.from_numpy(rng.permutation(len(x))).to(x.device)]
 
 
