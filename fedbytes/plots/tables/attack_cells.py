@@ -76,7 +76,7 @@ def attack_cells(
         comparison.final(setting).assign(
             place=place,
             attack=str(setting.keys.get("attack", NOBODY)),
-            defense=str(setting.keys.get("defense", NOBODY)),
+            defense=_written(setting.keys.get("defense", NOBODY)),
         )
         for setting, place in zip(comparison.settings, places, strict=True)
     ]
@@ -96,6 +96,11 @@ def attack_cells(
         codecs=codecs,
         setting=f"{describe_cells(rows, tables.runs)}, {seeds_of_cells(rows)}",
     )
+
+
+def _written(value: Any) -> str:
+    """Return a rule as a store has it; rows that were kept as CSV have NaN for an empty one."""
+    return "" if value != value else str(value)
 
 
 def _labels_name_rules(rows: pd.DataFrame) -> bool:
