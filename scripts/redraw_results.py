@@ -29,8 +29,13 @@ def redraw(folder: Path) -> list[str]:
     figures = [make_figure(name) for name in (only or figure_names())]
     if only == []:
         figures = []
+    had = {path.name for path in folder.iterdir()}
     paths = draw_all(tables, folder, asked.metric, asked.target, figures=figures)
-    drawn = sorted({path.name for path in paths})
+    if only is not None:  # a page that names its figures has tables of its own
+        for path in folder.glob("summary.*"):
+            if path.name not in had:
+                path.unlink()
+    drawn = sorted({path.name for path in paths if path.exists()})
     for path in folder.iterdir():
         if path.name not in drawn and is_obsolete(path, tables):
             path.unlink()
