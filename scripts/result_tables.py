@@ -53,7 +53,8 @@ def write_table(folder: Path, asked: Mapping[str, Any]) -> str:
     columns = [*asked["columns"].values()]
     columns += [column["beside"] for column in columns if "beside" in column]
     wanted = [*names.values(), *(column["of"] for column in columns)]
-    rows = _read(folder / asked.get("file", "results.csv"), wanted)
+    known = [*wanted, *asked.get("where", ())]
+    rows = _read(folder / asked.get("file", "results.csv"), known)
     rows = _where(rows, asked)
     if missing := [name for name in wanted if name not in rows]:
         raise ValueError(f"{folder.name} has no column {', '.join(missing)}")
@@ -80,7 +81,7 @@ def _read(path: Path, wanted: Sequence[str]) -> pd.DataFrame:
     """Return the rows of a file, with what is wanted of `runs.jsonl` and they have not."""
     rows = pd.read_csv(path, dtype={"run": str}, na_values=[""], keep_default_na=False)
     runs = path.with_name("runs.jsonl")
-    lacking = [name for name in wanted if name not in rows]
+    lacking = [name for name in (*wanted, "seed") if name not in rows]
     if lacking and "run" in rows and runs.is_file():
         known = [json.loads(line) for line in runs.read_text(encoding="utf-8").splitlines()]
         for name in lacking:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from fedbytes.plots.drawing.headline import describe_runs
 from fedbytes.plots.drawing.highlights import choose_highlights
+from fedbytes.plots.drawing.points.seed_spread import describe_spread, draw_spread
 from fedbytes.plots.method_looks import FAINT, assign_line_styles
 from fedbytes.plots.number_axis import drawn_values, format_bytes_axis, on_log_axis
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
@@ -44,8 +45,12 @@ class RobustAccuracy(StoreFigure):
             )
         under = tables.finished()[[metric.name for metric in attacked]].notna().any(axis=1)
         shown = replace(tables, results=tables.finished()[under])
-        names = ["accuracy", *(metric.name for metric in attacked)]
-        comparisons = [compare_codecs(shown, name, options.baseline) for name in names]
+        # Attacks may have come in the last round alone; clean accuracy is of all evaluated ones.
+        tested = tables.finished()[tables.finished()["run"].isin(shown.results["run"])]
+        comparisons = [
+            compare_codecs(replace(tables, results=tested), "accuracy", options.baseline),
+            *(compare_codecs(shown, metric.name, options.baseline) for metric in attacked),
+        ]
         return _draw_panels(shown, comparisons, options.highlight)
 
 
@@ -77,9 +82,13 @@ def _draw_panels(
             if method in coloured:
                 axis.plot(mean["total_bytes"], values, color=style.color, marker=style.marker,
                           linestyle=style.linestyle, label=method)  # fmt: skip
-            else:
+                if len(mean):
+                    final = rows[rows["round"] == mean.index[-1]][comparison.metric.name]
+                    spent_last = float(mean["total_bytes"].iloc[-1])
+                    draw_spread(axis, spent_last, [*final], comparison.metric, style.color)
+            else:  # with marks, since a method may have one point
                 axis.plot(mean["total_bytes"], values, color=FAINT, linewidth=points(0.8),
-                          label=method, zorder=1.2)  # fmt: skip
+                          marker=".", label=method, zorder=1.2)  # fmt: skip
         low = min(float(np.min(column)) for column in spent if len(column))
         high = max(float(np.max(column)) for column in spent if len(column))
         format_bytes_axis(axis, low, high)
@@ -91,5 +100,8 @@ def _draw_panels(
         {int(n) for s in first.settings for n in s.rows.groupby("codec")["seed"].nunique()}
     )
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    add_note(figure, f"Lines: mean over {count} seed{'' if seeds == [1] else 's'} at equal rounds.")
+    note = f"Lines: mean over {count} seed{'' if seeds == [1] else 's'} at equal rounds"
+    note += f"; {describe_spread(seeds)}, at the last one" if seeds[-1] > 1 else ""
+    grey = len(first.codecs) - len(coloured)
+    add_note(figure, note + (f"; grey: {grey} other methods." if grey else "."))
     return figure

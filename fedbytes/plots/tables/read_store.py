@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from fedbytes.experiments.store.results import (
+    load_audits,
     load_clients,
     load_ledger,
     load_partitions,
@@ -36,4 +37,5 @@ def read_tables(folder: str | Path) -> Tables:
         declared=find_declared(stored_protocol(folder), runs["provenance"].tolist()),
         predictions=load_predictions(folder),
         clients=load_clients(folder),
+        audits=load_audits(folder),
     )

@@ -37,6 +37,7 @@ class Tables:
         predictions: run, round, and `right`, bool [texts]: which test texts were answered rightly
             at the last evaluations. Empty for stores from before they were kept.
         clients: metrics on clients' own tests, by run, round and client; empty without them.
+        audits: a row per finding of an audit: run, round, audit, and its columns; empty without.
         final: which evaluations a final value is the mean of, where it is neither what the
             protocol declares nor the usual `last3`.
 
@@ -52,6 +53,7 @@ class Tables:
     declared: DeclaredProtocol | None = None
     predictions: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"run": []}))
     clients: pd.DataFrame = field(default_factory=pd.DataFrame)
+    audits: pd.DataFrame = field(default_factory=pd.DataFrame)
     final: str | None = None
 
     @property

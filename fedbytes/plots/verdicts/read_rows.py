@@ -10,6 +10,7 @@ from fedbytes.experiments.store.per_text.right_answers import unpack_right
 from fedbytes.experiments.store.results import stored_baseline, stored_protocol
 from fedbytes.plots.tables.declared_protocol import find_declared
 from fedbytes.plots.tables.kept.kept_rows import (
+    AUDITS_FILE,
     BYTES_FILE,
     CLIENTS_FILE,
     HOLDINGS_FILE,
@@ -30,9 +31,9 @@ def read_store_or_rows(folder: str | Path) -> Tables:
     """Return the tables of a store, or those of the `results.csv` that `fedbytes plot` writes.
 
     Files that `write_data` puts beside it tell of configurations, bytes by kind, holdings, right
-    answers and clients' own tests, and `suite.json` of the suite. Without them rows say nothing of
-    these, and of failures only that runs are missing; a run that ends before its last round counts
-    as interrupted.
+    answers, clients' own tests and audits, and `suite.json` of the suite. Without them rows say
+    nothing of these, and of failures only that runs are missing; a run that ends before its last
+    round counts as interrupted.
 
     Raises:
         ValueError: if the folder does not exist, or holds neither.
@@ -65,6 +66,7 @@ def read_store_or_rows(folder: str | Path) -> Tables:
         declared=find_declared(stored_protocol(root), origins),
         predictions=_read_predictions(root / PREDICTIONS_FILE),
         clients=_read_table(root / CLIENTS_FILE),
+        audits=_read_table(root / AUDITS_FILE),
     )
 
 

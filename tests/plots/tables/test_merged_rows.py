@@ -36,6 +36,7 @@ def stores(tmp_path_factory, texts):
         "partition": {"name": "dirichlet", "alpha": 1.0, "num_clients": 4},
         "algorithm": {"name": "fedavg", "local_steps": 1, "batch_size": 8, "learning_rate": 0.01},
         "clients_per_round": 2,
+        "audit": {"name": "text_attacks", "attacks": ["char_swap"], "texts": 4, "rounds": [2]},
         "rounds": 2,
     }
     for codec in ("fp32", {"name": "int", "bits": 4}):

@@ -1,6 +1,7 @@
 """From a real store to tables and files."""
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from fedbytes.experiments.config.run_config import make_config
 from fedbytes.experiments.execution.runner import run
 from fedbytes.experiments.store.results import load_results
-from fedbytes.plots import read_tables, write_data
+from fedbytes.plots import read_store_or_rows, read_tables, sample_tables, write_data
 from fedbytes.plots.output.render import draw_all
 from fedbytes.plots.output.report import write_report
 
@@ -43,3 +44,15 @@ def test_the_rows_behind_the_figures_are_written(store, tmp_path):
 def test_a_folder_without_runs_is_refused(tmp_path):
     with pytest.raises(ValueError, match="there is no run"):
         read_tables(tmp_path)
+
+
+def test_what_audits_measured_is_kept_without_the_texts_they_rebuilt(tmp_path):
+    found = [
+        {"run": "a", "round": 1, "audit": "match", "tokens": 0.5, "text": "a patient", "seen": [1]},
+        {"run": "b", "round": 1, "audit": "match", "tokens": 0.25, "text": "a nurse", "seen": []},
+    ]
+    tables = replace(sample_tables(), audits=pd.DataFrame(found))
+    write_data(tables, tmp_path)
+    kept = (tmp_path / "audits.csv").read_text(encoding="utf-8")
+    assert kept == "run,round,audit,tokens\na,1,match,0.5\nb,1,match,0.25\n"
+    assert read_store_or_rows(tmp_path).audits["tokens"].tolist() == [0.5, 0.25]

@@ -18,6 +18,7 @@ BYTES_FILE = "bytes_by_kind.csv"
 HOLDINGS_FILE = "holdings.csv"
 PREDICTIONS_FILE = "predictions.csv"
 CLIENTS_FILE = "clients.csv"
+AUDITS_FILE = "audits.csv"
 _LEFT_OUT = ("provenance", "traceback")
 """Columns of `Tables.runs` that stand elsewhere, or say more of a machine than of a run."""
 
@@ -39,8 +40,9 @@ def write_data(
         runs have in common, and what differs between them) and, where the store has
         them, `runs.jsonl` (configuration, status and summary of each run), `bytes_by_kind.csv`
         (message bytes by run, direction and kind), `holdings.csv` (who holds what),
-        `predictions.csv` (which test texts were answered rightly, as bits in base64) and
-        `clients.csv` (clients on their own tests).
+        `predictions.csv` (which test texts were answered rightly, as bits in base64),
+        `clients.csv` (clients on their own tests) and `audits.csv` (the numbers that audits found,
+        without texts).
     """
     target, by_kind = Path(folder), sum_by_kind(tables.ledger)
     target.mkdir(parents=True, exist_ok=True)
@@ -52,6 +54,7 @@ def write_data(
         HOLDINGS_FILE: csv_text(tables.partitions) if len(tables.partitions) else "",
         PREDICTIONS_FILE: _predictions(tables.predictions),
         CLIENTS_FILE: csv_text(tables.clients, "%.6g") if len(tables.clients) else "",
+        AUDITS_FILE: csv_text(_numbers(tables.audits), "%.6g") if len(tables.audits) else "",
     }
     paths = []
     for name, text in texts.items():
@@ -102,3 +105,10 @@ def _predictions(predictions: pd.DataFrame) -> str:
     ]
     sizes = predictions["right"].map(len)
     return csv_text(predictions[["run", "round"]].assign(texts=sizes, right=bits))
+
+
+def _numbers(audits: pd.DataFrame) -> pd.DataFrame:
+    """Return what audits measured; texts that they rebuilt stay in the store."""
+    named = [name for name in ("run", "round", "audit", "attack") if name in audits]
+    numbers = audits.drop(columns=named).select_dtypes(["number", "bool"])
+    return audits[named].join(numbers)

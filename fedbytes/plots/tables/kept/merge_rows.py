@@ -71,6 +71,7 @@ def merge_parts(parts: Sequence[RowsPart]) -> tuple[Tables, dict[str, Any], dict
         declared=first.declared,
         predictions=_gather(parts, taken, lambda part: part.tables.predictions),
         clients=_gather(parts, taken, lambda part: part.tables.clients),
+        audits=_gather(parts, taken, lambda part: part.tables.audits),
     )
     kept = [found for part in parts for found in keep_runs(part.origin, taken[part.name])]
     return tables, join_parts(kept) if kept else {"runs": runs["run"].tolist()}, taken
