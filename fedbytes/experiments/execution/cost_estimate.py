@@ -129,17 +129,19 @@ def _stages_of(
         config: of the run.
         problem: of it.
         trial: of its training.
-        known: what other runs take, which a run has in common with one of another seed.
+        known: what other runs take, which a run has in common with one of another seed, but for
+            what a process does once.
     """
     if not has_stages(problem.federation):
         return 0.0
     key = json.dumps(
         config.model_dump(mode="json", exclude={"declared", "seed", "split_seed"}), sort_keys=True
     )
-    if key not in known:
-        fed, every = problem.federation, config.evaluate_every
-        known[key] = stage_seconds(fed, config.rounds, every, trial.sent)
-    return known[key]
+    if key in known:
+        return known[key]
+    fed, every = problem.federation, config.evaluate_every
+    known[key], once = stage_seconds(fed, config.rounds, every, trial.sent)
+    return known[key] + once
 
 
 def _speedup(fed: Federation, processes: int) -> float:

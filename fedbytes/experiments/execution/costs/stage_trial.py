@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from fedbytes.experiments.execution.costs.answered_texts import labelled_as_answered
 from fedbytes.experiments.execution.traffic_forecast import SLOW, Sample, after_a_round
 from fedbytes.federated.aggregation import DecodeEach
 from fedbytes.federated.algorithm import Trained
@@ -38,6 +39,15 @@ class _RoundKind(NamedTuple):
     audits: tuple[bool, ...]
 
 
+class StageSeconds(NamedTuple):
+    """What all rounds of a run take without training, coding of messages included."""
+
+    each: float
+    """Of every such run."""
+    once: float
+    """What a process's first such run takes more: imports, compiling and the like."""
+
+
 class _Senders(LocalClients):
     """Clients that have trained already: each sends values as a client of a trial did."""
 
@@ -58,8 +68,8 @@ def has_stages(fed: Federation) -> bool:
     return bool(acting) or not isinstance(fed.aggregation, DecodeEach)
 
 
-def stage_seconds(fed: Federation, rounds: int, every: int, sent: Sample) -> float:
-    """Return the seconds of all rounds of a run without training, coding of messages included.
+def stage_seconds(fed: Federation, rounds: int, every: int, sent: Sample) -> StageSeconds:
+    """Return the seconds of all rounds of a run without training.
 
     What defences do before the first round is in them.
 
@@ -70,18 +80,20 @@ def stage_seconds(fed: Federation, rounds: int, every: int, sent: Sample) -> flo
         sent: values as a client of it sends them.
     """
     kinds = {round_: _kind_of(fed, rounds, every, round_) for round_ in range(1, rounds + 1)}
-    seconds, warm, start = dict[_RoundKind, float](), False, perf_counter()
+    seconds, once, start = dict[_RoundKind, float](), 0.0, perf_counter()
     begun = initial_state(fed).server.model
     before = perf_counter() - start
     for round_, kind in kinds.items():
         if kind in seconds or not fed.context(round_).clients:
             continue
         spent = _made(fed, begun, round_, kind, sent)
-        if not warm and spent < SLOW:  # compiling and the like were part of it
-            spent = _made(fed, begun, round_, kind, sent)
-        seconds[kind], warm = spent, True
+        if spent < SLOW:
+            cold, spent = spent, _made(fed, begun, round_, kind, sent)
+            once += max(0.0, cold - spent)
+        seconds[kind] = spent
     counts = Counter(kinds.values())
-    return before + sum(count * seconds.get(kind, 0.0) for kind, count in counts.items())
+    each = before + sum(count * seconds.get(kind, 0.0) for kind, count in counts.items())
+    return StageSeconds(each, once)
 
 
 def _kind_of(fed: Federation, rounds: int, every: int, round_: int) -> _RoundKind:
@@ -116,7 +128,12 @@ def _made(fed: Federation, begun: Tensor, round_: int, kind: _RoundKind, sent: S
     start = perf_counter()
     if fed.algorithm.travels == "vectors":
         run.run_round()
+    spent = perf_counter() - start - run.clock.seconds()["train"]
     state.server.round = round_
     if kind.examined:
-        run.audit()
-    return perf_counter() - start - run.clock.seconds()["train"]
+        fed.algorithm.load(fed.model, state.model)
+        with labelled_as_answered(fed.model):
+            start = perf_counter()
+            run.audit()
+            spent += perf_counter() - start
+    return spent
