@@ -35,6 +35,7 @@ from fedbytes.cli.trackers.track import track
 from fedbytes.cli.tuning.tune import tune
 from fedbytes.labels import single_line
 from fedbytes.process.disk_errors import disk_reason
+from fedbytes.process.near_paths import hint_at_near_path
 from fedbytes.process.one_line_warning import show_in_one_line
 from fedbytes.process.optional_imports import explain_missing
 from fedbytes.registry import nearest
@@ -161,6 +162,8 @@ def _usage_message(error: Exception) -> str:
     text = text.replace("greater than or equal to", "at least")
     for found, told in _OF_PATHS.items():
         text = re.sub(found, told, text)
+    if gone := re.search(r"'([^']+)' does not exist$", text):
+        text += hint_at_near_path(gone[1]) or hint_at_near_path(gone[1], folder=True)
     option = re.match(r"'(?:-\w' / ')?(--[\w-]+)': must be", text)
     if option:
         text = f"{text.partition(', unable')[0]}, got {_given(option[1])!r}"

@@ -8,6 +8,7 @@ from typing import Literal
 
 from fedbytes.data.readers.text_files import UTF8, read_text
 from fedbytes.data.text_data import Split, make_split
+from fedbytes.process.near_paths import hint_at_near_path
 
 Documents = Literal["file", "paragraph", "lines"]
 
@@ -32,7 +33,7 @@ def read_texts(
     """
     paths = matching_files(pattern)
     if not paths:
-        raise ValueError(f"there is no file {pattern}")
+        raise ValueError(f"there is no file {pattern}{hint_at_near_path(pattern)}")
     shared = os.path.commonpath([path.parent for path in paths])
     texts: list[str] = []
     names: list[Path] = []

@@ -12,6 +12,7 @@ from fedbytes.data.readers.table import Table, as_frame, join_tables, shown_name
 from fedbytes.data.readers.table_split import CLIENT, text_data
 from fedbytes.data.readers.text_files import UTF8
 from fedbytes.data.text_data import Split, TextData
+from fedbytes.process.near_paths import hint_at_near_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,7 +45,7 @@ def load_table(path: FilePaths, encoding: str = UTF8, quotes: bool = True) -> Ta
         return join_tables(tables, CLIENT)
     file = Path(path)
     if not file.is_file():
-        raise ValueError(f"there is no file {file}")
+        raise ValueError(f"there is no file {file}{hint_at_near_path(file)}")
     suffix = file.suffix.lower()
     if suffix not in SUFFIXES:
         raise ValueError(f"{file}: unknown suffix {suffix!r} (known: {', '.join(SUFFIXES)})")

@@ -7,6 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 from types import ModuleType
 
+from fedbytes.process.near_paths import hint_at_near_path
+
 
 def load_plugins(paths: Iterable[str]) -> list[ModuleType]:
     """Import each file once per process; configurations can then name what it registers.
@@ -19,7 +21,7 @@ def load_plugins(paths: Iterable[str]) -> list[ModuleType]:
 
 def _load(path: Path) -> ModuleType:
     if not path.is_file():
-        raise ValueError(f"plugin file {str(path)!r} does not exist")
+        raise ValueError(f"plugin file {str(path)!r} does not exist{hint_at_near_path(path)}")
     name = f"fedbytes_plugin_{sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     if name in sys.modules:
         return sys.modules[name]

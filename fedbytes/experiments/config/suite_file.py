@@ -22,6 +22,7 @@ from fedbytes.experiments.config.strict_yaml import read_yaml
 from fedbytes.experiments.config.suite_name import check_suite_name
 from fedbytes.experiments.config.target import Target, parse_target
 from fedbytes.html_view import html_table
+from fedbytes.process.near_paths import hint_at_near_path
 from fedbytes.registry import nearest
 
 _KEYS = (
@@ -197,6 +198,8 @@ def load_suite(source: SuiteLike) -> Suite:
     if not path.is_file():
         shipped = shipped_suites()
         if named not in shipped:
+            if path.suffix in (".yaml", ".yml") and (near := hint_at_near_path(path)):
+                raise ValueError(f"there is no suite file {named!r}{near}")
             what = "suite file" if path.suffix in (".yaml", ".yml") else "suite"
             raise ValueError(f"there is no {what} {named!r}{nearest(named, shipped)}")
         path = shipped[named]

@@ -9,6 +9,7 @@ import pandas as pd
 
 from fedbytes.experiments.published.tolerance import TestSizes
 from fedbytes.experiments.store.results import load_clients, load_results, load_runs
+from fedbytes.process.near_paths import hint_at_near_path
 
 NUMBERS = ("up_bytes", "down_bytes", "total_bytes")
 """Columns of rows that are whole numbers of bytes."""
@@ -51,9 +52,10 @@ def read_records(folder: str | Path) -> dict[str, RunRecord]:
     """
     root = Path(folder)
     if not root.is_dir():
+        near = hint_at_near_path(root, folder=True)
         raise ValueError(
-            f"there is no folder {str(root)!r}: give a store of `fedbytes sweep`, or a folder that "
-            "`fedbytes plot` wrote"
+            f"there is no folder {str(root)!r}{near}: give a store of `fedbytes sweep`, or a "
+            "folder that `fedbytes plot` wrote"
         )
     if any(root.rglob("config.yaml")):
         return _of_store(root)

@@ -19,6 +19,9 @@ from fedbytes.experiments.store.per_text.right_answers import RIGHT_FILE
 from fedbytes.experiments.store.row_files import ROW_FILES, read_json_lines
 from fedbytes.experiments.store.run_folder import RunFolder
 from fedbytes.experiments.store.sealed_json import DamageError
+from fedbytes.process.near_paths import hint_at_near_path
+
+_NO_STORE = "; `fedbytes sweep` creates one"
 
 
 class StoreConflictError(ValueError):
@@ -66,7 +69,8 @@ def checked_runs(
     """
     root = Path(folder)
     if not root.is_dir():
-        raise ValueError(f"there is no folder {str(root)!r}; `fedbytes sweep` creates one")
+        near = hint_at_near_path(root, folder=True)
+        raise ValueError(f"there is no folder {str(root)!r}{near or _NO_STORE}")
     copies: dict[str, list[tuple[RunFolder, str]]] = defaultdict(list)
     for path in _folders_of_runs(root):
         run, damage = _open_newest(path, find)
