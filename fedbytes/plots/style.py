@@ -38,6 +38,7 @@ _TITLE_POINTS = 9.0
 _SMALL = 8.0  # points
 _LEGEND_ROWS, _NOTE_LINES = 1, 1  # that the usual height has room for
 _NO_GLYPH = f"{MISSING}: a character that no installed font has; the tables have it."
+_NO_LAYOUT = {"figure.autolayout": False, "figure.constrained_layout.use": False}
 _SHEET = Path(__file__).with_name("fedbytes.mplstyle")
 _SCALED = (
     "font.size", "axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize",
@@ -248,14 +249,10 @@ def save_figure(figure: Figure, folder: str | Path, name: str) -> list[Path]:
         "png": {"Software": None},
     }
     paths = {suffix: target / f"{name}.{suffix}" for suffix in ("svg", *nameless)}
-    engine = figure.get_layout_engine()
-    if engine is not None:  # lay out once, not once a format
-        engine.execute(figure)
-        figure.set_layout_engine("none")
-    paths["svg"].write_text(render_svg(figure), encoding="utf-8")
-    for suffix, metadata in nameless.items():
-        figure.savefig(paths[suffix], metadata=metadata)
-    figure.set_layout_engine(engine)
+    with _laid_out(figure):
+        paths["svg"].write_text(render_svg(figure), encoding="utf-8")
+        for suffix, metadata in nameless.items():
+            figure.savefig(paths[suffix], metadata=metadata)
     return list(paths.values())
 
 
@@ -267,5 +264,26 @@ def render_svg(figure: Figure) -> str:
     """
     marks = number_marks(figure)
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with _laid_out(figure):
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     return write_marks(buffer.getvalue(), marks)
+
+
+@contextmanager
+def _laid_out(figure: Figure) -> Iterator[None]:
+    """Lay a figure out once, and have no engine within the block.
+
+    With any engine, even the one called "none", matplotlib draws a figure twice each time that it
+    is saved. None of its settings may put one back in its place.
+    """
+    engine = figure.get_layout_engine()
+    if engine is None:
+        yield
+        return
+    engine.execute(figure)
+    with matplotlib.rc_context(_NO_LAYOUT):
+        figure.set_layout_engine(None)
+    try:
+        yield
+    finally:
+        figure.set_layout_engine(engine)

@@ -1,8 +1,8 @@
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite, nan
+from math import isfinite
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -10,12 +10,12 @@ from matplotlib.ticker import FuncFormatter
 
 from fedbytes.plots.canvas import canvas
 from fedbytes.plots.drawing.headline import describe_runs
+from fedbytes.plots.drawing.heterogeneity_places import MethodInSetting, read_bytes, read_values
 from fedbytes.plots.drawing.heterogeneity_slopes import STEP, fit_slopes, measure_points
 from fedbytes.plots.drawing.highlights import choose_highlights
-from fedbytes.plots.inference.bytes_ratio import geometric_mean
 from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
 from fedbytes.plots.method_looks import FAINT, INK, LineStyle, assign_line_styles
-from fedbytes.plots.number_axis import drawn_values, format_log_ticks
+from fedbytes.plots.number_axis import format_log_ticks
 from fedbytes.plots.number_words import format_bytes
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
@@ -27,33 +27,8 @@ from fedbytes.plots.style import (
     points,
 )
 from fedbytes.plots.svg_marks import mark
-from fedbytes.plots.tables.comparison import Comparison, Setting, compare_codecs
-from fedbytes.plots.tables.constant_answer import read_constant
-from fedbytes.plots.tables.statistics import t_interval
+from fedbytes.plots.tables.comparison import Comparison, compare_codecs
 from fedbytes.plots.tables.store_tables import Tables
-from fedbytes.plots.verdicts.target_choice import read_hits, settle_targets
-from fedbytes.plots.verdicts.target_ratios import compare_hits
-
-
-@dataclass(frozen=True)
-class _Place:
-    """A quantity of one method in one setting.
-
-    Attributes:
-        scheme: the partitioner, within which settings are joined.
-        seeds: the values of the runs; empty for what is one number.
-        bound: `above` or `below`, where the value is a bound and no estimate.
-    """
-
-    method: str
-    scheme: str
-    setting: str
-    nmi: float
-    value: float
-    low: float = nan
-    high: float = nan
-    seeds: tuple[float, ...] = ()
-    bound: str = ""
 
 
 @FIGURES.register("heterogeneity")
@@ -64,7 +39,7 @@ class Heterogeneity(StoreFigure):
     title = "The cost of heterogeneous clients"
     caption = (
         "Final value and bytes to the target in each setting, over the measured heterogeneity of "
-        "its partitions. Settings of one scheme are joined; a hollow triangle is a bound."
+        "its partitions. Settings of one scheme are joined, up to a bound: a hollow triangle."
     )
     order = 50
     asks = ("metric", "baseline", "final", "target")
@@ -83,11 +58,11 @@ class Heterogeneity(StoreFigure):
         figure, axes = make_panels(_titles(comparison, paired), 2.5, columns, sharex=True)
         styles = assign_line_styles(comparison.codecs, comparison.baseline)
         coloured = choose_highlights(comparison, options.highlight)
-        needed, ratios = _bytes(tables, comparison, options)
-        of_value = _by_setting(comparison, frame, "value", scale)
+        needed, ratios = read_bytes(tables, comparison, options)
+        of_value = read_values(comparison, frame, "value", scale)
         panels = [(of_value, False), (needed, True)]
         if paired:
-            gaps = _by_setting(comparison, frame, "difference", scale)
+            gaps = read_values(comparison, frame, "difference", scale)
             panels = [panels[0], (gaps, False), panels[1], (ratios, True)]
         for axis, (places, logs) in zip(axes, panels, strict=True):
             _draw_panel(axis, places, styles, coloured, logs)
@@ -119,71 +94,9 @@ def _titles(comparison: Comparison, paired: bool) -> list[str]:
     ]
 
 
-def _scheme(setting: Setting) -> str:
-    return str(setting.keys.get("partition", ""))
-
-
-def _by_setting(
-    comparison: Comparison, frame: pd.DataFrame, column: str, scale: float
-) -> list[_Place]:
-    """Return the mean over seeds in each setting, with its interval from five seeds on."""
-    found = []
-    for setting in comparison.settings:
-        for method in comparison.present(setting):
-            rows = frame[(frame["setting"] == setting.title) & (frame["codec"] == method)]
-            values = drawn_values(rows[column], scale)
-            values = values[np.isfinite(values)]
-            if not values.size or (column == "difference" and method == comparison.baseline):
-                continue
-            seen = t_interval(values)
-            few = values.size < FEWEST_SEEDS
-            found.append(
-                _Place(
-                    method,
-                    _scheme(setting),
-                    setting.title,
-                    setting.heterogeneity,
-                    seen.mean,
-                    nan if few else seen.low,
-                    nan if few else seen.high,
-                    tuple(values) if few else (),
-                )
-            )
-    return found
-
-
-def _bytes(
-    tables: Tables, comparison: Comparison, options: FigureOptions
-) -> tuple[list[_Place], list[_Place]]:
-    """Return bytes to the target, and ratios to the baseline; bounds where runs miss it."""
-    needed, ratios = [], []
-    for setting in comparison.settings:
-        constant = read_constant(tables, setting, comparison.metric.name)
-        goal = settle_targets(comparison, setting, options.target, (), constant)[-1]
-        if goal.hollow or not isfinite(goal.value):
-            continue
-        hits = read_hits(tables, comparison, setting, goal)
-        base = hits.get(comparison.baseline or "", {})
-        for method, own in hits.items():
-            if not own:
-                continue
-            at = (method, _scheme(setting), setting.title, setting.heterogeneity)
-            mean = geometric_mean(list(own.values()))
-            if isfinite(mean):
-                needed.append(_Place(*at, mean))
-            elif not any(hit.reached for hit in own.values()):
-                spent = float(np.exp(np.mean([np.log(hit.bytes) for hit in own.values()])))
-                needed.append(_Place(*at, spent, bound="above"))
-            ratio = None if method == comparison.baseline else compare_hits(own, base)
-            if ratio is not None and isfinite(ratio.ratio):
-                bound = ratio.bound if ratio.bound in ("above", "below") else ""
-                ratios.append(_Place(*at, ratio.ratio, ratio.low, ratio.high, bound=bound))
-    return needed, ratios
-
-
 def _draw_panel(
     axis: Axes,
-    places: Sequence[_Place],
+    places: Sequence[MethodInSetting],
     styles: dict[str, LineStyle],
     coloured: Sequence[str],
     logs: bool,
@@ -195,10 +108,11 @@ def _draw_panel(
         style = styles[method]
         color = style.color if method in coloured else FAINT
         for scheme in dict.fromkeys(place.scheme for place in mine):
-            joined = sorted(
-                (p for p in mine if p.scheme == scheme and not p.bound), key=lambda p: p.nmi
-            )
-            if len(joined) > 1:
+            ordered = sorted((p for p in mine if p.scheme == scheme), key=lambda p: p.nmi)
+            for estimated, group in itertools.groupby(ordered, key=lambda p: p.estimated):
+                joined = list(group)
+                if not estimated or len(joined) < 2:
+                    continue  # no line passes over a setting that is a bound
                 (line,) = axis.plot(
                     [p.nmi for p in joined], [p.value for p in joined], color=color,
                     linestyle=style.linestyle, linewidth=points(1.1), alpha=0.8,
@@ -210,17 +124,26 @@ def _draw_panel(
         format_log_ticks(axis.yaxis)
 
 
-def _draw_place(axis: Axes, place: _Place, style: LineStyle, color: str) -> None:
+_BOUNDS = {"above": "^", "below": "v"}
+
+
+def _draw_place(axis: Axes, place: MethodInSetting, style: LineStyle, color: str) -> None:
     if isfinite(place.low) and isfinite(place.high):
         (bar,) = axis.plot([place.nmi] * 2, [place.low, place.high], color=color, marker="_",
                            markersize=points(4), linewidth=points(0.9))  # fmt: skip
         mark(bar, place.method)
-    if len(place.seeds) > 1:
-        (dots,) = axis.plot([place.nmi] * len(place.seeds), place.seeds, style.marker, color=color,
-                            markersize=points(2.2), markerfacecolor="none", alpha=0.7,
+    for bound in ("", "above", "below"):
+        seen = [value for value, side in place.seeds if side == bound and isfinite(value)]
+        if not seen or (len(place.seeds) == 1 and isfinite(place.value)):
+            continue
+        (dots,) = axis.plot([place.nmi] * len(seen), seen, _BOUNDS.get(bound, style.marker),
+                            color=color, markersize=points(3 if bound else 2.2),
+                            markerfacecolor="none" if bound else color, alpha=0.5,
                             markeredgewidth=points(0.5))  # fmt: skip
         mark(dots, place.method)
-    look = {"above": "^", "below": "v"}.get(place.bound, style.marker)
+    if not isfinite(place.value):
+        return
+    look = _BOUNDS.get(place.bound, style.marker)
     (dot,) = axis.plot([place.nmi], [place.value], look, color=color, markersize=points(4.4),
                        markerfacecolor="none" if place.bound else color)  # fmt: skip
     words = f"{place.method}, {place.setting}: {place.bound} {place.value:.4g}"
@@ -238,8 +161,9 @@ def _describe(
 ) -> str:
     words = (
         f"Marks: settings, means over seeds; bars: 95 % intervals, from {FEWEST_SEEDS} seeds on; "
-        "small: seeds below that.\nHollow triangles: no run reaches the target, so it takes more "
-        "bytes or saves less. Lines join settings of one scheme."
+        "small: seeds below that.\nHollow triangles: bounds, where runs miss the target or are "
+        "beyond it at once; small ones are of one run. Lines join settings of one scheme, and "
+        "stop at bounds."
     )
     slopes = fit_slopes(frame, scale)
     slopes = slopes[slopes["quantity"] == "difference"]

@@ -260,10 +260,13 @@ def _settings(rows: pd.DataFrame, runs: pd.DataFrame) -> tuple[Setting, ...]:
     columns = [column for column in _SETTING if column in rows]
     rows, extra = _told_apart(_without_solved(rows, runs), runs, columns)
     shown = [column for column in columns if rows[column].nunique(dropna=False) > 1]
+    one = rows.drop_duplicates("run")
+    twins = bool(one.duplicated([*columns, *extra, "codec", "seed"]).any())
     found = []
     for values, part in rows.groupby([*columns, *extra], dropna=False, sort=True):
         keys = dict(zip([*columns, *extra], values, strict=True))
-        _refuse_twins(part)
+        if twins:  # looked for once, as settings are many
+            _refuse_twins(part)
         nmi = part["heterogeneity"].mean() if "heterogeneity" in part else float("nan")
         title = _title(
             {
@@ -274,7 +277,16 @@ def _settings(rows: pd.DataFrame, runs: pd.DataFrame) -> tuple[Setting, ...]:
             float(nmi),
         )
         found.append(Setting(title, keys, part, float(nmi)))
-    return tuple(found)
+    return tuple(sorted(found, key=lambda setting: list(map(_rank, setting.keys.values()))))
+
+
+def _rank(value: Any) -> tuple[int, float, str]:
+    """Return what sorts 2 before 10, also where fields of configurations are texts."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return 1, 0.0, str(value)
+    return (2, 0.0, "") if isnan(number) else (0, number, "")
 
 
 def _without_solved(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fedbytes.plots import (
@@ -15,7 +16,11 @@ from fedbytes.plots import (
     make_figure,
     sample_tables,
 )
+from fedbytes.plots.drawing.heterogeneity_places import MethodInSetting, _needed
 from fedbytes.plots.drawing.heterogeneity_slopes import fit_slopes, measure_points
+from fedbytes.plots.figures.heterogeneity import _draw_panel
+from fedbytes.plots.inference.target_hits import Hit
+from fedbytes.plots.method_looks import assign_line_styles
 from fedbytes.plots.tables.statistics import fit_line
 
 ALPHAS = (0.03, 0.1, 0.3, 1.0, 10.0)
@@ -83,6 +88,46 @@ def test_the_figure_says_the_slope(tables):
     assert "n = 15" in said
     assert "Measured heterogeneity (NMI)" in said
     assert len(figure.axes) == 4
+
+
+def hits(**kinds):
+    return [
+        Hit(value, kind.replace("_", " ")) for kind, values in kinds.items() for value in values
+    ]
+
+
+def test_runs_that_miss_are_bounds_beside_those_that_do_not():
+    at = ("nf4", "dirichlet", "alpha = 0.1", 0.5)
+    some = _needed(at, hits(between=[10.0, 20.0], missed=[90.0]))
+    assert not some.estimated
+    assert some.seeds == ((10.0, ""), (20.0, ""), (90.0, "above"))
+    none = _needed(at, hits(missed=[90.0, 90.0]))
+    assert (none.value, none.bound, none.seeds) == (pytest.approx(90.0), "above", ())
+    assert _needed(at, hits(at_once=[5.0, 5.0])).bound == "below"
+    every = _needed(at, hits(between=[10.0, 20.0, 40.0, 10.0, 20.0]))
+    assert every.estimated
+    assert every.seeds == ()
+    most = _needed(at, hits(between=[10.0, 20.0, 40.0, 10.0], missed=[90.0]))
+    assert most.estimated
+    assert most.seeds[-1] == (90.0, "above")
+
+
+def test_a_line_stops_at_a_setting_that_is_a_bound():
+    def place(nmi, **fields):
+        return MethodInSetting("nf4", "dirichlet", "", nmi, **fields)
+
+    known = [place(nmi, value=10.0 + nmi) for nmi in (0.1, 0.2, 0.6, 0.7)]
+    bounds = [place(0.4, value=90.0, bound="above"),
+              place(0.5, value=np.nan, seeds=((12.0, ""), (90.0, "above")))]  # fmt: skip
+    axis = Figure().subplots()
+    _draw_panel(axis, [*bounds, *known], assign_line_styles(["nf4"], None), ["nf4"], logs=True)
+    lines = [line for line in axis.lines if line.get_linestyle() not in ("None", "none", "")]
+    marks = {(*line.get_xdata(), *line.get_ydata(), line.get_marker()): line for line in axis.lines}
+    assert [list(line.get_xdata()) for line in lines if len(line.get_xdata()) > 1] == [
+        [0.1, 0.2], [0.6, 0.7]
+    ]  # fmt: skip
+    assert marks[0.4, 90.0, "^"].get_markerfacecolor() == "none"
+    assert marks[0.5, 90.0, "^"].get_markersize() < marks[0.4, 90.0, "^"].get_markersize()
 
 
 def test_two_settings_are_nothing_to_draw():

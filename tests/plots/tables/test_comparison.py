@@ -129,6 +129,24 @@ def test_schemes_with_fields_of_their_own_are_told_apart():
     ]
 
 
+def test_settings_stand_in_the_order_of_their_numbers():
+    made = [sample_tables((0.3,), rounds=2) for _ in range(3)]
+    for steps, part in zip((10, 2, 1.5), made, strict=True):
+        for frame in (part.results, part.runs):
+            frame["run"] = frame["run"] + f"-{steps}"
+        part.runs["config"] = [{**config, "steps": steps} for config in part.runs["config"]]
+    chosen = compare_codecs(
+        Tables(
+            pd.concat([part.results for part in made]),
+            pd.DataFrame(),
+            pd.DataFrame(),
+            pd.concat([part.runs for part in made]),
+        )
+    )
+    steps = [setting.keys["config.steps"] for setting in chosen.settings]
+    assert steps == ["1.5", "2", "10"]
+
+
 def test_seeds_that_solved_for_alpha_are_one_setting():
     from fedbytes.plots.tables.store_tables import Tables
 
