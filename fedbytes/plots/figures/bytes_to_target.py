@@ -1,3 +1,4 @@
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isfinite, nan
@@ -77,7 +78,7 @@ class BytesToTarget(StoreFigure):
         comparison = compare_codecs(tables, options.metric, options.baseline)
         goals = [_targets(tables, comparison, s, options) for s in comparison.settings]
         longest = max(len(setting.title) for setting in comparison.settings)
-        if canvas().width < 5 or longest > _LONG_TITLE:  # which would leave three panels no width
+        if canvas().width < 5 or longest > _LONG_TITLE:  # several lines above small panels
             goals = [found[-1:] for found in goals]
         reached = [
             [_measure(tables, comparison, setting, goal) for goal in found]
@@ -127,17 +128,22 @@ class BytesToTarget(StoreFigure):
 
 
 def _name_setting(axis: Axes, title: str, below: int) -> None:
-    """Write a setting's title across its panels, above the lines that name their targets."""
-    axis.annotate(
-        title,
-        (0, 1),
-        xycoords="axes fraction",
-        xytext=(0, points(10 + 12.5 * below)),
-        textcoords="offset points",
-        va="bottom",
-        fontsize=points(9),
-        fontweight="bold",
-    )
+    """Write a setting's title across its panels, above the lines that name their targets.
+
+    The layout is shown lines as high and of no width: it would make room for the title beside the
+    first panel, and leave the others none.
+    """
+    for words, counts in ((re.sub(r"[^\n]+", " ", title), True), (title, False)):
+        axis.annotate(
+            words,
+            (0, 1),
+            xycoords="axes fraction",
+            xytext=(0, points(10 + 12.5 * below)),
+            textcoords="offset points",
+            va="bottom",
+            fontsize=points(9),
+            fontweight="bold",
+        ).set_in_layout(counts)
 
 
 def _targets(
@@ -205,7 +211,7 @@ def _row(axis: Axes, place: int, item: _Reach, style: LineStyle, base: _Reach | 
         look = style.marker if hit.reached else ">"
         (dot,) = axis.plot(
             [hit.bytes], [place + 0.2], look, color=style.color, markersize=points(3),
-            markerfacecolor="none", markeredgewidth=points(0.7),
+            markerfacecolor="none", markeredgewidth=points(0.7), clip_on=False,
         )  # fmt: skip
         mark(dot, item.method, f"{item.method}: seed {seed} {said} {format_bytes(hit.bytes)}")
     if not left <= item.mean <= right:
@@ -215,7 +221,7 @@ def _row(axis: Axes, place: int, item: _Reach, style: LineStyle, base: _Reach | 
         ends = item.mean * found.ratio / found.high, item.mean * found.ratio / found.low
         clip_ends(axis, *ends, place - 0.12, color=style.color, linewidth=points(1.2))
     (dot,) = axis.plot([item.mean], [place - 0.12], style.marker, color=style.color,
-                       markersize=points(5))  # fmt: skip
+                       markersize=points(5), clip_on=False)  # fmt: skip
     mark(dot, item.method, f"{item.method}: mean {format_bytes(item.mean)}, {item.reached} reached")
 
 

@@ -98,17 +98,22 @@ def _scaled(found: Interval, scale: float) -> Interval:
 
 @dataclass(frozen=True)
 class _Row:
-    """A method's mean with its interval, and its seeds with the sign of what is known of each."""
+    """A method's mean with its interval, and its seeds with the sign of what is known of each.
+
+    Where nothing is known of any, the row says so: `instead`.
+    """
 
     codec: str
     mean: Interval
     seeds: list[tuple[str, float]]
+    instead: str = "neither reaches it"
 
 
 def _ratio_row(found: Difference) -> _Row:
     ratio = found.ratio
     if ratio is None:
-        return _Row(found.codec, Interval(nan, nan, nan, 0), [])
+        words = "target too easy" if found.too_easy else _Row.instead
+        return _Row(found.codec, Interval(nan, nan, nan, 0), [], words)
     known = ratio.bound == "about"
     mean = Interval(ratio.ratio if known else nan, ratio.low, ratio.high, ratio.n)
     seeds = [(sign, value) for sign, value in ratio.seeds if isfinite(value)]
@@ -127,7 +132,7 @@ def _draw_rows(
         style, found = styles[item.codec], item.mean
         if not item.seeds:
             axis.annotate(
-                "neither reaches it",
+                item.instead,
                 (0.97, row),
                 xycoords=("axes fraction", "data"),
                 va="center",

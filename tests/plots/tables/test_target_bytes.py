@@ -1,5 +1,6 @@
 """Bytes to target and paired differences, by hand."""
 
+import itertools
 from dataclasses import replace
 from math import isnan
 
@@ -9,6 +10,7 @@ from scipy import stats
 from synthetic import by_hand
 
 from fedbytes.experiments.config.target import parse_target
+from fedbytes.plots import make_figure, sample_tables
 from fedbytes.plots.drawing.paired_differences import compare_with_baseline
 from fedbytes.plots.tables.comparison import compare_codecs
 from fedbytes.plots.tables.target_bytes import (
@@ -136,3 +138,25 @@ def test_targets_as_they_are_written():
     assert parse_target(" baseline-0.005") == "baseline-0.005"
     with pytest.raises(ValueError, match=r"number, or baseline-0.005 .* got 'basline-1'"):
         parse_target("basline-1")
+
+
+def test_a_target_that_a_constant_answer_almost_reaches_has_no_ratio():
+    made = sample_tables(rounds=4)
+    made.runs["constant_accuracy"] = 0.9
+    chosen = compare_codecs(made)
+    found = compare_with_baseline(made, chosen, chosen.settings[0])
+    assert all(one.too_easy and one.ratio is None for one in found)
+    figure = make_figure("differences").draw(made)
+    assert "target too easy" in {text.get_text() for axis in figure.axes for text in axis.texts}
+
+
+@pytest.mark.parametrize("name", ["short", "a_scheme_whose_name_is_longer"])
+def test_a_settings_title_takes_no_width_from_its_panels(name):
+    made = sample_tables(rounds=4)
+    made.results["partition"] = name
+    figure = make_figure("target").draw(made)
+    figure.draw_without_rendering()
+    boxes = [axis.get_position() for axis in figure.axes[:3]]
+    gaps = [right.x0 - left.x1 for left, right in itertools.pairwise(boxes)]
+    assert gaps[0] == pytest.approx(gaps[1], abs=0.03)
+    assert min(box.width for box in boxes) > 0.12
