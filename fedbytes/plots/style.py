@@ -38,7 +38,7 @@ _TITLE_POINTS = 9.0
 _SMALL = 8.0  # points
 _LEGEND_ROWS, _NOTE_LINES = 1, 1  # that the usual height has room for
 _NO_GLYPH = f"{MISSING}: a character that no installed font has; the tables have it."
-_NO_LAYOUT = {"figure.autolayout": False, "figure.constrained_layout.use": False}
+_NO_LAYOUT: dict[Any, bool] = {"figure.autolayout": False, "figure.constrained_layout.use": False}
 _SHEET = Path(__file__).with_name("fedbytes.mplstyle")
 _SCALED = (
     "font.size", "axes.titlesize", "axes.labelsize", "xtick.labelsize", "ytick.labelsize",
