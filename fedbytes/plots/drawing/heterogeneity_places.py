@@ -51,7 +51,7 @@ def _scheme(setting: Setting) -> str:
     return str(setting.keys.get("partition", ""))
 
 
-def read_values(
+def average_values(
     comparison: Comparison, frame: pd.DataFrame, column: str, scale: float
 ) -> list[MethodInSetting]:
     """Return the mean over seeds in each setting, with its interval from five seeds on."""
@@ -80,7 +80,7 @@ def read_values(
     return found
 
 
-def read_bytes(
+def average_bytes(
     tables: Tables, comparison: Comparison, options: FigureOptions
 ) -> tuple[list[MethodInSetting], list[MethodInSetting]]:
     """Return bytes to the target, and ratios to the baseline; bounds where runs miss it."""

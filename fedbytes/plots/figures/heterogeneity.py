@@ -10,7 +10,11 @@ from matplotlib.ticker import FuncFormatter
 
 from fedbytes.plots.canvas import canvas
 from fedbytes.plots.drawing.headline import describe_runs
-from fedbytes.plots.drawing.heterogeneity_places import MethodInSetting, read_bytes, read_values
+from fedbytes.plots.drawing.heterogeneity_places import (
+    MethodInSetting,
+    average_bytes,
+    average_values,
+)
 from fedbytes.plots.drawing.heterogeneity_slopes import STEP, fit_slopes, measure_points
 from fedbytes.plots.drawing.highlights import choose_highlights
 from fedbytes.plots.inference.seeds_needed import FEWEST_SEEDS
@@ -58,11 +62,11 @@ class Heterogeneity(StoreFigure):
         figure, axes = make_panels(_titles(comparison, paired), 2.5, columns, sharex=True)
         styles = assign_line_styles(comparison.codecs, comparison.baseline)
         coloured = choose_highlights(comparison, options.highlight)
-        needed, ratios = read_bytes(tables, comparison, options)
-        of_value = read_values(comparison, frame, "value", scale)
+        needed, ratios = average_bytes(tables, comparison, options)
+        of_value = average_values(comparison, frame, "value", scale)
         panels = [(of_value, False), (needed, True)]
         if paired:
-            gaps = read_values(comparison, frame, "difference", scale)
+            gaps = average_values(comparison, frame, "difference", scale)
             panels = [panels[0], (gaps, False), panels[1], (ratios, True)]
         for axis, (places, logs) in zip(axes, panels, strict=True):
             _draw_panel(axis, places, styles, coloured, logs)
