@@ -28,9 +28,9 @@ from fedbytes.experiments.execution.reuse import IfStale
 from fedbytes.experiments.execution.run_setup import assets_of
 from fedbytes.experiments.execution.sweep_plan import Outcome, plan
 from fedbytes.experiments.execution.sweeps import (
+    checked_store,
     default_threads,
     default_workers,
-    open_store,
 )
 from fedbytes.experiments.execution.sweeps import sweep as make_runs
 from fedbytes.experiments.store.run_folder import RunFolder
@@ -88,11 +88,11 @@ def make_suite(
     launcher = launcher or LAUNCHERS.make("local")
     if refused := launcher.refusal():
         raise ValueError(refused)
-    store = open_store(folder)
-    fetch_assets(configs)
-    check_targets(suite.protocol, configs)
-    left, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
-    warn([*preflight.check(queue), *_kept_unverified(left)])
+    with checked_store(folder) as store:
+        fetch_assets(configs)
+        check_targets(suite.protocol, configs)
+        left, queue = plan(configs, store, retry_failed=retry_failed, if_stale=if_stale)
+        warn([*preflight.check(queue), *_kept_unverified(left)])
     console.print(f"{len(queue)} of {counted(len(configs), 'run')} to make in {store}")
     asked = SweepRequest(
         suite.name, configs, store, workers, threads, retry_failed, if_stale, lease_seconds
@@ -142,11 +142,11 @@ def plan_runs(
     retry_failed: bool = False,
 ) -> None:
     """Check runs as before a sweep, write their plan, and say what is left to make."""
-    store = open_store(folder)
-    fetch_assets(configs)
-    check_targets(suite.protocol, configs)
-    left, queue = plan(configs, store, retry_failed=retry_failed)
-    warn([*preflight.check(queue), *_kept_unverified(left), *left.failed.values()])
+    with checked_store(folder) as store:
+        fetch_assets(configs)
+        check_targets(suite.protocol, configs)
+        left, queue = plan(configs, store, retry_failed=retry_failed)
+        warn([*preflight.check(queue), *_kept_unverified(left), *left.failed.values()])
     costs = None
     if estimate_costs:
         measured = estimate(configs, threads or default_threads(configs, 1))
@@ -202,11 +202,11 @@ def make_one(
 
     One that failed is made again, unless its process died three times without finishing a round.
     """
-    store = open_store(folder)
-    fetch_assets([config])
-    retry = retry_failed or tries(RunFolder(store, config.id)) < LIMIT
-    left, pending = plan([config], store, retry_failed=retry, if_stale=if_stale)
-    warn([*preflight.check(pending), *_kept_unverified(left)])
+    with checked_store(folder) as store:
+        fetch_assets([config])
+        retry = retry_failed or tries(RunFolder(store, config.id)) < LIMIT
+        left, pending = plan([config], store, retry_failed=retry, if_stale=if_stale)
+        warn([*preflight.check(pending), *_kept_unverified(left)])
     with live_table(pending, len(left.skipped), console) as table:
         outcome = make_runs(
             [config],

@@ -100,12 +100,12 @@ def run(
     from fedbytes.cli.terminal.screen import Screen, warn
     from fedbytes.experiments.execution import preflight, runner
     from fedbytes.experiments.execution.events import Event, Finished
-    from fedbytes.experiments.execution.sweeps import open_store
+    from fedbytes.experiments.execution.sweeps import checked_store
 
     chosen = choose_run(config, settings, fields)
-    folder = open_store(Path("runs") / chosen.suite if store is None else Path(store))
-    fetch_assets([chosen])
-    warn(preflight.check([chosen]))
+    with checked_store(Path("runs") / chosen.suite if store is None else Path(store)) as folder:
+        fetch_assets([chosen])
+        warn(preflight.check([chosen]))
     with live_table([chosen], 0, Screen(quiet=not progress)) as table:
         table.started(chosen)
 

@@ -41,7 +41,7 @@ def tune(
 
     from fedbytes.cli.sweep_runs import fetch_assets
     from fedbytes.experiments import load_suite
-    from fedbytes.experiments.execution.sweeps import open_store
+    from fedbytes.experiments.execution.sweeps import checked_store
     from fedbytes.experiments.tuning.trial_runs import methods_of
     from fedbytes.experiments.tuning.tune_methods import (
         load_optuna,
@@ -53,9 +53,9 @@ def tune(
     chosen = load_suite(suite)
     plan = read_plan(chosen, trials)
     load_optuna()
-    store = open_store(out or Path("runs") / f"{chosen.name}-tuning")
-    methods = methods_of(chosen, plan)
-    fetch_assets([config for configs in methods.values() for config in configs])
+    with checked_store(out or Path("runs") / f"{chosen.name}-tuning") as store:
+        methods = methods_of(chosen, plan)
+        fetch_assets([config for configs in methods.values() for config in configs])
     torch.set_num_threads(threads or os.cpu_count() or 1)
     count = min(plan.trials, plan.points or plan.trials)
     runs = len(next(iter(methods.values())))

@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import wait
 from pathlib import Path
 from typing import Protocol
@@ -50,6 +51,24 @@ def open_store(path: str | Path) -> Path:
             f"cannot write to {str(store)!r} ({error.strerror}); choose another folder with --out"
         ) from None
     return store
+
+
+@contextmanager
+def checked_store(path: str | Path) -> Iterator[Path]:
+    """Open a store for checks: if they raise, folders that were made for it are taken away again.
+
+    Raises:
+        ValueError: if it cannot be written.
+    """
+    made = [folder for folder in (Path(path), *Path(path).parents) if not folder.exists()]
+    store = open_store(path)
+    try:
+        yield store
+    except BaseException:
+        with suppress(OSError):  # somebody else's runs are there by now
+            for folder in made:
+                folder.rmdir()
+        raise
 
 
 def sweep(
