@@ -12,11 +12,11 @@ A page's `asked.json` names them under `tables`, and a block `table-NAME` is one
 `file` is `results.csv` by default, of which the last evaluated round of each run counts, or for a
 column that of its `round`; what `runs.jsonl` says of a whole run is a column too. `where` keeps the
 rows with these values, also of one column; `rows` are the heads and columns that name a row, and
-`order` lists what the first of them has, if not in the order of the file. A cell has every seed's
-value below five of them, one where all are alike, and from five on the mean and its 95 % interval;
-with `mean` their mean alone. `digits` are those after the point, `significant` all of them. `less`
-and `over` name the row that is taken off or divided by, seed by seed; `beside` is a second column
-of the same rows, shown in brackets.
+`order` lists what the first of them has, and what others have, if not in the order of the file. A
+cell has every seed's value below five of them, one where all are alike, and from five on the mean
+and its 95 % interval; with `mean` their mean alone. `digits` are those after the point,
+`significant` all of them. `less` and `over` name the row that is taken off or divided by, seed by
+seed; `beside` is a second column of the same rows, shown in brackets.
 
 `missing` are words for a run that ended before it had a value, such as "over 14": from five seeds
 on a cell then has the median, with such runs the longest, and how many runs had a value. Rows named
@@ -66,7 +66,9 @@ def write_table(folder: Path, asked: Mapping[str, Any]) -> str:
     if order := asked.get("order"):
         if unknown := sorted({key[0] for key in groups} - set(order)):
             raise ValueError(f"{folder.name}: the order of rows lacks {', '.join(unknown)}")
-        groups = dict(sorted(groups.items(), key=lambda item: order.index(item[0][0])))
+        places = {word: place for place, word in enumerate(order)}
+        keys = sorted(groups, key=lambda key: [places.get(word, len(places)) for word in key])
+        groups = {key: groups[key] for key in keys}
     heads = [*names, *asked["columns"]]
     lines = ["| " + " | ".join(heads) + " |", "| " + " | ".join(["---"] * len(heads)) + " |"]
     for key in groups:
@@ -85,8 +87,9 @@ def _read(path: Path, wanted: Sequence[str]) -> pd.DataFrame:
     if lacking and "run" in rows and runs.is_file():
         known = [json.loads(line) for line in runs.read_text(encoding="utf-8").splitlines()]
         for name in lacking:
-            if any(name in run for run in known):
-                rows[name] = rows["run"].map({run["run"]: run.get(name) for run in known})
+            told = {run["run"]: run[name] for run in known if name in run}
+            if told and (name != "seed" or set(rows["run"]) <= set(told)):
+                rows[name] = rows["run"].map(told)
     return rows
 
 
@@ -96,6 +99,8 @@ def _named(value: object) -> str:
 
 def _where(rows: pd.DataFrame, asked: Mapping[str, Any]) -> pd.DataFrame:
     for column, value in asked.get("where", {}).items():
+        if column not in rows:
+            raise ValueError(f"there is no column {column}, of which `where` asks")
         rows = rows[rows[column] == value]
     return rows
 
@@ -144,10 +149,11 @@ def _of_round(rows: pd.DataFrame, wanted: int | None) -> pd.DataFrame:
     """Return each run's row of a round, or its last one."""
     if "run" not in rows or "round" not in rows:
         return rows
-    if wanted is not None:
-        return rows[rows["round"] == wanted]
-    rows = rows.sort_values("round", kind="stable").groupby("run", sort=False).tail(1)
-    return rows.loc[sorted(rows.index)]
+    last = rows.groupby("run")["round"].transform("max")
+    rows = rows[rows["round"] == (last if wanted is None else wanted)]
+    if rows["run"].duplicated().any():
+        raise ValueError("a run has several rows of one round: say by `where` which is meant")
+    return rows
 
 
 def _words(values: Sequence[float], column: Mapping[str, Any]) -> str:

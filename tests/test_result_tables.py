@@ -151,3 +151,20 @@ def test_the_table_of_simulators_is_that_of_their_rounds(tmp_path):
     page.write_page(folder, steps, tmp_path)
     for name in ("summary.csv", "table.md"):
         assert (folder / name).read_bytes() == (tmp_path / name).read_bytes(), name
+
+
+def test_findings_of_several_kinds_in_a_run_are_told_apart_by_where(page):
+    lines = ["run,round,attack,robust_accuracy"]
+    lines += [f"{run},2,{name},{share}" for run in "ab" for name, share in (("h", 0.1), ("t", 0.9))]
+    (page / "audits.csv").write_text("\n".join(lines) + "\n")
+    runs = [{"run": run, "codec": "fp32", "seed": seed} for run, seed in (("a", 1), ("b", 0))]
+    (page / "runs.jsonl").write_text("".join(json.dumps(run) + "\n" for run in runs))
+    held = {"of": "robust_accuracy", "times": 100, "digits": 0}
+    both = asked({"held (%)": held}, file="audits.csv")
+    with pytest.raises(ValueError, match="several rows of one round"):
+        write_table(page, both)
+    assert cells(write_table(page, both | {"where": {"attack": "t"}})) == [["fp32", "90"]]
+    of_seed = both | {"where": {"attack": "h", "seed": 0}}
+    assert cells(write_table(page, of_seed)) == [["fp32", "10"]]
+    with pytest.raises(ValueError, match="no column atack"):
+        write_table(page, both | {"where": {"atack": "t"}})

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from glob import has_magic
 from pathlib import Path
 
 _MOST = 10_000
@@ -15,7 +16,9 @@ def hint_at_near_path(path: str | Path, folder: bool = False) -> str:
         path: where nothing is.
         folder: whether a folder was wanted, and not a file.
     """
-    wanted = Path(path).expanduser()
+    wanted = Path(path)
+    if has_magic(str(path)):
+        return ""
     try:
         with os.scandir(wanted.parent) as entries:
             found = (entry for entry, _ in zip(entries, range(_MOST), strict=False))
@@ -23,4 +26,4 @@ def hint_at_near_path(path: str | Path, folder: bool = False) -> str:
     except OSError:
         return ""
     close = difflib.get_close_matches(wanted.name, names, n=1, cutoff=0.75)
-    return f"; did you mean {str(Path(path).parent / close[0])!r}?" if close else ""
+    return f"; did you mean {str(wanted.parent / close[0])!r}?" if close else ""

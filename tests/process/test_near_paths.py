@@ -26,6 +26,8 @@ def runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("runs/other", True, ""),
         ("nowhere/mine", True, ""),
         ("rusn", True, "; did you mean 'runs'?"),
+        ("runs/mine.cs?", False, ""),  # a pattern is no name
+        ("~nobody-of-this-name/runs", True, ""),
     ],
 )
 def test_only_what_is_of_the_kind_and_near_is_named(wrong: str, folder: bool, hint: str) -> None:

@@ -61,12 +61,11 @@ def checked_store(path: str | Path) -> Iterator[Path]:
         ValueError: if it cannot be written.
     """
     made = [folder for folder in (Path(path), *Path(path).parents) if not folder.exists()]
-    store = open_store(path)
     try:
-        yield store
+        yield open_store(path)
     except BaseException:
-        with suppress(OSError):  # somebody else's runs are there by now
-            for folder in made:
+        for folder in made:
+            with suppress(OSError):  # somebody else's runs are there by now
                 folder.rmdir()
         raise
 

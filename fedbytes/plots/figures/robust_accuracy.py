@@ -102,6 +102,6 @@ def _draw_panels(
     count = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
     note = f"Lines: mean over {count} seed{'' if seeds == [1] else 's'} at equal rounds"
     note += f"; {describe_spread(seeds)}, at the last one" if seeds[-1] > 1 else ""
-    grey = len(first.codecs) - len(coloured)
-    add_note(figure, note + (f"; grey: {grey} other methods." if grey else "."))
+    grey = [method for method in first.codecs if method not in coloured]
+    add_note(figure, note + (f"; grey: {', '.join(grey)}." if grey else "."))
     return figure

@@ -30,6 +30,21 @@ def test_a_store_that_was_there_stays(tmp_path: Path) -> None:
     assert (tmp_path / "runs").is_dir()
 
 
+def test_folders_of_a_path_that_goes_up_are_taken_away(tmp_path: Path) -> None:
+    refused(tmp_path / "new" / ".." / "mine")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_store_that_cannot_be_opened_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(ValueError, match="choose another folder"),
+        checked_store(tmp_path / "new" / ".." / "file" / "mine"),
+    ):
+        pass
+    assert [*tmp_path.iterdir()] == [tmp_path / "file"]
+
+
 def test_what_another_process_put_there_stays(tmp_path: Path) -> None:
     refused(tmp_path / "a" / "b", by_then="run")
     assert (tmp_path / "a" / "b" / "run").is_dir()

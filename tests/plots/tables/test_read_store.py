@@ -50,9 +50,16 @@ def test_what_audits_measured_is_kept_without_the_texts_they_rebuilt(tmp_path):
     found = [
         {"run": "a", "round": 1, "audit": "match", "tokens": 0.5, "text": "a patient", "seen": [1]},
         {"run": "b", "round": 1, "audit": "match", "tokens": 0.25, "text": "a nurse", "seen": []},
+        {"run": "b", "round": 1, "audit": "canaries", "canary": "plum", "untrained": True},
+        {"run": "b", "round": 2, "audit": "canaries", "canary": "plum", "untrained": False},
     ]
-    tables = replace(sample_tables(), audits=pd.DataFrame(found))
-    write_data(tables, tmp_path)
-    kept = (tmp_path / "audits.csv").read_text(encoding="utf-8")
-    assert kept == "run,round,audit,tokens\na,1,match,0.5\nb,1,match,0.25\n"
-    assert read_store_or_rows(tmp_path).audits["tokens"].tolist() == [0.5, 0.25]
+    rows = pd.DataFrame(found, index=[0, 1, 0, 1])  # as parts that were put together may have it
+    write_data(replace(sample_tables(), audits=rows), tmp_path)
+    assert (tmp_path / "audits.csv").read_text(encoding="utf-8").splitlines() == [
+        "run,round,audit,tokens,canary,untrained",
+        "a,1,match,0.5,,",
+        "b,1,match,0.25,,",
+        "b,1,canaries,,plum,True",
+        "b,2,canaries,,plum,False",
+    ]
+    assert read_store_or_rows(tmp_path).audits["round"].tolist() == [1, 1, 1, 2]

@@ -89,11 +89,11 @@ def stage_seconds(fed: Federation, rounds: int, every: int, sent: Sample) -> Sta
         spent = _made(fed, begun, round_, kind, sent)
         if spent < SLOW:
             cold, spent = spent, _made(fed, begun, round_, kind, sent)
-            once += max(0.0, cold - spent)
+            once += cold - spent
         seconds[kind] = spent
     counts = Counter(kinds.values())
     each = before + sum(count * seconds.get(kind, 0.0) for kind, count in counts.items())
-    return StageSeconds(each, once)
+    return StageSeconds(each, max(0.0, once))
 
 
 def _kind_of(fed: Federation, rounds: int, every: int, round_: int) -> _RoundKind:

@@ -19,6 +19,8 @@ HOLDINGS_FILE = "holdings.csv"
 PREDICTIONS_FILE = "predictions.csv"
 CLIENTS_FILE = "clients.csv"
 AUDITS_FILE = "audits.csv"
+_OF_AUDITS = ("run", "audit", "attack", "of", "family", "canary", "label")
+"""Columns of `Tables.audits` that say in words what a row is of."""
 _LEFT_OUT = ("provenance", "traceback")
 """Columns of `Tables.runs` that stand elsewhere, or say more of a machine than of a run."""
 
@@ -54,7 +56,7 @@ def write_data(
         HOLDINGS_FILE: csv_text(tables.partitions) if len(tables.partitions) else "",
         PREDICTIONS_FILE: _predictions(tables.predictions),
         CLIENTS_FILE: csv_text(tables.clients, "%.6g") if len(tables.clients) else "",
-        AUDITS_FILE: csv_text(_numbers(tables.audits), "%.6g") if len(tables.audits) else "",
+        AUDITS_FILE: csv_text(_measured(tables.audits), "%.6g") if len(tables.audits) else "",
     }
     paths = []
     for name, text in texts.items():
@@ -107,8 +109,8 @@ def _predictions(predictions: pd.DataFrame) -> str:
     return csv_text(predictions[["run", "round"]].assign(texts=sizes, right=bits))
 
 
-def _numbers(audits: pd.DataFrame) -> pd.DataFrame:
-    """Return what audits measured; texts that they rebuilt stay in the store."""
-    named = [name for name in ("run", "round", "audit", "attack") if name in audits]
-    numbers = audits.drop(columns=named).select_dtypes(["number", "bool"])
-    return audits[named].join(numbers)
+def _measured(audits: pd.DataFrame) -> pd.DataFrame:
+    """Return what audits measured, and of what; texts that they rebuilt are left out."""
+    typed = audits.convert_dtypes()  # true, false and missing are an object column as stored
+    numbers = typed.select_dtypes(["number", "bool"]).columns
+    return audits[[name for name in audits if name in _OF_AUDITS or name in numbers]]
