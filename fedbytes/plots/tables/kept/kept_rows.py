@@ -111,6 +111,7 @@ def _predictions(predictions: pd.DataFrame) -> str:
 
 def _measured(audits: pd.DataFrame) -> pd.DataFrame:
     """Return what audits measured, and of what; texts that they rebuilt are left out."""
+    audits = audits.dropna(axis="columns", how="all")
     typed = audits.convert_dtypes()  # true, false and missing are an object column as stored
     numbers = typed.select_dtypes(["number", "bool"]).columns
     return audits[[name for name in audits if name in _OF_AUDITS or name in numbers]]
