@@ -56,3 +56,17 @@ def test_columns_of_attacks_are_metrics_in_percent():
     assert (metric.label, metric.scale, metric.rises) == ("Accuracy under word drop (%)", 100, True)
     assert metric_named("exact_match").label == "Exact answers (%)"
     assert metric_named("odd_column").label == "odd column"
+
+
+def test_clean_accuracy_is_of_all_rounds_where_the_last_alone_was_attacked():
+    tables = attacked()
+    results = tables.results.drop(columns="robust_accuracy_word_drop")
+    results.loc[results["round"] < 4, "robust_accuracy_hotflip"] = np.nan
+    figure = make_figure("robust_accuracy").draw(replace(tables, results=results))
+    points = {
+        axis.get_title(): [
+            len(made.get_xdata()) for made in axis.lines if made.get_label() == "fp32"
+        ]
+        for axis in figure.axes
+    }
+    assert points == {"Test accuracy": [4], "Accuracy under hotflip": [1]}
