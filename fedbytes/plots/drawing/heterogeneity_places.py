@@ -13,10 +13,9 @@ from fedbytes.plots.inference.target_hits import Hit
 from fedbytes.plots.number_axis import drawn_values
 from fedbytes.plots.store_figure import FigureOptions
 from fedbytes.plots.tables.comparison import Comparison, Setting
-from fedbytes.plots.tables.constant_answer import read_constant
 from fedbytes.plots.tables.statistics import t_interval
 from fedbytes.plots.tables.store_tables import Tables
-from fedbytes.plots.verdicts.target_choice import read_hits, settle_targets
+from fedbytes.plots.verdicts.target_choice import hits_by_setting
 from fedbytes.plots.verdicts.target_ratios import compare_hits
 
 
@@ -85,12 +84,7 @@ def average_bytes(
 ) -> tuple[list[MethodInSetting], list[MethodInSetting]]:
     """Return bytes to the target, and ratios to the baseline; bounds where runs miss it."""
     needed, ratios = [], []
-    for setting in comparison.settings:
-        constant = read_constant(tables, setting, comparison.metric.name)
-        goal = settle_targets(comparison, setting, options.target, (), constant)[-1]
-        if goal.hollow or not isfinite(goal.value):
-            continue
-        hits = read_hits(tables, comparison, setting, goal)
+    for setting, hits in hits_by_setting(tables, comparison, options.target):
         base = hits.get(comparison.baseline or "", {})
         for method, own in hits.items():
             if not own:

@@ -26,9 +26,8 @@ from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import add_headline, add_legend, add_note, make_panels, points
 from fedbytes.plots.svg_marks import mark
 from fedbytes.plots.tables.comparison import Comparison, compare_codecs
-from fedbytes.plots.tables.constant_answer import read_constant
 from fedbytes.plots.tables.store_tables import NothingToDrawError, Tables
-from fedbytes.plots.verdicts.target_choice import read_hits, settle_targets
+from fedbytes.plots.verdicts.target_choice import hits_by_setting
 
 
 @FIGURES.register("profile")
@@ -94,12 +93,7 @@ def _collect(
     """
     runs: dict[str, list[tuple[Hit, float]]] = {}
     several = len(comparison.settings) > 1 and comparison.baseline is not None
-    for setting in comparison.settings:
-        constant = read_constant(tables, setting, comparison.metric.name)
-        goal = settle_targets(comparison, setting, options.target, (), constant)[-1]
-        if goal.hollow or not isfinite(goal.value):
-            continue
-        hits = read_hits(tables, comparison, setting, goal)
+    for _, hits in hits_by_setting(tables, comparison, options.target):
         base = list(hits.get(comparison.baseline or "", {}).values())
         unit = geometric_mean(base) if several and base else 1.0
         if isfinite(unit) and unit > 0 and (base or not several):

@@ -1,12 +1,15 @@
 """The targets that bytes are counted up to: those declared, the one asked for, or three."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isfinite
 
 import numpy as np
 
 from fedbytes.experiments.config.target import Target
 from fedbytes.plots.inference.target_hits import TARGET_ROOM, Hit
 from fedbytes.plots.tables.comparison import Comparison, Setting
+from fedbytes.plots.tables.constant_answer import read_constant
 from fedbytes.plots.tables.store_tables import Tables
 from fedbytes.plots.tables.target_bytes import FRACTION, resolve_target
 from fedbytes.plots.verdicts.target_ratios import find_hits
@@ -79,3 +82,17 @@ def read_hits(
             return find_hits(tables, comparison, setting, goal.value)
     except ValueError:
         return {method: {} for method in comparison.present(setting)}
+
+
+def hits_by_setting(
+    tables: Tables, comparison: Comparison, target: Target | None
+) -> Iterator[tuple[Setting, dict[str, dict[int, Hit]]]]:
+    """Yield the settings that have a target to speak of, with each method's hits by seed.
+
+    Left out is a setting without a target, and one whose target a constant answer comes near.
+    """
+    for setting in comparison.settings:
+        constant = read_constant(tables, setting, comparison.metric.name)
+        goal = settle_targets(comparison, setting, target, (), constant)[-1]
+        if not goal.hollow and isfinite(goal.value):
+            yield setting, read_hits(tables, comparison, setting, goal)
