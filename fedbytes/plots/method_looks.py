@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -89,6 +89,23 @@ def assign_line_styles(codecs: Sequence[str], baseline: str | None) -> dict[str,
         codec: replace(found[codec], color=_own_colour(codec) or found[codec].color)
         for codec in order
     }
+
+
+def spread_hues(styles: Mapping[str, LineStyle]) -> dict[str, LineStyle]:
+    """Return the looks with no hue twice while another is free, for marks that only hues part.
+
+    The first to have a hue keeps it. Of three methods of which two are green, the second of these
+    gets the first hue that none of the three has.
+    """
+    free = [hue for hue in COLOURS if hue not in {style.color for style in styles.values()}]
+    seen: set[str] = set()
+    found = {}
+    for method, style in styles.items():
+        if style.color in seen and style.color in COLOURS and free and not _own_colour(method):
+            style = replace(style, color=free.pop(0))
+        seen.add(style.color)
+        found[method] = style
+    return found
 
 
 def _own_colour(method: str) -> str | None:

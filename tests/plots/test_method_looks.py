@@ -7,7 +7,7 @@ import pytest
 
 from fedbytes.compression import CODECS
 from fedbytes.plots import assign_line_styles
-from fedbytes.plots.method_looks import COLOURS, FAINT, INK, registered_name
+from fedbytes.plots.method_looks import COLOURS, FAINT, INK, registered_name, spread_hues
 
 # Machado, Oliveira and Fernandes (2009), severity 1, on linear RGB.
 SEEN = {
@@ -70,3 +70,21 @@ def test_no_two_of_sixty_look_alike():
     styles = assign_line_styles(names, None)
     assert len({(look.color, look.marker) for look in styles.values()}) == 60
     assert list(styles) == names
+
+
+def test_hues_are_spread_where_they_alone_part_marks():
+    green = ["qsgd", "signsgd", "terngrad"]
+    styles = assign_line_styles([*green, "nf4", "fp32"], "fp32")
+    spread = spread_hues(styles)
+    assert len({look.color for look in styles.values()}) == 3
+    assert len({look.color for look in spread.values()}) == 5
+    assert spread["qsgd"] == styles["qsgd"]
+    assert {name: (look.marker, look.linestyle) for name, look in spread.items()} == {
+        name: (look.marker, look.linestyle) for name, look in styles.items()
+    }
+
+
+def test_more_methods_than_hues_share_them():
+    names = [f"method {i}" for i in range(9)]
+    colours = [look.color for look in spread_hues(assign_line_styles(names, None)).values()]
+    assert set(colours) == set(COLOURS)

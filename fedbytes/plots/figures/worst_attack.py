@@ -5,6 +5,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fedbytes.plots.drawing.points.seed_spread import describe_spread, draw_spread
+from fedbytes.plots.method_looks import spread_hues
 from fedbytes.plots.number_axis import drawn_values, format_bytes_axis, on_log_axis
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
@@ -43,7 +44,7 @@ class WorstAttack(StoreFigure):
         if not spent:
             raise NothingToDrawError("no run has sent a byte")
         figure, axes = make_panels(list(cells.places), height=3.0, columns=2, sharey=True)
-        styles = assign_line_styles(cells.defenses, NOBODY)
+        styles = spread_hues(assign_line_styles(cells.defenses, NOBODY))
         marks = dict(zip(cells.codecs, ["o", *MARKERS] * len(cells.codecs), strict=False))
         for axis, place in zip(axes, cells.places, strict=True):
             for rule in cells.defenses:
