@@ -8,7 +8,7 @@ from dataclasses import replace
 import pandas as pd
 
 from fedbytes.plots.tables.comparison import Comparison, Setting
-from fedbytes.plots.tables.store_tables import read_mapping
+from fedbytes.plots.tables.store_tables import Tables, read_mapping
 
 _RELATION = re.compile(r" per [^,]+, ([^,]+), ")
 
@@ -43,6 +43,15 @@ def methods_of_promises(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
         relation=rows["run"].map(found.fillna("")),
         promise=rows["run"].map(last["privacy"]),
     )
+
+
+def promises_as_methods(tables: Tables) -> Tables:
+    """Return the finished runs' tables, in which a promise makes a method and no setting."""
+    finished = tables.finished()
+    if "epsilon" not in finished or not (finished["epsilon"] > 0).any():
+        return replace(tables, results=finished)
+    named = methods_of_promises(finished, tables.runs)
+    return replace(tables, results=named.drop(columns="privacy", errors="ignore"))
 
 
 def panels_of_relations(comparison: Comparison) -> tuple[Setting, ...]:

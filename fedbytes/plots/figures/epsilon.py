@@ -1,5 +1,5 @@
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from fedbytes.plots.drawing.headline import describe_runs
-from fedbytes.plots.drawing.promised_methods import methods_of_promises, panels_of_relations
+from fedbytes.plots.drawing.promised_methods import panels_of_relations, promises_as_methods
 from fedbytes.plots.method_looks import LineStyle, assign_line_styles
 from fedbytes.plots.number_axis import drawn_values, format_bytes_axis, on_log_axis
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
@@ -93,7 +93,7 @@ class MetricByEpsilon(StoreFigure):
 
 
 def _private(tables: Tables) -> Tables:
-    """Return the finished runs' tables, in which a promise makes a method and no setting.
+    """Return the tables with promises as methods.
 
     Raises:
         NothingToDrawError: if none of them has an epsilon.
@@ -101,8 +101,7 @@ def _private(tables: Tables) -> Tables:
     finished = tables.finished()
     if "epsilon" not in finished or not np.isfinite(finished["epsilon"]).any():
         raise NothingToDrawError("no run promises differential privacy: set privacy.name=dp")
-    named = methods_of_promises(finished, tables.runs)
-    return replace(tables, results=named.drop(columns="privacy", errors="ignore"))
+    return promises_as_methods(tables)
 
 
 def _epsilons(results: pd.DataFrame) -> dict[str, float]:

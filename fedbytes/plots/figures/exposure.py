@@ -9,6 +9,7 @@ from fedbytes.plots.drawing.headline import describe_runs
 from fedbytes.plots.drawing.highlights import choose_highlights
 from fedbytes.plots.drawing.points.membership_points import exposure_repeats, last_measured
 from fedbytes.plots.drawing.points.seed_spread import describe_spread, draw_spread
+from fedbytes.plots.drawing.promised_methods import promises_as_methods
 from fedbytes.plots.method_looks import FAINT, assign_line_styles
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
@@ -43,14 +44,15 @@ class Exposure(StoreFigure):
     shows_metric: ClassVar[bool] = False
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
-        repeats = exposure_repeats(tables.finished())
+        tables = promises_as_methods(tables)
+        repeats = exposure_repeats(tables.results)
         if not repeats:
             raise NothingToDrawError(
                 "no run looked for canaries: set attack.name=canaries and audit.name=canaries"
             )
         columns = [f"exposure_{times}" for times in repeats]
-        audited = tables.finished()[columns].notna().any(axis=1)
-        shown = replace(tables, results=tables.finished()[audited])
+        audited = tables.results[columns].notna().any(axis=1)
+        shown = replace(tables, results=tables.results[audited])
         comparison = compare_codecs(shown, None, options.baseline)
         settings = comparison.settings
         titles = [setting.title if len(settings) > 1 else "" for setting in settings]

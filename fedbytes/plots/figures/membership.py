@@ -15,6 +15,7 @@ from fedbytes.plots.drawing.points.membership_points import (
     membership_looks,
     promised,
 )
+from fedbytes.plots.drawing.promised_methods import promises_as_methods
 from fedbytes.plots.method_looks import FAINT, assign_line_styles
 from fedbytes.plots.store_figure import FIGURES, FigureOptions, StoreFigure
 from fedbytes.plots.style import (
@@ -49,13 +50,14 @@ class Membership(StoreFigure):
     shows_metric: ClassVar[bool] = False
 
     def _draw(self, tables: Tables, options: FigureOptions) -> Figure:
-        looks = membership_looks(tables.finished())
+        tables = promises_as_methods(tables)
+        looks = membership_looks(tables.results)
         if not looks:
             raise NothingToDrawError(
                 "no run audited membership: set set_aside=0.5 and audit.name=calibrated"
             )
-        audited = tables.finished()[[f"auc_{look.column}" for look in looks]].notna().any(axis=1)
-        shown = replace(tables, results=tables.finished()[audited])
+        audited = tables.results[[f"auc_{look.column}" for look in looks]].notna().any(axis=1)
+        shown = replace(tables, results=tables.results[audited])
         comparison = compare_codecs(shown, None, options.baseline)
         panels = [(look, setting) for look in looks for setting in comparison.settings]
         several = len(comparison.settings) > 1
@@ -100,7 +102,7 @@ def _draw_panel(
                       linestyle=style.linestyle, label=method)  # fmt: skip
         else:
             axis.plot(look.rates, hits, color=FAINT, linewidth=points(0.8), zorder=1.2)
-        bound = None if look.column.endswith("_message") else promised(rows, runs)
+        bound = promised(rows, runs, of_messages=look.column.endswith("_message"))
         if bound is not None:
             axis.plot(guess, most_hits(guess, *bound), color=style.color,
                       linewidth=points(0.9), linestyle=(0, (1, 2)))  # fmt: skip

@@ -40,18 +40,35 @@ def test_a_panel_for_each_look_and_a_line_for_each_codec():
     assert text_faults(figure) == []
 
 
-def test_the_bound_is_drawn_over_the_model_and_not_over_messages():
+@pytest.mark.parametrize(("where", "bounded"), [("central", 0), ("local", 4)])
+def test_the_bound_is_drawn_over_messages_where_clients_add_the_noise(where, bounded):
     """A central mechanism says nothing of messages."""
     tables = audited(epsilon=1.0)
-    promise = {"privacy": [{"name": "dp", "delta": 1e-3}]}
+    promise = {"privacy": [{"name": "dp", "where": where, "delta": 1e-3}]}
     runs = tables.runs.assign(config=tables.runs["config"].map(lambda config: config | promise))
     figure = make_figure("membership").draw(replace(tables, runs=runs))
     model, messages = ([line for line in axis.lines if line.get_linestyle() == ":"
                         or _dotted(line)] for axis in figure.axes)  # fmt: skip
-    assert not messages
+    assert len(messages) == bounded
     assert len(model) == 4, "one a codec"
     x = model[0].get_xdata()
     np.testing.assert_allclose(model[0].get_ydata(), most_hits(x, 1.0, 1e-3))
+
+
+@pytest.mark.parametrize("name", ["membership", "exposure"])
+def test_a_promise_is_a_method_of_the_same_panel(name):
+    tables = audited()
+    kept = tables.results
+    private = kept["codec"] == "nf4"
+    results = kept.assign(
+        epsilon=np.where(private, 8.0, np.nan),
+        privacy=np.where(private, "dp central clip=1 ε=8 δ=0.01 per client, add/remove, PLD", ""),
+    )
+    panels = len(make_figure(name).draw(tables).axes)
+    figure = make_figure(name).draw(replace(tables, results=results))
+    assert len(figure.axes) == panels
+    drawn = {str(line.get_label()).split(",")[0] for line in figure.axes[0].lines}
+    assert {"fp32", "nf4"} <= drawn
 
 
 def _dotted(line):

@@ -69,19 +69,25 @@ def last_measured(rows: pd.DataFrame, column: str) -> pd.DataFrame:
     return kept.loc[kept.groupby("run")["round"].idxmax()] if len(kept) else kept
 
 
-def promised(rows: pd.DataFrame, runs: pd.DataFrame) -> tuple[float, float] | None:
+def promised(
+    rows: pd.DataFrame, runs: pd.DataFrame, of_messages: bool = False
+) -> tuple[float, float] | None:
     """Return the largest epsilon of some rows and the largest delta of their runs' mechanisms.
 
-    None where some of the runs promise none: what they share is then nothing.
+    None where some of the runs promise none: what they share is then nothing. Of messages only
+    noise that each client adds itself (`where: local`) promises anything.
     """
     if "epsilon" not in rows or "config" not in runs or rows["epsilon"].isna().any():
         return None
     configs = runs[runs["run"].isin(set(rows["run"]))]["config"]
-    deltas = [
-        float(mechanism["delta"])
+    mechanisms = [
+        mechanism
         for config in configs
         for mechanism in map(read_mapping, read_mapping(config).get("privacy") or ())
         if mechanism.get("delta") is not None
     ]
+    if of_messages and any(mechanism.get("where") != "local" for mechanism in mechanisms):
+        return None
+    deltas = [float(mechanism["delta"]) for mechanism in mechanisms]
     epsilon = float(rows["epsilon"].max())
     return (epsilon, max(deltas)) if deltas and np.isfinite(epsilon) else None
