@@ -123,7 +123,7 @@ class BytesToTarget(StoreFigure):
             )
             axis.set_xlabel(wrap(words, wide, 2, 9.0) if count > 1 else words)
         add_headline(figure, describe_runs(tables, comparison))
-        add_note(figure, _describe(comparison, goals))
+        add_note(figure, _describe(comparison, goals, reached))
         return figure
 
 
@@ -207,8 +207,7 @@ def _row(axis: Axes, place: int, item: _Reach, style: LineStyle, base: _Reach | 
     for seed, hit in item.hits.items():
         if not left <= hit.bytes <= right:
             continue
-        said = "reaches it with" if hit.reached else "does not reach it with"
-        look = style.marker if hit.reached else ">"
+        said, look = _SAID[hit.kind], _ARROWS.get(hit.kind, style.marker)
         (dot,) = axis.plot(
             [hit.bytes], [place + 0.2], look, color=style.color, markersize=points(3),
             markerfacecolor="none", markeredgewidth=points(0.7), clip_on=False,
@@ -243,7 +242,18 @@ def _ratio(found: BytesRatio) -> str:
     return f"{'≈ ' if found.extrapolated else ''}{found.ratio:.3g} ×"
 
 
-def _describe(comparison: Comparison, goals: list[list[SettledTarget]]) -> str:
+_SAID = {
+    "between": "reaches it with",
+    "at once": "is there at its first evaluation, with",
+    "missed": "does not reach it with",
+}
+_ARROWS = {"at once": "<", "missed": ">"}
+"""Marks of bounds: a run needed no more than this, or needs more."""
+
+
+def _describe(
+    comparison: Comparison, goals: list[list[SettledTarget]], reached: list[list[list[_Reach]]]
+) -> str:
     words = (
         "Filled: geometric mean, runs that miss counted as needing more. Hollow: seeds; a small "
         "arrow spent so much and missed."
@@ -253,6 +263,13 @@ def _describe(comparison: Comparison, goals: list[list[SettledTarget]]) -> str:
             f"\nLine and ratio: {comparison.baseline}, paired by seed; intervals of the ratio, "
             f"from {FEWEST_SEEDS} seeds on. ≈: extrapolated. Last column: runs that reach it."
         )
+    rows = [item for line in reached for items in line for item in items if item.hits]
+    if any(hit.kind == "at once" for item in rows for hit in item.hits.values()):
+        words += (
+            "\nAn arrow to the left was there at its first evaluation: it needed at most so much."
+        )
+    if any(hit.reached and not isfinite(item.mean) for item in rows for hit in item.hits.values()):
+        words += "\nWithout a mean: too few runs cross the target between two evaluations."
     every = [goal for found in goals for goal in found]
     if any(goal.source != "given" for goal in every):
         words += "\nTargets taken from the runs themselves were known after them alone."

@@ -206,6 +206,24 @@ def test_bytes_to_target_says_ratio_and_what_is_not_reached():
     assert len(missed) == 1
 
 
+def test_what_is_there_at_its_first_evaluation_is_a_bound_and_has_no_mean():
+    figure = make_figure("target").draw(
+        by_hand(
+            {
+                ("fp32", 0): [(500, 0.5), (2000, 0.95), (4000, 0.95)],
+                ("early", 0): [(50, 0.95), (100, 0.95), (200, 0.95)],
+            }
+        ),
+        FigureOptions(target=0.9),
+    )
+    (axis,) = figure.axes
+    (early,) = [made for made in axis.lines if made.get_marker() == "<"]
+    assert list(early.get_xdata()) == [50]
+    assert [made for made in axis.lines if list(made.get_xdata()) == [50]] == [early]
+    assert "first evaluation" in words(figure)
+    assert "Without a mean" in words(figure)
+
+
 def test_three_targets_stand_beside_each_other(tables):
     figure = make_figure("target").draw(tables)
     assert len(figure.axes) == 2 * 3
