@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from fedbytes.arrays import Doubles
 from fedbytes.audits.membership_parts.operating_curve import OperatingCurve, share_with_interval
 from fedbytes.audits.membership_parts.text_losses import borrowed
 from fedbytes.audits.prompt_parts.asked_prompts import (
@@ -123,15 +124,19 @@ class Prompts(Audit):
         asker = Asker(model, ChatFrame.of(model.task.train), self.new_tokens, search)
         found: list[Row] = []
         for of, asked in groups.items():
-            for family in self.families if asked else ():
+            if not asked:
+                continue
+            plain = asker.surprise(asker.prompts(asked, "direct", rng))
+            for family in self.families:
                 own = stream(context.seed, f"{context.stage} {of} {family}", context.round)
-                found += self._asked(asker, asked, family, own, of)
+                found += self._asked(asker, asked, plain, family, own, of)
         return [{"untrained": untrained, **row} for row in found]
 
     def _asked(
         self,
         asker: Asker,
         asked: Sequence[Asked],
+        plain: Doubles,
         family: FamilyName,
         rng: np.random.Generator,
         of: str,
@@ -140,8 +145,8 @@ class Prompts(Audit):
         told = asker.answers(prompts)
         tokenizer = asker.model.task.tokenizer
         given = [_gives_away(one, ids, tokenizer) for one, ids in zip(asked, told, strict=True)]
-        plain = asker.surprise(asker.prompts(asked, "direct", rng))
-        filtered = OperatingCurve(asker.surprise(prompts), plain).auc.value
+        surprise = plain if family == "direct" else asker.surprise(prompts)
+        filtered = OperatingCurve(surprise, plain).auc.value
         rows = [_row(given, of, family, None) | {"filter_auc": filtered}]
         if of == "policy":
             complied = [
