@@ -82,9 +82,14 @@ def average_values(
 def average_bytes(
     tables: Tables, comparison: Comparison, options: FigureOptions
 ) -> tuple[list[MethodInSetting], list[MethodInSetting]]:
-    """Return bytes to the target, and ratios to the baseline; bounds where runs miss it."""
+    """Return bytes to the target, and ratios to the baseline; bounds where runs miss it.
+
+    A setting whose target is too easy has places without a value, at which lines stop.
+    """
     needed, ratios = [], []
+    shown = set()
     for setting, hits in hits_by_setting(tables, comparison, options.target):
+        shown.add(setting.title)
         base = hits.get(comparison.baseline or "", {})
         for method, own in hits.items():
             if not own:
@@ -98,7 +103,13 @@ def average_bytes(
                 ends = (ratio.ratio, ratio.low, ratio.high)
                 seeds = () if bound else _worth_showing(known)
                 ratios.append(MethodInSetting(*at, *ends, seeds, bound))
-    return needed, ratios
+    gaps = [
+        MethodInSetting(method, _scheme(setting), setting.title, setting.heterogeneity, nan)
+        for setting in comparison.settings
+        for method in comparison.present(setting)
+        if shown and setting.title not in shown
+    ]
+    return [*needed, *gaps], [*ratios, *gaps]
 
 
 _SIDES = {"=": "", "<": "below", ">": "above"}

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from fedbytes.plots import (
+    FigureOptions,
     NothingToDrawError,
     Tables,
     compare_codecs,
@@ -16,7 +17,11 @@ from fedbytes.plots import (
     make_figure,
     sample_tables,
 )
-from fedbytes.plots.drawing.heterogeneity_places import MethodInSetting, _needed
+from fedbytes.plots.drawing.heterogeneity_places import (
+    MethodInSetting,
+    _needed,
+    average_bytes,
+)
 from fedbytes.plots.drawing.heterogeneity_slopes import fit_slopes, measure_points
 from fedbytes.plots.figures.heterogeneity import _draw_panel
 from fedbytes.plots.inference.target_hits import Hit
@@ -128,6 +133,22 @@ def test_a_line_stops_at_a_setting_that_is_a_bound():
     ]  # fmt: skip
     assert marks[0.4, 90.0, "^"].get_markerfacecolor() == "none"
     assert marks[0.5, 90.0, "^"].get_markersize() < marks[0.4, 90.0, "^"].get_markersize()
+
+
+def test_a_line_stops_at_a_setting_whose_target_is_too_easy():
+    """Of three settings in a row the middle one has no target to speak of."""
+    tables = sample_tables(alphas=ALPHAS, seeds=(0, 1, 2), rounds=4)
+    easy = tables.results["alpha"] == 0.3
+    flat = tables.results["accuracy"].where(~easy, 0.1)
+    runs = tables.runs.assign(constant_accuracy=0.1)
+    tables = Tables(tables.results.assign(accuracy=flat), tables.ledger, tables.partitions, runs)
+    comparison = compare_codecs(tables)
+    needed, ratios = average_bytes(tables, comparison, FigureOptions())
+    for places in (needed, ratios):
+        unknown = {place.setting for place in places if not np.isfinite(place.value)}
+        assert any("0.3" in title for title in unknown)
+        assert {place.setting for place in places} == {one.title for one in comparison.settings}
+    assert make_figure("heterogeneity").draw(tables).axes
 
 
 def test_two_settings_are_nothing_to_draw():
