@@ -150,7 +150,9 @@ def as_tables(rows: pd.DataFrame) -> Tables:
     results = pd.DataFrame(
         {
             "run": found[keys].astype(str).agg(" ".join, axis=1),
-            "suite": "leakage-messages", "task": "reuters-r8", "model": "minilm", "adapter": "",
+            "suite": "leakage-messages", "task": "reuters-r8", "adapter": "",
+            "model": found["setting"].map(lambda name: name.split(",")[0].lower() if "," in name
+                                          else "minilm"),
             "algorithm": found["setting"], "codec": found["codec"], "uplink": found["codec"],
             "downlink": "fp32", "partition": "", "alpha": np.nan, "heterogeneity": np.nan,
             "seed": found["seed"], "round": ROUND, "rounds": ROUND,

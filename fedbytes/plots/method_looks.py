@@ -1,4 +1,7 @@
-"""One look a method, in every figure of every page: a hue by family, a marker by name."""
+"""One look a method, in every figure of every page: a hue by family, a marker by name.
+
+Where hues alone part the marks of a figure, `spread_hues` gives each its own.
+"""
 
 import hashlib
 import re

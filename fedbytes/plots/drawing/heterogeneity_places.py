@@ -109,7 +109,8 @@ def average_bytes(
         for method in comparison.present(setting)
         if shown and setting.title not in shown
     ]
-    return [*needed, *gaps], [*ratios, *gaps]
+    paired = [place for place in gaps if ratios and place.method != comparison.baseline]
+    return [*needed, *gaps], [*ratios, *paired]
 
 
 _SIDES = {"=": "", "<": "below", ">": "above"}

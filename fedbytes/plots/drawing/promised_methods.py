@@ -46,12 +46,18 @@ def methods_of_promises(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def promises_as_methods(tables: Tables) -> Tables:
-    """Return the finished runs' tables, in which a promise makes a method and no setting."""
+    """Return the finished runs' tables, in which a promise makes a method and no setting.
+
+    Privacy without a promise, such as masks alone, stays a setting of its own.
+    """
     finished = tables.finished()
     if "epsilon" not in finished or not (finished["epsilon"] > 0).any():
         return replace(tables, results=finished)
     named = methods_of_promises(finished, tables.runs)
-    return replace(tables, results=named.drop(columns="privacy", errors="ignore"))
+    if "privacy" in named:
+        promised = named["run"].isin(named.loc[named["epsilon"] > 0, "run"])
+        named = named.assign(privacy=named["privacy"].astype(object).mask(promised, "none"))
+    return replace(tables, results=named)
 
 
 def panels_of_relations(comparison: Comparison) -> tuple[Setting, ...]:

@@ -49,9 +49,11 @@ class _Reach:
 
     @property
     def order(self) -> float:
-        """What rows are sorted by: the mean, and without one more than was spent."""
+        """What rows are sorted by: the mean, or the most that was needed; last those that miss."""
         spent = max((hit.bytes for hit in self.hits.values()), default=nan)
-        return self.mean if isfinite(self.mean) else 1e12 * spent
+        if isfinite(self.mean):
+            return self.mean
+        return spent if all(hit.reached for hit in self.hits.values()) else 1e12 * spent
 
 
 _LONG_TITLE = 60  # characters
@@ -64,8 +66,9 @@ class BytesToTarget(StoreFigure):
 
     title = "Bytes to the target"
     caption = (
-        "Cumulative bytes at which a run reaches the target for good. An arrow is a run that spent "
-        "so much and did not."
+        "Cumulative bytes at which a run reaches the target for good. A hollow arrow is a bound: "
+        "to the right of a run that spent so much and is not there for good, to the left of one "
+        "that was there at its first evaluation."
     )
     order = 20
     asks = ("metric", "baseline", "target")
@@ -245,7 +248,7 @@ def _ratio(found: BytesRatio) -> str:
 _SAID = {
     "between": "reaches it with",
     "at once": "is there at its first evaluation, with",
-    "missed": "does not reach it with",
+    "missed": "is not there for good with",
 }
 _ARROWS = {"at once": "<", "missed": ">"}
 """Marks of bounds: a run needed no more than this, or needs more."""
@@ -256,7 +259,7 @@ def _describe(
 ) -> str:
     words = (
         "Filled: geometric mean, runs that miss counted as needing more. Hollow: seeds; a small "
-        "arrow spent so much and missed."
+        "arrow to the right spent so much and missed."
     )
     if comparison.baseline:
         words += (
@@ -265,11 +268,9 @@ def _describe(
         )
     rows = [item for line in reached for items in line for item in items if item.hits]
     if any(hit.kind == "at once" for item in rows for hit in item.hits.values()):
-        words += (
-            "\nAn arrow to the left was there at its first evaluation: it needed at most so much."
-        )
+        words += "\nA small arrow to the left was there at its first evaluation: at most so much."
     if any(hit.reached and not isfinite(item.mean) for item in rows for hit in item.hits.values()):
-        words += "\nWithout a mean: too few runs cross the target between two evaluations."
+        words += "\nWithout a mean: too few runs cross the target at different bytes."
     every = [goal for found in goals for goal in found]
     if any(goal.source != "given" for goal in every):
         words += "\nTargets taken from the runs themselves were known after them alone."

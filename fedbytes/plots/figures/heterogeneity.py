@@ -167,7 +167,7 @@ def _describe(
         f"Marks: settings, means over seeds; bars: 95 % intervals, from {FEWEST_SEEDS} seeds on; "
         "small: seeds below that.\nHollow triangles: bounds, where runs miss the target or are "
         "beyond it at once; small ones are of one run. Lines join settings of one scheme, and "
-        "stop at bounds."
+        "stop at bounds and at targets that are too easy."
     )
     slopes = fit_slopes(frame, scale)
     slopes = slopes[slopes["quantity"] == "difference"]

@@ -222,6 +222,7 @@ def test_what_is_there_at_its_first_evaluation_is_a_bound_and_has_no_mean():
     assert [made for made in axis.lines if list(made.get_xdata()) == [50]] == [early]
     assert "first evaluation" in words(figure)
     assert "Without a mean" in words(figure)
+    assert early.get_ydata()[0] < 1, "no dearer than the baseline, which needs more"
 
 
 def test_three_targets_stand_beside_each_other(tables):

@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.text import Text
 from text_boxes import text_faults
 
-from fedbytes.plots import NothingToDrawError, make_figure, sample_tables
+from fedbytes.plots import FigureOptions, NothingToDrawError, make_figure, sample_tables
 from fedbytes.plots.drawing.points.membership_points import exposure_repeats, membership_looks
+from fedbytes.plots.drawing.promised_methods import promises_as_methods
 from fedbytes.privacy import most_hits
 
 RATES = (0.001, 0.01, 0.1, 0.5)
@@ -52,23 +54,53 @@ def test_the_bound_is_drawn_over_messages_where_clients_add_the_noise(where, bou
     assert len(messages) == bounded
     assert len(model) == 4, "one a codec"
     x = model[0].get_xdata()
-    np.testing.assert_allclose(model[0].get_ydata(), most_hits(x, 1.0, 1e-3))
+    # With a text or without it a client is replaced by another: twice an epsilon of add/remove.
+    allowed = (1.0, 1e-3) if where == "local" else (2.0, (1 + np.exp(1.0)) * 1e-3)
+    np.testing.assert_allclose(model[0].get_ydata(), most_hits(x, *allowed))
+
+
+LABEL = "dp {} clip=1 ε=8 δ=0.01 per client, {}, PLD"
+KINDS = {
+    "none": np.nan,
+    LABEL.format("central", "add/remove"): 8.0,
+    LABEL.format("local", "replace-one"): 8.0,
+}
 
 
 @pytest.mark.parametrize("name", ["membership", "exposure"])
-def test_a_promise_is_a_method_of_the_same_panel(name):
+def test_promises_of_a_codec_are_methods_of_the_panel_without_them(name):
     tables = audited()
-    kept = tables.results
-    private = kept["codec"] == "nf4"
-    results = kept.assign(
-        epsilon=np.where(private, 8.0, np.nan),
-        privacy=np.where(private, "dp central clip=1 ε=8 δ=0.01 per client, add/remove, PLD", ""),
-    )
-    panels = len(make_figure(name).draw(tables).axes)
-    figure = make_figure(name).draw(replace(tables, results=results))
-    assert len(figure.axes) == panels
-    drawn = {str(line.get_label()).split(",")[0] for line in figure.axes[0].lines}
-    assert {"fp32", "nf4"} <= drawn
+    parts = [
+        tables.results.assign(run=f"{number} " + tables.results["run"], privacy=label, epsilon=eps)
+        for number, (label, eps) in enumerate(KINDS.items())
+    ]
+    runs = [
+        tables.runs.assign(
+            run=f"{number} " + tables.runs["run"],
+            config=tables.runs["config"].map(lambda one, asked=label: one | {"privacy": [asked]}),
+        )
+        for number, label in enumerate(KINDS)
+    ]
+    store = replace(tables, results=pd.concat(parts), runs=pd.concat(runs))
+    figure = make_figure(name).draw(store, FigureOptions(highlight=()))
+    assert len(figure.axes) == len(make_figure(name).draw(tables).axes)
+    shown = promises_as_methods(store).results
+    assert len(shown) == len(store.results)
+    methods = set(shown.loc[shown["codec"].str.startswith("nf4"), "codec"])
+    assert len(methods) == len(KINDS)
+    assert "nf4" in methods
+
+
+def test_masks_without_a_promise_stay_a_setting():
+    tables = audited()
+    masked = tables.results["seed"] == 0
+    private = tables.results["codec"] == "nf4"
+    label = LABEL.format("central", "add/remove")
+    privacy = np.select([private, masked], [label, "secagg"], "none")
+    results = tables.results.assign(privacy=privacy, epsilon=np.where(private, 8.0, np.nan))
+    shown = promises_as_methods(replace(tables, results=results)).results
+    assert set(shown["privacy"]) == {"none", "secagg"}
+    assert set(shown.loc[private.to_numpy(), "privacy"]) == {"none"}
 
 
 def _dotted(line):

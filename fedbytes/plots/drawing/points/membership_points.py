@@ -1,5 +1,6 @@
 """What audits of membership and of canaries found, as figures draw it."""
 
+import math
 import re
 from dataclasses import dataclass
 
@@ -72,10 +73,13 @@ def last_measured(rows: pd.DataFrame, column: str) -> pd.DataFrame:
 def promised(
     rows: pd.DataFrame, runs: pd.DataFrame, of_messages: bool = False
 ) -> tuple[float, float] | None:
-    """Return the largest epsilon of some rows and the largest delta of their runs' mechanisms.
+    """Return the (epsilon, delta) that bounds what an audit of texts finds in some rows.
 
-    None where some of the runs promise none: what they share is then nothing. Of messages only
-    noise that each client adds itself (`where: local`) promises anything.
+    That is the largest of their runs, None where some of them promise none: what they share is then
+    nothing. A client with a text and the same client without it are one in the place of another: a
+    promise of that relation (`replace-one`, which `where: local` always is) bounds the audit as it
+    stands, one of `add/remove` as (2 ε, (1 + e^ε) δ), as one client goes and another comes. Of
+    messages only noise that each client adds itself promises anything.
     """
     if "epsilon" not in rows or "config" not in runs or rows["epsilon"].isna().any():
         return None
@@ -86,8 +90,12 @@ def promised(
         for mechanism in map(read_mapping, read_mapping(config).get("privacy") or ())
         if mechanism.get("delta") is not None
     ]
-    if of_messages and any(mechanism.get("where") != "local" for mechanism in mechanisms):
-        return None
-    deltas = [float(mechanism["delta"]) for mechanism in mechanisms]
+    local = all(mechanism.get("where") == "local" for mechanism in mechanisms)
     epsilon = float(rows["epsilon"].max())
-    return (epsilon, max(deltas)) if deltas and np.isfinite(epsilon) else None
+    if not mechanisms or not np.isfinite(epsilon) or (of_messages and not local):
+        return None
+    delta = max(float(mechanism["delta"]) for mechanism in mechanisms)
+    relations = set(rows["relation"]) if "relation" in rows else set()
+    if local or relations == {"replace-one"}:
+        return epsilon, delta
+    return 2 * epsilon, (1 + math.exp(epsilon)) * delta
