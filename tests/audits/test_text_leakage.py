@@ -62,6 +62,12 @@ def test_a_decoder_s_texts_are_found_by_its_second_layer(found_by):
     assert "exact" not in one[0], "nothing tells the order of tokens in the first layer"
 
 
+def test_each_text_of_a_decoder_s_batch_is_found(found_by):
+    options = {"model": "tiny-llama", "layers": (0, 1), "batch_size": 2}
+    rows = found_by(audit={"name": "span", **ALL, "rounds": (1,)}, rounds=1, **options)
+    assert mean_of(rows, "exact") == 1
+
+
 def test_rows_of_the_embedding_are_the_bag_of_words(found_by):
     rows = found_by(audit={"name": "rows", **ALL}, rounds=3, adapter="full", batch_size=4)
     for metric in ("recall", "precision", "f1"):

@@ -1,10 +1,12 @@
 """Whole texts of a decoder, token after token, by what its second layer read."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from fedbytes.audits.text_leakage.gradient_rows import gradient_rows
 from fedbytes.audits.text_leakage.input_matrices import (
@@ -19,7 +21,40 @@ from fedbytes.models.layer_stack import find_layers
 
 _BEAMS = 4
 """Beginnings that are kept for each text."""
+_FIRSTS = 2
+"""First tokens of which the best beginning is kept, for each text."""
+_STALE = 10.0
+"""What a token costs that says nothing new, in distances of the best first one: the noise. Wrong
+tokens lie farther from the span, right ones nearer.
+"""
+_FLOOR, _CEILING = 1e-6, 0.02
+"""Between which that cost stays: rounding of float32, and what a wrong token costs."""
+_SAME = 0.999
+"""Of a vector's length, explained: a word that follows itself and adds no more than that costs as
+much as a wrong one.
+"""
 _ROWS = 256
+
+
+@dataclass(frozen=True)
+class _Beginning:
+    """Some tokens of a text, what they cost, and the part of the span that they explain.
+
+    Attributes:
+        basis: [k, rank], orthonormal, in coordinates of the span.
+    """
+
+    tokens: list[int]
+    cost: float
+    basis: Tensor
+
+    def grown(self, token: int, cost: float, place: Tensor) -> "_Beginning":
+        """Return the beginning with one more token, whose vector in the span has length 1."""
+        rest = place - (place @ self.basis.T) @ self.basis
+        basis = self.basis
+        if float(rest.norm()) > 1e-4:
+            basis = torch.cat([basis, (rest / rest.norm())[None]])
+        return _Beginning([*self.tokens, token], cost, basis)
 
 
 def find_texts(
@@ -29,9 +64,11 @@ def find_texts(
 
     What a decoder's second layer reads at a place depends on the text up to there. A beginning is
     extended by each token in turn, and kept while what the layer would read lies near the span of
-    its gradient. Texts are one token shorter than the longest, as nothing is predicted from a
-    text's last token, which so leaves no trace; they begin with the tokenizer's first token where
-    texts do.
+    its gradient. A word that is repeated again and again makes the layer read the same vector at
+    every place, which lies in the span as well as the first does: so a token also costs something
+    where the beginning explains it already. Texts are one token shorter than the longest, as
+    nothing is predicted from a text's last token, which so leaves no trace; they begin with the
+    tokenizer's first token where texts do.
 
     Args:
         delta: the decoded message.
@@ -49,31 +86,71 @@ def find_texts(
     space = torch.from_numpy(signal_space(rows, examples * longest)).to(model.device).float()
     begin = int(model.task.test.tokens[0])  # every text's, where the tokenizer puts one there
     first = begin == getattr(model.task.tokenizer, "bos_token_id", None)
-    beams: list[tuple[float, list[int]]] = [(0.0, [begin] if first else [])]
-    for _ in range(longest - 1 - len(beams[0][1])):
-        beams = _extend(model, found.module, space, beams, tokens, examples * _BEAMS)
-    return [row for _, row in beams[:examples]]
+    nothing = space.new_zeros(0, space.shape[1])
+    beams = [_Beginning([begin] if first else [], 0.0, nothing)]
+    stale = 0.0
+    for _ in range(longest - 1 - len(beams[0].tokens)):
+        grown = _extend(model, found.module, space, beams, tokens, stale)
+        beams = _best(grown, examples, 1 if first else 0)
+        if stale == 0:
+            noise = max(_FLOOR, min(beam.cost for beam in beams))
+            stale = min(_CEILING, _STALE * noise)
+    return _different(beams, examples, stale)
 
 
 def _extend(
     model: Any,
     module: str,
     space: Tensor,
-    beams: list[tuple[float, list[int]]],
+    beams: list[_Beginning],
     tokens: list[int],
-    most: int,
-) -> list[tuple[float, list[int]]]:
-    """Return the best beginnings that are a token longer, each with the sum of its distances."""
-    rows = [(cost, [*row, token]) for cost, row in beams for token in tokens]
-    costs: list[float] = []
-    for start in range(0, len(rows), _ROWS):
-        part = torch.tensor([row for _, row in rows[start : start + _ROWS]], device=model.device)
-        vectors = read_inputs(model, module, part)
-        assert vectors is not None
-        last = vectors[:, -1] / vectors[:, -1].norm(dim=-1, keepdim=True).clamp(min=1e-12)
-        costs += (1 - (last @ space).square().sum(-1)).tolist()
-    order = np.argsort([cost + rows[i][0] for i, cost in enumerate(costs)], kind="stable")[:most]
-    return [(rows[i][0] + costs[i], rows[i][1]) for i in order]
+    stale: float,
+) -> list[_Beginning]:
+    """Return the beginnings that are a token longer, the best ones of each."""
+    grown = []
+    for beam in beams:
+        vectors = []
+        for start in range(0, len(tokens), _ROWS):
+            rows = [[*beam.tokens, token] for token in tokens[start : start + _ROWS]]
+            read = read_inputs(model, module, torch.tensor(rows, device=model.device))
+            assert read is not None
+            vectors.append(read[:, -1])
+        places = functional.normalize(torch.cat(vectors), dim=-1, eps=1e-12) @ space
+        distances = 1 - places.square().sum(-1)
+        places = functional.normalize(places, dim=-1, eps=1e-12)
+        explained = (places @ beam.basis.T).square().sum(-1)
+        costs = beam.cost + distances + stale * explained
+        if beam.tokens and beam.tokens[-1] in tokens:
+            last = tokens.index(beam.tokens[-1])
+            costs[last] += _CEILING * float(explained[last] > _SAME)
+        best = torch.argsort(costs, stable=True)[: _BEAMS * 4].tolist()
+        grown += [beam.grown(tokens[i], float(costs[i]), places[i]) for i in best]
+    return grown
+
+
+def _best(beams: list[_Beginning], texts: int, place: int) -> list[_Beginning]:
+    """Return the best beginnings, and the best of further first tokens, which stand at a place.
+
+    Else many forms of one text would leave the others of a message no room.
+    """
+    ordered = sorted(beams, key=lambda one: one.cost)
+    kept = ordered[: _BEAMS * texts]
+    firsts = {beam.tokens[place]: beam for beam in reversed(ordered)}
+    best = sorted(firsts.values(), key=lambda one: one.cost)[: _FIRSTS * texts]
+    return kept + [beam for beam in best if all(beam is not one for one in kept)]
+
+
+def _different(beams: list[_Beginning], count: int, stale: float) -> list[list[int]]:
+    """Return so many texts: the cheapest, then each time the one of which most is new."""
+    left = sorted(beams, key=lambda one: one.cost)
+    chosen: list[_Beginning] = []
+    while left and len(chosen) < count:
+        seen = torch.cat([one.basis for one in chosen]) if chosen else left[0].basis[:0]
+        known = torch.linalg.qr(seen.T).Q if len(seen) else seen.T
+        told = [float((one.basis @ known).square().sum()) / max(1, len(one.basis)) for one in left]
+        scores = [one.cost + stale * t for one, t in zip(left, told, strict=True)]
+        chosen.append(left.pop(int(np.argmin(scores))))
+    return [one.tokens for one in chosen]
 
 
 def _second_layer(model: Any, layout: Layout) -> InputGroup | None:
