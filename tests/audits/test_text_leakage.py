@@ -9,7 +9,7 @@ import torch
 from leaky_federation import make_federation
 
 from fedbytes.audits.rows import MovedRows
-from fedbytes.audits.text_leakage import Guess, TextLeakage
+from fedbytes.audits.text_leakage import Guess, TextLeakage, prefix_search
 from fedbytes.audits.text_leakage.guess import Truth, score_guess
 from fedbytes.audits.text_leakage.input_matrices import find_input_group, read_inputs
 from fedbytes.audits.text_leakage.signal_space import signal_space
@@ -66,6 +66,22 @@ def test_each_text_of_a_decoder_s_batch_is_found(found_by):
     options = {"model": "tiny-llama", "layers": (0, 1), "batch_size": 2}
     rows = found_by(audit={"name": "span", **ALL, "rounds": (1,)}, rounds=1, **options)
     assert mean_of(rows, "exact") == 1
+
+
+def test_what_several_texts_explain_is_theirs_and_no_more():
+    known = torch.linalg.qr(torch.randn(30, 8, generator=torch.Generator().manual_seed(0))).Q.T
+    together = prefix_search._joined([known, known])
+    assert together.shape == known.shape
+    assert torch.allclose(together.T @ together, known.T @ known, atol=1e-5)
+
+
+def test_as_many_first_words_are_kept_as_there_are_texts():
+    costs = [1e-6 * place for place in range(90)] + [1e-3 * (place + 1) for place in range(39)]
+    firsts = [0] * 90 + [*range(1, 40)]
+    kept = prefix_search._best(costs, firsts, 20)
+    assert {firsts[place] for place in kept} == set(range(40))
+    assert kept == sorted(kept)
+    assert len(kept) == 20 * 4 + 39
 
 
 def test_rows_of_the_embedding_are_the_bag_of_words(found_by):

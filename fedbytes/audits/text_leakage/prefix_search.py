@@ -27,12 +27,14 @@ _STALE = 10.0
 """What a token costs that says nothing new, in distances of the best first one: the noise. Wrong
 tokens lie farther from the span, right ones nearer.
 """
-_FLOOR, _CEILING = 1e-6, 0.02
-"""Between which that cost stays: rounding of float32, and what a wrong token costs."""
+_FLOOR = 1e-6
+"""The least that noise counts as: rounding of float32."""
+_CEILING = 0.02
+"""The most that a token costs that says nothing new: as much as a wrong one."""
 _SAME = 0.999
-"""Of a vector's length, explained: a word that follows itself and adds no more than that costs as
-much as a wrong one.
-"""
+"""A word that follows itself costs that much where so much of its vector is explained already."""
+_RANK = 1e-3
+"""Singular values below which vectors of several texts are combinations of each other."""
 _ROWS = 256
 
 
@@ -90,24 +92,36 @@ def find_texts(
     beams = [_Beginning([begin] if first else [], 0.0, nothing)]
     stale = 0.0
     for _ in range(longest - 1 - len(beams[0].tokens)):
-        grown = _extend(model, found.module, space, beams, tokens, stale)
-        beams = _best(grown, examples, 1 if first else 0)
+        costs, places = _costs(model, found.module, space, beams, tokens, stale)
+        grown = [[*beam.tokens, token] for beam in beams for token in tokens]
+        kept = _best(costs.flatten().tolist(), [row[1 if first else 0] for row in grown], examples)
+        beams = [
+            beams[place // len(tokens)].grown(
+                tokens[place % len(tokens)],
+                float(costs.flatten()[place]),
+                places[place // len(tokens), place % len(tokens)],
+            )
+            for place in kept
+        ]
         if stale == 0:
-            noise = max(_FLOOR, min(beam.cost for beam in beams))
-            stale = min(_CEILING, _STALE * noise)
+            stale = min(_CEILING, _STALE * max(_FLOOR, beams[0].cost))
     return _different(beams, examples, stale)
 
 
-def _extend(
+def _costs(
     model: Any,
     module: str,
     space: Tensor,
     beams: list[_Beginning],
     tokens: list[int],
     stale: float,
-) -> list[_Beginning]:
-    """Return the beginnings that are a token longer, the best ones of each."""
-    grown = []
+) -> tuple[Tensor, Tensor]:
+    """Return what each beginning costs with each token, and the token's place in the span.
+
+    Returns:
+        float32 [beginnings, tokens], and [beginnings, tokens, rank] of length 1.
+    """
+    costs, places = [], []
     for beam in beams:
         vectors = []
         for start in range(0, len(tokens), _ROWS):
@@ -115,42 +129,60 @@ def _extend(
             read = read_inputs(model, module, torch.tensor(rows, device=model.device))
             assert read is not None
             vectors.append(read[:, -1])
-        places = functional.normalize(torch.cat(vectors), dim=-1, eps=1e-12) @ space
-        distances = 1 - places.square().sum(-1)
-        places = functional.normalize(places, dim=-1, eps=1e-12)
-        explained = (places @ beam.basis.T).square().sum(-1)
-        costs = beam.cost + distances + stale * explained
+        inside = functional.normalize(torch.cat(vectors), dim=-1, eps=1e-12) @ space
+        place = functional.normalize(inside, dim=-1, eps=1e-12)
+        explained = (place @ beam.basis.T).square().sum(-1)
+        cost = beam.cost + 1 - inside.square().sum(-1) + stale * explained
         if beam.tokens and beam.tokens[-1] in tokens:
             last = tokens.index(beam.tokens[-1])
-            costs[last] += _CEILING * float(explained[last] > _SAME)
-        best = torch.argsort(costs, stable=True)[: _BEAMS * 4].tolist()
-        grown += [beam.grown(tokens[i], float(costs[i]), places[i]) for i in best]
-    return grown
+            cost[last] += _CEILING * float(explained[last] > _SAME)
+        costs.append(cost)
+        places.append(place)
+    return torch.stack(costs), torch.stack(places)
 
 
-def _best(beams: list[_Beginning], texts: int, place: int) -> list[_Beginning]:
-    """Return the best beginnings, and the best of further first tokens, which stand at a place.
+def _best(costs: list[float], firsts: list[int], texts: int) -> list[int]:
+    """Return which beginnings to keep, cheapest first: the best, and of further first words.
 
     Else many forms of one text would leave the others of a message no room.
+
+    Args:
+        costs: of each beginning.
+        firsts: the first word of each.
+        texts: how many a message has.
     """
-    ordered = sorted(beams, key=lambda one: one.cost)
-    kept = ordered[: _BEAMS * texts]
-    firsts = {beam.tokens[place]: beam for beam in reversed(ordered)}
-    best = sorted(firsts.values(), key=lambda one: one.cost)[: _FIRSTS * texts]
-    return kept + [beam for beam in best if all(beam is not one for one in kept)]
+    order = sorted(range(len(costs)), key=lambda place: costs[place])
+    best: dict[int, int] = {}
+    for place in order:
+        best.setdefault(firsts[place], place)
+    chosen = {*order[: _BEAMS * texts], *list(best.values())[: _FIRSTS * texts]}
+    return [place for place in order if place in chosen]
 
 
 def _different(beams: list[_Beginning], count: int, stale: float) -> list[list[int]]:
-    """Return so many texts: the cheapest, then each time the one of which most is new."""
+    """Return so many texts: the cheapest, where what the chosen ones explain already costs more."""
     left = sorted(beams, key=lambda one: one.cost)
     chosen: list[_Beginning] = []
     while left and len(chosen) < count:
-        seen = torch.cat([one.basis for one in chosen]) if chosen else left[0].basis[:0]
-        known = torch.linalg.qr(seen.T).Q if len(seen) else seen.T
-        told = [float((one.basis @ known).square().sum()) / max(1, len(one.basis)) for one in left]
+        known = _joined([one.basis for one in chosen]) if chosen else left[0].basis[:0]
+        told = [
+            float((one.basis @ known.T).square().sum()) / max(1, len(one.basis)) for one in left
+        ]
         scores = [one.cost + stale * t for one, t in zip(left, told, strict=True)]
         chosen.append(left.pop(int(np.argmin(scores))))
     return [one.tokens for one in chosen]
+
+
+def _share(basis: Tensor, known: Tensor) -> float:
+    """Return how much of a basis another explains."""
+    return float((basis @ known.T).square().sum()) / max(1, len(basis))
+
+
+def _joined(bases: list[Tensor]) -> Tensor:
+    """Return an orthonormal basis [k, rank] of what several span together."""
+    _, sizes, rows = torch.linalg.svd(torch.cat(bases), full_matrices=False)
+    found: Tensor = rows[sizes > _RANK]
+    return found
 
 
 def _second_layer(model: Any, layout: Layout) -> InputGroup | None:
