@@ -165,10 +165,7 @@ def _different(beams: list[_Beginning], count: int, stale: float) -> list[list[i
     chosen: list[_Beginning] = []
     while left and len(chosen) < count:
         known = _joined([one.basis for one in chosen]) if chosen else left[0].basis[:0]
-        told = [
-            float((one.basis @ known.T).square().sum()) / max(1, len(one.basis)) for one in left
-        ]
-        scores = [one.cost + stale * t for one, t in zip(left, told, strict=True)]
+        scores = [one.cost + stale * _share(one.basis, known) for one in left]
         chosen.append(left.pop(int(np.argmin(scores))))
     return [one.tokens for one in chosen]
 
