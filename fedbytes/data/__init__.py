@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from fedbytes.data.text_data import make_text_data as make_text_data
     from fedbytes.data.tokens.chat_frame import ChatFrame as ChatFrame
     from fedbytes.data.tokens.chat_frame import prompt_and_answer as prompt_and_answer
+    from fedbytes.data.tokens.chat_rows import next_turn as next_turn
     from fedbytes.data.tokens.packing import pack as pack
     from fedbytes.data.tokens.token_cache import EncodedSplit as EncodedSplit
     from fedbytes.data.tokens.token_cache import EncodedTask as EncodedTask

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from fedbytes.models.build import build_model as build_model
     from fedbytes.models.build import encode_task as encode_task
     from fedbytes.models.forward_patch import replace_forward as replace_forward
+    from fedbytes.models.heads.continued_scores import ContinuedScores as ContinuedScores
     from fedbytes.models.heads.generation import generate_tokens as generate_tokens
     from fedbytes.models.heads.rouge import ngram_f1 as ngram_f1
     from fedbytes.models.heads.rouge import subsequence_f1 as subsequence_f1

@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from fedbytes.audits.prompt_parts.asked_prompts import (
     Asker,
+    Conversation,
     SuffixSearch,
     asked_of_policy,
     asked_of_records,
@@ -16,10 +18,12 @@ from fedbytes.data import (
     ChatFrame,
     EncodedTask,
     draw_records,
+    next_turn,
     prompt_and_answer,
     read_record,
     split_of,
 )
+from fedbytes.data.tokens.chat_template import TEMPLATES
 from fedbytes.data.tokens.token_row import TokenRow
 from fedbytes.experiments import make_config
 from fedbytes.federated import (
@@ -107,9 +111,49 @@ def test_families_differ_in_words_and_gcg_searches_them(task):
     for one in asked:
         assert byte_tokenizer().decode(list(one.refusal[:-1])) == REFUSAL
         assert byte_tokenizer().decode(list(one.wanted[:-1])) == TOPIC
-    surprise = asker.surprise(worded["direct"])
+    talks = asker.conversations(asked, "direct", stream(0, "direct"))
+    assert [talk.tokens for talk in talks] == worded["direct"]
+    surprise = asker.surprise(talks)
     assert surprise.shape == (3,)
     assert (surprise > 0).all()
+
+
+@pytest.mark.parametrize("template", [None, TEMPLATES["alpaca"]])
+def test_each_step_waits_for_an_answer(task, template):
+    """What the model has said stands in the conversation, and counts as its own."""
+    model = build_model(
+        on_cpu("tiny-llama"), {"name": "lora", "rank": 2}, replace(task, template=template)
+    )
+    asker = Asker(model, ChatFrame.of(task.train), 4, SuffixSearch(3, 4, 2))
+    asked = asked_of_policy(task, 3, stream(0, "asked"))
+    turns = FAMILIES_OF_WORDS["steps"].turns
+    decode = model.task.tokenizer.decode
+    for talk in asker.conversations(asked, "steps", stream(0, "steps")):
+        assert len(talk.answers) == 1 + len(turns)
+        assert any(talk.answers)
+        said = [t for t, own in zip(talk.tokens, talk.asked, strict=True) if own]
+        own = [t for t, own in zip(talk.tokens, talk.asked, strict=True) if not own]
+        assert own == [token for answer in talk.answers[:-1] for token in answer]
+        heading = "### Instruction:\n" if template else "Q: "
+        assert decode(said).count(heading) == len(turns) + (template is None)
+        assert all(words in decode(said) for words in turns)
+        first = Conversation.begun(talk.tokens[: talk.asked.index(False)])
+        alone = model.score_tokens(*[torch.tensor([first.tokens])] * 2)  # a mask of no zeros
+        losses = torch.nn.functional.cross_entropy(alone[0, :-1], torch.tensor(first.tokens[1:]))
+        assert asker.surprise([first])[0] == pytest.approx(float(losses.detach()), rel=1e-5)
+        everything = replace(talk, asked=[True] * len(talk.tokens))
+        assert asker.surprise([talk])[0] != pytest.approx(asker.surprise([everything])[0])
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES))
+def test_a_turn_is_what_the_template_writes_between_two_answers(template):
+    tokenizer, words = byte_tokenizer(), "tell me more"
+    turn = tokenizer.decode(next_turn(words, TEMPLATES[template], tokenizer))
+    said = [("user", "why"), ("assistant", "so"), ("user", words), ("assistant", "no")]
+    chat = [{"role": role, "content": content} for role, content in said]
+    whole = tokenizer.apply_chat_template(chat, chat_template=TEMPLATES[template], tokenize=False)
+    assert words in turn
+    assert f"so{tokenizer.eos_token}{turn}no" in whole
 
 
 def test_what_training_taught_is_told_and_before_it_nothing_was(task):

@@ -1,14 +1,14 @@
 """Prompts that ask for what a model should not tell, and what it answers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
 from fedbytes.audits.prompt_parts.families import FAMILIES_OF_WORDS, FamilyName
-from fedbytes.data import ChatFrame, prompt_and_answer, read_record
+from fedbytes.data import ChatFrame, next_turn, prompt_and_answer, read_record
 from fedbytes.federated import find_suffix
 from fedbytes.models import generate_tokens
 
@@ -32,6 +32,36 @@ class Asked:
     wanted: tuple[int, ...] = ()
     number: str = ""
     repeats: int = 0
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """What was said with a model, up to its last answer.
+
+    Attributes:
+        tokens: all that the model reads before it.
+        asked: for each of these whether the asker said it; earlier answers are the model's own.
+        answers: what the model wrote, turn by turn, the last one after `tokens`.
+    """
+
+    tokens: TokenIds
+    asked: list[bool]
+    answers: list[TokenIds]
+
+    @classmethod
+    def begun(cls, prompt: TokenIds) -> "Conversation":
+        """Return one of which nothing is answered yet."""
+        return cls(prompt, [True] * len(prompt), [])
+
+    def answered(self, answer: TokenIds) -> "Conversation":
+        """Return it after the model's answer."""
+        return replace(self, answers=[*self.answers, answer])
+
+    def goes_on(self, turn: TokenIds) -> "Conversation":
+        """Return it after the asker's next turn."""
+        told = self.answers[-1]
+        asked = [*self.asked, *[False] * len(told), *[True] * len(turn)]
+        return Conversation([*self.tokens, *told, *turn], asked, self.answers)
 
 
 @dataclass(frozen=True)
@@ -59,7 +89,7 @@ class Asker:
     def prompts(
         self, asked: Sequence[Asked], family: FamilyName, rng: np.random.Generator
     ) -> list[TokenIds]:
-        """Return each prompt as the family words it."""
+        """Return what is said first, as the family words it."""
         tail = self.frame.tail.tolist()
         if family == "gcg":
             return [self._searched(one, tail, rng) for one in asked]
@@ -67,23 +97,44 @@ class Asker:
         after, opening = self._ids(words.after), self._ids(words.opening)
         return [[*self._user(one, tail), *after, *tail, *opening] for one in asked]
 
-    def answers(self, prompts: Sequence[TokenIds]) -> list[TokenIds]:
-        """Return what the model writes greedily after each prompt, without an end token."""
-        ends = [token for token in {self.model.task.tokenizer.eos_token_id} if token is not None]
-        ends += [token for token in self.frame.closing.tolist() if token not in ends]
-        backbone = self.model.network.backbone
-        return generate_tokens(backbone, list(prompts), self.new_tokens, ends, self.model.device)
+    def conversations(
+        self, asked: Sequence[Asked], family: FamilyName, rng: np.random.Generator
+    ) -> list[Conversation]:
+        """Return what comes of asking for each, turn by turn, up to the last answer."""
+        talks = [Conversation.begun(prompt) for prompt in self.prompts(asked, family, rng)]
+        talks = self._answered(talks)
+        for words in () if family == "gcg" else FAMILIES_OF_WORDS[family].turns:
+            turn = self._turn(words)
+            talks = self._answered([talk.goes_on(turn) for talk in talks])
+        return talks
 
-    def surprise(self, prompts: Sequence[TokenIds]) -> np.ndarray:
-        """Return the mean loss of each prompt's tokens, float64 [prompts], in nats a token."""
+    def surprise(self, talks: Sequence[Conversation]) -> np.ndarray:
+        """Return the mean loss of what the asker said, float64 [conversations], in nats a token."""
         found = []
-        for prompt in prompts:
-            tokens = torch.tensor([prompt], device=self.model.device)
+        for talk in talks:
+            tokens = torch.tensor([talk.tokens], device=self.model.device)
             with torch.inference_mode():
                 scores = self.model.score_tokens(tokens, torch.ones_like(tokens))[0, :-1]
-            likelihoods = scores.log_softmax(-1).gather(1, tokens[0, 1:, None])
-            found.append(-float(likelihoods.mean()))
+            likelihoods = scores.log_softmax(-1).gather(1, tokens[0, 1:, None])[:, 0].cpu()
+            found.append(-float(likelihoods[torch.tensor(talk.asked[1:])].mean()))
         return np.array(found)
+
+    def _answered(self, talks: Sequence[Conversation]) -> list[Conversation]:
+        """Let the model answer, greedily; its answers have no end token."""
+        ends = [token for token in {self.model.task.tokenizer.eos_token_id} if token is not None]
+        ends += [token for token in self.frame.closing.tolist() if token not in ends]
+        prompts = [talk.tokens for talk in talks]
+        backbone = self.model.network.backbone
+        told = generate_tokens(backbone, prompts, self.new_tokens, ends, self.model.device)
+        return [talk.answered(answer) for talk, answer in zip(talks, told, strict=True)]
+
+    def _turn(self, words: str) -> TokenIds:
+        """Return the tokens between two answers: the first one's end, and what is said next."""
+        task, closing = self.model.task, self.frame.closing.tolist()
+        if task.template is None:
+            start, tail = self.frame.start.tolist(), self.frame.tail.tolist()
+            return [*closing, *start, *self._ids(words), *tail]
+        return [*closing, *next_turn(words, task.template, task.tokenizer)]
 
     def _user(self, one: Asked, tail: TokenIds) -> TokenIds:
         return list(one.prompt[: len(one.prompt) - len(tail)])

@@ -31,6 +31,24 @@ def chat_rows(
     return [ids for ids, _ in rows], [learned for _, learned in rows]
 
 
+def next_turn(words: str, template: str, tokenizer: Any) -> list[int]:
+    """Return the tokens from where one answer ends to where the next one begins.
+
+    Args:
+        words: what the user says in between.
+        template: of the conversation, as `pick_template` returns it.
+        tokenizer: a Hugging Face tokenizer.
+
+    Raises:
+        ValueError: if the template does not fit (see `render_chat`).
+    """
+    said = ("user", "a"), ("assistant", "b"), ("user", words), ("assistant", "c")
+    chat = tuple({"role": role, "content": content} for role, content in said)
+    between, _ = render_chat(chat, template, tokenizer)[2]
+    ids: list[int] = tokenizer([between], add_special_tokens=False)["input_ids"][0]
+    return ids
+
+
 def _tokenize(rendered: list[Pieces], tokenizer: Any) -> list[_ChatRow]:
     texts = [text for pieces in rendered for text, _ in pieces]
     ids = iter(tokenizer(texts, add_special_tokens=False)["input_ids"] if texts else [])

@@ -109,6 +109,8 @@ class EncodedTask:
             None where all are clients'.
         measures: the metric that each test conversation counts for, by whether its answer is the
             greedy one; None for none.
+        template: how conversations are written, in Jinja; None for other texts, or where nobody
+            says.
     """
 
     train: EncodedSplit
@@ -124,6 +126,7 @@ class EncodedTask:
     data_digest: str = ""
     holders: Column | None = None
     measures: Column | None = None
+    template: str | None = field(default=None, repr=False)
 
     def held_by(self, holder: str) -> Rows:
         """Return the training examples that a holder has, int64; none where `holders` is None."""

@@ -94,7 +94,7 @@ def encode(
     if kind == "classification":
         notes += _label_notes(data)
     made = EncodedTask(train, test, names, kind, digest, max_length, tokenizer, unpacked=pack)
-    return replace(made, notes=notes, data_digest=data.digest)
+    return replace(made, notes=notes, data_digest=data.digest, template=jinja)
 
 
 def _label_notes(data: TextData) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from fedbytes.federated.adversarial.victim import batch_rows, vocabulary_of
+from fedbytes.models import ContinuedScores
 
 _ROWS = 16
 """Candidates that are scored at once."""
@@ -107,6 +108,7 @@ class _Search:
     def __init__(self, model: Any, prompt: list[int], after: list[int], target: list[int]) -> None:
         self.model, self.prompt, self.after, self.target = model, prompt, after, target
         self.queries = 0
+        self.continued = ContinuedScores(model, prompt)
 
     def score(self, suffixes: list[list[int]]) -> list[tuple[float, bool]]:
         """Return the target's loss after each suffix, and whether it would be written."""
@@ -114,7 +116,7 @@ class _Search:
         found: list[tuple[float, bool]] = []
         with torch.inference_mode():
             for first in range(0, len(suffixes), _ROWS):
-                scores = self._scores(suffixes[first : first + _ROWS])
+                scores = self._scores_after(suffixes[first : first + _ROWS])
                 losses = self._losses(scores)
                 hit = (scores.argmax(-1) == self._targets(len(scores))).all(1)
                 found += zip(losses.tolist(), hit.tolist(), strict=True)
@@ -144,6 +146,15 @@ class _Search:
         tokens, mask = batch_rows(rows, self.model.device)
         scores: Tensor = self.model.score_tokens(tokens, mask, max(before, 0))
         return scores[:, :-1]
+
+    def _scores_after(self, suffixes: list[list[int]]) -> Tensor:
+        """Return the same, without a graph, from the keys and values that the prompt left."""
+        rows = [[*suffix, *self.after, *self.target] for suffix in suffixes]
+        first = len(rows[0]) - len(self.target) - 1
+        if first < 0:  # what foretells the target is the prompt's last token
+            return self._scores(suffixes)
+        tokens = torch.tensor(rows, device=self.model.device)
+        return self.continued.scores(tokens, first)[:, :-1]
 
     def _losses(self, scores: Tensor) -> Tensor:
         flat = F.cross_entropy(
