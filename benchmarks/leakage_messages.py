@@ -3,9 +3,10 @@
     python benchmarks/leakage_messages.py [--out DIR] [--seeds 0 1] [--clients 2] [--settings ...]
 
 Ten clients train MiniLM, or SmolLM2 where a setting says so, on Reuters R8 for seven rounds, over
-fp32 links. In the eighth, some of
-them train as the setting says (batch size, local steps, optimiser, whole matrices or LoRA in the
-first layer), each delta is coded by every codec, and the audits rebuild the texts from the bytes.
+fp32 links. In the eighth, some of them train as the setting says (batch size, local steps,
+optimiser, and what is trained: whole matrices or LoRA in the first layer, all weights, a soft
+prompt, LoRA or Fed-SB in the last layer), each delta is coded by every codec, and the audits that
+suit it rebuild the texts from the bytes.
 So codecs are compared on the same deltas, and no model is trained on what they lose. A row for each
 message, codec and audit goes to DIR/messages.csv as soon as it is there.
 """
@@ -47,6 +48,8 @@ WHOLE = {"name": "matrices", "targets": ["query", "key", "value"], "layers": [0]
 LORA = {"name": "lora", "targets": ["query", "value"], "layers": [0]}
 DECODER = {"name": "matrices", "targets": ["q_proj", "k_proj", "v_proj"], "layers": [0, 1]}
 """Of a decoder two layers, of which the second tells the order of the words."""
+FULL, PROMPT = {"name": "full"}, {"name": "prompt_tuning", "length": 8}
+TOP = {"name": "lora", "rank": 8, "layers": 1}
 STEP = {"local_steps": 1, "optimizer": "sgd", "learning_rate": 5e-3}
 SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "batch 1": (WHOLE, STEP | {"batch_size": 1}),
@@ -58,6 +61,10 @@ SETTINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
                       "learning_rate": 1e-3}),
     "LoRA 8": (LORA | {"rank": 8}, STEP | {"batch_size": 1}),
     "LoRA 64": (LORA | {"rank": 64}, STEP | {"batch_size": 1}),
+    "all weights, batch 4": (FULL, STEP | {"batch_size": 4}),
+    "soft prompt": (PROMPT, STEP | {"batch_size": 1}),
+    "LoRA on top": (TOP, STEP | {"batch_size": 1}),
+    "Fed-SB on top": (TOP, STEP | {"batch_size": 1, "name": "fed_sb", "init": "weights"}),
     "SmolLM2, batch 1": (DECODER, STEP | {"batch_size": 1}),
     "SmolLM2, batch 4": (DECODER, STEP | {"batch_size": 4}),
 }  # fmt: skip
@@ -77,11 +84,23 @@ CODECS: dict[str, Any] = {
     "ecsq 2": {"name": "ecsq", "bits": 2.0},
     "top-k 0.01 %": {"name": "topk", "density": 0.0001, "bits": 8},
 }
-CURVES, FEW = ("batch 1", "batch 4"), 6
+AUDITS: dict[str, tuple[str, ...]] = {
+    "batch 1": ("span", "match", "invert"),
+    "LoRA 8": ("span", "omp"),
+    "LoRA 64": ("span", "omp"),
+    "all weights, batch 4": ("rows",),
+    "soft prompt": ("match", "invert"),
+    "LoRA on top": ("match", "invert"),
+    "Fed-SB on top": ("match", "invert"),
+}
+"""What suits a setting; `span` where nothing is said."""
+CURVES, FEW = ("batch 1", "batch 4", "all weights, batch 4"), 6
 """Settings that have all codecs; others have the first six."""
 
 
-def trained_federation(seed: int, adapter: dict[str, Any]) -> tuple[Federation, Tensor, Tensor]:
+def trained_federation(
+    seed: int, adapter: dict[str, Any], algorithm: dict[str, Any] | None = None
+) -> tuple[Federation, Tensor, Tensor]:
     """Return the suite `leakage`'s ten clients, what they hold after seven rounds, and how the
     last of these moved it. Decoders' texts have 24 tokens.
     """
@@ -97,7 +116,7 @@ def trained_federation(seed: int, adapter: dict[str, Any]) -> tuple[Federation, 
             "model": {"name": "smollm2-135m" if decodes else "minilm"},
             "adapter": adapter,
             "partition": {"name": "dirichlet_client", "alpha": 1.0, "num_clients": 10},
-            "algorithm": {"name": "fedavg", "batch_size": 4, **STEP},
+            "algorithm": {"name": "fedavg", **STEP, **(algorithm or {}), "batch_size": 4},
             "clients_per_round": 4,
             "rounds": ROUND,
             "seed": seed,
@@ -141,9 +160,9 @@ def listen(
             yield from ({"codec": name, "audit": audit.name, **row} for row in rows)
 
 
-def as_tables(rows: pd.DataFrame) -> Tables:
-    """Return the rows of `span` as tables of runs, a run for each setting, codec and seed."""
-    heard = rows[rows["audit"] == "span"]
+def as_tables(rows: pd.DataFrame, audit: str) -> Tables:
+    """Return an audit's rows as tables of runs, a run for each setting, codec and seed."""
+    heard = rows[rows["audit"] == audit]
     keys = ["setting", "codec", "seed"]
     means = heard.groupby(keys)[["recall", "chance_recall", "payload_bits", "payload_bytes"]].mean()
     found = means.reset_index()
@@ -157,7 +176,8 @@ def as_tables(rows: pd.DataFrame) -> Tables:
             "downlink": "fp32", "partition": "", "alpha": np.nan, "heterogeneity": np.nan,
             "seed": found["seed"], "round": ROUND, "rounds": ROUND,
             "total_bytes": found["payload_bytes"], "payload_bits": found["payload_bits"],
-            "leak_recall_span": found["recall"], "chance_recall_span": found["chance_recall"],
+            f"leak_recall_{audit}": found["recall"],
+            f"chance_recall_{audit}": found["chance_recall"],
         }
     )  # fmt: skip
     specs = [CODECS[name] for name in found["codec"]]
@@ -174,7 +194,7 @@ def main() -> None:
     asked.add_argument("--clients", type=int, default=2)
     asked.add_argument("--settings", nargs="+", default=list(SETTINGS))
     asked.add_argument("--codecs", nargs="+", default=list(CODECS), help="the first six elsewhere")
-    asked.add_argument("--audits", nargs="+", default=["span", "omp"], help="omp is for LoRA")
+    asked.add_argument("--audits", nargs="+", default=["span", "omp"], help="where they suit")
     given = asked.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "messages.csv"
@@ -184,11 +204,14 @@ def main() -> None:
         warm: dict[str, tuple[Federation, Tensor]] = {}
         for setting in given.settings:
             adapter, training = SETTINGS[setting]
-            if str(adapter) not in warm:
-                warm[str(adapter)] = trained_federation(seed, adapter)[:2]
-            fed, held = warm[str(adapter)]
-            fed = replace(fed, algorithm=make_algorithm("fedavg", **training))
-            names = [one for one in given.audits if one != "omp" or setting.startswith("LoRA")]
+            kind = {key: training[key] for key in ("name", "init") if key in training}
+            key = str((adapter, kind))
+            if key not in warm:
+                warm[key] = trained_federation(seed, adapter, kind)[:2]
+            fed, held = warm[key]
+            fed = replace(fed, algorithm=make_algorithm({"name": "fedavg"} | training))
+            suits = AUDITS.get(setting, ("span",))
+            names = [one for one in suits if one in given.audits]
             audits = [make_audit(name, clients=1, rounds=(ROUND,)) for name in names]
             for client in fed.context(ROUND).clients[: given.clients]:
                 if (setting, seed, client) in done:
@@ -202,7 +225,9 @@ def main() -> None:
     said = [one for one in sys.argv[1:] if one not in ("--out", str(given.out))]
     origin = provenance() | {"command": shlex.join(["python", SCRIPT, *said])}
     (given.out / "provenance.json").write_text(json.dumps(origin, indent=2) + "\n")
-    save_figure(make_figure("leakage").draw(as_tables(pd.DataFrame(rows))), given.out, "leakage")
+    for audit in dict.fromkeys(row["audit"] for row in rows):
+        drawn = make_figure("leakage").draw(as_tables(pd.DataFrame(rows), audit))
+        save_figure(drawn, given.out, "leakage" if audit == "span" else f"leakage-{audit}")
     table = pd.DataFrame(rows).pivot_table(
         index=["setting", "audit"], columns="codec", values=["recall", "chance_recall"]
     )

@@ -56,29 +56,36 @@ class GenerativeAttack(Audit):
     """Train a generator of texts until the model takes them for a class (Hitaj et al. 2017).
 
     arXiv:1702.07464, for texts. Whoever takes part holds each round's model: it is the
-    discriminator of a generator, which goes on learning from round to round, and is sent for
-    nothing. The observer has public texts (the test split's) of all other classes, and a
-    dictionary. The attack `gan` is its other half: a client that teaches the model that such texts
-    are of another class, so that whoever has the class teaches it more.
+    discriminator of generators, which go on learning from round to round, and is sent for nothing.
+    The observer has public texts (the test split's) of all other classes, and a dictionary. The
+    attack `gan` is its other half: a client that teaches the model that such texts are of another
+    class, so that whoever has the class teaches it more.
 
     A word of the generated texts is a hit if clients' texts of the class have it at least twice as
     often as public texts of the others: `precision` is the share of hits. `chance` is what words
-    drawn from those public texts would hit. If the clients of class `ship` write `vessel` in 2 % of
+    drawn from those public texts would hit, and `precision_begun` what the generators hit before
+    they learned. If the clients of class `ship` write `vessel` in 2 % of
     their words, others in 0.1 %, and the generator in each fifth word, that alone makes 0.2 by a
     chance of 0.001. `probability` is what the model gives the class on generated texts,
     `chance_probability` on words drawn from public texts.
 
     Attributes:
         label: the class; none given for the task's last.
-        steps: of the generator after each round, each over 32 texts.
+        generators: how many learn, each from a beginning of its own; figures are of all they write.
+            What a single one finds differs much from the next.
+        steps: of each generator after each round, each over 32 texts.
         likeness: weight of how unlike public texts the words are.
         rounds: after which rounds; they must be evaluated. None given for all.
     """
 
     needs_texts: ClassVar[bool] = True
-    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"steps": 2}, {"steps": 1, "label": "red"})
+    examples: ClassVar[tuple[dict[str, Any], ...]] = (
+        {"steps": 2, "generators": 2},
+        {"steps": 1, "label": "red"},
+    )
 
     label: str | None = None
+    generators: int = bounded(4, least=1)
     steps: int = bounded(60, least=1)
     likeness: float = bounded(0.0, least=0)
     rounds: tuple[int, ...] = ()
@@ -104,9 +111,7 @@ class GenerativeAttack(Audit):
         model: Any = context.model
         label = class_of(model.task, self.label)
         words, public = public_words(model.task, label)
-        generator = TextGenerator(model, words, context.rng(), state.get("generator"))
-        generator.learn(label, self.steps, self.likeness)
-        texts = generator.texts(_ASKED)
+        texts, vectors, begun = self._written(context, state, label, words)
         special = frozenset(map(int, model.task.tokenizer.all_special_ids))
         written = _Words.of(texts.tolist(), special)
         usual = _Words.of(public, special)
@@ -118,6 +123,7 @@ class GenerativeAttack(Audit):
         row = {
             "label": model.task.label_names[label],
             "precision": written.share(own),
+            "precision_begun": state.get("begun", _Words.of(begun, special).share(own)),
             "chance": _chance(words, own),
             "found": len(own & set(written.counts)),
             "private_words": len(own),
@@ -126,10 +132,28 @@ class GenerativeAttack(Audit):
                 model, words.framed(torch.from_numpy(drawn).to(texts.device)), label
             ),
         }
-        return [row], {"generator": generator.vector}
+        return [row], {"generators": vectors, "begun": row["precision_begun"]}
+
+    def _written(
+        self, context: StageContext, state: PluginState, label: int, words: PublicWords
+    ) -> tuple[Tensor, list[Tensor], list[list[int]]]:
+        """Return what all generators write, what each is kept by, and what new ones wrote first."""
+        rng, texts, vectors, begun = context.rng(), [], [], []
+        known: Sequence[Tensor | None] = state.get("generators", [None] * self.generators)
+        for vector in known:
+            one = TextGenerator(context.model, words, rng, vector)
+            if vector is None:
+                begun += one.texts(_ASKED).tolist()
+            one.learn(label, self.steps, self.likeness)
+            texts.append(one.texts(_ASKED))
+            vectors.append(one.vector)
+        return torch.cat(texts), vectors, begun
 
     def columns(self, rows: Sequence[Row]) -> dict[str, float]:
-        """Return the last precision, what guessing has, and the class's probability."""
+        """Return the last precision, what guessing has, and the class's probability.
+
+        The precision also stands under the label's own name, for runs with an audit of each.
+        """
         if not rows:
             return {}
         last = rows[-1]
@@ -137,6 +161,7 @@ class GenerativeAttack(Audit):
             "gan_precision": last["precision"],
             "chance_gan_precision": last["chance"],
             "gan_probability": last["probability"],
+            f"gan_precision_{last['label']}": last["precision"],
         }
 
 

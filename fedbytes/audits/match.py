@@ -1,6 +1,7 @@
 """Match: texts whose own update, behind the same codec, is like the one that arrived."""
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,8 +16,8 @@ from fedbytes.federated import AUDITS, AuditedRun, Heard, StageContext
 from fedbytes.federated.adversarial.text_frame import TextFrame
 from fedbytes.plugin_fields import bounded
 
-_RATE = 0.05
-"""Of Adam, in mean lengths of an embedding."""
+_RATE = 1.0
+"""Of Adam at first, in mean lengths of an embedding; it falls to nothing over the steps."""
 _HEAD = "head.bias"
 
 
@@ -27,7 +28,8 @@ class GradientMatch(TextLeakage):
 
     It begins with words drawn from public texts, and moves their embeddings so that the cosine of
     their update with the decoded one grows; each becomes the nearest word. Then words are swapped
-    one after another, those first by which the cosine would grow most, for as long as it grows.
+    one after another, those first by which the cosine would grow most, and exchange places. It goes
+    on so for as long as the cosine grows.
     Each trial update goes through the victim's codec with what both ends share of the message,
     dither and all, so that what a codec leaves out is not asked for; the slope passes by the codec.
     Classes are told from the head's bias. It works with whatever adapter, at the price of hundreds
@@ -35,8 +37,8 @@ class GradientMatch(TextLeakage):
     the cosine 1.
 
     Attributes:
-        steps: over embeddings.
-        sweeps: over all words, at most.
+        steps: over embeddings, in each sweep.
+        sweeps: over all words and their order, at most; with 0, over embeddings alone.
         swaps: how many words are tried for each place.
         starts: of how many draws of words the likeliest begins.
     """
@@ -46,8 +48,8 @@ class GradientMatch(TextLeakage):
     )
 
     steps: int = bounded(100, least=0, most=1000)
-    sweeps: int = bounded(2, least=0)
-    swaps: int = bounded(8, least=1)
+    sweeps: int = bounded(3, least=0)
+    swaps: int = bounded(16, least=1)
     starts: int = bounded(8, least=1)
 
     def __post_init__(self) -> None:
@@ -77,9 +79,7 @@ class GradientMatch(TextLeakage):
         update = DummyUpdate(model, frame, labels, heard.uplink.codec, known, rate)
         search = _Search(update, delta.to(model.device), model)
         words = search.started(_draws(model, frame, texts, self.starts, context.rng()))
-        if self.steps:
-            words = search.better(words, search.nearest(search.moved(words, self.steps)))
-        words = search.swapped(words, self.sweeps, self.swaps)
+        words = search.found(words, self.steps, self.sweeps, self.swaps)
         rows = [[*frame.opening, *row, *frame.closing] for row in words.tolist()]
         tokens = list(dict.fromkeys(token for row in words.tolist() for token in row))
         placed = frozenset((token, place) for row in rows for place, token in enumerate(row))
@@ -117,6 +117,21 @@ class _Search:
         """Return the choice with the largest cosine."""
         return max(choices, key=self.of_words)
 
+    def found(self, words: Tensor, steps: int, sweeps: int, swaps: int) -> Tensor:
+        """Return words after sweeps, each over embeddings, over words and over their order."""
+        if steps and not sweeps:
+            return self.better(words, self.nearest(self.moved(words, steps)))
+        likeness = self.of_words(words)
+        for _ in range(sweeps):
+            before = likeness
+            if steps:
+                words = self.better(words, self.nearest(self.moved(words, steps)))
+            words = self.reordered(self.swapped(words, swaps))
+            likeness = self.of_words(words)
+            if likeness <= before:
+                break
+        return words
+
     def moved(self, words: Tensor, steps: int) -> Tensor:
         """Return embeddings after steps towards the wanted update [texts, length, width]."""
         embedded = self.table[words].clone().requires_grad_()
@@ -124,7 +139,8 @@ class _Search:
         optimizer = torch.optim.Adam([embedded], lr=rate)
         best = -2.0
         kept: Tensor = embedded.detach().clone()
-        for _ in range(steps):
+        for step in range(steps):
+            optimizer.param_groups[0]["lr"] = rate * (1 - step / steps)
             likeness = self.likeness(embedded, curved=True)
             if float(likeness.detach()) > best:
                 best, kept = float(likeness.detach()), embedded.detach().clone()
@@ -140,20 +156,28 @@ class _Search:
         found: Tensor = near.masked_fill(~self.open, -2.0).argmax(-1)
         return found
 
-    def swapped(self, words: Tensor, sweeps: int, swaps: int) -> Tensor:
+    def swapped(self, words: Tensor, swaps: int) -> Tensor:
         """Return words after swaps that each make the cosine larger."""
         best = self.of_words(words)
-        for _ in range(sweeps):
-            before = best
-            for text, place in np.ndindex(*words.shape):
-                for token in self._promising(words, text, place, swaps):
-                    trial = words.clone()
-                    trial[text, place] = token
-                    found = self.of_words(trial)
-                    if found > best:
-                        best, words = found, trial
-            if best <= before:
-                break
+        for text, place in np.ndindex(*words.shape):
+            for token in self._promising(words, text, place, swaps):
+                trial = words.clone()
+                trial[text, place] = token
+                found = self.of_words(trial)
+                if found > best:
+                    best, words = found, trial
+        return words
+
+    def reordered(self, words: Tensor) -> Tensor:
+        """Return words after exchanges of two in a text that each make the cosine larger."""
+        best = self.of_words(words)
+        for text in range(len(words)):
+            for one, other in combinations(range(words.shape[1]), 2):
+                trial = words.clone()
+                trial[text, [one, other]] = words[text, [other, one]]
+                found = self.of_words(trial)
+                if found > best:
+                    best, words = found, trial
         return words
 
     def _promising(self, words: Tensor, text: int, place: int, count: int) -> list[int]:

@@ -14,6 +14,9 @@ _HIDDEN = 32
 _TEXTS = 32
 """Texts that are generated in a step."""
 _RATE = 0.05
+_EPS = 1e-2
+"""Of Adam: with a usual one, steps are of full length however little texts differ to the
+classifier, and the generator drifts to words by chance."""
 _SHARP = 8.0
 """The score of a token whose unit embedding the generator's output of length 1 points along."""
 
@@ -78,7 +81,8 @@ class TextGenerator:
     The words of texts to which the classifier gives more of a class than to the others of a step
     become likelier (REINFORCE with the mean of the others as its baseline; Williams 1992). It asks
     for scores and no gradient of the classifier: gradients through drawn words (straight-through)
-    led the generator for a tiny BERT to words that nobody wrote.
+    led the generator for a tiny BERT to words that nobody wrote. A
+    classifier that tells no texts apart leaves it where it began.
 
     Args:
         model: a `fedbytes.models.TrainableModel` of a classification, which is not changed.
@@ -134,7 +138,7 @@ class TextGenerator:
         Returns:
             The class's mean probability in the last step's texts.
         """
-        optimizer = torch.optim.Adam(self._parts, lr=_RATE)
+        optimizer = torch.optim.Adam(self._parts, lr=_RATE, eps=_EPS)
         usual, chance = self.words.shares.log().float().to(self.model.device), 0.0
         for _ in range(steps):
             scores = self._word_scores(_TEXTS)
