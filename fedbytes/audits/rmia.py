@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.special import expit
 
 from fedbytes.arrays import Doubles
 from fedbytes.audits.membership_parts.reference_audit import Confidence, ReferenceAudit
@@ -21,9 +22,11 @@ class RelativeMembership(ReferenceAudit):
     the references, none of which was trained on it. The score is the share of public texts z that
     nobody trained on with ratio(x) ≥ `gamma` ratio(z). Of p(x | model) 0.9 and p_out 0.5 with a =
     0.2, p(x) is 0.7 and the ratio 1.286; two public texts of ratios 0.6 and 0.9 lie below half of
-    that and above it, so that at gamma 2 the score is 0.5. It rises with the ratio, in steps of 1 /
-    `population`; gamma says where the steps are. The likelihood is that of the class, or of a mean
-    target token: e^-loss.
+    that and above it, so that at gamma 2 the share is 0.5. Texts of one share stand in the order of
+    their ratios, as they would with a larger population: a hundred public texts are too few for one
+    false alarm in a hundred, and all hits there would be lost in ties. So the AUC and hits are
+    those of the ratio, and `population` and `gamma` say what a share means. The likelihood is that
+    of the class, or of a mean target token: e^-loss.
 
     Attributes:
         population: how many public texts it is compared with; at most half of all.
@@ -47,11 +50,14 @@ class RelativeMembership(ReferenceAudit):
         return self.population
 
     def weigh(self, texts: Confidence, public: Confidence) -> Doubles:
-        """Return of each text the share of the population that it lies above."""
-        beside = np.sort(self._log_ratios(public))
-        above = np.searchsorted(beside, self._log_ratios(texts) - np.log(self.gamma), "right")
-        shares: Doubles = above / len(beside)
-        return shares
+        """Return of each text the share of the population that it lies above, and its place there.
+
+        A step of the share is 1 / population; within it texts stand by ratio / (1 + ratio).
+        """
+        own, beside = self._log_ratios(texts), np.sort(self._log_ratios(public))
+        above = np.searchsorted(beside, own - np.log(self.gamma), "right")
+        scores: Doubles = (above + expit(own)) / len(beside)
+        return scores
 
     def _log_ratios(self, texts: Confidence) -> Doubles:
         out = np.exp(texts.out).mean(axis=0)

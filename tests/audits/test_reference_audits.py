@@ -21,6 +21,7 @@ from fedbytes.federated import (
     make_link,
     make_plugins,
 )
+from fedbytes.federated.testing.tiny_models import LORA, text_model
 from fedbytes.models import build_model
 from fedbytes.models.base.tiny_bases import byte_tokenizer
 from fedbytes.models.testing.tiny_task import on_cpu
@@ -74,18 +75,26 @@ def test_rmia_counts_public_texts_whose_ratio_is_gamma_times_lower():
     """By hand: p(x) = ½ (1.2 · 0.5 + 0.8) = 0.7, and 0.9 / 0.7 is 1.286."""
     texts = confidence([0.9, 0.35], [0.4, 0.6], [0.6, 0.4])
     public = confidence([0.6 * 0.7, 0.9 * 0.7], [0.5, 0.5])
-    scores = [
-        make_audit("rmia", gamma=gamma, a=0.2).weigh(texts, public).tolist()
-        for gamma in (1.0, 2.0, 2.2)
-    ]
-    assert scores == [[1.0, 0.0], [0.5, 0.0], [0.0, 0.0]]
+    for gamma, counts in ((1.0, [2, 0]), (2.0, [1, 0]), (2.2, [0, 0])):
+        scores = make_audit("rmia", gamma=gamma, a=0.2).weigh(texts, public)
+        within = np.array([9 / 16, 1 / 3])  # of the ratios 9 / 7 and 1 / 2
+        assert scores == pytest.approx((within + counts) / 2)
 
 
 def test_rmia_believes_references_as_far_as_it_is_told():
     texts, public = confidence([0.5], [0.25]), confidence([0.45, 0.75, 1.0], [0.5, 0.5, 0.5])
     ratios = {1.0: 2.0, 0.0: 0.5 / 0.625}  # beside 0.9, 1.5, 2.0 and 0.6, 1.0, 1.33
-    shares = {a: make_audit("rmia", gamma=1, a=a).weigh(texts, public)[0] for a in ratios}
-    assert shares == {1.0: 1.0, 0.0: pytest.approx(1 / 3)}
+    counts = {1.0: 3, 0.0: 1}
+    for a, ratio in ratios.items():
+        (score,) = make_audit("rmia", gamma=1, a=a).weigh(texts, public)
+        assert score == pytest.approx((counts[a] + ratio / (1 + ratio)) / 3)
+
+
+def test_texts_of_one_share_stand_by_their_ratio():
+    """Else a hundred public texts could not tell one false alarm in a hundred."""
+    texts = confidence([0.8, 0.9, 0.7], [0.5, 0.5, 0.5])
+    scores = make_audit("rmia").weigh(texts, confidence([0.1], [0.5]))
+    assert scores[1] > scores[0] > scores[2] > 1
 
 
 def odds(*scaled):
@@ -146,6 +155,23 @@ def test_a_message_names_texts_of_its_client():
     (both,) = [row for row in run.audit() if row["client"] is None]
     assert both["auc"] > 0.65
     assert "beside" not in run.state.audits["audit 0 lira"], "of that round alone"
+
+
+def test_a_language_model_is_held_against_others_by_its_mean_token():
+    model, rows = text_model("tiny-llama", LORA, "causal-lm"), np.arange(40)
+    fed = replace(
+        federation("lira"),
+        model=model,
+        parts=[rows[:10], rows[10:20]],
+        set_aside=[rows[20:30], rows[30:]],
+        plugins=make_plugins(audit={"name": "lira", "references": 2, "deviation": "own"}),
+    )
+    run = Simulation(fed)
+    run.run_round()
+    (row,) = run.audit()
+    assert (row["members"], row["others"]) == (20, 20)
+    assert abs(row["auc_untrained"] - 0.5) < 3 * ERROR
+    assert row["auc"] != row["auc_untrained"]
 
 
 def test_shadows_read_public_texts_alone_and_spare_the_population(learned):
