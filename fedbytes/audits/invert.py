@@ -1,6 +1,5 @@
 """Inversion: a map from messages to words, learned from messages of public texts."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -8,6 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from fedbytes.audits.membership_parts.public_texts import PublicTexts
 from fedbytes.audits.text_leakage import Guess, TextLeakage
 from fedbytes.audits.text_leakage.audit import examples_behind
 from fedbytes.federated import AUDITS, Heard, StageContext
@@ -83,29 +83,6 @@ class Invert(TextLeakage):
             seen.append(sketch(codec.decode(data, heard.shared)))
             words.append(np.concatenate([model.tokens(row) for row in rows]))
         return np.array(seen), words
-
-
-class PublicTexts:
-    """A model whose batches are of the test texts, which nobody trains on; all else is its own."""
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self.split = model.task.test
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._model, name)
-
-    def tokens(self, row: int) -> np.ndarray:
-        """Return the tokens of a test text."""
-        found: np.ndarray = self.split.tokens[self.split.offsets[row] : self.split.offsets[row + 1]]
-        return found
-
-    def batches(
-        self, indices: np.ndarray, batch_size: int, rng: np.random.Generator
-    ) -> Iterator[Any]:
-        """Yield shuffled batches of test texts without end."""
-        found: Iterator[Any] = self._model.batches(indices, batch_size, rng, split="test")
-        return found
 
 
 class _Sketch:

@@ -5,7 +5,7 @@ import pytest
 import torch
 from leaky_federation import make_federation
 
-from fedbytes.audits.invert import PublicTexts
+from fedbytes.audits.membership_parts.public_texts import PublicTexts
 from fedbytes.audits.omp import pursue
 from fedbytes.federated import (
     AuditedRun,

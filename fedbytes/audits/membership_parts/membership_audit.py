@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from fedbytes.arrays import Doubles
@@ -16,6 +15,12 @@ from fedbytes.audits.membership_parts.operating_curve import (
     OperatingCurve,
     row_of_curve,
 )
+from fedbytes.audits.membership_parts.scored_texts import (
+    Scored,
+    joined_scores,
+    packed_scores,
+    unpacked_scores,
+)
 from fedbytes.audits.membership_parts.text_losses import borrowed
 from fedbytes.federated import Audit, AuditedRun, Heard, PluginState, Reads, Row, StageContext
 from fedbytes.registry import bounded
@@ -23,9 +28,7 @@ from fedbytes.registry import bounded
 Look = Literal["model", "message", "sum"]
 """What an audit looks at: the model at the end of a round, what a client sent, or the change of the
 model in a round, which all clients see."""
-_OF_A_ROUND = ("round", "told", "held")
-Scored = tuple[Doubles, Doubles]
-"""Scores of members and of others."""
+_OF_A_ROUND = ("round", "told", "held", "beside")
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,13 @@ class MembershipAudit(Audit):
         """Return the model's scores, given what was kept of each text before the first round."""
         return scores
 
+    def prepared(self, context: StageContext, state: PluginState) -> PluginState:
+        """Return the state with what an observer trains of its own before texts are scored.
+
+        It is asked before each message that is scored, and before the model is.
+        """
+        return state
+
     def hear(
         self, heard: Heard, context: StageContext, state: PluginState
     ) -> tuple[list[Row], PluginState]:
@@ -99,8 +109,9 @@ class MembershipAudit(Audit):
             change = heard.decode().float()
         except ValueError:  # of a hostile client: the server drops it
             return [], state
-        scored = self._scored(context, [heard.client], context.held, change)
-        told = {**state.get("told", {}), heard.client: _packed(scored)}
+        state = self.prepared(context, state)
+        scored = self._scored(context, state, [heard.client], context.held, change)
+        told = {**state.get("told", {}), heard.client: packed_scores(scored)}
         return [self._row(scored, client=heard.client)], {**state, "told": told}
 
     def examine(self, context: StageContext, state: PluginState) -> tuple[list[Row], PluginState]:
@@ -110,22 +121,24 @@ class MembershipAudit(Audit):
         if not self._now(context) or not victims:
             return [], kept
         if self.of == "model":
+            kept = self.prepared(context, kept)
             return self._rows_of_model(context, kept), kept
         if state.get("round") != context.round:
             return [], kept  # nobody sent anything
         if self.of == "message":
-            told = [_unpacked(one) for _, one in sorted(state.get("told", {}).items())]
-            return ([self._row(_joined(told))] if told else []), kept
+            told = [unpacked_scores(one) for _, one in sorted(state.get("told", {}).items())]
+            return ([self._row(joined_scores(told))] if told else []), kept
         before = state["held"]
-        return [self._row(self._scored(context, victims, before, context.held - before))], kept
+        change = context.held - before
+        return [self._row(self._scored(context, state, victims, before, change))], kept
 
     def _rows_of_model(self, context: StageContext, kept: PluginState) -> list[Row]:
-        scored = self._scored(context, draw_victims(context, self.clients), None, None)
+        scored = self._scored(context, kept, draw_victims(context, self.clients), None, None)
         if "start" not in kept:
             return [self._row(scored)]
-        members, others = _unpacked(kept["start"])
-        against = self.against_start(scored[0], members), self.against_start(scored[1], others)
-        return [self._row(against) | self._untrained((members, others))]
+        start = unpacked_scores(kept["start"])
+        against = self.against_start(scored[0], start[0]), self.against_start(scored[1], start[1])
+        return [self._row(against) | self._untrained(start)]
 
     def _untrained(self, start: Scored) -> Row:
         """Return the AUC of the same score before anybody trained: what texts alone tell."""
@@ -165,11 +178,12 @@ class MembershipAudit(Audit):
                 if one is None:
                     return state
                 found.append(one)
-        return {**state, "start": _packed((found[0], found[1]))}
+        return {**state, "start": packed_scores((found[0], found[1]))}
 
     def _scored(
         self,
         context: StageContext,
+        state: PluginState,
         victims: Sequence[int],
         before: Tensor | None,
         change: Tensor | None,
@@ -184,16 +198,3 @@ class MembershipAudit(Audit):
 
     def _row(self, scored: Scored, client: int | None = None) -> Row:
         return {"of": self.of, "client": client, **row_of_curve(OperatingCurve(*scored))}
-
-
-def _packed(scored: Scored) -> list[Tensor]:
-    """Return scores as a checkpoint takes them."""
-    return [torch.from_numpy(np.asarray(one, dtype=np.float64)) for one in scored]
-
-
-def _unpacked(packed: Sequence[Tensor]) -> Scored:
-    return packed[0].numpy(), packed[1].numpy()
-
-
-def _joined(several: Sequence[Scored]) -> Scored:
-    return np.concatenate([one for one, _ in several]), np.concatenate([two for _, two in several])
