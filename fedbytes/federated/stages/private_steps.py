@@ -35,12 +35,13 @@ def private_steps(fed: Federation, context: RoundContext) -> Iterator[None]:
     noise, stage = acting[0]
     model: Any = context.model
     steps = ExampleSteps(model, noise, stage_rng(context, stage))
-    # Of this object alone: its class's are found again afterwards.
+    own = {key: vars(model)[key] for key in ("batches", "loss") if key in vars(model)}
     model.batches, model.loss = steps.batches, steps.loss
     try:
         yield
     finally:
-        del model.batches, model.loss
+        del model.batches, model.loss  # its class's are found again, or its own put back
+        vars(model).update(own)
     sampled = fed.participation.sampled
     if sampled is None or steps.taken != sampled.steps:
         counted = sampled.steps if sampled else 0
