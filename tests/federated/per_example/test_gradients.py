@@ -132,6 +132,7 @@ def test_one_text_more_moves_the_sum_by_at_most_the_clip(clip):
 
 def test_a_step_tells_its_gradient_and_no_loss():
     model = TinyRegression()
+    model.set_state(model.draw_initial(0))
     made = noiseless(model, 1.0)
     assert float(made.loss(ROWS).detach()) == 0
     assert made.taken == 1
