@@ -226,6 +226,15 @@ class Algorithm(Plugin, ABC):
         return self.client(context.model, start, indices, memory, rng)
 
     @property
+    def takes_plain_steps(self) -> bool:
+        """Whether what a client sends follows from its texts through its steps' gradients alone.
+
+        Noise on those then covers all of it: `train` asks the model for `local_steps` batches and
+        the gradient of the loss of each, and looks at texts in no other way.
+        """
+        return False
+
+    @property
     def one_at_a_time(self) -> str:
         """Why `train_many` cannot train clients side by side; empty where it does."""
         return f"algorithm {self.name!r} trains one client after another"

@@ -169,11 +169,16 @@ class Averaging(Algorithm):
         return plan.finish(trained)
 
     @property
-    def one_at_a_time(self) -> str:
-        """Why clients cannot take their steps side by side: they take them in a way of its own."""
+    def takes_plain_steps(self) -> bool:
+        """Whether clients take their steps as FedAvg's do, however a `plan` corrects them."""
         cls = type(self)
         plain = (Averaging.train, Averaging.client, Averaging.local)
-        if (cls.train, cls.client, cls.local) != plain:
+        return (cls.train, cls.client, cls.local) == plain
+
+    @property
+    def one_at_a_time(self) -> str:
+        """Why clients cannot take their steps side by side: they take them in a way of its own."""
+        if not self.takes_plain_steps:
             return f"algorithm {self.name!r} takes clients' steps in a way of its own"
         if self.optimizer == "paged_adamw8bit":
             return f"optimizer {self.optimizer!r} keeps the pages of one client's vector"

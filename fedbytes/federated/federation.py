@@ -22,6 +22,7 @@ from fedbytes.federated.fit.sent_layouts import (
 )
 from fedbytes.federated.fit.server_training_fit import refuse_server_training
 from fedbytes.federated.hooks import Hooks
+from fedbytes.federated.per_example.fit import local_sampling, why_not_per_example
 from fedbytes.federated.plugins.audit_truth import AuditTruth
 from fedbytes.federated.plugins.carriers import (
     carried_by,
@@ -126,6 +127,11 @@ class Federation:
             or self.plugins.refuses(
                 self.algorithm, self.uplink, self.clients_per_round, self.aggregation.opens_each
             )
+            or why_not_per_example(
+                self.plugins,
+                self.algorithm,
+                getattr(getattr(self.model, "task", None), "packed", False),
+            )
             or why_not_private(
                 self.plugins, self.algorithm, self.uplink, self.aggregation, self.participation
             )
@@ -175,12 +181,14 @@ class Federation:
     @cached_property
     def participation(self) -> Participation:
         """How clients come to take part, for a privacy accountant."""
-        numel = 0
+        numel, sampled = 0, None
+        if self.plugins.noise_on_gradients:
+            sampled = local_sampling(self.algorithm, self.population.sizes[self.holders])
         if self.plugins.privacy:
             numel = self.algorithm.up(self.context(1).for_client(self.holders[0])).numel
         clients = len(self.holders), self.clients_per_round
         most_turns = self.population.most_turns
-        return Participation(self.sampling, *clients, self.rounds, numel, most_turns)
+        return Participation(self.sampling, *clients, self.rounds, numel, most_turns, sampled)
 
     @cached_property
     def privacy(self) -> tuple[Privacy, ...]:

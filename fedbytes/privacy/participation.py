@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from fedbytes.privacy.gradient_noise import LocalSampling
+
 Sampling = Literal["fixed", "poisson"]
 """`fixed`: so many clients in each round. `poisson`: each by a coin of its own, so many on average,
 and in some rounds perhaps none."""
@@ -21,6 +23,7 @@ class Participation:
         rounds: how many the run makes; None if nobody has said.
         numel: numbers in a message; 0 where no model is known yet.
         most_turns: returns the most rounds that one client takes part in, of the first so many.
+        sampled: how they draw the texts of local steps; None where their number is not fixed.
     """
 
     sampling: Sampling
@@ -29,6 +32,7 @@ class Participation:
     rounds: int | None = None
     numel: int = 0
     most_turns: Callable[[int], int] = int
+    sampled: LocalSampling | None = None
 
     @property
     def rate(self) -> float:

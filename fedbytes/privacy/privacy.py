@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from fedbytes.plugin_fields import Plugin
+from fedbytes.privacy.gradient_noise import GradientNoise
 from fedbytes.privacy.noisy_sum import NoisySum
 from fedbytes.privacy.participation import Participation
 from fedbytes.registry import Registry
@@ -31,6 +32,9 @@ class PrivacySpent:
         noise: the noise multiplier.
         epsilon_to_server: epsilon towards a server that knows who took part, where clients were
             drawn and hide from it as well.
+        steps: how often noise was added to gradients of one client, where it is.
+        sampling_rate: the largest probability that a text is in a step, where noise is on those;
+            else the share of clients in a round, which the run knows.
     """
 
     epsilon: float
@@ -40,6 +44,8 @@ class PrivacySpent:
     accountant: str
     noise: float
     epsilon_to_server: float | None = None
+    steps: int | None = None
+    sampling_rate: float | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,15 @@ class Privacy(Plugin, ABC):
 
         None, the default, for a mechanism whose noise is no part of a sum. One that returns some
         takes the place of the uplink's codec, and needs a mechanism with a `carrier` beside it.
+        """
+        return None
+
+    @property
+    def gradient_noise(self) -> GradientNoise | None:
+        """How clients clip texts' gradients and add noise to their sum in each local step.
+
+        None, the default, where steps are as ever. A mechanism that returns some promises of each
+        text, whatever a client makes of its steps afterwards.
         """
         return None
 
@@ -189,7 +204,8 @@ class Privacy(Plugin, ABC):
     def noise_ratio(self) -> float | None:
         """The noise in the mean of a round over the longest that one message can be, if there is.
 
-        Both are L2 norms: well above 1, a model learns little.
+        With `gradient_noise` it is that of a step, over the longest that one gradient can be. Both
+        are L2 norms: well above 1, a model learns little.
         """
         return None
 

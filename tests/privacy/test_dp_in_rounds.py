@@ -383,7 +383,7 @@ def test_a_rule_that_needs_single_uploads_is_refused(make_run):
         ({"clip": "adaptive", "where": "local"}, "set clip to a number"),
         ({"first_clip": 1.0}, "first_clip=1 is for clip=adaptive"),
         ({"noise": 1e-3}, "noise must be at least"),
-        ({"unit": "example"}, "unit must be"),
+        ({"unit": "text"}, "unit must be"),
         ({"bits": 12}, "bits=12 is of where=distributed, and where is central"),
         ({"mechanism": "skellam"}, "mechanism=skellam is not the noise of where=central"),
         ({"where": "distributed", "mechanism": "gaussian"}, "set mechanism=skellam"),

@@ -102,6 +102,7 @@ class EncodedTask:
     Attributes:
         unpacked: whether training examples are whole documents of any length, which
             `fedbytes.data.pack` cuts into rows once they are split among clients.
+        packed: whether it cuts training examples out of several documents, or has done so.
         generation: options for generated answers, None for none.
         notes: what to know of the data, in one line each (see `TextData`).
         data_digest: SHA-256 of the texts and labels, whatever the tokenizer.
@@ -121,6 +122,7 @@ class EncodedTask:
     max_length: int
     tokenizer: Tokenizer = field(repr=False, compare=False)
     unpacked: bool = False
+    packed: bool = False
     generation: GenerationOptions | None = None
     notes: tuple[str, ...] = ()
     data_digest: str = ""

@@ -93,7 +93,8 @@ def encode(
     notes = data.notes
     if kind == "classification":
         notes += _label_notes(data)
-    made = EncodedTask(train, test, names, kind, digest, max_length, tokenizer, unpacked=pack)
+    known = names, kind, digest, max_length, tokenizer
+    made = EncodedTask(train, test, *known, unpacked=pack, packed=pack)
     return replace(made, notes=notes, data_digest=data.digest, template=jinja)
 
 

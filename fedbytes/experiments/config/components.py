@@ -13,6 +13,7 @@ from fedbytes.experiments.config.keep import KeptChoice
 from fedbytes.federated.aggregation import AGGREGATIONS, Aggregation, make_aggregation
 from fedbytes.federated.algorithm import ALGORITHMS, Algorithm, make_algorithm
 from fedbytes.federated.fit.link_fit import compatibility
+from fedbytes.federated.per_example.fit import why_not_per_example
 from fedbytes.federated.plugins.audit import AuditedRun
 from fedbytes.federated.plugins.carriers import (
     carried_by,
@@ -123,6 +124,7 @@ class Components:
             or refuse_clients_opening(aggregation, self.algorithm, self.downlink, sampled < clients)
             or self.algorithm.refuses(joined)
             or self.plugins.refuses(self.algorithm, self.uplink, sampled, aggregation.opens_each)
+            or why_not_per_example(self.plugins, self.algorithm, getattr(self.task, "pack", False))
             or why_not_private(
                 self.plugins, self.algorithm, self.uplink, aggregation, participation
             )

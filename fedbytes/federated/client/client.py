@@ -34,6 +34,7 @@ from fedbytes.federated.protocol.root_examples import RootExamples
 from fedbytes.federated.replica import Replica
 from fedbytes.federated.stages.client_stages import clean, defended_loss, protect
 from fedbytes.federated.stages.hostile_training import hostile_training
+from fedbytes.federated.stages.private_steps import private_steps
 from fedbytes.streams import stream
 
 
@@ -123,6 +124,7 @@ class Client:
         with (
             self.clock.phase("train"),
             defended_loss(self.fed, turn.context, turn.start),
+            private_steps(self.fed, turn.context),
             hostile_training(self.fed, turn.context, turn.start, self.state.plugins) as constrain,
         ):
             trained = constrain(self.fed.algorithm.train(*turn))

@@ -56,12 +56,13 @@ def _of_summed_examples(plugins: RoundPlugins, aggregation: Aggregation) -> str 
     hiding = next(one for one in plugins.privacy if one.hides_examples)
     if not aggregation.sums_examples or hiding.noisy_sum(1) is not None:
         return None
+    of_clients = ", or set where=distributed, whose noise secagg carries"
     carrying = (f"{one.name!r}" for one in plugins.privacy if one.carrier is not None)
     summing = next(carrying, f"aggregation {aggregation.name!r}")
     return (
         f"privacy {hiding.name!r} protects each message by itself, and {summing} sums them, "
-        "with examples and losses that no noise covers: leave it out, or set where=distributed, "
-        "whose noise secagg carries"
+        "with examples and losses that no noise covers: leave it out"
+        f"{'' if plugins.noise_on_gradients else of_clients}"
     )
 
 
@@ -118,6 +119,8 @@ def _of_memory(
     in the place of a client remembers it.
     """
     partial = participation.expected < participation.clients
+    if plugins.noise_on_gradients:  # whose account has nothing of how clients are drawn
+        return None
     if participation.sampling == "poisson" or not partial:
         return None
     keeps = uplink.memory != NO_MEMORY and "the uplink's error feedback or momentum does"

@@ -104,6 +104,11 @@ class RoundPlugins:
         """Whether clients count alike, and send no metrics."""
         return any(mechanism.hides_examples for mechanism in self.privacy)
 
+    @property
+    def noise_on_gradients(self) -> str:
+        """The first mechanism with noise on clients' gradients; empty without one."""
+        return next((one.name for one in self.privacy if one.gradient_noise is not None), "")
+
     def tolerates(self, clients: int) -> int | None:
         """Return up to how many attackers among the clients of a round the defences are made for.
 

@@ -19,6 +19,8 @@ def why_one_at_a_time(algorithm: Algorithm, plugins: RoundPlugins) -> str:
             f"audit {plugins.scored_by_batches!r} is scored by the batches that each client reads, "
             "which are noted of one client after another"
         )
+    if plugins.noise_on_gradients:
+        return f"privacy {plugins.noise_on_gradients!r} takes the gradient of each text by itself"
     return ""
 
 

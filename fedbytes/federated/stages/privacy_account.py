@@ -31,8 +31,8 @@ def promise(fed: Federation, rounds: int, states: States = NOTHING_KEPT) -> dict
     if spent is None:
         return {}
     told = {key: value for key, value in asdict(spent).items() if value is not None}
-    rate = fed.participation.rate
-    return {"epsilon": told.pop("epsilon"), "privacy_account": told | {"sampling_rate": rate}}
+    rate = told.pop("sampling_rate", fed.participation.rate)
+    return {"epsilon": told.pop("epsilon"), "privacy_account": {**told, "sampling_rate": rate}}
 
 
 def privacy_label(fed: Federation) -> dict[str, str]:
@@ -70,10 +70,14 @@ def privacy_note(fed: Federation) -> str | None:
     for mechanism in fed.privacy:
         ratio = mechanism.noise_ratio
         if ratio is not None:
+            mean, of = "a round's mean", f"{them.expected} clients a round"
             advice = "; little is learned: train fewer numbers, or take more clients"
+            if mechanism.gradient_noise is not None and them.sampled is not None:
+                mean, of = "a step's mean gradient", f"{them.sampled.expected} texts a step"
+                advice = "; a step alone learns little: train fewer numbers, or raise batch_size"
             return (
-                f"privacy {mechanism.name!r}: the noise in a round's mean is {ratio:.3g} times as "
-                f"long as the clip ({them.numel} numbers, {them.expected} clients a round)"
+                f"privacy {mechanism.name!r}: the noise in {mean} is {ratio:.3g} times as "
+                f"long as the clip ({them.numel} numbers, {of})"
                 f"{advice if ratio > 1 else ''}"
             )
     return None

@@ -10,7 +10,7 @@ import pandas as pd
 from fedbytes.plots.tables.comparison import Comparison, Setting
 from fedbytes.plots.tables.store_tables import Tables, read_mapping
 
-_RELATION = re.compile(r" per [^,]+, ([^,]+), ")
+_RELATION = re.compile(r" per (?P<unit>[^,]+), (?P<relation>[^,]+), ")
 
 
 def methods_of_promises(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
@@ -18,7 +18,8 @@ def methods_of_promises(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
     Runs that differ in seed alone make one promise, the largest of theirs: drawing clients by
     another seed may cost more. Codecs whose runs all promise the same keep their names, as runs
-    without epsilon do. `relation` is what the promise is of, such as `add/remove`; else empty.
+    without epsilon do. `relation` is what the promise is of, such as `add/remove` of clients, or
+    `add/remove of one example`; else empty.
 
     Args:
         rows: with the codec, epsilon and the label of the privacy of each run.
@@ -37,7 +38,9 @@ def methods_of_promises(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     for codec, labels in said.groupby(private["codec"]):
         if labels.nunique() > 1 or (last["codec"] == codec).sum() > len(labels):
             names.loc[labels.index] = [f"{codec} · {one}" for one in labels.map(_differing(labels))]
-    found = last["privacy"].str.extract(_RELATION)[0].where(last["epsilon"] > 0)
+    said_of = last["privacy"].str.extract(_RELATION)
+    of_texts = (" of one " + said_of["unit"]).where(said_of["unit"] != "client", "")
+    found = (said_of["relation"] + of_texts).where(last["epsilon"] > 0)
     return rows.assign(
         codec=rows["run"].map(names),
         relation=rows["run"].map(found.fillna("")),

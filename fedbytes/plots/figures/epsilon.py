@@ -38,9 +38,9 @@ class MetricByEpsilon(StoreFigure):
     title = "{metric} against bytes, by epsilon"
     caption = (
         "The model's quality for the bytes sent so far. Colour is the whole run's epsilon: the "
-        "darker, the less can be told of one client; black promises nothing. Colours compare "
-        "within a panel: hiding that a client is there (add/remove) is not hiding which one is "
-        "(replace-one)."
+        "darker, the less can be told of one client (or text); black promises nothing. Colours "
+        "compare within a panel: hiding that a client is there (add/remove) is not hiding which "
+        "one is (replace-one)."
     )
     order = 56
 

@@ -1,4 +1,4 @@
-"""Differential privacy of clients: clipped messages, and noise that hides whether one was there."""
+"""Differential privacy of clients or of their texts: clipping, and noise that hides each."""
 
 import math
 from collections.abc import Collection, Iterable
@@ -11,9 +11,15 @@ from fedbytes.plugin_fields import bounded
 from fedbytes.privacy.dp.adaptive_clip import CountNoise, moved_clip, next_clip
 from fedbytes.privacy.dp.calibration import least_noise
 from fedbytes.privacy.dp.dp_account import DpAccount, Where, too_few_come
+from fedbytes.privacy.dp.example_account import (
+    ExampleAccount,
+    misplaced_for_examples,
+    refused_for_examples,
+)
 from fedbytes.privacy.dp.gaussian_noise import clip_to_norm, gaussian_noise
 from fedbytes.privacy.dp.skellam_integers import MOST_BITS
 from fedbytes.privacy.dp.skellam_sum import SkellamSum
+from fedbytes.privacy.gradient_noise import GradientNoise
 from fedbytes.privacy.participation import Participation
 from fedbytes.privacy.privacy import PRIVACY, MechanismState, Privacy, PrivacySpent, Vector
 from fedbytes.process.optional_imports import import_dp_accounting
@@ -25,7 +31,9 @@ _ALONE = Participation("fixed", 1, 1)
 @PRIVACY.register("dp")
 @dataclass(frozen=True)
 class DifferentialPrivacy(Privacy):
-    """(epsilon, delta)-differential privacy of a whole client (McMahan et al. 2018).
+    """(epsilon, delta)-differential privacy of a whole client, or of each text.
+
+    By default it is of all texts of a client at once (McMahan et al. 2018).
 
     `where: central` trusts the server: it clips each message as it decoded it to an L2 norm of C,
     adds them, adds noise N(0, (noise C)²) to each number, and divides by the clients that a round
@@ -48,18 +56,27 @@ class DifferentialPrivacy(Privacy):
     in the place of another, for each round that a client takes part in, by PLD. `distributed`: as
     the sampling has it, by RDP.
 
+    `unit: example` hides one text in place of one client (Abadi et al. 2016). In each local step a
+    client draws each of its texts by a coin, `batch_size` of them on average, shortens the gradient
+    of each to C, adds noise N(0, (noise C)²) to each number of their sum, and divides by the texts
+    that a step has on average. All that follows is free: the local optimiser, error feedback,
+    momentum, any codec. It is accounted for as one text more or less, by PLD, over all local steps.
+    At `noise: 1`, 1,000 steps of 16 of 1,600 texts, epsilon is 1.83 at delta 1e-5.
+
     Attributes:
-        where: who adds the noise.
-        unit: whose data are hidden: all of a client's.
+        where: who adds the noise: `central` if it is not given, and with `unit: example` `local`,
+            which is the only one.
+        unit: whose data are hidden: all of a `client`'s, or each `example`.
         mechanism: the noise: `gaussian`, or `skellam` of integers, which `distributed` has.
-        clip: the L2 norm C that a message is shortened to; `adaptive` leads it to the median norm
-            of the clients, at the cost of a little more noise (Andrew et al. 2021). Where the
-            server must not see who is within it, clients put that into the sum as one number more,
-            and are told the clip of each round.
+        clip: the L2 norm C that a message (or a text's gradient) is shortened to; `adaptive` leads
+            it to the median norm of the clients, at the cost of a little more noise (Andrew et al.
+            2021). Where the server must not see who is within it, clients put that into the sum as
+            one number more, and are told the clip of each round.
         noise: the noise's standard deviation over C; give this or `epsilon`. Less than 0.01 is
             no promise.
         epsilon: what the run may cost.
-        delta: the probability that it costs more; below 1 / clients.
+        delta: the probability that it costs more; below 1 / clients, or 1 / the texts of the client
+            that has fewest.
         first_clip: what `adaptive` begins with; 0.1 if it is not given.
         bits: of an integer that `distributed` sends; 16 if it is not given.
         dropout: the share of a round's clients that may vanish without taking away noise that
@@ -78,10 +95,11 @@ class DifferentialPrivacy(Privacy):
         {"clip": "adaptive", "epsilon": 8.0, "delta": 0.01},
         {"where": "distributed", "clip": 0.5, "noise": 1.0, "delta": 0.01},
         {"where": "distributed", "clip": "adaptive", "noise": 1.0, "delta": 0.01},
+        {"unit": "example", "clip": 0.5, "noise": 1.0, "delta": 0.01},
     )
 
-    where: Where = "central"
-    unit: Literal["client"] = "client"
+    where: Where = bounded(None)
+    unit: Literal["client", "example"] = "client"
     mechanism: Literal["gaussian", "skellam"] | None = None
     clip: float | Literal["adaptive"] | None = None
     noise: float | None = bounded(None, least=0.01)
@@ -92,6 +110,9 @@ class DifferentialPrivacy(Privacy):
     dropout: float = bounded(0.0, least=0, below=1)
 
     def __post_init__(self) -> None:
+        given: Any = self.where
+        if given is None:
+            object.__setattr__(self, "where", "local" if self._of_examples else "central")
         super().__post_init__()
         usual = "skellam" if self.where == "distributed" else "gaussian"
         if self.mechanism is None:
@@ -110,7 +131,8 @@ class DifferentialPrivacy(Privacy):
         if self.clip != "adaptive" and not 0 < self.clip < math.inf:
             return f"clip must be above 0 and finite, or adaptive, got {self.clip!r}"
         if self.delta is None:
-            return "delta is not given: set it below 1 / clients, such as delta=1e-3 for 500"
+            unit = "texts of a client" if self._of_examples else "clients"
+            return f"delta is not given: set it below 1 / {unit}, such as delta=1e-3 for 500"
         if (self.noise is None) == (self.epsilon is None):
             return (
                 f"give either noise or epsilon, got noise={self.noise} and epsilon={self.epsilon}"
@@ -119,6 +141,9 @@ class DifferentialPrivacy(Privacy):
 
     def _misplaced(self, mechanism: str) -> str | None:
         """Return which field says something that `where` has no use for, or None."""
+        refusal = misplaced_for_examples(self.where, self.clip) if self._of_examples else None
+        if refusal:
+            return refusal
         if self.mechanism != mechanism:
             return (
                 f"mechanism={self.mechanism} is not the noise of where={self.where}: set "
@@ -143,15 +168,29 @@ class DifferentialPrivacy(Privacy):
         return None
 
     @property
+    def _of_examples(self) -> bool:
+        return self.unit == "example"
+
+    @property
+    def gradient_noise(self) -> GradientNoise | None:
+        """How texts' gradients are clipped and made noisy, where each has a promise."""
+        return GradientNoise(self._clip({}), self.noise or 0.0) if self._of_examples else None
+
+    @property
     def kind(self) -> str:
         """Where the noise is added, the clip, and the bits of integers."""
+        if self._of_examples:
+            return f"steps clip={self.clip}"
         bits = f" bits={self.bits or _BITS}" if self.where == "distributed" else ""
         return f"{self.where} clip={self.clip}{bits}"
 
     @property
     def bounds_what_is_sent(self) -> bool:
-        """Whether clients add the noise: the server clips and adds its own after decoding."""
-        return self.where != "central"
+        """Whether clients add the noise to messages.
+
+        The server clips and adds its own after decoding, and what follows noisy gradients is free.
+        """
+        return self.where != "central" and not self._of_examples
 
     @property
     def releases_sum(self) -> bool:
@@ -172,7 +211,10 @@ class DifferentialPrivacy(Privacy):
         """Return why the promise says nothing, or cannot be accounted for."""
         import_dp_accounting("privacy 'dp'")
         assert self.delta is not None
-        if self.delta * participation.clients >= 1:
+        refusal = refused_for_examples(participation, self.delta) if self._of_examples else None
+        if refusal:
+            return refusal
+        if not self._of_examples and self.delta * participation.clients >= 1:
             return (
                 f"privacy 'dp': delta={self.delta:g} is at least 1 / {participation.clients} "
                 "clients, which publishing one client's data whole would keep to: set delta below "
@@ -197,9 +239,11 @@ class DifferentialPrivacy(Privacy):
             "that sends the same in each round, or where=central"
         )
 
-    def account(self, participation: Participation) -> DpAccount:
+    def account(self, participation: Participation) -> DpAccount | ExampleAccount:
         """Return what the noise is accounted by in a run."""
         assert self.delta is not None
+        if self._of_examples:
+            return ExampleAccount(self.delta, participation)
         clip = self._clip({})
         bits = self.bits or _BITS
         if self._counts_in_sum and participation.numel:
@@ -213,7 +257,7 @@ class DifferentialPrivacy(Privacy):
             assert self.epsilon is not None
             rounds = participation.rounds or 0
             noise = least_noise(lambda one: account.cost(one, rounds).epsilon, self.epsilon)
-        if self.where == "distributed":
+        if isinstance(account, DpAccount) and self.where == "distributed":
             account.scale(noise)  # refused now rather than in a round
         own = {one.name: getattr(self, one.name) for one in fields(self)}
         return CalibratedDp(**own | {"noise": noise, "epsilon": None}, participation=participation)
@@ -255,7 +299,7 @@ class CalibratedDp(DifferentialPrivacy):
         self, message: Vector, rng: np.random.Generator, state: MechanismState
     ) -> tuple[Vector, MechanismState]:
         """Clip the message and add the client's noise, where all of it is the client's to add."""
-        if self.where != "local":
+        if self.where != "local" or self._of_examples:
             return message, state
         clip = self._clip(state)
         noise = gaussian_noise(len(message), self._noise * clip, rng)
@@ -325,12 +369,20 @@ class CalibratedDp(DifferentialPrivacy):
             accountant=cost.accountant,
             noise=self._noise,
             epsilon_to_server=account.cost_to_server(self._noise, rounds, shares),
+            steps=account.steps(rounds) if isinstance(account, ExampleAccount) else None,
+            sampling_rate=account.sampling.rate if isinstance(account, ExampleAccount) else None,
         )
 
     @property
     def noise_ratio(self) -> float:
-        """Return noise sqrt(numel) / n; local noise is added n times, and leaves sqrt(n)."""
+        """Return noise sqrt(numel) / n; local noise is added n times, and leaves sqrt(n).
+
+        Of steps, n is the texts of one.
+        """
         them, noise = self.participation, self._noise
+        if self._of_examples:
+            expected = them.sampled.expected if them.sampled else 1
+            return noise * math.sqrt(them.numel) / expected
         clients = math.sqrt(them.expected) if self.where == "local" else them.expected
         if self.clip == "adaptive":
             noise = CountNoise.among(them.expected, noise).of_deltas(noise)

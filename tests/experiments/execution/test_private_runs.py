@@ -104,3 +104,35 @@ def test_mistakes_are_one_line_before_anything_is_loaded(settings, fields, messa
     with pytest.raises(ValueError, match=message) as caught:
         make_config(settings | fields)
     assert "\n" not in str(caught.value)
+
+
+def test_a_promise_to_each_text_is_stored_every_round(settings, tmp_path):
+    each = {"name": "dp", "unit": "example", "clip": 1.0, "noise": 1.0, "delta": 0.01}
+    feedback = {"name": "ecsq", "bits": 1.5, "error_feedback": True}
+    asked = {"privacy": each, "uplink": feedback, "rounds": 2, "evaluate_every": 1}
+    config = make_config(settings | asked)
+    run(config, tmp_path, on_event=lambda event: None)
+    rows = load_results(tmp_path)
+    assert rows["epsilon"].tolist() == load_deltas(tmp_path)["epsilon"].tolist()
+    assert 0 < rows["epsilon"].iloc[0] < rows["epsilon"].iloc[1]
+    assert rows["train_loss"].isna().all()
+    assert "per example, add/remove, PLD" in rows["privacy"].iloc[0]
+    account = load_runs(tmp_path).iloc[0]["privacy_account"]
+    assert account["steps"] == 2 * config.algorithm["local_steps"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"algorithm": {"name": "fedavg", "local_epochs": 1}}, "set algorithm.local_steps"),
+        ({"clients_at_once": 2}, "set clients_at_once=1"),
+        ({"defense": "freelb"}, "puts one of a whole batch"),
+    ],
+    ids=str,
+)
+def test_what_voids_a_promise_to_each_text_is_refused_before_data_are_read(
+    settings, fields, message
+):
+    each = {"name": "dp", "unit": "example", "clip": 1.0, "noise": 1.0, "delta": 0.01}
+    with pytest.raises(ValueError, match=message):
+        make_config(settings | {"privacy": each} | fields)

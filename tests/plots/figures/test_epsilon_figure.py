@@ -101,6 +101,18 @@ def test_promises_of_two_relations_do_not_share_a_panel():
     }
 
 
+def test_promises_to_clients_and_to_texts_do_not_share_a_panel():
+    tables = promised(("add/remove", 8.0), ("add/remove", 2.0))
+    texts = tables.results["epsilon"] == 2.0
+    said = tables.results["privacy"]
+    of_texts = said.str.replace("per client", "per example").where(texts, said)
+    tables = replace(tables, results=tables.results.assign(privacy=of_texts))
+    rows = make_figure("epsilon").rows(tables, FigureOptions())
+    assert set(rows["relation"]) == {"add/remove", "add/remove of one example"}
+    figure = make_figure("epsilon").draw(tables)
+    assert len([axis for axis in figure.axes if axis.lines]) == 2
+
+
 def test_seeds_that_draw_clients_otherwise_are_one_method():
     """Under local noise epsilon follows from how often a client was drawn."""
     tables = promised(("replace-one", 2.0), ("replace-one", 8.0), per_seed=0.25)

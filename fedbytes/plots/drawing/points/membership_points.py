@@ -78,8 +78,9 @@ def promised(
     That is the largest of their runs, None where some of them promise none: what they share is then
     nothing. A client with a text and the same client without it are one in the place of another: a
     promise of that relation (`replace-one`, which `where: local` always is) bounds the audit as it
-    stands, one of `add/remove` as (2 ε, (1 + e^ε) δ), as one client goes and another comes. Of
-    messages only noise that each client adds itself promises anything.
+    stands, one of `add/remove` as (2 ε, (1 + e^ε) δ), as one client goes and another comes. A
+    promise to each text (which says `where: local`, too) bounds it as it stands, as a text more or
+    less is what it is of. Of messages only noise that each client adds itself promises anything.
     """
     if "epsilon" not in rows or "config" not in runs or rows["epsilon"].isna().any():
         return None
