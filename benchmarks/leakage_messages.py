@@ -199,23 +199,26 @@ def main() -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     path = given.out / "messages.csv"
     rows = pd.read_csv(path).to_dict("records") if path.exists() else []
-    done = {(row["setting"], row["seed"], row["client"]) for row in rows}
+    done = {(row["setting"], row["seed"], row["client"], row["audit"]) for row in rows}
     for seed in given.seeds:
         warm: dict[str, tuple[Federation, Tensor]] = {}
         for setting in given.settings:
             adapter, training = SETTINGS[setting]
             kind = {key: training[key] for key in ("name", "init") if key in training}
             key = str((adapter, kind))
+            names = [one for one in AUDITS.get(setting, ("span",)) if one in given.audits]
+            if not names:
+                print(f"{setting}: none of {' '.join(given.audits)} suits it", flush=True)
+                continue
             if key not in warm:
                 warm[key] = trained_federation(seed, adapter, kind)[:2]
             fed, held = warm[key]
             fed = replace(fed, algorithm=make_algorithm({"name": "fedavg"} | training))
-            suits = AUDITS.get(setting, ("span",))
-            names = [one for one in suits if one in given.audits]
-            audits = [make_audit(name, clients=1, rounds=(ROUND,)) for name in names]
             for client in fed.context(ROUND).clients[: given.clients]:
-                if (setting, seed, client) in done:
+                left = [one for one in names if (setting, seed, client, one) not in done]
+                if not left:
                     continue
+                audits = [make_audit(name, clients=1, rounds=(ROUND,)) for name in left]
                 few = list(CODECS)[: None if setting in CURVES else FEW]
                 codecs = {name: CODECS[name] for name in few if name in given.codecs}
                 made = list(listen(fed, held, client, codecs, audits))

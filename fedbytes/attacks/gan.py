@@ -46,6 +46,11 @@ class GenerativeClient(Attack):
     steps: int = bounded(60, least=1)
     likeness: float = bounded(0.0, least=0)
 
+    @property
+    def revision(self) -> int:
+        """2: a generator stays where it is while the model tells no texts apart."""
+        return 2
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.label is not None and self.label == self.declare:

@@ -91,6 +91,11 @@ class GenerativeAttack(Audit):
     rounds: tuple[int, ...] = ()
 
     @property
+    def revision(self) -> int:
+        """2: several generators, which stay where they are while the model tells no texts apart."""
+        return 2
+
+    @property
     def reads(self) -> Reads:
         """What clients hold."""
         return "vectors"
@@ -152,17 +157,22 @@ class GenerativeAttack(Audit):
     def columns(self, rows: Sequence[Row]) -> dict[str, float]:
         """Return the last precision, what guessing has, and the class's probability.
 
-        The precision also stands under the label's own name, for runs with an audit of each.
+        `begun_gan_precision` is what the generators hit before they learned. Precisions also stand
+        under the label's own name, for runs with several audits; the others are of the last one.
         """
         if not rows:
             return {}
         last = rows[-1]
-        return {
+        found = {
             "gan_precision": last["precision"],
             "chance_gan_precision": last["chance"],
+            "begun_gan_precision": last.get("precision_begun", float("nan")),
             "gan_probability": last["probability"],
-            f"gan_precision_{last['label']}": last["precision"],
         }
+        for row in rows:
+            found[f"gan_precision_{row['label']}"] = row["precision"]
+            found[f"begun_gan_precision_{row['label']}"] = row.get("precision_begun", float("nan"))
+        return found
 
 
 def class_of(task: Any, name: str | None) -> int:

@@ -52,6 +52,11 @@ class GradientMatch(TextLeakage):
     swaps: int = bounded(16, least=1)
     starts: int = bounded(8, least=1)
 
+    @property
+    def revision(self) -> int:
+        """2: it takes longer steps at first, and searches the order of words."""
+        return 2
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.of != "message":

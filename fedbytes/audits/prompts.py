@@ -78,6 +78,11 @@ class Prompts(Audit):
             raise ValueError("prompts: families is empty: name one, such as direct")
 
     @property
+    def revision(self) -> int:
+        """2 where `steps` is asked, which was one turn."""
+        return 2 if "steps" in self.families else 1
+
+    @property
     def reads(self) -> Reads:
         """What clients hold."""
         return "vectors"

@@ -235,6 +235,11 @@ class Algorithm(Plugin, ABC):
         return False
 
     @property
+    def decides_by_loss(self) -> bool:
+        """Whether what a client sends follows from its training loss as well."""
+        return False
+
+    @property
     def one_at_a_time(self) -> str:
         """Why `train_many` cannot train clients side by side; empty where it does."""
         return f"algorithm {self.name!r} trains one client after another"

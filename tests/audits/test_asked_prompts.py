@@ -118,7 +118,11 @@ def test_families_differ_in_words_and_gcg_searches_them(task):
     assert (surprise > 0).all()
 
 
-@pytest.mark.parametrize("template", [None, TEMPLATES["alpaca"]])
+RETOLD = TEMPLATES["plain"].replace("+ (eos", "+ ('' if loop.last else '~') + (eos")
+"""Writes earlier answers in another way than the last one."""
+
+
+@pytest.mark.parametrize("template", [None, TEMPLATES["alpaca"], RETOLD])
 def test_each_step_waits_for_an_answer(task, template):
     """What the model has said stands in the conversation, and counts as its own."""
     model = build_model(
@@ -133,9 +137,10 @@ def test_each_step_waits_for_an_answer(task, template):
         assert any(talk.answers)
         said = [t for t, own in zip(talk.tokens, talk.asked, strict=True) if own]
         own = [t for t, own in zip(talk.tokens, talk.asked, strict=True) if not own]
-        assert own == [token for answer in talk.answers[:-1] for token in answer]
-        heading = "### Instruction:\n" if template else "Q: "
-        assert decode(said).count(heading) == len(turns) + (template is None)
+        closing = ChatFrame.of(task.train).closing.tolist()
+        assert own == [token for answer in talk.answers[:-1] for token in [*answer, *closing]]
+        heading = "### Instruction:\n" if template == TEMPLATES["alpaca"] else "Q: "
+        assert decode(said).count(heading) == len(turns) + (heading == "Q: ")
         assert all(words in decode(said) for words in turns)
         first = Conversation.begun(talk.tokens[: talk.asked.index(False)])
         alone = model.score_tokens(*[torch.tensor([first.tokens])] * 2)  # a mask of no zeros

@@ -17,6 +17,7 @@ from fedbytes.federated import (
     StageContext,
     make_algorithm,
     make_attack,
+    make_audit,
     make_link,
     make_plugins,
 )
@@ -82,6 +83,16 @@ def test_a_generator_writes_the_words_of_a_class_that_its_owner_never_saw():
     assert row["precision"] > row["precision_begun"] + 0.05
     assert row["probability"] > 1.5 * row["chance_probability"]
     assert row["found"] <= row["private_words"]
+
+
+def test_two_audits_keep_their_columns_apart():
+    rows = [
+        {"label": "crude", "precision": 0.3, "precision_begun": 0.1, "chance": 0.09},
+        {"label": "ship", "precision": 0.6, "precision_begun": 0.2, "chance": 0.08},
+    ]
+    columns = make_audit("gan").columns([{"probability": 0.5, **row} for row in rows])
+    assert (columns["gan_precision_crude"], columns["gan_precision_ship"]) == (0.3, 0.6)
+    assert (columns["begun_gan_precision_crude"], columns["begun_gan_precision"]) == (0.1, 0.2)
 
 
 def test_a_model_that_nobody_taught_tells_it_nothing():

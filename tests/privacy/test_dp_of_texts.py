@@ -18,6 +18,7 @@ from fedbytes.federated.stages.privacy_account import (
     privacy_note,
     promise,
 )
+from fedbytes.federated.stages.private_steps import private_steps
 from fedbytes.federated.testing.strict_client import Rehearsal
 from fedbytes.federated.testing.tiny_models import TinyRegression
 from fedbytes.privacy import PRIVACY, make_privacy
@@ -162,11 +163,11 @@ def test_the_promise_is_that_of_the_client_with_fewest_texts_and_told_whole(make
     assert round(account["noise"], 4) == account["noise"]
     del account["noise"]
     assert account == {
-        "delta": 1e-3, "relation": "add/remove", "unit": "example", "accountant": "PLD",
+        "delta": 1e-3, "relation": "zero-out", "unit": "example", "accountant": "PLD",
         "steps": 10, "sampling_rate": 4 / 20,
     }  # fmt: skip
     (label,) = privacy_label(run.fed).values()
-    assert label == "dp steps clip=0.5 ε=6 δ=0.001 per example, add/remove, PLD"
+    assert label == "dp steps clip=0.5 ε=6 δ=0.001 per example, zero-out, PLD"
     spent = [epsilon_after(run.fed, rounds)["epsilon"] for rounds in range(6)]
     assert spent == sorted(spent)
     assert spent[0] == 0
@@ -264,6 +265,25 @@ def test_a_promise_that_says_too_little_is_refused(fields, message):
     assert "\n" not in str(caught.value)
 
 
+def test_noise_does_not_tell_how_many_texts_a_small_client_has(make_run):
+    """A batch asks for more than there are: one text more must not change the noise's size."""
+    algorithm = sgd(local_steps=1, batch_size=64, learning_rate=1.0)
+    spreads = []
+    for count in (2, 20):
+        parts = [np.arange(count), np.arange(20, 240)]
+        run = run_of(
+            make_run, 2, parts=parts, privacy=texts(clip=1e-6, noise=1e6), algorithm=algorithm
+        )
+        start = run.fed.algorithm.initial(run.fed.model, 0)
+        context = run.fed.context(1).for_client(0)
+        with private_steps(run.fed, context):
+            rng = run.fed.batch_rng(1, 0)
+            delta = run.fed.algorithm.train(context, start, parts[0], {}, rng).delta
+        spreads.append(float(delta.std()))
+    assert spreads[0] == pytest.approx(spreads[1], rel=1e-3)
+    assert spreads[0] == pytest.approx(1 / 64, rel=0.5)
+
+
 @pytest.mark.parametrize("name", ALGORITHMS.names())
 def test_every_algorithm_is_refused_or_takes_plain_steps(name):
     """Those that are not named here train in a way that noise on steps does not cover."""
@@ -273,13 +293,13 @@ def test_every_algorithm_is_refused_or_takes_plain_steps(name):
         fields["local_steps"] = 2
     made = cls(**fields)
     plugins = make_plugins(privacy=texts())
-    plain = why_not_per_example(plugins, made) is None and made.travels == "vectors"
+    plain = why_not_per_example(plugins, made) is None
     assert plain == (name in PLAIN)
     assert not plain or isinstance(made, Averaging)
 
 
 PLAIN = {
-    "ecolora", "fedadagrad", "fedadam", "fedavg", "fedavgm", "feddyn", "fedex_lora", "fedit",
+    "fedadagrad", "fedadam", "fedavg", "fedavgm", "feddyn", "fedex_lora", "fedit",
     "fednova", "fedprox", "fedyogi", "fetchsgd", "flasc", "flora", "majority_vote", "scaffold",
 }  # fmt: skip
 

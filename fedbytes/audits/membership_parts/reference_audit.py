@@ -41,10 +41,13 @@ class ReferenceAudit(MembershipAudit):
     """Compare how sure a model is of a text with how sure models are that never saw it.
 
     The observer trains these itself, on public texts of the task (its test split) from the vector
-    that all began with, by the run's algorithm and for as many rounds (`ShadowTraining`). Of a
-    message they are what other clients' messages would make of the model that the round began with.
-    They are kept in the checkpoint, a vector each, and trained once a run. `auc_untrained` is the
-    AUC of the first vector held against the same references.
+    that all began with, by the run's algorithm and for as many rounds (`ShadowTraining`). They are
+    kept in the checkpoint, a vector each, and trained once a run. `auc_untrained` is the AUC of the
+    first vector held against the same references.
+
+    Of a message they are what other clients' messages would make of the model that the round began
+    with. From the second round on that has read the members before, so the score is of what the
+    round adds, and less than these attacks have by models that never saw a text.
 
     Attributes:
         references: how many models the observer trains.
@@ -64,11 +67,12 @@ class ReferenceAudit(MembershipAudit):
         """Refuse a task without public texts to train on."""
         task: Any = getattr(model, "task", None)
         count = 0 if task is None else len(task.test)
-        if count >= _LEAST_PUBLIC:
+        least = max(_LEAST_PUBLIC, 2 * self.held_back)
+        if count >= least:
             return None
         return (
             f"it trains models on test texts, of which the task has {count}: have at least "
-            f"{_LEAST_PUBLIC}, by raising task.max_test_examples"
+            f"{least}, by raising task.max_test_examples"
         )
 
     @abstractmethod
@@ -127,7 +131,7 @@ class ReferenceAudit(MembershipAudit):
     ) -> list[Scored]:
         """Return the scores of victims' texts under each audited vector, by the same references.
 
-        Members and others are weighed together: what is estimated of all tells them not apart.
+        Members and others are weighed together: what is estimated of all does not tell them apart.
         """
         drawn = draw_texts(context, victims, self.texts)
         back, _ = divide_public(context, self.held_back)

@@ -1,6 +1,7 @@
 """Prompts that ask for what a model should not tell, and what it answers."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,9 +58,14 @@ class Conversation:
         """Return it after the model's answer."""
         return replace(self, answers=[*self.answers, answer])
 
-    def goes_on(self, turn: TokenIds) -> "Conversation":
-        """Return it after the asker's next turn."""
-        told = self.answers[-1]
+    def goes_on(self, closing: TokenIds, turn: TokenIds) -> "Conversation":
+        """Return it after the asker's next turn.
+
+        Args:
+            closing: the end of the model's answer.
+            turn: what stands between that and the next answer.
+        """
+        told = [*self.answers[-1], *closing]
         asked = [*self.asked, *[False] * len(told), *[True] * len(turn)]
         return Conversation([*self.tokens, *told, *turn], asked, self.answers)
 
@@ -104,8 +110,8 @@ class Asker:
         talks = [Conversation.begun(prompt) for prompt in self.prompts(asked, family, rng)]
         talks = self._answered(talks)
         for words in () if family == "gcg" else FAMILIES_OF_WORDS[family].turns:
-            turn = self._turn(words)
-            talks = self._answered([talk.goes_on(turn) for talk in talks])
+            turn, closing = self._turn(words), self.frame.closing.tolist()
+            talks = self._answered([talk.goes_on(closing, turn) for talk in talks])
         return talks
 
     def surprise(self, talks: Sequence[Conversation]) -> np.ndarray:
@@ -129,12 +135,16 @@ class Asker:
         return [talk.answered(answer) for talk, answer in zip(talks, told, strict=True)]
 
     def _turn(self, words: str) -> TokenIds:
-        """Return the tokens between two answers: the first one's end, and what is said next."""
-        task, closing = self.model.task, self.frame.closing.tolist()
-        if task.template is None:
-            start, tail = self.frame.start.tolist(), self.frame.tail.tolist()
-            return [*closing, *start, *self._ids(words), *tail]
-        return [*closing, *next_turn(words, task.template, task.tokenizer)]
+        """Return the tokens from the end of one answer to where the next one begins.
+
+        A template that writes an earlier answer in another way than the last one, as some do that
+        leave out its reasoning, has none: then a prompt of its own follows, as without a template.
+        """
+        task = self.model.task
+        if task.template is not None:
+            with suppress(ValueError):
+                return next_turn(words, task.template, task.tokenizer)
+        return [*self.frame.start.tolist(), *self._ids(words), *self.frame.tail.tolist()]
 
     def _user(self, one: Asked, tail: TokenIds) -> TokenIds:
         return list(one.prompt[: len(one.prompt) - len(tail)])

@@ -40,7 +40,7 @@ def next_turn(words: str, template: str, tokenizer: Any) -> list[int]:
         tokenizer: a Hugging Face tokenizer.
 
     Raises:
-        ValueError: if the template does not fit (see `render_chat`).
+        ValueError: if the template writes an answer in another way once more follows it.
     """
     said = ("user", "a"), ("assistant", "b"), ("user", words), ("assistant", "c")
     chat = tuple({"role": role, "content": content} for role, content in said)

@@ -70,6 +70,11 @@ class EcoLora(PlainServer):
             if getattr(self, key) > self.density:
                 raise ValueError(f"{key}={getattr(self, key)} is above density={self.density}")
 
+    @property
+    def decides_by_loss(self) -> bool:
+        """True: the share of what is sent falls with the client's loss."""
+        return True
+
     def synced_layout(self, model: Trainable) -> Layout:
         """Return the trained tensors.
 

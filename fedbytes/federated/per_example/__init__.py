@@ -1,1 +1,1 @@
-"""Local steps in which each text of a client has its own gradient, clipped, and their sum noise."""
+"""Local steps in which each text's gradient is clipped by itself and their sum is made noisy."""

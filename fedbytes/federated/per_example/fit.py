@@ -49,8 +49,13 @@ def _of_algorithm(says: str, algorithm: Algorithm) -> str | None:
         )
     if algorithm.has_own_models:
         return (
-            f"{says} promises of what clients send, and algorithm {algorithm.name!r} has them "
-            "predict with models of their own: take one whose model all share, such as fedavg"
+            f"{says} makes a promise about what clients send, and algorithm {algorithm.name!r} has "
+            "them predict with models of their own: take one whose model all share, such as fedavg"
+        )
+    if algorithm.decides_by_loss:
+        return (
+            f"{says} covers gradients and no losses, and algorithm {algorithm.name!r} decides by a "
+            "client's loss what it sends: take one that does not, such as flasc"
         )
     epochs = getattr(algorithm, "local_epochs", None)
     if epochs is not None:
@@ -85,7 +90,7 @@ def _of_rows(says: str, plugins: RoundPlugins, packed: bool) -> str | None:
         )
     if packed:
         return (
-            f"{says} promises to each row, and task.pack cuts rows out of several texts: set "
-            "task.pack=false"
+            f"{says} makes a promise to each row, and task.pack cuts rows out of several texts: "
+            "set task.pack=false"
         )
     return None

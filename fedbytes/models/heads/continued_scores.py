@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from inspect import signature
 from typing import Any
 
 import torch
@@ -9,13 +10,18 @@ from torch import Tensor
 
 from fedbytes.models.base.device import autocast
 
+_REPEATABLE = ("DynamicLayer", "DynamicSlidingWindowLayer")
+"""Layers of a cache of transformers that hold keys and values alone."""
+
 
 class ContinuedScores:
     """Scores what follows one beginning, of which the keys and values are kept.
 
     A search for a suffix asks for thousands of texts that differ in a few tokens near their end:
-    behind a prompt of 60 tokens, 20 tokens of suffix and target cost a quarter of the whole text.
+    behind a prompt of 60 tokens, 20 tokens of suffix and target cost about a quarter of the whole.
     The scores are those of `TrainableModel.score_tokens` on the whole text, but for rounding.
+    Models that keep anything else of what they have read, such as states of recurrent layers, read
+    the whole text.
 
     Args:
         model: a causal language model of `fedbytes.models`, whose weights stay as they are while
@@ -54,11 +60,15 @@ class ContinuedScores:
     def _kept(self) -> Any:
         """Return the keys and values of the beginning; None where a model keeps none."""
         tokens = torch.tensor([self.beginning], device=self.model.device)
+        backbone = self.model.network.backbone
+        if "logits_to_keep" not in signature(type(backbone).forward).parameters:
+            return None
         with torch.inference_mode(), autocast(self.model.device, self.model.dtype):
             try:
-                made: Any = self.model.network.backbone(
-                    input_ids=tokens, use_cache=True, logits_to_keep=1
-                )
+                made: Any = backbone(input_ids=tokens, use_cache=True, logits_to_keep=1)
             except ValueError:  # a pipeline of several processes passes no cache on
                 return None
-        return getattr(made, "past_key_values", None)
+        cache = getattr(made, "past_key_values", None)
+        layers = getattr(cache, "layers", [None])
+        plain = all(type(layer).__name__ in _REPEATABLE for layer in layers)
+        return cache if plain else None  # states of recurrent layers cannot be repeated for rows

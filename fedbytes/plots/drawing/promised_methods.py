@@ -19,7 +19,7 @@ def methods_of_promises(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     Runs that differ in seed alone make one promise, the largest of theirs: drawing clients by
     another seed may cost more. Codecs whose runs all promise the same keep their names, as runs
     without epsilon do. `relation` is what the promise is of, such as `add/remove` of clients, or
-    `add/remove of one example`; else empty.
+    `zero-out of one example`; else empty.
 
     Args:
         rows: with the codec, epsilon and the label of the privacy of each run.

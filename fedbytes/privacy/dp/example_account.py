@@ -33,8 +33,12 @@ class ExampleAccount:
 
     @property
     def relation(self) -> Relation:
-        """Between two federations: one text more or less with one client."""
-        return "add/remove"
+        """Between two federations: one text of a client, or a blank in its place.
+
+        A blank is drawn as the text would be and adds nothing (Kairouz et al. 2021,
+        arXiv:2103.00039). So the number of texts is alike, which the rate of all follows from.
+        """
+        return "zero-out"
 
     @property
     def sampling(self) -> LocalSampling:
@@ -63,7 +67,8 @@ class ExampleAccount:
             rounds: how many.
             shares: not used, as each client has all of its noise.
         """
-        drawn = Sampled(self.relation, self.sampling.fewest, self.sampling.expected)
+        # A blank in the place of a text moves a sum as far as a text less does.
+        drawn = Sampled("add/remove", self.sampling.fewest, self.sampling.expected)
         return gaussian_cost(noise, self.steps(rounds), self.delta, drawn)
 
     def cost_to_server(

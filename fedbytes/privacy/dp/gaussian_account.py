@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 
 from fedbytes.process.optional_imports import import_dp_accounting
 
-Relation = Literal["add/remove", "replace-one"]
+Relation = Literal["add/remove", "replace-one", "zero-out"]
 GRID = 1e-3
 """Discretisation of privacy losses: a tenth of the default's accuracy costs 0.1 % of epsilon, and
 takes a tenth of a second for what takes ten."""

@@ -116,7 +116,7 @@ def test_a_promise_to_each_text_is_stored_every_round(settings, tmp_path):
     assert rows["epsilon"].tolist() == load_deltas(tmp_path)["epsilon"].tolist()
     assert 0 < rows["epsilon"].iloc[0] < rows["epsilon"].iloc[1]
     assert rows["train_loss"].isna().all()
-    assert "per example, add/remove, PLD" in rows["privacy"].iloc[0]
+    assert "per example, zero-out, PLD" in rows["privacy"].iloc[0]
     account = load_runs(tmp_path).iloc[0]["privacy_account"]
     assert account["steps"] == 2 * config.algorithm["local_steps"]
 

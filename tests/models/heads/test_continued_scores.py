@@ -45,6 +45,18 @@ def test_scores_are_those_of_the_whole_text(adapter, base, begun):
         torch.testing.assert_close(found, wanted.detach(), rtol=1e-4, atol=1e-4)
 
 
+def test_what_a_cache_cannot_repeat_is_read_whole(monkeypatch):
+    """As of recurrent layers, whose states are no keys and values."""
+    monkeypatch.setattr("fedbytes.models.heads.continued_scores._REPEATABLE", ())
+    model = model_with("full")
+    continued = ContinuedScores(model, [7] * 9)
+    assert continued._cache is None
+    tokens = torch.full((3, 4), 8)
+    whole = torch.cat([torch.full((3, 9), 7), tokens], 1)
+    wanted = model.score_tokens(whole, torch.ones_like(whole), 9).detach()
+    torch.testing.assert_close(continued.scores(tokens), wanted, rtol=1e-4, atol=1e-4)
+
+
 def test_the_beginning_is_read_once():
     model, seen = model_with("full"), []
     model.network.backbone.register_forward_hook(

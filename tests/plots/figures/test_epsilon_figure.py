@@ -105,10 +105,12 @@ def test_promises_to_clients_and_to_texts_do_not_share_a_panel():
     tables = promised(("add/remove", 8.0), ("add/remove", 2.0))
     texts = tables.results["epsilon"] == 2.0
     said = tables.results["privacy"]
-    of_texts = said.str.replace("per client", "per example").where(texts, said)
+    of_texts = said.str.replace("per client, add/remove", "per example, zero-out").where(
+        texts, said
+    )
     tables = replace(tables, results=tables.results.assign(privacy=of_texts))
     rows = make_figure("epsilon").rows(tables, FigureOptions())
-    assert set(rows["relation"]) == {"add/remove", "add/remove of one example"}
+    assert set(rows["relation"]) == {"add/remove", "zero-out of one example"}
     figure = make_figure("epsilon").draw(tables)
     assert len([axis for axis in figure.axes if axis.lines]) == 2
 
