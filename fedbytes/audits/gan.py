@@ -91,11 +91,6 @@ class GenerativeAttack(Audit):
     rounds: tuple[int, ...] = ()
 
     @property
-    def revision(self) -> int:
-        """2: several generators, which stay where they are while the model tells no texts apart."""
-        return 2
-
-    @property
     def reads(self) -> Reads:
         """What clients hold."""
         return "vectors"
