@@ -17,7 +17,8 @@ from fedbytes.audits.prompt_parts.asked_prompts import (
     asked_of_policy,
     asked_of_records,
 )
-from fedbytes.audits.prompt_parts.families import FAMILY_NAMES, FamilyName
+from fedbytes.audits.prompt_parts.families import FAMILY_NAMES, FamilyName, longest_talk
+from fedbytes.compression import Layout
 from fedbytes.data import ChatFrame, Kind
 from fedbytes.federated import (
     AUDITS,
@@ -29,6 +30,8 @@ from fedbytes.federated import (
     Row,
     StageContext,
 )
+from fedbytes.federated.trainable import Trainable
+from fedbytes.models import count_positions
 from fedbytes.registry import bounded
 from fedbytes.streams import stream
 
@@ -95,6 +98,20 @@ class Prompts(Audit):
                 "task such as news-policy"
             )
         return run.misses(self.rounds)
+
+    def refuses_model(self, model: Trainable, layout: Layout) -> str | None:
+        """Refuse conversations that are longer than the model can read."""
+        inside: Any = model
+        positions = count_positions(inside.network.backbone)
+        task = inside.task
+        family, beside = longest_talk(self.families, task.tokenizer, self.new_tokens, self.length)
+        if positions is None or task.max_length + beside <= positions:
+            return None
+        return (
+            f"asks by {family!r} with up to {beside} tokens beside the prompt's "
+            f"{task.max_length} (task.max_length), and the model reads {positions}: lower "
+            f"new_tokens, which is {self.new_tokens}, or leave {family!r} out of families"
+        )
 
     def hear(
         self, heard: Heard, context: StageContext, state: PluginState

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from fedbytes.models.batching import Batch as Batch
     from fedbytes.models.build import build_model as build_model
     from fedbytes.models.build import encode_task as encode_task
+    from fedbytes.models.context_length import count_positions as count_positions
     from fedbytes.models.forward_patch import replace_forward as replace_forward
     from fedbytes.models.heads.continued_scores import ContinuedScores as ContinuedScores
     from fedbytes.models.heads.generation import generate_tokens as generate_tokens

@@ -193,6 +193,18 @@ def test_what_training_taught_is_told_and_before_it_nothing_was(task):
     assert {"prompt_success_records_direct", "prompt_success_records_appeal"} <= columns.keys()
 
 
+def test_a_conversation_longer_than_the_model_reads_is_refused(task, monkeypatch):
+    model = build_model(on_cpu("tiny-llama"), "full", task)
+    audit = make_audit("prompts", new_tokens=50)
+    assert audit.refuses_model(model, model.layout) is None
+    monkeypatch.setattr("fedbytes.audits.prompts.count_positions", lambda _: 300)
+    refusal = audit.refuses_model(model, model.layout)
+    assert "asks by 'steps' with up to" in refusal
+    assert "reads 300: lower new_tokens, which is 50, or leave 'steps' out" in refusal
+    direct = make_audit("prompts", new_tokens=50, families=["direct"])
+    assert direct.refuses_model(model, model.layout) is None
+
+
 def test_what_has_no_prompts_is_refused(settings, task):
     with pytest.raises(ValueError, match="take an instruction task such as news-policy"):
         make_config(settings | {"audit": "prompts"})
