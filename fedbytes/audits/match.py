@@ -39,13 +39,12 @@ class GradientMatch(TextLeakage):
     Attributes:
         steps: over embeddings, in each sweep.
         sweeps: over all words and their order, at most; with 0, over embeddings alone.
-        swaps: how many words are tried for each place.
+        swaps: how many words are tried for each place, and how far apart two may stand that
+            exchange places.
         starts: of how many draws of words the likeliest begins.
     """
 
-    examples: ClassVar[tuple[dict[str, Any], ...]] = (
-        {"steps": 2, "sweeps": 1, "swaps": 1, "starts": 1},
-    )
+    examples: ClassVar[tuple[dict[str, Any], ...]] = ({"steps": 2, "sweeps": 0, "starts": 1},)
 
     steps: int = bounded(100, least=0, most=1000)
     sweeps: int = bounded(3, least=0)
@@ -131,7 +130,7 @@ class _Search:
             before = likeness
             if steps:
                 words = self.better(words, self.nearest(self.moved(words, steps)))
-            words = self.reordered(self.swapped(words, swaps))
+            words = self.reordered(self.swapped(words, swaps), swaps)
             likeness = self.of_words(words)
             if likeness <= before:
                 break
@@ -173,11 +172,18 @@ class _Search:
                     best, words = found, trial
         return words
 
-    def reordered(self, words: Tensor) -> Tensor:
-        """Return words after exchanges of two in a text that each make the cosine larger."""
+    def reordered(self, words: Tensor, apart: int) -> Tensor:
+        """Return words after exchanges of two in a text that each make the cosine larger.
+
+        Args:
+            words: int64 [texts, length].
+            apart: how many places at most the two are apart.
+        """
         best = self.of_words(words)
         for text in range(len(words)):
             for one, other in combinations(range(words.shape[1]), 2):
+                if other - one > apart:
+                    continue
                 trial = words.clone()
                 trial[text, [one, other]] = words[text, [other, one]]
                 found = self.of_words(trial)

@@ -37,7 +37,7 @@ class RelativeMembership(ReferenceAudit):
 
     examples: ClassVar[tuple[dict[str, Any], ...]] = (
         {"population": 6},
-        {"of": "message", "references": 1, "clients": 2},
+        {"of": "message", "references": 1, "clients": 2, "population": 4},
     )
 
     population: int = bounded(100, least=1)

@@ -195,8 +195,13 @@ def bytes_by_kind(ledger: pd.DataFrame) -> pd.DataFrame:
 
 
 def digests_in(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file below a submission, its list of digests left out."""
-    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    """Return the SHA-256 of every file below a submission, its list of digests left out.
+
+    What Python writes beside a plug-in that it has read, to read it faster again, is none of them.
+    """
+    files = sorted(
+        path for path in folder.rglob("*") if path.is_file() and path.parent.name != "__pycache__"
+    )
     return {
         path.relative_to(folder).as_posix(): sha256_of(path)
         for path in files

@@ -62,6 +62,8 @@ def test_a_submission_goes_the_whole_way(store: Path, tmp_path: Path) -> None:
     assert len(found.configs) == 4
     assert {path.name for path in (folder / "files").iterdir()} == {"halves.py", "texts.csv"}
     (tmp_path / "halves.py").unlink()  # whoever verifies does not have it
+    (folder / "files" / "__pycache__").mkdir(exist_ok=True)  # Python's, where it may write
+    (folder / "files" / "__pycache__" / "halves.cpython-311.pyc").write_bytes(b"")
     halves = next(r for r, c in found.configs.items() if c["uplink"]["name"] == "halves")
     again = make_again(found, halves)
     assert (again.run, again.verdict, dict(again.apart)) == (halves, "equal", {})
