@@ -53,7 +53,7 @@ class _Words:
 @AUDITS.register("gan")
 @dataclass(frozen=True)
 class GenerativeAttack(Audit):
-    """Train a generator of texts until the model takes them for a class (Hitaj et al. 2017).
+    """Train generators of texts until the model takes them for a class (Hitaj et al. 2017).
 
     arXiv:1702.07464, for texts. Whoever takes part holds each round's model: it is the
     discriminator of generators, which go on learning from round to round, and is sent for nothing.
@@ -64,10 +64,10 @@ class GenerativeAttack(Audit):
     A word of the generated texts is a hit if clients' texts of the class have it at least twice as
     often as public texts of the others: `precision` is the share of hits. `chance` is what words
     drawn from those public texts would hit, and `precision_begun` what the generators hit before
-    they learned. If the clients of class `ship` write `vessel` in 2 % of
-    their words, others in 0.1 %, and the generator in each fifth word, that alone makes 0.2 by a
-    chance of 0.001. `probability` is what the model gives the class on generated texts,
-    `chance_probability` on words drawn from public texts.
+    they learned. If the clients of class `ship` write `vessel` in 2 % of their words, others in
+    0.1 %, and the generators in each fifth word, that alone makes 0.2 by a chance of 0.001.
+    `probability` is what the model gives the class on generated texts, `chance_probability` on
+    words drawn from public texts.
 
     Attributes:
         label: the class; none given for the task's last.

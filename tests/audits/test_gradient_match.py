@@ -5,7 +5,7 @@ import pytest
 import torch
 from leaky_federation import listen, make_federation
 
-from fedbytes.audits.match import classes_of
+from fedbytes.audits.match import _Search, classes_of
 from fedbytes.audits.text_leakage.dummy_update import DummyUpdate
 from fedbytes.experiments import make_config
 from fedbytes.federated import Simulation, make_audit
@@ -62,6 +62,17 @@ def test_the_true_text_matches_to_the_last_bit_behind_any_codec():
     likeness = torch.cosine_similarity(update.delivered(made), arrived, dim=0)
     assert float(likeness.detach()) > 0.999
     assert float(model.flat.grad.abs().max()) == 0
+
+
+def test_words_exchange_places_as_long_as_that_helps_and_no_farther_than_said(monkeypatch):
+    wanted = torch.tensor([[1, 2, 3, 4, 5]])
+    monkeypatch.setattr(_Search, "of_words", lambda _, words: float((words == wanted).sum()))
+    search = object.__new__(_Search)
+    mixed = torch.tensor([[2, 1, 3, 5, 4]])
+    assert search.reordered(mixed, 1).tolist() == wanted.tolist()
+    far = torch.tensor([[5, 2, 3, 4, 1]])
+    assert search.reordered(far, 3).tolist() == far.tolist()
+    assert search.reordered(far, 4).tolist() == wanted.tolist()
 
 
 def test_classes_are_told_by_a_head_s_bias():

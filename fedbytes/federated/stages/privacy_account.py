@@ -73,7 +73,7 @@ def privacy_note(fed: Federation) -> str | None:
             mean, of = "a round's mean", f"{them.expected} clients a round"
             advice = "; little is learned: train fewer numbers, or take more clients"
             if mechanism.gradient_noise is not None and them.sampled is not None:
-                mean, of = "a step's mean gradient", f"{them.sampled.expected} texts a step"
+                mean, of = "a step's mean gradient", f"{them.sampled.batch_size} texts a step"
                 advice = "; a step alone learns little: train fewer numbers, or raise batch_size"
             return (
                 f"privacy {mechanism.name!r}: the noise in {mean} is {ratio:.3g} times as "
